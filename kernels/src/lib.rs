@@ -1,1 +1,17 @@
-//! kernels
+//! Tokenize, hash-partition and reduce-by-key over bytes and integers.
+//!
+//! One file per stage; each has an oracle, and runs on every [`Level`] with the same answer.
+#![deny(unsafe_code)]
+
+mod buffer;
+mod isa;
+mod level;
+mod limits;
+pub mod oracle;
+mod rule;
+pub mod stage;
+mod table;
+
+pub use level::{Level, UnknownLevel};
+pub use limits::Limits;
+pub use rule::TokenRule;

@@ -1,0 +1,143 @@
+//! The few primitives in which levels differ; every algorithm is written once over them.
+//!
+//! ```text
+//! Kernel::run::<I: Isa>   the algorithm, once, `#[inline(always)]`
+//!        ▲
+//! dispatch(level, kernel) one function per level, with that level's instructions enabled
+//! ```
+//!
+//! An [`Isa`] value is a proof that the machine has its instructions: only [`dispatch`] makes one,
+//! after it asked the processor. So the methods are safe to call.
+#![allow(
+    unsafe_code,
+    reason = "vector instructions are unsafe to name outside their level"
+)]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod lookup;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod scalar;
+
+use crate::Level;
+
+/// Bytes in a block: one bit of a `u64` mask for each.
+pub(crate) const BLOCK: usize = 64;
+
+/// The primitives of one level, over blocks of 64 bytes.
+///
+/// Bit `i` of every mask speaks of byte `i` of its block.
+pub(crate) trait Isa: Copy {
+    /// The level these primitives belong to.
+    const LEVEL: Level;
+    /// 64 bytes, in however many registers the level needs.
+    type Block: Copy;
+
+    /// Reads 64 bytes.
+    fn load(self, bytes: &[u8; BLOCK]) -> Self::Block;
+
+    /// Marks the bytes equal to `byte`.
+    fn equal(self, block: Self::Block, byte: u8) -> u64;
+
+    /// Marks the bytes from `low` to `high`, both included.
+    fn in_range(self, block: Self::Block, low: u8, high: u8) -> u64;
+
+    /// Marks the white space of ASCII: 0x09 to 0x0D and 0x20.
+    #[inline(always)]
+    fn ascii_space(self, block: Self::Block) -> u64 {
+        self.equal(block, b' ') | self.in_range(block, 0x09, 0x0d)
+    }
+
+    /// Tells whether any of the bytes is 0x80 or above.
+    fn has_non_ascii(self, block: Self::Block) -> bool;
+
+    /// The bitwise or of two blocks; keeps "somewhere a high bit is set" over many of them.
+    fn or(self, a: Self::Block, b: Self::Block) -> Self::Block;
+
+    /// The smaller byte of each pair; keeps "somewhere a byte is zero" over many blocks.
+    fn min(self, a: Self::Block, b: Self::Block) -> Self::Block;
+
+    /// Writes `base +` the index of every set bit, ascending, and returns how many there are.
+    ///
+    /// What stands in `out` past the returned count is unspecified.
+    #[inline(always)]
+    fn positions(self, mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize {
+        lookup::positions(mask, base, out)
+    }
+
+    /// Cuts token spans into those of 1 to 8 bytes, made ready for a key load, and the others.
+    ///
+    /// A span is `start | end << 16`. A short one becomes `start | shift << 16`, where `shift`
+    /// moves the token's last byte to the top of a `u64` read at `start`.
+    /// Returns how many went to `short` and to `rest`; both must hold `spans.len() + 16`.
+    #[inline(always)]
+    fn split_short(self, spans: &[u32], short: &mut [u32], rest: &mut [u32]) -> (usize, usize) {
+        split_short_from(0, spans, short, rest, (0, 0))
+    }
+}
+
+/// The shift that belongs to a short span; see [`Isa::split_short`].
+#[inline(always)]
+fn short_entry(span: u32) -> u32 {
+    let bits = (span.wrapping_sub(span >> 16) & 7) << 3;
+    (span & 0xffff) | (bits << 16)
+}
+
+/// [`Isa::split_short`] for the spans from `first` on, one at a time and without a branch.
+#[inline(always)]
+fn split_short_from(
+    first: usize,
+    spans: &[u32],
+    short: &mut [u32],
+    rest: &mut [u32],
+    (mut shorts, mut rests): (usize, usize),
+) -> (usize, usize) {
+    assert!(short.len() >= spans.len() && rest.len() >= spans.len());
+    for &span in &spans[first..] {
+        let length = (span >> 16) - (span & 0xffff);
+        let is_short = usize::from(length.wrapping_sub(1) < 8);
+        short[shorts] = short_entry(span);
+        rest[rests] = span;
+        shorts += is_short;
+        rests += 1 - is_short;
+    }
+    (shorts, rests)
+}
+
+/// An algorithm, written once over the primitives of a level.
+pub(crate) trait Kernel {
+    /// What it answers.
+    type Out;
+
+    /// Runs it. Implementations are `#[inline(always)]`, so that the level's entry compiles them
+    /// with its instructions.
+    fn run<I: Isa>(self, isa: I) -> Self::Out;
+}
+
+/// Runs `kernel` with the instructions of `level`, or with portable ones where they are missing.
+#[inline]
+pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Out {
+    #[cfg(target_arch = "x86_64")]
+    if level.is_available() {
+        match level {
+            // SAFETY: `is_available` has just found every feature that the entry enables.
+            Level::Avx2 => return unsafe { avx2::enter(kernel) },
+            // SAFETY: as above.
+            Level::Avx512 => return unsafe { avx512::enter(kernel) },
+            Level::Scalar | Level::Neon => {}
+        }
+    }
+    #[cfg(target_arch = "aarch64")]
+    if level == Level::Neon && level.is_available() {
+        // SAFETY: `is_available` says that the processor has NEON.
+        return unsafe { neon::enter(kernel) };
+    }
+    let _ = level;
+    kernel.run(scalar::Scalar)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! Every size that decides where an edge lies, in one value.
+#![forbid(unsafe_code)]
+
+/// The sizes by which work is cut: tiles, tables, partitions.
+///
+/// No answer depends on them. Tests run everything with [`Limits::TINY`] too, so that every edge
+/// (a token across tiles, a table that grows, a partition that is flushed) is the common path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes that are tokenized before their tokens are counted; a multiple of 64, at most 32 KiB.
+    pub tile_bytes: usize,
+    /// Slots of a fresh table; a power of two.
+    pub table_slots: usize,
+    /// Bytes of a table above which probes are prefetched.
+    pub prefetch_bytes: usize,
+    /// Bytes of a table above which its groups are flushed to partitions.
+    pub flush_bytes: usize,
+    /// Partitions of a key space; a power of two.
+    pub partitions: usize,
+    /// Which bits of a table's hash are kept: `0` makes every key collide.
+    pub hash_mask: u64,
+}
+
+impl Limits {
+    /// What runs unless somebody asks otherwise.
+    pub const DEFAULT: Self = Self {
+        tile_bytes: 16 << 10,
+        table_slots: 1 << 12,
+        prefetch_bytes: 1 << 20,
+        flush_bytes: 64 << 20,
+        partitions: 256,
+        hash_mask: u64::MAX,
+    };
+
+    /// So small that every edge is met on a few hundred bytes.
+    pub const TINY: Self = Self {
+        tile_bytes: 64,
+        table_slots: 4,
+        prefetch_bytes: 128,
+        flush_bytes: 512,
+        partitions: 2,
+        hash_mask: u64::MAX,
+    };
+
+    /// The same sizes, with every key hashed alike.
+    #[must_use]
+    pub const fn all_colliding(self) -> Self {
+        Self {
+            hash_mask: 0,
+            ..self
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

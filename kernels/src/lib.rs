@@ -15,3 +15,4 @@ mod table;
 pub use level::{Level, UnknownLevel};
 pub use limits::Limits;
 pub use rule::TokenRule;
+pub use table::Secret;

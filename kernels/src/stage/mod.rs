@@ -1,1 +1,4 @@
+//! The stages of the river, one file each.
 
+pub mod count;
+pub mod tokenize;

@@ -1,1 +1,37 @@
+//! The key table: one probe by key bytes, in three classes of key length.
+//!
+//! ```text
+//! 1..=8 bytes  -> ShortTable  slot = key u64   | count u64
+//! 9..=16 bytes -> MidTable    slot = key 2×u64 | count u64
+//! the others   -> LongTable   slot = hash, length, place in an arena | count u64
+//! ```
+//!
+//! A key that begins with a NUL byte is *long* whatever its length: the short forms are padded with
+//! zeros in front, and so stay unambiguous.
+#![allow(
+    unsafe_code,
+    reason = "slots are read by an index that is in bounds by construction"
+)]
 
+mod long;
+mod mid;
+mod secret;
+mod short;
+
+pub(crate) use long::LongTable;
+pub(crate) use mid::MidTable;
+pub use secret::Secret;
+pub(crate) use short::ShortTable;
+
+/// Asks for the cache line of a slot that is probed soon.
+#[inline(always)]
+fn prefetch<T>(place: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch of any address is allowed; SSE is part of x86-64.
+    unsafe {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(place.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = place;
+}

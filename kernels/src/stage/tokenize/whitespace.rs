@@ -1,0 +1,238 @@
+//! Cuts text at white space: that of ASCII, and that of Unicode where a tile has any such bytes.
+//!
+//! ```text
+//! text       t h e · · f o x ·          · is white space
+//! separators 0 0 0 1 1 0 0 0 1
+//! edges      1 0 0 1 0 1 0 0 1          separators XOR the same a place to the right
+//! positions  0 3 5 8                    start, end, start, end
+//! ```
+//!
+//! A block is classified, shifted, and its edge positions written, without a branch on the data.
+//! A tile is read as ASCII first; if that meets a byte above 0x7f, it is read again with the
+//! Unicode classes, and the following tiles at once so, for as long as such bytes keep coming.
+
+use super::tile::{Cut, Tile};
+use crate::isa::{BLOCK, Isa};
+
+/// Bytes behind a block that its classification may look at.
+const BEHIND: usize = 2;
+
+/// The rule and what it has learned of the text.
+pub(crate) struct Whitespace {
+    tile_bytes: usize,
+    /// Whether the last tile had bytes above 0x7f.
+    unicode: bool,
+}
+
+impl Whitespace {
+    pub(crate) fn new(tile_bytes: usize) -> Self {
+        Self {
+            tile_bytes,
+            unicode: false,
+        }
+    }
+
+    /// Cuts the first tile of `text`, whose end is a token boundary.
+    #[inline(always)]
+    pub(crate) fn cut<I: Isa>(&mut self, isa: I, text: &[u8], tile: &mut Tile) -> Cut {
+        let size = text.len().min(self.tile_bytes);
+        let mut found = Found::default();
+        if !self.unicode {
+            found = find_edges::<I, false>(isa, text, size, tile);
+            self.unicode = found.non_ascii;
+        }
+        if self.unicode {
+            found = find_edges::<I, true>(isa, text, size, tile);
+            self.unicode = found.non_ascii;
+        }
+        tile.has_nul = found.nul;
+        self.close(isa, text, size, tile, found)
+    }
+
+    /// Settles what becomes of a token that the end of the tile cuts through.
+    #[inline(always)]
+    fn close<I: Isa>(
+        &self,
+        isa: I,
+        text: &[u8],
+        size: usize,
+        tile: &mut Tile,
+        found: Found,
+    ) -> Cut {
+        let mut edges = found.edges;
+        if edges.is_multiple_of(2) {
+            tile.set_edges(edges);
+            return Cut::Tile {
+                next: (size + found.overhang).min(text.len()),
+            };
+        }
+        if size == text.len() {
+            tile.edges()[edges] = size as u16;
+            edges += 1;
+            tile.set_edges(edges);
+            return Cut::Tile { next: size };
+        }
+        let start = usize::from(tile.edges()[edges - 1]);
+        if start == 0 {
+            return Cut::Giant {
+                end: end_of_token(isa, text, size),
+            };
+        }
+        tile.set_edges(edges);
+        Cut::Tile { next: start }
+    }
+}
+
+/// What a walk over the blocks of a tile found.
+#[derive(Clone, Copy, Default)]
+struct Found {
+    edges: usize,
+    non_ascii: bool,
+    nul: bool,
+    /// Bytes of a white-space character that begins in the tile and ends behind it.
+    overhang: usize,
+}
+
+#[inline(always)]
+fn find_edges<I: Isa, const UNICODE: bool>(
+    isa: I,
+    text: &[u8],
+    size: usize,
+    tile: &mut Tile,
+) -> Found {
+    let edges = tile.edges();
+    let (whole, _) = text[..size].as_chunks::<BLOCK>();
+    let mut walk = Walk::new(isa);
+    for (i, block) in whole.iter().enumerate() {
+        walk.step::<UNICODE>(isa, block, || &text[i * BLOCK..], i * BLOCK, edges);
+    }
+    let done = whole.len() * BLOCK;
+    if done < size {
+        // White space behind the text ends the last token where the text ends.
+        let mut padded = [b' '; BLOCK];
+        padded[..size - done].copy_from_slice(&text[done..size]);
+        walk.step::<UNICODE>(isa, &padded, || &text[done..], done, edges);
+        walk.carry = 0;
+    }
+    walk.found(isa)
+}
+
+/// The state that goes from block to block.
+struct Walk<I: Isa> {
+    edges: usize,
+    /// Bit 0 tells whether the byte before the block separates.
+    before: u64,
+    /// The first bits of the block that belong to a white-space character begun before.
+    carry: u64,
+    any: I::Block,
+    least: I::Block,
+}
+
+impl<I: Isa> Walk<I> {
+    #[inline(always)]
+    fn new(isa: I) -> Self {
+        let space = isa.load(&[b' '; BLOCK]);
+        Self {
+            edges: 0,
+            before: 1,
+            carry: 0,
+            any: space,
+            least: space,
+        }
+    }
+
+    #[inline(always)]
+    fn step<'a, const UNICODE: bool>(
+        &mut self,
+        isa: I,
+        bytes: &[u8; BLOCK],
+        behind: impl Fn() -> &'a [u8],
+        base: usize,
+        edges: &mut [u16],
+    ) {
+        let block = isa.load(bytes);
+        let mut separators = isa.ascii_space(block);
+        if UNICODE {
+            separators |= self.carry;
+            self.carry = 0;
+            let leads = isa.equal(block, 0xc2) | isa.in_range(block, 0xe1, 0xe3);
+            if leads != 0 {
+                let (here, carry) = unicode_spaces(isa, block, behind());
+                separators |= here;
+                self.carry = carry;
+            }
+        }
+        let changes = separators ^ (separators << 1 | self.before);
+        self.before = separators >> 63;
+        self.any = isa.or(self.any, block);
+        self.least = isa.min(self.least, block);
+        let place = &mut edges[self.edges..self.edges + BLOCK];
+        let place = place.try_into().expect("the slice is a block long");
+        self.edges += isa.positions(changes, base as u16, place);
+    }
+
+    #[inline(always)]
+    fn found(self, isa: I) -> Found {
+        Found {
+            edges: self.edges,
+            non_ascii: isa.has_non_ascii(self.any),
+            nul: isa.equal(self.least, 0) != 0,
+            overhang: self.carry.trailing_ones() as usize,
+        }
+    }
+}
+
+/// Marks the bytes of white-space characters beyond ASCII that begin in a block.
+///
+/// Returns their mask, and the bits that reach into the next block.
+#[inline(always)]
+fn unicode_spaces<I: Isa>(isa: I, block: I::Block, text: &[u8]) -> (u64, u64) {
+    let mut padded = [0; BLOCK + BEHIND];
+    let bytes = match text.first_chunk::<{ BLOCK + BEHIND }>() {
+        Some(bytes) => bytes,
+        None => {
+            padded[..text.len()].copy_from_slice(text);
+            &padded
+        }
+    };
+    let second = isa.load(bytes[1..=BLOCK].try_into().expect("64 of 66 bytes"));
+    let third = isa.load(bytes[2..].try_into().expect("64 of 66 bytes"));
+    let starts_80 = isa.equal(second, 0x80);
+    // U+0085 and U+00A0
+    let two = isa.equal(block, 0xc2) & (isa.equal(second, 0x85) | isa.equal(second, 0xa0));
+    // U+1680
+    let ogham = isa.equal(block, 0xe1) & isa.equal(second, 0x9a) & isa.equal(third, 0x80);
+    // U+2000 to U+200A, U+2028, U+2029, U+202F and, after 0x81, U+205F
+    let general =
+        isa.in_range(third, 0x80, 0x8a) | isa.in_range(third, 0xa8, 0xa9) | isa.equal(third, 0xaf);
+    let medium = isa.equal(second, 0x81) & isa.equal(third, 0x9f);
+    let punctuation = isa.equal(block, 0xe2) & ((starts_80 & general) | medium);
+    // U+3000
+    let ideographic = isa.equal(block, 0xe3) & starts_80 & isa.equal(third, 0x80);
+    let three = ogham | punctuation | ideographic;
+    let here = two | two << 1 | three | three << 1 | three << 2;
+    (here, two >> 63 | three >> 63 | three >> 62)
+}
+
+/// Finds the end of the token that fills the first `from` bytes, a whole number of blocks.
+#[inline(always)]
+fn end_of_token<I: Isa>(isa: I, text: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while at < text.len() {
+        let mut padded = [b' '; BLOCK];
+        let bytes = match text[at..].first_chunk::<BLOCK>() {
+            Some(bytes) => bytes,
+            None => {
+                padded[..text.len() - at].copy_from_slice(&text[at..]);
+                &padded
+            }
+        };
+        let block = isa.load(bytes);
+        let separators = isa.ascii_space(block) | unicode_spaces(isa, block, &text[at..]).0;
+        if separators != 0 {
+            return at + separators.trailing_zeros() as usize;
+        }
+        at += BLOCK;
+    }
+    text.len()
+}

@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 mod buffer;
+mod groups;
 mod isa;
 mod level;
 mod limits;
@@ -12,6 +13,7 @@ mod rule;
 pub mod stage;
 mod table;
 
+pub use groups::{Groups, LongGroup, MidGroup, ShortGroup};
 pub use level::{Level, UnknownLevel};
 pub use limits::Limits;
 pub use rule::TokenRule;

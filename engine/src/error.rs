@@ -1,0 +1,106 @@
+//! The one error of the public face.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// What the whole public face returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of thing went wrong, for programs to match on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Something was asked for that cannot be: a bad option, a level this machine lacks.
+    Config,
+    /// The input could not be opened or read.
+    Source,
+    /// The output could not be written.
+    Sink,
+    /// The input is not in the form it claims: a broken gzip member, a wrong column type.
+    Format,
+    /// Something does not fit: a spill disk that is full, a sum beyond its type.
+    Capacity,
+    /// A device failed in a way that the CPU could not make good.
+    Device,
+    /// State of an operator could not be kept or read back.
+    State,
+    /// A checkpoint could not be written or read.
+    Checkpoint,
+    /// The caller asked to stop.
+    Cancelled,
+    /// A fault of keymill itself.
+    Internal,
+}
+
+/// Why a job failed: what happened, where, and what to do.
+///
+/// # Examples
+///
+/// ```
+/// use keymill::{Error, ErrorKind};
+///
+/// let error = Error::new(ErrorKind::Config, "`--threads 0`: at least one thread is needed");
+/// assert_eq!(error.kind(), ErrorKind::Config);
+/// assert!(error.to_string().contains("--threads 0"));
+/// ```
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// Makes an error of a kind, with a message that says what happened, where, and what to do.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            source: None,
+        }))
+    }
+
+    /// Keeps the cause.
+    #[must_use]
+    pub fn with_source(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(cause.into());
+        self
+    }
+
+    /// The error of a job that was asked to stop.
+    #[must_use]
+    pub fn cancelled() -> Self {
+        Self::new(
+            ErrorKind::Cancelled,
+            "the job was cancelled; nothing was written",
+        )
+    }
+
+    /// What kind of thing went wrong.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        match &self.0.source {
+            Some(cause) => write!(f, ": {cause}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0
+            .source
+            .as_ref()
+            .map(|cause| cause.as_ref() as &(dyn StdError + 'static))
+    }
+}

@@ -1,0 +1,130 @@
+//! What an operator may use: threads, memory, a spill folder, and a way to be stopped.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use keymill_kernels::{Level, Limits};
+
+use crate::{Error, Result};
+
+/// Everything an operator takes from its surroundings; it makes no pool and reads no clock.
+#[derive(Clone, Debug)]
+pub struct Resources {
+    /// The instructions to run on.
+    pub level: Level,
+    /// How many threads the caller runs operators on, and a drain may use.
+    pub threads: usize,
+    /// The memory that all operators of the query share.
+    pub memory: MemoryBudget,
+    /// Where partitions go that do not fit; `None` is the system's temporary folder.
+    pub spill_dir: Option<PathBuf>,
+    /// Asked between pieces of work.
+    pub cancel: Cancel,
+    /// Sizes; nothing but tests changes them.
+    pub limits: Limits,
+    /// The seed of the contract hash, and of the tables' secrets.
+    pub seed: u64,
+}
+
+/// A flag that stops a job; clones share it.
+///
+/// # Examples
+///
+/// ```
+/// use keymill::{Cancel, ErrorKind};
+///
+/// let cancel = Cancel::default();
+/// assert!(cancel.check().is_ok());
+/// cancel.clone().cancel();
+/// assert_eq!(cancel.check().unwrap_err().kind(), ErrorKind::Cancelled);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Asks the job to stop; safe to call from a signal handler's thread.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells whether the job was asked to stop.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Answers for `?` between two pieces of work.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Cancelled`] once somebody has called [`Cancel::cancel`].
+    pub fn check(&self) -> Result<()> {
+        if self.is_cancelled() {
+            Err(Error::cancelled())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A number of bytes that clones share, and how many of them are taken.
+///
+/// # Examples
+///
+/// ```
+/// use keymill::MemoryBudget;
+///
+/// let budget = MemoryBudget::new(1000);
+/// budget.take(900);
+/// assert!(budget.clone().is_tight(200));
+/// budget.give_back(900);
+/// assert_eq!(budget.taken(), 0);
+/// ```
+#[derive(Clone, Debug)]
+pub struct MemoryBudget(Arc<Budget>);
+
+#[derive(Debug)]
+struct Budget {
+    limit: usize,
+    taken: AtomicUsize,
+}
+
+impl MemoryBudget {
+    /// A budget of `limit` bytes, none of them taken.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self(Arc::new(Budget {
+            limit,
+            taken: AtomicUsize::new(0),
+        }))
+    }
+
+    /// How many bytes there are in all.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.0.limit
+    }
+
+    /// How many bytes are taken.
+    #[must_use]
+    pub fn taken(&self) -> usize {
+        self.0.taken.load(Ordering::Relaxed)
+    }
+
+    /// Notes that bytes were allocated; never fails, so that who is over can still finish a step.
+    pub fn take(&self, bytes: usize) {
+        self.0.taken.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Notes that bytes were freed.
+    pub fn give_back(&self, bytes: usize) {
+        self.0.taken.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Tells whether `more` bytes would go past the limit.
+    #[must_use]
+    pub fn is_tight(&self, more: usize) -> bool {
+        self.taken().saturating_add(more) > self.0.limit
+    }
+}

@@ -1,0 +1,198 @@
+//! Keys and their counts as plain columns, without a table: what leaves a counter.
+//!
+//! ```text
+//! short  u64 key (1..=8 bytes)     | u64 count
+//! mid    2×u64 key (9..=16 bytes)  | u64 count
+//! long   place in the arena        | u64 count
+//! empty                              u64 count
+//! ```
+#![forbid(unsafe_code)]
+
+use bytemuck::{Pod, Zeroable};
+
+/// A key of 1 to 8 bytes without a NUL: the first byte lowest, zeros above the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct ShortGroup {
+    /// The key's bytes.
+    pub key: u64,
+    /// How often it was counted.
+    pub count: u64,
+}
+
+/// A key of 9 to 16 bytes without a NUL: the first byte lowest, zeros above the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct MidGroup {
+    /// The key's bytes.
+    pub key: [u64; 2],
+    /// How often it was counted.
+    pub count: u64,
+}
+
+/// Any other key but the empty one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LongGroup {
+    /// Where its bytes begin in the arena.
+    pub start: usize,
+    /// How many bytes it has.
+    pub length: usize,
+    /// How often it was counted.
+    pub count: u64,
+}
+
+impl ShortGroup {
+    /// How many bytes the key has.
+    #[inline]
+    #[must_use]
+    pub const fn length(&self) -> usize {
+        8 - self.key.leading_zeros() as usize / 8
+    }
+}
+
+impl MidGroup {
+    /// How many bytes the key has.
+    #[inline]
+    #[must_use]
+    pub const fn length(&self) -> usize {
+        16 - self.key[1].leading_zeros() as usize / 8
+    }
+}
+
+/// Keys with counts, by class of key length; a key may stand here more than once.
+///
+/// # Examples
+///
+/// ```
+/// use keymill_kernels::Groups;
+///
+/// let mut groups = Groups::default();
+/// groups.push(b"to be", 2);
+/// groups.push(b"", 1);
+/// assert_eq!(groups.len(), 2);
+/// let mut seen = Vec::new();
+/// groups.for_each(|key, count| seen.push((key.to_vec(), count)));
+/// assert_eq!(seen, [(b"to be".to_vec(), 2), (b"".to_vec(), 1)]);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Groups {
+    /// Keys of 1 to 8 bytes.
+    pub short: Vec<ShortGroup>,
+    /// Keys of 9 to 16 bytes.
+    pub mid: Vec<MidGroup>,
+    /// Longer keys, and those with a NUL byte.
+    pub long: Vec<LongGroup>,
+    /// The bytes of the long keys.
+    pub arena: Vec<u8>,
+    /// The count of the empty key; zero when there is none.
+    pub empty: u64,
+}
+
+impl Groups {
+    /// How many groups there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.short.len() + self.mid.len() + self.long.len() + usize::from(self.empty > 0)
+    }
+
+    /// Tells whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many bytes of memory the groups hold.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.short.capacity() * size_of::<ShortGroup>()
+            + self.mid.capacity() * size_of::<MidGroup>()
+            + self.long.capacity() * size_of::<LongGroup>()
+            + self.arena.capacity()
+    }
+
+    /// Adds a key with its count.
+    pub fn push(&mut self, key: &[u8], count: u64) {
+        match inline_key(key) {
+            InlineKey::Empty => self.empty += count,
+            InlineKey::Short(key) => self.short.push(ShortGroup { key, count }),
+            InlineKey::Mid(key) => self.mid.push(MidGroup { key, count }),
+            InlineKey::Long => self.push_long(key, count),
+        }
+    }
+
+    /// Adds a key that is long, whatever its bytes.
+    pub(crate) fn push_long(&mut self, key: &[u8], count: u64) {
+        let start = self.arena.len();
+        self.arena.extend_from_slice(key);
+        self.long.push(LongGroup {
+            start,
+            length: key.len(),
+            count,
+        });
+    }
+
+    /// The bytes of a long key.
+    #[must_use]
+    pub fn long_key(&self, group: &LongGroup) -> &[u8] {
+        &self.arena[group.start..][..group.length]
+    }
+
+    /// Visits every key and its count: short, mid, long, empty.
+    pub fn for_each(&self, mut visit: impl FnMut(&[u8], u64)) {
+        for group in &self.short {
+            visit(&group.key.to_le_bytes()[..group.length()], group.count);
+        }
+        for group in &self.mid {
+            let [first, second] = group.key.map(u64::to_le);
+            visit(
+                &bytemuck::bytes_of(&[first, second])[..group.length()],
+                group.count,
+            );
+        }
+        for group in &self.long {
+            visit(self.long_key(group), group.count);
+        }
+        if self.empty > 0 {
+            visit(b"", self.empty);
+        }
+    }
+
+    /// Forgets all groups and keeps the memory.
+    pub fn clear(&mut self) {
+        self.short.clear();
+        self.mid.clear();
+        self.long.clear();
+        self.arena.clear();
+        self.empty = 0;
+    }
+}
+
+/// The class of a key, and its form there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InlineKey {
+    Empty,
+    Short(u64),
+    Mid([u64; 2]),
+    Long,
+}
+
+/// Sorts a key into its class; the only place that decides which keys are long.
+#[inline]
+pub(crate) fn inline_key(key: &[u8]) -> InlineKey {
+    match key.len() {
+        0 => InlineKey::Empty,
+        1..=16 if key.contains(&0) => InlineKey::Long,
+        length @ 1..=8 => {
+            let mut bytes = [0; 8];
+            bytes[..length].copy_from_slice(key);
+            InlineKey::Short(u64::from_le_bytes(bytes))
+        }
+        length @ 9..=16 => {
+            let (first, rest) = key.split_first_chunk::<8>().expect("nine bytes or more");
+            let mut second = [0; 8];
+            second[..length - 8].copy_from_slice(rest);
+            InlineKey::Mid([u64::from_le_bytes(*first), u64::from_le_bytes(second)])
+        }
+        _ => InlineKey::Long,
+    }
+}

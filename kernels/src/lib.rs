@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 mod buffer;
+pub mod contract_hash;
 mod isa;
 mod level;
 mod limits;
@@ -12,6 +13,7 @@ mod rule;
 pub mod stage;
 mod table;
 
+pub use contract_hash::ContractSeed;
 pub use level::{Level, UnknownLevel};
 pub use limits::Limits;
 pub use rule::TokenRule;

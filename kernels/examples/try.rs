@@ -57,7 +57,12 @@ fn main() {
             let mut best = f64::MAX;
             let (mut tok, mut len) = (0, 0);
             for _ in 0..5 {
-                let mut c = Counter::new(level, &Limits::DEFAULT);
+                let mut c = Counter::new(
+                    level,
+                    &keymill_kernels::TokenRule::Whitespace,
+                    &Limits::DEFAULT,
+                    42,
+                );
                 let t = Instant::now();
                 c.push(&text);
                 best = best.min(t.elapsed().as_secs_f64());

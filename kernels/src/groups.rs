@@ -112,11 +112,11 @@ impl Groups {
 
     /// Adds a key with its count.
     pub fn push(&mut self, key: &[u8], count: u64) {
-        match inline_key(key) {
-            InlineKey::Empty => self.empty += count,
-            InlineKey::Short(key) => self.short.push(ShortGroup { key, count }),
-            InlineKey::Mid(key) => self.mid.push(MidGroup { key, count }),
-            InlineKey::Long => self.push_long(key, count),
+        match class_of(key) {
+            KeyClass::Empty => self.empty += count,
+            KeyClass::Short(key) => self.short.push(ShortGroup { key, count }),
+            KeyClass::Mid(key) => self.mid.push(MidGroup { key, count }),
+            KeyClass::Long => self.push_long(key, count),
         }
     }
 
@@ -169,7 +169,7 @@ impl Groups {
 
 /// The class of a key, and its form there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum InlineKey {
+pub(crate) enum KeyClass {
     Empty,
     Short(u64),
     Mid([u64; 2]),
@@ -178,21 +178,21 @@ pub(crate) enum InlineKey {
 
 /// Sorts a key into its class; the only place that decides which keys are long.
 #[inline]
-pub(crate) fn inline_key(key: &[u8]) -> InlineKey {
+pub(crate) fn class_of(key: &[u8]) -> KeyClass {
     match key.len() {
-        0 => InlineKey::Empty,
-        1..=16 if key.contains(&0) => InlineKey::Long,
+        0 => KeyClass::Empty,
+        1..=16 if key.contains(&0) => KeyClass::Long,
         length @ 1..=8 => {
             let mut bytes = [0; 8];
             bytes[..length].copy_from_slice(key);
-            InlineKey::Short(u64::from_le_bytes(bytes))
+            KeyClass::Short(u64::from_le_bytes(bytes))
         }
         length @ 9..=16 => {
             let (first, rest) = key.split_first_chunk::<8>().expect("nine bytes or more");
             let mut second = [0; 8];
             second[..length - 8].copy_from_slice(rest);
-            InlineKey::Mid([u64::from_le_bytes(*first), u64::from_le_bytes(second)])
+            KeyClass::Mid([u64::from_le_bytes(*first), u64::from_le_bytes(second)])
         }
-        _ => InlineKey::Long,
+        _ => KeyClass::Long,
     }
 }

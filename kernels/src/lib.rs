@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 mod buffer;
+pub mod contract_hash;
 mod groups;
 mod isa;
 mod level;
@@ -13,6 +14,7 @@ mod rule;
 pub mod stage;
 mod table;
 
+pub use contract_hash::ContractSeed;
 pub use groups::{Groups, LongGroup, MidGroup, ShortGroup};
 pub use level::{Level, UnknownLevel};
 pub use limits::Limits;

@@ -1,9 +1,11 @@
 //! Memory that the hot loops read and write without bounds checks, and the types that make it safe.
 #![allow(
     unsafe_code,
-    reason = "the hot loops read text at token starts without bounds checks"
+    reason = "huge pages come from beneath the allocator; text is read at token starts unchecked"
 )]
 
+mod huge;
 mod window;
 
-pub(crate) use window::{REACH, Window, WindowScratch};
+pub(crate) use huge::HugeVec;
+pub(crate) use window::{Window, WindowScratch};

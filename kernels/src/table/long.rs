@@ -100,6 +100,22 @@ impl LongTable {
         self.entries.len()
     }
 
+    /// How many bytes of memory the keys and slots take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.slots.len() * size_of::<u32>()
+            + self.entries.capacity() * size_of::<Entry>()
+            + self.arena.capacity()
+    }
+
+    /// Forgets every key, and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        if !self.entries.is_empty() {
+            self.slots.fill(0);
+            self.entries.clear();
+            self.arena.clear();
+        }
+    }
+
     /// Visits every key and its count, in the order of their first appearance.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&[u8], u64)) {
         for entry in &self.entries {

@@ -1,27 +1,27 @@
 //! The key table: one probe by key bytes, in three classes of key length.
 //!
 //! ```text
-//! 1..=8 bytes  -> ShortTable  slot = key u64   | count u64
-//! 9..=16 bytes -> MidTable    slot = key 2×u64 | count u64
-//! the others   -> LongTable   slot = hash, length, place in an arena | count u64
+//! 1..=8 bytes   InlineTable<u64>       slot = key u64   | count u64
+//! 9..=16 bytes  InlineTable<[u64; 2]>  slot = key 2×u64 | count u64
+//! the others    LongTable              slot = hash, length, place in an arena | count u64
 //! ```
 //!
-//! A key that begins with a NUL byte is *long* whatever its length: the short forms are padded with
-//! zeros in front, and so stay unambiguous.
+//! A key that holds a NUL byte is *long* whatever its length: the inline forms are padded with
+//! zeros, and so stay unambiguous.
 #![allow(
     unsafe_code,
     reason = "slots are read by an index that is in bounds by construction"
 )]
 
+mod count_table;
+mod inline;
 mod long;
-mod mid;
 mod secret;
-mod short;
 
-pub(crate) use long::LongTable;
-pub(crate) use mid::MidTable;
+pub(crate) use count_table::CountTable;
+use inline::{InlineKey, InlineTable};
+use long::LongTable;
 pub use secret::Secret;
-pub(crate) use short::ShortTable;
 
 /// Asks for the cache line of a slot that is probed soon.
 #[inline(always)]

@@ -1,0 +1,189 @@
+//! A zeroed slice of fixed length, on huge pages where the system gives them.
+
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+
+use bytemuck::Zeroable;
+
+/// A multiple of every ordinary page size of Linux.
+#[cfg(all(target_os = "linux", not(miri)))]
+const LARGEST_PAGE: usize = 64 << 10;
+
+/// Bytes of a huge page, and the size from which a slice asks for them.
+const HUGE_PAGE: usize = 2 << 20;
+
+/// A slice of zeroed elements whose length never changes.
+///
+/// From 2 MiB on it lies on a 2 MiB boundary and asks Linux for huge pages, so that a table far
+/// beyond the caches costs one cache miss a probe and not a page walk too. Pages are zero until
+/// they are first touched, so an untouched slice costs no memory. Elsewhere, under Miri, and below
+/// that size it is a plain zeroed allocation.
+pub(crate) struct HugeVec<T> {
+    first: NonNull<T>,
+    len: usize,
+    home: Home,
+}
+
+/// Where the memory came from, and so how it goes back.
+#[derive(Clone, Copy)]
+enum Home {
+    /// Nothing was allocated.
+    Nowhere,
+    /// The global allocator, with this layout.
+    Heap(Layout),
+    /// A mapping of this many bytes.
+    #[cfg(all(target_os = "linux", not(miri)))]
+    Mapping(usize),
+}
+
+// SAFETY: a `HugeVec` owns its elements alone, as a `Box<[T]>` does.
+unsafe impl<T: Send> Send for HugeVec<T> {}
+// SAFETY: a shared `HugeVec` gives out shared elements only, as a `Box<[T]>` does.
+unsafe impl<T: Sync> Sync for HugeVec<T> {}
+
+impl<T: Zeroable + Copy> HugeVec<T> {
+    /// Makes `len` zeroed elements.
+    ///
+    /// # Panics
+    ///
+    /// When the elements would fill more than `isize::MAX` bytes. Without memory it aborts, as
+    /// `Vec` does.
+    pub(crate) fn new(len: usize) -> Self {
+        let layout = Layout::array::<T>(len).expect("a slice fits in the address space");
+        if layout.size() == 0 {
+            return Self {
+                first: NonNull::dangling(),
+                len,
+                home: Home::Nowhere,
+            };
+        }
+        let (first, home) = allocate(layout);
+        Self {
+            first: first.cast(),
+            len,
+            home,
+        }
+    }
+
+    /// Makes every element zero again.
+    pub(crate) fn clear(&mut self) {
+        // SAFETY: the slice holds `len` elements of its own, and `T: Zeroable` allows zero bytes.
+        unsafe { self.first.as_ptr().write_bytes(0, self.len) }
+    }
+}
+
+/// Zeroed memory for `layout`, whose size is not zero.
+fn allocate(layout: Layout) -> (NonNull<u8>, Home) {
+    #[cfg(all(target_os = "linux", not(miri)))]
+    if layout.size() >= HUGE_PAGE && layout.align() <= HUGE_PAGE {
+        return map_huge(layout);
+    }
+    // SAFETY: the caller promises a size above zero.
+    let first = unsafe { alloc_zeroed(layout) };
+    let first = NonNull::new(first).unwrap_or_else(|| handle_alloc_error(layout));
+    (first, Home::Heap(layout))
+}
+
+/// Maps one huge page more than is asked for and gives back what lies outside the boundary.
+#[cfg(all(target_os = "linux", not(miri)))]
+fn map_huge(layout: Layout) -> (NonNull<u8>, Home) {
+    let kept = layout.size().next_multiple_of(LARGEST_PAGE);
+    let whole = kept + HUGE_PAGE;
+    // SAFETY: a private anonymous mapping at a place that the kernel picks touches nothing of ours.
+    let start = unsafe {
+        libc::mmap(
+            core::ptr::null_mut(),
+            whole,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if start == libc::MAP_FAILED {
+        handle_alloc_error(layout);
+    }
+    let before = start.align_offset(HUGE_PAGE);
+    // SAFETY: `before < HUGE_PAGE`, so all three pieces lie inside the mapping made above, and
+    // nothing points into the first and the last. Advice may fail: then the pages are small.
+    let first = unsafe {
+        let first = start.byte_add(before);
+        if before > 0 {
+            libc::munmap(start, before);
+        }
+        if HUGE_PAGE > before {
+            libc::munmap(first.byte_add(kept), HUGE_PAGE - before);
+        }
+        libc::madvise(first, kept, libc::MADV_HUGEPAGE);
+        first
+    };
+    let first = NonNull::new(first.cast()).expect("a mapping does not start at address zero");
+    (first, Home::Mapping(kept))
+}
+
+impl<T> Drop for HugeVec<T> {
+    fn drop(&mut self) {
+        match self.home {
+            Home::Nowhere => {}
+            // SAFETY: `first` came from the global allocator with this very layout.
+            Home::Heap(layout) => unsafe { dealloc(self.first.as_ptr().cast(), layout) },
+            #[cfg(all(target_os = "linux", not(miri)))]
+            // SAFETY: exactly these bytes are left of the mapping, and nobody borrows them now.
+            Home::Mapping(bytes) => unsafe {
+                libc::munmap(self.first.as_ptr().cast(), bytes);
+            },
+        }
+    }
+}
+
+impl<T> Deref for HugeVec<T> {
+    type Target = [T];
+
+    #[inline(always)]
+    fn deref(&self) -> &[T] {
+        // SAFETY: `first` points to `len` elements, zeroed when they were made.
+        unsafe { core::slice::from_raw_parts(self.first.as_ptr(), self.len) }
+    }
+}
+
+impl<T> DerefMut for HugeVec<T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as in `deref`; `&mut self` makes the borrow the only one.
+        unsafe { core::slice::from_raw_parts_mut(self.first.as_ptr(), self.len) }
+    }
+}
+
+impl<T: Zeroable + Copy> Default for HugeVec<T> {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_zero_and_keeps_what_is_written() {
+        let around = HUGE_PAGE / 8;
+        let sizes = [0, 1, 511, around - 1, around, around + 1, 3 * around + 77];
+        for len in sizes.into_iter().take(if cfg!(miri) { 3 } else { 7 }) {
+            let mut slice = HugeVec::<u64>::new(len);
+            assert!(slice.iter().all(|&element| element == 0) && slice.len() == len);
+            (0..len).for_each(|i| slice[i] = i as u64 + 1);
+            assert!((0..len).all(|i| slice[i] == i as u64 + 1));
+            slice.clear();
+            assert!(slice.iter().all(|&element| element == 0));
+        }
+    }
+
+    #[test]
+    #[cfg(all(target_os = "linux", not(miri)))]
+    fn a_large_slice_lies_on_a_huge_page_boundary() {
+        let slice = HugeVec::<u8>::new(HUGE_PAGE + 5);
+        assert_eq!(slice.as_ptr().align_offset(HUGE_PAGE), 0);
+        assert!(HugeVec::<[u64; 0]>::new(7).len() == 7);
+    }
+}

@@ -1,0 +1,134 @@
+//! The fused count against the obvious loop, at every level and both ends of the limits.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::{Counter, split};
+use crate::{ContractSeed, Groups, Level, Limits, TokenRule};
+
+type Counts = BTreeMap<Vec<u8>, u64>;
+
+const SEED: u64 = 11;
+
+fn counts_of(groups: &Groups) -> Counts {
+    let mut counts = Counts::new();
+    groups.for_each(|key, count| {
+        let earlier = counts.insert(key.to_vec(), count);
+        assert_eq!(earlier, None, "a key stands twice");
+    });
+    counts
+}
+
+fn expected(texts: &[Vec<u8>]) -> Counts {
+    let mut counts = Counts::new();
+    for text in texts {
+        for token in text.split(|byte| matches!(byte, 9..=13 | b' ')) {
+            if !token.is_empty() {
+                *counts.entry(token.to_vec()).or_default() += 1;
+            }
+        }
+    }
+    counts
+}
+
+fn each_setting(mut check: impl FnMut(Level, &Limits)) {
+    for level in Level::available() {
+        for limits in [Limits::DEFAULT, Limits::TINY] {
+            check(level, &limits);
+            check(level, &limits.all_colliding());
+        }
+    }
+}
+
+fn counter(level: Level, limits: &Limits) -> Counter {
+    Counter::new(level, &TokenRule::Whitespace, limits, SEED)
+}
+
+/// Texts of few different bytes, so that words repeat, meet NULs, and cross every edge.
+fn texts() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let byte = prop_oneof![
+        6 => Just(b'a'),
+        3 => Just(b'b'),
+        3 => Just(b' '),
+        1 => Just(b'\n'),
+        1 => Just(0),
+        1 => any::<u8>().prop_filter("no lead of a white-space character", |byte| {
+            !matches!(byte, 0xc2 | 0xe1..=0xe3)
+        }),
+    ];
+    let size = if cfg!(miri) { 0..100 } else { 0..1000 };
+    prop::collection::vec(prop::collection::vec(byte, size), 1..4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: if cfg!(miri) { 2 } else { 100 },
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn counts_what_the_obvious_loop_counts(texts in texts()) {
+        let expected = expected(&texts);
+        each_setting(|level, limits| {
+            let mut counter = counter(level, limits);
+            texts.iter().for_each(|text| counter.push(text));
+            assert_eq!(counter.len(), expected.len());
+            assert_eq!(counter.tokens(), expected.values().sum::<u64>());
+            let mut groups = Groups::default();
+            counter.drain_into(&mut groups);
+            assert_eq!(counts_of(&groups), expected);
+            assert!(counter.is_empty());
+        });
+    }
+
+    #[test]
+    fn flushed_and_split_partitions_hold_every_count_once(texts in texts()) {
+        let expected = expected(&texts);
+        each_setting(|level, limits| {
+            let mut partitions = vec![Groups::default(); 3];
+            let mut counter = counter(level, limits);
+            for text in &texts {
+                counter.push(text);
+                counter.flush(&mut partitions);
+            }
+            let mut whole = Counts::new();
+            for partition in &partitions {
+                let mut parts = vec![Groups::default(); 2];
+                split(partition, level, ContractSeed(SEED), &mut parts);
+                for part in &parts {
+                    counter.absorb(part);
+                    let mut groups = Groups::default();
+                    counter.drain_into(&mut groups);
+                    for (key, count) in counts_of(&groups) {
+                        assert_eq!(whole.insert(key, count), None, "a key in two partitions");
+                    }
+                }
+            }
+            assert_eq!(whole, expected);
+        });
+    }
+}
+
+#[test]
+fn keys_of_every_length_around_the_classes_stay_apart() {
+    let lengths = [0, 1, 7, 8, 9, 15, 16, 17, 63, 64, 65, 4096, 70_000];
+    each_setting(|level, limits| {
+        let mut counter = counter(level, limits);
+        let mut expected = Counts::new();
+        for length in lengths {
+            for last in [b'x', b'y', 0] {
+                let mut key = vec![b'x'; length];
+                key.push(last);
+                for _ in 0..3 {
+                    counter.push(&key);
+                }
+                expected.insert(key, 3);
+            }
+        }
+        let mut groups = Groups::default();
+        counter.drain_into(&mut groups);
+        assert_eq!(counts_of(&groups), expected);
+    });
+}

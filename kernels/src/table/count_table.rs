@@ -1,0 +1,78 @@
+//! The key table with an inline count: keys of every length, each in the table of its class.
+
+use super::{InlineKey, InlineTable, LongTable, Secret};
+use crate::Limits;
+use crate::groups::{Groups, KeyClass, MidGroup, ShortGroup, class_of};
+
+/// Keys of any length and their counts.
+pub(crate) struct CountTable {
+    pub(crate) short: InlineTable<u64>,
+    pub(crate) mid: InlineTable<[u64; 2]>,
+    pub(crate) long: LongTable,
+    pub(crate) empty: u64,
+}
+
+impl CountTable {
+    pub(crate) fn new(limits: &Limits, secret: Secret) -> Self {
+        Self {
+            short: InlineTable::new(limits, secret),
+            mid: InlineTable::new(limits, secret),
+            long: LongTable::new(limits, secret),
+            empty: 0,
+        }
+    }
+
+    /// Adds `count` to a key of any class.
+    pub(crate) fn add(&mut self, key: &[u8], count: u64) {
+        match class_of(key) {
+            KeyClass::Empty => self.empty += count,
+            KeyClass::Short(key) => self.short.add(key.to_padded_before(), count),
+            KeyClass::Mid(key) => self.mid.add(key.to_padded_before(), count),
+            KeyClass::Long => self.long.add(key, count),
+        }
+    }
+
+    /// Adds the counts of many groups.
+    pub(crate) fn absorb(&mut self, groups: &Groups) {
+        let short = groups.short.iter();
+        self.short
+            .add_all(short.map(|group| (group.key.to_padded_before(), group.count)));
+        let mid = groups.mid.iter();
+        self.mid
+            .add_all(mid.map(|group| (group.key.to_padded_before(), group.count)));
+        for group in &groups.long {
+            self.long.add(groups.long_key(group), group.count);
+        }
+        self.empty += groups.empty;
+    }
+
+    /// Appends every key and its count to `out`, once each.
+    pub(crate) fn copy_to(&self, out: &mut Groups) {
+        out.short.reserve(self.short.len());
+        self.short
+            .for_each(|key, count| out.short.push(ShortGroup { key, count }));
+        out.mid.reserve(self.mid.len());
+        self.mid
+            .for_each(|key, count| out.mid.push(MidGroup { key, count }));
+        self.long.for_each(|key, count| out.push_long(key, count));
+        out.empty += self.empty;
+    }
+
+    /// How many keys there are.
+    pub(crate) fn len(&self) -> usize {
+        self.short.len() + self.mid.len() + self.long.len() + usize::from(self.empty > 0)
+    }
+
+    /// How many bytes of memory the tables hold.
+    pub(crate) fn bytes(&self) -> usize {
+        self.short.bytes() + self.mid.bytes() + self.long.bytes()
+    }
+
+    /// Forgets every key.
+    pub(crate) fn clear(&mut self) {
+        self.short.clear();
+        self.mid.clear();
+        self.long.clear();
+        self.empty = 0;
+    }
+}

@@ -1,0 +1,261 @@
+//! Counts of keys that fit a slot whole: the key, and its count beside it.
+//!
+//! A batch of keys is probed once each, at its home slot, without a branch on the outcome: a hit
+//! adds one, a miss adds nothing and lands on a list. The list is then worked off key by key, with
+//! linear probing. So the common case costs no misprediction, and the rare one may be slow.
+
+use super::{Secret, prefetch};
+use crate::Limits;
+use crate::buffer::{HugeVec, Window};
+use bytemuck::Zeroable;
+
+/// A key that fits a slot; all zeros is not a key and marks a free slot.
+pub(crate) trait InlineKey: Copy + Eq + Zeroable {
+    /// Reads the key of an entry (see `Isa::split_short`; for a mid key, of its length less 8).
+    fn load(window: Window<'_>, entry: u32) -> Self;
+
+    /// The key with its padding behind its last byte: how it leaves a table.
+    fn to_padded_behind(self) -> Self;
+
+    /// The key with its padding before its last word's first byte: how it stands in a table.
+    fn to_padded_before(self) -> Self;
+
+    /// A hash whose upper bits choose the slot.
+    fn hash(self, multipliers: [u64; 2]) -> u64;
+
+    /// Tells whether this is no key.
+    fn is_free(self) -> bool;
+}
+
+/// 1 to 8 bytes; in a table the last byte is at the top, and zeros are below the first.
+impl InlineKey for u64 {
+    #[inline(always)]
+    fn load(window: Window<'_>, entry: u32) -> Self {
+        window.word(entry as u16) << (entry >> 16 & 63)
+    }
+
+    #[inline(always)]
+    fn to_padded_behind(self) -> Self {
+        self >> (self.trailing_zeros() & 56)
+    }
+
+    #[inline(always)]
+    fn to_padded_before(self) -> Self {
+        self << (self.leading_zeros() & 56)
+    }
+
+    #[inline(always)]
+    fn hash(self, multipliers: [u64; 2]) -> u64 {
+        self.wrapping_mul(multipliers[0])
+    }
+
+    #[inline(always)]
+    fn is_free(self) -> bool {
+        self == 0
+    }
+}
+
+/// 9 to 16 bytes: the first eight, then the others as a short key.
+impl InlineKey for [u64; 2] {
+    #[inline(always)]
+    fn load(window: Window<'_>, entry: u32) -> Self {
+        let [first, second] = window.two_words(entry as u16);
+        [first, second << (entry >> 16 & 63)]
+    }
+
+    #[inline(always)]
+    fn to_padded_behind(self) -> Self {
+        [self[0], self[1].to_padded_behind()]
+    }
+
+    #[inline(always)]
+    fn to_padded_before(self) -> Self {
+        [self[0], self[1].to_padded_before()]
+    }
+
+    #[inline(always)]
+    fn hash(self, multipliers: [u64; 2]) -> u64 {
+        let first = self[0].wrapping_mul(multipliers[0]);
+        first.wrapping_add(self[1].wrapping_mul(multipliers[1]))
+    }
+
+    #[inline(always)]
+    fn is_free(self) -> bool {
+        self[0] == 0
+    }
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Slot<K> {
+    key: K,
+    count: u64,
+}
+
+// SAFETY: a slot is a key and a number, both of which may be all zeros.
+unsafe impl<K: Zeroable> Zeroable for Slot<K> {}
+
+/// How many keys are hashed, and their slots prefetched, before the first is probed.
+const AHEAD: usize = 64;
+
+/// An open-addressing table; its size is a power of two.
+pub(crate) struct InlineTable<K: InlineKey> {
+    slots: HugeVec<Slot<K>>,
+    /// `64 - log2(slots)`: what is left of a hash after this shift is an index.
+    shift: u32,
+    used: usize,
+    multipliers: [u64; 2],
+    first_slots: usize,
+    prefetch_slots: usize,
+}
+
+impl<K: InlineKey> InlineTable<K> {
+    pub(crate) fn new(limits: &Limits, secret: Secret) -> Self {
+        let slots = limits.table_slots.next_power_of_two().max(2);
+        let [first, second, ..] = secret.masked(limits.hash_mask);
+        Self {
+            slots: HugeVec::new(slots),
+            shift: 64 - slots.trailing_zeros(),
+            used: 0,
+            multipliers: [first, second],
+            first_slots: slots,
+            prefetch_slots: limits.prefetch_bytes / size_of::<Slot<K>>(),
+        }
+    }
+
+    /// Counts the tokens of `ready` once each; `missed` must hold as many keys.
+    #[inline(always)]
+    pub(crate) fn count(&mut self, window: Window<'_>, ready: &[u32], missed: &mut [K]) {
+        let mut misses = 0;
+        if self.slots.len() <= self.prefetch_slots {
+            let keys = ready.iter().map(|&entry| K::load(window, entry));
+            misses = self.count_hits(keys, ready.len(), missed, misses);
+        } else {
+            let mut keys = [K::zeroed(); AHEAD];
+            for batch in ready.chunks(AHEAD) {
+                for (key, &entry) in keys.iter_mut().zip(batch) {
+                    *key = K::load(window, entry);
+                    prefetch(self.slots.as_ptr().wrapping_add(self.home(*key)));
+                }
+                let keys = keys[..batch.len()].iter().copied();
+                misses = self.count_hits(keys, batch.len(), missed, misses);
+            }
+        }
+        for &key in &missed[..misses] {
+            self.add(key, 1);
+        }
+    }
+
+    /// Adds one for every key that is found at home, and appends the others to `missed`.
+    #[inline(always)]
+    fn count_hits(
+        &mut self,
+        keys: impl Iterator<Item = K>,
+        most: usize,
+        missed: &mut [K],
+        mut misses: usize,
+    ) -> usize {
+        assert!(missed.len() >= misses + most);
+        let slots = self.slots.as_mut_ptr();
+        let missed = missed.as_mut_ptr();
+        for key in keys.take(most) {
+            let home = self.home(key);
+            // SAFETY: `shift` leaves log2(slots) bits of a hash, so `home` is in bounds. `misses`
+            // grows by one for each of at most `most` keys, and the assert has made room for them.
+            unsafe {
+                let slot = &mut *slots.add(home);
+                let hit = slot.key == key;
+                slot.count += u64::from(hit);
+                *missed.add(misses) = key;
+                misses += usize::from(!hit);
+            }
+        }
+        misses
+    }
+
+    #[inline(always)]
+    fn home(&self, key: K) -> usize {
+        (key.hash(self.multipliers) >> self.shift) as usize
+    }
+
+    /// Adds `count` to a key, which takes a slot when it is new.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, key: K, count: u64) {
+        let mask = self.slots.len() - 1;
+        let mut index = self.home(key) & mask;
+        loop {
+            let slot = &mut self.slots[index];
+            if slot.key == key {
+                slot.count += count;
+                return;
+            }
+            if slot.key.is_free() {
+                *slot = Slot { key, count };
+                self.used += 1;
+                if self.used * 4 > self.slots.len() * 3 {
+                    self.resize(self.slots.len() * 2);
+                }
+                return;
+            }
+            index = (index + 1) & mask;
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn resize(&mut self, slots: usize) {
+        let old = core::mem::replace(&mut self.slots, HugeVec::new(slots));
+        self.shift = 64 - slots.trailing_zeros();
+        self.used = 0;
+        for slot in old.iter().filter(|slot| !slot.key.is_free()) {
+            self.add(slot.key, slot.count);
+        }
+    }
+
+    /// How many keys there are.
+    pub(crate) fn len(&self) -> usize {
+        self.used
+    }
+
+    /// How many bytes of memory the slots take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.slots.len() * size_of::<Slot<K>>()
+    }
+
+    /// Adds many keys with their counts, prefetching ahead where the table is large.
+    pub(crate) fn add_all(&mut self, groups: impl ExactSizeIterator<Item = (K, u64)> + Clone) {
+        if self.slots.len() <= self.prefetch_slots && groups.len() < self.prefetch_slots {
+            return groups.for_each(|(key, count)| self.add(key, count));
+        }
+        let mut ahead = groups.clone();
+        for (key, _) in ahead.by_ref().take(AHEAD) {
+            prefetch(self.slots.as_ptr().wrapping_add(self.home(key)));
+        }
+        for (key, count) in groups {
+            if let Some((next, _)) = ahead.next() {
+                prefetch(self.slots.as_ptr().wrapping_add(self.home(next)));
+            }
+            self.add(key, count);
+        }
+    }
+
+    /// Visits every key, padded behind, and its count.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(K, u64)) {
+        for slot in self.slots.iter().filter(|slot| !slot.key.is_free()) {
+            visit(slot.key.to_padded_behind(), slot.count);
+        }
+    }
+
+    /// Forgets every key, and keeps the memory for as many again.
+    pub(crate) fn clear(&mut self) {
+        // A table that held a few keys of late is shrunk, so that clearing it stays cheap.
+        if self.used * 16 < self.slots.len() && self.slots.len() > self.first_slots {
+            let slots = (self.used * 2).next_power_of_two().max(self.first_slots);
+            self.slots = HugeVec::new(slots);
+            self.shift = 64 - slots.trailing_zeros();
+        } else if self.used > 0 {
+            self.slots.clear();
+        }
+        self.used = 0;
+    }
+}

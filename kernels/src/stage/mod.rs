@@ -1,4 +1,5 @@
 //! The stages of the river, one file each.
+#![forbid(unsafe_code)]
 
 pub mod count;
 pub mod tokenize;

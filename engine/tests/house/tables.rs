@@ -1,0 +1,105 @@
+//! What the rules know about this repository. Tables, so that a change is one line with a reason.
+
+/// Where the GPU's own crates may be named.
+pub(crate) const GPU_HOME: &str = "engine/src/device/gpu";
+pub(crate) const GPU_CRATES: [&str; 2] = ["wgpu", "pollster"];
+
+/// Where `unsafe` may stand, and why.
+pub(crate) const UNSAFE_HOMES: [(&str, &str); 4] = [
+    ("kernels/src/isa", "SIMD intrinsics"),
+    ("kernels/src/table", "unchecked probes and prefetch"),
+    ("kernels/src/buffer", "uninitialised and huge-page memory"),
+    (
+        "engine/src/device/gpu/module",
+        "the one call that makes unchecked shader modules",
+    ),
+];
+
+/// The four places in which a stage has the same file stem.
+pub(crate) const STAGE_PLACES: [&str; 4] = [
+    "kernels/src/stage",
+    "shaders/wgsl",
+    "engine/src/stage",
+    "benches/stage",
+];
+
+/// `(stem, place, why there is no twin)`; `*` stands for every stem while the place is empty.
+pub(crate) const NO_TWIN: [(&str, &str, &str); 3] = [
+    ("*", "shaders/wgsl", "WGSL comes with the GPU stages"),
+    (
+        "*",
+        "engine/src/stage",
+        "the engine's stages are being written",
+    ),
+    ("*", "benches/stage", "the benches are being written"),
+];
+
+/// What a crate may use: other crates of the house, the same for its tests only, and crates from
+/// outside (`["*"]`: any but those of [`GPU_CRATES`]).
+pub(crate) struct Imports {
+    pub(crate) folder: &'static str,
+    pub(crate) house: &'static [&'static str],
+    pub(crate) house_in_tests: &'static [&'static str],
+    pub(crate) outside: &'static [&'static str],
+}
+
+pub(crate) const IMPORTS: [Imports; 8] = [
+    Imports {
+        folder: "kernels",
+        house: &[],
+        house_in_tests: &[],
+        outside: &["bytemuck", "hashbrown", "rayon", "libc"],
+    },
+    Imports {
+        folder: "shaders",
+        house: &[],
+        house_in_tests: &["keymill-kernels"],
+        outside: &["bytemuck"],
+    },
+    Imports {
+        folder: "engine",
+        house: &["keymill-kernels", "keymill-shaders"],
+        house_in_tests: &["keymill-datasets"],
+        outside: &["*", "wgpu", "pollster"],
+    },
+    Imports {
+        folder: "connectors",
+        house: &["keymill"],
+        house_in_tests: &[],
+        outside: &["*"],
+    },
+    Imports {
+        folder: "benches",
+        house: &["keymill", "keymill-kernels", "keymill-datasets"],
+        house_in_tests: &[],
+        outside: &["*"],
+    },
+    Imports {
+        folder: "datasets",
+        house: &[],
+        house_in_tests: &[],
+        outside: &[],
+    },
+    Imports {
+        folder: "reports",
+        house: &["keymill", "keymill-datasets"],
+        house_in_tests: &[],
+        outside: &["*"],
+    },
+    Imports {
+        folder: "cli",
+        house: &[
+            "keymill",
+            "keymill-connectors",
+            "keymill-datasets",
+            "keymill-report",
+        ],
+        house_in_tests: &[],
+        outside: &["*"],
+    },
+];
+
+pub(crate) const MOST_LINES: usize = 500;
+pub(crate) const NAMES_THAT_SAY_NOTHING: [&str; 7] = [
+    "util", "utils", "helper", "helpers", "base", "manager", "misc",
+];

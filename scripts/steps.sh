@@ -1,0 +1,74 @@
+# Named, timed steps for the scripts beside this file; sourced, never run.
+#
+#   step "name" command…     runs it; a failure is remembered, the next step still runs
+#   skip "name" "why, and how to get it"
+#   need "name" "why…"       a skip, or a failure where KEYMILL_REQUIRE_<NAME>=1 was asked for
+#   finish                   prints the table and exits non-zero if a step failed
+#
+# A script that another one runs as a step adds its rows to the outer table, so a
+# single summary stands at the very end.
+
+if [ -z "${KEYMILL_STEPS:-}" ]; then
+  KEYMILL_STEPS=$(mktemp "${TMPDIR:-/tmp}/keymill-steps.XXXXXX")
+  export KEYMILL_STEPS
+  steps_owner=yes
+  trap 'rm -f "$KEYMILL_STEPS"' EXIT
+else
+  steps_owner=no
+fi
+steps_failed=0
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+record() { printf '%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4" >>"$KEYMILL_STEPS"; }
+
+step() {
+  local name=$1 started status=0
+  shift
+  started=$(date +%s)
+  printf '\n==> %s\n' "$name"
+  "$@" || status=$?
+  if [ "$status" -eq 0 ]; then
+    record passed $(($(date +%s) - started)) "$name" ""
+  else
+    record failed $(($(date +%s) - started)) "$name" "exit $status"
+    printf '==> FAILED: %s (exit %s)\n' "$name" "$status"
+    steps_failed=$((steps_failed + 1))
+  fi
+}
+
+# A step made of other scripts' steps: those have their own rows.
+group() {
+  local name=$1
+  shift
+  printf '\n==> %s\n' "$name"
+  "$@" || steps_failed=$((steps_failed + 1))
+}
+
+skip() {
+  printf '\nskipped: %s (%s)\n' "$1" "$2"
+  record skipped 0 "$1" "$2"
+}
+
+need() {
+  local name=$1 why=$2 required
+  required=KEYMILL_REQUIRE_$(printf '%s' "${name%% *}" | tr '[:lower:]-' '[:upper:]_')
+  if [ "${!required:-0}" = 1 ]; then
+    printf '\nFAILED: %s (%s; %s=1 asks for it)\n' "$name" "$why" "$required"
+    record failed 0 "$name" "$why"
+    steps_failed=$((steps_failed + 1))
+  else
+    skip "$name" "$why"
+  fi
+}
+
+finish() {
+  if [ "$steps_owner" = yes ]; then
+    printf '\n'
+    awk -F '\t' '
+      { printf "%-8s %5ss  %s%s\n", $1, $2, $3, $4 == "" ? "" : " (" $4 ")"; n[$1]++ }
+      END { printf "\nsteps: %d passed, %d failed, %d skipped\n", n["passed"], n["failed"], n["skipped"] }
+    ' "$KEYMILL_STEPS"
+  fi
+  [ "$steps_failed" -eq 0 ] || exit 1
+}

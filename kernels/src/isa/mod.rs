@@ -39,6 +39,12 @@ pub(crate) trait Isa: Copy {
     /// Reads 64 bytes.
     fn load(self, bytes: &[u8; BLOCK]) -> Self::Block;
 
+    /// Asks for the text that is read some time after `bytes`.
+    #[inline(always)]
+    fn prefetch(self, bytes: &[u8; BLOCK]) {
+        let _ = bytes;
+    }
+
     /// Marks the bytes equal to `byte`.
     fn equal(self, block: Self::Block, byte: u8) -> u64;
 

@@ -156,10 +156,12 @@ impl<K: InlineKey> InlineTable<K> {
         mut misses: usize,
     ) -> usize {
         assert!(missed.len() >= misses + most);
+        // Copies, as the compiler cannot know that no slot is one of them.
+        let (multipliers, shift) = (self.multipliers, self.shift);
         let slots = self.slots.as_mut_ptr();
         let missed = missed.as_mut_ptr();
         for key in keys.take(most) {
-            let home = self.home(key);
+            let home = (key.hash(multipliers) >> shift) as usize;
             // SAFETY: `shift` leaves log2(slots) bits of a hash, so `home` is in bounds. `misses`
             // grows by one for each of at most `most` keys, and the assert has made room for them.
             unsafe {
@@ -182,11 +184,17 @@ impl<K: InlineKey> InlineTable<K> {
     #[inline(always)]
     pub(crate) fn add(&mut self, key: K, count: u64) {
         let mask = self.slots.len() - 1;
-        let mut index = self.home(key) & mask;
+        let home = self.home(key) & mask;
+        let mut index = home;
         loop {
             let slot = &mut self.slots[index];
             if slot.key == key {
                 slot.count += count;
+                if slot.count > self.slots[home].count {
+                    // The more frequent key gets the place where it is found at once. Whoever
+                    // stood there belongs at or before it, and is still found from there on.
+                    self.slots.swap(home, index);
+                }
                 return;
             }
             if slot.key.is_free() {

@@ -150,6 +150,7 @@ impl<I: Isa> Walk<I> {
         base: usize,
         edges: &mut [u16],
     ) {
+        isa.prefetch(bytes);
         let block = isa.load(bytes);
         let mut separators = isa.ascii_space(block);
         if UNICODE {

@@ -47,12 +47,15 @@ impl Skew {
         for _ in 0..self.sixty_fourths / 64 {
             power *= base;
         }
+        // Bit 5 stands for the square root, bit 4 for the fourth, and so on.
+        let mut fraction = self.sixty_fourths % 64;
         let mut root = base;
-        for bit in (0..6).rev() {
+        while fraction != 0 {
             root = root.sqrt();
-            if (self.sixty_fourths >> bit) & 1 == 1 {
+            if fraction & 32 != 0 {
                 power *= root;
             }
+            fraction = (fraction << 1) & 63;
         }
         power
     }
@@ -106,11 +109,9 @@ impl Ranks {
         let random = rng.next_u64();
         let place = ((random >> 32) * self.buckets.len() as u64) >> 32;
         let bucket = self.buckets[place as usize];
-        if (random as u32) < bucket.threshold {
-            place as usize
-        } else {
-            bucket.other as usize
-        }
+        // Chosen by an index, because which of the two it is cannot be foretold by a branch.
+        let ranks = [bucket.other as usize, place as usize];
+        ranks[usize::from((random as u32) < bucket.threshold)]
     }
 }
 

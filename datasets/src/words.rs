@@ -153,8 +153,12 @@ fn push_char(letter: char, out: &mut Vec<u8>) {
 /// Words one after the other in one buffer, most frequent first.
 pub(crate) struct Words {
     bytes: Vec<u8>,
+    /// Where each word ends, after a 0 where the first one begins.
     ends: Vec<usize>,
 }
+
+/// Where a word begins and where it ends.
+pub(crate) type Span = (usize, usize);
 
 impl Words {
     /// Makes `count` distinct words, of which about `multi_byte` in a thousand are not ASCII, with
@@ -169,8 +173,9 @@ impl Words {
         lengths.check()?;
         let mut words = Self {
             bytes: Vec::new(),
-            ends: Vec::with_capacity(count as usize),
+            ends: Vec::with_capacity(count as usize + 1),
         };
+        words.ends.push(0);
         let mut rng = Rng::new(seed);
         let mut spelling = Spelling::new(&mut rng);
         // Steps of the golden ratio spread evenly over any run of ranks, so the frequent words
@@ -194,8 +199,17 @@ impl Words {
 
     #[inline]
     pub(crate) fn get(&self, rank: usize) -> &[u8] {
-        let start = if rank == 0 { 0 } else { self.ends[rank - 1] };
-        &self.bytes[start..self.ends[rank]]
+        self.at(self.span(rank))
+    }
+
+    #[inline]
+    pub(crate) fn span(&self, rank: usize) -> Span {
+        (self.ends[rank], self.ends[rank + 1])
+    }
+
+    #[inline]
+    pub(crate) fn at(&self, (start, end): Span) -> &[u8] {
+        &self.bytes[start..end]
     }
 }
 
@@ -213,6 +227,7 @@ fn pick_script(quantile: u32, multi_byte: u32) -> usize {
 struct Spelling {
     next: Vec<[u64; LONGEST as usize + 1]>,
     shift: [u8; LETTERS as usize],
+    letters: Vec<u8>,
 }
 
 impl Spelling {
@@ -220,6 +235,7 @@ impl Spelling {
         Self {
             next: vec![[0; LONGEST as usize + 1]; 1 + MULTI_BYTE.len()],
             shift: std::array::from_fn(|_| rng.below(LETTERS) as u8),
+            letters: Vec::new(),
         }
     }
 
@@ -230,45 +246,44 @@ impl Spelling {
         }
         let number = self.next[script][length as usize];
         self.next[script][length as usize] += 1;
-        let letters = self.letters(number, length, rng);
+        self.set_letters(number, length, rng);
         let alphabet = if script == 0 {
             ASCII
         } else {
             MULTI_BYTE[script - 1]
         };
-        alphabet.write(&letters[..length as usize], out);
+        alphabet.write(&self.letters, out);
     }
 
     /// Writes a number with 26 letters and scrambles them; letters past the 13th are random.
-    fn letters(&self, mut number: u64, length: u32, rng: &mut Rng) -> [u8; LONGEST as usize] {
-        let mut letters = [0u8; LONGEST as usize];
-        let counted = length.min(COUNTED_LETTERS) as usize;
-        for letter in &mut letters[..counted] {
-            *letter = (number % LETTERS) as u8;
+    fn set_letters(&mut self, mut number: u64, length: u32, rng: &mut Rng) {
+        self.letters.clear();
+        for _ in 0..length.min(COUNTED_LETTERS) {
+            self.letters.push((number % LETTERS) as u8);
             number /= LETTERS;
         }
-        self.scramble(&mut letters[..counted]);
-        for letter in &mut letters[counted..length as usize] {
-            *letter = rng.below(LETTERS) as u8;
+        self.scramble();
+        for _ in COUNTED_LETTERS..length {
+            self.letters.push(rng.below(LETTERS) as u8);
         }
-        letters
     }
 
     /// Lets every letter depend on every other one. Each step adds what a later look can subtract,
     /// so that no two numbers fall together.
-    fn scramble(&self, letters: &mut [u8]) {
+    fn scramble(&mut self) {
         for _ in 0..2 {
-            for i in 1..letters.len() {
-                letters[i] = self.moved(letters[i], letters[i - 1]);
+            for i in 1..self.letters.len() {
+                self.move_letter(i, i - 1);
             }
-            for i in (1..letters.len()).rev() {
-                letters[i - 1] = self.moved(letters[i - 1], letters[i]);
+            for i in (1..self.letters.len()).rev() {
+                self.move_letter(i - 1, i);
             }
         }
     }
 
-    fn moved(&self, letter: u8, by: u8) -> u8 {
-        (letter + self.shift[by as usize]) % LETTERS as u8
+    fn move_letter(&mut self, at: usize, by: usize) {
+        let shift = self.shift[self.letters[by] as usize];
+        self.letters[at] = (self.letters[at] + shift) % LETTERS as u8;
     }
 }
 
@@ -288,7 +303,9 @@ mod tests {
     };
 
     fn all(words: &Words) -> Vec<&[u8]> {
-        (0..words.ends.len()).map(|rank| words.get(rank)).collect()
+        (1..words.ends.len())
+            .map(|end| words.get(end - 1))
+            .collect()
     }
 
     #[test]

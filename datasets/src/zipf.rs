@@ -6,7 +6,10 @@ use crate::block::{Blocks, Written};
 use crate::ranks::{Ranks, Skew};
 use crate::registry::Generator;
 use crate::rng::Rng;
-use crate::words::{Lengths, Words};
+use crate::words::{Lengths, Span, Words};
+
+/// How many words are drawn before they are written.
+const AHEAD: usize = 64;
 
 /// Text of words drawn by Zipf's law, `words_per_line` to a line.
 ///
@@ -90,19 +93,33 @@ impl Generator for Zipf {
         let mut blocks = Blocks::new(bytes, out);
         let mut in_line = 0;
         loop {
-            let word = words.get(ranks.draw(&mut rng));
-            in_line += 1;
-            let fits = if in_line == self.words_per_line {
-                in_line = 0;
-                blocks.push_parts(&word[..word.len() - 1], b"\n")?
-            } else {
-                blocks.push(word)?
-            };
-            if !fits {
-                return blocks.finish();
+            for span in draw_ahead(&words, &ranks, &mut rng) {
+                let word = words.at(span);
+                in_line += 1;
+                let fits = if in_line == self.words_per_line {
+                    in_line = 0;
+                    blocks.push_parts(&word[..word.len() - 1], b"\n")?
+                } else {
+                    blocks.push(word)?
+                };
+                if !fits {
+                    return blocks.finish();
+                }
             }
         }
     }
+}
+
+/// Draws the next words and finds their places, one step for all words after the other: a large
+/// vocabulary lies far away in memory, and so the machine waits for many words at once.
+#[inline]
+fn draw_ahead(words: &Words, ranks: &Ranks, rng: &mut Rng) -> [Span; AHEAD] {
+    let drawn: [usize; AHEAD] = std::array::from_fn(|_| ranks.draw(rng));
+    let spans = drawn.map(|rank| words.span(rank));
+    // The first byte is read for the same reason; nothing else needs it.
+    let touched = spans.iter().fold(0, |t, &span| t ^ words.at(span)[0]);
+    std::hint::black_box(touched);
+    spans
 }
 
 #[cfg(test)]

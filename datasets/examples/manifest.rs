@@ -18,7 +18,7 @@ fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(
         out,
-        "name\tbytes\tsha256\ttokens\tdistinct\ttop_count\ttop_key"
+        "name\tbytes\tsha256\ttokens\tdistinct\ttop_key\ttop_count"
     )?;
     for set in all() {
         writeln!(out, "{}", line(set))?;
@@ -45,7 +45,7 @@ fn line(set: &Dataset) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     format!(
-        "{name}\t{bytes}\t{sha256}\t{tokens}\t{distinct}\t{top_count}\t{}",
+        "{name}\t{bytes}\t{sha256}\t{tokens}\t{distinct}\t{}\t{top_count}",
         shown(top.0)
     )
 }

@@ -18,11 +18,11 @@ pub struct Expected {
     pub tokens: u64,
     /// How many of them differ.
     pub distinct: u64,
-    /// How often the most frequent token comes.
-    pub top_count: u64,
     /// The most frequent token, the first in byte order of several, written by
     /// [`u8::escape_ascii`]; of a token of more than 64 bytes the first 64 and `...`.
     pub top_key: &'static str,
+    /// How often the most frequent token comes.
+    pub top_count: u64,
 }
 
 /// What the manifest says about the data set of that name, at [`CANONICAL_BYTES`].
@@ -63,8 +63,8 @@ fn parse(line: &'static str) -> Option<Expected> {
         sha256: fields.next()?,
         tokens: fields.next()?.parse().ok()?,
         distinct: fields.next()?.parse().ok()?,
-        top_count: fields.next()?.parse().ok()?,
         top_key: fields.next()?,
+        top_count: fields.next()?.parse().ok()?,
     };
     fields.next().is_none().then_some(parsed)
 }
@@ -75,11 +75,11 @@ mod tests {
 
     #[test]
     fn lines_that_lack_or_exceed_are_no_lines() {
-        assert_eq!(parse("a\t1\tff\t2\t3\t4"), None);
-        assert_eq!(parse("a\t1\tff\t2\t3\t4\tkey\tmore"), None);
-        assert_eq!(parse("a\tone\tff\t2\t3\t4\tkey"), None);
+        assert_eq!(parse("a\t1\tff\t2\t3\tkey"), None);
+        assert_eq!(parse("a\t1\tff\t2\t3\tkey\t4\tmore"), None);
+        assert_eq!(parse("a\tone\tff\t2\t3\tkey\t4"), None);
         assert_eq!(
-            parse("a\t1\tff\t2\t3\t4\tkey").map(|line| line.top_count),
+            parse("a\t1\tff\t2\t3\tkey\t4").map(|line| line.top_count),
             Some(4)
         );
     }

@@ -1,0 +1,121 @@
+//! A log of web visits: `site,count`.
+
+use std::io::{self, Write};
+
+use crate::block::{Blocks, Written};
+use crate::ranks::{Ranks, Skew};
+use crate::registry::Generator;
+use crate::rng::Rng;
+use crate::words::{Lengths, Words};
+
+const LENGTHS: Lengths = Lengths {
+    min: 2,
+    mean: 8,
+    max: 20,
+};
+
+/// Lines `site,count`, with sites drawn by Zipf's law and counts from 1 to 65,536, small ones far
+/// more often.
+///
+/// ```text
+/// kzwhyo.example,3\n
+/// ab.example,1\n
+/// kzwhyo.example,118\n
+/// ```
+///
+/// # Examples
+///
+/// ```
+/// use keymill_datasets::{Generator, Visits};
+///
+/// let mut out = Vec::new();
+/// Visits { sites: 50, ..Visits::DEFAULT }.write_to(1000, &mut out)?;
+/// for line in String::from_utf8_lossy(&out).lines() {
+///     let (site, count) = line.split_once(',').ok_or(std::io::ErrorKind::InvalidData)?;
+///     assert!(site.ends_with(".example") && count.parse::<u32>().is_ok_and(|n| n >= 1));
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visits {
+    /// Another seed gives other sites and other visits.
+    pub seed: u64,
+    /// How many different sites there are; 0 is taken as 1.
+    pub sites: u32,
+    /// How much more often the first sites come than the last.
+    pub skew: Skew,
+}
+
+impl Visits {
+    /// A hundred thousand sites by plain Zipf's law.
+    pub const DEFAULT: Self = Self {
+        seed: 1,
+        sites: 100_000,
+        skew: Skew::ONE,
+    };
+}
+
+impl Default for Visits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl Generator for Visits {
+    fn write_to(&self, bytes: u64, out: &mut dyn Write) -> io::Result<Written> {
+        let sites = Words::new(self.seed, self.sites.max(1), LENGTHS, 0, b".example,")?;
+        let ranks = Ranks::zipf(self.sites, self.skew);
+        let mut rng = Rng::new(self.seed ^ 0x7669_7369);
+        let mut blocks = Blocks::new(bytes, out);
+        loop {
+            let site = sites.get(ranks.draw(&mut rng));
+            let (line_end, start) = count_and_newline(draw_count(&mut rng));
+            if !blocks.push_parts(site, &line_end[start..])? {
+                return blocks.finish();
+            }
+        }
+    }
+}
+
+/// Draws a number of up to 16 bits, each width half as often as the one below it.
+fn draw_count(rng: &mut Rng) -> u32 {
+    let random = rng.next_u64();
+    let width = (random as u32 | 1 << 15).trailing_zeros() + 1;
+    let below = (random >> 32) as u32 & ((1 << width) - 1);
+    below + 1
+}
+
+/// Writes a number and a line feed at the end of a small array, and says where it starts.
+fn count_and_newline(mut count: u32) -> ([u8; 12], usize) {
+    let mut digits = [b'\n'; 12];
+    let mut start = 11;
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (count % 10) as u8;
+        count /= 10;
+        if count == 0 {
+            return (digits, start);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_written_in_decimal() {
+        for count in [1, 9, 10, 65_536, u32::MAX] {
+            let (digits, start) = count_and_newline(count);
+            assert_eq!(digits[start..], *format!("{count}\n").as_bytes());
+        }
+    }
+
+    #[test]
+    fn counts_keep_their_bounds() {
+        let mut rng = Rng::new(1);
+        let counts: Vec<u32> = (0..1_000_000).map(|_| draw_count(&mut rng)).collect();
+        assert_eq!(counts.iter().min(), Some(&1));
+        assert!(counts.iter().all(|&n| n <= 65_536) && counts.iter().any(|&n| n > 32_768));
+    }
+}

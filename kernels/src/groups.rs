@@ -131,6 +131,24 @@ impl Groups {
         });
     }
 
+    /// Moves the groups of `other` here; it keeps its memory unless that is taken over whole.
+    pub fn append(&mut self, other: &mut Self) {
+        if self.is_empty() {
+            core::mem::swap(self, other);
+            return;
+        }
+        self.short.append(&mut other.short);
+        self.mid.append(&mut other.mid);
+        let moved = self.arena.len();
+        self.long
+            .extend(other.long.drain(..).map(|group| LongGroup {
+                start: group.start + moved,
+                ..group
+            }));
+        self.arena.append(&mut other.arena);
+        self.empty += core::mem::take(&mut other.empty);
+    }
+
     /// The bytes of a long key.
     #[must_use]
     pub fn long_key(&self, group: &LongGroup) -> &[u8] {

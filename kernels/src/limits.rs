@@ -15,6 +15,10 @@ pub struct Limits {
     pub prefetch_bytes: usize,
     /// Bytes of a table above which its groups are flushed to partitions.
     pub flush_bytes: usize,
+    /// Bytes of a table above which tokens that are mostly new pass it by.
+    pub bypass_bytes: usize,
+    /// Bytes of text between two looks at how many tokens are new.
+    pub look_bytes: usize,
     /// Partitions of a key space; a power of two.
     pub partitions: usize,
     /// Which bits of a table's hash are kept: `0` makes every key collide.
@@ -24,10 +28,12 @@ pub struct Limits {
 impl Limits {
     /// What runs unless somebody asks otherwise.
     pub const DEFAULT: Self = Self {
-        tile_bytes: 16 << 10,
+        tile_bytes: 8 << 10,
         table_slots: 1 << 12,
-        prefetch_bytes: 1 << 20,
+        prefetch_bytes: 1 << 18,
         flush_bytes: 64 << 20,
+        bypass_bytes: 1 << 20,
+        look_bytes: 256 << 10,
         partitions: 256,
         hash_mask: u64::MAX,
     };
@@ -38,6 +44,8 @@ impl Limits {
         table_slots: 4,
         prefetch_bytes: 128,
         flush_bytes: 512,
+        bypass_bytes: 256,
+        look_bytes: 128,
         partitions: 2,
         hash_mask: u64::MAX,
     };

@@ -96,7 +96,7 @@ struct Slot<K> {
 unsafe impl<K: Zeroable> Zeroable for Slot<K> {}
 
 /// How many keys are hashed, and their slots prefetched, before the first is probed.
-const AHEAD: usize = 64;
+const AHEAD: usize = 256;
 
 /// An open-addressing table; its size is a power of two.
 pub(crate) struct InlineTable<K: InlineKey> {
@@ -126,46 +126,57 @@ impl<K: InlineKey> InlineTable<K> {
     /// Counts the tokens of `ready` once each; `missed` must hold as many keys.
     #[inline(always)]
     pub(crate) fn count(&mut self, window: Window<'_>, ready: &[u32], missed: &mut [K]) {
+        let far = self.slots.len() > self.prefetch_slots;
+        let mut keys = [K::zeroed(); AHEAD];
         let mut misses = 0;
-        if self.slots.len() <= self.prefetch_slots {
-            let keys = ready.iter().map(|&entry| K::load(window, entry));
-            misses = self.count_hits(keys, ready.len(), missed, misses);
-        } else {
-            let mut keys = [K::zeroed(); AHEAD];
-            for batch in ready.chunks(AHEAD) {
-                for (key, &entry) in keys.iter_mut().zip(batch) {
-                    *key = K::load(window, entry);
+        for batch in ready.chunks(AHEAD) {
+            let keys = &mut keys[..batch.len()];
+            for (key, &entry) in keys.iter_mut().zip(batch) {
+                *key = K::load(window, entry);
+                if far {
                     prefetch(self.slots.as_ptr().wrapping_add(self.home(*key)));
                 }
-                let keys = keys[..batch.len()].iter().copied();
-                misses = self.count_hits(keys, batch.len(), missed, misses);
             }
+            misses += self.count_hits::<0>(keys, &mut missed[misses..]);
+        }
+        self.count_missed(&mut missed[..misses]);
+    }
+
+    /// Counts the keys that were not found at home: next to it, or wherever they are.
+    #[inline(always)]
+    fn count_missed(&mut self, missed: &mut [K]) {
+        let mut keys = [K::zeroed(); AHEAD];
+        let (mut read, mut misses) = (0, 0);
+        while read < missed.len() {
+            let batch = AHEAD.min(missed.len() - read);
+            keys[..batch].copy_from_slice(&missed[read..read + batch]);
+            read += batch;
+            misses += self.count_hits::<1>(&keys[..batch], &mut missed[misses..]);
         }
         for &key in &missed[..misses] {
             self.add(key, 1);
         }
     }
 
-    /// Adds one for every key that is found at home, and appends the others to `missed`.
+    /// Adds one for every key that is found `STEP` slots from home, without a branch on whether it
+    /// is; writes the others to `missed` and returns how many they are.
     #[inline(always)]
-    fn count_hits(
-        &mut self,
-        keys: impl Iterator<Item = K>,
-        most: usize,
-        missed: &mut [K],
-        mut misses: usize,
-    ) -> usize {
-        assert!(missed.len() >= misses + most);
+    fn count_hits<const STEP: usize>(&mut self, keys: &[K], missed: &mut [K]) -> usize {
+        assert!(missed.len() >= keys.len());
         // Copies, as the compiler cannot know that no slot is one of them.
-        let (multipliers, shift) = (self.multipliers, self.shift);
+        let (multipliers, shift, mask) = (self.multipliers, self.shift, self.slots.len() - 1);
         let slots = self.slots.as_mut_ptr();
         let missed = missed.as_mut_ptr();
-        for key in keys.take(most) {
-            let home = (key.hash(multipliers) >> shift) as usize;
-            // SAFETY: `shift` leaves log2(slots) bits of a hash, so `home` is in bounds. `misses`
-            // grows by one for each of at most `most` keys, and the assert has made room for them.
+        let mut misses = 0;
+        for &key in keys {
+            let mut place = (key.hash(multipliers) >> shift) as usize;
+            if STEP > 0 {
+                place = (place + STEP) & mask;
+            }
+            // SAFETY: `shift` leaves log2(slots) bits of a hash, and so does the mask: `place` is
+            // in bounds. `misses` grows by at most one a key, and the assert has made room.
             unsafe {
-                let slot = &mut *slots.add(home);
+                let slot = &mut *slots.add(place);
                 let hit = slot.key == key;
                 slot.count += u64::from(hit);
                 *missed.add(misses) = key;

@@ -19,7 +19,8 @@ mod long;
 mod secret;
 
 pub(crate) use count_table::CountTable;
-use inline::{InlineKey, InlineTable};
+pub(crate) use inline::InlineKey;
+use inline::InlineTable;
 use long::LongTable;
 pub use secret::Secret;
 

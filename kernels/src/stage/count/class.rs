@@ -1,8 +1,10 @@
 //! Sorts a tile's tokens by the class of their length, and counts each class in its table.
 
+use super::partition::Scatter;
 use crate::buffer::Window;
+use crate::groups::{Groups, MidGroup, ShortGroup};
 use crate::isa::Isa;
-use crate::table::CountTable;
+use crate::table::{CountTable, InlineKey};
 
 /// Lists that are filled and emptied tile by tile.
 pub(super) struct Lists {
@@ -24,6 +26,32 @@ impl Lists {
             mid: vec![0; room],
             missed_short: vec![0; room],
             missed_mid: vec![[0; 2]; room],
+        }
+    }
+
+    /// Sends tokens that hold no NUL byte to their partitions, uncounted.
+    #[inline(always)]
+    pub(super) fn scatter<I: Isa>(
+        &mut self,
+        isa: I,
+        window: Window<'_>,
+        spans: &[u32],
+        scatter: &mut Scatter,
+        parts: &mut [Groups],
+    ) {
+        let (shorts, rests) = isa.split_short(spans, &mut self.short, &mut self.rest);
+        for &entry in &self.short[..shorts] {
+            let key = u64::load(window, entry).to_padded_behind();
+            scatter.short(parts, ShortGroup { key, count: 1 });
+        }
+        for &span in &self.rest[..rests] {
+            let length = (span >> 16) - (span & 0xffff);
+            if length.wrapping_sub(9) < 8 {
+                let key = <[u64; 2]>::load(window, mid_entry(span)).to_padded_behind();
+                scatter.mid(parts, MidGroup { key, count: 1 });
+            } else {
+                scatter.key(parts, window.slice(span));
+            }
         }
     }
 

@@ -7,10 +7,13 @@
 #![forbid(unsafe_code)]
 
 mod class;
+mod pace;
 mod partition;
 
 use class::Lists;
+use pace::{Pace, Path, Standing};
 pub use partition::split;
+use partition::{Half, Scatter};
 
 use crate::buffer::WindowScratch;
 use crate::isa::{Isa, Kernel, dispatch};
@@ -41,12 +44,16 @@ use crate::{ContractSeed, Groups, Level, Limits, TokenRule};
 /// ```
 pub struct Counter {
     level: Level,
-    seed: ContractSeed,
     rule: Whitespace,
     tile: Tile,
     scratch: WindowScratch,
     lists: Lists,
     table: CountTable,
+    pace: Pace,
+    scatter: Scatter,
+    /// Groups that left the table, or never went through it; empty, or `limits.partitions` of them.
+    pending: Vec<Groups>,
+    partitions: usize,
     tokens: u64,
     rejected: u64,
 }
@@ -60,12 +67,15 @@ impl Counter {
         let _ = rule;
         Self {
             level,
-            seed: ContractSeed(seed),
             rule: Whitespace::new(limits.tile_bytes),
             tile: Tile::new(limits.tile_bytes),
             scratch: WindowScratch::new(),
             lists: Lists::new(limits.tile_bytes),
             table: CountTable::new(limits, Secret::from_seed(seed)),
+            pace: Pace::new(limits),
+            scatter: Scatter::new(level, ContractSeed(seed), Half::High),
+            pending: Vec::new(),
+            partitions: limits.partitions,
             tokens: 0,
             rejected: 0,
         }
@@ -99,10 +109,10 @@ impl Counter {
         self.rejected
     }
 
-    /// How many distinct tokens are held.
+    /// How many groups are held; a token may have more than one, until [`Counter::drain_into`].
     #[must_use]
     pub fn len(&self) -> usize {
-        self.table.len()
+        self.table.len() + self.pending.iter().map(Groups::len).sum::<usize>()
     }
 
     /// Tells whether no token is held.
@@ -114,23 +124,75 @@ impl Counter {
     /// How many bytes of memory the counter holds for its groups.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.table.bytes()
+        self.table.bytes() + self.pending.iter().map(Groups::bytes).sum::<usize>()
     }
 
     /// Moves all groups out, each key once, in no particular order.
     pub fn drain_into(&mut self, out: &mut Groups) {
+        if !self.pending.is_empty() {
+            self.empty_table();
+        }
+        for groups in core::mem::take(&mut self.pending) {
+            self.table.absorb(&groups);
+            self.table.copy_to(out);
+            self.table.clear();
+        }
         self.table.copy_to(out);
         self.table.clear();
     }
 
     /// Moves all groups out to the partitions that their contract hashes name.
     ///
+    /// A partition may receive a key more than once: absorb it whole to have each key once.
+    ///
     /// # Panics
     ///
     /// When `partitions` is empty.
     pub fn flush(&mut self, partitions: &mut [Groups]) {
-        partition::flush(&self.table, self.level, self.seed, partitions);
+        self.scatter.table(&self.table, partitions);
         self.table.clear();
+        self.pace.emptied();
+        let same = partitions.len() == self.pending.len();
+        for (i, mut groups) in core::mem::take(&mut self.pending).into_iter().enumerate() {
+            if same {
+                partitions[i].append(&mut groups);
+            } else {
+                self.scatter.groups(&groups, partitions);
+            }
+        }
+    }
+
+    /// Moves the table's groups to the counter's own partitions.
+    fn empty_table(&mut self) {
+        self.open_partitions();
+        self.scatter.table(&self.table, &mut self.pending);
+        self.table.clear();
+        self.pace.emptied();
+    }
+
+    /// Makes the counter's own partitions, if it has none.
+    fn open_partitions(&mut self) {
+        if self.pending.is_empty() {
+            self.pending.resize_with(self.partitions, Groups::default);
+        }
+    }
+
+    /// Looks at what the table is worth for this text, and acts on it.
+    #[cold]
+    #[inline(never)]
+    fn look(&mut self) {
+        let was_passing = self.pace.is_passing();
+        let standing = Standing {
+            bytes: self.table.bytes(),
+            groups: self.table.len(),
+            tokens: self.tokens,
+        };
+        match self.pace.look(standing) {
+            Path::Table if was_passing => self.scatter.finish(&mut self.pending),
+            Path::Bypass if was_passing => {}
+            Path::Table => {}
+            Path::Flush | Path::Bypass => self.empty_table(),
+        }
     }
 }
 
@@ -145,6 +207,9 @@ impl Kernel for Push<'_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let Self { counter, mut text } = self;
+        if counter.pace.is_passing() {
+            counter.open_partitions();
+        }
         while !text.is_empty() {
             match counter.rule.cut(isa, text, &mut counter.tile) {
                 Cut::Tile { next } => {
@@ -158,22 +223,35 @@ impl Kernel for Push<'_> {
                 }
             }
         }
+        if counter.pace.is_passing() {
+            counter.scatter.finish(&mut counter.pending);
+        }
     }
 }
 
 #[inline(always)]
 fn count_tile<I: Isa>(counter: &mut Counter, isa: I, text: &[u8], used: usize) {
-    let tile = &counter.tile;
-    counter.tokens += tile.spans().len() as u64;
+    let (tile, lists) = (&counter.tile, &mut counter.lists);
     let window = counter.scratch.window(text, used);
-    if tile.has_nul {
-        for &span in tile.spans() {
-            counter.table.add(window.slice(span), 1);
+    counter.tokens += tile.spans().len() as u64;
+    if counter.pace.is_passing() {
+        let (scatter, pending) = (&mut counter.scatter, &mut counter.pending[..]);
+        if tile.has_nul {
+            tile.spans()
+                .iter()
+                .for_each(|&span| scatter.key(pending, window.slice(span)));
+        } else {
+            lists.scatter(isa, window, tile.spans(), scatter, pending);
         }
+    } else if tile.has_nul {
+        tile.spans()
+            .iter()
+            .for_each(|&span| counter.table.add(window.slice(span), 1));
     } else {
-        counter
-            .lists
-            .count(isa, window, tile.spans(), &mut counter.table);
+        lists.count(isa, window, tile.spans(), &mut counter.table);
+    }
+    if counter.pace.is_due(used) {
+        counter.look();
     }
 }
 

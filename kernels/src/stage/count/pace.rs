@@ -1,0 +1,157 @@
+//! Decides whether tokens go through the table or pass it by.
+//!
+//! A table pays while tokens repeat. Where nearly every token is new it only grows, at a cache miss
+//! a token; then it is cheaper to write the keys to their partitions at once and to reduce each
+//! partition in cache later. Text changes its mind, so the table is tried again now and then.
+
+use crate::Limits;
+
+/// How many looks long the table is passed by before it is tried again.
+const LOOKS_PASSED: usize = 64;
+
+/// What to do with the tokens that follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Path {
+    /// Count them in the table.
+    Table,
+    /// Empty the table to the partitions first, then count them in it.
+    Flush,
+    /// Empty the table, then hand tokens to the partitions uncounted.
+    Bypass,
+}
+
+/// What the table held, and how many tokens there were, at some moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Standing {
+    pub(super) bytes: usize,
+    pub(super) groups: usize,
+    pub(super) tokens: u64,
+}
+
+/// The rhythm in which the table's use is looked at.
+pub(super) struct Pace {
+    look_bytes: usize,
+    flush_bytes: usize,
+    bypass_bytes: usize,
+    /// Bytes of text until the next look.
+    left: usize,
+    /// Looks until the table is tried again; zero while it is in use.
+    passing: usize,
+    last: Standing,
+}
+
+impl Pace {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            look_bytes: limits.look_bytes,
+            flush_bytes: limits.flush_bytes,
+            bypass_bytes: limits.bypass_bytes,
+            left: limits.look_bytes,
+            passing: 0,
+            last: Standing::default(),
+        }
+    }
+
+    /// Tells whether tokens pass the table by just now.
+    #[inline(always)]
+    pub(super) fn is_passing(&self) -> bool {
+        self.passing > 0
+    }
+
+    /// Notes that bytes were read; `true` when it is time to look.
+    #[inline(always)]
+    pub(super) fn is_due(&mut self, bytes: usize) -> bool {
+        self.left = self.left.saturating_sub(bytes);
+        self.left == 0
+    }
+
+    /// Looks at the table and decides about the bytes that follow.
+    pub(super) fn look(&mut self, now: Standing) -> Path {
+        self.left = self.look_bytes;
+        if self.passing > 0 {
+            self.passing -= 1;
+            self.last = now;
+            return if self.passing > 0 {
+                Path::Bypass
+            } else {
+                Path::Table
+            };
+        }
+        let tokens = now.tokens - self.last.tokens;
+        let fresh = now.groups.saturating_sub(self.last.groups) as u64;
+        self.last = now;
+        if now.bytes > self.bypass_bytes && fresh * 2 > tokens {
+            self.passing = LOOKS_PASSED;
+            return Path::Bypass;
+        }
+        if now.bytes > self.flush_bytes {
+            Path::Flush
+        } else {
+            Path::Table
+        }
+    }
+
+    /// Notes that the table was emptied.
+    pub(super) fn emptied(&mut self) {
+        self.last.groups = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(bytes: usize, groups: usize, tokens: u64) -> Standing {
+        Standing {
+            bytes,
+            groups,
+            tokens,
+        }
+    }
+
+    #[test]
+    fn a_small_table_is_kept_whatever_it_meets() {
+        let mut pace = Pace::new(&Limits::DEFAULT);
+        assert_eq!(pace.look(standing(1 << 10, 50, 50)), Path::Table);
+    }
+
+    #[test]
+    fn new_tokens_pass_a_large_table_by_for_a_while() {
+        let limits = Limits::DEFAULT;
+        let mut pace = Pace::new(&limits);
+        let large = limits.bypass_bytes + 1;
+        assert_eq!(pace.look(standing(large, 900, 1000)), Path::Bypass);
+        pace.emptied();
+        for _ in 1..LOOKS_PASSED {
+            assert_eq!(pace.look(standing(0, 0, 2000)), Path::Bypass);
+        }
+        assert_eq!(pace.look(standing(0, 0, 3000)), Path::Table);
+        assert!(!pace.is_passing());
+    }
+
+    #[test]
+    fn a_table_of_repeating_tokens_is_flushed_when_it_is_full() {
+        let limits = Limits::DEFAULT;
+        let mut pace = Pace::new(&limits);
+        assert_eq!(
+            pace.look(standing(limits.bypass_bytes + 1, 100, 1000)),
+            Path::Table
+        );
+        assert_eq!(
+            pace.look(standing(limits.flush_bytes + 1, 200, 2000)),
+            Path::Flush
+        );
+    }
+
+    #[test]
+    fn a_look_is_due_once_enough_was_read() {
+        let mut pace = Pace::new(&Limits {
+            look_bytes: 100,
+            ..Limits::DEFAULT
+        });
+        assert!(!pace.is_due(99));
+        assert!(pace.is_due(1));
+        pace.look(Standing::default());
+        assert!(!pace.is_due(1));
+    }
+}

@@ -15,7 +15,7 @@ pub mod stage;
 mod table;
 
 pub use contract_hash::ContractSeed;
-pub use groups::{Groups, LongGroup, MidGroup, ShortGroup};
+pub use groups::{Groups, LongGroup, MidGroup, Once, ShortGroup};
 pub use level::{Level, UnknownLevel};
 pub use limits::Limits;
 pub use rule::TokenRule;

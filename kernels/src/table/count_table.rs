@@ -2,7 +2,10 @@
 
 use super::{InlineKey, InlineTable, LongTable, Secret};
 use crate::Limits;
-use crate::groups::{Groups, KeyClass, MidGroup, ShortGroup, class_of};
+use crate::groups::{Groups, KeyClass, MidGroup, Once, ShortGroup, class_of};
+
+/// How many keys of a class are added in a run.
+const RUN: usize = 512;
 
 /// Keys of any length and their counts.
 pub(crate) struct CountTable {
@@ -44,6 +47,27 @@ impl CountTable {
             self.long.add(groups.long_key(group), group.count);
         }
         self.empty += groups.empty;
+        self.absorb_once(&groups.once);
+    }
+
+    fn absorb_once(&mut self, once: &Once) {
+        // Sorted by class a few hundred at a time, so that each class is probed in a run.
+        let (mut short, mut mid) = (Vec::with_capacity(RUN), Vec::with_capacity(RUN));
+        once.for_each(|key, length| {
+            if length > 8 {
+                mid.push((key.to_padded_before(), 1));
+                if mid.len() == RUN {
+                    self.mid.add_all(mid.drain(..));
+                }
+            } else {
+                short.push((key[0].to_padded_before(), 1));
+                if short.len() == RUN {
+                    self.short.add_all(short.drain(..));
+                }
+            }
+        });
+        self.short.add_all(short.drain(..));
+        self.mid.add_all(mid.drain(..));
     }
 
     /// Appends every key and its count to `out`, once each.

@@ -241,20 +241,22 @@ impl<K: InlineKey> InlineTable<K> {
         self.slots.len() * size_of::<Slot<K>>()
     }
 
-    /// Adds many keys with their counts, prefetching ahead where the table is large.
-    pub(crate) fn add_all(&mut self, groups: impl ExactSizeIterator<Item = (K, u64)> + Clone) {
-        if self.slots.len() <= self.prefetch_slots && groups.len() < self.prefetch_slots {
-            return groups.for_each(|(key, count)| self.add(key, count));
-        }
-        let mut ahead = groups.clone();
-        for (key, _) in ahead.by_ref().take(AHEAD) {
-            prefetch(self.slots.as_ptr().wrapping_add(self.home(key)));
-        }
-        for (key, count) in groups {
-            if let Some((next, _)) = ahead.next() {
-                prefetch(self.slots.as_ptr().wrapping_add(self.home(next)));
+    /// Adds many keys with their counts, asking ahead for the slots of a large table.
+    pub(crate) fn add_all(&mut self, mut groups: impl Iterator<Item = (K, u64)>) {
+        let mut batch = [(K::zeroed(), 0); AHEAD];
+        loop {
+            let mut filled = 0;
+            for (place, (key, count)) in batch.iter_mut().zip(groups.by_ref()) {
+                prefetch(self.slots.as_ptr().wrapping_add(self.home(key)));
+                *place = (key, count);
+                filled += 1;
             }
-            self.add(key, count);
+            for &(key, count) in &batch[..filled] {
+                self.add(key, count);
+            }
+            if filled < AHEAD {
+                return;
+            }
         }
     }
 

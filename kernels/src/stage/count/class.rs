@@ -1,8 +1,8 @@
 //! Sorts a tile's tokens by the class of their length, and counts each class in its table.
 
 use super::partition::Scatter;
+use crate::Groups;
 use crate::buffer::Window;
-use crate::groups::{Groups, MidGroup, ShortGroup};
 use crate::isa::Isa;
 use crate::table::{CountTable, InlineKey};
 
@@ -42,13 +42,13 @@ impl Lists {
         let (shorts, rests) = isa.split_short(spans, &mut self.short, &mut self.rest);
         for &entry in &self.short[..shorts] {
             let key = u64::load(window, entry).to_padded_behind();
-            scatter.short(parts, ShortGroup { key, count: 1 });
+            scatter.short(parts, key, 1);
         }
         for &span in &self.rest[..rests] {
             let length = (span >> 16) - (span & 0xffff);
             if length.wrapping_sub(9) < 8 {
                 let key = <[u64; 2]>::load(window, mid_entry(span)).to_padded_behind();
-                scatter.mid(parts, MidGroup { key, count: 1 });
+                scatter.mid(parts, key, 1);
             } else {
                 scatter.key(parts, window.slice(span));
             }

@@ -1,7 +1,7 @@
 //! Hands groups and keys to the partitions that the contract hash names.
 
 use crate::contract_hash::{hash_bytes, hash_mid, hash_short, partition_of, split_again};
-use crate::groups::{Groups, KeyClass, MidGroup, ShortGroup, class_of};
+use crate::groups::{Groups, KeyClass, LONGEST_ONCE, MidGroup, ShortGroup, class_of};
 use crate::table::CountTable;
 use crate::{ContractSeed, Level};
 
@@ -31,24 +31,49 @@ pub(super) struct Scatter {
     level: Level,
     seed: ContractSeed,
     half: Half,
-    short: Vec<ShortGroup>,
-    mid: Vec<MidGroup>,
-    short_keys: Vec<u64>,
-    mid_keys: Vec<[u64; 2]>,
+    short: Waiting<u64>,
+    mid: Waiting<[u64; 2]>,
     hashes: Box<[u64; BATCH]>,
+}
+
+/// Keys that wait to be hashed, and their counts.
+struct Waiting<K> {
+    keys: Vec<K>,
+    counts: Vec<u64>,
+}
+
+impl<K> Waiting<K> {
+    fn new() -> Self {
+        Self {
+            keys: Vec::with_capacity(BATCH),
+            counts: Vec::with_capacity(BATCH),
+        }
+    }
+
+    /// Adds a key; `true` when there are enough.
+    #[inline(always)]
+    fn push(&mut self, key: K, count: u64) -> bool {
+        self.keys.push(key);
+        self.counts.push(count);
+        self.keys.len() == BATCH
+    }
+
+    fn clear(&mut self) {
+        self.keys.clear();
+        self.counts.clear();
+    }
 }
 
 impl Scatter {
     pub(super) fn new(level: Level, seed: ContractSeed, half: Half) -> Self {
+        let hashes = Box::new([0; BATCH]);
         Self {
             level,
             seed,
             half,
-            short: Vec::with_capacity(BATCH),
-            mid: Vec::with_capacity(BATCH),
-            short_keys: Vec::with_capacity(BATCH),
-            mid_keys: Vec::with_capacity(BATCH),
-            hashes: Box::new([0; BATCH]),
+            short: Waiting::new(),
+            mid: Waiting::new(),
+            hashes,
         }
     }
 
@@ -56,10 +81,8 @@ impl Scatter {
     pub(super) fn table(&mut self, table: &CountTable, parts: &mut [Groups]) {
         table
             .short
-            .for_each(|key, count| self.short(parts, ShortGroup { key, count }));
-        table
-            .mid
-            .for_each(|key, count| self.mid(parts, MidGroup { key, count }));
+            .for_each(|key, count| self.short(parts, key, count));
+        table.mid.for_each(|key, count| self.mid(parts, key, count));
         table
             .long
             .for_each(|key, count| self.long(parts, key, count));
@@ -72,12 +95,19 @@ impl Scatter {
         groups
             .short
             .iter()
-            .for_each(|&group| self.short(parts, group));
-        groups.mid.iter().for_each(|&group| self.mid(parts, group));
+            .for_each(|group| self.short(parts, group.key, group.count));
+        groups
+            .mid
+            .iter()
+            .for_each(|group| self.mid(parts, group.key, group.count));
         for group in &groups.long {
             self.long(parts, groups.long_key(group), group.count);
         }
         self.empty(parts, groups.empty);
+        groups.once.for_each(|key, length| match length {
+            ..=8 => self.short(parts, key[0], 1),
+            _ => self.mid(parts, key, 1),
+        });
         self.finish(parts);
     }
 
@@ -85,35 +115,33 @@ impl Scatter {
     pub(super) fn key(&mut self, parts: &mut [Groups], key: &[u8]) {
         match class_of(key) {
             KeyClass::Empty => self.empty(parts, 1),
-            KeyClass::Short(key) => self.short(parts, ShortGroup { key, count: 1 }),
-            KeyClass::Mid(key) => self.mid(parts, MidGroup { key, count: 1 }),
+            KeyClass::Short(key) => self.short(parts, key, 1),
+            KeyClass::Mid(key) => self.mid(parts, key, 1),
             KeyClass::Long => self.long(parts, key, 1),
         }
     }
 
     #[inline(always)]
-    pub(super) fn short(&mut self, parts: &mut [Groups], group: ShortGroup) {
-        self.short.push(group);
-        if self.short.len() == BATCH {
+    pub(super) fn short(&mut self, parts: &mut [Groups], key: u64, count: u64) {
+        if self.short.push(key, count) {
             self.send_short(parts);
         }
     }
 
     #[inline(always)]
-    pub(super) fn mid(&mut self, parts: &mut [Groups], group: MidGroup) {
-        self.mid.push(group);
-        if self.mid.len() == BATCH {
+    pub(super) fn mid(&mut self, parts: &mut [Groups], key: [u64; 2], count: u64) {
+        if self.mid.push(key, count) {
             self.send_mid(parts);
         }
     }
 
-    pub(super) fn long(&self, parts: &mut [Groups], key: &[u8], count: u64) {
-        let place = self.place(hash_bytes(self.seed, key), parts);
+    fn long(&self, parts: &mut [Groups], key: &[u8], count: u64) {
+        let place = self.place(parts)(hash_bytes(self.seed, key));
         parts[place].push_long(key, count);
     }
 
-    pub(super) fn empty(&self, parts: &mut [Groups], count: u64) {
-        let place = self.place(hash_bytes(self.seed, b""), parts);
+    fn empty(&self, parts: &mut [Groups], count: u64) {
+        let place = self.place(parts)(hash_bytes(self.seed, b""));
         parts[place].empty += count;
     }
 
@@ -123,11 +151,13 @@ impl Scatter {
         self.send_mid(parts);
     }
 
+    /// How a hash names its partition.
     #[inline(always)]
-    fn place(&self, hash: u64, parts: &[Groups]) -> usize {
+    fn place(&self, parts: &[Groups]) -> impl Fn(u64) -> usize + use<> {
         assert!(!parts.is_empty(), "groups need a partition to go to");
         let parts = u32::try_from(parts.len()).expect("fewer than 2^32 partitions");
-        match self.half {
+        let half = self.half;
+        move |hash| match half {
             Half::High => partition_of(hash, parts) as usize,
             Half::Low => split_again(hash, parts) as usize,
         }
@@ -135,26 +165,48 @@ impl Scatter {
 
     #[inline(never)]
     fn send_short(&mut self, parts: &mut [Groups]) {
-        self.short_keys.clear();
-        self.short_keys
-            .extend(self.short.iter().map(|group| group.key));
-        let hashes = &mut self.hashes[..self.short.len()];
-        hash_short(self.level, self.seed, &self.short_keys, hashes);
-        for (group, &hash) in self.short.iter().zip(self.hashes.iter()) {
-            parts[self.place(hash, parts)].short.push(*group);
+        let place = self.place(parts);
+        let waiting = &mut self.short;
+        hash_short(
+            self.level,
+            self.seed,
+            &waiting.keys,
+            &mut self.hashes[..waiting.keys.len()],
+        );
+        let groups = waiting.keys.iter().zip(&waiting.counts);
+        for ((&key, &count), &hash) in groups.zip(self.hashes.iter()) {
+            let part = &mut parts[place(hash)];
+            let group = ShortGroup { key, count };
+            if count == 1 {
+                part.once.push([key, 0], group.length());
+            } else {
+                part.short.push(group);
+            }
         }
-        self.short.clear();
+        waiting.clear();
     }
 
     #[inline(never)]
     fn send_mid(&mut self, parts: &mut [Groups]) {
-        self.mid_keys.clear();
-        self.mid_keys.extend(self.mid.iter().map(|group| group.key));
-        let hashes = &mut self.hashes[..self.mid.len()];
-        hash_mid(self.level, self.seed, &self.mid_keys, hashes);
-        for (group, &hash) in self.mid.iter().zip(self.hashes.iter()) {
-            parts[self.place(hash, parts)].mid.push(*group);
+        let place = self.place(parts);
+        let waiting = &mut self.mid;
+        hash_mid(
+            self.level,
+            self.seed,
+            &waiting.keys,
+            &mut self.hashes[..waiting.keys.len()],
+        );
+        let groups = waiting.keys.iter().zip(&waiting.counts);
+        for ((&key, &count), &hash) in groups.zip(self.hashes.iter()) {
+            let part = &mut parts[place(hash)];
+            let group = MidGroup { key, count };
+            let length = group.length();
+            if count == 1 && length <= LONGEST_ONCE {
+                part.once.push(key, length);
+            } else {
+                part.mid.push(group);
+            }
         }
-        self.mid.clear();
+        waiting.clear();
     }
 }

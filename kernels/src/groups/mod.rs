@@ -5,10 +5,16 @@
 //! mid    2×u64 key (9..=16 bytes)  | u64 count
 //! long   place in the arena        | u64 count
 //! empty                              u64 count
+//! once   keys of 1..=15 bytes, packed; each counts one
 //! ```
 #![forbid(unsafe_code)]
 
+mod once;
+
 use bytemuck::{Pod, Zeroable};
+
+pub(crate) use once::LONGEST as LONGEST_ONCE;
+pub use once::Once;
 
 /// A key of 1 to 8 bytes without a NUL: the first byte lowest, zeros above the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -86,13 +92,19 @@ pub struct Groups {
     pub arena: Vec<u8>,
     /// The count of the empty key; zero when there is none.
     pub empty: u64,
+    /// More keys, each counted once; only partitions have any.
+    pub once: Once,
 }
 
 impl Groups {
     /// How many groups there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.short.len() + self.mid.len() + self.long.len() + usize::from(self.empty > 0)
+        self.short.len()
+            + self.mid.len()
+            + self.long.len()
+            + usize::from(self.empty > 0)
+            + self.once.len()
     }
 
     /// Tells whether there are none.
@@ -108,6 +120,7 @@ impl Groups {
             + self.mid.capacity() * size_of::<MidGroup>()
             + self.long.capacity() * size_of::<LongGroup>()
             + self.arena.capacity()
+            + self.once.bytes()
     }
 
     /// Adds a key with its count.
@@ -147,6 +160,7 @@ impl Groups {
             }));
         self.arena.append(&mut other.arena);
         self.empty += core::mem::take(&mut other.empty);
+        self.once.append(&mut other.once);
     }
 
     /// The bytes of a long key.
@@ -155,7 +169,7 @@ impl Groups {
         &self.arena[group.start..][..group.length]
     }
 
-    /// Visits every key and its count: short, mid, long, empty.
+    /// Visits every key and its count: short, mid, long, empty, once.
     pub fn for_each(&self, mut visit: impl FnMut(&[u8], u64)) {
         for group in &self.short {
             visit(&group.key.to_le_bytes()[..group.length()], group.count);
@@ -173,6 +187,9 @@ impl Groups {
         if self.empty > 0 {
             visit(b"", self.empty);
         }
+        self.once.for_each(|key, length| {
+            visit(&bytemuck::bytes_of(&key.map(u64::to_le))[..length], 1);
+        });
     }
 
     /// Forgets all groups and keeps the memory.
@@ -182,6 +199,7 @@ impl Groups {
         self.long.clear();
         self.arena.clear();
         self.empty = 0;
+        self.once.clear();
     }
 }
 

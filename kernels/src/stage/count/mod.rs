@@ -13,9 +13,8 @@ use class::Lists;
 pub use partition::split;
 
 use crate::buffer::WindowScratch;
-use crate::isa::{Isa, Kernel, dispatch};
-use crate::stage::tokenize::tile::{Cut, Tile};
-use crate::stage::tokenize::whitespace::Whitespace;
+use crate::isa::Isa;
+use crate::stage::tokenize::{Feeder, InputError, Records, Tile, TokenSink};
 use crate::table::{CountTable, Secret};
 use crate::{ContractSeed, Groups, Level, Limits, TokenRule};
 
@@ -42,13 +41,17 @@ use crate::{ContractSeed, Groups, Level, Limits, TokenRule};
 pub struct Counter {
     level: Level,
     seed: ContractSeed,
-    rule: Whitespace,
-    tile: Tile,
+    feeder: Feeder,
+    counting: Counting,
+    rejected: u64,
+}
+
+/// Takes the tokens that the rule finds, and counts them.
+struct Counting {
     scratch: WindowScratch,
     lists: Lists,
     table: CountTable,
     tokens: u64,
-    rejected: u64,
 }
 
 impl Counter {
@@ -57,40 +60,50 @@ impl Counter {
     /// Counters whose groups are to be merged take the same `seed`.
     #[must_use]
     pub fn new(level: Level, rule: &TokenRule, limits: &Limits, seed: u64) -> Self {
-        let _ = rule;
         Self {
             level,
             seed: ContractSeed(seed),
-            rule: Whitespace::new(limits.tile_bytes),
-            tile: Tile::new(limits.tile_bytes),
-            scratch: WindowScratch::new(),
-            lists: Lists::new(limits.tile_bytes),
-            table: CountTable::new(limits, Secret::from_seed(seed)),
-            tokens: 0,
+            feeder: Feeder::new(level, rule, limits),
+            counting: Counting {
+                scratch: WindowScratch::new(),
+                lists: Lists::new(limits.tile_bytes),
+                table: CountTable::new(limits, Secret::from_seed(seed)),
+                tokens: 0,
+            },
             rejected: 0,
         }
     }
 
     /// Counts the tokens of a text, whose end is a token boundary.
     pub fn push(&mut self, text: &[u8]) {
-        dispatch(
-            self.level,
-            Push {
-                counter: self,
-                text,
-            },
-        );
+        self.push_pieces(text, None);
+    }
+
+    /// Counts the tokens of records that lie in a text; each is a text of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`InputError::OffsetsBeyondText`] when a record ends behind the text; nothing is counted.
+    pub fn push_records(&mut self, text: &[u8], records: Records<'_>) -> Result<(), InputError> {
+        records.check(text)?;
+        self.push_pieces(text, Some(records));
+        Ok(())
+    }
+
+    fn push_pieces(&mut self, text: &[u8], records: Option<Records<'_>>) {
+        let (rejected, _) = self.feeder.feed(text, records, &mut self.counting);
+        self.rejected += rejected;
     }
 
     /// Adds groups that were counted elsewhere.
     pub fn absorb(&mut self, groups: &Groups) {
-        self.table.absorb(groups);
+        self.counting.table.absorb(groups);
     }
 
     /// How many tokens were pushed.
     #[must_use]
     pub fn tokens(&self) -> u64 {
-        self.tokens
+        self.counting.tokens
     }
 
     /// How many lines had no token to give.
@@ -102,7 +115,7 @@ impl Counter {
     /// How many distinct tokens are held.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.table.len()
+        self.counting.table.len()
     }
 
     /// Tells whether no token is held.
@@ -114,13 +127,13 @@ impl Counter {
     /// How many bytes of memory the counter holds for its groups.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.table.bytes()
+        self.counting.table.bytes()
     }
 
     /// Moves all groups out, each key once, in no particular order.
     pub fn drain_into(&mut self, out: &mut Groups) {
-        self.table.copy_to(out);
-        self.table.clear();
+        self.counting.table.copy_to(out);
+        self.counting.table.clear();
     }
 
     /// Moves all groups out to the partitions that their contract hashes name.
@@ -129,51 +142,28 @@ impl Counter {
     ///
     /// When `partitions` is empty.
     pub fn flush(&mut self, partitions: &mut [Groups]) {
-        partition::flush(&self.table, self.level, self.seed, partitions);
-        self.table.clear();
+        partition::flush(&self.counting.table, self.level, self.seed, partitions);
+        self.counting.table.clear();
     }
 }
 
-struct Push<'a> {
-    counter: &'a mut Counter,
-    text: &'a [u8],
-}
-
-impl Kernel for Push<'_> {
-    type Out = ();
-
+impl TokenSink for Counting {
     #[inline(always)]
-    fn run<I: Isa>(self, isa: I) {
-        let Self { counter, mut text } = self;
-        while !text.is_empty() {
-            match counter.rule.cut(isa, text, &mut counter.tile) {
-                Cut::Tile { next } => {
-                    count_tile(counter, isa, text, next);
-                    text = &text[next..];
-                }
-                Cut::Giant { end } => {
-                    counter.table.add(&text[..end], 1);
-                    counter.tokens += 1;
-                    text = &text[end..];
-                }
+    fn tile<I: Isa>(&mut self, isa: I, piece: &[u8], at: usize, tile: &Tile, next: usize) {
+        self.tokens += tile.spans().len() as u64;
+        let window = self.scratch.window(&piece[at..], next);
+        if tile.has_nul {
+            for &span in tile.spans() {
+                self.table.add(window.slice(span), 1);
             }
+        } else {
+            self.lists.count(isa, window, tile.spans(), &mut self.table);
         }
     }
-}
 
-#[inline(always)]
-fn count_tile<I: Isa>(counter: &mut Counter, isa: I, text: &[u8], used: usize) {
-    let tile = &counter.tile;
-    counter.tokens += tile.spans().len() as u64;
-    let window = counter.scratch.window(text, used);
-    if tile.has_nul {
-        for &span in tile.spans() {
-            counter.table.add(window.slice(span), 1);
-        }
-    } else {
-        counter
-            .lists
-            .count(isa, window, tile.spans(), &mut counter.table);
+    fn giant(&mut self, token: &[u8], _: usize) {
+        self.table.add(token, 1);
+        self.tokens += 1;
     }
 }
 

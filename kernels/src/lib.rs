@@ -13,6 +13,7 @@ pub mod oracle;
 mod rule;
 pub mod stage;
 mod table;
+mod unicode;
 
 pub use contract_hash::ContractSeed;
 pub use groups::{Groups, LongGroup, MidGroup, Once, ShortGroup};
@@ -20,3 +21,4 @@ pub use level::{Level, UnknownLevel};
 pub use limits::Limits;
 pub use rule::TokenRule;
 pub use table::Secret;
+pub use unicode::UNICODE_VERSION;

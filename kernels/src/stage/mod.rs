@@ -2,4 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod count;
+pub mod frame;
+pub mod lowercase;
 pub mod tokenize;

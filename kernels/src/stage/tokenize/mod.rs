@@ -1,5 +1,218 @@
-//! Bytes in, token spans out, by any [`crate::TokenRule`].
+//! Bytes in, token spans out, by any [`TokenRule`].
+//!
+//! ```text
+//! text   t h e · q u i c k · f o x
+//! spans  0..3    4..9        10..13
+//! ```
+//!
+//! A rule cuts tile by tile ([`Limits::tile_bytes`]); the fused count takes its tokens from there,
+//! and [`Tokenizer`] widens them to [`Span`]s of the whole text.
 #![forbid(unsafe_code)]
 
-pub(crate) mod tile;
-pub(crate) mod whitespace;
+#[cfg(test)]
+pub(crate) mod alphabet;
+mod cutter;
+mod error;
+mod feed;
+mod field;
+mod records;
+mod separator;
+mod split;
+mod tile;
+mod whitespace;
+mod words;
+
+pub use error::InputError;
+pub(crate) use feed::{Feeder, TokenSink};
+pub use records::Records;
+pub(crate) use tile::Tile;
+pub(crate) use whitespace::unicode_spaces;
+pub(crate) use words::word_bytes;
+
+use crate::isa::Isa;
+use crate::{Level, Limits, TokenRule};
+use records::Joint;
+
+/// Where a token lies in its text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Span {
+    /// Its first byte.
+    pub start: u32,
+    /// The byte behind its last.
+    pub end: u32,
+}
+
+impl Span {
+    /// The bytes of the span.
+    ///
+    /// # Panics
+    ///
+    /// When the span is not of this text.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use keymill_kernels::stage::tokenize::Span;
+    ///
+    /// assert_eq!(Span { start: 4, end: 7 }.of(b"the fox"), b"fox");
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn of(self, text: &[u8]) -> &[u8] {
+        &text[self.start as usize..self.end as usize]
+    }
+}
+
+/// What a run of [`Tokenizer::tokenize`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tokenized {
+    /// How many tokens there are.
+    pub tokens: usize,
+    /// How many lines had no token to give ([`TokenRule::Field`] only).
+    pub rejected: u64,
+    /// The level that ran.
+    pub level: Level,
+}
+
+/// Finds the tokens of texts by one rule, and keeps its working memory between them.
+///
+/// # Examples
+///
+/// ```
+/// use keymill_kernels::stage::tokenize::{Records, Tokenizer};
+/// use keymill_kernels::{Level, Limits, TokenRule};
+///
+/// let mut tokenizer = Tokenizer::new(Level::best(), &TokenRule::Whitespace, &Limits::DEFAULT);
+/// let mut spans = Vec::new();
+///
+/// let text = b"to be or not";
+/// let done = tokenizer.tokenize(text, None, &mut spans)?;
+/// assert_eq!(done.tokens, 4);
+/// assert_eq!(spans[2].of(text), b"or");
+///
+/// // Two cells of a column: `foo` and `bar`, never `foobar`.
+/// let cells = Records::from_i32(&[0, 3, 6])?;
+/// tokenizer.tokenize(b"foobar", Some(cells), &mut spans)?;
+/// assert_eq!(spans.len(), 2);
+/// # Ok::<(), keymill_kernels::stage::tokenize::InputError>(())
+/// ```
+pub struct Tokenizer {
+    feeder: Feeder,
+}
+
+impl Tokenizer {
+    /// Makes a tokenizer for one rule; a level that the machine lacks runs as scalar.
+    #[must_use]
+    pub fn new(level: Level, rule: &TokenRule, limits: &Limits) -> Self {
+        Self {
+            feeder: Feeder::new(level, rule, limits),
+        }
+    }
+
+    /// Replaces `out` by the spans of the tokens of a text, in ascending order.
+    ///
+    /// The end of the text is the end of a token and of a line, and so is the end of each of the
+    /// `records`, if there are any. There is at most
+    /// one token per byte, and one for each text or record.
+    ///
+    /// # Errors
+    ///
+    /// [`InputError::TextTooLong`] past `u32::MAX` bytes, and [`InputError::OffsetsBeyondText`]
+    /// when a record ends behind the text. `out` is left as it was.
+    pub fn tokenize(
+        &mut self,
+        text: &[u8],
+        records: Option<Records<'_>>,
+        out: &mut Vec<Span>,
+    ) -> Result<Tokenized, InputError> {
+        if u32::try_from(text.len()).is_err() {
+            return Err(InputError::TextTooLong { bytes: text.len() });
+        }
+        if let Some(records) = &records {
+            records.check(text)?;
+        }
+        let mut spans = Spans {
+            out,
+            tokens: 0,
+            piece_start: 0,
+            piece_tokens: 0,
+        };
+        let (rejected, level) = self.feeder.feed(text, records, &mut spans);
+        let tokens = spans.tokens;
+        out.truncate(tokens);
+        Ok(Tokenized {
+            tokens,
+            rejected,
+            level,
+        })
+    }
+}
+
+/// Collects spans; what `out` holds past `tokens` is left from earlier, and written over.
+struct Spans<'a> {
+    out: &'a mut Vec<Span>,
+    tokens: usize,
+    /// Where the piece begins in the text.
+    piece_start: usize,
+    /// How many tokens came before the piece.
+    piece_tokens: usize,
+}
+
+impl Spans<'_> {
+    /// Room for more spans behind those there are.
+    #[inline(always)]
+    fn room(&mut self, tokens: usize) -> &mut [Span] {
+        let end = self.tokens + tokens;
+        if self.out.len() < end {
+            self.out.resize(end, Span::default());
+        }
+        let room = &mut self.out[self.tokens..end];
+        self.tokens = end;
+        room
+    }
+}
+
+impl TokenSink for Spans<'_> {
+    #[inline(always)]
+    fn begin(&mut self, start: usize) {
+        self.piece_start = start;
+        self.piece_tokens = self.tokens;
+    }
+
+    #[inline(always)]
+    fn tile<I: Isa>(&mut self, _: I, _: &[u8], at: usize, tile: &Tile, _: usize) {
+        let base = (self.piece_start + at) as u32;
+        let spans = tile.spans();
+        let edges: &[u16] = bytemuck::cast_slice(spans);
+        let wide: &mut [u32] = bytemuck::cast_slice_mut(self.room(spans.len()));
+        for (wide, &edge) in wide.iter_mut().zip(edges) {
+            *wide = base + u32::from(edge);
+        }
+    }
+
+    fn giant(&mut self, token: &[u8], at: usize) {
+        let start = self.piece_start + at;
+        let end = start + token.len();
+        self.room(1)[0] = Span {
+            start: start as u32,
+            end: end as u32,
+        };
+    }
+
+    fn end(&mut self, joints: &[Joint]) {
+        let mut joints = joints.iter();
+        let mut joint = Joint { end: 0, shift: 0 };
+        for span in &mut self.out[self.piece_tokens..self.tokens] {
+            while span.start as usize >= joint.end {
+                let Some(&next) = joints.next() else { return };
+                joint = next;
+            }
+            span.start = span.start.wrapping_add(joint.shift as u32);
+            span.end = span.end.wrapping_add(joint.shift as u32);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

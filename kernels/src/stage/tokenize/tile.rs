@@ -23,19 +23,25 @@ pub(crate) enum Cut {
     Giant {
         /// Where it ends.
         end: usize,
+        /// How many bytes are done with: the token, and for some rules what ended it.
+        next: usize,
     },
 }
 
 impl Tile {
     /// Makes room for the tokens of `bytes` bytes.
     pub(crate) fn new(bytes: usize) -> Self {
-        // Every byte may be an edge, one more may end the last token, and the last block of
-        // positions is written whole.
         Self {
-            edges: vec![0; (bytes + 2 * BLOCK) / 2],
+            edges: vec![0; Self::most_tokens(bytes) + BLOCK],
             tokens: 0,
             has_nul: false,
         }
+    }
+
+    /// How many tokens a tile of `bytes` bytes may have: before each byte one that is empty, and
+    /// one behind the last.
+    pub(crate) const fn most_tokens(bytes: usize) -> usize {
+        bytes + 1
     }
 
     /// The spans found.
@@ -54,5 +60,14 @@ impl Tile {
     #[inline(always)]
     pub(crate) fn set_edges(&mut self, edges: usize) {
         self.tokens = edges / 2;
+    }
+
+    /// Takes starts and ends that stand in lists of their own.
+    #[inline(always)]
+    pub(crate) fn set_spans(&mut self, starts: &[u16], ends: &[u16]) {
+        self.tokens = starts.len().min(ends.len());
+        for ((span, &start), &end) in self.edges.iter_mut().zip(starts).zip(ends) {
+            *span = u32::from(start) | u32::from(end) << 16;
+        }
     }
 }

@@ -11,6 +11,7 @@
 //! A tile is read as ASCII first; if that meets a byte above 0x7f, it is read again with the
 //! Unicode classes, and the following tiles at once so, for as long as such bytes keep coming.
 
+use super::cutter::Cutter;
 use super::tile::{Cut, Tile};
 use crate::isa::{BLOCK, Isa};
 
@@ -31,10 +32,11 @@ impl Whitespace {
             unicode: false,
         }
     }
+}
 
-    /// Cuts the first tile of `text`, whose end is a token boundary.
+impl Cutter for Whitespace {
     #[inline(always)]
-    pub(crate) fn cut<I: Isa>(&mut self, isa: I, text: &[u8], tile: &mut Tile) -> Cut {
+    fn cut<I: Isa>(&mut self, isa: I, text: &[u8], tile: &mut Tile) -> Cut {
         let size = text.len().min(self.tile_bytes);
         let mut found = Found::default();
         if !self.unicode {
@@ -48,7 +50,9 @@ impl Whitespace {
         tile.has_nul = found.nul;
         self.close(isa, text, size, tile, found)
     }
+}
 
+impl Whitespace {
     /// Settles what becomes of a token that the end of the tile cuts through.
     #[inline(always)]
     fn close<I: Isa>(
@@ -74,9 +78,8 @@ impl Whitespace {
         }
         let start = usize::from(tile.edges()[edges - 1]);
         if start == 0 {
-            return Cut::Giant {
-                end: end_of_token(isa, text, size),
-            };
+            let end = end_of_token(isa, text, size);
+            return Cut::Giant { end, next: end };
         }
         tile.set_edges(edges);
         Cut::Tile { next: start }
@@ -187,7 +190,7 @@ impl<I: Isa> Walk<I> {
 ///
 /// Returns their mask, and the bits that reach into the next block.
 #[inline(always)]
-fn unicode_spaces<I: Isa>(isa: I, block: I::Block, text: &[u8]) -> (u64, u64) {
+pub(crate) fn unicode_spaces<I: Isa>(isa: I, block: I::Block, text: &[u8]) -> (u64, u64) {
     let mut padded = [0; BLOCK + BEHIND];
     let bytes = match text.first_chunk::<{ BLOCK + BEHIND }>() {
         Some(bytes) => bytes,

@@ -1,0 +1,109 @@
+//! Tokens by the letter of the rules.
+
+use super::frame;
+use super::marks::MARKS;
+use crate::TokenRule;
+
+/// Lists the tokens of a text.
+///
+/// # Examples
+///
+/// ```
+/// use keymill_kernels::{TokenRule, oracle};
+///
+/// assert_eq!(oracle::tokenize(&TokenRule::Words, b"to be, or"), [&b"to"[..], b"be", b"or"]);
+/// ```
+#[must_use]
+pub fn tokenize<'a>(rule: &TokenRule, text: &'a [u8]) -> Vec<&'a [u8]> {
+    match rule {
+        TokenRule::Whitespace => runs(text, spaces(text)),
+        TokenRule::Words => runs(text, non_words(text)),
+        TokenRule::Lines => frame(text),
+        TokenRule::Split(separator) => frame(text)
+            .into_iter()
+            .flat_map(|line| split(line, separator))
+            .collect(),
+        TokenRule::Field { index, separator } => frame(text)
+            .into_iter()
+            .filter_map(|line| split(line, separator).get(index.get() - 1).copied())
+            .collect(),
+    }
+}
+
+/// Counts the lines that have no token to give.
+#[must_use]
+pub fn rejected(rule: &TokenRule, text: &[u8]) -> u64 {
+    match rule {
+        TokenRule::Field { .. } => (frame(text).len() - tokenize(rule, text).len()) as u64,
+        _ => 0,
+    }
+}
+
+/// Tells whether a character is Alphabetic, a Mark or a Number.
+#[must_use]
+pub fn is_word(c: char) -> bool {
+    let point = c as u32;
+    let is_mark = MARKS
+        .iter()
+        .any(|&(first, last)| first <= point && point <= last);
+    c.is_alphabetic() || c.is_numeric() || is_mark
+}
+
+/// The runs of bytes that do not separate.
+fn runs(text: &[u8], separates: Vec<bool>) -> Vec<&[u8]> {
+    let mut tokens = Vec::new();
+    let mut start = 0;
+    for (at, separates) in separates.into_iter().chain([true]).enumerate() {
+        if separates {
+            if start < at {
+                tokens.push(&text[start..at]);
+            }
+            start = at + 1;
+        }
+    }
+    tokens
+}
+
+/// Marks every byte of every white-space character.
+fn spaces(text: &[u8]) -> Vec<bool> {
+    let spaces: Vec<String> = ('\0'..='\u{ffff}')
+        .filter(|c| c.is_whitespace())
+        .map(String::from)
+        .collect();
+    let mut marks = vec![false; text.len()];
+    for at in 0..text.len() {
+        for space in &spaces {
+            if text[at..].starts_with(space.as_bytes()) {
+                marks[at..at + space.len()].fill(true);
+            }
+        }
+    }
+    marks
+}
+
+/// Marks every byte that is no part of a word character.
+fn non_words(text: &[u8]) -> Vec<bool> {
+    let mut marks = Vec::new();
+    for chunk in text.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            marks.extend(vec![!is_word(c); c.len_utf8()]);
+        }
+        marks.extend(vec![true; chunk.invalid().len()]);
+    }
+    marks
+}
+
+/// What Python's `line.split(separator)` answers; an empty separator is found nowhere.
+fn split<'a>(mut line: &'a [u8], separator: &[u8]) -> Vec<&'a [u8]> {
+    let mut parts = Vec::new();
+    while let Some(at) = find(line, separator) {
+        parts.push(&line[..at]);
+        line = &line[at + separator.len()..];
+    }
+    parts.push(line);
+    parts
+}
+
+fn find(line: &[u8], separator: &[u8]) -> Option<usize> {
+    (0..line.len()).find(|&at| !separator.is_empty() && line[at..].starts_with(separator))
+}

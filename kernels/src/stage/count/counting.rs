@@ -1,0 +1,165 @@
+//! Where tokens go: into the table, or past it to their partitions.
+
+use super::class::Lists;
+use super::pace::{Pace, Path, Standing};
+use super::partition::{Half, Scatter};
+use crate::buffer::WindowScratch;
+use crate::isa::Isa;
+use crate::stage::tokenize::{Tile, TokenSink};
+use crate::table::{CountTable, Secret};
+use crate::{ContractSeed, Groups, Level, Limits};
+
+/// Takes the tokens that the rule finds, and counts them.
+pub(super) struct Counting {
+    scratch: WindowScratch,
+    lists: Lists,
+    table: CountTable,
+    pace: Pace,
+    scatter: Scatter,
+    /// Groups that left the table, or never went through it; empty, or `partitions` of them.
+    pending: Vec<Groups>,
+    partitions: usize,
+    tokens: u64,
+}
+
+impl Counting {
+    pub(super) fn new(level: Level, limits: &Limits, seed: u64) -> Self {
+        Self {
+            scratch: WindowScratch::new(),
+            lists: Lists::new(limits.tile_bytes),
+            table: CountTable::new(limits, Secret::from_seed(seed)),
+            pace: Pace::new(limits),
+            scatter: Scatter::new(level, ContractSeed(seed), Half::High),
+            pending: Vec::new(),
+            partitions: limits.partitions,
+            tokens: 0,
+        }
+    }
+
+    /// Makes ready for text: what passes the table by needs a place to go.
+    pub(super) fn begin(&mut self) {
+        if self.pace.is_passing() {
+            self.open_partitions();
+        }
+    }
+
+    /// Ends a text: nothing is left waiting.
+    pub(super) fn end(&mut self) {
+        if self.pace.is_passing() {
+            self.scatter.finish(&mut self.pending);
+        }
+    }
+
+    pub(super) fn absorb(&mut self, groups: &Groups) {
+        self.table.absorb(groups);
+    }
+
+    pub(super) fn tokens(&self) -> u64 {
+        self.tokens
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.table.len() + self.pending.iter().map(Groups::len).sum::<usize>()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.table.bytes() + self.pending.iter().map(Groups::bytes).sum::<usize>()
+    }
+
+    /// See [`super::Counter::drain_into`].
+    pub(super) fn drain_into(&mut self, out: &mut Groups) {
+        if !self.pending.is_empty() {
+            self.empty_table();
+        }
+        for groups in core::mem::take(&mut self.pending) {
+            self.table.absorb(&groups);
+            self.move_table(out);
+        }
+        self.move_table(out);
+        self.pace.emptied();
+    }
+
+    fn move_table(&mut self, out: &mut Groups) {
+        self.table.copy_to(out);
+        self.table.clear();
+    }
+
+    /// See [`super::Counter::flush`].
+    pub(super) fn flush(&mut self, partitions: &mut [Groups]) {
+        self.scatter.table(&self.table, partitions);
+        self.table.clear();
+        self.pace.emptied();
+        let same = partitions.len() == self.pending.len();
+        for (i, mut groups) in core::mem::take(&mut self.pending).into_iter().enumerate() {
+            if same {
+                partitions[i].append(&mut groups);
+            } else {
+                self.scatter.groups(&groups, partitions);
+            }
+        }
+    }
+
+    /// Moves the table's groups to the counter's own partitions.
+    fn empty_table(&mut self) {
+        self.open_partitions();
+        self.scatter.table(&self.table, &mut self.pending);
+        self.table.clear();
+        self.pace.emptied();
+    }
+
+    /// Makes the counter's own partitions, if it has none.
+    fn open_partitions(&mut self) {
+        if self.pending.is_empty() {
+            self.pending.resize_with(self.partitions, Groups::default);
+        }
+    }
+
+    /// Looks at what the table is worth for this text, and acts on it.
+    #[cold]
+    #[inline(never)]
+    fn look(&mut self) {
+        let was_passing = self.pace.is_passing();
+        let standing = Standing {
+            bytes: self.table.bytes(),
+            groups: self.table.len(),
+            tokens: self.tokens,
+        };
+        match self.pace.look(standing) {
+            Path::Table if was_passing => self.scatter.finish(&mut self.pending),
+            Path::Bypass if was_passing => {}
+            Path::Table => {}
+            Path::Flush | Path::Bypass => self.empty_table(),
+        }
+    }
+}
+
+impl TokenSink for Counting {
+    #[inline(always)]
+    fn tile<I: Isa>(&mut self, isa: I, piece: &[u8], at: usize, tile: &Tile, next: usize) {
+        let (spans, pending) = (tile.spans(), &mut self.pending[..]);
+        let window = self.scratch.window(&piece[at..], next);
+        self.tokens += spans.len() as u64;
+        match (self.pace.is_passing(), tile.has_nul) {
+            (false, false) => self.lists.count(isa, window, spans, &mut self.table),
+            (false, true) => spans
+                .iter()
+                .for_each(|&span| self.table.add(window.slice(span), 1)),
+            (true, false) => self
+                .lists
+                .scatter(isa, window, spans, &mut self.scatter, pending),
+            (true, true) => {
+                spans
+                    .iter()
+                    .for_each(|&span| self.scatter.key(pending, window.slice(span)));
+            }
+        }
+        if self.pace.is_due(next) {
+            self.look();
+        }
+    }
+
+    fn giant(&mut self, token: &[u8], _: usize) {
+        self.table.add(token, 1);
+        self.tokens += 1;
+    }
+}

@@ -1,0 +1,154 @@
+//! Makes text lower case, character by character: bytes in, other bytes out.
+//!
+//! ```text
+//! D e r ␣ Ä r g e r ␣ \xff     blocks of ASCII at once, others character by character
+//! d e r ␣ ä r g e r ␣ \xff     bytes that are no character are copied
+//! ```
+//!
+//! The mapping is Unicode's *simple* one, from one character to one: no context, no language.
+
+use crate::Level;
+use crate::isa::{BLOCK, Isa, Kernel, dispatch};
+use crate::unicode::{decode, lower};
+
+/// Appends a text in lower case to `out`, and answers which level ran.
+///
+/// A character may have another length in lower case; the result is at most half as long again.
+/// Make a text lower case before its tokens are found, and as a whole or cut where a token may be
+/// cut: half a character has no lower case.
+///
+/// # Examples
+///
+/// ```
+/// use keymill_kernels::{Level, stage::lowercase::lowercase};
+///
+/// let mut out = Vec::new();
+/// lowercase(Level::best(), "Größe ΣΑΣ \u{130}".as_bytes(), &mut out);
+/// assert_eq!(out, "größe σασ i".as_bytes());
+/// ```
+pub fn lowercase(level: Level, text: &[u8], out: &mut Vec<u8>) -> Level {
+    dispatch(level, Lowercase { text, out })
+}
+
+struct Lowercase<'a> {
+    text: &'a [u8],
+    out: &'a mut Vec<u8>,
+}
+
+impl Kernel for Lowercase<'_> {
+    type Out = Level;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Level {
+        let Self { text, out } = self;
+        out.reserve(text.len());
+        let mut at = 0;
+        while let Some(bytes) = text[at..].first_chunk::<BLOCK>() {
+            if isa.has_non_ascii(isa.load(bytes)) {
+                let end = at + BLOCK;
+                while at < end {
+                    at += lower_one(&text[at..], out);
+                }
+            } else {
+                let mut small = *bytes;
+                small.make_ascii_lowercase();
+                out.extend_from_slice(&small);
+                at += BLOCK;
+            }
+        }
+        while at < text.len() {
+            at += lower_one(&text[at..], out);
+        }
+        I::LEVEL
+    }
+}
+
+/// Appends the first character, or the first byte if it is none; answers how many bytes it had.
+#[inline(always)]
+fn lower_one(text: &[u8], out: &mut Vec<u8>) -> usize {
+    match decode(text) {
+        Some((point, 1)) => {
+            out.push((point as u8).to_ascii_lowercase());
+            1
+        }
+        Some((point, length)) => {
+            match char::from_u32(lower(point)) {
+                Some(small) if small as u32 != point => {
+                    out.extend_from_slice(small.encode_utf8(&mut [0; 4]).as_bytes());
+                }
+                _ => out.extend_from_slice(&text[..length]),
+            }
+            length
+        }
+        None => {
+            out.extend_from_slice(&text[..1]);
+            1
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::oracle;
+
+    fn agrees(text: &[u8]) {
+        let expected = oracle::lowercase(text);
+        for level in Level::available() {
+            let mut out = b"before ".to_vec();
+            assert_eq!(lowercase(level, text, &mut out), level);
+            assert_eq!(out[..7], *b"before ");
+            assert_eq!(out[7..], expected, "{level} on {text:x?}");
+        }
+    }
+
+    #[test]
+    fn every_character_at_every_length_of_neighbours() {
+        let step = if cfg!(miri) { 1 << 14 } else { 1 };
+        let all: String = (0..0x11_0000)
+            .step_by(step)
+            .filter_map(char::from_u32)
+            .collect();
+        agrees(all.as_bytes());
+        for offset in 0..70 {
+            agrees(&[&b"A".repeat(offset), "ÀⱭȺK\u{130}Z𐐀Ǆ".as_bytes()].concat());
+        }
+    }
+
+    #[test]
+    fn the_result_is_at_most_half_as_long_again() {
+        let longest = char::from_u32(0x23a).into_iter().cycle().take(1000);
+        let text: String = longest.collect();
+        agrees(text.as_bytes());
+        for c in (0..0x11_0000).filter_map(char::from_u32) {
+            assert!(oracle::lower(c).len_utf8() * 2 <= c.len_utf8() * 3, "{c:?}");
+            if cfg!(miri) && c as u32 > 0x300 {
+                break;
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: if cfg!(miri) { 2 } else { 300 },
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn as_the_oracle_on_any_bytes(
+            pieces in prop::collection::vec(
+                prop_oneof![
+                    3 => any::<char>().prop_map(|c| c.to_string().into_bytes()),
+                    2 => "[A-Za-z ]{1,80}".prop_map(String::into_bytes),
+                    1 => prop::collection::vec(any::<u8>(), 1..4),
+                ],
+                0..if cfg!(miri) { 10 } else { 60 },
+            ),
+        ) {
+            agrees(&pieces.concat());
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! One character from UTF-8 bytes, or none.
+
+/// Decodes the character that begins at the first byte, and says how many bytes it has.
+///
+/// Strict: no overlong forms, no surrogates, nothing above U+10FFFF.
+#[inline(always)]
+pub(crate) fn decode(bytes: &[u8]) -> Option<(u32, usize)> {
+    let first = *bytes.first()?;
+    if first < 0x80 {
+        return Some((u32::from(first), 1));
+    }
+    let second = tail(bytes, 1)?;
+    if (0xc2..0xe0).contains(&first) {
+        return Some((u32::from(first & 0x1f) << 6 | second, 2));
+    }
+    let third = tail(bytes, 2)?;
+    if (0xe0..0xf0).contains(&first) {
+        let point = u32::from(first & 0x0f) << 12 | second << 6 | third;
+        let valid = point >= 0x800 && !(0xd800..0xe000).contains(&point);
+        return valid.then_some((point, 3));
+    }
+    let fourth = tail(bytes, 3)?;
+    if (0xf0..0xf5).contains(&first) {
+        let point = u32::from(first & 0x07) << 18 | second << 12 | third << 6 | fourth;
+        return (0x1_0000..0x11_0000).contains(&point).then_some((point, 4));
+    }
+    None
+}
+
+/// The six bits of a continuation byte.
+#[inline(always)]
+fn tail(bytes: &[u8], at: usize) -> Option<u32> {
+    let byte = *bytes.get(at)?;
+    (byte & 0xc0 == 0x80).then_some(u32::from(byte & 0x3f))
+}
+
+/// How many of the last bytes are the beginning of a character that is not all there.
+pub(crate) fn unfinished(bytes: &[u8]) -> usize {
+    (1..=bytes.len().min(3))
+        .find(|&length| {
+            let last = &bytes[bytes.len() - length..];
+            core::str::from_utf8(last)
+                .is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+        })
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn by_std(bytes: &[u8]) -> Option<(u32, usize)> {
+        (1..=bytes.len().min(4)).find_map(|length| {
+            let text = core::str::from_utf8(&bytes[..length]).ok()?;
+            Some((text.chars().next()? as u32, length))
+        })
+    }
+
+    #[test]
+    fn every_edge_decodes_as_std_says() {
+        let heads: Vec<u8> = if cfg!(miri) {
+            vec![0x41, 0xc3, 0xe0, 0xed, 0xf0, 0xf4]
+        } else {
+            (0..=255).collect()
+        };
+        let edges = [0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xff];
+        for &a in &heads {
+            assert_eq!(decode(&[a]), by_std(&[a]));
+            for b in edges {
+                assert_eq!(decode(&[a, b]), by_std(&[a, b]));
+                for c in edges {
+                    assert_eq!(decode(&[a, b, c]), by_std(&[a, b, c]));
+                    for d in edges {
+                        let bytes = [a, b, c, d];
+                        assert_eq!(decode(&bytes), by_std(&bytes), "{bytes:x?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn unfinished_characters_are_measured() {
+        assert_eq!(unfinished("né".as_bytes()), 0);
+        assert_eq!(unfinished(b"n\xc3"), 1);
+        assert_eq!(unfinished(b"\xe2\x80"), 2);
+        assert_eq!(unfinished(b"a\xf0\x9f\x98"), 3);
+        assert_eq!(unfinished(b"a\xe0\x80"), 0, "overlong: never a character");
+        assert_eq!(unfinished(b""), 0);
+    }
+}

@@ -1,0 +1,64 @@
+//! What Unicode says about a character: is it part of a word, what is its lower case.
+#![forbid(unsafe_code)]
+
+mod decode;
+mod tables;
+
+pub(crate) use decode::{decode, unfinished};
+
+use tables::{LOWER_DELTAS, LOWER_PLACES, LOWER_ROWS, WORD_BITS, WORD_ROWS};
+
+/// The version of Unicode by which words and lower case are decided.
+pub const UNICODE_VERSION: (u8, u8, u8) = tables::VERSION;
+
+/// Tells whether a character is Alphabetic, a Mark or a Number.
+#[inline(always)]
+pub(crate) fn is_word(point: u32) -> bool {
+    let Some(&row) = WORD_ROWS.get((point >> 8) as usize) else {
+        return false;
+    };
+    let bits = WORD_BITS[usize::from(row) * 4 + (point >> 6 & 3) as usize];
+    bits >> (point & 63) & 1 == 1
+}
+
+/// The simple lower case of a character; most characters are their own.
+#[inline(always)]
+pub(crate) fn lower(point: u32) -> u32 {
+    let Some(&row) = LOWER_ROWS.get((point >> 6) as usize) else {
+        return point;
+    };
+    let place = LOWER_PLACES[usize::from(row) * 64 + (point & 63) as usize];
+    point.wrapping_add_signed(LOWER_DELTAS[usize::from(place)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oracle;
+
+    fn characters() -> impl Iterator<Item = char> {
+        let step = if cfg!(miri) { 997 } else { 1 };
+        (0..0x11_0000).step_by(step).filter_map(char::from_u32)
+    }
+
+    #[test]
+    fn the_tables_are_of_the_version_of_unicode_that_std_has() {
+        assert_eq!(UNICODE_VERSION, char::UNICODE_VERSION);
+    }
+
+    #[test]
+    fn every_character_is_a_word_character_or_not_as_the_oracle_says() {
+        for c in characters() {
+            assert_eq!(is_word(c as u32), oracle::is_word(c), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn every_character_has_the_lower_case_of_the_oracle() {
+        for c in characters() {
+            assert_eq!(lower(c as u32), oracle::lower(c) as u32, "{c:?}");
+        }
+        assert_eq!(lower('İ' as u32), 'i' as u32);
+        assert_eq!(lower('Σ' as u32), 'σ' as u32);
+    }
+}

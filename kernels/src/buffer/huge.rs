@@ -10,6 +10,9 @@ use bytemuck::Zeroable;
 #[cfg(all(target_os = "linux", not(miri)))]
 const LARGEST_PAGE: usize = 64 << 10;
 
+/// Every slice begins on one, so that elements of a line's size never straddle two.
+const CACHE_LINE: usize = 64;
+
 /// Bytes of a huge page, and the size from which a slice asks for them.
 const HUGE_PAGE: usize = 2 << 20;
 
@@ -18,7 +21,7 @@ const HUGE_PAGE: usize = 2 << 20;
 /// From 2 MiB on it lies on a 2 MiB boundary and asks Linux for huge pages, so that a table far
 /// beyond the caches costs one cache miss a probe and not a page walk too. Pages are zero until
 /// they are first touched, so an untouched slice costs no memory. Elsewhere, under Miri, and below
-/// that size it is a plain zeroed allocation.
+/// that size it is a plain zeroed allocation, aligned to a cache line.
 pub(crate) struct HugeVec<T> {
     first: NonNull<T>,
     len: usize,
@@ -50,7 +53,9 @@ impl<T: Zeroable + Copy> HugeVec<T> {
     /// When the elements would fill more than `isize::MAX` bytes. Without memory it aborts, as
     /// `Vec` does.
     pub(crate) fn new(len: usize) -> Self {
-        let layout = Layout::array::<T>(len).expect("a slice fits in the address space");
+        let layout = Layout::array::<T>(len)
+            .and_then(|layout| layout.align_to(CACHE_LINE))
+            .expect("a slice fits in the address space");
         if layout.size() == 0 {
             return Self {
                 first: NonNull::dangling(),

@@ -6,12 +6,16 @@
 #![forbid(unsafe_code)]
 
 use super::ContractSeed;
-use super::half_sip::State;
+use super::half_sip::{Four, State, Word};
 use crate::Level;
 use crate::isa::{Isa, Kernel, dispatch};
 
-/// Keys in a tile: a few vectors, and all arrays of a tile in L1.
-const TILE: usize = 128;
+/// Vectors side by side in the loop, each with keys of its own.
+const SIDE: usize = 4;
+/// Keys of one side: a few vectors, and all arrays of a tile in L1.
+const PART: usize = 32;
+/// Keys in a tile.
+const TILE: usize = PART * SIDE;
 
 /// Hashes keys of 1 to 8 bytes, each in one word.
 ///
@@ -33,7 +37,7 @@ const TILE: usize = 128;
 /// assert_eq!(out[0], hash_bytes(seed, b"word"));
 /// ```
 pub fn hash_short(level: Level, seed: ContractSeed, keys: &[u64], out: &mut [u64]) {
-    hash_keys(level, Short(State::new(seed)), keys, out);
+    hash_keys(level, Short(seed), keys, out);
 }
 
 /// Hashes keys of 9 to 16 bytes, each in two words.
@@ -57,7 +61,7 @@ pub fn hash_short(level: Level, seed: ContractSeed, keys: &[u64], out: &mut [u64
 /// assert_eq!(out[0], hash_bytes(seed, b"twelve long"));
 /// ```
 pub fn hash_mid(level: Level, seed: ContractSeed, keys: &[[u64; 2]], out: &mut [u64]) {
-    hash_keys(level, Mid(State::new(seed)), keys, out);
+    hash_keys(level, Mid(seed), keys, out);
 }
 
 /// Hashes a column of 64-bit values, each by its eight little-endian bytes.
@@ -77,7 +81,7 @@ pub fn hash_mid(level: Level, seed: ContractSeed, keys: &[[u64; 2]], out: &mut [
 /// assert_eq!(out[0], hash_bytes(seed, &9u64.to_le_bytes()));
 /// ```
 pub fn hash_u64s(level: Level, seed: ContractSeed, values: &[u64], out: &mut [u64]) {
-    hash_keys(level, Eight(State::new(seed)), values, out);
+    hash_keys(level, Wide(seed), values, out);
 }
 
 /// Hashes a column of 32-bit values, each by its four little-endian bytes.
@@ -97,23 +101,23 @@ pub fn hash_u64s(level: Level, seed: ContractSeed, values: &[u64], out: &mut [u6
 /// assert_eq!(out[0], hash_bytes(seed, &9u32.to_le_bytes()));
 /// ```
 pub fn hash_u32s(level: Level, seed: ContractSeed, values: &[u32], out: &mut [u64]) {
-    hash_keys(level, Four(State::new(seed)), values, out);
+    hash_keys(level, Narrow(seed), values, out);
 }
 
 /// A form of keys: how one is cut into words, and what is hashed of these.
 trait Form<const WORDS: usize>: Copy {
-    type Key: Copy;
+    type Key: Copy + Default;
 
     fn cut(key: Self::Key) -> [u32; WORDS];
 
-    /// The low and the high word of the hash, without a branch.
-    fn hash(self, words: [u32; WORDS]) -> (u32, u32);
+    /// The low and the high words of the hashes, without a branch.
+    fn hash<W: Word>(self, words: [W; WORDS]) -> (W, W);
 }
 
 #[derive(Clone, Copy)]
-struct Four(State);
+struct Narrow(ContractSeed);
 
-impl Form<1> for Four {
+impl Form<1> for Narrow {
     type Key = u32;
 
     #[inline(always)]
@@ -122,15 +126,15 @@ impl Form<1> for Four {
     }
 
     #[inline(always)]
-    fn hash(self, [word]: [u32; 1]) -> (u32, u32) {
-        self.0.absorb(word).finish_words(4 << 24)
+    fn hash<W: Word>(self, [word]: [W; 1]) -> (W, W) {
+        State::new(self.0).absorb(word).finish(W::splat(4 << 24))
     }
 }
 
 #[derive(Clone, Copy)]
-struct Eight(State);
+struct Wide(ContractSeed);
 
-impl Form<2> for Eight {
+impl Form<2> for Wide {
     type Key = u64;
 
     #[inline(always)]
@@ -139,68 +143,77 @@ impl Form<2> for Eight {
     }
 
     #[inline(always)]
-    fn hash(self, [low, high]: [u32; 2]) -> (u32, u32) {
-        self.0.absorb(low).absorb(high).finish_words(8 << 24)
+    fn hash<W: Word>(self, [low, high]: [W; 2]) -> (W, W) {
+        let state = State::new(self.0).absorb(low).absorb(high);
+        state.finish(W::splat(8 << 24))
     }
 }
 
 #[derive(Clone, Copy)]
-struct Short(State);
+struct Short(ContractSeed);
 
 impl Form<2> for Short {
     type Key = u64;
 
     #[inline(always)]
     fn cut(key: u64) -> [u32; 2] {
-        [key as u32, (key >> 32) as u32]
+        Wide::cut(key)
     }
 
     #[inline(always)]
-    fn hash(self, [low, high]: [u32; 2]) -> (u32, u32) {
-        finish_padded(self.0, 0, low, high)
+    fn hash<W: Word>(self, [low, high]: [W; 2]) -> (W, W) {
+        finish_padded(State::new(self.0), 0, low, high)
     }
 }
 
 #[derive(Clone, Copy)]
-struct Mid(State);
+struct Mid(ContractSeed);
 
 impl Form<4> for Mid {
     type Key = [u64; 2];
 
     #[inline(always)]
     fn cut([first, second]: [u64; 2]) -> [u32; 4] {
-        [
-            first as u32,
-            (first >> 32) as u32,
-            second as u32,
-            (second >> 32) as u32,
-        ]
+        let ([a, b], [c, d]) = (Wide::cut(first), Wide::cut(second));
+        [a, b, c, d]
     }
 
     #[inline(always)]
-    fn hash(self, [a, b, low, high]: [u32; 4]) -> (u32, u32) {
-        finish_padded(self.0.absorb(a).absorb(b), 8, low, high)
+    fn hash<W: Word>(self, [a, b, low, high]: [W; 4]) -> (W, W) {
+        finish_padded(State::new(self.0).absorb(a).absorb(b), 8, low, high)
     }
 }
 
-/// Takes in the last 1 to 8 bytes of a key, padded with zeros, after `before` others.
+/// Takes in the last 1 to 8 bytes of keys, padded with zeros, after `before` others.
+///
+/// What a short key has not is left out at the beginning, so that one state serves all keys that
+/// leave something out.
 #[inline(always)]
-fn finish_padded(state: State, before: u32, low: u32, high: u32) -> (u32, u32) {
-    let one_whole = (high != 0) | (low > 0x00ff_ffff);
-    let two_whole = high > 0x00ff_ffff;
+fn finish_padded<W: Word>(state: State<W>, before: u32, low: W, high: W) -> (W, W) {
+    let two_whole = high.map(|high| mask(high > 0x00ff_ffff));
+    let one_whole = low.zip(high, |low, high| mask((high != 0) | (low > 0x00ff_ffff)));
+    let last = low.zip(high, |low, high| last_word(before, low, high));
+    let first = state.absorb(low).or_else(two_whole, state);
+    let second = first.absorb(high.or_else(two_whole, low));
+    second.or_else(one_whole, state).finish(last)
+}
+
+#[inline(always)]
+fn mask(set: bool) -> u32 {
+    u32::from(set).wrapping_neg()
+}
+
+/// The bytes of a padded key that fill no word, and its length at the top.
+#[inline(always)]
+fn last_word(before: u32, low: u32, high: u32) -> u32 {
     let ends_in = if high != 0 { high } else { low };
-    let ahead = if high != 0 { before + 4 } else { before };
+    let ahead = if high != 0 { before + 5 } else { before + 1 };
     let length = ahead
-        + u32::from(ends_in > 0)
         + u32::from(ends_in > 0xff)
         + u32::from(ends_in > 0xffff)
         + u32::from(ends_in > 0x00ff_ffff);
-    let tail = if one_whole { high } else { low };
-    let tail = if two_whole { 0 } else { tail };
-    state
-        .absorb_if(one_whole, low)
-        .absorb_if(two_whole, high)
-        .finish_words(length << 24 | tail)
+    let tail = if ends_in > 0x00ff_ffff { 0 } else { ends_in };
+    length << 24 | tail
 }
 
 fn hash_keys<F: Form<WORDS>, const WORDS: usize>(
@@ -224,32 +237,42 @@ impl<F: Form<WORDS>, const WORDS: usize> Kernel for Hash<'_, F, WORDS> {
 
     #[inline(always)]
     fn run<I: Isa>(self, _: I) {
-        let mut words = [[0; TILE]; WORDS];
-        for (keys, out) in self.keys.chunks(TILE).zip(self.out.chunks_mut(TILE)) {
-            hash_tile(self.form, keys, &mut words, out);
+        let (tiles, rest) = self.keys.as_chunks::<TILE>();
+        let (outs, rest_out) = self.out.as_chunks_mut::<TILE>();
+        for (keys, out) in tiles.iter().zip(outs) {
+            hash_tile(self.form, keys, out);
+        }
+        if !rest.is_empty() {
+            let (mut keys, mut out) = ([F::Key::default(); TILE], [0; TILE]);
+            keys[..rest.len()].copy_from_slice(rest);
+            hash_tile(self.form, &keys, &mut out);
+            rest_out.copy_from_slice(&out[..rest.len()]);
         }
     }
 }
 
-/// Hashes up to a tile of keys; what an unfilled tile holds beyond them is hashed in vain.
 #[inline(always)]
 fn hash_tile<F: Form<WORDS>, const WORDS: usize>(
     form: F,
-    keys: &[F::Key],
-    words: &mut [[u32; TILE]; WORDS],
-    out: &mut [u64],
+    keys: &[F::Key; TILE],
+    out: &mut [u64; TILE],
 ) {
-    for (i, &key) in keys.iter().enumerate() {
-        let cut = F::cut(key);
-        for (column, word) in words.iter_mut().zip(cut) {
-            column[i] = word;
+    let mut words = [[0; TILE]; WORDS];
+    for i in 0..TILE {
+        let cut = F::cut(keys[i]);
+        for word in 0..WORDS {
+            words[word][i] = cut[word];
         }
     }
     let (mut low, mut high) = ([0; TILE], [0; TILE]);
-    for i in 0..TILE {
-        (low[i], high[i]) = form.hash(core::array::from_fn(|word| words[word][i]));
+    for i in 0..PART {
+        let [a, b, c, d] = [i, i + PART, i + 2 * PART, i + 3 * PART];
+        let beside = |word: &[u32; TILE]| Four(word[a], word[b], word[c], word[d]);
+        let (lows, highs) = form.hash(words.each_ref().map(beside));
+        (low[a], low[b], low[c], low[d]) = (lows.0, lows.1, lows.2, lows.3);
+        (high[a], high[b], high[c], high[d]) = (highs.0, highs.1, highs.2, highs.3);
     }
-    for ((out, low), high) in out.iter_mut().zip(low).zip(high) {
-        *out = u64::from(high) << 32 | u64::from(low);
+    for i in 0..TILE {
+        out[i] = u64::from(high[i]) << 32 | u64::from(low[i]);
     }
 }

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::ContractSeed;
-use super::half_sip::{State, last_word};
+use super::half_sip::State;
 
 /// Hashes a key of several columns, or with nulls, column by column.
 ///
@@ -21,7 +21,7 @@ use super::half_sip::{State, last_word};
 /// ```
 #[derive(Clone, Debug)]
 pub struct CanonicalKey {
-    state: State,
+    state: State<u32>,
     /// Up to three bytes that do not fill a word yet.
     waiting: [u8; 4],
     length: usize,
@@ -30,7 +30,7 @@ pub struct CanonicalKey {
 impl CanonicalKey {
     /// Begins a key without columns.
     #[must_use]
-    pub const fn new(seed: ContractSeed) -> Self {
+    pub fn new(seed: ContractSeed) -> Self {
         Self {
             state: State::new(seed),
             waiting: [0; 4],
@@ -61,7 +61,7 @@ impl CanonicalKey {
     #[must_use]
     pub fn finish(self) -> u64 {
         let tail = &self.waiting[..self.length % 4];
-        self.state.finish(last_word(tail, self.length))
+        self.state.finish_one(tail, self.length)
     }
 
     /// Takes in bytes as they are.

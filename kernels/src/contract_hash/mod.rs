@@ -21,7 +21,7 @@ mod half_sip;
 pub use batch::{hash_mid, hash_short, hash_u32s, hash_u64s};
 pub use canonical::CanonicalKey;
 
-use self::half_sip::{State, last_word};
+use self::half_sip::State;
 
 /// The secret under which keys are hashed: one for a query, kept with its checkpoint.
 ///
@@ -51,7 +51,7 @@ pub fn hash_bytes(seed: ContractSeed, bytes: &[u8]) -> u64 {
     let state = words.iter().fold(State::new(seed), |state, word| {
         state.absorb(u32::from_le_bytes(*word))
     });
-    state.finish(last_word(tail, bytes.len()))
+    state.finish_one(tail, bytes.len())
 }
 
 /// Gives the partition of a hash among `partitions`, by its high word.

@@ -20,7 +20,7 @@ fn the_rounds_are_those_of_the_published_vectors() {
     ];
     for (length, expected) in published.into_iter().enumerate() {
         let bytes: Vec<u8> = (0..length as u8).collect();
-        let hash = HalfSip::<2, 4>::new(SEED).finish(last_word(&bytes, length));
+        let hash = HalfSip::<u32, 2, 4>::new(SEED).finish_one(&bytes, length);
         assert_eq!(hash, u64::from_le_bytes(expected), "{length} bytes");
     }
 }

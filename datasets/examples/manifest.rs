@@ -5,6 +5,7 @@
 //! ```text
 //! cargo run --release -p keymill-datasets --example manifest > manifest.new && mv manifest.new datasets/manifest.tsv
 //! ```
+#![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

@@ -1,6 +1,7 @@
 //! Makes every named data set anew and compares it with the committed manifest.
 //!
 //! Nothing here depends on the machine: the same test runs under emulation of another architecture.
+#![forbid(unsafe_code)]
 
 use std::collections::HashMap;
 use std::io::{self, Write};

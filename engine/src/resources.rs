@@ -27,6 +27,22 @@ pub struct Resources {
     pub seed: u64,
 }
 
+impl Default for Resources {
+    /// One thread of the best level, 1 GiB, and the system's temporary folder; the engine's own
+    /// default is to look at the machine.
+    fn default() -> Self {
+        Self {
+            level: Level::best(),
+            threads: 1,
+            memory: MemoryBudget::new(1 << 30),
+            spill_dir: None,
+            cancel: Cancel::default(),
+            limits: Limits::DEFAULT,
+            seed: 0,
+        }
+    }
+}
+
 /// A flag that stops a job; clones share it.
 ///
 /// # Examples
@@ -122,9 +138,63 @@ impl MemoryBudget {
         self.0.taken.fetch_sub(bytes, Ordering::Relaxed);
     }
 
+    /// Opens an account for one holder of memory; it is closed when dropped.
+    #[must_use]
+    pub fn reservation(&self) -> Reservation {
+        Reservation {
+            budget: self.clone(),
+            bytes: 0,
+        }
+    }
+
     /// Tells whether `more` bytes would go past the limit.
     #[must_use]
     pub fn is_tight(&self, more: usize) -> bool {
         self.taken().saturating_add(more) > self.0.limit
+    }
+}
+
+/// What one holder has taken from a budget; dropping it gives everything back.
+///
+/// # Examples
+///
+/// ```
+/// use keymill::MemoryBudget;
+///
+/// let budget = MemoryBudget::new(1000);
+/// let mut blocks = budget.reservation();
+/// blocks.set(300);
+/// blocks.set(200);
+/// assert_eq!(budget.taken(), 200);
+/// drop(blocks);
+/// assert_eq!(budget.taken(), 0);
+/// ```
+#[derive(Debug)]
+pub struct Reservation {
+    budget: MemoryBudget,
+    bytes: usize,
+}
+
+impl Reservation {
+    /// Says how many bytes the holder has now.
+    pub fn set(&mut self, bytes: usize) {
+        if bytes > self.bytes {
+            self.budget.take(bytes - self.bytes);
+        } else {
+            self.budget.give_back(self.bytes - bytes);
+        }
+        self.bytes = bytes;
+    }
+
+    /// How many bytes the holder has.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.budget.give_back(self.bytes);
     }
 }

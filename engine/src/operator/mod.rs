@@ -1,0 +1,536 @@
+//! The operator under every job: bytes or columns in, counts by key out.
+
+mod cut;
+mod drain;
+mod partitions;
+mod reduce;
+
+use arrow_array::{Array, RecordBatch};
+use keymill_kernels::Groups;
+use keymill_kernels::stage::count::Counter;
+
+use crate::columns::{check_version, for_each_group, for_each_value};
+use crate::resources::{Reservation, Resources};
+use crate::spill::SpillSpace;
+use crate::{Error, ErrorKind, Result, TokenRule, parallel};
+use cut::cut;
+pub use drain::{BatchLimits, Batches, Drain, Order};
+use drain::{Content, Item};
+use partitions::Partitions;
+use reduce::Setting;
+
+/// Up to so many groups, tables are merged into one another and not by partition.
+const FEW: usize = 1 << 15;
+/// The most tokens an operator counts: one bit of a count is its own.
+const MOST: u64 = (1 << 63) - 1;
+
+/// Counts tokens by key: push texts, columns or partial counts, merge, and drain batches.
+///
+/// ```text
+/// push ─▶ key tables ─▶ partitions ─▶ disk
+///                │           │          │        (each only when the one before is full)
+///                └───────────┴──────────┴──▶ reduce ─▶ order ─▶ batches of key, count
+/// ```
+///
+/// It is `Send`, has no clock and makes no threads. The memory that it holds is taken from
+/// [`Resources::memory`], which operators share; when that is tight, groups go to an unlinked file
+/// in [`Resources::spill_dir`]. The answer is the same for every budget, thread count, order of
+/// merges and cut of the input into records. The largest single key is the one thing that is held
+/// whatever the budget.
+///
+/// It counts up to 2⁶³ − 1 tokens in all, so no count can wrap.
+///
+/// After an error the operator is incomplete, and refuses everything but being dropped.
+///
+/// # Examples
+///
+/// ```
+/// use keymill::{BatchLimits, CountOperator, Drain, Order, Resources, TokenRule};
+///
+/// let mut operator = CountOperator::new(&TokenRule::Whitespace, &Resources::default())?;
+/// operator.push(b"to be or not to be")?;
+/// let batches = operator.drain(Drain::All, Order::Count, BatchLimits::default())?;
+/// let rows: usize = batches.map(|batch| batch.map(|b| b.num_rows())).sum::<keymill::Result<_>>()?;
+/// assert_eq!(rows, 4);
+/// # Ok::<(), keymill::Error>(())
+/// ```
+pub struct CountOperator {
+    rule: TokenRule,
+    setting: Setting,
+    counter: Counter,
+    partitions: Partitions,
+    reservation: Reservation,
+    sizes: Sizes,
+    metrics: Metrics,
+    /// The counter's own tokens and rejected lines that `metrics` knows of.
+    seen: (u64, u64),
+    /// Tokens that have not been drained for good.
+    held: u64,
+    /// Bytes since the last look at the budget.
+    unsettled: usize,
+    broken: bool,
+}
+
+/// What an operator has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// Bytes that were pushed.
+    pub bytes: u64,
+    /// Texts, rows of columns and partial counts that were pushed.
+    pub rows: u64,
+    /// Tokens that were counted, those of partial counts included.
+    pub tokens: u64,
+    /// Lines that had no token to give.
+    pub rejected: u64,
+    /// Bytes that were written to disk.
+    pub spilled_bytes: u64,
+}
+
+impl std::fmt::Debug for CountOperator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CountOperator")
+            .field("rule", &self.rule)
+            .field("size", &self.size())
+            .field("metrics", &self.metrics())
+            .finish_non_exhaustive()
+    }
+}
+
+impl CountOperator {
+    /// Makes an operator that has counted nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for a level that this machine does not run.
+    pub fn new(rule: &TokenRule, resources: &Resources) -> Result<Self> {
+        if !resources.level.is_available() {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!(
+                    "this machine cannot run the level `{}`",
+                    resources.level.name()
+                ),
+            ));
+        }
+        let counter = new_counter(rule, resources);
+        Ok(Self {
+            rule: rule.clone(),
+            sizes: Sizes::new(resources, counter.bytes()),
+            counter,
+            partitions: Partitions::default(),
+            reservation: resources.memory.reservation(),
+            setting: Setting {
+                resources: resources.clone(),
+                space: SpillSpace::new(resources.spill_dir.clone()),
+            },
+            metrics: Metrics::default(),
+            seen: (0, 0),
+            held: 0,
+            unsettled: 0,
+            broken: false,
+        })
+    }
+
+    /// Counts the tokens of a text; its end is a token boundary.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Cancelled`]; [`ErrorKind::Capacity`] and [`ErrorKind::State`] from spilling.
+    pub fn push(&mut self, text: &[u8]) -> Result<()> {
+        self.guarded(|operator| {
+            operator.metrics.rows += 1;
+            operator.push_text(text)
+        })
+    }
+
+    /// Counts the tokens of a column of strings or bytes: `Utf8`, `LargeUtf8`, `Utf8View`,
+    /// `Binary`, `LargeBinary` or `BinaryView`.
+    ///
+    /// Every row is a record, whose end is a token boundary. Null rows are skipped.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Format`] for a column of another type, and those of [`CountOperator::push`].
+    pub fn push_array(&mut self, array: &dyn Array) -> Result<()> {
+        self.guarded(|operator| {
+            for_each_value(array, |value| {
+                operator.metrics.rows += 1;
+                operator.push_text(value)
+            })
+        })
+    }
+
+    /// Adds counts that another operator drained: a batch of `key`, strings or bytes, and `count`,
+    /// `UInt64`. Zero counts are skipped.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Format`] for other columns or nulls, [`ErrorKind::State`] for a version of the
+    /// columns that this release does not know, [`ErrorKind::Capacity`] past 2⁶³ − 1 tokens, and
+    /// those of [`CountOperator::push`].
+    pub fn push_partial(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.guarded(|operator| {
+            check_version(&batch.schema())?;
+            let (mut groups, mut tokens) = (Groups::default(), 0u64);
+            for_each_group(batch, |key, count| {
+                tokens = tokens.checked_add(count).ok_or_else(too_many)?;
+                if count > 0 {
+                    groups.push(key, count);
+                }
+                Ok(())
+            })?;
+            operator.hold(tokens)?;
+            operator.metrics.rows += batch.num_rows() as u64;
+            operator.metrics.tokens += tokens;
+            operator.counter.absorb(&groups);
+            operator.settle()
+        })
+    }
+
+    /// Takes everything that another operator holds; a key of both has the sum of its counts.
+    ///
+    /// For [`Drain::Changed`] all keys of the other operator came since the last drain.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] when the other one has another token rule, seed or number of
+    /// partitions, and those of [`CountOperator::push`].
+    pub fn merge(&mut self, mut other: Self) -> Result<()> {
+        self.guarded(|operator| {
+            operator.check_mergeable(&other)?;
+            operator.observe()?;
+            other.observe()?;
+            operator.hold(other.held)?;
+            operator.metrics = operator.metrics.plus(&other.metrics());
+            if operator.is_small() && other.is_small() {
+                operator.absorb_table(&mut other);
+            } else {
+                operator.flush();
+                other.flush();
+                operator
+                    .partitions
+                    .absorb(std::mem::take(&mut other.partitions));
+            }
+            drop(other);
+            operator.settle()
+        })
+    }
+
+    /// Merges the operators of several workers, side by side where that pays.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] when there is none, and those of [`CountOperator::merge`].
+    pub fn merge_all(operators: Vec<Self>) -> Result<Self> {
+        let threads = operators.len();
+        let all_small = operators.iter().all(Self::is_small);
+        let flushed = parallel::map(threads, operators, |mut operator| {
+            if !all_small {
+                operator.flush();
+            }
+            Ok(operator)
+        })?;
+        let mut flushed = flushed.into_iter();
+        let mut whole = flushed
+            .next()
+            .ok_or_else(|| Error::new(ErrorKind::Config, "there is no operator to merge"))?;
+        flushed.try_for_each(|other| whole.merge(other))?;
+        Ok(whole)
+    }
+
+    /// Lets groups leave as batches of `key` (`BinaryView`) and `count` (`UInt64`), none of them
+    /// null; see [`crate::count_schema`].
+    ///
+    /// With [`BatchLimits::top`] the groups behind the first ones are drained too, and dropped
+    /// from the answer. Changed groups that leave in any order leave in that of their keys.
+    ///
+    /// Reducing and sorting use the threads of the rayon pool that this, and then
+    /// [`Batches::next`], are called in, up to [`Resources::threads`]; outside of a pool they use
+    /// the caller's thread alone.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Cancelled`]; [`ErrorKind::Capacity`] and [`ErrorKind::State`] from spilling.
+    pub fn drain(&mut self, drain: Drain, order: Order, limits: BatchLimits) -> Result<Batches> {
+        self.guarded(|operator| match drain {
+            Drain::All => operator.drain_all(order, limits),
+            Drain::Changed => operator.drain_changed(order, limits),
+        })
+    }
+
+    /// How many bytes of memory the operator holds for its groups.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.counter.bytes() + self.partitions.bytes()
+    }
+
+    /// Moves all groups to disk, and answers how many bytes were written.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Capacity`] when the spill folder is full, [`ErrorKind::State`] when it cannot
+    /// be written to, and [`ErrorKind::Cancelled`].
+    pub fn spill(&mut self) -> Result<u64> {
+        self.guarded(|operator| {
+            let before = operator.setting.space.written();
+            operator.spill_all()?;
+            Ok(operator.setting.space.written() - before)
+        })
+    }
+
+    /// Lets no more than so many bytes be written to disk; past that, the disk counts as full.
+    pub fn limit_spill(&mut self, bytes: u64) {
+        self.setting.space.limit(bytes);
+    }
+
+    /// How many tokens were counted.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        self.metrics().tokens
+    }
+
+    /// How many lines had no token to give.
+    #[must_use]
+    pub fn rejected(&self) -> u64 {
+        self.metrics().rejected
+    }
+
+    /// What the operator has seen since it was made, with what was merged into it.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        Metrics {
+            tokens: self.metrics.tokens + self.counter.tokens() - self.seen.0,
+            rejected: self.metrics.rejected + self.counter.rejected() - self.seen.1,
+            spilled_bytes: self.metrics.spilled_bytes + self.setting.space.written(),
+            ..self.metrics
+        }
+    }
+}
+
+impl CountOperator {
+    /// Runs a step, after which the operator is complete or refuses the next one.
+    fn guarded<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.broken {
+            return Err(Error::new(
+                ErrorKind::State,
+                "an earlier error left this operator incomplete; count again with a new one",
+            ));
+        }
+        self.broken = true;
+        let result = step(self);
+        // These are found before anything is changed.
+        let refused = |error: &Error| matches!(error.kind(), ErrorKind::Format | ErrorKind::Config);
+        self.broken = result.as_ref().err().is_some_and(|error| !refused(error));
+        result
+    }
+
+    fn push_text(&mut self, mut text: &[u8]) -> Result<()> {
+        self.metrics.bytes += text.len() as u64;
+        while !text.is_empty() {
+            let (piece, rest) = text.split_at(cut(&self.rule, text, self.sizes.piece));
+            self.counter.push(piece);
+            // A record costs something even when it is empty.
+            self.unsettled += piece.len() + 16;
+            if self.unsettled >= self.sizes.piece {
+                self.settle()?;
+            }
+            text = rest;
+        }
+        Ok(())
+    }
+
+    /// Brings the metrics up to date, and the memory within its bounds.
+    fn settle(&mut self) -> Result<()> {
+        self.unsettled = 0;
+        self.setting.resources.cancel.check()?;
+        self.observe()?;
+        if self.counter.bytes() > self.sizes.flush {
+            self.flush();
+        }
+        self.reservation.set(self.size());
+        let memory = &self.setting.resources.memory;
+        let tight = memory.is_tight(0) && self.size() > self.sizes.share / 4;
+        if self.size() > self.sizes.share || tight {
+            self.spill_all()?;
+        }
+        Ok(())
+    }
+
+    /// Notes what the counter has seen.
+    fn observe(&mut self) -> Result<()> {
+        let (tokens, rejected) = (self.counter.tokens(), self.counter.rejected());
+        let news = tokens - self.seen.0;
+        self.metrics.tokens += news;
+        self.metrics.rejected += rejected - self.seen.1;
+        self.seen = (tokens, rejected);
+        self.hold(news)
+    }
+
+    /// Notes that so many more tokens are held.
+    fn hold(&mut self, tokens: u64) -> Result<()> {
+        let held = self.held.checked_add(tokens).filter(|&held| held <= MOST);
+        self.held = held.ok_or_else(too_many)?;
+        Ok(())
+    }
+
+    fn replace_counter(&mut self) {
+        self.counter = new_counter(&self.rule, &self.setting.resources);
+        self.seen = (0, 0);
+    }
+
+    /// Moves the tables' groups to partitions.
+    fn flush(&mut self) {
+        let count = self.setting.resources.limits.partitions.max(1);
+        self.partitions
+            .take_from(&mut self.counter, count, self.sizes.piece);
+    }
+
+    fn spill_all(&mut self) -> Result<()> {
+        self.observe()?;
+        self.flush();
+        self.partitions.spill(&self.setting.space)?;
+        if self.counter.bytes() > self.sizes.fresh {
+            self.replace_counter();
+        }
+        self.reservation.set(self.size());
+        Ok(())
+    }
+
+    /// Tells whether all groups are in tables, and few.
+    fn is_small(&self) -> bool {
+        self.partitions.is_unused() && self.counter.len() <= FEW
+    }
+
+    /// Adds the smaller table to the larger one.
+    ///
+    /// The other way round groups would come in the order of their hashes to a table that is much
+    /// too small for them, and crowd its first slots.
+    fn absorb_table(&mut self, other: &mut Self) {
+        if self.counter.len() < other.counter.len() {
+            std::mem::swap(&mut self.counter, &mut other.counter);
+            std::mem::swap(&mut self.seen, &mut other.seen);
+        }
+        let mut groups = Groups::default();
+        other.counter.drain_into(&mut groups);
+        self.counter.absorb(&groups);
+    }
+
+    fn check_mergeable(&mut self, other: &Self) -> Result<()> {
+        let of = |one: &Self| {
+            (
+                one.setting.resources.seed,
+                one.setting.resources.limits.partitions,
+            )
+        };
+        if self.rule != other.rule || of(self) != of(other) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "operators can be merged that share token rule, seed and number of partitions",
+            ));
+        }
+        if other.broken {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "an earlier error left the other operator incomplete; it cannot be merged",
+            ));
+        }
+        Ok(())
+    }
+
+    fn drain_all(&mut self, order: Order, limits: BatchLimits) -> Result<Batches> {
+        self.settle()?;
+        self.held = 0;
+        let items = if self.partitions.is_unused() {
+            let mut groups = Groups::default();
+            self.counter.drain_into(&mut groups);
+            vec![self.item(groups.bytes(), Content::Reduced(groups))]
+        } else {
+            self.flush();
+            let memory = &self.setting.resources.memory;
+            if memory.is_tight(memory.limit() / 4) {
+                self.partitions.spill(&self.setting.space)?;
+            }
+            let parts = std::mem::take(&mut self.partitions).into_parts();
+            let parts = parts.into_iter().filter(|part| !part.is_empty());
+            parts
+                .map(|part| self.item(part.bytes(), Content::Part(part.into_pieces())))
+                .collect()
+        };
+        if self.counter.bytes() > self.sizes.share / 4 {
+            self.replace_counter();
+        }
+        self.reservation.set(self.size());
+        Batches::of_items(self.setting.clone(), items, order, limits)
+    }
+
+    fn item(&self, bytes: usize, content: Content) -> Item {
+        let mut memory = self.setting.resources.memory.reservation();
+        memory.set(bytes);
+        Item { content, memory }
+    }
+
+    fn drain_changed(&mut self, order: Order, limits: BatchLimits) -> Result<Batches> {
+        self.settle()?;
+        self.flush();
+        let parts = std::mem::take(&mut self.partitions).into_parts();
+        let (batches, kept) = Batches::of_changes(self.setting.clone(), parts, order, limits)?;
+        self.partitions = Partitions::from_parts(kept);
+        self.reservation.set(self.size());
+        Ok(batches)
+    }
+}
+
+/// When an operator flushes and spills.
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    /// Bytes of a counter without groups.
+    fresh: usize,
+    /// Bytes of text between two looks at the budget, and of groups that make a piece.
+    piece: usize,
+    /// Bytes of tables from which groups go to partitions.
+    flush: usize,
+    /// Bytes from which an operator spills though others may have room.
+    share: usize,
+}
+
+impl Sizes {
+    /// Budgets below a few fresh tables count as that much: less would spill with every token.
+    fn new(resources: &Resources, fresh: usize) -> Self {
+        let limit = resources.memory.limit() / resources.threads.max(1);
+        let share = (limit / 8).saturating_mul(7).max(8 * fresh);
+        Self {
+            fresh,
+            piece: (resources.limits.flush_bytes / 256).max(1),
+            flush: resources.limits.flush_bytes.min(share / 4).max(2 * fresh),
+            share,
+        }
+    }
+}
+
+impl Metrics {
+    /// Both together.
+    fn plus(&self, other: &Self) -> Self {
+        Self {
+            bytes: self.bytes + other.bytes,
+            rows: self.rows + other.rows,
+            tokens: self.tokens + other.tokens,
+            rejected: self.rejected + other.rejected,
+            spilled_bytes: self.spilled_bytes + other.spilled_bytes,
+        }
+    }
+}
+
+fn new_counter(rule: &TokenRule, resources: &Resources) -> Counter {
+    Counter::new(resources.level, rule, &resources.limits, resources.seed)
+}
+
+fn too_many() -> Error {
+    Error::new(
+        ErrorKind::Capacity,
+        "more than 2^63 - 1 tokens in all; drain the operator before it holds so many",
+    )
+}
+
+#[cfg(test)]
+mod tests;

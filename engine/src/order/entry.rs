@@ -1,0 +1,114 @@
+//! Groups as words that sort by plain integer comparison.
+
+use std::cmp::Ordering;
+
+use keymill_kernels::Groups;
+
+use crate::Result;
+use crate::columns::{big_endian_prefix, sortable_mid, sortable_short};
+
+/// What the order is by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// By the bytes of the key.
+    Key,
+    /// By the count, the largest first, and then by the bytes of the key.
+    Count,
+}
+
+/// Three words that sort, one after the other, as their group does.
+///
+/// ```text
+/// by key    key 0..8  │ key 8..16 │ count       (keys differ, so the count never decides)
+/// by count  !count    │ key 0..8  │ key 8..16
+/// ```
+///
+/// Key words are big-endian and padded with zeros. A key that is inline holds no NUL, so padding
+/// sorts a shorter key before a longer one, as its bytes do. Counts are never zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Entry(pub(super) [u64; 3]);
+
+/// A key that has no inline form: its first 16 bytes as an entry, and where all of them are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LongEntry {
+    pub(super) head: Entry,
+    pub(super) start: usize,
+    pub(super) length: usize,
+}
+
+impl By {
+    /// Makes the entry of a key and its count.
+    #[inline(always)]
+    pub(super) fn entry(self, key: u128, count: u64) -> Entry {
+        let [high, low] = [(key >> 64) as u64, key as u64];
+        match self {
+            Self::Key => Entry([high, low, count]),
+            Self::Count => Entry([!count, high, low]),
+        }
+    }
+
+    /// Takes an entry apart again.
+    #[inline(always)]
+    pub(super) fn parts(self, Entry([a, b, c]): Entry) -> (u128, u64) {
+        let key = |high, low| u128::from(high) << 64 | u128::from(low);
+        match self {
+            Self::Key => (key(a, b), c),
+            Self::Count => (key(b, c), !a),
+        }
+    }
+
+    /// The words of an entry that decide about the order.
+    #[inline(always)]
+    pub(super) fn deciding(self, Entry([a, b, c]): Entry) -> [u64; 3] {
+        match self {
+            Self::Key => [a, b, 0],
+            Self::Count => [a, b, c],
+        }
+    }
+
+    /// Compares two long keys.
+    pub(super) fn compare_long(
+        self,
+        (a, a_bytes): (&LongEntry, &[u8]),
+        (b, b_bytes): (&LongEntry, &[u8]),
+    ) -> Ordering {
+        let heads = self.deciding(a.head).cmp(&self.deciding(b.head));
+        heads.then_with(|| a_bytes.cmp(b_bytes))
+    }
+
+    /// Tells whether an inline group comes before a long one.
+    ///
+    /// Where their words are alike the inline key is the beginning of the long one: its bytes are
+    /// the same up to its end, and it ends where the long key has a NUL or a 17th byte.
+    #[inline]
+    pub(super) fn inline_first(self, inline: Entry, long: &LongEntry) -> bool {
+        self.deciding(inline) <= self.deciding(long.head)
+    }
+}
+
+/// Takes groups one by one, each in its sortable form.
+pub(super) trait Accept {
+    /// Takes a key that is inline.
+    fn inline(&mut self, entry: Entry) -> Result<()>;
+    /// Takes a key that is long, and its head.
+    fn long(&mut self, head: Entry, key: &[u8]) -> Result<()>;
+}
+
+/// Gives every group to `accept`.
+#[inline]
+pub(super) fn feed(groups: &Groups, by: By, accept: &mut impl Accept) -> Result<()> {
+    for group in &groups.short {
+        accept.inline(by.entry(sortable_short(group.key), group.count))?;
+    }
+    for group in &groups.mid {
+        accept.inline(by.entry(sortable_mid(group.key), group.count))?;
+    }
+    for group in &groups.long {
+        let key = groups.long_key(group);
+        accept.long(by.entry(big_endian_prefix(key), group.count), key)?;
+    }
+    if groups.empty > 0 {
+        accept.inline(by.entry(0, groups.empty))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! One partition's groups as an Arrow IPC stream inside a spill file.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_ipc::reader::StreamReader;
+use arrow_ipc::writer::StreamWriter;
+use keymill_kernels::Groups;
+
+use super::disk::Disk;
+use super::unreadable;
+use crate::columns::{ColumnBuilder, append_groups, check_version, count_schema};
+use crate::{Error, ErrorKind, Result};
+
+/// Rows of a batch; so many are in memory at a time when a segment is read.
+const ROWS: usize = 8192;
+/// Bytes from which a batch is full even with fewer rows.
+const BYTES: usize = 256 << 10;
+
+/// Collects the groups of a segment that is being written.
+pub(crate) struct SegmentWriter {
+    columns: ColumnBuilder,
+    stream: StreamWriter<Vec<u8>>,
+    groups: usize,
+    memory: usize,
+}
+
+/// A segment before it is on disk.
+pub(super) struct Encoded {
+    pub(super) bytes: Vec<u8>,
+    groups: usize,
+    memory: usize,
+}
+
+impl SegmentWriter {
+    pub(super) fn new() -> Result<Self> {
+        let stream = StreamWriter::try_new(Vec::new(), &count_schema()).map_err(not_encoded)?;
+        Ok(Self {
+            columns: ColumnBuilder::default(),
+            stream,
+            groups: 0,
+            memory: 0,
+        })
+    }
+
+    /// Adds a key of at most 16 bytes without a NUL, the first byte highest.
+    pub(crate) fn push_inline(&mut self, key: u128, count: u64) -> Result<()> {
+        self.columns.push_inline(key, count);
+        self.write_when_full()
+    }
+
+    /// Adds any key.
+    pub(crate) fn push(&mut self, key: &[u8], count: u64) -> Result<()> {
+        self.columns.push(key, count)?;
+        self.write_when_full()
+    }
+
+    /// Adds all groups.
+    pub(crate) fn push_groups(&mut self, groups: &Groups) -> Result<()> {
+        let Self {
+            columns,
+            stream,
+            groups: written,
+            memory,
+        } = self;
+        append_groups(groups, columns, |columns| {
+            match columns.rows() >= ROWS || columns.bytes() >= BYTES {
+                true => write(columns, stream, written, memory),
+                false => Ok(()),
+            }
+        })
+    }
+
+    fn write_when_full(&mut self) -> Result<()> {
+        match self.columns.rows() >= ROWS || self.columns.bytes() >= BYTES {
+            true => self.write(),
+            false => Ok(()),
+        }
+    }
+
+    fn write(&mut self) -> Result<()> {
+        write(
+            &mut self.columns,
+            &mut self.stream,
+            &mut self.groups,
+            &mut self.memory,
+        )
+    }
+
+    pub(super) fn finish(mut self) -> Result<Encoded> {
+        if self.columns.rows() > 0 {
+            self.write()?;
+        }
+        Ok(Encoded {
+            bytes: self.stream.into_inner().map_err(not_encoded)?,
+            groups: self.groups,
+            memory: self.memory,
+        })
+    }
+}
+
+/// Appends what `columns` holds to the stream, as one batch.
+fn write(
+    columns: &mut ColumnBuilder,
+    stream: &mut StreamWriter<Vec<u8>>,
+    groups: &mut usize,
+    memory: &mut usize,
+) -> Result<()> {
+    *groups += columns.rows();
+    *memory += columns.bytes();
+    stream.write(&columns.finish()?).map_err(not_encoded)
+}
+
+fn not_encoded(cause: arrow_schema::ArrowError) -> Error {
+    Error::new(ErrorKind::Internal, "state columns could not be encoded").with_source(cause)
+}
+
+/// Groups that lie on disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Segment {
+    disk: Arc<Disk>,
+    offset: u64,
+    length: u64,
+    groups: usize,
+    memory: usize,
+}
+
+impl Segment {
+    pub(super) fn new(disk: Arc<Disk>, offset: u64, encoded: &Encoded) -> Self {
+        Self {
+            disk,
+            offset,
+            length: encoded.bytes.len() as u64,
+            groups: encoded.groups,
+            memory: encoded.memory,
+        }
+    }
+
+    /// How many groups it holds.
+    pub(crate) fn groups(&self) -> usize {
+        self.groups
+    }
+
+    /// About how many bytes they take in memory.
+    pub(crate) fn memory(&self) -> usize {
+        self.memory
+    }
+
+    /// Reads it back, a batch at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::State`] when it is not what was written; and what `visit` returns.
+    pub(crate) fn read(&self, mut visit: impl FnMut(&RecordBatch) -> Result<()>) -> Result<()> {
+        let span = Span {
+            disk: &self.disk,
+            offset: self.offset,
+            end: self.offset + self.length,
+        };
+        let broken = |cause| unreadable(self.disk.folder(), cause);
+        let stream = StreamReader::try_new(span, None).map_err(broken)?;
+        check_version(&stream.schema())?;
+        let mut groups = 0;
+        for batch in stream {
+            let batch = batch.map_err(broken)?;
+            groups += batch.num_rows();
+            visit(&batch)?;
+        }
+        match groups == self.groups {
+            true => Ok(()),
+            false => Err(broken(arrow_schema::ArrowError::IpcError(format!(
+                "{groups} groups where {} were written",
+                self.groups
+            )))),
+        }
+    }
+}
+
+/// Reads one stretch of a file, without a position that others share.
+struct Span<'a> {
+    disk: &'a Disk,
+    offset: u64,
+    end: u64,
+}
+
+impl Read for Span<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end - self.offset).unwrap_or(usize::MAX);
+        let length = bytes.len().min(left);
+        let read = self.disk.read_at(&mut bytes[..length], self.offset)?;
+        self.offset += read as u64;
+        Ok(read)
+    }
+}

@@ -3,10 +3,12 @@
 
 mod columns;
 mod error;
+pub mod format;
 mod operator;
 mod order;
 mod parallel;
 mod resources;
+pub mod sink;
 mod spill;
 
 pub use columns::count_schema;

@@ -1,0 +1,65 @@
+//! Parquet files.
+#![forbid(unsafe_code)]
+
+use std::io::{self, Write};
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::Compression;
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+
+use super::{BatchWriter, sink_error};
+use crate::{Error, ErrorKind, Result};
+
+/// Bytes of a row group; the writer keeps one in memory.
+const GROUP_BYTES: usize = 8 << 20;
+
+/// Rows of a row group.
+const GROUP_ROWS: usize = 512 << 10;
+
+/// Writes row groups that are bounded in rows and bytes.
+pub(super) struct ParquetWriter<W: Write + Send>(ArrowWriter<W>);
+
+impl<W: Write + Send> ParquetWriter<W> {
+    pub(super) fn new(schema: &SchemaRef, out: W) -> Result<Self> {
+        let properties = WriterProperties::builder()
+            .set_max_row_group_row_count(Some(GROUP_ROWS))
+            .set_compression(Compression::SNAPPY)
+            .build();
+        ArrowWriter::try_new(out, schema.clone(), Some(properties))
+            .map(Self)
+            .map_err(failed)
+    }
+}
+
+impl<W: Write + Send> BatchWriter for ParquetWriter<W> {
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.0.write(batch).map_err(failed)?;
+        if self.0.in_progress_size() >= GROUP_BYTES {
+            self.0.flush().map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.0.finish().map_err(failed)?;
+        self.0.inner_mut().flush().map_err(sink_error)
+    }
+}
+
+/// Finds the output's own error in what the format makes of it.
+fn failed(error: ParquetError) -> Error {
+    match error {
+        ParquetError::External(cause) => match cause.downcast::<io::Error>() {
+            Ok(cause) => sink_error(*cause),
+            Err(other) => internal(other),
+        },
+        other => internal(other),
+    }
+}
+
+fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(ErrorKind::Internal, "cannot make a Parquet file").with_source(cause)
+}

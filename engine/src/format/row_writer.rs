@@ -1,0 +1,181 @@
+//! What all text formats share: rows become text in pieces, pieces leave in order.
+//!
+//! ```text
+//! batches ─▶ pieces of some thousand rows ─▶ text, a thread per piece ─▶ out, in order
+//!                      (the next ones are made while these ─────────────▶ leave)
+//! ```
+#![forbid(unsafe_code)]
+
+use std::io::Write;
+use std::ops::Range;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{Schema, SchemaRef};
+
+use super::column::{self, Column};
+use super::lines::Lines;
+use super::{BatchWriter, sink_error};
+use crate::Result;
+
+/// Rows that one thread takes at a time.
+const PIECE_ROWS: usize = 16 << 10;
+
+/// Bytes of keys that one thread takes at a time; with [`WAITING`] it bounds the text in memory.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// How many pieces are made into text together.
+const WAITING: usize = 8;
+
+/// How a text format writes rows.
+pub(super) trait RowFormat: Sync {
+    /// Appends what stands above the first row.
+    fn heading(&self, _schema: &Schema, _out: &mut Lines) {}
+
+    /// Appends some rows of a batch.
+    fn rows(&self, columns: &[Column<'_>], rows: Range<usize>, out: &mut Lines);
+}
+
+/// Writes rows in a text format, on several threads where there are many.
+#[derive(Debug)]
+pub(super) struct RowWriter<F, W> {
+    format: F,
+    out: W,
+    waiting: Vec<Piece>,
+    ready: Vec<Lines>,
+    spare: Vec<Lines>,
+}
+
+#[derive(Debug)]
+struct Piece {
+    batch: RecordBatch,
+    rows: Range<usize>,
+}
+
+impl<F: RowFormat, W: Write + Send> RowWriter<F, W> {
+    pub(super) fn new(format: F, schema: &SchemaRef, out: W) -> Result<Self> {
+        column::check(schema)?;
+        let mut heading = Lines::default();
+        format.heading(schema, &mut heading);
+        Ok(Self {
+            format,
+            out,
+            waiting: Vec::new(),
+            ready: vec![heading],
+            spare: Vec::new(),
+        })
+    }
+
+    /// Makes text of what waits, while the text made before is written.
+    fn turn(&mut self) -> Result<()> {
+        let mut made: Vec<Lines> = Vec::with_capacity(self.waiting.len());
+        made.extend(
+            self.waiting
+                .iter()
+                .map(|_| self.spare.pop().unwrap_or_default()),
+        );
+        let (format, waiting) = (&self.format, &self.waiting);
+        let (out, ready) = (&mut self.out, &self.ready);
+        let (written, formatted) = join(
+            waiting.len() > 1,
+            || {
+                ready
+                    .iter()
+                    .try_for_each(|lines| out.write_all(lines.as_bytes()))
+            },
+            || format_all(format, waiting, &mut made),
+        );
+        written.map_err(sink_error)?;
+        formatted?;
+        self.waiting.clear();
+        self.spare.append(&mut self.ready);
+        self.spare.iter_mut().for_each(Lines::clear);
+        self.ready = made;
+        Ok(())
+    }
+}
+
+impl<F: RowFormat, W: Write + Send> BatchWriter for RowWriter<F, W> {
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let columns = column::columns(batch)?;
+        let rows = batch.num_rows();
+        let step = rows_per_piece(&columns, rows);
+        for start in (0..rows).step_by(step) {
+            self.waiting.push(Piece {
+                batch: batch.clone(),
+                rows: start..rows.min(start + step),
+            });
+            if self.waiting.len() == WAITING {
+                self.turn()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        // The first turn makes the last text, the second one writes it.
+        self.turn()?;
+        self.turn()?;
+        self.out.flush().map_err(sink_error)
+    }
+}
+
+fn rows_per_piece(columns: &[Column<'_>], rows: usize) -> usize {
+    let bytes: usize = columns.iter().map(|column| text_bytes(column, rows)).sum();
+    let average = bytes / rows.max(1) + 1;
+    (PIECE_BYTES / average).clamp(1, PIECE_ROWS)
+}
+
+fn text_bytes(column: &Column<'_>, rows: usize) -> usize {
+    match column {
+        Column::Bytes(array) => array.views().iter().map(|&view| view as u32 as usize).sum(),
+        Column::Text(array) => array.views().iter().map(|&view| view as u32 as usize).sum(),
+        Column::Unsigned(_) | Column::Signed(_) => rows * 8,
+    }
+}
+
+fn format_piece(format: &impl RowFormat, piece: &Piece, out: &mut Lines) -> Result<()> {
+    let columns = column::columns(&piece.batch)?;
+    format.rows(&columns, piece.rows.clone(), out);
+    Ok(())
+}
+
+#[cfg(feature = "parallel")]
+fn format_all(format: &impl RowFormat, pieces: &[Piece], made: &mut [Lines]) -> Result<()> {
+    use rayon::prelude::*;
+    if pieces.len() < 2 {
+        return format_in_turn(format, pieces, made);
+    }
+    pieces
+        .par_iter()
+        .zip(made)
+        .try_for_each(|(piece, out)| format_piece(format, piece, out))
+}
+
+#[cfg(not(feature = "parallel"))]
+fn format_all(format: &impl RowFormat, pieces: &[Piece], made: &mut [Lines]) -> Result<()> {
+    format_in_turn(format, pieces, made)
+}
+
+fn format_in_turn(format: &impl RowFormat, pieces: &[Piece], made: &mut [Lines]) -> Result<()> {
+    let mut both = pieces.iter().zip(made);
+    both.try_for_each(|(piece, out)| format_piece(format, piece, out))
+}
+
+/// Runs both, at once where that is worth waking a thread.
+#[cfg(feature = "parallel")]
+fn join<A: Send, B: Send>(
+    at_once: bool,
+    first: impl FnOnce() -> A + Send,
+    second: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    if at_once {
+        rayon::join(first, second)
+    } else {
+        (first(), second())
+    }
+}
+
+#[cfg(not(feature = "parallel"))]
+fn join<A, B>(_at_once: bool, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
+    (first(), second())
+}

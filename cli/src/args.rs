@@ -1,0 +1,252 @@
+//! What may stand on the command line.
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use keymill::format::Format;
+use keymill::{Level, TokenRule};
+
+use crate::{size, tokens};
+
+const EXAMPLES: &str = "\
+Examples:
+  keymill count book.txt                     words and how often, a table on a terminal
+  keymill count --top 10 *.txt               the ten most frequent
+  keymill count -r logs --tokens 'field:2,,' the second field of each line of all files below logs
+  zcat a.gz | keymill count - | head         standard input; TSV in a pipe
+  keymill datasets make zipf-30k --bytes 1GiB -o zipf.txt
+  keymill devices                            which SIMD levels this machine runs
+
+Exit status: 0 done, 1 the job failed, 2 the command line is wrong, 130 interrupted.";
+
+const COUNT_EXAMPLES: &str = "\
+Examples:
+  keymill count book.txt
+  keymill count --tokens words --lowercase --top 20 book.txt
+  keymill count --tokens 'split:\\t' --sort key -o cells.parquet table.tsv
+  keymill count --memory 256MiB --spill-dir /var/tmp -o counts.tsv.new huge.txt.zst
+  keymill count --device cpu --level avx2 --threads 2 --memory 16MiB --format tsv FILE
+
+Token rules:
+  whitespace         between Unicode white space (the default)
+  words              runs of letters, marks and digits
+  lines              whole lines, which end with LF or CRLF
+  split:SEPARATOR    between separators within each line; empty tokens count
+  field:N,SEPARATOR  the N-th field of each line, counting from 1; a line without it is rejected
+  A separator may hold \\t \\r \\0 \\\\ and \\xNN.
+
+Formats:
+  table    for people; without --top or --format, a terminal gets the first 40 rows
+  tsv      key<TAB>count; tab, LF, CR and backslash in a key are \\t \\n \\r \\\\; no heading
+  csv      RFC 4180 quotes, heading `key,count`
+  json     one object a line; a key that is not UTF-8 is \"key_base64\"
+  parquet  a binary and an unsigned column
+  arrow    an Arrow IPC file";
+
+/// Exact counts by key, at the speed of the memory bus
+#[derive(Debug, Parser)]
+#[command(name = "keymill", version, after_help = EXAMPLES, infer_subcommands = false)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Count words, fields or lines
+    #[command(after_help = COUNT_EXAMPLES)]
+    Count(CountArgs),
+    /// Show the SIMD levels, processors and memory of this machine
+    Devices(DevicesArgs),
+    /// List the seeded data sets, or make one
+    Datasets(DatasetsArgs),
+    /// Write the completions of a shell to standard output
+    Completions {
+        /// The shell that is to complete
+        shell: Shell,
+    },
+    /// Write a man page to standard output
+    Man {
+        /// The command that the page is about; keymill itself if none is given
+        command: Option<String>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CountArgs {
+    /// Files, patterns such as 'logs/*.gz', folders with -r, or - for standard input (the default)
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Read all files in folders, and in the folders in them
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
+
+    /// What a token is: whitespace, words, lines, split:SEPARATOR or field:N,SEPARATOR
+    #[arg(long, value_name = "RULE", default_value = "whitespace", value_parser = tokens::parse)]
+    pub(crate) tokens: TokenRule,
+
+    /// Map every character to lower case, one to one
+    #[arg(long)]
+    pub(crate) lowercase: bool,
+
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+
+    #[command(flatten)]
+    pub(crate) result: ResultArgs,
+}
+
+/// Which part of the machine a job may use.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Machine")]
+pub(crate) struct MachineArgs {
+    /// Where to run: auto or cpu
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = parse_device)]
+    pub(crate) device: Device,
+
+    /// The SIMD level: scalar, neon, avx2 or avx512; the best that this machine runs if not given
+    #[arg(long, value_parser = parse_level)]
+    pub(crate) level: Option<Level>,
+
+    /// How many threads; all processors if not given
+    #[arg(long, value_name = "N", value_parser = parse_threads)]
+    pub(crate) threads: Option<usize>,
+
+    /// Memory for input, tables, sort and output (64M, 1GiB, bytes); half of what there is if not given
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    pub(crate) memory: Option<usize>,
+
+    /// Where to put what does not fit into memory; the system's temporary folder if not given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) spill_dir: Option<PathBuf>,
+}
+
+/// Which part of the result is wanted, in which form, and where.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Result")]
+pub(crate) struct ResultArgs {
+    /// table, tsv, csv, json, parquet or arrow; if not given, by the name after -o, else table on a
+    /// terminal and tsv in a pipe
+    #[arg(long, value_parser = parse_format)]
+    pub(crate) format: Option<Format>,
+
+    /// Write to a file, which is replaced whole at the end or not at all; - is standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Only the first N rows of the order
+    #[arg(long, value_name = "N")]
+    pub(crate) top: Option<usize>,
+
+    /// By count (largest first, then by key), by key, or in no order, which is fastest
+    #[arg(long, value_enum, default_value = "count")]
+    pub(crate) sort: Sort,
+
+    /// Say on standard error what runs where, and why
+    #[arg(long)]
+    pub(crate) explain: bool,
+
+    /// Say on standard error what each stage did
+    #[arg(long)]
+    pub(crate) stats: bool,
+
+    /// No progress bar and no remarks
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Sort {
+    Count,
+    Key,
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Device {
+    Cpu,
+    Gpu,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DevicesArgs {
+    /// Show what this machine lacks, too, and why
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DatasetsArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<DatasetsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DatasetsCommand {
+    /// Name and describe all data sets
+    List,
+    /// Make a data set, the same bytes on every machine
+    Make {
+        /// The data set's name
+        name: String,
+        /// How large: 65536, 64M, 1GiB
+        #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+        bytes: u64,
+        /// Where to; - is standard output
+        #[arg(short, long, value_name = "FILE", default_value = "-")]
+        output: PathBuf,
+    },
+}
+
+fn parse_device(text: &str) -> Result<Device, String> {
+    match text {
+        "auto" | "cpu" => Ok(Device::Cpu),
+        "gpu" | "hybrid" => Ok(Device::Gpu),
+        _ if text.starts_with("gpu:") => Ok(Device::Gpu),
+        _ => Err("devices are auto, cpu, gpu, gpu:NAME and hybrid".to_owned()),
+    }
+}
+
+fn parse_level(text: &str) -> Result<Level, String> {
+    let level: Level = text.parse().map_err(|error| format!("{error}"))?;
+    if level.is_available() {
+        return Ok(level);
+    }
+    let runs: Vec<&str> = Level::available().into_iter().map(Level::name).collect();
+    Err(format!(
+        "it needs {}; this machine runs {}",
+        level.requires(),
+        runs.join(", ")
+    ))
+}
+
+fn parse_format(text: &str) -> Result<Format, String> {
+    text.parse().map_err(|error: keymill::Error| error.to_string())
+}
+
+fn parse_threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(threads) if (1..=1024).contains(&threads) => Ok(threads),
+        _ => Err("threads are from 1 to 1024".to_owned()),
+    }
+}
+
+fn parse_memory(text: &str) -> Result<usize, String> {
+    let bytes = size::parse(text)?;
+    usize::try_from(bytes).map_err(|_| "more than this machine can address".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_has_no_contradictions() {
+        Cli::command().debug_assert();
+    }
+}

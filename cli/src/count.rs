@@ -1,0 +1,179 @@
+//! `keymill count`.
+#![forbid(unsafe_code)]
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use keymill::format::{BatchWriter, Format, grouped};
+use keymill::source::{FileSource, Find};
+use keymill::{
+    BatchLimits, Cancel, CountJob, CountStream, Engine, Error, ErrorKind, Metrics, Order, Progress, Result,
+};
+
+use crate::args::{CountArgs, Device, MachineArgs, ResultArgs, Sort};
+use crate::output::{self, Output};
+use crate::progress::Bar;
+use crate::{exit, say, size};
+
+/// How many rows a terminal gets where nobody said how many.
+const SCREENFUL: usize = 40;
+
+/// Counts, and ends the process: the tables are not worth giving back.
+pub(crate) fn run(args: &CountArgs) -> Result<i32> {
+    let started = Instant::now();
+    let cancel = Cancel::default();
+    exit::stop_on_signal(&cancel);
+    let format = choose_format(&args.result)?;
+    let progress = Progress::default();
+    let job = job(args)?.cancel(&cancel).progress(&progress);
+    if args.result.explain {
+        say(&job.explain());
+    }
+    let output = Output::open(args.result.output.as_deref())?;
+    let mut bar = Bar::start(&progress, args.result.quiet);
+    let mut stream = job.stream(order(args.result.sort), args.result.top, BatchLimits::default())?;
+    if output::is_terminal(args.result.output.as_deref()) {
+        bar.stop();
+    }
+    let rows = write(&mut stream, format, output, shown_rows(&args.result))?;
+    bar.stop();
+    remark(&args.result, &stream.metrics(), &progress, rows, started);
+    exit::end(exit::DONE)
+}
+
+fn job(args: &CountArgs) -> Result<CountJob> {
+    let engine = engine(&args.machine)?;
+    let stdin = [PathBuf::from("-")];
+    let paths = if args.files.is_empty() { &stdin } else { args.files.as_slice() };
+    let how = Find {
+        recursive: args.recursive,
+        dash_is_stdin: true,
+    };
+    let source = FileSource::find(paths, how)?;
+    if !args.result.quiet && paths.iter().any(|path| path == Path::new("-")) && io::stdin().is_terminal() {
+        say("keymill: reading what you type; Ctrl-D ends it");
+    }
+    let tokens = engine.read_source(source).tokenize(args.tokens.clone());
+    let tokens = if args.lowercase { tokens.lowercase() } else { tokens };
+    Ok(tokens.count_by_key())
+}
+
+fn engine(args: &MachineArgs) -> Result<Engine> {
+    if args.device == Device::Gpu {
+        return Err(Error::new(
+            ErrorKind::Device,
+            "there are no GPU stages in this build; use --device cpu or auto",
+        ));
+    }
+    let mut builder = Engine::builder();
+    if let Some(level) = args.level {
+        builder = builder.level(level);
+    }
+    if let Some(threads) = args.threads {
+        builder = builder.threads(threads);
+    }
+    if let Some(memory) = args.memory {
+        builder = builder.memory(memory);
+    }
+    if let Some(folder) = &args.spill_dir {
+        builder = builder.spill_dir(folder);
+    }
+    builder.build()
+}
+
+fn order(sort: Sort) -> Order {
+    match sort {
+        Sort::Count => Order::Count,
+        Sort::Key => Order::Key,
+        Sort::None => Order::None,
+    }
+}
+
+/// The format that was asked for, or the one that suits where the result goes.
+fn choose_format(args: &ResultArgs) -> Result<Format> {
+    let is_terminal = output::is_terminal(args.output.as_deref());
+    let by_name = args.output.as_deref().and_then(format_of_name);
+    let default = if is_terminal && cfg!(feature = "table") {
+        Format::Table
+    } else {
+        Format::Tsv
+    };
+    let format = args.format.or(by_name).unwrap_or(default);
+    if is_terminal && format.is_binary() {
+        let message = format!("--format {format} is not for a terminal; name a file with -o");
+        return Err(Error::new(ErrorKind::Config, message));
+    }
+    Ok(format)
+}
+
+fn format_of_name(path: &Path) -> Option<Format> {
+    match path.extension()?.to_str()? {
+        "tsv" => Some(Format::Tsv),
+        "csv" => Some(Format::Csv),
+        "json" | "jsonl" | "ndjson" => Some(Format::Json),
+        "parquet" => Some(Format::Parquet),
+        "arrow" | "feather" => Some(Format::Arrow),
+        _ => None,
+    }
+}
+
+/// How many rows are written; the others are only numbered.
+fn shown_rows(args: &ResultArgs) -> usize {
+    let is_unasked = args.top.is_none() && args.format.is_none();
+    if is_unasked && output::is_terminal(args.output.as_deref()) {
+        SCREENFUL
+    } else {
+        usize::MAX
+    }
+}
+
+/// Writes the first rows of a result and says how many there were in all.
+fn write(stream: &mut CountStream, format: Format, mut output: Output, shown: usize) -> Result<u64> {
+    let mut rows = 0;
+    let mut left = shown;
+    let mut writer = format.writer(&stream.schema(), &mut output)?;
+    for batch in stream {
+        let batch = batch?;
+        rows += batch.num_rows() as u64;
+        let taken = left.min(batch.num_rows());
+        left -= taken;
+        if taken > 0 {
+            writer.write(&batch.slice(0, taken))?;
+        }
+    }
+    writer.finish()?;
+    drop(writer);
+    output.commit()?;
+    Ok(rows)
+}
+
+/// What is said below a result: on a terminal a line about it, elsewhere only what was asked for.
+fn remark(args: &ResultArgs, metrics: &Metrics, progress: &Progress, rows: u64, started: Instant) {
+    let is_watched = output::is_terminal(args.output.as_deref()) && io::stderr().is_terminal();
+    if is_watched && !args.quiet {
+        say(&summary(args, metrics, progress, rows, started));
+    }
+    if args.stats {
+        say(&metrics.to_string());
+    }
+}
+
+fn summary(args: &ResultArgs, metrics: &Metrics, progress: &Progress, rows: u64, started: Instant) -> String {
+    let hidden = rows.saturating_sub(shown_rows(args) as u64);
+    let more = match hidden {
+        0 => String::new(),
+        _ => format!("… and {} more; --top N or a pipe gives them\n", grouped(hidden)),
+    };
+    let seconds = started.elapsed().as_secs_f64();
+    let bytes = progress.bytes();
+    let rate = (bytes as f64 / seconds.max(1e-9)) as u64;
+    format!(
+        "{more}{} tokens, {} rows, {} in {:.3} s ({}/s)",
+        grouped(metrics.tokens),
+        grouped(rows),
+        size::show(bytes),
+        seconds,
+        size::show(rate),
+    )
+}

@@ -1,0 +1,85 @@
+//! How the process ends: exit codes, the line on standard error, and signals.
+#![forbid(unsafe_code)]
+
+use std::error::Error as _;
+use std::io;
+use std::process;
+use std::thread;
+use std::time::Duration;
+
+use keymill::{Cancel, Error, ErrorKind, sink};
+
+pub(crate) const DONE: i32 = 0;
+pub(crate) const FAILED: i32 = 1;
+pub(crate) const WRONG_COMMAND_LINE: i32 = 2;
+pub(crate) const INTERRUPTED: i32 = 130;
+
+/// How long an interrupted job may take to end by itself.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// Ends the process without waiting for memory to be given back piece by piece.
+pub(crate) fn end(code: i32) -> ! {
+    sink::abandon_unfinished();
+    process::exit(code)
+}
+
+/// Says what went wrong, if somebody needs to know, and gives the exit code for it.
+pub(crate) fn report(error: &Error) -> i32 {
+    if is_closed_pipe(error) {
+        return DONE;
+    }
+    let code = match error.kind() {
+        ErrorKind::Cancelled => return INTERRUPTED,
+        ErrorKind::Config => WRONG_COMMAND_LINE,
+        _ => FAILED,
+    };
+    // Not `eprintln!`, which panics where standard error is closed.
+    let _ = io::Write::write_all(&mut io::stderr(), format!("keymill: {error}\n").as_bytes());
+    code
+}
+
+/// Tells whether the reader of the output went away, as `head` does when it has seen enough.
+fn is_closed_pipe(error: &Error) -> bool {
+    error.kind() == ErrorKind::Sink
+        && error
+            .source()
+            .and_then(|cause| cause.downcast_ref::<io::Error>())
+            .is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Makes interrupt and termination stop the job, in good order if it can be had at once.
+pub(crate) fn stop_on_signal(cancel: &Cancel) {
+    let cancel = cancel.clone();
+    let result = ctrlc::set_handler(move || {
+        cancel.cancel();
+        thread::sleep(GRACE);
+        end(INTERRUPTED)
+    });
+    // Without a handler the signal's own action stands, which ends the process as well.
+    drop(result);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_have_their_codes() {
+        for (kind, code) in [
+            (ErrorKind::Cancelled, INTERRUPTED),
+            (ErrorKind::Config, WRONG_COMMAND_LINE),
+            (ErrorKind::Source, FAILED),
+            (ErrorKind::Sink, FAILED),
+            (ErrorKind::Internal, FAILED),
+        ] {
+            assert_eq!(report(&Error::new(kind, "a test of exit codes")), code);
+        }
+    }
+
+    #[test]
+    fn only_an_output_may_be_a_closed_pipe() {
+        let error = |kind| Error::new(kind, "x").with_source(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!(report(&error(ErrorKind::Sink)), DONE);
+        assert_eq!(report(&error(ErrorKind::Source)), FAILED);
+    }
+}

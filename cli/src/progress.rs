@@ -1,0 +1,105 @@
+//! A bar on standard error for what takes longer than a second, where a person watches.
+#![forbid(unsafe_code)]
+
+use std::io::{self, IsTerminal};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use keymill::Progress;
+
+/// How long a job runs before it gets a bar.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long a bar stands before it moves.
+const STEP: Duration = Duration::from_millis(100);
+
+const KNOWN: &str = "{wide_bar} {bytes}/{total_bytes}  {binary_bytes_per_sec}  {eta} left";
+const UNKNOWN: &str = "{spinner} {bytes}  {binary_bytes_per_sec}  {elapsed}";
+const READ: &str = "{spinner} {bytes} read; ordering and writing  {elapsed}";
+
+/// A bar that is shown until it is dropped.
+pub(crate) struct Bar {
+    running: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+impl Bar {
+    /// Starts to watch a job, if anybody watches the bar.
+    pub(crate) fn start(progress: &Progress, is_quiet: bool) -> Self {
+        if is_quiet || !io::stderr().is_terminal() {
+            return Self { running: None };
+        }
+        let (stop, stopped) = mpsc::channel();
+        let progress = progress.clone();
+        let watch = move || {
+            if stopped.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                draw(&progress, || stopped.recv_timeout(STEP) == Err(RecvTimeoutError::Timeout));
+            }
+        };
+        // A job does not fail for want of a bar.
+        let thread = thread::Builder::new().name("keymill-bar".to_owned()).spawn(watch);
+        Self {
+            running: thread.ok().map(|thread| (stop, thread)),
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn stop(&mut self) {
+        if let Some((stop, thread)) = self.running.take() {
+            drop(stop);
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn draw(progress: &Progress, goes_on: impl Fn() -> bool) {
+    let bar = ProgressBar::no_length().with_elapsed(PATIENCE);
+    let mut shown = "";
+    while {
+        let wanted = template(progress);
+        if wanted != shown {
+            shown = wanted;
+            restyle(&bar, wanted);
+        }
+        if let Some(total) = progress.total() {
+            bar.set_length(total);
+        }
+        bar.set_position(progress.bytes());
+        bar.tick();
+        goes_on()
+    } {}
+    bar.finish_and_clear();
+}
+
+fn template(progress: &Progress) -> &'static str {
+    match progress.total() {
+        Some(total) if progress.bytes() < total => KNOWN,
+        Some(_) => READ,
+        None => UNKNOWN,
+    }
+}
+
+fn restyle(bar: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("━╸ "));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_templates_are_templates() {
+        for template in [KNOWN, UNKNOWN, READ] {
+            assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
+        }
+    }
+}

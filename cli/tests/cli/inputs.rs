@@ -1,0 +1,125 @@
+//! Files, patterns, folders, standard input, gzip and zstd.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::command::{Folder, keymill, oracle, run, stdout_of, text};
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).unwrap()
+}
+
+#[test]
+fn the_form_that_other_programs_rely_on() {
+    let levels = stdout_of(&["devices"], b"");
+    if !text(&levels).lines().any(|level| level == "avx2") {
+        eprintln!("skipped: this machine does not run avx2");
+        return;
+    }
+    let folder = Folder::new();
+    let book = String::from_utf8(keymill_datasets::find("zipf-30k").unwrap().to_vec(300_000)).unwrap();
+    let file = folder.file("book", &book);
+    let arguments = [
+        "count", "--device", "cpu", "--level", "avx2", "--threads", "2", "--memory", "16MiB", "--format", "tsv", &file,
+    ];
+    assert!(text(&stdout_of(&arguments, b"")) == oracle(&book));
+}
+
+#[test]
+fn a_real_text_is_counted_as_the_standard_library_splits_it() {
+    let book = keymill_datasets::find("zipf-multibyte").unwrap().to_vec(200_000);
+    let expected = oracle(text(&book));
+    assert!(text(&stdout_of(&["count"], &book)) == expected);
+    assert!(text(&stdout_of(&["count", "-"], &book)) == expected);
+}
+
+#[test]
+fn the_end_of_a_file_ends_a_token() {
+    let folder = Folder::new();
+    let (first, second) = (folder.file("1", "foo"), folder.file("2", "bar"));
+    assert_eq!(stdout_of(&["count", &first, &second], b""), b"bar\t1\nfoo\t1\n");
+    let both = stdout_of(&["count", &first, "-", &first], b"baz");
+    assert_eq!(text(&both), "foo\t2\nbaz\t1\n");
+}
+
+#[test]
+fn patterns_and_folders_are_read() {
+    let folder = Folder::new();
+    folder.file("a.txt", "a");
+    folder.file("b.txt", "b");
+    folder.file("c.log", "c");
+    folder.file("deep/er/d.txt", "d");
+    let pattern = folder.name("*.txt");
+    assert_eq!(stdout_of(&["count", &pattern], b""), b"a\t1\nb\t1\n");
+    let all = stdout_of(&["count", "-r", &folder.name("")], b"");
+    assert_eq!(text(&all), "a\t1\nb\t1\nc\t1\nd\t1\n");
+}
+
+#[test]
+fn a_file_whose_name_is_a_pattern_is_that_file() {
+    let folder = Folder::new();
+    folder.file("[a].txt", "bracket");
+    folder.file("a.txt", "letter");
+    assert_eq!(stdout_of(&["count", &folder.name("[a].txt")], b""), b"bracket\t1\n");
+}
+
+#[test]
+fn compressed_files_are_known_by_their_bytes() {
+    let folder = Folder::new();
+    let cases = [
+        ("plain", b"to be or not to be".to_vec()),
+        ("gzip", gzip(b"to be or not to be")),
+        ("two members", [gzip(b"to be or n"), gzip(b"ot to be")].concat()),
+        ("zstd", zstd(b"to be or not to be")),
+        ("two frames", [zstd(b"to be or n"), zstd(b"ot to be")].concat()),
+    ];
+    for (name, bytes) in cases {
+        let file = folder.file(name, &bytes);
+        let expected = "be\t2\nto\t2\nnot\t1\nor\t1\n";
+        assert_eq!(text(&stdout_of(&["count", &file], b"")), expected, "{name}");
+        assert_eq!(text(&stdout_of(&["count"], &bytes)), expected, "{name} on standard input");
+    }
+}
+
+#[test]
+fn token_rules_are_obeyed() {
+    for (rule, input, expected) in [
+        ("whitespace", "a,b c", "a,b\t1\nc\t1\n"),
+        ("words", "a,b c", "a\t1\nb\t1\nc\t1\n"),
+        ("lines", "a b\r\na b\n", "a b\t2\n"),
+        ("split:,", "a,b,,a\n", "a\t2\n\t1\nb\t1\n"),
+        (r"split:\x2c", "a,b\n", "a\t1\nb\t1\n"),
+        ("field:2,,", "a,b\nc,b\nd\n", "b\t2\n"),
+        (r"field:2,\t", "a\tb\n", "b\t1\n"),
+    ] {
+        let found = stdout_of(&["count", "--tokens", rule], input.as_bytes());
+        assert_eq!(text(&found), expected, "{rule}");
+    }
+    let lower = stdout_of(&["count", "--lowercase"], "Be bE ÉÉ éé".as_bytes());
+    assert_eq!(text(&lower), "be\t2\néé\t2\n");
+}
+
+#[test]
+fn nothing_is_read_where_nothing_is_there() {
+    assert_eq!(keymill().arg("count").output().unwrap().stdout, b"");
+    let folder = Folder::new();
+    assert_eq!(stdout_of(&["count", &folder.file("empty", "")], b""), b"");
+    assert_eq!(run(&["count", "/dev/null"], b"").status.code(), Some(0));
+}
+
+#[test]
+fn odd_bytes_are_data() {
+    let giant = "x".repeat(3 << 20);
+    let input = format!("{giant} \0 {giant}");
+    let expected = format!("{giant}\t2\n\0\t1\n");
+    assert!(text(&stdout_of(&["count", "--memory", "1MiB"], input.as_bytes())) == expected);
+    assert_eq!(stdout_of(&["count"], b"\xff\xfe \xff\xfe"), b"\xff\xfe\t2\n");
+}

@@ -1,0 +1,11 @@
+//! The real binary, run as people and scripts run it.
+
+mod command;
+mod exits;
+mod formats;
+mod inputs;
+mod outputs;
+mod pages;
+mod sameness;
+#[cfg(unix)]
+mod signals;

@@ -1,0 +1,46 @@
+//! The same answer however it is made.
+
+use crate::command::{Folder, stdout_of, text};
+
+/// Data sets whose counting meets every path: few keys, many, long ones, none.
+const SETS: [&str; 4] = ["zipf-30k", "unique", "invalid-utf8", "separators"];
+
+#[test]
+fn threads_and_memory_change_nothing() {
+    let folder = Folder::new();
+    for name in SETS {
+        let Some(set) = keymill_datasets::find(name) else {
+            panic!("no data set {name}; there are {:?}", keymill_datasets::all().iter().map(|s| s.name).collect::<Vec<_>>());
+        };
+        let file = folder.file(name, set.to_vec(2 << 20));
+        for sort in ["count", "key"] {
+            let expected = stdout_of(&["count", "--sort", sort, "--threads", "1", &file], b"");
+            for threads in ["1", "2", "7"] {
+                for memory in ["1MiB", "8GiB"] {
+                    let arguments = ["count", "--sort", sort, "--threads", threads, "--memory", memory, &file];
+                    assert!(stdout_of(&arguments, b"") == expected, "{name}: {arguments:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn levels_change_nothing() {
+    let levels = stdout_of(&["devices"], b"");
+    for name in SETS {
+        let bytes = keymill_datasets::find(name).unwrap().to_vec(300_000);
+        let expected = stdout_of(&["count", "--level", "scalar"], &bytes);
+        for level in text(&levels).lines() {
+            assert!(stdout_of(&["count", "--level", level], &bytes) == expected, "{name}: {level}");
+        }
+    }
+}
+
+#[test]
+fn a_pipe_and_a_file_are_the_same() {
+    let folder = Folder::new();
+    let bytes = keymill_datasets::find("zipf-30k").unwrap().to_vec(3 << 20);
+    let file = folder.file("zipf", &bytes);
+    assert!(stdout_of(&["count", &file], b"") == stdout_of(&["count"], &bytes));
+}

@@ -1,0 +1,101 @@
+//! Interrupted: status 130, and nothing left behind.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::command::{Folder, keymill, names_in};
+
+/// How long a test waits for something that takes a tenth of a second on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn signal(child: &Child, name: &str) {
+    let process = child.id().to_string();
+    let sent = Command::new("kill").args(["-s", name, &process]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// Waits until the output's temporary file is there: by then the handler is, too.
+fn wait_for_temporary(folder: &Path) {
+    let started = Instant::now();
+    while !names_in(folder).iter().any(|name| name.starts_with(".keymill-")) {
+        assert!(started.elapsed() < PATIENCE, "no temporary file");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn counting(output: &str, input: Stdio) -> Child {
+    keymill()
+        .args(["count", "-o", output])
+        .stdin(input)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// A job that waits for input, and one that is never given time to wait.
+#[test]
+fn an_interrupted_job_is_130_and_leaves_nothing() {
+    for name in ["INT", "TERM"] {
+        for is_fed in [false, true] {
+            let folder = Folder::new();
+            let mut child = counting(&folder.name("out"), Stdio::piped());
+            let mut stdin = child.stdin.take().unwrap();
+            wait_for_temporary(&folder.path(""));
+            let feeding = thread::spawn(move || {
+                let words = b"some words to be counted and counted ".repeat(1 << 10);
+                while is_fed && stdin.write_all(&words).is_ok() {}
+                stdin
+            });
+            thread::sleep(Duration::from_millis(20));
+            signal(&child, name);
+            let output = child.wait_with_output().unwrap();
+            drop(feeding.join());
+            assert_eq!(output.status.code(), Some(130), "{name}, fed: {is_fed}");
+            assert_eq!(str::from_utf8(&output.stderr), Ok(""), "{name}, fed: {is_fed}");
+            assert_eq!(folder.names(), [""; 0], "{name}, fed: {is_fed}");
+        }
+    }
+}
+
+#[test]
+fn an_interrupted_job_leaves_an_old_output_as_it_was() {
+    let folder = Folder::new();
+    let out = folder.file("out", "precious");
+    let mut child = counting(&out, Stdio::piped());
+    let stdin = child.stdin.take();
+    wait_for_temporary(&folder.path(""));
+    signal(&child, "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    drop(stdin);
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), "precious");
+    assert_eq!(folder.names(), ["out"]);
+}
+
+/// Nobody reads the pipe, so the job stands in the middle of its output.
+#[test]
+fn a_job_that_waits_for_its_reader_can_be_interrupted() {
+    let folder = Folder::new();
+    let unique = folder.file("unique", keymill_datasets::find("unique").unwrap().to_vec(4 << 20));
+    let mut child = keymill().args(["count", &unique]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut first = [0];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
+    signal(&child, "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn making_a_data_set_can_be_interrupted() {
+    let folder = Folder::new();
+    let out = folder.name("set");
+    let mut child = keymill()
+        .args(["datasets", "make", "zipf-30k", "--bytes", "1TiB", "-o", &out])
+        .spawn()
+        .unwrap();
+    wait_for_temporary(&folder.path(""));
+    signal(&child, "TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(folder.names(), [""; 0]);
+}

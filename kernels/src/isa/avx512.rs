@@ -58,6 +58,8 @@ static SPACE_BY_NIBBLE: [u8; BLOCK] = {
 impl Isa for Avx512 {
     const LEVEL: Level = Level::Avx512;
     type Block = __m512i;
+    /// The smallest byte seen at each place.
+    type Zeros = __m512i;
 
     #[inline(always)]
     fn load(self, bytes: &[u8; BLOCK]) -> __m512i {
@@ -106,7 +108,17 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn min(self, a: __m512i, b: __m512i) -> __m512i {
+    fn no_zeros(self) -> __m512i {
+        self.load(&[0xff; BLOCK])
+    }
+
+    #[inline(always)]
+    fn any_zeros(self, seen: __m512i) -> bool {
+        self.equal(seen, 0) != 0
+    }
+
+    #[inline(always)]
+    fn note_zeros(self, a: __m512i, b: __m512i) -> __m512i {
         // SAFETY: `self` proves AVX-512.
         unsafe { _mm512_min_epu8(a, b) }
     }

@@ -35,6 +35,8 @@ pub(crate) trait Isa: Copy {
     const LEVEL: Level;
     /// 64 bytes, in however many registers the level needs.
     type Block: Copy;
+    /// Whether a zero byte was seen, in whatever form the level keeps it.
+    type Zeros: Copy;
 
     /// Reads 64 bytes.
     fn load(self, bytes: &[u8; BLOCK]) -> Self::Block;
@@ -63,8 +65,14 @@ pub(crate) trait Isa: Copy {
     /// The bitwise or of two blocks; keeps "somewhere a high bit is set" over many of them.
     fn or(self, a: Self::Block, b: Self::Block) -> Self::Block;
 
-    /// The smaller byte of each pair; keeps "somewhere a byte is zero" over many blocks.
-    fn min(self, a: Self::Block, b: Self::Block) -> Self::Block;
+    /// Says that no zero byte was seen yet.
+    fn no_zeros(self) -> Self::Zeros;
+
+    /// Keeps "somewhere a byte is zero" over this block too; begins as [`Isa::no_zeros`].
+    fn note_zeros(self, seen: Self::Zeros, block: Self::Block) -> Self::Zeros;
+
+    /// Tells whether any of the noted blocks had a byte that is zero.
+    fn any_zeros(self, seen: Self::Zeros) -> bool;
 
     /// Writes `base +` the index of every set bit, ascending, and returns how many there are.
     ///
@@ -101,12 +109,17 @@ fn split_short_from(
     rest: &mut [u32],
     (mut shorts, mut rests): (usize, usize),
 ) -> (usize, usize) {
+    // `shorts + rests` is `first`, so neither is beyond it.
+    assert!(shorts <= first && rests <= first);
     assert!(short.len() >= spans.len() && rest.len() >= spans.len());
     for &span in &spans[first..] {
         let length = (span >> 16) - (span & 0xffff);
         let is_short = usize::from(length.wrapping_sub(1) < 8);
-        short[shorts] = short_entry(span);
-        rest[rests] = span;
+        // SAFETY: each list has grown by at most one a span, and holds one for every span.
+        unsafe {
+            *short.as_mut_ptr().add(shorts) = short_entry(span);
+            *rest.as_mut_ptr().add(rests) = span;
+        }
         shorts += is_short;
         rests += 1 - is_short;
     }

@@ -11,7 +11,7 @@ struct Answers {
     ranges: Vec<u64>,
     space: u64,
     non_ascii: bool,
-    zero_in_min: bool,
+    zero: bool,
     non_ascii_in_or: bool,
     positions: Vec<u16>,
     short: Vec<u32>,
@@ -47,7 +47,7 @@ impl Kernel for Ask<'_> {
                 .collect(),
             space,
             non_ascii: isa.has_non_ascii(a),
-            zero_in_min: isa.equal(isa.min(a, b), 0) != 0,
+            zero: isa.any_zeros(isa.note_zeros(isa.note_zeros(isa.no_zeros(), a), b)),
             non_ascii_in_or: isa.has_non_ascii(isa.or(a, b)),
             positions: positions[..found].to_vec(),
             short: short[..shorts].to_vec(),
@@ -78,7 +78,7 @@ fn expected(ask: &Ask<'_>, ran: Level) -> Answers {
             .collect(),
         space: mask(&is_space),
         non_ascii: !ask.block.is_ascii(),
-        zero_in_min: ask.block.contains(&0) || ask.other.contains(&0),
+        zero: ask.block.contains(&0) || ask.other.contains(&0),
         non_ascii_in_or: !(ask.block.is_ascii() && ask.other.is_ascii()),
         positions: (0..64)
             .filter(|&i| is_space(ask.block[i as usize]))

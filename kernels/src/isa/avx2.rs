@@ -11,7 +11,7 @@ use core::arch::x86_64::{
 };
 
 use super::lookup::ROWS;
-use super::{BLOCK, Isa, Kernel, split_short_from};
+use super::{BLOCK, Isa, Kernel, split_from};
 use crate::Level;
 
 /// Proof that AVX2, BMI1 and BMI2 are there: only [`enter`] makes one.
@@ -124,10 +124,16 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn split_short(self, spans: &[u32], short: &mut [u32], rest: &mut [u32]) -> (usize, usize) {
-        assert!(short.len() >= spans.len() + 16 && rest.len() >= spans.len() + 16);
+    fn split_class(
+        self,
+        least: u32,
+        spans: &[u32],
+        class: &mut [u32],
+        rest: &mut [u32],
+    ) -> (usize, usize) {
+        assert!(class.len() >= spans.len() + 16 && rest.len() >= spans.len() + 16);
         let (eights, _) = spans.as_chunks::<8>();
-        let (mut shorts, mut rests) = (0, 0);
+        let (mut classed, mut rests) = (0, 0);
         for eight in eights {
             // SAFETY: `self` proves AVX2; 8 spans are read. At most `spans.len()` spans were
             // written before, and both outputs hold 16 more than that.
@@ -138,18 +144,25 @@ impl Isa for Avx2 {
                 let negative = _mm256_sub_epi32(_mm256_setzero_si256(), length);
                 let seven = _mm256_and_si256(negative, _mm256_set1_epi32(7));
                 let ready = _mm256_or_si256(start, _mm256_slli_epi32::<19>(seven));
-                let below = _mm256_sub_epi32(length, _mm256_set1_epi32(1));
-                // Lengths are below 2^16, so a signed comparison tells 0 and 9 from 1 to 8.
+                let below = _mm256_sub_epi32(length, _mm256_set1_epi32(least as i32));
+                // Lengths are below 2^16, so signs and a signed comparison tell both sides apart.
                 let too_long = _mm256_cmpgt_epi32(below, _mm256_set1_epi32(7));
                 let other =
                     _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_or_si256(too_long, below)));
-                compress(ready, !other as u8, short.as_mut_ptr().add(shorts));
+                compress(ready, !other as u8, class.as_mut_ptr().add(classed));
                 compress(span, other as u8, rest.as_mut_ptr().add(rests));
                 rests += other.count_ones() as usize;
-                shorts += 8 - other.count_ones() as usize;
+                classed += 8 - other.count_ones() as usize;
             }
         }
-        split_short_from(8 * eights.len(), spans, short, rest, (shorts, rests))
+        split_from(
+            8 * eights.len(),
+            least,
+            spans,
+            class,
+            rest,
+            (classed, rests),
+        )
     }
 }
 

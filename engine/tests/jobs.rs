@@ -1,10 +1,10 @@
 //! Whole jobs: every source, thread count and chunk size gives the oracle's answer.
 #![forbid(unsafe_code)]
 
-#[path = "jobs/compressed.rs"]
-mod compressed;
 #[path = "jobs/columns.rs"]
 mod columns;
+#[path = "jobs/compressed.rs"]
+mod compressed;
 #[path = "jobs/failures.rs"]
 mod failures;
 #[path = "jobs/files.rs"]
@@ -38,9 +38,16 @@ fn engine(threads: usize, chunk_bytes: usize) -> Engine {
 }
 
 fn count(text: TextJob, rule: TokenRule) -> BTreeMap<Vec<u8>, u64> {
-    let counts = text.tokenize(rule).count_by_key().collect().expect("the job succeeds");
+    let counts = text
+        .tokenize(rule)
+        .count_by_key()
+        .collect()
+        .expect("the job succeeds");
     let rows: Vec<(Vec<u8>, u64)> = counts.iter().map(|(key, n)| (key.to_vec(), n)).collect();
-    assert!(rows.is_sorted_by(|a, b| a.0 < b.0), "ordered by key, each once");
+    assert!(
+        rows.is_sorted_by(|a, b| a.0 < b.0),
+        "ordered by key, each once"
+    );
     rows.into_iter().collect()
 }
 

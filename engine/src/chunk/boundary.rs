@@ -1,16 +1,11 @@
 //! Where text may be cut so that no token is.
 #![forbid(unsafe_code)]
 
+use keymill_kernels::stage::frame::{first_boundary, last_boundary};
+
 use crate::{Level, TokenRule};
 
-/// A place where text may be cut: one part ends at `end`, the other begins at `next`.
-///
-/// A separator may stand between them, which belongs to neither.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cut {
-    pub(crate) end: usize,
-    pub(crate) next: usize,
-}
+pub(crate) use keymill_kernels::stage::frame::Boundary as Cut;
 
 /// Knows where a rule lets text be cut.
 #[derive(Clone, Debug)]
@@ -20,40 +15,30 @@ pub(crate) struct Boundary {
 }
 
 impl Boundary {
-    pub(crate) fn new(level: Level, rule: &TokenRule) -> Self {
-        Self {
-            level,
-            rule: rule.clone(),
-        }
+    /// Where `rule` lets text be cut that may become lower case before it meets the rule.
+    pub(crate) fn new(level: Level, rule: &TokenRule, lowercase: bool) -> Self {
+        let rule = match rule {
+            // What separates in lower case is another set of places than before.
+            TokenRule::Split(separator) if lowercase && has_letters(separator) => TokenRule::Lines,
+            rule => rule.clone(),
+        };
+        Self { level, rule }
     }
 
     /// The last place in a text where it may be cut.
     pub(crate) fn last(&self, text: &[u8]) -> Option<Cut> {
-        let _ = self.level;
-        let place = text.iter().rposition(|byte| self.separates(*byte))? + 1;
-        Some(Cut {
-            end: place,
-            next: place,
-        })
+        last_boundary(self.level, &self.rule, text)
     }
 
     /// The first place in a text where it may be cut; the first `searched` bytes have none.
     pub(crate) fn first(&self, text: &[u8], searched: usize) -> Option<Cut> {
-        let behind = text[searched..].iter();
-        let place = searched + { behind }.position(|byte| self.separates(*byte))? + 1;
-        Some(Cut {
-            end: place,
-            next: place,
-        })
+        first_boundary(self.level, &self.rule, text, searched)
     }
+}
 
-    fn separates(&self, byte: u8) -> bool {
-        match self.rule {
-            TokenRule::Whitespace => byte.is_ascii_whitespace(),
-            TokenRule::Words => byte.is_ascii() && !byte.is_ascii_alphanumeric(),
-            _ => byte == b'\n',
-        }
-    }
+fn has_letters(separator: &[u8]) -> bool {
+    let may_be_letter = |byte: &u8| byte.is_ascii_alphabetic() || !byte.is_ascii();
+    separator.iter().any(may_be_letter)
 }
 
 /// Bytes at the front of a text that belong to a character begun before it.
@@ -69,18 +54,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn first_and_last_places_are_behind_separators() {
-        let boundary = Boundary::new(Level::Scalar, &TokenRule::Whitespace);
-        let at = |place| {
-            Some(Cut {
-                end: place,
-                next: place,
-            })
+    fn separators_with_letters_do_not_cut_text_that_becomes_lower_case() {
+        let cut = |separator: &[u8], lowercase| {
+            let rule = TokenRule::Split(separator.into());
+            Boundary::new(Level::Scalar, &rule, lowercase).last(b"aXb,c")
         };
-        assert_eq!(boundary.last(b"to be or"), at(6));
-        assert_eq!(boundary.first(b"to be or", 0), at(3));
-        assert_eq!(boundary.first(b"to be or", 3), at(6));
-        assert_eq!(boundary.first(b"to", 0), None);
+        assert!(cut(b"X", false).is_some() && cut(b"X", true).is_none());
+        assert!(cut(b",", false).is_some() && cut(b",", true).is_some());
     }
 
     #[test]

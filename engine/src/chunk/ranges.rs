@@ -154,7 +154,7 @@ mod tests {
     use crate::{Level, TokenRule};
 
     fn ranges(text: &[u8], step: u64, order: impl Iterator<Item = usize>) -> Vec<Range<u64>> {
-        let boundary = Boundary::new(Level::Scalar, &TokenRule::Whitespace);
+        let boundary = Boundary::new(Level::Scalar, &TokenRule::Whitespace, false);
         let ranges = Ranges::new(text.len() as u64, step);
         let read = |into: &mut [u8], at: u64| {
             into.copy_from_slice(&text[at as usize..][..into.len()]);

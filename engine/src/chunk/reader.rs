@@ -89,7 +89,7 @@ mod tests {
     use crate::{Level, MemoryBudget, TokenRule};
 
     fn chunks(text: &[u8], chunk_bytes: usize, step: usize) -> Vec<Vec<u8>> {
-        let boundary = Boundary::new(Level::Scalar, &TokenRule::Whitespace);
+        let boundary = Boundary::new(Level::Scalar, &TokenRule::Whitespace, false);
         let budget = MemoryBudget::new(1 << 20);
         let mut block = Block::new(chunk_bytes, &budget);
         let mut reader = BlockReader::new(&boundary, chunk_bytes);

@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn chunks_end_behind_separators() {
-        let boundary = Boundary::new(Level::Scalar, &TokenRule::Lines);
+        let boundary = Boundary::new(Level::Scalar, &TokenRule::Lines, false);
         let text = b"to be\nor\nnot to be";
         for chunk_bytes in 1..30 {
             let chunks: Vec<_> = Slices::new(text, &boundary, chunk_bytes).collect();

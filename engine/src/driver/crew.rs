@@ -24,7 +24,7 @@ pub(super) struct Crew<'a> {
     pub(super) boundary: Boundary,
     pub(super) progress: &'a Progress,
     rule: &'a TokenRule,
-    lowercase: bool,
+    pub(super) lowercase: bool,
 }
 
 /// What the workers leave behind.
@@ -39,7 +39,7 @@ impl<'a> Crew<'a> {
     ) -> Self {
         Self {
             resources,
-            boundary: Boundary::new(resources.level, rule),
+            boundary: Boundary::new(resources.level, rule, lowercase),
             progress,
             rule,
             lowercase,
@@ -95,8 +95,7 @@ impl<'a> Crew<'a> {
         let gathered = Mutex::new(Vec::with_capacity(workers));
         pool.broadcast(workers, |index| {
             let one = || -> Result<(usize, CountOperator, Tally)> {
-                let operator =
-                    CountOperator::new(self.rule, self.lowercase, self.resources.clone())?;
+                let operator = CountOperator::new(self.rule, self.resources)?;
                 let mut worker = Worker::new(self, operator, workers);
                 work(&mut worker)?;
                 let (operator, tally) = worker.finish();

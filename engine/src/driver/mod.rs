@@ -20,17 +20,12 @@ pub(crate) use tally::Tally;
 use std::time::Instant;
 
 use crate::job::{CountJob, CountStream, Input, StreamParts};
-use crate::operator::{BatchLimits, CountOperator, Order};
+use crate::operator::{BatchLimits, CountOperator, Drain, Order};
 use crate::{Error, ErrorKind, Result, TokenRule};
 use crew::Crew;
 
 /// Runs a job: counts all of its input, and starts to drain the counts.
-pub(crate) fn run(
-    job: CountJob,
-    order: Order,
-    top: Option<usize>,
-    limits: BatchLimits,
-) -> Result<CountStream> {
+pub(crate) fn run(job: CountJob, order: Order, limits: BatchLimits) -> Result<CountStream> {
     let started = Instant::now();
     let CountJob {
         engine,
@@ -50,34 +45,20 @@ pub(crate) fn run(
         Input::Columns(columns) => crew.count_columns(columns, engine.pool())?,
     };
     let merging = Instant::now();
-    let operator = engine.pool().install(|| merge(operators))?;
-    tally.merge_time = merging.elapsed();
-    tally.tokens = operator.tokens();
-    tally.rejected = operator.rejected();
-    let drain = engine.pool().install(|| operator.drain(order, limits))?;
+    let (batches, counted) = engine.pool().install(|| {
+        let mut operator = CountOperator::merge_all(operators)?;
+        tally.merge_time = merging.elapsed();
+        let batches = operator.drain(Drain::All, order, limits)?;
+        Ok::<_, Error>((batches, operator.metrics()))
+    })?;
     Ok(CountStream::new(StreamParts {
         engine,
         resources,
-        drain,
-        top,
+        batches,
+        counted,
         tally,
         started,
     }))
-}
-
-/// One operator of all workers'.
-fn merge(operators: Vec<CountOperator>) -> Result<CountOperator> {
-    let mut operators = operators.into_iter();
-    let Some(mut first) = operators.next() else {
-        return Err(Error::new(
-            ErrorKind::Internal,
-            "no worker gave its counts back",
-        ));
-    };
-    for other in operators {
-        first.merge(other)?;
-    }
-    Ok(first)
 }
 
 fn check_rule(rule: &TokenRule) -> Result<()> {

@@ -13,8 +13,6 @@ pub(crate) struct Tally {
     pub(crate) read_time: Duration,
     pub(crate) count_time: Duration,
     pub(crate) merge_time: Duration,
-    pub(crate) tokens: u64,
-    pub(crate) rejected: u64,
 }
 
 impl AddAssign for Tally {
@@ -25,7 +23,5 @@ impl AddAssign for Tally {
         self.read_time += other.read_time;
         self.count_time += other.count_time;
         self.merge_time += other.merge_time;
-        self.tokens += other.tokens;
-        self.rejected += other.rejected;
     }
 }

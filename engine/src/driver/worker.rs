@@ -10,7 +10,10 @@ use arrow_array::{Array, ArrayRef};
 use super::board::{Board, HandOver, OpenBytes, OpenSplit, Work};
 use super::crew::Crew;
 use super::tally::Tally;
+use keymill_kernels::stage::lowercase::lowercase;
+
 use crate::chunk::{Block, BlockReader, Ranges, Slices};
+use crate::columns::for_each_value;
 use crate::operator::CountOperator;
 use crate::source::{ByteStream, Columns, Offset, ReadAt, Source, Split, SplitBytes, cannot_read};
 use crate::{Error, ErrorKind, Result};
@@ -30,6 +33,8 @@ pub(super) struct Worker<'a> {
     operator: CountOperator,
     workers: usize,
     block: Option<Block>,
+    /// Text in lower case.
+    lowered: Vec<u8>,
     tally: Tally,
 }
 
@@ -40,6 +45,7 @@ impl<'a> Worker<'a> {
             operator,
             workers,
             block: None,
+            lowered: Vec::new(),
             tally: Tally::default(),
         }
     }
@@ -234,7 +240,12 @@ impl<'a> Worker<'a> {
             self.crew.resources.cancel.check()?;
             let rows = ROWS_PER_PUSH.min(array.len() - start);
             let started = Instant::now();
-            self.operator.push_array(&array.slice(start, rows))?;
+            let array = array.slice(start, rows);
+            if self.crew.lowercase {
+                for_each_value(&array, |value| self.push_lowered(value))?;
+            } else {
+                self.operator.push_array(&array)?;
+            }
             self.tally.count_time += started.elapsed();
             self.tally.rows += rows as u64;
             self.tally.chunks += 1;
@@ -245,11 +256,22 @@ impl<'a> Worker<'a> {
     fn push(&mut self, text: &[u8]) -> Result<()> {
         self.crew.resources.cancel.check()?;
         let started = Instant::now();
-        self.operator.push(text)?;
+        if self.crew.lowercase {
+            self.push_lowered(text)?;
+        } else {
+            self.operator.push(text)?;
+        }
         self.tally.count_time += started.elapsed();
         self.tally.bytes += text.len() as u64;
         self.tally.chunks += 1;
         Ok(())
+    }
+
+    /// Pushes text in lower case: no token is cut by it, as no chunk cuts a character.
+    fn push_lowered(&mut self, text: &[u8]) -> Result<()> {
+        self.lowered.clear();
+        lowercase(self.crew.resources.level, text, &mut self.lowered);
+        self.operator.push(&self.lowered)
     }
 
     /// A small file needs a small block alone.

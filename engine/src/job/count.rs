@@ -37,12 +37,12 @@ impl CountJob {
     ///
     /// What [`CountJob::stream`] says.
     pub fn collect(self) -> Result<Counts> {
-        Counts::collect(self.stream(Order::Key, None, BatchLimits::default())?)
+        Counts::collect(self.stream(Order::Key, BatchLimits::default())?)
     }
 
     /// Runs the job and gives the counts batch by batch, in bounded memory.
     ///
-    /// The columns are `key` (binary view) and `count` (`u64`). `top` keeps the first so many.
+    /// The columns are `key` (binary view) and `count` (`u64`).
     ///
     /// # Errors
     ///
@@ -50,13 +50,8 @@ impl CountJob {
     /// broken compression, [`crate::ErrorKind::Config`] for a rule with an empty separator,
     /// [`crate::ErrorKind::Capacity`] for a spill disk that is full,
     /// [`crate::ErrorKind::Cancelled`] once cancelled.
-    pub fn stream(
-        self,
-        order: Order,
-        top: Option<usize>,
-        limits: BatchLimits,
-    ) -> Result<CountStream> {
-        driver::run(self, order, top, limits)
+    pub fn stream(self, order: Order, limits: BatchLimits) -> Result<CountStream> {
+        driver::run(self, order, limits)
     }
 
     /// Says what the job will do, where, and why; runs nothing.

@@ -12,7 +12,7 @@ use arrow_array::types::UInt64Type;
 use arrow_array::{BinaryViewArray, RecordBatch, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 
-use super::{CountStream, Metrics};
+use super::{CountStream, JobMetrics};
 use crate::{Error, ErrorKind, Result};
 
 /// How often each key was counted, ordered by key.
@@ -34,7 +34,7 @@ use crate::{Error, ErrorKind, Result};
 pub struct Counts {
     batches: Vec<RecordBatch>,
     parts: Vec<Part>,
-    metrics: Metrics,
+    metrics: JobMetrics,
 }
 
 /// The columns of one batch.
@@ -139,7 +139,7 @@ impl Counts {
 
     /// What the job did.
     #[must_use]
-    pub fn metrics(&self) -> &Metrics {
+    pub fn metrics(&self) -> &JobMetrics {
         &self.metrics
     }
 }

@@ -22,7 +22,7 @@ pub struct StageMetrics {
 /// What a job did; `Display` writes it for people, the last line being `chunks: cpu N, gpu 0`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Metrics {
+pub struct JobMetrics {
     /// Stage by stage, in the order of the river.
     pub stages: Vec<StageMetrics>,
     /// From the first byte to the last group, by the clock on the wall.
@@ -41,7 +41,7 @@ pub struct Metrics {
     pub gpu_chunks: u64,
 }
 
-impl Metrics {
+impl JobMetrics {
     /// A stage by its name.
     #[must_use]
     pub fn stage(&self, name: &str) -> Option<&StageMetrics> {
@@ -49,7 +49,7 @@ impl Metrics {
     }
 }
 
-impl fmt::Display for Metrics {
+impl fmt::Display for JobMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,

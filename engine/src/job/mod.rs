@@ -17,7 +17,7 @@ pub(crate) mod tokens;
 
 pub use count::CountJob;
 pub use counts::{Counts, Key, Utf8};
-pub use metrics::{Metrics, StageMetrics};
+pub use metrics::{JobMetrics, StageMetrics};
 pub use progress::Progress;
 pub use result_stream::CountStream;
 pub use text::{TextJob, TokenJob};

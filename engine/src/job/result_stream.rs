@@ -6,16 +6,17 @@ use std::time::{Duration, Instant};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
-use super::{Metrics, StageMetrics};
+use super::{JobMetrics, StageMetrics};
+use crate::columns::count_schema;
 use crate::driver::Tally;
 use crate::engine::Engine;
-use crate::operator::{self, Drain};
+use crate::operator::{Batches, Metrics};
 use crate::{Resources, Result};
 
 /// The counts of a job as batches of `key` (binary view) and `count` (`u64`).
 pub struct CountStream {
     parts: StreamParts,
-    left: usize,
+    ended: bool,
     rows: u64,
     batches: u64,
     drain_time: Duration,
@@ -26,8 +27,8 @@ pub struct CountStream {
 pub(crate) struct StreamParts {
     pub(crate) engine: Engine,
     pub(crate) resources: Resources,
-    pub(crate) drain: Drain,
-    pub(crate) top: Option<usize>,
+    pub(crate) batches: Batches,
+    pub(crate) counted: Metrics,
     pub(crate) tally: Tally,
     pub(crate) started: Instant,
 }
@@ -35,7 +36,7 @@ pub(crate) struct StreamParts {
 impl CountStream {
     pub(crate) fn new(parts: StreamParts) -> Self {
         Self {
-            left: parts.top.unwrap_or(usize::MAX),
+            ended: false,
             rows: 0,
             batches: 0,
             drain_time: Duration::ZERO,
@@ -47,13 +48,13 @@ impl CountStream {
     /// The columns of every batch.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
-        operator::schema()
+        count_schema()
     }
 
     /// What the job did up to now.
     #[must_use]
-    pub fn metrics(&self) -> Metrics {
-        let tally = &self.parts.tally;
+    pub fn metrics(&self) -> JobMetrics {
+        let StreamParts { tally, counted, .. } = &self.parts;
         let stage = |name, bytes, rows, time, chunks| StageMetrics {
             name,
             bytes,
@@ -61,7 +62,7 @@ impl CountStream {
             time,
             chunks,
         };
-        Metrics {
+        JobMetrics {
             stages: vec![
                 stage(
                     "read",
@@ -73,7 +74,7 @@ impl CountStream {
                 stage(
                     "count",
                     tally.bytes,
-                    tally.tokens,
+                    counted.tokens,
                     tally.count_time,
                     tally.chunks,
                 ),
@@ -81,10 +82,10 @@ impl CountStream {
                 stage("drain", 0, self.rows, self.drain_time, self.batches),
             ],
             elapsed: self.elapsed,
-            tokens: tally.tokens,
-            rejected: tally.rejected,
+            tokens: counted.tokens,
+            rejected: counted.rejected,
             groups: self.rows,
-            spilled_bytes: 0,
+            spilled_bytes: counted.spilled_bytes,
             cpu_chunks: tally.chunks,
             gpu_chunks: 0,
         }
@@ -94,8 +95,10 @@ impl CountStream {
         if let Err(error) = self.parts.resources.cancel.check() {
             return Some(Err(error));
         }
-        let StreamParts { engine, drain, .. } = &mut self.parts;
-        engine.pool().install(|| drain.next())
+        let StreamParts {
+            engine, batches, ..
+        } = &mut self.parts;
+        engine.pool().install(|| batches.next())
     }
 }
 
@@ -103,20 +106,16 @@ impl Iterator for CountStream {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.left == 0 {
+        if self.ended {
             return None;
         }
         let started = Instant::now();
-        let mut batch = self.pull();
-        if let Some(Ok(batch)) = &mut batch {
-            if batch.num_rows() > self.left {
-                *batch = batch.slice(0, self.left);
-            }
-            self.left -= batch.num_rows();
+        let batch = self.pull();
+        if let Some(Ok(batch)) = &batch {
             self.rows += batch.num_rows() as u64;
             self.batches += 1;
         } else {
-            self.left = 0;
+            self.ended = true;
         }
         self.drain_time += started.elapsed();
         self.elapsed = self.parts.started.elapsed();

@@ -78,7 +78,9 @@ pub struct TokenJob {
 }
 
 impl TokenJob {
-    /// Maps every character of the tokens to its lower case, one to one.
+    /// Makes the text lower case before it is cut into tokens, character by character.
+    ///
+    /// A separator with capital letters is then found nowhere.
     pub fn lowercase(mut self) -> Self {
         self.lowercase = true;
         self

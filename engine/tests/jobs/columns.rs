@@ -41,7 +41,11 @@ fn a_column_that_is_missing_or_no_text_is_named() {
     let batch = RecordBatch::try_from_iter([("n", array)]).unwrap();
     for column in ["text", "n"] {
         let job = engine(1, 64).read_batches([batch.clone()], column);
-        let error = job.tokenize(whitespace()).count_by_key().collect().unwrap_err();
+        let error = job
+            .tokenize(whitespace())
+            .count_by_key()
+            .collect()
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Format, "{error}");
     }
 }

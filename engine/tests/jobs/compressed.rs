@@ -54,7 +54,10 @@ fn many_compressed_files_are_read_side_by_side() {
     let slices: Vec<&[u8]> = texts.iter().map(Vec::as_slice).collect();
     let expected = oracle(&slices, &whitespace());
     for threads in [1, 2, 7] {
-        assert_eq!(count(engine(threads, 64).read_text(&paths[..]), whitespace()), expected);
+        assert_eq!(
+            count(engine(threads, 64).read_text(&paths[..]), whitespace()),
+            expected
+        );
     }
 }
 
@@ -67,15 +70,30 @@ fn a_broken_file_fails_the_job_and_is_named() {
         bent[middle..middle + 8].fill(0x55);
         let mut second = whole.clone();
         second.extend_from_slice(&whole[..10]);
-        for broken in [&whole[..whole.len() / 2], &whole[..whole.len() - 1], &bent, &second] {
+        for broken in [
+            &whole[..whole.len() / 2],
+            &whole[..whole.len() - 1],
+            &bent,
+            &second,
+        ] {
             let file = file(broken);
             for threads in [1, 2] {
                 let job = engine(threads, 4096).read_text(file.path());
-                let error = job.tokenize(whitespace()).count_by_key().collect().unwrap_err();
+                let error = job
+                    .tokenize(whitespace())
+                    .count_by_key()
+                    .collect()
+                    .unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::Format, "{error}");
                 let message = error.to_string();
-                assert!(message.contains(&file.path().display().to_string()), "{message}");
-                assert!(message.contains(form) && message.contains("byte"), "{message}");
+                assert!(
+                    message.contains(&file.path().display().to_string()),
+                    "{message}"
+                );
+                assert!(
+                    message.contains(form) && message.contains("byte"),
+                    "{message}"
+                );
             }
         }
     }

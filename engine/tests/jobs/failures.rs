@@ -11,7 +11,10 @@ use keymill::{Cancel, TextJob};
 use crate::engine;
 
 fn failure(text: TextJob) -> Error {
-    text.tokenize(whitespace()).count_by_key().collect().unwrap_err()
+    text.tokenize(whitespace())
+        .count_by_key()
+        .collect()
+        .unwrap_err()
 }
 
 #[test]
@@ -20,7 +23,10 @@ fn a_missing_file_is_named() {
         let error = failure(engine(threads, 64).read_text("no/such/file.txt"));
         assert_eq!(error.kind(), ErrorKind::Source);
         assert!(error.to_string().contains("no/such/file.txt"), "{error}");
-        assert!(std::error::Error::source(&error).is_some(), "the cause is kept");
+        assert!(
+            std::error::Error::source(&error).is_some(),
+            "the cause is kept"
+        );
     }
 }
 
@@ -69,7 +75,10 @@ fn a_file_that_shrinks_is_an_error_that_names_it() {
             let error = failure(engine(threads, chunk_bytes).read_source(source));
             assert_eq!(error.kind(), ErrorKind::Source);
             let message = error.to_string();
-            assert!(message.contains("made.txt") && message.contains("shorter"), "{message}");
+            assert!(
+                message.contains("made.txt") && message.contains("shorter"),
+                "{message}"
+            );
         }
     }
 }
@@ -78,17 +87,29 @@ fn a_file_that_shrinks_is_an_error_that_names_it() {
 fn a_real_file_that_shrinks_is_an_error_too() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "word ".repeat(1000)).unwrap();
-    let job = engine(2, 64).read_text(file.path()).tokenize(whitespace()).count_by_key();
+    let job = engine(2, 64)
+        .read_text(file.path())
+        .tokenize(whitespace())
+        .count_by_key();
     // The length is taken when the job starts: shrink it between that and the read.
-    let source = keymill::source::FileSource::find(&[file.path().into()], Default::default()).unwrap();
+    let source =
+        keymill::source::FileSource::find(&[file.path().into()], Default::default()).unwrap();
     let split = &source.splits().unwrap()[0];
     let latest = source.latest(split).unwrap();
     std::fs::write(file.path(), "word").unwrap();
     let SplitBytes::At(bytes) = source.read(split, Offset::START..latest).unwrap() else {
         panic!("a file is read at places");
     };
-    assert_eq!(bytes.read_at(&mut [0; 64], 4).unwrap(), 0, "the rest is gone");
-    assert_eq!(job.collect().unwrap().total(), 1, "a new job takes the new length");
+    assert_eq!(
+        bytes.read_at(&mut [0; 64], 4).unwrap(),
+        0,
+        "the rest is gone"
+    );
+    assert_eq!(
+        job.collect().unwrap().total(),
+        1,
+        "a new job takes the new length"
+    );
 }
 
 /// Fails, panics or never ends, after some good bytes.
@@ -126,7 +147,10 @@ fn a_panic_in_a_worker_is_an_internal_error() {
         let error = failure(engine.read_source(source));
         assert_eq!(error.kind(), ErrorKind::Internal);
         assert!(error.to_string().contains("planted"), "{error}");
-        let counts = engine.read_bytes("still alive").tokenize(whitespace()).count_by_key();
+        let counts = engine
+            .read_bytes("still alive")
+            .tokenize(whitespace())
+            .count_by_key();
         assert_eq!(counts.collect().unwrap().len(), 2);
     }
 }
@@ -144,14 +168,20 @@ fn cancelling_ends_a_job_that_would_never_end() {
         });
         assert_eq!(failure(job).kind(), ErrorKind::Cancelled);
         let late = stopper.join().unwrap().elapsed();
-        assert!(late < Duration::from_secs(5), "stopped {late:?} after it was asked to");
+        assert!(
+            late < Duration::from_secs(5),
+            "stopped {late:?} after it was asked to"
+        );
     }
 }
 
 #[test]
 fn a_rule_without_a_separator_is_refused() {
     let job = engine(1, 64).read_bytes("a").tokenize(split(b""));
-    assert_eq!(job.count_by_key().collect().unwrap_err().kind(), ErrorKind::Config);
+    assert_eq!(
+        job.count_by_key().collect().unwrap_err().kind(),
+        ErrorKind::Config
+    );
 }
 
 #[test]

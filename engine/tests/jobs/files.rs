@@ -16,7 +16,10 @@ fn a_file_without_a_last_newline_ends_a_token() {
     fs::write(&paths[1], "bar to").unwrap();
     for threads in [1, 2, 7] {
         for chunk_bytes in [1, 3, 4096] {
-            let counts = count(engine(threads, chunk_bytes).read_text(&paths[..]), whitespace());
+            let counts = count(
+                engine(threads, chunk_bytes).read_text(&paths[..]),
+                whitespace(),
+            );
             let rows: Vec<_> = counts.iter().map(|(key, n)| (key.as_slice(), *n)).collect();
             assert_eq!(rows, [(&b"bar"[..], 1), (b"foo", 1), (b"to", 2)]);
         }
@@ -51,12 +54,23 @@ fn folders_are_read_on_request_alone() {
     fs::write(folder.path().join("a"), "a").unwrap();
 
     let engine = Engine::new().unwrap();
-    let job = engine.read_text(folder.path()).tokenize(whitespace()).count_by_key();
+    let job = engine
+        .read_text(folder.path())
+        .tokenize(whitespace())
+        .count_by_key();
     let error = job.collect().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Source);
-    assert!(error.to_string().contains(&folder.path().display().to_string()), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains(&folder.path().display().to_string()),
+        "{error}"
+    );
 
-    let find = Find { recursive: true, ..Find::default() };
+    let find = Find {
+        recursive: true,
+        ..Find::default()
+    };
     let source = FileSource::find(&[folder.path().to_path_buf()], find).unwrap();
     let counts = count(engine.read_source(source), whitespace());
     assert_eq!(counts.len(), 2);

@@ -69,7 +69,11 @@ fn all_levels_agree() {
         let expected = oracle(&[&text], &rule);
         for level in Level::available() {
             let engine = Engine::builder().level(level).threads(2).build().unwrap();
-            assert_eq!(count(engine.read_bytes(text.clone()), rule.clone()), expected, "{level}");
+            assert_eq!(
+                count(engine.read_bytes(text.clone()), rule.clone()),
+                expected,
+                "{level}"
+            );
         }
     }
 }

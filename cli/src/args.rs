@@ -224,7 +224,8 @@ fn parse_level(text: &str) -> Result<Level, String> {
 }
 
 fn parse_format(text: &str) -> Result<Format, String> {
-    text.parse().map_err(|error: keymill::Error| error.to_string())
+    text.parse()
+        .map_err(|error: keymill::Error| error.to_string())
 }
 
 fn parse_threads(text: &str) -> Result<usize, String> {

@@ -5,10 +5,11 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use keymill::format::{BatchWriter, Format, grouped};
+use keymill::format::{Format, grouped};
 use keymill::source::{FileSource, Find};
 use keymill::{
-    BatchLimits, Cancel, CountJob, CountStream, Engine, Error, ErrorKind, Metrics, Order, Progress, Result,
+    BatchLimits, Cancel, CountJob, CountStream, Engine, Error, ErrorKind, JobMetrics, Order,
+    Progress, Result,
 };
 
 use crate::args::{CountArgs, Device, MachineArgs, ResultArgs, Sort};
@@ -26,36 +27,48 @@ pub(crate) fn run(args: &CountArgs) -> Result<i32> {
     exit::stop_on_signal(&cancel);
     let format = choose_format(&args.result)?;
     let progress = Progress::default();
-    let job = job(args)?.cancel(&cancel).progress(&progress);
+    let engine = engine(&args.machine)?;
+    let job = job(args, &engine)?.cancel(&cancel).progress(&progress);
     if args.result.explain {
         say(&job.explain());
     }
     let output = Output::open(args.result.output.as_deref())?;
     let mut bar = Bar::start(&progress, args.result.quiet);
-    let mut stream = job.stream(order(args.result.sort), args.result.top, BatchLimits::default())?;
+    let mut stream = job.stream(order(args.result.sort), limits(&args.result))?;
     if output::is_terminal(args.result.output.as_deref()) {
         bar.stop();
     }
-    let rows = write(&mut stream, format, output, shown_rows(&args.result))?;
+    let shown = shown_rows(&args.result);
+    let rows = engine.install(|| write(&mut stream, format, output, shown))?;
     bar.stop();
     remark(&args.result, &stream.metrics(), &progress, rows, started);
     exit::end(exit::DONE)
 }
 
-fn job(args: &CountArgs) -> Result<CountJob> {
-    let engine = engine(&args.machine)?;
+fn job(args: &CountArgs, engine: &Engine) -> Result<CountJob> {
     let stdin = [PathBuf::from("-")];
-    let paths = if args.files.is_empty() { &stdin } else { args.files.as_slice() };
+    let paths = if args.files.is_empty() {
+        &stdin
+    } else {
+        args.files.as_slice()
+    };
     let how = Find {
         recursive: args.recursive,
         dash_is_stdin: true,
     };
     let source = FileSource::find(paths, how)?;
-    if !args.result.quiet && paths.iter().any(|path| path == Path::new("-")) && io::stdin().is_terminal() {
+    if !args.result.quiet
+        && paths.iter().any(|path| path == Path::new("-"))
+        && io::stdin().is_terminal()
+    {
         say("keymill: reading what you type; Ctrl-D ends it");
     }
     let tokens = engine.read_source(source).tokenize(args.tokens.clone());
-    let tokens = if args.lowercase { tokens.lowercase() } else { tokens };
+    let tokens = if args.lowercase {
+        tokens.lowercase()
+    } else {
+        tokens
+    };
     Ok(tokens.count_by_key())
 }
 
@@ -87,6 +100,13 @@ fn order(sort: Sort) -> Order {
         Sort::Count => Order::Count,
         Sort::Key => Order::Key,
         Sort::None => Order::None,
+    }
+}
+
+fn limits(args: &ResultArgs) -> BatchLimits {
+    BatchLimits {
+        top: args.top,
+        ..BatchLimits::default()
     }
 }
 
@@ -129,7 +149,12 @@ fn shown_rows(args: &ResultArgs) -> usize {
 }
 
 /// Writes the first rows of a result and says how many there were in all.
-fn write(stream: &mut CountStream, format: Format, mut output: Output, shown: usize) -> Result<u64> {
+fn write(
+    stream: &mut CountStream,
+    format: Format,
+    mut output: Output,
+    shown: usize,
+) -> Result<u64> {
     let mut rows = 0;
     let mut left = shown;
     let mut writer = format.writer(&stream.schema(), &mut output)?;
@@ -149,7 +174,13 @@ fn write(stream: &mut CountStream, format: Format, mut output: Output, shown: us
 }
 
 /// What is said below a result: on a terminal a line about it, elsewhere only what was asked for.
-fn remark(args: &ResultArgs, metrics: &Metrics, progress: &Progress, rows: u64, started: Instant) {
+fn remark(
+    args: &ResultArgs,
+    metrics: &JobMetrics,
+    progress: &Progress,
+    rows: u64,
+    started: Instant,
+) {
     let is_watched = output::is_terminal(args.output.as_deref()) && io::stderr().is_terminal();
     if is_watched && !args.quiet {
         say(&summary(args, metrics, progress, rows, started));
@@ -159,11 +190,20 @@ fn remark(args: &ResultArgs, metrics: &Metrics, progress: &Progress, rows: u64, 
     }
 }
 
-fn summary(args: &ResultArgs, metrics: &Metrics, progress: &Progress, rows: u64, started: Instant) -> String {
+fn summary(
+    args: &ResultArgs,
+    metrics: &JobMetrics,
+    progress: &Progress,
+    rows: u64,
+    started: Instant,
+) -> String {
     let hidden = rows.saturating_sub(shown_rows(args) as u64);
     let more = match hidden {
         0 => String::new(),
-        _ => format!("… and {} more; --top N or a pipe gives them\n", grouped(hidden)),
+        _ => format!(
+            "… and {} more; --top N or a pipe gives them\n",
+            grouped(hidden)
+        ),
     };
     let seconds = started.elapsed().as_secs_f64();
     let bytes = progress.bytes();

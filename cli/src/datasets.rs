@@ -13,7 +13,11 @@ use crate::output::{self, Output};
 pub(crate) fn run(args: &DatasetsArgs) -> Result<i32> {
     match &args.command {
         None | Some(DatasetsCommand::List) => list()?,
-        Some(DatasetsCommand::Make { name, bytes, output }) => make(name, *bytes, output)?,
+        Some(DatasetsCommand::Make {
+            name,
+            bytes,
+            output,
+        }) => make(name, *bytes, output)?,
     }
     Ok(exit::DONE)
 }
@@ -37,14 +41,19 @@ fn list() -> Result<()> {
 fn make(name: &str, bytes: u64, path: &Path) -> Result<()> {
     let Some(set) = keymill_datasets::find(name) else {
         let names: Vec<&str> = keymill_datasets::all().iter().map(|set| set.name).collect();
-        let message = format!("no data set is called `{name}`; there are {}", names.join(", "));
+        let message = format!(
+            "no data set is called `{name}`; there are {}",
+            names.join(", ")
+        );
         return Err(Error::new(ErrorKind::Config, message));
     };
     exit::stop_on_signal(&Cancel::default());
     let mut out = BufWriter::with_capacity(1 << 20, Output::open(Some(path))?);
     let written = set.write_to(bytes, &mut out).and_then(|_| out.flush());
     written.map_err(|cause| cannot_make(name, cause))?;
-    let output = out.into_inner().map_err(|error| cannot_make(name, error.into_error()))?;
+    let output = out
+        .into_inner()
+        .map_err(|error| cannot_make(name, error.into_error()))?;
     output.commit()
 }
 

@@ -39,7 +39,9 @@ fn for_people(all: bool) -> Result<String> {
     let mut text = String::new();
     for level in Level::ALL {
         let remark = match level.is_available() {
-            true if level == engine.level() => "available, used unless --level says otherwise".to_owned(),
+            true if level == engine.level() => {
+                "available, used unless --level says otherwise".to_owned()
+            }
             true => "available".to_owned(),
             false => format!("missing: needs {}", level.requires()),
         };
@@ -59,7 +61,11 @@ fn for_people(all: bool) -> Result<String> {
         row(&mut text, "memory", &size::show(bytes));
     }
     let budget = size::show(engine.memory() as u64);
-    row(&mut text, "budget", &format!("{budget} unless --memory says otherwise"));
+    row(
+        &mut text,
+        "budget",
+        &format!("{budget} unless --memory says otherwise"),
+    );
     row(&mut text, "gpu", "no GPU stages in this build");
     Ok(text)
 }
@@ -77,7 +83,9 @@ fn processor_name() -> Option<String> {
 
 fn memory() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes << 10)
 }
@@ -87,9 +95,15 @@ fn caches() -> Vec<(String, u64)> {
     let cache = |index: usize| {
         let read = |file: &str| {
             let path = format!("/sys/devices/system/cpu/cpu0/cache/index{index}/{file}");
-            fs::read_to_string(path).map(|text| text.trim().to_owned()).ok()
+            fs::read_to_string(path)
+                .map(|text| text.trim().to_owned())
+                .ok()
         };
-        Some((read("level")?, read("type")?, size::parse(&read("size")?).ok()?))
+        Some((
+            read("level")?,
+            read("type")?,
+            size::parse(&read("size")?).ok()?,
+        ))
     };
     (0..8)
         .map_while(cache)

@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn only_an_output_may_be_a_closed_pipe() {
-        let error = |kind| Error::new(kind, "x").with_source(io::Error::from(io::ErrorKind::BrokenPipe));
+        let error =
+            |kind| Error::new(kind, "x").with_source(io::Error::from(io::ErrorKind::BrokenPipe));
         assert_eq!(report(&error(ErrorKind::Sink)), DONE);
         assert_eq!(report(&error(ErrorKind::Source)), FAILED);
     }

@@ -20,12 +20,17 @@ pub(crate) fn man(command: Option<&str>) -> Result<i32> {
     let about = match command {
         None => all,
         Some(name) => all.find_subcommand(name).cloned().ok_or_else(|| {
-            Error::new(ErrorKind::Config, format!("no command is called `{name}`; `keymill help` lists them"))
+            Error::new(
+                ErrorKind::Config,
+                format!("no command is called `{name}`; `keymill help` lists them"),
+            )
         })?,
     };
     let mut text = Vec::new();
     let rendered = clap_mangen::Man::new(about).render(&mut text);
-    rendered.map_err(|cause| Error::new(ErrorKind::Internal, "cannot make the man page").with_source(cause))?;
+    rendered.map_err(|cause| {
+        Error::new(ErrorKind::Internal, "cannot make the man page").with_source(cause)
+    })?;
     finish(&text)
 }
 

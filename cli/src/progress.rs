@@ -34,11 +34,15 @@ impl Bar {
         let progress = progress.clone();
         let watch = move || {
             if stopped.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-                draw(&progress, || stopped.recv_timeout(STEP) == Err(RecvTimeoutError::Timeout));
+                draw(&progress, || {
+                    stopped.recv_timeout(STEP) == Err(RecvTimeoutError::Timeout)
+                });
             }
         };
         // A job does not fail for want of a bar.
-        let thread = thread::Builder::new().name("keymill-bar".to_owned()).spawn(watch);
+        let thread = thread::Builder::new()
+            .name("keymill-bar".to_owned())
+            .spawn(watch);
         Self {
             running: thread.ok().map(|thread| (stop, thread)),
         }

@@ -28,7 +28,9 @@ pub(crate) fn parse(text: &str) -> Result<u64, String> {
     let unit = unit.trim_start().to_ascii_lowercase();
     let worth = UNITS.iter().find(|(name, _)| *name == unit);
     let size = worth.and_then(|&(_, worth)| times(number, worth));
-    size.ok_or_else(|| "a size is a number of bytes, or one with a unit: 65536, 64M, 1GiB".to_owned())
+    size.ok_or_else(|| {
+        "a size is a number of bytes, or one with a unit: 65536, 64M, 1GiB".to_owned()
+    })
 }
 
 /// A number, with or without a fraction, of units.
@@ -77,7 +79,18 @@ mod tests {
 
     #[test]
     fn what_is_no_size_is_refused() {
-        for text in ["", "MiB", "-1", "1X", "1.", ".5M", "1.2.3", "99999999999T", "1e9", "1 000"] {
+        for text in [
+            "",
+            "MiB",
+            "-1",
+            "1X",
+            "1.",
+            ".5M",
+            "1.2.3",
+            "99999999999T",
+            "1e9",
+            "1 000",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

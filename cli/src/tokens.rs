@@ -16,14 +16,19 @@ pub(crate) fn parse(text: &str) -> Result<TokenRule, String> {
     if let Some(separator) = text.strip_prefix("split:") {
         return Ok(TokenRule::Split(parse_separator(separator)?));
     }
-    match text.strip_prefix("field:").and_then(|rest| rest.split_once(',')) {
+    match text
+        .strip_prefix("field:")
+        .and_then(|rest| rest.split_once(','))
+    {
         Some((number, separator)) => Ok(TokenRule::Field {
             index: number
                 .parse::<NonZeroUsize>()
                 .map_err(|_| format!("`{number}` is no field; fields are counted from 1"))?,
             separator: parse_separator(separator)?,
         }),
-        None => Err("a rule is whitespace, words, lines, split:SEPARATOR or field:N,SEPARATOR".to_owned()),
+        None => Err(
+            "a rule is whitespace, words, lines, split:SEPARATOR or field:N,SEPARATOR".to_owned(),
+        ),
     }
 }
 
@@ -33,7 +38,9 @@ fn parse_separator(text: &str) -> Result<Box<[u8]>, String> {
         return Err("the separator is empty".to_owned());
     }
     if separator.contains(&b'\n') {
-        return Err("a separator cannot hold a line end, which separates lines; use `lines`".to_owned());
+        return Err(
+            "a separator cannot hold a line end, which separates lines; use `lines`".to_owned(),
+        );
     }
     Ok(separator.into())
 }
@@ -100,8 +107,19 @@ mod tests {
     #[test]
     fn what_is_no_rule_is_refused() {
         for text in [
-            "", "word", "split", "split:", r"split:\q", r"split:\x1", r"split:\", "field:0,;", "field:1",
-            "field:1,", "field:x,;", r"split:\n", "field:-1,;",
+            "",
+            "word",
+            "split",
+            "split:",
+            r"split:\q",
+            r"split:\x1",
+            r"split:\",
+            "field:0,;",
+            "field:1",
+            "field:1,",
+            "field:x,;",
+            r"split:\n",
+            "field:-1,;",
         ] {
             assert!(parse(text).is_err(), "{text}");
         }

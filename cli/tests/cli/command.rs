@@ -48,7 +48,10 @@ pub(crate) fn assert_fails(arguments: &[&str], code: i32, says: &[&str]) {
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
     let first = stderr.lines().next().unwrap_or_default();
     for word in says {
-        assert!(first.contains(word), "{arguments:?}: no `{word}` in {first:?}");
+        assert!(
+            first.contains(word),
+            "{arguments:?}: no `{word}` in {first:?}"
+        );
     }
     assert_eq!(text(&output.stdout), "", "{arguments:?}");
 }
@@ -65,7 +68,9 @@ pub(crate) fn oracle(input: &str) -> String {
     }
     let mut rows: Vec<_> = counts.into_iter().collect();
     rows.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
-    rows.iter().map(|(word, count)| format!("{word}\t{count}\n")).collect()
+    rows.iter()
+        .map(|(word, count)| format!("{word}\t{count}\n"))
+        .collect()
 }
 
 /// A folder of its own for a test.

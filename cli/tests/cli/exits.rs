@@ -31,9 +31,17 @@ fn a_wrong_command_line_is_2() {
 
 #[test]
 fn a_level_that_this_machine_lacks_is_2_and_says_what_it_runs() {
-    let missing = if cfg!(target_arch = "aarch64") { "avx2" } else { "neon" };
+    let missing = if cfg!(target_arch = "aarch64") {
+        "avx2"
+    } else {
+        "neon"
+    };
     assert_fails(&["count", "--level", missing], 2, &[missing, "scalar"]);
-    let output = keymill().args(["count"]).env("KEYMILL_LEVEL", missing).output().unwrap();
+    let output = keymill()
+        .args(["count"])
+        .env("KEYMILL_LEVEL", missing)
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("scalar"));
 }
@@ -52,7 +60,11 @@ fn every_level_of_this_machine_runs_by_name() {
 #[test]
 fn a_gpu_is_refused_before_anything_is_read() {
     for device in ["gpu", "gpu:X", "hybrid"] {
-        assert_fails(&["count", "--device", device, "no-such-file"], 1, &["GPU", "--device cpu"]);
+        assert_fails(
+            &["count", "--device", device, "no-such-file"],
+            1,
+            &["GPU", "--device cpu"],
+        );
     }
 }
 
@@ -92,7 +104,9 @@ fn stats_end_with_the_chunks() {
     assert_eq!(output.status.code(), Some(0));
     assert!(text(&output.stdout).starts_with("be\t2\nto\t2\n"));
     let last = text(&output.stderr).lines().last().unwrap();
-    let numbers = last.strip_prefix("chunks: cpu ").and_then(|rest| rest.strip_suffix(", gpu 0"));
+    let numbers = last
+        .strip_prefix("chunks: cpu ")
+        .and_then(|rest| rest.strip_suffix(", gpu 0"));
     assert!(numbers.unwrap().parse::<u64>().unwrap() > 0, "{last}");
 }
 

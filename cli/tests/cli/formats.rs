@@ -17,7 +17,11 @@ const INPUT: &[u8] = b"tab\there\nback\\slash\n\"quoted\", it says\nnul\0\n\xff\
 
 fn expected() -> Rows {
     let mut rows: Rows = Vec::new();
-    for line in INPUT.strip_suffix(b"\n").unwrap().split(|&byte| byte == b'\n') {
+    for line in INPUT
+        .strip_suffix(b"\n")
+        .unwrap()
+        .split(|&byte| byte == b'\n')
+    {
         match rows.iter_mut().find(|row| row.0 == line) {
             Some(row) => row.1 += 1,
             None => rows.push((line.to_vec(), 1)),
@@ -28,7 +32,9 @@ fn expected() -> Rows {
 }
 
 fn written(format: &str) -> Vec<u8> {
-    let arguments = ["count", "--tokens", "lines", "--sort", "key", "--format", format];
+    let arguments = [
+        "count", "--tokens", "lines", "--sort", "key", "--format", format,
+    ];
     stdout_of(&arguments, INPUT)
 }
 
@@ -40,7 +46,10 @@ fn tsv_round_trips() {
         let count = str::from_utf8(&line[tab + 1..]).unwrap().parse().unwrap();
         (unescape(&line[..tab]).into_owned(), count)
     };
-    let lines = text.strip_suffix(b"\n").unwrap().split(|&byte| byte == b'\n');
+    let lines = text
+        .strip_suffix(b"\n")
+        .unwrap()
+        .split(|&byte| byte == b'\n');
     assert_eq!(lines.map(row).collect::<Rows>(), expected());
 }
 
@@ -64,14 +73,25 @@ fn json_round_trips() {
         (key, value["count"].as_u64().unwrap())
     };
     let text_rows = written("json");
-    assert_eq!(text(&text_rows).lines().map(row).collect::<Rows>(), expected());
+    assert_eq!(
+        text(&text_rows).lines().map(row).collect::<Rows>(),
+        expected()
+    );
 }
 
 fn rows(batches: impl Iterator<Item = RecordBatch>) -> Rows {
     let mut rows = Rows::new();
     for batch in batches {
-        let keys = batch.column_by_name("key").unwrap().as_binary_view().clone();
-        let counts = batch.column_by_name("count").unwrap().as_primitive::<UInt64Type>().clone();
+        let keys = batch
+            .column_by_name("key")
+            .unwrap()
+            .as_binary_view()
+            .clone();
+        let counts = batch
+            .column_by_name("count")
+            .unwrap()
+            .as_primitive::<UInt64Type>()
+            .clone();
         rows.extend((0..batch.num_rows()).map(|row| (keys.value(row).to_vec(), counts.value(row))));
     }
     rows
@@ -80,7 +100,10 @@ fn rows(batches: impl Iterator<Item = RecordBatch>) -> Rows {
 /// Writes a file of a format that is found by its name.
 fn file(folder: &Folder, name: &str) -> File {
     let path = folder.name(name);
-    let none = stdout_of(&["count", "--tokens", "lines", "--sort", "key", "-o", &path], INPUT);
+    let none = stdout_of(
+        &["count", "--tokens", "lines", "--sort", "key", "-o", &path],
+        INPUT,
+    );
     assert_eq!(text(&none), "");
     File::open(path).unwrap()
 }
@@ -103,7 +126,10 @@ fn arrow_round_trips() {
 #[test]
 fn a_table_can_be_asked_for_in_a_pipe() {
     let table = stdout_of(&["count", "--format", "table"], b"b a b");
-    assert_eq!(text(&table), "key  count\n───  ─────\nb        2\na        1\n");
+    assert_eq!(
+        text(&table),
+        "key  count\n───  ─────\nb        2\na        1\n"
+    );
 }
 
 #[test]
@@ -117,7 +143,10 @@ fn the_name_of_the_output_chooses_unless_a_format_is_named() {
     ] {
         let path = folder.name(name);
         stdout_of(&[&["count", "-o", &path], arguments].concat(), b"x");
-        assert!(fs::read_to_string(&path).unwrap().starts_with(begins), "{name}");
+        assert!(
+            fs::read_to_string(&path).unwrap().starts_with(begins),
+            "{name}"
+        );
     }
 }
 
@@ -143,10 +172,16 @@ fn top_and_sort_choose_rows() {
 #[test]
 fn an_empty_input_has_an_empty_result_in_every_format() {
     assert_eq!(stdout_of(&["count"], b""), b"");
-    assert_eq!(stdout_of(&["count", "--format", "csv"], b" \n"), b"key,count\n");
+    assert_eq!(
+        stdout_of(&["count", "--format", "csv"], b" \n"),
+        b"key,count\n"
+    );
     assert_eq!(stdout_of(&["count", "--format", "json"], b""), b"");
     for format in ["parquet", "arrow", "table"] {
-        assert!(!stdout_of(&["count", "--format", format], b"").is_empty(), "{format}");
+        assert!(
+            !stdout_of(&["count", "--format", format], b"").is_empty(),
+            "{format}"
+        );
     }
 }
 

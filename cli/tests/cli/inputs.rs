@@ -25,17 +25,31 @@ fn the_form_that_other_programs_rely_on() {
         return;
     }
     let folder = Folder::new();
-    let book = String::from_utf8(keymill_datasets::find("zipf-30k").unwrap().to_vec(300_000)).unwrap();
+    let book =
+        String::from_utf8(keymill_datasets::find("zipf-30k").unwrap().to_vec(300_000)).unwrap();
     let file = folder.file("book", &book);
     let arguments = [
-        "count", "--device", "cpu", "--level", "avx2", "--threads", "2", "--memory", "16MiB", "--format", "tsv", &file,
+        "count",
+        "--device",
+        "cpu",
+        "--level",
+        "avx2",
+        "--threads",
+        "2",
+        "--memory",
+        "16MiB",
+        "--format",
+        "tsv",
+        &file,
     ];
     assert!(text(&stdout_of(&arguments, b"")) == oracle(&book));
 }
 
 #[test]
 fn a_real_text_is_counted_as_the_standard_library_splits_it() {
-    let book = keymill_datasets::find("zipf-multibyte").unwrap().to_vec(200_000);
+    let book = keymill_datasets::find("zipf-multibyte")
+        .unwrap()
+        .to_vec(200_000);
     let expected = oracle(text(&book));
     assert!(text(&stdout_of(&["count"], &book)) == expected);
     assert!(text(&stdout_of(&["count", "-"], &book)) == expected);
@@ -45,7 +59,10 @@ fn a_real_text_is_counted_as_the_standard_library_splits_it() {
 fn the_end_of_a_file_ends_a_token() {
     let folder = Folder::new();
     let (first, second) = (folder.file("1", "foo"), folder.file("2", "bar"));
-    assert_eq!(stdout_of(&["count", &first, &second], b""), b"bar\t1\nfoo\t1\n");
+    assert_eq!(
+        stdout_of(&["count", &first, &second], b""),
+        b"bar\t1\nfoo\t1\n"
+    );
     let both = stdout_of(&["count", &first, "-", &first], b"baz");
     assert_eq!(text(&both), "foo\t2\nbaz\t1\n");
 }
@@ -68,7 +85,10 @@ fn a_file_whose_name_is_a_pattern_is_that_file() {
     let folder = Folder::new();
     folder.file("[a].txt", "bracket");
     folder.file("a.txt", "letter");
-    assert_eq!(stdout_of(&["count", &folder.name("[a].txt")], b""), b"bracket\t1\n");
+    assert_eq!(
+        stdout_of(&["count", &folder.name("[a].txt")], b""),
+        b"bracket\t1\n"
+    );
 }
 
 #[test]
@@ -77,15 +97,25 @@ fn compressed_files_are_known_by_their_bytes() {
     let cases = [
         ("plain", b"to be or not to be".to_vec()),
         ("gzip", gzip(b"to be or not to be")),
-        ("two members", [gzip(b"to be or n"), gzip(b"ot to be")].concat()),
+        (
+            "two members",
+            [gzip(b"to be or n"), gzip(b"ot to be")].concat(),
+        ),
         ("zstd", zstd(b"to be or not to be")),
-        ("two frames", [zstd(b"to be or n"), zstd(b"ot to be")].concat()),
+        (
+            "two frames",
+            [zstd(b"to be or n"), zstd(b"ot to be")].concat(),
+        ),
     ];
     for (name, bytes) in cases {
         let file = folder.file(name, &bytes);
         let expected = "be\t2\nto\t2\nnot\t1\nor\t1\n";
         assert_eq!(text(&stdout_of(&["count", &file], b"")), expected, "{name}");
-        assert_eq!(text(&stdout_of(&["count"], &bytes)), expected, "{name} on standard input");
+        assert_eq!(
+            text(&stdout_of(&["count"], &bytes)),
+            expected,
+            "{name} on standard input"
+        );
     }
 }
 
@@ -121,5 +151,8 @@ fn odd_bytes_are_data() {
     let input = format!("{giant} \0 {giant}");
     let expected = format!("{giant}\t2\n\0\t1\n");
     assert!(text(&stdout_of(&["count", "--memory", "1MiB"], input.as_bytes())) == expected);
-    assert_eq!(stdout_of(&["count"], b"\xff\xfe \xff\xfe"), b"\xff\xfe\t2\n");
+    assert_eq!(
+        stdout_of(&["count"], b"\xff\xfe \xff\xfe"),
+        b"\xff\xfe\t2\n"
+    );
 }

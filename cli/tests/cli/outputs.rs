@@ -10,7 +10,10 @@ fn a_new_file_and_an_old_one_are_written() {
     let out = folder.name("out");
     for input in ["a", "b b"] {
         stdout_of(&["count", "-o", &out], input.as_bytes());
-        assert_eq!(fs::read(&out).unwrap(), stdout_of(&["count"], input.as_bytes()));
+        assert_eq!(
+            fs::read(&out).unwrap(),
+            stdout_of(&["count"], input.as_bytes())
+        );
     }
     assert_eq!(folder.names(), ["out"]);
 }
@@ -56,7 +59,12 @@ fn a_dash_is_standard_output() {
 fn datasets_are_made_in_files_too() {
     let folder = Folder::new();
     let path = folder.name("set");
-    stdout_of(&["datasets", "make", "zipf-30k", "--bytes", "64KiB", "-o", &path], b"");
+    stdout_of(
+        &[
+            "datasets", "make", "zipf-30k", "--bytes", "64KiB", "-o", &path,
+        ],
+        b"",
+    );
     let expected = keymill_datasets::find("zipf-30k").unwrap().to_vec(64 << 10);
     assert!(fs::read(&path).unwrap() == expected);
 }
@@ -80,7 +88,10 @@ mod unix {
         stdout_of(&["count", "-o", &folder.name("link")], b"a");
         assert!(folder.path("link").is_symlink());
         assert_eq!(fs::read_to_string(&target).unwrap(), "a\t1\n");
-        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(
+            fs::metadata(&target).unwrap().permissions().mode() & 0o777,
+            0o640
+        );
         assert_eq!(folder.names(), ["link", "target"]);
     }
 
@@ -95,13 +106,22 @@ mod unix {
     fn a_pipe_with_a_name_is_written_directly() {
         let folder = Folder::new();
         let pipe = folder.name("pipe");
-        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(
+            Command::new("mkfifo")
+                .arg(&pipe)
+                .status()
+                .unwrap()
+                .success()
+        );
         let mut child = keymill()
             .args(["count", "-o", &pipe, &folder.file("in", "a b a")])
             .spawn()
             .unwrap();
         let mut found = String::new();
-        File::open(&pipe).unwrap().read_to_string(&mut found).unwrap();
+        File::open(&pipe)
+            .unwrap()
+            .read_to_string(&mut found)
+            .unwrap();
         assert_eq!(found, "a\t2\nb\t1\n");
         assert_eq!(child.wait().unwrap().code(), Some(0));
         assert_eq!(folder.names(), ["in", "pipe"]);
@@ -126,14 +146,20 @@ mod unix {
             let full = File::options().write(true).open("/dev/full").unwrap();
             let output = keymill().args(arguments).stdout(full).output().unwrap();
             assert_eq!(output.status.code(), Some(1), "{arguments:?}");
-            assert!(text(&output.stderr).contains("standard output"), "{arguments:?}");
+            assert!(
+                text(&output.stderr).contains("standard output"),
+                "{arguments:?}"
+            );
         }
     }
 
     #[test]
     fn a_closed_pipe_ends_quietly() {
         let folder = Folder::new();
-        let unique = folder.file("unique", keymill_datasets::find("unique").unwrap().to_vec(4 << 20));
+        let unique = folder.file(
+            "unique",
+            keymill_datasets::find("unique").unwrap().to_vec(4 << 20),
+        );
         for arguments in [
             &["count", &unique][..],
             &["count", "--sort", "none", "--format", "json", &unique],
@@ -146,7 +172,9 @@ mod unix {
                 .spawn()
                 .unwrap();
             let mut line = String::new();
-            BufReader::with_capacity(64, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+            BufReader::with_capacity(64, child.stdout.take().unwrap())
+                .read_line(&mut line)
+                .unwrap();
             let output = child.wait_with_output().unwrap();
             assert!(!line.is_empty());
             assert_eq!(text(&output.stderr), "", "{arguments:?}");

@@ -6,14 +6,20 @@ use crate::command::{run, stdout_of, text};
 fn help_has_examples() {
     for arguments in [&["--help"][..], &["-h"], &["count", "--help"]] {
         let help = stdout_of(arguments, b"");
-        assert!(text(&help).contains("Examples:\n  keymill count book.txt"), "{arguments:?}");
+        assert!(
+            text(&help).contains("Examples:\n  keymill count book.txt"),
+            "{arguments:?}"
+        );
     }
 }
 
 #[test]
 fn the_version_is_the_crate_s() {
     let version = stdout_of(&["--version"], b"");
-    assert_eq!(text(&version), format!("keymill {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        text(&version),
+        format!("keymill {}\n", env!("CARGO_PKG_VERSION"))
+    );
 }
 
 #[test]
@@ -26,7 +32,10 @@ fn completions_know_the_commands() {
 
 #[test]
 fn man_pages_are_made_of_each_command() {
-    for (arguments, name) in [(&["man"][..], "keymill"), (&["man", "count"], "keymill\\-count")] {
+    for (arguments, name) in [
+        (&["man"][..], "keymill"),
+        (&["man", "count"], "keymill\\-count"),
+    ] {
         let page = stdout_of(arguments, b"");
         assert!(text(&page).contains(".SH NAME"), "{arguments:?}");
         assert!(text(&page).contains(name), "{arguments:?}: {}", text(&page));
@@ -38,7 +47,10 @@ fn datasets_are_listed_with_their_descriptions() {
     let list = stdout_of(&["datasets"], b"");
     assert_eq!(list, stdout_of(&["datasets", "list"], b""));
     let sets = keymill_datasets::all();
-    let lines: Vec<String> = sets.iter().map(|set| format!("{}\t{}", set.name, set.description)).collect();
+    let lines: Vec<String> = sets
+        .iter()
+        .map(|set| format!("{}\t{}", set.name, set.description))
+        .collect();
     assert_eq!(text(&list).lines().collect::<Vec<_>>(), lines);
 }
 
@@ -46,8 +58,15 @@ fn datasets_are_listed_with_their_descriptions() {
 fn devices_lists_what_is_missing_when_asked() {
     let here = stdout_of(&["devices"], b"");
     let all = stdout_of(&["devices", "--all"], b"");
-    let available: Vec<&str> = text(&all).lines().filter_map(|line| line.strip_suffix("\tavailable")).collect();
+    let available: Vec<&str> = text(&all)
+        .lines()
+        .filter_map(|line| line.strip_suffix("\tavailable"))
+        .collect();
     assert_eq!(text(&here).lines().collect::<Vec<_>>(), available);
-    assert!(text(&all).lines().any(|line| line.contains("\tmissing: needs ")));
+    assert!(
+        text(&all)
+            .lines()
+            .any(|line| line.contains("\tmissing: needs "))
+    );
     assert_eq!(run(&["devices"], b"").status.code(), Some(0));
 }

@@ -10,15 +10,33 @@ fn threads_and_memory_change_nothing() {
     let folder = Folder::new();
     for name in SETS {
         let Some(set) = keymill_datasets::find(name) else {
-            panic!("no data set {name}; there are {:?}", keymill_datasets::all().iter().map(|s| s.name).collect::<Vec<_>>());
+            panic!(
+                "no data set {name}; there are {:?}",
+                keymill_datasets::all()
+                    .iter()
+                    .map(|s| s.name)
+                    .collect::<Vec<_>>()
+            );
         };
         let file = folder.file(name, set.to_vec(2 << 20));
         for sort in ["count", "key"] {
             let expected = stdout_of(&["count", "--sort", sort, "--threads", "1", &file], b"");
             for threads in ["1", "2", "7"] {
                 for memory in ["1MiB", "8GiB"] {
-                    let arguments = ["count", "--sort", sort, "--threads", threads, "--memory", memory, &file];
-                    assert!(stdout_of(&arguments, b"") == expected, "{name}: {arguments:?}");
+                    let arguments = [
+                        "count",
+                        "--sort",
+                        sort,
+                        "--threads",
+                        threads,
+                        "--memory",
+                        memory,
+                        &file,
+                    ];
+                    assert!(
+                        stdout_of(&arguments, b"") == expected,
+                        "{name}: {arguments:?}"
+                    );
                 }
             }
         }
@@ -32,7 +50,10 @@ fn levels_change_nothing() {
         let bytes = keymill_datasets::find(name).unwrap().to_vec(300_000);
         let expected = stdout_of(&["count", "--level", "scalar"], &bytes);
         for level in text(&levels).lines() {
-            assert!(stdout_of(&["count", "--level", level], &bytes) == expected, "{name}: {level}");
+            assert!(
+                stdout_of(&["count", "--level", level], &bytes) == expected,
+                "{name}: {level}"
+            );
         }
     }
 }

@@ -13,14 +13,20 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 fn signal(child: &Child, name: &str) {
     let process = child.id().to_string();
-    let sent = Command::new("kill").args(["-s", name, &process]).status().unwrap();
+    let sent = Command::new("kill")
+        .args(["-s", name, &process])
+        .status()
+        .unwrap();
     assert!(sent.success());
 }
 
 /// Waits until the output's temporary file is there: by then the handler is, too.
 fn wait_for_temporary(folder: &Path) {
     let started = Instant::now();
-    while !names_in(folder).iter().any(|name| name.starts_with(".keymill-")) {
+    while !names_in(folder)
+        .iter()
+        .any(|name| name.starts_with(".keymill-"))
+    {
         assert!(started.elapsed() < PATIENCE, "no temporary file");
         thread::sleep(Duration::from_millis(1));
     }
@@ -54,7 +60,11 @@ fn an_interrupted_job_is_130_and_leaves_nothing() {
             let output = child.wait_with_output().unwrap();
             drop(feeding.join());
             assert_eq!(output.status.code(), Some(130), "{name}, fed: {is_fed}");
-            assert_eq!(str::from_utf8(&output.stderr), Ok(""), "{name}, fed: {is_fed}");
+            assert_eq!(
+                str::from_utf8(&output.stderr),
+                Ok(""),
+                "{name}, fed: {is_fed}"
+            );
             assert_eq!(folder.names(), [""; 0], "{name}, fed: {is_fed}");
         }
     }
@@ -78,8 +88,15 @@ fn an_interrupted_job_leaves_an_old_output_as_it_was() {
 #[test]
 fn a_job_that_waits_for_its_reader_can_be_interrupted() {
     let folder = Folder::new();
-    let unique = folder.file("unique", keymill_datasets::find("unique").unwrap().to_vec(4 << 20));
-    let mut child = keymill().args(["count", &unique]).stdout(Stdio::piped()).spawn().unwrap();
+    let unique = folder.file(
+        "unique",
+        keymill_datasets::find("unique").unwrap().to_vec(4 << 20),
+    );
+    let mut child = keymill()
+        .args(["count", &unique])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut first = [0];
     std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
     signal(&child, "INT");
@@ -91,7 +108,9 @@ fn making_a_data_set_can_be_interrupted() {
     let folder = Folder::new();
     let out = folder.name("set");
     let mut child = keymill()
-        .args(["datasets", "make", "zipf-30k", "--bytes", "1TiB", "-o", &out])
+        .args([
+            "datasets", "make", "zipf-30k", "--bytes", "1TiB", "-o", &out,
+        ])
         .spawn()
         .unwrap();
     wait_for_temporary(&folder.path(""));

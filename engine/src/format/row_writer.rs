@@ -4,6 +4,8 @@
 //! batches ─▶ pieces of some thousand rows ─▶ text, a thread per piece ─▶ out, in order
 //!                      (the next ones are made while these ─────────────▶ leave)
 //! ```
+//! Threads are those of the rayon pool that the writer is called in; outside of one it has its
+//! caller's alone.
 #![forbid(unsafe_code)]
 
 use std::io::Write;
@@ -142,7 +144,7 @@ fn format_piece(format: &impl RowFormat, piece: &Piece, out: &mut Lines) -> Resu
 #[cfg(feature = "parallel")]
 fn format_all(format: &impl RowFormat, pieces: &[Piece], made: &mut [Lines]) -> Result<()> {
     use rayon::prelude::*;
-    if pieces.len() < 2 {
+    if pieces.len() < 2 || !is_in_pool() {
         return format_in_turn(format, pieces, made);
     }
     pieces
@@ -168,11 +170,17 @@ fn join<A: Send, B: Send>(
     first: impl FnOnce() -> A + Send,
     second: impl FnOnce() -> B + Send,
 ) -> (A, B) {
-    if at_once {
+    if at_once && is_in_pool() {
         rayon::join(first, second)
     } else {
         (first(), second())
     }
+}
+
+/// Tells whether there are threads to share work with; asking for them elsewhere would start some.
+#[cfg(feature = "parallel")]
+fn is_in_pool() -> bool {
+    rayon::current_thread_index().is_some()
 }
 
 #[cfg(not(feature = "parallel"))]

@@ -172,6 +172,16 @@ fn every_format_round_trips_awkward_keys() {
     }
 }
 
+#[cfg(feature = "parallel")]
+#[test]
+fn every_format_writes_many_pieces_in_order_on_any_threads() {
+    for threads in [1, 2, 7] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.unwrap()
+            .install(every_format_writes_many_pieces_in_order);
+    }
+}
+
 #[test]
 fn every_format_writes_many_pieces_in_order() {
     let rows: Rows = (0..300_000u64)

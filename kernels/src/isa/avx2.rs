@@ -1,11 +1,17 @@
 //! AVX2 primitives: a block is two registers of 32 bytes.
 
 use core::arch::x86_64::{
-    __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_max_epu8, _mm256_min_epu8,
-    _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_setr_epi8, _mm256_shuffle_epi8,
+    __m256i, _mm_add_epi16, _mm_cvtepu8_epi16, _mm_loadl_epi64, _mm_set1_epi16, _mm_storeu_si128,
+    _mm256_and_si256, _mm256_castsi256_ps, _mm256_cmpeq_epi8, _mm256_cmpgt_epi32,
+    _mm256_cvtepu8_epi32, _mm256_loadu_si256, _mm256_max_epu8, _mm256_min_epu8,
+    _mm256_movemask_epi8, _mm256_movemask_ps, _mm256_or_si256, _mm256_permutevar8x32_epi32,
+    _mm256_set1_epi8, _mm256_set1_epi32, _mm256_setr_epi8, _mm256_setzero_si256,
+    _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_srli_epi32, _mm256_storeu_si256,
+    _mm256_sub_epi32,
 };
 
-use super::{BLOCK, Isa, Kernel};
+use super::lookup::ROWS;
+use super::{BLOCK, Isa, Kernel, split_from};
 use crate::Level;
 
 /// Proof that AVX2, BMI1 and BMI2 are there: only [`enter`] makes one.
@@ -25,6 +31,8 @@ pub(super) unsafe fn enter<K: Kernel>(kernel: K) -> K::Out {
 impl Isa for Avx2 {
     const LEVEL: Level = Level::Avx2;
     type Block = [__m256i; 2];
+    /// The smallest byte seen at each place.
+    type Zeros = [__m256i; 2];
 
     #[inline(always)]
     fn load(self, bytes: &[u8; BLOCK]) -> [__m256i; 2] {
@@ -81,9 +89,95 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn min(self, a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
+    fn no_zeros(self) -> [__m256i; 2] {
+        self.load(&[0xff; BLOCK])
+    }
+
+    #[inline(always)]
+    fn any_zeros(self, seen: [__m256i; 2]) -> bool {
+        self.equal(seen, 0) != 0
+    }
+
+    #[inline(always)]
+    fn note_zeros(self, a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
         // SAFETY: `self` proves AVX2.
         unsafe { [_mm256_min_epu8(a[0], b[0]), _mm256_min_epu8(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    fn positions(self, mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize {
+        let mut at = 0;
+        // SAFETY: `self` proves AVX2; a row holds 8 readable bytes. At most 8 places were filled
+        // for each byte before, so the 8 that a store writes fit.
+        unsafe {
+            let mut first = _mm_set1_epi16(base as i16);
+            for byte in 0..8 {
+                let bits = (mask >> (8 * byte)) as u8;
+                let row = _mm_loadl_epi64(ROWS[usize::from(bits)].as_ptr().cast());
+                let found = _mm_add_epi16(_mm_cvtepu8_epi16(row), first);
+                _mm_storeu_si128(out.as_mut_ptr().add(at).cast(), found);
+                first = _mm_add_epi16(first, _mm_set1_epi16(8));
+                at += bits.count_ones() as usize;
+            }
+        }
+        at
+    }
+
+    #[inline(always)]
+    fn split_class(
+        self,
+        least: u32,
+        spans: &[u32],
+        class: &mut [u32],
+        rest: &mut [u32],
+    ) -> (usize, usize) {
+        assert!(class.len() >= spans.len() + 16 && rest.len() >= spans.len() + 16);
+        let (eights, _) = spans.as_chunks::<8>();
+        let (mut classed, mut rests) = (0, 0);
+        for eight in eights {
+            // SAFETY: `self` proves AVX2; 8 spans are read. At most `spans.len()` spans were
+            // written before, and both outputs hold 16 more than that.
+            unsafe {
+                let span = _mm256_loadu_si256(eight.as_ptr().cast());
+                let start = _mm256_and_si256(span, _mm256_set1_epi32(0xffff));
+                let length = _mm256_sub_epi32(_mm256_srli_epi32::<16>(span), start);
+                let negative = _mm256_sub_epi32(_mm256_setzero_si256(), length);
+                let seven = _mm256_and_si256(negative, _mm256_set1_epi32(7));
+                let ready = _mm256_or_si256(start, _mm256_slli_epi32::<19>(seven));
+                let below = _mm256_sub_epi32(length, _mm256_set1_epi32(least as i32));
+                // Lengths are below 2^16, so signs and a signed comparison tell both sides apart.
+                let too_long = _mm256_cmpgt_epi32(below, _mm256_set1_epi32(7));
+                let other =
+                    _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_or_si256(too_long, below)));
+                compress(ready, !other as u8, class.as_mut_ptr().add(classed));
+                compress(span, other as u8, rest.as_mut_ptr().add(rests));
+                rests += other.count_ones() as usize;
+                classed += 8 - other.count_ones() as usize;
+            }
+        }
+        split_from(
+            8 * eights.len(),
+            least,
+            spans,
+            class,
+            rest,
+            (classed, rests),
+        )
+    }
+}
+
+/// Writes the lanes that `keep` names to the front of eight places at `out`.
+///
+/// # Safety
+///
+/// AVX2 must be there, and eight places at `out` writable.
+#[inline(always)]
+unsafe fn compress(lanes: __m256i, keep: u8, out: *mut u32) {
+    // SAFETY: the caller promises AVX2 and the places; a row holds 8 readable bytes.
+    unsafe {
+        let row = _mm_loadl_epi64(ROWS[usize::from(keep)].as_ptr().cast());
+        let order = _mm256_cvtepu8_epi32(row);
+        _mm256_storeu_si256(out.cast(), _mm256_permutevar8x32_epi32(lanes, order));
     }
 }
 

@@ -9,7 +9,7 @@ use core::arch::x86_64::{
     _mm512_srli_epi32, _mm512_storeu_si512, _mm512_sub_epi8, _mm512_sub_epi32,
 };
 
-use super::{BLOCK, Isa, Kernel, split_short_from};
+use super::{BLOCK, Isa, Kernel, split_from};
 use crate::Level;
 
 /// Proof that the level's AVX-512 features are there: only [`enter`] makes one.
@@ -58,6 +58,8 @@ static SPACE_BY_NIBBLE: [u8; BLOCK] = {
 impl Isa for Avx512 {
     const LEVEL: Level = Level::Avx512;
     type Block = __m512i;
+    /// The smallest byte seen at each place.
+    type Zeros = __m512i;
 
     #[inline(always)]
     fn load(self, bytes: &[u8; BLOCK]) -> __m512i {
@@ -106,7 +108,17 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn min(self, a: __m512i, b: __m512i) -> __m512i {
+    fn no_zeros(self) -> __m512i {
+        self.load(&[0xff; BLOCK])
+    }
+
+    #[inline(always)]
+    fn any_zeros(self, seen: __m512i) -> bool {
+        self.equal(seen, 0) != 0
+    }
+
+    #[inline(always)]
+    fn note_zeros(self, a: __m512i, b: __m512i) -> __m512i {
         // SAFETY: `self` proves AVX-512.
         unsafe { _mm512_min_epu8(a, b) }
     }
@@ -130,10 +142,16 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn split_short(self, spans: &[u32], short: &mut [u32], rest: &mut [u32]) -> (usize, usize) {
-        assert!(short.len() >= spans.len() + 16 && rest.len() >= spans.len() + 16);
+    fn split_class(
+        self,
+        least: u32,
+        spans: &[u32],
+        class: &mut [u32],
+        rest: &mut [u32],
+    ) -> (usize, usize) {
+        assert!(class.len() >= spans.len() + 16 && rest.len() >= spans.len() + 16);
         let whole = spans.len() & !15;
-        let (mut shorts, mut rests) = (0, 0);
+        let (mut classed, mut rests) = (0, 0);
         for sixteen in spans[..whole].chunks_exact(16) {
             // SAFETY: `self` proves AVX-512; 16 spans are read. At most `spans.len()` spans were
             // written before, and both outputs hold 16 more than that.
@@ -144,16 +162,19 @@ impl Isa for Avx512 {
                 let negative = _mm512_sub_epi32(start, end);
                 let seven = _mm512_set1_epi32(7);
                 let shift = _mm512_slli_epi32::<19>(_mm512_and_si512(negative, seven));
-                let below = _mm512_sub_epi32(_mm512_sub_epi32(end, start), _mm512_set1_epi32(1));
-                let is_short = _mm512_cmplt_epu32_mask(below, _mm512_set1_epi32(8));
-                let ready = _mm512_maskz_compress_epi32(is_short, _mm512_or_si512(start, shift));
-                let others = _mm512_maskz_compress_epi32(!is_short, span);
-                _mm512_storeu_si512(short.as_mut_ptr().add(shorts).cast(), ready);
+                let below = _mm512_sub_epi32(
+                    _mm512_sub_epi32(end, start),
+                    _mm512_set1_epi32(least as i32),
+                );
+                let is_classed = _mm512_cmplt_epu32_mask(below, _mm512_set1_epi32(8));
+                let ready = _mm512_maskz_compress_epi32(is_classed, _mm512_or_si512(start, shift));
+                let others = _mm512_maskz_compress_epi32(!is_classed, span);
+                _mm512_storeu_si512(class.as_mut_ptr().add(classed).cast(), ready);
                 _mm512_storeu_si512(rest.as_mut_ptr().add(rests).cast(), others);
-                shorts += is_short.count_ones() as usize;
-                rests += (!is_short).count_ones() as usize;
+                classed += is_classed.count_ones() as usize;
+                rests += (!is_classed).count_ones() as usize;
             }
         }
-        split_short_from(whole, spans, short, rest, (shorts, rests))
+        split_from(whole, least, spans, class, rest, (classed, rests))
     }
 }

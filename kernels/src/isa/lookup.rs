@@ -2,17 +2,17 @@
 
 use super::BLOCK;
 
-/// Row `b` holds the indices of the set bits of `b`, ascending.
-static ROWS: [[u16; 8]; 256] = rows();
+/// Row `b` holds the indices of the set bits of `b`, ascending, and then zeros.
+pub(super) static ROWS: [[u8; 8]; 256] = rows();
 
-const fn rows() -> [[u16; 8]; 256] {
-    let mut rows = [[0u16; 8]; 256];
+const fn rows() -> [[u8; 8]; 256] {
+    let mut rows = [[0; 8]; 256];
     let mut byte = 0;
     while byte < 256 {
         let (mut bit, mut at) = (0, 0);
         while bit < 8 {
             if byte >> bit & 1 == 1 {
-                rows[byte][at] = bit as u16;
+                rows[byte][at] = bit as u8;
                 at += 1;
             }
             bit += 1;
@@ -28,12 +28,15 @@ pub(super) fn positions(mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize {
     let mut at = 0usize;
     for byte in 0..8u16 {
         let bits = (mask >> (8 * byte)) as u8;
-        let row = &ROWS[usize::from(bits)];
-        // At most 8 indices per byte came before, so the row always fits.
-        let place = &mut out[at..at + 8];
-        for (slot, index) in place.iter_mut().zip(row) {
-            *slot = index.wrapping_add(base.wrapping_add(8 * byte));
-        }
+        let first = base.wrapping_add(8 * byte);
+        let row = ROWS[usize::from(bits)].map(|index| u16::from(index).wrapping_add(first));
+        // SAFETY: at most 8 places were filled for each byte before, so a row of 8 fits.
+        unsafe {
+            out.as_mut_ptr()
+                .add(at)
+                .cast::<[u16; 8]>()
+                .write_unaligned(row)
+        };
         at += bits.count_ones() as usize;
     }
     at

@@ -35,6 +35,8 @@ pub(crate) trait Isa: Copy {
     const LEVEL: Level;
     /// 64 bytes, in however many registers the level needs.
     type Block: Copy;
+    /// Whether a zero byte was seen, in whatever form the level keeps it.
+    type Zeros: Copy;
 
     /// Reads 64 bytes.
     fn load(self, bytes: &[u8; BLOCK]) -> Self::Block;
@@ -63,8 +65,14 @@ pub(crate) trait Isa: Copy {
     /// The bitwise or of two blocks; keeps "somewhere a high bit is set" over many of them.
     fn or(self, a: Self::Block, b: Self::Block) -> Self::Block;
 
-    /// The smaller byte of each pair; keeps "somewhere a byte is zero" over many blocks.
-    fn min(self, a: Self::Block, b: Self::Block) -> Self::Block;
+    /// Says that no zero byte was seen yet.
+    fn no_zeros(self) -> Self::Zeros;
+
+    /// Keeps "somewhere a byte is zero" over this block too; begins as [`Isa::no_zeros`].
+    fn note_zeros(self, seen: Self::Zeros, block: Self::Block) -> Self::Zeros;
+
+    /// Tells whether any of the noted blocks had a byte that is zero.
+    fn any_zeros(self, seen: Self::Zeros) -> bool;
 
     /// Writes `base +` the index of every set bit, ascending, and returns how many there are.
     ///
@@ -74,43 +82,57 @@ pub(crate) trait Isa: Copy {
         lookup::positions(mask, base, out)
     }
 
-    /// Cuts token spans into those of 1 to 8 bytes, made ready for a key load, and the others.
+    /// Cuts token spans into those of `least` to `least + 7` bytes, made ready for a key load, and
+    /// the others.
     ///
-    /// A span is `start | end << 16`. A short one becomes `start | shift << 16`, where `shift`
-    /// moves the token's last byte to the top of a `u64` read at `start`.
-    /// Returns how many went to `short` and to `rest`; both must hold `spans.len() + 16`.
+    /// A span is `start | end << 16`. One of the class becomes `start | shift << 16`, where `shift`
+    /// moves the token's last byte to the top of the `u64` that holds it, of those that follow each
+    /// other from `start` on; `least` must be 1 more than a multiple of 8.
+    /// Returns how many went to `class` and to `rest`; both must hold `spans.len() + 16`.
     #[inline(always)]
-    fn split_short(self, spans: &[u32], short: &mut [u32], rest: &mut [u32]) -> (usize, usize) {
-        split_short_from(0, spans, short, rest, (0, 0))
+    fn split_class(
+        self,
+        least: u32,
+        spans: &[u32],
+        class: &mut [u32],
+        rest: &mut [u32],
+    ) -> (usize, usize) {
+        split_from(0, least, spans, class, rest, (0, 0))
     }
 }
 
-/// The shift that belongs to a short span; see [`Isa::split_short`].
+/// A span made ready for a key load; see [`Isa::split_class`].
 #[inline(always)]
-fn short_entry(span: u32) -> u32 {
+fn ready(span: u32) -> u32 {
     let bits = (span.wrapping_sub(span >> 16) & 7) << 3;
     (span & 0xffff) | (bits << 16)
 }
 
-/// [`Isa::split_short`] for the spans from `first` on, one at a time and without a branch.
+/// [`Isa::split_class`] for the spans from `first` on, one at a time and without a branch.
 #[inline(always)]
-fn split_short_from(
+fn split_from(
     first: usize,
+    least: u32,
     spans: &[u32],
-    short: &mut [u32],
+    class: &mut [u32],
     rest: &mut [u32],
-    (mut shorts, mut rests): (usize, usize),
+    (mut classed, mut rests): (usize, usize),
 ) -> (usize, usize) {
-    assert!(short.len() >= spans.len() && rest.len() >= spans.len());
+    // Neither is beyond `first`, as each span before it went to one of the lists.
+    assert!(classed <= first && rests <= first);
+    assert!(class.len() >= spans.len() && rest.len() >= spans.len());
     for &span in &spans[first..] {
         let length = (span >> 16) - (span & 0xffff);
-        let is_short = usize::from(length.wrapping_sub(1) < 8);
-        short[shorts] = short_entry(span);
-        rest[rests] = span;
-        shorts += is_short;
-        rests += 1 - is_short;
+        let is_classed = usize::from(length.wrapping_sub(least) < 8);
+        // SAFETY: each list has grown by at most one a span, and holds one for every span.
+        unsafe {
+            *class.as_mut_ptr().add(classed) = ready(span);
+            *rest.as_mut_ptr().add(rests) = span;
+        }
+        classed += is_classed;
+        rests += 1 - is_classed;
     }
-    (shorts, rests)
+    (classed, rests)
 }
 
 /// An algorithm, written once over the primitives of a level.

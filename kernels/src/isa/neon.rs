@@ -31,6 +31,8 @@ static SPACE_BY_NIBBLE: [u8; 16] = [0x20, 0, 0, 0, 0, 0, 0, 0, 0, 9, 10, 11, 12,
 impl Isa for Neon {
     const LEVEL: Level = Level::Neon;
     type Block = [uint8x16_t; 4];
+    /// The smallest byte seen at each place.
+    type Zeros = [uint8x16_t; 4];
 
     #[inline(always)]
     fn load(self, bytes: &[u8; BLOCK]) -> [uint8x16_t; 4] {
@@ -86,7 +88,17 @@ impl Isa for Neon {
     }
 
     #[inline(always)]
-    fn min(self, a: [uint8x16_t; 4], b: [uint8x16_t; 4]) -> [uint8x16_t; 4] {
+    fn no_zeros(self) -> [uint8x16_t; 4] {
+        self.load(&[0xff; BLOCK])
+    }
+
+    #[inline(always)]
+    fn any_zeros(self, seen: [uint8x16_t; 4]) -> bool {
+        self.equal(seen, 0) != 0
+    }
+
+    #[inline(always)]
+    fn note_zeros(self, a: [uint8x16_t; 4], b: [uint8x16_t; 4]) -> [uint8x16_t; 4] {
         // SAFETY: `self` proves NEON.
         core::array::from_fn(|i| unsafe { vminq_u8(a[i], b[i]) })
     }

@@ -13,6 +13,8 @@ pub(super) struct Scalar;
 impl Isa for Scalar {
     const LEVEL: Level = Level::Scalar;
     type Block = [u64; 8];
+    /// Bit 7 of a byte is set where a zero was seen.
+    type Zeros = u64;
 
     #[inline(always)]
     fn load(self, bytes: &[u8; BLOCK]) -> [u64; 8] {
@@ -55,12 +57,21 @@ impl Isa for Scalar {
     }
 
     #[inline(always)]
-    fn min(self, a: [u64; 8], b: [u64; 8]) -> [u64; 8] {
-        // Only "is a byte zero" is ever asked of the result, so zero or 0xff will do.
-        core::array::from_fn(|i| {
-            let zeros = (zero_bytes(a[i]) | zero_bytes(b[i])) >> 7;
-            !(zeros * 0xff)
-        })
+    fn no_zeros(self) -> u64 {
+        0
+    }
+
+    #[inline(always)]
+    fn note_zeros(self, seen: u64, block: [u64; 8]) -> u64 {
+        // A borrow may mark a byte above a zero one too, which is all the same here.
+        block
+            .into_iter()
+            .fold(seen, |seen, word| seen | (word.wrapping_sub(ONES) & !word))
+    }
+
+    #[inline(always)]
+    fn any_zeros(self, seen: u64) -> bool {
+        seen & HIGHS != 0
     }
 }
 

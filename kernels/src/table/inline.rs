@@ -10,8 +10,8 @@ use crate::buffer::{HugeVec, Window};
 use bytemuck::Zeroable;
 
 /// A key that fits a slot; all zeros is not a key and marks a free slot.
-pub(crate) trait InlineKey: Copy + Eq + Zeroable {
-    /// Reads the key of an entry (see `Isa::split_short`; for a mid key, of its length less 8).
+pub(crate) trait InlineKey: Copy + Zeroable {
+    /// Reads the key of an entry (see `Isa::split_class`).
     fn load(window: Window<'_>, entry: u32) -> Self;
 
     /// The key with its padding behind its last byte: how it leaves a table.
@@ -22,6 +22,9 @@ pub(crate) trait InlineKey: Copy + Eq + Zeroable {
 
     /// A hash whose upper bits choose the slot.
     fn hash(self, multipliers: [u64; 2]) -> u64;
+
+    /// Tells whether two keys are the same, without a branch.
+    fn is(self, other: Self) -> bool;
 
     /// Tells whether this is no key.
     fn is_free(self) -> bool;
@@ -47,6 +50,11 @@ impl InlineKey for u64 {
     #[inline(always)]
     fn hash(self, multipliers: [u64; 2]) -> u64 {
         self.wrapping_mul(multipliers[0])
+    }
+
+    #[inline(always)]
+    fn is(self, other: Self) -> bool {
+        self == other
     }
 
     #[inline(always)]
@@ -77,6 +85,11 @@ impl InlineKey for [u64; 2] {
     fn hash(self, multipliers: [u64; 2]) -> u64 {
         let first = self[0].wrapping_mul(multipliers[0]);
         first.wrapping_add(self[1].wrapping_mul(multipliers[1]))
+    }
+
+    #[inline(always)]
+    fn is(self, other: Self) -> bool {
+        (self[0] ^ other[0]) | (self[1] ^ other[1]) == 0
     }
 
     #[inline(always)]
@@ -145,17 +158,25 @@ impl<K: InlineKey> InlineTable<K> {
     /// Counts the keys that were not found at home: next to it, or wherever they are.
     #[inline(always)]
     fn count_missed(&mut self, missed: &mut [K]) {
+        let misses = self.count_again::<1>(missed);
+        let misses = self.count_again::<2>(&mut missed[..misses]);
+        for &key in &missed[..misses] {
+            self.add(key, 1);
+        }
+    }
+
+    /// [`Self::count_hits`] over a list that is replaced by what is still missed.
+    #[inline(always)]
+    fn count_again<const STEP: usize>(&mut self, missed: &mut [K]) -> usize {
         let mut keys = [K::zeroed(); AHEAD];
         let (mut read, mut misses) = (0, 0);
         while read < missed.len() {
             let batch = AHEAD.min(missed.len() - read);
             keys[..batch].copy_from_slice(&missed[read..read + batch]);
             read += batch;
-            misses += self.count_hits::<1>(&keys[..batch], &mut missed[misses..]);
+            misses += self.count_hits::<STEP>(&keys[..batch], &mut missed[misses..]);
         }
-        for &key in &missed[..misses] {
-            self.add(key, 1);
-        }
+        misses
     }
 
     /// Adds one for every key that is found `STEP` slots from home, without a branch on whether it
@@ -177,7 +198,7 @@ impl<K: InlineKey> InlineTable<K> {
             // in bounds. `misses` grows by at most one a key, and the assert has made room.
             unsafe {
                 let slot = &mut *slots.add(place);
-                let hit = slot.key == key;
+                let hit = slot.key.is(key);
                 slot.count += u64::from(hit);
                 *missed.add(misses) = key;
                 misses += usize::from(!hit);
@@ -199,7 +220,7 @@ impl<K: InlineKey> InlineTable<K> {
         let mut index = home;
         loop {
             let slot = &mut self.slots[index];
-            if slot.key == key {
+            if slot.key.is(key) {
                 slot.count += count;
                 if slot.count > self.slots[home].count {
                     // The more frequent key gets the place where it is found at once. Whoever

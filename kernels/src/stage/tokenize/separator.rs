@@ -166,7 +166,7 @@ pub(super) struct Walk<'a, I: Isa, S> {
     open: Open,
     /// Bit 0 tells whether the byte before the block is the CR of a line end.
     before: u64,
-    least: I::Block,
+    zeros: I::Zeros,
 }
 
 impl<'a, I: Isa, S: Separator> Walk<'a, I, S> {
@@ -178,7 +178,7 @@ impl<'a, I: Isa, S: Separator> Walk<'a, I, S> {
             text,
             open: Open::default(),
             before: 0,
-            least: isa.load(&[b' '; BLOCK]),
+            zeros: isa.no_zeros(),
         }
     }
 
@@ -200,7 +200,7 @@ impl<'a, I: Isa, S: Separator> Walk<'a, I, S> {
     fn mark(&mut self, bytes: &[u8; BLOCK], valid: u64, base: usize) -> Marks {
         let isa = self.isa;
         let block = isa.load(bytes);
-        self.least = isa.min(self.least, block);
+        self.zeros = isa.note_zeros(self.zeros, block);
         let feed = isa.equal(block, b'\n') & valid;
         let feed_behind = u64::from(self.text.get(base + BLOCK) == Some(&b'\n'));
         let returns = isa.equal(block, b'\r') & (feed >> 1 | feed_behind << 63);
@@ -231,7 +231,7 @@ impl<'a, I: Isa, S: Separator> Walk<'a, I, S> {
 
     #[inline(always)]
     pub(super) fn has_nul(&self) -> bool {
-        self.isa.equal(self.least, 0) != 0
+        self.isa.any_zeros(self.zeros)
     }
 }
 

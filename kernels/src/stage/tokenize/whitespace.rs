@@ -128,7 +128,7 @@ struct Walk<I: Isa> {
     /// The first bits of the block that belong to a white-space character begun before.
     carry: u64,
     any: I::Block,
-    least: I::Block,
+    zeros: I::Zeros,
 }
 
 impl<I: Isa> Walk<I> {
@@ -140,7 +140,7 @@ impl<I: Isa> Walk<I> {
             before: 1,
             carry: 0,
             any: space,
-            least: space,
+            zeros: isa.no_zeros(),
         }
     }
 
@@ -169,7 +169,7 @@ impl<I: Isa> Walk<I> {
         let changes = separators ^ (separators << 1 | self.before);
         self.before = separators >> 63;
         self.any = isa.or(self.any, block);
-        self.least = isa.min(self.least, block);
+        self.zeros = isa.note_zeros(self.zeros, block);
         let place = &mut edges[self.edges..self.edges + BLOCK];
         let place = place.try_into().expect("the slice is a block long");
         self.edges += isa.positions(changes, base as u16, place);
@@ -180,7 +180,7 @@ impl<I: Isa> Walk<I> {
         Found {
             edges: self.edges,
             non_ascii: isa.has_non_ascii(self.any),
-            nul: isa.equal(self.least, 0) != 0,
+            nul: isa.any_zeros(self.zeros),
             overhang: self.carry.trailing_ones() as usize,
         }
     }

@@ -12,7 +12,7 @@ use keymill_kernels::stage::count::Counter;
 use crate::columns::{check_version, for_each_group, for_each_value};
 use crate::resources::{Reservation, Resources};
 use crate::spill::SpillSpace;
-use crate::{Error, ErrorKind, Result, TokenRule, parallel};
+use crate::{Error, ErrorKind, Limits, Result, TokenRule, parallel};
 use cut::cut;
 pub use drain::{BatchLimits, Batches, Drain, Order};
 use drain::{Content, Item};
@@ -113,11 +113,12 @@ impl CountOperator {
                 ),
             ));
         }
-        let counter = new_counter(rule, resources);
+        let counter = new_counter(rule, resources, resources.limits.flush_bytes);
+        let sizes = Sizes::new(resources, counter.bytes());
         Ok(Self {
             rule: rule.clone(),
-            sizes: Sizes::new(resources, counter.bytes()),
-            counter,
+            counter: new_counter(rule, resources, sizes.flush),
+            sizes,
             partitions: Partitions::default(),
             reservation: resources.memory.reservation(),
             setting: Setting {
@@ -328,11 +329,11 @@ impl CountOperator {
     fn push_text(&mut self, mut text: &[u8]) -> Result<()> {
         self.metrics.bytes += text.len() as u64;
         while !text.is_empty() {
-            let (piece, rest) = text.split_at(cut(&self.rule, text, self.sizes.piece));
+            let (piece, rest) = text.split_at(cut(&self.rule, text, self.sizes.look));
             self.counter.push(piece);
             // A record costs something even when it is empty.
             self.unsettled += piece.len() + 16;
-            if self.unsettled >= self.sizes.piece {
+            if self.unsettled >= self.sizes.look {
                 self.settle()?;
             }
             text = rest;
@@ -375,7 +376,7 @@ impl CountOperator {
     }
 
     fn replace_counter(&mut self) {
-        self.counter = new_counter(&self.rule, &self.setting.resources);
+        self.counter = new_counter(&self.rule, &self.setting.resources, self.sizes.flush);
         self.seen = (0, 0);
     }
 
@@ -486,7 +487,9 @@ impl CountOperator {
 struct Sizes {
     /// Bytes of a counter without groups.
     fresh: usize,
-    /// Bytes of text between two looks at the budget, and of groups that make a piece.
+    /// Bytes of text between two looks at the budget.
+    look: usize,
+    /// Bytes of groups that make a piece of a partition.
     piece: usize,
     /// Bytes of tables from which groups go to partitions.
     flush: usize,
@@ -499,10 +502,12 @@ impl Sizes {
     fn new(resources: &Resources, fresh: usize) -> Self {
         let limit = resources.memory.limit() / resources.threads.max(1);
         let share = (limit / 8).saturating_mul(7).max(8 * fresh);
+        let flush = resources.limits.flush_bytes.min(share / 4).max(2 * fresh);
         Self {
             fresh,
-            piece: (resources.limits.flush_bytes / 256).max(1),
-            flush: resources.limits.flush_bytes.min(share / 4).max(2 * fresh),
+            look: resources.limits.look_bytes.max(1),
+            flush,
+            piece: flush / resources.limits.partitions.max(1) / 2,
             share,
         }
     }
@@ -521,8 +526,13 @@ impl Metrics {
     }
 }
 
-fn new_counter(rule: &TokenRule, resources: &Resources) -> Counter {
-    Counter::new(resources.level, rule, &resources.limits, resources.seed)
+fn new_counter(rule: &TokenRule, resources: &Resources, flush_bytes: usize) -> Counter {
+    let limits = Limits {
+        flush_bytes,
+        bypass_bytes: resources.limits.bypass_bytes.min(flush_bytes / 2),
+        ..resources.limits
+    };
+    Counter::new(resources.level, rule, &limits, resources.seed)
 }
 
 fn too_many() -> Error {

@@ -7,6 +7,8 @@
 /// (a token across tiles, a table that grows, a partition that is flushed) is the common path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// Bytes that one thread reads and counts at a time; at least 1.
+    pub chunk_bytes: usize,
     /// Bytes that are tokenized before their tokens are counted; a multiple of 64, at most 32 KiB.
     pub tile_bytes: usize,
     /// Slots of a fresh table; a power of two.
@@ -28,6 +30,7 @@ pub struct Limits {
 impl Limits {
     /// What runs unless somebody asks otherwise.
     pub const DEFAULT: Self = Self {
+        chunk_bytes: 256 << 10,
         tile_bytes: 16 << 10,
         table_slots: 1 << 12,
         prefetch_bytes: 1 << 18,
@@ -40,6 +43,7 @@ impl Limits {
 
     /// So small that every edge is met on a few hundred bytes.
     pub const TINY: Self = Self {
+        chunk_bytes: 64,
         tile_bytes: 64,
         table_slots: 4,
         prefetch_bytes: 128,

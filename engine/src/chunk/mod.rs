@@ -1,0 +1,19 @@
+//! Chunks: the pieces of text that one thread takes at a time, cut where no token is cut.
+//!
+//! ```text
+//! file    |to be or n|ot to be th|at is      the reads
+//! chunks  |to be or |not to be |that is      what is pushed; the rest moves on
+//! ```
+#![forbid(unsafe_code)]
+
+mod block;
+mod boundary;
+mod ranges;
+mod reader;
+mod slices;
+
+pub(crate) use block::Block;
+pub(crate) use boundary::{Boundary, Cut, bytes_of_character_before};
+pub(crate) use ranges::Ranges;
+pub(crate) use reader::BlockReader;
+pub(crate) use slices::Slices;

@@ -1,0 +1,76 @@
+//! Who runs what: threads, the memory there is, and the loop that every worker turns.
+//!
+//! ```text
+//! splits ─▶ ranges ─▶ worker ─ push ─▶ operator ┐
+//!        └▶ stream ─▶ blocks ─▶ worker ─ push ─▶ operator ┴─ merge ─▶ drain
+//! ```
+#![forbid(unsafe_code)]
+
+mod board;
+mod crew;
+mod memory;
+mod pool;
+mod tally;
+mod worker;
+
+pub(crate) use memory::default_memory;
+pub(crate) use pool::Pool;
+pub(crate) use tally::Tally;
+
+use std::time::Instant;
+
+use crate::job::{CountJob, CountStream, Input, StreamParts};
+use crate::operator::{BatchLimits, CountOperator, Drain, Order};
+use crate::{Error, ErrorKind, Result, TokenRule};
+use crew::Crew;
+
+/// Runs a job: counts all of its input, and starts to drain the counts.
+pub(crate) fn run(job: CountJob, order: Order, limits: BatchLimits) -> Result<CountStream> {
+    let started = Instant::now();
+    let CountJob {
+        engine,
+        input,
+        options,
+        rule,
+        lowercase,
+    } = job;
+    let input = input?;
+    check_rule(&rule)?;
+    let mut resources = engine.resources();
+    resources.cancel = options.cancel.clone();
+    resources.threads = engine.pool().threads();
+    let crew = Crew::new(&resources, &rule, lowercase, &options.progress);
+    let (operators, mut tally) = match input {
+        Input::Source(source) => crew.count_source(&*source, engine.pool())?,
+        Input::Columns(columns) => crew.count_columns(columns, engine.pool())?,
+    };
+    let merging = Instant::now();
+    let (batches, counted) = engine.pool().install(|| {
+        let mut operator = CountOperator::merge_all(operators)?;
+        tally.merge_time = merging.elapsed();
+        let batches = operator.drain(Drain::All, order, limits)?;
+        Ok::<_, Error>((batches, operator.metrics()))
+    })?;
+    Ok(CountStream::new(StreamParts {
+        engine,
+        resources,
+        batches,
+        counted,
+        tally,
+        started,
+    }))
+}
+
+fn check_rule(rule: &TokenRule) -> Result<()> {
+    match rule {
+        TokenRule::Split(separator) | TokenRule::Field { separator, .. }
+            if separator.is_empty() =>
+        {
+            Err(Error::new(
+                ErrorKind::Config,
+                "the separator of a token rule is empty: give it a byte at least",
+            ))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,337 @@
+//! One worker: takes work, reads and cuts it, pushes it into an operator of its own.
+#![forbid(unsafe_code)]
+
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use arrow_array::{Array, ArrayRef};
+
+use super::board::{Board, HandOver, OpenBytes, OpenSplit, Work};
+use super::crew::Crew;
+use super::tally::Tally;
+use keymill_kernels::stage::lowercase::lowercase;
+
+use crate::chunk::{Block, BlockReader, Ranges, Slices};
+use crate::columns::for_each_value;
+use crate::operator::CountOperator;
+use crate::source::{ByteStream, Columns, Offset, ReadAt, Source, Split, SplitBytes, cannot_read};
+use crate::{Error, ErrorKind, Result};
+
+/// Chunks in a range: enough that looking for its ends costs nothing.
+const CHUNKS_PER_RANGE: u64 = 32;
+
+/// Bytes of a range at least, so that separators are shorter.
+const LEAST_RANGE: u64 = 256;
+
+/// Rows of an array that are pushed at a time.
+const ROWS_PER_PUSH: usize = 1 << 14;
+
+/// A worker with its operator and its block.
+pub(super) struct Worker<'a> {
+    crew: &'a Crew<'a>,
+    operator: CountOperator,
+    workers: usize,
+    block: Option<Block>,
+    /// Text in lower case.
+    lowered: Vec<u8>,
+    tally: Tally,
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(crew: &'a Crew<'a>, operator: CountOperator, workers: usize) -> Self {
+        Self {
+            crew,
+            operator,
+            workers,
+            block: None,
+            lowered: Vec::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// What was counted.
+    pub(super) fn finish(self) -> (CountOperator, Tally) {
+        (self.operator, self.tally)
+    }
+
+    /// Takes work until there is none.
+    pub(super) fn count_splits<'s>(
+        &mut self,
+        source: &'s dyn Source,
+        splits: &'s [Split],
+        board: &Board<'s>,
+    ) -> Result<()> {
+        loop {
+            match board.take() {
+                Work::Done => return Ok(()),
+                Work::Block(block) => {
+                    self.push(block.text())?;
+                    board.recycle(block);
+                }
+                Work::Range(split, index) => self.count_range(&split, index)?,
+                Work::Split(index) => {
+                    let opener = Opener(board);
+                    self.count_split(source, &splits[index], opener)?;
+                }
+            }
+        }
+    }
+
+    /// Opens a split, and counts it or puts its ranges up.
+    fn count_split<'s>(
+        &mut self,
+        source: &'s dyn Source,
+        split: &'s Split,
+        opener: Opener<'_, 's>,
+    ) -> Result<()> {
+        let bytes = source.read(split, Offset::START..source.latest(split)?)?;
+        let (bytes, size) = match bytes {
+            SplitBytes::Stream(stream) => return self.count_stream(split, stream, &opener),
+            SplitBytes::Memory(bytes) => (OpenBytes::Memory(bytes), bytes.len() as u64),
+            SplitBytes::At(bytes) => {
+                let size = bytes.size();
+                (OpenBytes::At(bytes), size)
+            }
+        };
+        let step = self.range_bytes(size);
+        let open = Arc::new(OpenSplit {
+            name: split.name(),
+            bytes,
+            ranges: Ranges::new(size, step),
+        });
+        if open.ranges.len() > 1 {
+            opener.0.put_up(open);
+            return Ok(());
+        }
+        drop(opener);
+        self.count_range(&open, 0)
+    }
+
+    /// Ranges small enough that all workers end at about the same time.
+    fn range_bytes(&self, size: u64) -> u64 {
+        if self.workers == 1 {
+            return size.max(1);
+        }
+        let chunk = self.crew.resources.limits.chunk_bytes as u64;
+        let even = size / (4 * self.workers as u64);
+        even.clamp(chunk, chunk * CHUNKS_PER_RANGE).max(LEAST_RANGE)
+    }
+
+    fn count_range(&mut self, split: &OpenSplit<'_>, index: usize) -> Result<()> {
+        let boundary = &self.crew.boundary;
+        match &split.bytes {
+            OpenBytes::Memory(text) => {
+                let range = split.ranges.range(index, boundary, |into, at| {
+                    into.copy_from_slice(&text[at as usize..][..into.len()]);
+                    Ok(())
+                })?;
+                let text = &text[range.start as usize..range.end as usize];
+                let chunk_bytes = self.crew.resources.limits.chunk_bytes;
+                for chunk in Slices::new(text, boundary, chunk_bytes) {
+                    self.crew.progress.add(chunk.len() as u64);
+                    self.push(chunk)?;
+                }
+                Ok(())
+            }
+            OpenBytes::At(file) => {
+                let range = split.ranges.range(index, boundary, |into, at| {
+                    self.crew.resources.cancel.check()?;
+                    read_exactly(&**file, split.name, into, at)
+                })?;
+                self.count_file(&**file, split.name, range.start, range.end)
+            }
+        }
+    }
+
+    /// Counts a part of a file that both ends of which are token boundaries.
+    fn count_file(&mut self, file: &dyn ReadAt, name: &str, from: u64, to: u64) -> Result<()> {
+        let crew = self.crew;
+        let chunk_bytes = self.block_bytes(to - from);
+        let mut block = self.take_block(chunk_bytes);
+        let mut reader = BlockReader::new(&crew.boundary, chunk_bytes);
+        let mut at = from;
+        loop {
+            let started = Instant::now();
+            let more = reader.next(&mut block, |into| {
+                let left = usize::try_from(to - at).unwrap_or(usize::MAX);
+                let room = into.len().min(left);
+                if room == 0 {
+                    return Ok(0);
+                }
+                crew.resources.cancel.check()?;
+                let bytes = read_some(file, name, &mut into[..room], at)?;
+                at += bytes as u64;
+                crew.progress.add(bytes as u64);
+                Ok(bytes)
+            })?;
+            self.tally.read_time += started.elapsed();
+            if !more {
+                self.block = Some(block);
+                return Ok(());
+            }
+            self.push(block.text())?;
+        }
+    }
+
+    /// Reads a stream into blocks; counts them, or lets others do it.
+    fn count_stream(
+        &mut self,
+        split: &Split,
+        mut stream: ByteStream<'_>,
+        opener: &Opener<'_, '_>,
+    ) -> Result<()> {
+        let crew = self.crew;
+        let board = opener.0;
+        let chunk_bytes = crew.resources.limits.chunk_bytes;
+        let mut block = self.take_block(chunk_bytes);
+        let mut reader = BlockReader::new(&crew.boundary, chunk_bytes);
+        let mut taken = 0;
+        loop {
+            let started = Instant::now();
+            let mut decoded = 0;
+            let more = reader.next(&mut block, |into| {
+                crew.resources.cancel.check()?;
+                let bytes = read_stream(&mut stream, split.name(), into)?;
+                decoded += bytes as u64;
+                Ok(bytes)
+            })?;
+            let now = stream.taken().unwrap_or(taken + decoded);
+            crew.progress.add(now - taken);
+            taken = now;
+            self.tally.read_time += started.elapsed();
+            if !more {
+                self.block = Some(block);
+                return Ok(());
+            }
+            let make = || Block::new(chunk_bytes, &crew.resources.memory);
+            block = match board.hand_over(block, make) {
+                HandOver::Given(empty) => empty,
+                HandOver::Kept(full) => {
+                    self.push(full.text())?;
+                    full
+                }
+            };
+            if board.has_failed() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes arrays until there are none.
+    pub(super) fn count_arrays(
+        &mut self,
+        columns: &Mutex<Columns>,
+        board: &Board<'_>,
+    ) -> Result<()> {
+        while !board.has_failed() {
+            let next = columns
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .next();
+            let Some(array) = next else { break };
+            self.count_array(&array?)?;
+        }
+        Ok(())
+    }
+
+    fn count_array(&mut self, array: &ArrayRef) -> Result<()> {
+        for start in (0..array.len()).step_by(ROWS_PER_PUSH) {
+            self.crew.resources.cancel.check()?;
+            let rows = ROWS_PER_PUSH.min(array.len() - start);
+            let started = Instant::now();
+            let array = array.slice(start, rows);
+            if self.crew.lowercase {
+                for_each_value(&array, |value| self.push_lowered(value))?;
+            } else {
+                self.operator.push_array(&array)?;
+            }
+            self.tally.count_time += started.elapsed();
+            self.tally.rows += rows as u64;
+            self.tally.chunks += 1;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, text: &[u8]) -> Result<()> {
+        self.crew.resources.cancel.check()?;
+        let started = Instant::now();
+        if self.crew.lowercase {
+            self.push_lowered(text)?;
+        } else {
+            self.operator.push(text)?;
+        }
+        self.tally.count_time += started.elapsed();
+        self.tally.bytes += text.len() as u64;
+        self.tally.chunks += 1;
+        Ok(())
+    }
+
+    /// Pushes text in lower case: no token is cut by it, as no chunk cuts a character.
+    fn push_lowered(&mut self, text: &[u8]) -> Result<()> {
+        self.lowered.clear();
+        lowercase(self.crew.resources.level, text, &mut self.lowered);
+        self.operator.push(&self.lowered)
+    }
+
+    /// A small file needs a small block alone.
+    fn block_bytes(&self, size: u64) -> usize {
+        let chunk_bytes = self.crew.resources.limits.chunk_bytes;
+        usize::try_from(size).map_or(chunk_bytes, |size| size.clamp(1, chunk_bytes))
+    }
+
+    fn take_block(&mut self, bytes: usize) -> Block {
+        self.block
+            .take()
+            .unwrap_or_else(|| Block::new(bytes, &self.crew.resources.memory))
+    }
+}
+
+/// A worker that may yet put work up; others wait for it.
+struct Opener<'b, 's>(&'b Board<'s>);
+
+impl Drop for Opener<'_, '_> {
+    fn drop(&mut self) {
+        self.0.opened();
+    }
+}
+
+fn read_exactly(file: &dyn ReadAt, name: &str, into: &mut [u8], at: u64) -> Result<()> {
+    let mut filled = 0;
+    while filled < into.len() {
+        filled += read_some(file, name, &mut into[filled..], at + filled as u64)?;
+    }
+    Ok(())
+}
+
+/// Reads some bytes that must be there.
+fn read_some(file: &dyn ReadAt, name: &str, into: &mut [u8], at: u64) -> Result<usize> {
+    loop {
+        match file.read_at(into, at) {
+            Ok(0) => return Err(shrunk(name, at, file.size())),
+            Ok(bytes) => return Ok(bytes),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(cannot_read(name, error)),
+        }
+    }
+}
+
+fn read_stream(stream: &mut ByteStream<'_>, name: &str, into: &mut [u8]) -> Result<usize> {
+    loop {
+        match stream.read(into) {
+            Ok(bytes) => return Ok(bytes),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(cannot_read(name, error)),
+        }
+    }
+}
+
+fn shrunk(name: &str, at: u64, size: u64) -> Error {
+    Error::new(
+        ErrorKind::Source,
+        format!(
+            "`{name}` became shorter while it was read: it ends at byte {at} of {size}; \
+             run again when nothing writes to it"
+        ),
+    )
+}

@@ -1,0 +1,124 @@
+//! Counts, batch by batch.
+#![forbid(unsafe_code)]
+
+use std::time::{Duration, Instant};
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+
+use super::{JobMetrics, StageMetrics};
+use crate::columns::count_schema;
+use crate::driver::Tally;
+use crate::engine::Engine;
+use crate::operator::{Batches, Metrics};
+use crate::{Resources, Result};
+
+/// The counts of a job as batches of `key` (binary view) and `count` (`u64`).
+pub struct CountStream {
+    parts: StreamParts,
+    ended: bool,
+    rows: u64,
+    batches: u64,
+    drain_time: Duration,
+    elapsed: Duration,
+}
+
+/// What a stream is made of.
+pub(crate) struct StreamParts {
+    pub(crate) engine: Engine,
+    pub(crate) resources: Resources,
+    pub(crate) batches: Batches,
+    pub(crate) counted: Metrics,
+    pub(crate) tally: Tally,
+    pub(crate) started: Instant,
+}
+
+impl CountStream {
+    pub(crate) fn new(parts: StreamParts) -> Self {
+        Self {
+            ended: false,
+            rows: 0,
+            batches: 0,
+            drain_time: Duration::ZERO,
+            elapsed: parts.started.elapsed(),
+            parts,
+        }
+    }
+
+    /// The columns of every batch.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        count_schema()
+    }
+
+    /// What the job did up to now.
+    #[must_use]
+    pub fn metrics(&self) -> JobMetrics {
+        let StreamParts { tally, counted, .. } = &self.parts;
+        let stage = |name, bytes, rows, time, chunks| StageMetrics {
+            name,
+            bytes,
+            rows,
+            time,
+            chunks,
+        };
+        JobMetrics {
+            stages: vec![
+                stage(
+                    "read",
+                    tally.bytes,
+                    tally.rows,
+                    tally.read_time,
+                    tally.chunks,
+                ),
+                stage(
+                    "count",
+                    tally.bytes,
+                    counted.tokens,
+                    tally.count_time,
+                    tally.chunks,
+                ),
+                stage("merge", 0, 0, tally.merge_time, 1),
+                stage("drain", 0, self.rows, self.drain_time, self.batches),
+            ],
+            elapsed: self.elapsed,
+            tokens: counted.tokens,
+            rejected: counted.rejected,
+            groups: self.rows,
+            spilled_bytes: counted.spilled_bytes,
+            cpu_chunks: tally.chunks,
+            gpu_chunks: 0,
+        }
+    }
+
+    fn pull(&mut self) -> Option<Result<RecordBatch>> {
+        if let Err(error) = self.parts.resources.cancel.check() {
+            return Some(Err(error));
+        }
+        let StreamParts {
+            engine, batches, ..
+        } = &mut self.parts;
+        engine.pool().install(|| batches.next())
+    }
+}
+
+impl Iterator for CountStream {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let started = Instant::now();
+        let batch = self.pull();
+        if let Some(Ok(batch)) = &batch {
+            self.rows += batch.num_rows() as u64;
+            self.batches += 1;
+        } else {
+            self.ended = true;
+        }
+        self.drain_time += started.elapsed();
+        self.elapsed = self.parts.started.elapsed();
+        batch
+    }
+}

@@ -1,0 +1,99 @@
+//! Text that is to be cut into tokens.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use super::{CountJob, Progress};
+use crate::engine::Engine;
+use crate::source::{Columns, Source};
+use crate::{Cancel, Result, TokenRule};
+
+/// Where a job's text comes from.
+pub(crate) enum Input {
+    Source(Arc<dyn Source>),
+    Columns(Columns),
+}
+
+impl Input {
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Source(source) => source.describe(),
+            Self::Columns(columns) => columns.describe(),
+        }
+    }
+}
+
+/// How a job is watched and stopped.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) cancel: Cancel,
+    pub(crate) progress: Progress,
+}
+
+/// A job that has text; [`TextJob::tokenize`] says what its tokens are.
+#[must_use = "a job does nothing before it is collected or streamed"]
+pub struct TextJob {
+    engine: Engine,
+    input: Result<Input>,
+    options: Options,
+}
+
+impl TextJob {
+    pub(crate) fn new(engine: Engine, input: Result<Input>) -> Self {
+        Self {
+            engine,
+            input,
+            options: Options::default(),
+        }
+    }
+
+    /// Lets a flag stop the job, within a tenth of a second.
+    pub fn cancel(mut self, cancel: &Cancel) -> Self {
+        self.options.cancel = cancel.clone();
+        self
+    }
+
+    /// Shows how far the job is, to whoever holds a clone of `progress`.
+    pub fn progress(mut self, progress: &Progress) -> Self {
+        self.options.progress = progress.clone();
+        self
+    }
+
+    /// Cuts the text into tokens.
+    pub fn tokenize(self, rule: TokenRule) -> TokenJob {
+        TokenJob {
+            text: self,
+            rule,
+            lowercase: false,
+        }
+    }
+}
+
+/// A job that has tokens; [`TokenJob::count_by_key`] counts equal ones.
+#[must_use = "a job does nothing before it is collected or streamed"]
+pub struct TokenJob {
+    text: TextJob,
+    rule: TokenRule,
+    lowercase: bool,
+}
+
+impl TokenJob {
+    /// Makes the text lower case before it is cut into tokens, character by character.
+    ///
+    /// A separator with capital letters is then found nowhere.
+    pub fn lowercase(mut self) -> Self {
+        self.lowercase = true;
+        self
+    }
+
+    /// Counts equal tokens.
+    pub fn count_by_key(self) -> CountJob {
+        CountJob {
+            engine: self.text.engine,
+            input: self.text.input,
+            options: self.text.options,
+            rule: self.rule,
+            lowercase: self.lowercase,
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The token rules as expressions: `whitespace()`, `split(b",")`, `field(2, b',')`.
+#![forbid(unsafe_code)]
+
+use std::num::NonZeroUsize;
+
+use crate::TokenRule;
+
+/// Tokens between Unicode white space.
+///
+/// # Examples
+///
+/// ```
+/// use keymill::prelude::*;
+///
+/// assert_eq!(whitespace(), TokenRule::default());
+/// ```
+#[must_use]
+pub fn whitespace() -> TokenRule {
+    TokenRule::Whitespace
+}
+
+/// Tokens between separators within each line; empty ones are kept.
+#[must_use]
+pub fn split(separator: impl Separator) -> TokenRule {
+    TokenRule::Split(separator.into_bytes())
+}
+
+/// Runs of letters, marks and digits.
+#[must_use]
+pub fn words() -> TokenRule {
+    TokenRule::Words
+}
+
+/// Whole lines.
+#[must_use]
+pub fn lines() -> TokenRule {
+    TokenRule::Lines
+}
+
+/// One field of each line, counting from 1 as `cut` does.
+///
+/// # Panics
+///
+/// If `index` is 0.
+///
+/// # Examples
+///
+/// ```
+/// use keymill::prelude::*;
+///
+/// let counts = Engine::new()?
+///     .read_bytes("a,x\nb,y\nc,x\n")
+///     .tokenize(field(2, b','))
+///     .count_by_key()
+///     .collect()?;
+/// assert_eq!(counts.get("x"), Some(2));
+/// # Ok::<(), keymill::Error>(())
+/// ```
+#[must_use]
+pub fn field(index: usize, separator: impl Separator) -> TokenRule {
+    TokenRule::Field {
+        index: NonZeroUsize::new(index).expect("fields are counted from 1"),
+        separator: separator.into_bytes(),
+    }
+}
+
+/// What may stand between two tokens: a byte, or bytes.
+pub trait Separator {
+    /// The bytes.
+    fn into_bytes(self) -> Box<[u8]>;
+}
+
+impl Separator for u8 {
+    fn into_bytes(self) -> Box<[u8]> {
+        Box::new([self])
+    }
+}
+
+impl Separator for &[u8] {
+    fn into_bytes(self) -> Box<[u8]> {
+        self.into()
+    }
+}
+
+impl<const N: usize> Separator for &[u8; N] {
+    fn into_bytes(self) -> Box<[u8]> {
+        self.as_slice().into()
+    }
+}
+
+impl Separator for &str {
+    fn into_bytes(self) -> Box<[u8]> {
+        self.as_bytes().into()
+    }
+}
+
+impl Separator for Vec<u8> {
+    fn into_bytes(self) -> Box<[u8]> {
+        self.into()
+    }
+}

@@ -1,0 +1,188 @@
+//! gzip and zstd, known by their first bytes; every member and frame is read.
+#![forbid(unsafe_code)]
+
+use std::io::{self, BufReader, Cursor, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::ByteStream;
+use crate::{Error, ErrorKind, Result};
+
+/// How many first bytes tell a compression.
+const MAGIC_BYTES: usize = 4;
+
+/// Compressed bytes that are read at a time.
+const BUFFER: usize = 64 << 10;
+
+/// How a stream is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl Compression {
+    /// Knows a compression by the first bytes of the stream.
+    pub(crate) fn of(first: &[u8]) -> Self {
+        match first {
+            [0x1f, 0x8b, 0x08, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            // A frame that zstd skips may come first.
+            [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            _ => Self::None,
+        }
+    }
+}
+
+/// Reads the first bytes of a stream, and gives what the whole stream decompresses to.
+pub(crate) fn decompressed<'a>(
+    mut reader: impl Read + Send + 'a,
+    name: &str,
+) -> Result<ByteStream<'a>> {
+    let mut first = [0; MAGIC_BYTES];
+    let mut filled = 0;
+    while filled < MAGIC_BYTES {
+        match reader.read(&mut first[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(cannot_read(name, error)),
+        }
+    }
+    let compression = Compression::of(&first[..filled]);
+    let whole = Cursor::new(first).take(filled as u64).chain(reader);
+    decoder(compression, whole, name)
+}
+
+/// The error of a read that failed.
+pub(crate) fn cannot_read(name: &str, cause: io::Error) -> Error {
+    match cause.downcast::<Error>() {
+        Ok(error) => error,
+        Err(cause) => {
+            Error::new(ErrorKind::Source, format!("`{name}` cannot be read")).with_source(cause)
+        }
+    }
+}
+
+/// The compressed bytes, counted as they are taken.
+type Taken<R> = BufReader<Counted<R>>;
+
+fn decoder<'a>(
+    compression: Compression,
+    stream: impl Read + Send + 'a,
+    name: &str,
+) -> Result<ByteStream<'a>> {
+    let bytes = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&bytes);
+    let counted = Counted { stream, bytes };
+    let reader: Box<dyn Read + Send + 'a> = match compression {
+        Compression::None => return Ok(ByteStream::new(counted.stream)),
+        Compression::Gzip => gzip(BufReader::with_capacity(BUFFER, counted), name)?,
+        Compression::Zstd => zstd(BufReader::with_capacity(BUFFER, counted), name)?,
+    };
+    Ok(ByteStream::new(reader).counting(counter))
+}
+
+#[cfg(feature = "gzip")]
+fn gzip<'a>(stream: Taken<impl Read + Send + 'a>, name: &str) -> Result<Box<dyn Read + Send + 'a>> {
+    Ok(Box::new(Checked {
+        decoder: flate2::bufread::MultiGzDecoder::new(stream),
+        place: |decoder| place(decoder.get_ref()),
+        name: name.to_owned(),
+        form: "gzip",
+    }))
+}
+
+#[cfg(not(feature = "gzip"))]
+fn gzip<'a>(_: Taken<impl Read + Send + 'a>, name: &str) -> Result<Box<dyn Read + Send + 'a>> {
+    Err(not_built_in(name, "gzip"))
+}
+
+#[cfg(feature = "zstd")]
+fn zstd<'a>(stream: Taken<impl Read + Send + 'a>, name: &str) -> Result<Box<dyn Read + Send + 'a>> {
+    let decoder = zstd::Decoder::with_buffer(stream).map_err(|cause| cannot_read(name, cause))?;
+    Ok(Box::new(Checked {
+        decoder,
+        place: |decoder| place(decoder.get_ref()),
+        name: name.to_owned(),
+        form: "zstd",
+    }))
+}
+
+#[cfg(not(feature = "zstd"))]
+fn zstd<'a>(_: Taken<impl Read + Send + 'a>, name: &str) -> Result<Box<dyn Read + Send + 'a>> {
+    Err(not_built_in(name, "zstd"))
+}
+
+#[cfg(not(all(feature = "gzip", feature = "zstd")))]
+fn not_built_in(name: &str, form: &str) -> Error {
+    Error::new(
+        ErrorKind::Config,
+        format!("`{name}` is {form}, and this build lacks the feature `{form}`"),
+    )
+}
+
+/// Where in the compressed stream a decoder is.
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+fn place<R: Read>(stream: &Taken<R>) -> u64 {
+    let read = stream.get_ref().bytes.load(Ordering::Relaxed);
+    read - stream.buffer().len() as u64
+}
+
+/// Counts the bytes that are read through it.
+struct Counted<R> {
+    stream: R,
+    bytes: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.stream.read(into)?;
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        Ok(bytes)
+    }
+}
+
+/// A decoder whose errors name the stream and the place.
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+struct Checked<D> {
+    decoder: D,
+    place: fn(&D) -> u64,
+    name: String,
+    form: &'static str,
+}
+
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+impl<D: Read> Read for Checked<D> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.decoder.read(into).map_err(|cause| {
+            let of_system = cause.raw_os_error().is_some();
+            if of_system || cause.kind() == io::ErrorKind::Interrupted {
+                return cause;
+            }
+            io::Error::other(broken(
+                &self.name,
+                self.form,
+                (self.place)(&self.decoder),
+                cause,
+            ))
+        })
+    }
+}
+
+/// The error of a stream that does not decompress.
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+fn broken(name: &str, form: &str, place: u64, cause: io::Error) -> Error {
+    let what = match cause.kind() {
+        io::ErrorKind::UnexpectedEof => "ends too early",
+        _ => "is broken",
+    };
+    Error::new(
+        ErrorKind::Format,
+        format!(
+            "`{name}`: its {form} data {what}, at compressed byte {place}; is the file complete?"
+        ),
+    )
+    .with_source(cause)
+}

@@ -1,0 +1,76 @@
+//! A stream that can be read once: standard input, a socket, a pipe.
+#![forbid(unsafe_code)]
+
+use std::io::Read;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use super::compressed::decompressed;
+use super::{ByteStream, Offset, Source, Split, SplitBytes};
+use crate::{Error, ErrorKind, Result};
+
+/// A stream that can be read once, and not again.
+pub struct ReaderSource {
+    name: String,
+    reader: Mutex<Option<Box<dyn Read + Send>>>,
+    as_is: bool,
+}
+
+impl ReaderSource {
+    /// The source of a stream; gzip and zstd are known by their first bytes.
+    #[must_use]
+    pub fn new(reader: impl Read + Send + 'static) -> Self {
+        Self {
+            name: "stream".to_owned(),
+            reader: Mutex::new(Some(Box::new(reader))),
+            as_is: false,
+        }
+    }
+
+    /// Gives it a name that messages show.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Takes the bytes as they are, compressed or not.
+    #[must_use]
+    pub fn as_is(mut self) -> Self {
+        self.as_is = true;
+        self
+    }
+}
+
+impl Source for ReaderSource {
+    fn describe(&self) -> String {
+        self.name.clone()
+    }
+
+    fn splits(&self) -> Result<Vec<Split>> {
+        Ok(vec![Split::new(0, self.name.clone())])
+    }
+
+    /// The end of the stream, wherever that will be.
+    fn latest(&self, _split: &Split) -> Result<Offset> {
+        Ok(Offset::at(u64::MAX))
+    }
+
+    fn read(&self, _split: &Split, _range: Range<Offset>) -> Result<SplitBytes<'_>> {
+        let taken = self
+            .reader
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(reader) = taken else {
+            return Err(Error::new(
+                ErrorKind::Source,
+                format!("`{}` was read already and cannot be read again", self.name),
+            ));
+        };
+        if self.as_is {
+            return Ok(SplitBytes::Stream(ByteStream::new(reader)));
+        }
+        decompressed(reader, &self.name).map(SplitBytes::Stream)
+    }
+}

@@ -1,0 +1,63 @@
+//! Whole jobs: every source, thread count and chunk size gives the oracle's answer.
+#![forbid(unsafe_code)]
+
+#[path = "jobs/columns.rs"]
+mod columns;
+#[path = "jobs/compressed.rs"]
+mod compressed;
+#[path = "jobs/failures.rs"]
+mod failures;
+#[path = "jobs/files.rs"]
+mod files;
+#[path = "jobs/results.rs"]
+mod results;
+#[path = "jobs/same_everywhere.rs"]
+mod same_everywhere;
+#[path = "jobs/texts.rs"]
+mod texts;
+
+use std::collections::BTreeMap;
+
+use keymill::prelude::*;
+use keymill::{Limits, TextJob};
+
+/// Chunk sizes at which edges lie.
+const CHUNKS: [usize; 8] = [1, 2, 7, 63, 64, 65, 4096, 256 << 10];
+
+/// An engine that cuts its input into small pieces.
+fn engine(threads: usize, chunk_bytes: usize) -> Engine {
+    let limits = Limits {
+        chunk_bytes,
+        ..Limits::DEFAULT
+    };
+    Engine::builder()
+        .threads(threads)
+        .limits(limits)
+        .build()
+        .expect("the options are good")
+}
+
+fn count(text: TextJob, rule: TokenRule) -> BTreeMap<Vec<u8>, u64> {
+    let counts = text
+        .tokenize(rule)
+        .count_by_key()
+        .collect()
+        .expect("the job succeeds");
+    let rows: Vec<(Vec<u8>, u64)> = counts.iter().map(|(key, n)| (key.to_vec(), n)).collect();
+    assert!(
+        rows.is_sorted_by(|a, b| a.0 < b.0),
+        "ordered by key, each once"
+    );
+    rows.into_iter().collect()
+}
+
+/// The obvious answer for texts of which each ends a token.
+fn oracle(texts: &[&[u8]], rule: &TokenRule) -> BTreeMap<Vec<u8>, u64> {
+    let mut counts = BTreeMap::new();
+    for text in texts {
+        for (key, n) in keymill_kernels::oracle::count(rule, text) {
+            *counts.entry(key).or_default() += n;
+        }
+    }
+    counts
+}

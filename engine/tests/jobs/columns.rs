@@ -1,0 +1,51 @@
+//! Arrow columns: every row is a record, and its end ends a token.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, BinaryArray, Int32Array, RecordBatch, StringArray, StringViewArray};
+use keymill::prelude::*;
+use keymill::source::Columns;
+
+use crate::{count, engine};
+
+#[test]
+fn rows_without_separators_never_merge() {
+    let rows: Vec<String> = (0..100_000).map(|row| format!("w{}", row % 10)).collect();
+    let arrays: [ArrayRef; 3] = [
+        Arc::new(StringArray::from(rows.clone())),
+        Arc::new(StringViewArray::from_iter_values(&rows)),
+        Arc::new(BinaryArray::from_iter_values(&rows)),
+    ];
+    for array in arrays {
+        for threads in [1, 2, 7] {
+            let columns = Columns::of_arrays([Arc::clone(&array), Arc::clone(&array)]);
+            let counts = count(engine(threads, 64).read_columns(columns), whitespace());
+            assert_eq!(counts.len(), 10);
+            assert!(counts.values().all(|n| *n == 20_000));
+        }
+    }
+}
+
+#[test]
+fn rows_have_tokens_and_nulls_have_none() {
+    let array = StringArray::from(vec![Some("to be"), None, Some(""), Some("or"), Some("be")]);
+    let batch = RecordBatch::try_from_iter([("text", Arc::new(array) as ArrayRef)]).unwrap();
+    let counts = count(engine(2, 64).read_batches([batch], "text"), whitespace());
+    let rows: Vec<_> = counts.iter().map(|(key, n)| (key.as_slice(), *n)).collect();
+    assert_eq!(rows, [(&b"be"[..], 2), (b"or", 1), (b"to", 1)]);
+}
+
+#[test]
+fn a_column_that_is_missing_or_no_text_is_named() {
+    let array: ArrayRef = Arc::new(Int32Array::from(vec![1]));
+    let batch = RecordBatch::try_from_iter([("n", array)]).unwrap();
+    for column in ["text", "n"] {
+        let job = engine(1, 64).read_batches([batch.clone()], column);
+        let error = job
+            .tokenize(whitespace())
+            .count_by_key()
+            .collect()
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Format, "{error}");
+    }
+}

@@ -1,0 +1,195 @@
+//! What goes wrong is named, of the right kind, and never a wrong answer.
+
+use std::io::{self, Read};
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use keymill::prelude::*;
+use keymill::source::{ByteStream, Offset, ReadAt, Source, Split, SplitBytes};
+use keymill::{Cancel, TextJob};
+
+use crate::engine;
+
+fn failure(text: TextJob) -> Error {
+    text.tokenize(whitespace())
+        .count_by_key()
+        .collect()
+        .unwrap_err()
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    for threads in [1, 2] {
+        let error = failure(engine(threads, 64).read_text("no/such/file.txt"));
+        assert_eq!(error.kind(), ErrorKind::Source);
+        assert!(error.to_string().contains("no/such/file.txt"), "{error}");
+        assert!(
+            std::error::Error::source(&error).is_some(),
+            "the cause is kept"
+        );
+    }
+}
+
+/// A source whose one split is made anew by each read.
+struct Made(fn() -> SplitBytes<'static>);
+
+impl Source for Made {
+    fn describe(&self) -> String {
+        "made".into()
+    }
+
+    fn splits(&self) -> Result<Vec<Split>> {
+        Ok(vec![Split::new(0, "made.txt")])
+    }
+
+    fn latest(&self, _: &Split) -> Result<Offset> {
+        Ok(Offset::at(1 << 20))
+    }
+
+    fn read(&self, _: &Split, _: Range<Offset>) -> Result<SplitBytes<'_>> {
+        Ok((self.0)())
+    }
+}
+
+/// A file of a mebibyte of which half is gone.
+struct Shrunk;
+
+impl ReadAt for Shrunk {
+    fn size(&self) -> u64 {
+        1 << 20
+    }
+
+    fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
+        let left = (1u64 << 19).saturating_sub(at);
+        let bytes = into.len().min(left as usize);
+        into[..bytes].fill(b' ');
+        Ok(bytes)
+    }
+}
+
+#[test]
+fn a_file_that_shrinks_is_an_error_that_names_it() {
+    for threads in [1, 2, 7] {
+        for chunk_bytes in [64, 4096, 1 << 20] {
+            let source = Made(|| SplitBytes::At(Box::new(Shrunk)));
+            let error = failure(engine(threads, chunk_bytes).read_source(source));
+            assert_eq!(error.kind(), ErrorKind::Source);
+            let message = error.to_string();
+            assert!(
+                message.contains("made.txt") && message.contains("shorter"),
+                "{message}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_real_file_that_shrinks_is_an_error_too() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "word ".repeat(1000)).unwrap();
+    let job = engine(2, 64)
+        .read_text(file.path())
+        .tokenize(whitespace())
+        .count_by_key();
+    // The length is taken when the job starts: shrink it between that and the read.
+    let source =
+        keymill::source::FileSource::find(&[file.path().into()], Default::default()).unwrap();
+    let split = &source.splits().unwrap()[0];
+    let latest = source.latest(split).unwrap();
+    std::fs::write(file.path(), "word").unwrap();
+    let SplitBytes::At(bytes) = source.read(split, Offset::START..latest).unwrap() else {
+        panic!("a file is read at places");
+    };
+    assert_eq!(
+        bytes.read_at(&mut [0; 64], 4).unwrap(),
+        0,
+        "the rest is gone"
+    );
+    assert_eq!(
+        job.collect().unwrap().total(),
+        1,
+        "a new job takes the new length"
+    );
+}
+
+/// Fails, panics or never ends, after some good bytes.
+struct Bad(u64, fn() -> io::Result<usize>);
+
+impl Read for Bad {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.0 == 0 {
+            return (self.1)();
+        }
+        self.0 -= 1;
+        into.fill(b' ');
+        Ok(into.len())
+    }
+}
+
+#[test]
+fn a_stream_that_fails_is_a_source_error_with_its_cause() {
+    for threads in [1, 2, 7] {
+        let source = Made(|| {
+            let fail = || Err(io::Error::other("the wire was cut"));
+            SplitBytes::Stream(ByteStream::new(Bad(100, fail)))
+        });
+        let error = failure(engine(threads, 64).read_source(source));
+        assert_eq!(error.kind(), ErrorKind::Source);
+        assert!(error.to_string().contains("the wire was cut"), "{error}");
+    }
+}
+
+#[test]
+fn a_panic_in_a_worker_is_an_internal_error() {
+    for threads in [1, 2, 7] {
+        let source = Made(|| SplitBytes::Stream(ByteStream::new(Bad(100, || panic!("planted")))));
+        let engine = engine(threads, 64);
+        let error = failure(engine.read_source(source));
+        assert_eq!(error.kind(), ErrorKind::Internal);
+        assert!(error.to_string().contains("planted"), "{error}");
+        let counts = engine
+            .read_bytes("still alive")
+            .tokenize(whitespace())
+            .count_by_key();
+        assert_eq!(counts.collect().unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn cancelling_ends_a_job_that_would_never_end() {
+    for threads in [1, 2, 7] {
+        let source = Made(|| SplitBytes::Stream(ByteStream::new(io::repeat(b' '))));
+        let cancel = Cancel::default();
+        let job = engine(threads, 4096).read_source(source).cancel(&cancel);
+        let stopper = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(30));
+            cancel.cancel();
+            Instant::now()
+        });
+        assert_eq!(failure(job).kind(), ErrorKind::Cancelled);
+        let late = stopper.join().unwrap().elapsed();
+        assert!(
+            late < Duration::from_secs(5),
+            "stopped {late:?} after it was asked to"
+        );
+    }
+}
+
+#[test]
+fn a_rule_without_a_separator_is_refused() {
+    let job = engine(1, 64).read_bytes("a").tokenize(split(b""));
+    assert_eq!(
+        job.count_by_key().collect().unwrap_err().kind(),
+        ErrorKind::Config
+    );
+}
+
+#[test]
+fn a_level_that_is_not_here_is_refused() {
+    let Some(missing) = Level::ALL.into_iter().find(|level| !level.is_available()) else {
+        return println!("skipped: this machine runs all levels");
+    };
+    let error = Engine::builder().level(missing).build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains(missing.name()), "{error}");
+}

@@ -66,6 +66,12 @@ pub(crate) trait Isa: Copy {
     /// The smaller byte of each pair; keeps "somewhere a byte is zero" over many blocks.
     fn min(self, a: Self::Block, b: Self::Block) -> Self::Block;
 
+    /// One bit for each of four words that equals `word`.
+    #[inline(always)]
+    fn find_in_four(self, words: &[u64; 4], word: u64) -> u32 {
+        (0..4).fold(0, |found, i| found | u32::from(words[i] == word) << i)
+    }
+
     /// Writes `base +` the index of every set bit, ascending, and returns how many there are.
     ///
     /// What stands in `out` past the returned count is unspecified.

@@ -42,10 +42,16 @@ impl PartitionRows {
         }
     }
 
-    /// The partition of a key.
-    #[inline(always)]
-    pub(crate) fn partition_of(&self, key: u64) -> usize {
-        (key.wrapping_mul(self.multiplier) >> self.shift) as usize
+    /// How many partitions there are.
+    pub(crate) fn partitions(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Makes the regions twice as large; no rows may wait.
+    pub(crate) fn double(&mut self) {
+        assert!(self.waiting.iter().all(|&rows| rows == 0), "no rows wait");
+        self.rows = HugeVec::new(0);
+        *self = Self::new(self.partitions(), 2 * self.room, self.multiplier);
     }
 
     /// The first partition without room for so many rows more.
@@ -54,11 +60,6 @@ impl PartitionRows {
         let most = self.room.saturating_sub(more) as u32;
         let any = self.waiting.iter().fold(0, |any, &n| any.max(n)) > most;
         any.then(|| self.waiting.iter().position(|&n| n > most))?
-    }
-
-    /// Rows that a region holds.
-    pub(crate) fn room(&self) -> usize {
-        self.room
     }
 
     /// Deals rows out: `values[i]` belongs to `keys[i]`.

@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod count;
+pub mod hash_partition;
 pub mod reduce_by_key;
 pub mod tokenize;

@@ -27,18 +27,18 @@ const MANY_FILL: usize = 10;
 #[derive(Clone, Copy)]
 pub(super) struct Sizes {
     pub(super) limits: Limits,
-    /// The first hashes to slots, the second to partitions.
-    pub(super) multipliers: [u64; 2],
+    /// What a key is multiplied with for its slot and its partition.
+    pub(super) multiplier: u64,
     /// Rows that are taken at a time.
     pub(super) tile_rows: usize,
 }
 
 impl Sizes {
     pub(super) fn new(limits: Limits, secret: Secret) -> Self {
-        let [slots, partitions, ..] = secret.masked(limits.hash_mask);
+        let [multiplier, ..] = secret.masked(limits.hash_mask);
         Self {
             limits,
-            multipliers: [slots, partitions],
+            multiplier,
             tile_rows: (limits.tile_bytes / 16).clamp(1, MOST_TILE_ROWS),
         }
     }
@@ -48,12 +48,12 @@ impl Sizes {
 pub(super) const MOST_TILE_ROWS: usize = 2048;
 
 /// The sizes of a hash table of which `fill` sixteenths may be taken.
-pub(super) fn table_sizes(sizes: &Sizes, fill: usize) -> TableSizes {
+fn table_sizes(sizes: &Sizes, fill: usize) -> TableSizes {
     TableSizes {
         slots: sizes.limits.table_slots,
         prefetch_bytes: sizes.limits.prefetch_bytes,
         fill,
-        multiplier: sizes.multipliers[0],
+        multiplier: sizes.multiplier,
     }
 }
 
@@ -141,9 +141,10 @@ impl<A: Aggregate> Reducer<A> {
         if let Groups::Many(table) = &self.groups
             && table.bytes() > limits.flush_bytes
         {
-            let mut partitioned = Partitioned::new(self.sizes);
-            table.for_each(|key, state| partitioned.merge(key, state));
-            self.groups = Groups::Partitioned(partitioned);
+            let none = Groups::Dense(DenseTable::new(0));
+            if let Groups::Many(table) = core::mem::replace(&mut self.groups, none) {
+                self.groups = Groups::Partitioned(Partitioned::new(self.sizes, table));
+            }
         }
     }
 
@@ -179,7 +180,7 @@ impl<A: Aggregate> Reducer<A> {
             Groups::Dense(table) => table.for_each(visit),
             Groups::Few(table) => table.for_each(visit),
             Groups::Many(table) => table.for_each(visit),
-            Groups::Partitioned(partitioned) => partitioned.for_each(visit),
+            Groups::Partitioned(partitioned) => partitioned.table().for_each(visit),
         }
     }
 
@@ -194,7 +195,7 @@ impl<A: Aggregate> Reducer<A> {
             Groups::Dense(table) => table.len(),
             Groups::Few(table) => table.len(),
             Groups::Many(table) => table.len(),
-            Groups::Partitioned(partitioned) => partitioned.len(),
+            Groups::Partitioned(partitioned) => partitioned.table().len(),
         }
     }
 

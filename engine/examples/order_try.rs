@@ -1,11 +1,18 @@
 #![allow(missing_docs, reason = "scratch")]
 use keymill::*;
-use std::time::Instant;
 use keymill_datasets::Generator;
+use std::time::Instant;
 
 fn rss() -> u64 {
     let s = std::fs::read_to_string("/proc/self/status").unwrap();
-    s.lines().find(|l| l.starts_with("VmHWM")).unwrap().split_whitespace().nth(1).unwrap().parse().unwrap()
+    s.lines()
+        .find(|l| l.starts_with("VmHWM"))
+        .unwrap()
+        .split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 fn main() {
@@ -13,17 +20,32 @@ fn main() {
     let mib: u64 = args[1].parse().unwrap();
     let threads: usize = args[2].parse().unwrap();
     let memory: usize = args[3].parse().unwrap();
-    let order = match args[4].as_str() { "none" => Order::None, "key" => Order::Key, _ => Order::Count };
+    let order = match args[4].as_str() {
+        "none" => Order::None,
+        "key" => Order::Key,
+        _ => Order::Count,
+    };
     let top: Option<usize> = args.get(5).and_then(|t| t.parse().ok());
     let path = format!("/tmp/unique-{mib}.txt");
     if !std::path::Path::new(&path).exists() {
-        let mut f = std::io::BufWriter::with_capacity(1 << 20, std::fs::File::create(&path).unwrap());
-        keymill_datasets::Unique { seed: 1 }.write_to(mib << 20, &mut f).unwrap();
+        let mut f =
+            std::io::BufWriter::with_capacity(1 << 20, std::fs::File::create(&path).unwrap());
+        keymill_datasets::Unique { seed: 1 }
+            .write_to(mib << 20, &mut f)
+            .unwrap();
     }
-    let r = Resources { threads, memory: MemoryBudget::new(memory << 20), seed: 0x1234_5678_9abc, ..Resources::default() };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let r = Resources {
+        threads,
+        memory: MemoryBudget::new(memory << 20),
+        seed: 0x1234_5678_9abc,
+        ..Resources::default()
+    };
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .unwrap();
     for _ in 0..args.get(6).and_then(|t| t.parse().ok()).unwrap_or(3) {
-    pool.install(|| {
+        pool.install(|| {
         let t0 = Instant::now();
         let file = std::fs::File::open(&path).unwrap();
         let len = file.metadata().unwrap().len();

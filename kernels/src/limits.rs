@@ -31,7 +31,7 @@ impl Limits {
     /// What runs unless somebody asks otherwise.
     pub const DEFAULT: Self = Self {
         chunk_bytes: 256 << 10,
-        tile_bytes: 8 << 10,
+        tile_bytes: 16 << 10,
         table_slots: 1 << 12,
         prefetch_bytes: 1 << 18,
         flush_bytes: 64 << 20,

@@ -74,6 +74,12 @@ pub(crate) trait Isa: Copy {
     /// Tells whether any of the noted blocks had a byte that is zero.
     fn any_zeros(self, seen: Self::Zeros) -> bool;
 
+    /// One bit for each of four words that equals `word`.
+    #[inline(always)]
+    fn find_in_four(self, words: &[u64; 4], word: u64) -> u32 {
+        (0..4).fold(0, |found, i| found | u32::from(words[i] == word) << i)
+    }
+
     /// Writes `base +` the index of every set bit, ascending, and returns how many there are.
     ///
     /// What stands in `out` past the returned count is unspecified.

@@ -3,5 +3,7 @@
 
 pub mod count;
 pub mod frame;
+pub mod hash_partition;
 pub mod lowercase;
+pub mod reduce_by_key;
 pub mod tokenize;

@@ -15,6 +15,7 @@
 
 mod count_table;
 mod inline;
+pub(crate) mod int;
 mod long;
 mod secret;
 

@@ -1,0 +1,208 @@
+//! What is kept of the values of a key: count, sum, min, max, and several of these at once.
+#![forbid(unsafe_code)]
+
+use bytemuck::Zeroable;
+
+/// One number, or several, kept for each key.
+///
+/// Name it as the type of a [`ReduceByKey`](super::ReduceByKey): `Sum`, or `(Count, Min, Max)`.
+pub trait Aggregate: Copy + Send + Sync + 'static {
+    /// What stands in a table beside a key.
+    type State: Copy + Send + Sync + Zeroable;
+    /// The same aggregate with a state that no number of values overflows.
+    type Wide: Aggregate<Output = Self::Output, Wide = Self::Wide>;
+    /// What is answered for a key.
+    type Output: Copy + Send + Sync + core::fmt::Debug + PartialEq;
+
+    /// Whether the state may overflow, so that the sums must be watched.
+    const MAY_OVERFLOW: bool;
+    /// The state of no values.
+    const EMPTY: Self::State;
+
+    /// Takes in one value.
+    fn add(state: &mut Self::State, value: i64);
+
+    /// Takes in the values of another state.
+    fn merge(state: &mut Self::State, other: Self::State);
+
+    /// Gives the state as a wide one.
+    fn widen(state: Self::State) -> <Self::Wide as Aggregate>::State;
+
+    /// Gives the answer.
+    fn finish(state: Self::State) -> Self::Output;
+}
+
+/// How many rows have the key.
+#[derive(Clone, Copy, Debug)]
+pub struct Count;
+
+impl Aggregate for Count {
+    type State = u64;
+    type Wide = Self;
+    type Output = u64;
+    const MAY_OVERFLOW: bool = false;
+    const EMPTY: u64 = 0;
+
+    #[inline(always)]
+    fn add(state: &mut u64, _: i64) {
+        *state += 1;
+    }
+
+    #[inline(always)]
+    fn merge(state: &mut u64, other: u64) {
+        *state += other;
+    }
+
+    #[inline(always)]
+    fn widen(state: u64) -> u64 {
+        state
+    }
+
+    #[inline(always)]
+    fn finish(state: u64) -> u64 {
+        state
+    }
+}
+
+/// The exact sum of the values, as 128 bits: whoever wants 64 judges at the end.
+///
+/// It is kept in 64 bits for as long as rows times the largest magnitude prove that these suffice.
+#[derive(Clone, Copy, Debug)]
+pub struct Sum;
+
+impl Aggregate for Sum {
+    type State = i64;
+    type Wide = WideSum;
+    type Output = i128;
+    const MAY_OVERFLOW: bool = true;
+    const EMPTY: i64 = 0;
+
+    #[inline(always)]
+    fn add(state: &mut i64, value: i64) {
+        *state = state.wrapping_add(value);
+    }
+
+    #[inline(always)]
+    fn merge(state: &mut i64, other: i64) {
+        *state = state.wrapping_add(other);
+    }
+
+    #[inline(always)]
+    fn widen(state: i64) -> i128 {
+        i128::from(state)
+    }
+
+    #[inline(always)]
+    fn finish(state: i64) -> i128 {
+        i128::from(state)
+    }
+}
+
+/// [`Sum`], kept in 128 bits from the first row on: 2⁶⁴ rows cannot overflow these.
+#[derive(Clone, Copy, Debug)]
+pub struct WideSum;
+
+impl Aggregate for WideSum {
+    type State = i128;
+    type Wide = Self;
+    type Output = i128;
+    const MAY_OVERFLOW: bool = false;
+    const EMPTY: i128 = 0;
+
+    #[inline(always)]
+    fn add(state: &mut i128, value: i64) {
+        *state += i128::from(value);
+    }
+
+    #[inline(always)]
+    fn merge(state: &mut i128, other: i128) {
+        *state += other;
+    }
+
+    #[inline(always)]
+    fn widen(state: i128) -> i128 {
+        state
+    }
+
+    #[inline(always)]
+    fn finish(state: i128) -> i128 {
+        state
+    }
+}
+
+/// The smallest or the largest value.
+macro_rules! extreme {
+    ($name:ident, $doc:literal, $pick:ident, $empty:expr) => {
+        #[doc = $doc]
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name;
+
+        impl Aggregate for $name {
+            type State = i64;
+            type Wide = Self;
+            type Output = i64;
+            const MAY_OVERFLOW: bool = false;
+            const EMPTY: i64 = $empty;
+
+            #[inline(always)]
+            fn add(state: &mut i64, value: i64) {
+                *state = value.$pick(*state);
+            }
+
+            #[inline(always)]
+            fn merge(state: &mut i64, other: i64) {
+                *state = other.$pick(*state);
+            }
+
+            #[inline(always)]
+            fn widen(state: i64) -> i64 {
+                state
+            }
+
+            #[inline(always)]
+            fn finish(state: i64) -> i64 {
+                state
+            }
+        }
+    };
+}
+
+extreme!(Min, "The smallest value.", min, i64::MAX);
+extreme!(Max, "The largest value.", max, i64::MIN);
+
+/// Several aggregates at once, each with its part of the state.
+macro_rules! several {
+    ($($name:ident $part:tt),+) => {
+        impl<$($name: Aggregate),+> Aggregate for ($($name,)+) {
+            type State = ($($name::State,)+);
+            type Wide = ($($name::Wide,)+);
+            type Output = ($($name::Output,)+);
+            const MAY_OVERFLOW: bool = $($name::MAY_OVERFLOW)||+;
+            const EMPTY: Self::State = ($($name::EMPTY,)+);
+
+            #[inline(always)]
+            fn add(state: &mut Self::State, value: i64) {
+                $($name::add(&mut state.$part, value);)+
+            }
+
+            #[inline(always)]
+            fn merge(state: &mut Self::State, other: Self::State) {
+                $($name::merge(&mut state.$part, other.$part);)+
+            }
+
+            #[inline(always)]
+            fn widen(state: Self::State) -> <Self::Wide as Aggregate>::State {
+                ($($name::widen(state.$part),)+)
+            }
+
+            #[inline(always)]
+            fn finish(state: Self::State) -> Self::Output {
+                ($($name::finish(state.$part),)+)
+            }
+        }
+    };
+}
+
+several!(A 0, B 1);
+several!(A 0, B 1, C 2);
+several!(A 0, B 1, C 2, D 3);

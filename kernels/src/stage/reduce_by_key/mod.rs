@@ -1,0 +1,324 @@
+//! `reduce_by_key`: rows of an integer key and an integer value become one row a key.
+//!
+//! ```text
+//! key   7 3 7 3 3      ──▶   key    3   7
+//! value 1 5 2 9 1            sum   15   3
+//! ```
+#![forbid(unsafe_code)]
+
+mod aggregate;
+mod key;
+mod partitioned;
+mod reducer;
+
+use core::marker::PhantomData;
+
+pub use aggregate::{Aggregate, Count, Max, Min, Sum, WideSum};
+pub use key::IntKey;
+
+use crate::isa::{Isa, Kernel, dispatch};
+use crate::{Level, Limits, Secret};
+use reducer::{MOST_TILE_ROWS, Reducer, Sizes};
+
+/// The order in which groups leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Any: whatever is cheapest.
+    Any,
+    /// Ascending by key.
+    ByKey,
+}
+
+/// Reduces the values of each key, batch after batch.
+///
+/// The sums are exact: 64 bits for as long as the rows seen prove that these suffice, then 128.
+///
+/// # Examples
+///
+/// ```
+/// use keymill_kernels::stage::reduce_by_key::{Count, Order, ReduceByKey, Sum};
+/// use keymill_kernels::{Level, Limits, Secret};
+///
+/// let mut reducer: ReduceByKey<u64, (Count, Sum)> =
+///     ReduceByKey::new(Level::best(), Limits::DEFAULT, Secret::random());
+/// reducer.update(&[7, 3, 7], &[1, 5, i64::MAX]);
+/// reducer.update(&[3], &[9]);
+/// let mut rows = Vec::new();
+/// reducer.drain(Order::ByKey, |keys, outputs| {
+///     rows.extend(keys.iter().copied().zip(outputs.iter().copied()));
+/// });
+/// assert_eq!(rows, [(3, (2, 14)), (7, (2, i128::from(i64::MAX) + 1))]);
+/// assert_eq!(reducer.size(), 0);
+/// ```
+pub struct ReduceByKey<K: IntKey, A: Aggregate> {
+    groups: Width<A>,
+    /// No sum of some of the values seen is farther from zero.
+    bound: u128,
+    level: Level,
+    sizes: Sizes,
+    keys: PhantomData<K>,
+}
+
+enum Width<A: Aggregate> {
+    Narrow(Reducer<A>),
+    Wide(Reducer<A::Wide>),
+}
+
+impl<A: Aggregate> Width<A> {
+    fn size(&self) -> usize {
+        match self {
+            Self::Narrow(groups) => groups.len(),
+            Self::Wide(groups) => groups.len(),
+        }
+    }
+
+    fn for_each(&self, mut visit: impl FnMut(u64, A::Output)) {
+        match self {
+            Self::Narrow(groups) => groups.for_each(|key, state| visit(key, A::finish(state))),
+            Self::Wide(groups) => {
+                groups.for_each(|key, state| visit(key, <A::Wide as Aggregate>::finish(state)));
+            }
+        }
+    }
+
+    fn is_ordered(&self) -> bool {
+        match self {
+            Self::Narrow(groups) => groups.is_ordered(),
+            Self::Wide(groups) => groups.is_ordered(),
+        }
+    }
+}
+
+impl<K: IntKey, A: Aggregate> ReduceByKey<K, A> {
+    /// Makes a reducer without groups.
+    #[must_use]
+    pub fn new(level: Level, limits: Limits, secret: Secret) -> Self {
+        let sizes = Sizes::new(limits, secret);
+        Self {
+            groups: Width::Narrow(Reducer::new(sizes)),
+            bound: 0,
+            level,
+            sizes,
+            keys: PhantomData,
+        }
+    }
+
+    /// Takes in rows: `values[i]` belongs to `keys[i]`.
+    ///
+    /// # Panics
+    ///
+    /// When there are not as many values as keys.
+    pub fn update(&mut self, keys: &[K], values: &[i64]) {
+        assert_eq!(keys.len(), values.len(), "one value for each key");
+        self.update_with(keys, Some(values));
+    }
+
+    fn update_with(&mut self, keys: &[K], values: Option<&[i64]>) {
+        let level = self.level;
+        let reducer = self;
+        dispatch(
+            level,
+            Update {
+                reducer,
+                keys,
+                values,
+            },
+        );
+    }
+
+    /// Takes in all groups of another reducer, which keeps them.
+    pub fn merge(&mut self, other: &mut Self) {
+        other.settle();
+        self.bound = self.bound.saturating_add(other.bound);
+        if self.is_too_narrow() || matches!(other.groups, Width::Wide(_)) {
+            self.widen();
+        }
+        match (&mut self.groups, &other.groups) {
+            (Width::Narrow(mine), Width::Narrow(others)) => {
+                mine.expect(others.len());
+                others.for_each(|key, state| mine.merge(key, state));
+            }
+            (Width::Wide(mine), Width::Narrow(others)) => {
+                mine.expect(others.len());
+                others.for_each(|key, state| mine.merge(key, A::widen(state)));
+            }
+            (Width::Wide(mine), Width::Wide(others)) => {
+                mine.expect(others.len());
+                others.for_each(|key, state| mine.merge(key, state));
+            }
+            (Width::Narrow(_), Width::Wide(_)) => {
+                unreachable!("a reducer is widened before it takes in a wide one")
+            }
+        }
+    }
+
+    /// Tells how many groups there are.
+    pub fn size(&mut self) -> usize {
+        self.settle();
+        self.groups.size()
+    }
+
+    /// Tells how many bytes the tables and the rows on their way fill.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.groups {
+            Width::Narrow(groups) => groups.bytes(),
+            Width::Wide(groups) => groups.bytes(),
+        }
+    }
+
+    /// Visits every group, in no particular order, and keeps them all.
+    pub fn for_each(&mut self, mut visit: impl FnMut(K, A::Output)) {
+        self.settle();
+        self.groups
+            .for_each(|key, output| visit(K::from_bits(key), output));
+    }
+
+    /// Gives all groups away in batches, a tile of rows each at most, and keeps the memory.
+    pub fn drain(&mut self, order: Order, batch: impl FnMut(&[K], &[A::Output])) {
+        self.settle();
+        let mut batches = Batches::new(self.sizes.tile_rows, batch);
+        if order == Order::Any || self.groups.is_ordered() {
+            self.groups
+                .for_each(|key, output| batches.push(key, output));
+        } else {
+            let mut sorted = Vec::with_capacity(self.groups.size());
+            self.groups
+                .for_each(|key, output| sorted.push((key, output)));
+            sorted.sort_unstable_by_key(|&(key, _)| key);
+            for (key, output) in sorted {
+                batches.push(key, output);
+            }
+        }
+        batches.finish();
+        self.clear();
+    }
+
+    /// Forgets all groups and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bound = 0;
+        match &mut self.groups {
+            Width::Narrow(groups) => groups.clear(),
+            Width::Wide(_) => self.groups = Width::Narrow(Reducer::new(self.sizes)),
+        }
+    }
+
+    fn settle(&mut self) {
+        match &mut self.groups {
+            Width::Narrow(groups) => groups.settle(self.level),
+            Width::Wide(groups) => groups.settle(self.level),
+        }
+    }
+
+    fn is_too_narrow(&self) -> bool {
+        A::MAY_OVERFLOW && self.bound > i64::MAX as u128
+    }
+
+    #[cold]
+    fn widen(&mut self) {
+        self.settle();
+        if let Width::Narrow(groups) = &self.groups {
+            self.groups = Width::Wide(groups.widen());
+        }
+    }
+
+    /// Raises the bound by a tile of values, before these are taken in.
+    #[inline(always)]
+    fn watch(&mut self, values: &[i64]) {
+        if A::MAY_OVERFLOW && matches!(self.groups, Width::Narrow(_)) {
+            let bits = values
+                .iter()
+                .fold(0, |bits, &value| bits | value ^ value >> 63);
+            self.bound += values.len() as u128 * (bits as u128 + 1);
+            if self.is_too_narrow() {
+                self.widen();
+            }
+        }
+    }
+}
+
+impl<K: IntKey> ReduceByKey<K, Count> {
+    /// Counts keys that come without values.
+    pub fn count(&mut self, keys: &[K]) {
+        self.update_with(keys, None);
+    }
+}
+
+struct Update<'a, K: IntKey, A: Aggregate> {
+    reducer: &'a mut ReduceByKey<K, A>,
+    keys: &'a [K],
+    values: Option<&'a [i64]>,
+}
+
+impl<K: IntKey, A: Aggregate> Kernel for Update<'_, K, A> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        let Self {
+            reducer,
+            keys,
+            values,
+        } = self;
+        match &mut reducer.groups {
+            Width::Narrow(groups) => groups.expect(keys.len()),
+            Width::Wide(groups) => groups.expect(keys.len()),
+        }
+        let mut scratch = [0; MOST_TILE_ROWS];
+        let nothing = [0; MOST_TILE_ROWS];
+        let rows = reducer.sizes.tile_rows;
+        for (tile, keys) in keys.chunks(rows).enumerate() {
+            let values = values.map_or(&nothing[..keys.len()], |all| {
+                &all[tile * rows..][..keys.len()]
+            });
+            reducer.watch(values);
+            let keys = K::bits_of(keys, &mut scratch);
+            match &mut reducer.groups {
+                Width::Narrow(groups) => groups.update(isa, keys, values),
+                Width::Wide(groups) => groups.update(isa, keys, values),
+            }
+        }
+        match &mut reducer.groups {
+            Width::Narrow(groups) => groups.take_stock(),
+            Width::Wide(groups) => groups.take_stock(),
+        }
+    }
+}
+
+/// Collects groups until they fill a batch.
+struct Batches<K, O, F> {
+    keys: Vec<K>,
+    outputs: Vec<O>,
+    rows: usize,
+    batch: F,
+}
+
+impl<K: IntKey, O, F: FnMut(&[K], &[O])> Batches<K, O, F> {
+    fn new(rows: usize, batch: F) -> Self {
+        Self {
+            keys: Vec::with_capacity(rows),
+            outputs: Vec::with_capacity(rows),
+            rows,
+            batch,
+        }
+    }
+
+    fn push(&mut self, key: u64, output: O) {
+        self.keys.push(K::from_bits(key));
+        self.outputs.push(output);
+        if self.keys.len() == self.rows {
+            self.finish();
+        }
+    }
+
+    fn finish(&mut self) {
+        if !self.keys.is_empty() {
+            (self.batch)(&self.keys, &self.outputs);
+            self.keys.clear();
+            self.outputs.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

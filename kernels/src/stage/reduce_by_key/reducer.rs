@@ -1,0 +1,250 @@
+//! Which table the groups are in, and when they move to another.
+//!
+//! ```text
+//! dense ──(keys too far apart)──▶ few ──(more groups)──▶ many ──(beyond the caches)──▶ partitioned
+//! ```
+#![forbid(unsafe_code)]
+
+use super::Aggregate;
+use super::partitioned::Partitioned;
+use crate::isa::{Isa, Kernel, dispatch};
+use crate::table::Secret;
+use crate::table::int::{BucketTable, DenseTable, TableSizes, least_and_most};
+use crate::{Level, Limits};
+
+/// A dense table may have so many places a row.
+const PLACES_PER_ROW: u128 = 16;
+/// A dense table may fill this part of the bytes from which rows are partitioned.
+const DENSE_PART: usize = 4;
+/// Sixteenths of the slots that may be taken while groups are few: then hardly two share a home.
+const FEW_FILL: usize = 1;
+/// A table of few groups may have so many times the slots of a fresh one.
+const FEW_GROWTH: usize = 8;
+/// Sixteenths of the slots that may be taken when groups are many.
+const MANY_FILL: usize = 10;
+
+/// What every table is made with.
+#[derive(Clone, Copy)]
+pub(super) struct Sizes {
+    pub(super) limits: Limits,
+    /// What a key is multiplied with for its slot and its partition.
+    pub(super) multiplier: u64,
+    /// Rows that are taken at a time.
+    pub(super) tile_rows: usize,
+}
+
+impl Sizes {
+    pub(super) fn new(limits: Limits, secret: Secret) -> Self {
+        let [multiplier, ..] = secret.masked(limits.hash_mask);
+        Self {
+            limits,
+            multiplier,
+            tile_rows: (limits.tile_bytes / 16).clamp(1, MOST_TILE_ROWS),
+        }
+    }
+}
+
+/// Rows that are taken at a time, at most.
+pub(super) const MOST_TILE_ROWS: usize = 2048;
+
+/// The sizes of a hash table of which `fill` sixteenths may be taken.
+fn table_sizes(sizes: &Sizes, fill: usize) -> TableSizes {
+    TableSizes {
+        slots: sizes.limits.table_slots,
+        prefetch_bytes: sizes.limits.prefetch_bytes,
+        fill,
+        multiplier: sizes.multiplier,
+    }
+}
+
+enum Groups<A: Aggregate> {
+    Dense(DenseTable<A>),
+    Few(BucketTable<A, 1>),
+    Many(BucketTable<A, 4>),
+    Partitioned(Partitioned<A>),
+}
+
+/// Groups with states of one width, in whichever table suits what was seen.
+pub(super) struct Reducer<A: Aggregate> {
+    groups: Groups<A>,
+    rows: u128,
+    sizes: Sizes,
+}
+
+impl<A: Aggregate> Reducer<A> {
+    pub(super) fn new(sizes: Sizes) -> Self {
+        Self {
+            groups: Groups::Dense(DenseTable::new(sizes.limits.prefetch_bytes)),
+            rows: 0,
+            sizes,
+        }
+    }
+
+    /// Makes it known that so many rows come: how far a dense table may reach depends on them.
+    pub(super) fn expect(&mut self, rows: usize) {
+        self.rows += rows as u128;
+    }
+
+    /// Takes in a tile of rows.
+    #[inline(always)]
+    pub(super) fn update<I: Isa>(&mut self, isa: I, keys: &[u64], values: &[i64]) {
+        if matches!(self.groups, Groups::Dense(_)) {
+            let (least, most) = least_and_most(keys);
+            self.reach(least, most);
+        }
+        match &mut self.groups {
+            Groups::Dense(table) => table.update(keys, values),
+            Groups::Few(table) => {
+                table.update(isa, keys, values);
+                self.outgrow();
+            }
+            Groups::Many(table) => {
+                table.update(isa, keys, values);
+                self.outgrow();
+            }
+            Groups::Partitioned(partitioned) => partitioned.update(isa, keys, values),
+        }
+    }
+
+    /// Lets the dense table reach these keys, or leaves it.
+    fn reach(&mut self, least: u64, most: u64) {
+        let Groups::Dense(table) = &mut self.groups else {
+            return;
+        };
+        if least > most {
+            return;
+        }
+        let range = table.range_with(least, most);
+        let most_bytes = self.sizes.limits.flush_bytes / DENSE_PART;
+        let most_places = (most_bytes / size_of::<A::State>().max(1)) as u128;
+        let wanted = (self.rows * PLACES_PER_ROW).max(self.sizes.limits.table_slots as u128);
+        if range <= wanted.min(most_places) {
+            table.reserve(least, most);
+            return;
+        }
+        let mut few = BucketTable::new(table_sizes(&self.sizes, FEW_FILL));
+        table.for_each(|key, state| few.merge(key, state));
+        self.groups = Groups::Few(few);
+        self.outgrow();
+    }
+
+    /// Moves the groups on when there are too many for the table that they are in.
+    fn outgrow(&mut self) {
+        let limits = &self.sizes.limits;
+        if let Groups::Few(table) = &self.groups
+            && table.slots() > FEW_GROWTH * limits.table_slots
+        {
+            let mut many = BucketTable::new(table_sizes(&self.sizes, MANY_FILL));
+            table.for_each(|key, state| many.merge(key, state));
+            self.groups = Groups::Many(many);
+        }
+        if let Groups::Many(table) = &self.groups
+            && table.bytes() > limits.flush_bytes
+        {
+            let none = Groups::Dense(DenseTable::new(0));
+            if let Groups::Many(table) = core::mem::replace(&mut self.groups, none) {
+                self.groups = Groups::Partitioned(Partitioned::new(self.sizes, table));
+            }
+        }
+    }
+
+    /// Takes in all values of a group at once.
+    pub(super) fn merge(&mut self, key: u64, state: A::State) {
+        self.reach(key, key);
+        match &mut self.groups {
+            Groups::Dense(table) => table.merge(key, state),
+            Groups::Few(table) => table.merge(key, state),
+            Groups::Many(table) => table.merge(key, state),
+            Groups::Partitioned(partitioned) => return partitioned.merge(key, state),
+        }
+        self.outgrow();
+    }
+
+    /// Takes note after some tiles of what the next ones need not do.
+    pub(super) fn take_stock(&mut self) {
+        if let Groups::Dense(table) = &mut self.groups {
+            table.take_stock();
+        }
+    }
+
+    /// Brings every row that waits into its group.
+    pub(super) fn settle(&mut self, level: Level) {
+        if let Groups::Partitioned(partitioned) = &mut self.groups {
+            dispatch(level, FlushAll(partitioned));
+        }
+    }
+
+    /// Visits every group; nothing may wait.
+    pub(super) fn for_each(&self, visit: impl FnMut(u64, A::State)) {
+        match &self.groups {
+            Groups::Dense(table) => table.for_each(visit),
+            Groups::Few(table) => table.for_each(visit),
+            Groups::Many(table) => table.for_each(visit),
+            Groups::Partitioned(partitioned) => partitioned.table().for_each(visit),
+        }
+    }
+
+    /// Whether [`Reducer::for_each`] visits the groups ordered by key.
+    pub(super) fn is_ordered(&self) -> bool {
+        matches!(self.groups, Groups::Dense(_))
+    }
+
+    /// How many groups there are; nothing may wait.
+    pub(super) fn len(&self) -> usize {
+        match &self.groups {
+            Groups::Dense(table) => table.len(),
+            Groups::Few(table) => table.len(),
+            Groups::Many(table) => table.len(),
+            Groups::Partitioned(partitioned) => partitioned.table().len(),
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.rows = 0;
+        match &mut self.groups {
+            Groups::Dense(table) => table.clear(),
+            Groups::Few(table) => table.clear(),
+            Groups::Many(table) => table.clear(),
+            Groups::Partitioned(partitioned) => partitioned.clear(),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        match &self.groups {
+            Groups::Dense(table) => table.bytes(),
+            Groups::Few(table) => table.bytes(),
+            Groups::Many(table) => table.bytes(),
+            Groups::Partitioned(partitioned) => partitioned.bytes(),
+        }
+    }
+
+    /// Which table the groups are in.
+    #[cfg(test)]
+    pub(super) fn table_name(&self) -> &'static str {
+        match &self.groups {
+            Groups::Dense(_) => "dense",
+            Groups::Few(_) => "few",
+            Groups::Many(_) => "many",
+            Groups::Partitioned(_) => "partitioned",
+        }
+    }
+
+    /// The same groups with states that nothing overflows.
+    pub(super) fn widen(&self) -> Reducer<A::Wide> {
+        let mut wide = Reducer::new(self.sizes);
+        wide.rows = self.rows;
+        self.for_each(|key, state| wide.merge(key, A::widen(state)));
+        wide
+    }
+}
+
+struct FlushAll<'a, A: Aggregate>(&'a mut Partitioned<A>);
+
+impl<A: Aggregate> Kernel for FlushAll<'_, A> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        self.0.flush_all(isa);
+    }
+}

@@ -1,0 +1,10 @@
+//! Tables from 64-bit keys to a state of any kind: dense, and by hash.
+
+mod buckets;
+mod dense;
+
+pub(crate) use buckets::{BucketTable, TableSizes};
+pub(crate) use dense::{DenseTable, least_and_most};
+
+/// Rows ahead of the one that is worked on whose slot is prefetched.
+const AHEAD: usize = 24;

@@ -28,6 +28,7 @@ mod operator;
 mod order;
 mod parallel;
 pub mod prelude;
+pub mod probe;
 mod resources;
 pub mod source;
 mod spill;

@@ -61,3 +61,20 @@ fn oracle(texts: &[&[u8]], rule: &TokenRule) -> BTreeMap<Vec<u8>, u64> {
     }
     counts
 }
+
+/// Compares, and shows the first difference alone.
+fn assert_same(
+    actual: &BTreeMap<Vec<u8>, u64>,
+    expected: &BTreeMap<Vec<u8>, u64>,
+    context: std::fmt::Arguments<'_>,
+) {
+    let differs = |key: &&Vec<u8>| actual.get(*key) != expected.get(*key);
+    if let Some(key) = actual.keys().chain(expected.keys()).find(differs) {
+        panic!(
+            "`{}` was counted {:?} times instead of {:?}: {context}",
+            key.escape_ascii(),
+            actual.get(key),
+            expected.get(key)
+        );
+    }
+}

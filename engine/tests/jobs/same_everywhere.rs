@@ -2,10 +2,11 @@
 
 use std::io::{Cursor, Read, Write};
 
+use keymill::Limits;
 use keymill::prelude::*;
 
 use crate::texts::texts;
-use crate::{CHUNKS, count, engine, oracle};
+use crate::{CHUNKS, assert_same, count, engine, oracle};
 
 fn rules() -> Vec<TokenRule> {
     vec![
@@ -49,11 +50,12 @@ fn memory_files_and_streams_agree_with_the_oracle() {
                         ("stream", engine.read(Trickle(Cursor::new(text.clone()), 0))),
                     ];
                     for (name, source) in sources {
-                        assert_eq!(
-                            count(source, rule.clone()),
-                            expected,
-                            "{name}, {threads} threads, {chunk_bytes} bytes, {rule:?}, {}",
-                            text.escape_ascii()
+                        assert_same(
+                            &count(source, rule.clone()),
+                            &expected,
+                            format_args!(
+                                "{name}, {threads} threads, {chunk_bytes} bytes, {rule:?}"
+                            ),
                         );
                     }
                 }
@@ -69,11 +71,66 @@ fn all_levels_agree() {
         let expected = oracle(&[&text], &rule);
         for level in Level::available() {
             let engine = Engine::builder().level(level).threads(2).build().unwrap();
-            assert_eq!(
-                count(engine.read_bytes(text.clone()), rule.clone()),
-                expected,
-                "{level}"
-            );
+            let counts = count(engine.read_bytes(text.clone()), rule.clone());
+            assert_same(&counts, &expected, format_args!("{level}, {rule:?}"));
+        }
+    }
+}
+
+#[test]
+fn lower_case_is_that_of_the_whole_text() {
+    let text = "Der \u{c4}rger, DER \u{130}X,AXB\r\n\u{212a}elvin der,\u{c4}RGER ".repeat(40);
+    let lowered = keymill_kernels::oracle::lowercase(text.as_bytes());
+    for rule in [
+        whitespace(),
+        words(),
+        lines(),
+        split(b"x"),
+        split(b"X"),
+        split(b"k"),
+        split(b","),
+    ] {
+        let expected = oracle(&[&lowered], &rule);
+        for threads in [1, 2, 7] {
+            for chunk_bytes in CHUNKS {
+                let engine = engine(threads, chunk_bytes);
+                let job = engine
+                    .read_bytes(text.clone())
+                    .tokenize(rule.clone())
+                    .lowercase();
+                let counts = job.count_by_key().collect().unwrap();
+                let rows = counts.iter().map(|(key, n)| (key.to_vec(), n));
+                assert!(
+                    rows.eq(expected.clone()),
+                    "{threads} threads, {chunk_bytes} bytes, {rule:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn tiny_limits_colliding_keys_and_a_tiny_budget_change_nothing() {
+    let text = texts().concat();
+    for rule in rules() {
+        let expected = oracle(&[&text], &rule);
+        for limits in [
+            Limits::TINY,
+            Limits::TINY.all_colliding(),
+            Limits::DEFAULT.all_colliding(),
+        ] {
+            for threads in [1, 2, 7] {
+                let engine = Engine::builder()
+                    .threads(threads)
+                    .limits(limits)
+                    .memory(4 << 10);
+                let job = engine.build().unwrap().read_bytes(text.clone());
+                assert_same(
+                    &count(job, rule.clone()),
+                    &expected,
+                    format_args!("{threads} threads, {limits:?}, {rule:?}"),
+                );
+            }
         }
     }
 }

@@ -29,6 +29,7 @@ mod operator;
 mod order;
 mod parallel;
 pub mod prelude;
+pub mod probe;
 mod resources;
 pub mod sink;
 pub mod source;

@@ -274,10 +274,10 @@ impl<'a> Worker<'a> {
         self.operator.push(&self.lowered)
     }
 
-    /// A small file needs a small block alone.
+    /// A small file needs a small block alone; one byte more shows its end in the same read.
     fn block_bytes(&self, size: u64) -> usize {
         let chunk_bytes = self.crew.resources.limits.chunk_bytes;
-        usize::try_from(size).map_or(chunk_bytes, |size| size.clamp(1, chunk_bytes))
+        usize::try_from(size).map_or(chunk_bytes, |size| size.saturating_add(1).min(chunk_bytes))
     }
 
     fn take_block(&mut self, bytes: usize) -> Block {

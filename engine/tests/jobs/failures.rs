@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use keymill::prelude::*;
 use keymill::source::{ByteStream, Offset, ReadAt, Source, Split, SplitBytes};
-use keymill::{Cancel, TextJob};
+use keymill::{Cancel, Error, Result, TextJob};
 
 use crate::engine;
 

@@ -143,5 +143,12 @@ pub(crate) fn append_groups(
         columns.push_inline(0, groups.empty);
         full(columns)?;
     }
-    Ok(())
+    let mut result = Ok(());
+    groups.once.for_each(|key, _| {
+        if result.is_ok() {
+            columns.push_inline(sortable_mid(key), 1);
+            result = full(columns);
+        }
+    });
+    result
 }

@@ -1,5 +1,6 @@
 //! The operator under every job: bytes or columns in, counts by key out.
 
+mod array;
 mod cut;
 mod drain;
 mod partitions;
@@ -9,10 +10,11 @@ use arrow_array::{Array, RecordBatch};
 use keymill_kernels::Groups;
 use keymill_kernels::stage::count::Counter;
 
-use crate::columns::{check_version, for_each_group, for_each_value};
+use crate::columns::{check_version, for_each_group};
 use crate::resources::{Reservation, Resources};
 use crate::spill::SpillSpace;
 use crate::{Error, ErrorKind, Limits, Result, TokenRule, parallel};
+use array::Gathered;
 use cut::cut;
 pub use drain::{BatchLimits, Batches, Drain, Order};
 use drain::{Content, Item};
@@ -68,6 +70,7 @@ pub struct CountOperator {
     held: u64,
     /// Bytes since the last look at the budget.
     unsettled: usize,
+    gathered: Gathered,
     broken: bool,
 }
 
@@ -129,6 +132,7 @@ impl CountOperator {
             seen: (0, 0),
             held: 0,
             unsettled: 0,
+            gathered: Gathered::default(),
             broken: false,
         })
     }
@@ -154,12 +158,7 @@ impl CountOperator {
     ///
     /// [`ErrorKind::Format`] for a column of another type, and those of [`CountOperator::push`].
     pub fn push_array(&mut self, array: &dyn Array) -> Result<()> {
-        self.guarded(|operator| {
-            for_each_value(array, |value| {
-                operator.metrics.rows += 1;
-                operator.push_text(value)
-            })
-        })
+        self.guarded(|operator| operator.push_column(array))
     }
 
     /// Adds counts that another operator drained: a batch of `key`, strings or bytes, and `count`,
@@ -318,6 +317,7 @@ impl CountOperator {
                 "an earlier error left this operator incomplete; count again with a new one",
             ));
         }
+        self.setting.resources.cancel.check()?;
         self.broken = true;
         let result = step(self);
         // These are found before anything is changed.
@@ -331,14 +331,19 @@ impl CountOperator {
         while !text.is_empty() {
             let (piece, rest) = text.split_at(cut(&self.rule, text, self.sizes.look));
             self.counter.push(piece);
-            // A record costs something even when it is empty.
+            // A text costs something even when it is short.
             self.unsettled += piece.len() + 16;
-            if self.unsettled >= self.sizes.look {
-                self.settle()?;
-            }
+            self.settle_when_due()?;
             text = rest;
         }
         Ok(())
+    }
+
+    fn settle_when_due(&mut self) -> Result<()> {
+        match self.unsettled >= self.sizes.look {
+            true => self.settle(),
+            false => Ok(()),
+        }
     }
 
     /// Brings the metrics up to date, and the memory within its bounds.

@@ -110,5 +110,6 @@ pub(super) fn feed(groups: &Groups, by: By, accept: &mut impl Accept) -> Result<
     if groups.empty > 0 {
         accept.inline(by.entry(0, groups.empty))?;
     }
+    debug_assert!(groups.once.is_empty(), "reduced groups are not packed");
     Ok(())
 }

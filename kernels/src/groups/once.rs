@@ -54,7 +54,7 @@ impl Once {
 
     /// Visits every key: the first byte lowest, zeros above the last, and its length.
     #[inline(always)]
-    pub(crate) fn for_each(&self, mut visit: impl FnMut([u64; 2], usize)) {
+    pub fn for_each(&self, mut visit: impl FnMut([u64; 2], usize)) {
         let mut rest = &self.bytes[..];
         while let Some(record) = rest.first_chunk::<RECORD>() {
             rest = &rest[visit_record(*record, &mut visit)..];

@@ -209,7 +209,7 @@ fn summary(
     let bytes = progress.bytes();
     let rate = (bytes as f64 / seconds.max(1e-9)) as u64;
     format!(
-        "{more}{} tokens, {} rows, {} in {:.3} s ({}/s)",
+        "{more}{} tokens, {} keys, {} in {:.3} s ({}/s)",
         grouped(metrics.tokens),
         grouped(rows),
         size::show(bytes),

@@ -14,8 +14,9 @@ pub(crate) const FAILED: i32 = 1;
 pub(crate) const WRONG_COMMAND_LINE: i32 = 2;
 pub(crate) const INTERRUPTED: i32 = 130;
 
-/// How long an interrupted job may take to end by itself.
-const GRACE: Duration = Duration::from_millis(50);
+/// How long an interrupted job may take to end by itself. Giving back large tables takes most of the
+/// tenth of a second that there is, and the system does that, too.
+const GRACE: Duration = Duration::from_millis(10);
 
 /// Ends the process without waiting for memory to be given back piece by piece.
 pub(crate) fn end(code: i32) -> ! {

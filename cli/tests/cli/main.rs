@@ -1,4 +1,5 @@
 //! The real binary, run as people and scripts run it.
+#![forbid(unsafe_code)]
 
 mod command;
 mod exits;

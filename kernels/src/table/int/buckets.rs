@@ -5,9 +5,9 @@
 //! WAYS = 4   | k k k k s s s s | k k k k s s s s | …      many: one cache line a row
 //! ```
 //!
-//! Rows are probed four at a time, each at its home bucket alone. Where all four keys are there,
-//! their states take the values in; else the four go through [`BucketTable::add`], which knows new
-//! keys and full buckets. With four ways at half load one key in 30 is not in its home bucket.
+//! The fast loop looks for a key in its home bucket alone and ends where it is not there: that row
+//! goes through [`BucketTable::add`], which knows new keys and full buckets. With four ways at half
+//! load one key in 30 is not in its home bucket.
 //!
 //! A free slot holds a key that is never looked up at its bucket: 0 in all buckets but the first,
 //! where 0 itself lives; there it is `decoy`, a key whose home is another bucket. So the loop needs
@@ -60,8 +60,8 @@ pub(crate) struct BucketTable<A: Aggregate, const WAYS: usize> {
 
 /// The least buckets of a table: there is a free slot beside the one kept for key 0.
 const FEWEST: usize = 4;
-/// Rows that are probed before the first of them takes its value in.
-const TOGETHER: usize = 4;
+/// Rows of a step of the fast loop.
+const STEP: usize = 4;
 
 impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
     pub(crate) fn new(sizes: TableSizes) -> Self {
@@ -140,16 +140,16 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
                     self.update_known::<I, false>(isa, keys, values)
                 };
             }
-            let some = keys.len().min(done + TOGETHER);
-            for row in done..some {
+            let some = if WAYS == 1 { STEP } else { 1 };
+            for row in done..keys.len().min(done + some) {
                 self.add(keys[row], values[row]);
+                done += 1;
             }
-            done = some;
         }
     }
 
-    /// Takes in rows, [`TOGETHER`] at a time, until one of some is not in its home bucket, and
-    /// tells how many it took.
+    /// Takes in rows until one is not in its home bucket, or one of the next few is not; tells how
+    /// many it took.
     #[inline(always)]
     fn update_known<I: Isa, const PREFETCH: bool>(
         &mut self,
@@ -162,31 +162,25 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
         // SAFETY: `shift` leaves log2(buckets) bits, so the bucket is one of the table's.
         let home =
             |key: u64| unsafe { buckets.add((key.wrapping_mul(multiplier) >> shift) as usize) };
-        let (keys, _) = keys.as_chunks::<TOGETHER>();
-        let (values, _) = values.as_chunks::<TOGETHER>();
-        for (some, (keys_now, values_now)) in keys.iter().zip(values).enumerate() {
-            if PREFETCH && let Some(later) = keys.get(some + AHEAD / TOGETHER) {
+        let (keys, _) = keys.as_chunks::<STEP>();
+        let (values, _) = values.as_chunks::<STEP>();
+        for (step, (keys_now, values_now)) in keys.iter().zip(values).enumerate() {
+            if PREFETCH && let Some(later) = keys.get(step + AHEAD / STEP) {
                 later.iter().for_each(|&key| prefetch_bucket(home(key)));
             }
-            let places = keys_now.map(home);
-            // SAFETY: `home` gave a bucket of the table, and nothing else borrows the table.
-            let found: [u32; TOGETHER] =
-                from_fn(|row| find(isa, unsafe { &(*places[row]).keys }, keys_now[row]));
-            if found[0] == 0 || found[1] == 0 || found[2] == 0 || found[3] == 0 {
-                return some * TOGETHER;
-            }
-            for row in 0..TOGETHER {
-                let way = found[row].trailing_zeros() as usize;
-                // SAFETY: as above, and one state is borrowed at a time; `found` holds a bit below
-                // `WAYS`, so the way is one of the bucket's.
-                let state = unsafe {
-                    let states = &raw mut (*places[row]).states;
-                    &mut *states.cast::<A::State>().add(way)
-                };
-                A::add(state, values_now[row]);
+            // SAFETY: `home` gave buckets of the table, which nothing else borrows.
+            let taken = unsafe {
+                if WAYS == 1 {
+                    Bucket::take_together::<A>(keys_now.map(home), keys_now, values_now)
+                } else {
+                    Bucket::take_in_turn::<A, I>(isa, home, keys_now, values_now)
+                }
+            };
+            if taken < STEP {
+                return step * STEP + taken;
             }
         }
-        keys.len() * TOGETHER
+        keys.len() * STEP
     }
 
     /// Takes in one row, whose key may be new.
@@ -277,6 +271,62 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
                 }
             }
         }
+    }
+}
+
+impl<S: Copy, const WAYS: usize> Bucket<S, WAYS> {
+    /// Takes in all rows of a step if each key is the first of its bucket, else none.
+    ///
+    /// One way has so little to look at that a test for each row would be the most of it.
+    ///
+    /// # Safety
+    ///
+    /// The places must be buckets that nothing borrows.
+    #[inline(always)]
+    unsafe fn take_together<A: Aggregate<State = S>>(
+        places: [*mut Self; STEP],
+        keys: &[u64; STEP],
+        values: &[i64; STEP],
+    ) -> usize {
+        // SAFETY: the caller says that the places are buckets.
+        let is_there = |row: usize| unsafe { (*places[row]).keys[0] == keys[row] };
+        if !(is_there(0) && is_there(1) && is_there(2) && is_there(3)) {
+            return 0;
+        }
+        for row in 0..STEP {
+            // SAFETY: as above; one state is borrowed at a time.
+            A::add(unsafe { &mut (*places[row]).states[0] }, values[row]);
+        }
+        STEP
+    }
+
+    /// Takes in the rows of a step until a key is not in its bucket.
+    ///
+    /// # Safety
+    ///
+    /// `home` must give buckets that nothing borrows.
+    #[inline(always)]
+    unsafe fn take_in_turn<A: Aggregate<State = S>, I: Isa>(
+        isa: I,
+        home: impl Fn(u64) -> *mut Self,
+        keys: &[u64; STEP],
+        values: &[i64; STEP],
+    ) -> usize {
+        for row in 0..STEP {
+            let place = home(keys[row]);
+            // SAFETY: the caller says that the place is a bucket.
+            let found = find(isa, unsafe { &(*place).keys }, keys[row]);
+            if found == 0 {
+                return row;
+            }
+            // SAFETY: as above; `found` has a bit below `WAYS`, so there is such a state.
+            let state = unsafe {
+                let states = (&raw mut (*place).states).cast::<S>();
+                &mut *states.add(found.trailing_zeros() as usize)
+            };
+            A::add(state, values[row]);
+        }
+        STEP
     }
 }
 

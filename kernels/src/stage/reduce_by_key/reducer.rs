@@ -61,7 +61,7 @@ enum Groups<A: Aggregate> {
     Dense(DenseTable<A>),
     Few(BucketTable<A, 1>),
     Many(BucketTable<A, 4>),
-    Partitioned(Partitioned<A>),
+    Partitioned(Box<Partitioned<A>>),
 }
 
 /// Groups with states of one width, in whichever table suits what was seen.
@@ -150,7 +150,7 @@ impl<A: Aggregate> Reducer<A> {
         {
             let none = Groups::Dense(DenseTable::new(0));
             if let Groups::Many(table) = core::mem::replace(&mut self.groups, none) {
-                self.groups = Groups::Partitioned(Partitioned::new(self.sizes, table));
+                self.groups = Groups::Partitioned(Box::new(Partitioned::new(self.sizes, table)));
             }
         }
     }

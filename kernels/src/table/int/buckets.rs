@@ -13,8 +13,6 @@
 //! where 0 itself lives; there it is `decoy`, a key whose home is another bucket. So the loop needs
 //! no test for free slots, and every 64-bit number can be a key.
 
-use core::array::from_fn;
-
 use bytemuck::Zeroable;
 
 use super::AHEAD;
@@ -52,6 +50,8 @@ pub(crate) struct BucketTable<A: Aggregate, const WAYS: usize> {
     shift: u32,
     used: usize,
     has_zero: bool,
+    /// Whether the last rows brought many new keys.
+    many_new: bool,
     decoy: u64,
     /// Whether the decoy's home is the first bucket after all, because every key's is.
     all_collide: bool,
@@ -71,6 +71,7 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
             shift: 0,
             used: 0,
             has_zero: false,
+            many_new: false,
             decoy: 1,
             all_collide: false,
             sizes,
@@ -130,22 +131,70 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
     pub(crate) fn update<I: Isa>(&mut self, isa: I, keys: &[u64], values: &[i64]) {
         assert_eq!(keys.len(), values.len(), "one value for each key");
         let blind = self.all_collide && keys.contains(&self.decoy);
-        let mut done = 0;
+        let (mut done, before) = (0, self.used);
         while done < keys.len() {
             if !blind {
-                let (keys, values) = (&keys[done..], &values[done..]);
-                done += if self.bytes() > self.sizes.prefetch_bytes {
-                    self.update_known::<I, true>(isa, keys, values)
-                } else {
-                    self.update_known::<I, false>(isa, keys, values)
-                };
+                done += self.update_at_home(isa, &keys[done..], &values[done..]);
             }
             let some = if WAYS == 1 { STEP } else { 1 };
-            for row in done..keys.len().min(done + some) {
-                self.add(keys[row], values[row]);
-                done += 1;
-            }
+            let rest = keys[done..].iter().zip(&values[done..]);
+            rest.take(some)
+                .for_each(|(&key, &value)| self.add(key, value));
+            done += some;
         }
+        self.many_new = (self.used - before) * 16 > keys.len();
+    }
+
+    /// Takes in rows as far as the fast loop that suits them goes; tells how many.
+    #[inline(always)]
+    fn update_at_home<I: Isa>(&mut self, isa: I, keys: &[u64], values: &[i64]) -> usize {
+        let far = self.bytes() > self.sizes.prefetch_bytes;
+        if WAYS > 1 && A::EMPTY_IS_ZERO && self.many_new {
+            let room = (self.slots() * self.sizes.fill / 16).saturating_sub(self.used);
+            let rows = room.min(keys.len());
+            return self.update_or_insert(isa, &keys[..rows], &values[..rows]);
+        }
+        if far {
+            self.update_known::<I, true>(isa, keys, values)
+        } else {
+            self.update_known::<I, false>(isa, keys, values)
+        }
+    }
+
+    /// Takes in rows with many new keys, until one has no place in its home bucket; tells how many.
+    ///
+    /// Whether a key is new cannot be foretold, so there is no branch on it.
+    #[inline(always)]
+    fn update_or_insert<I: Isa>(&mut self, isa: I, keys: &[u64], values: &[i64]) -> usize {
+        let (multiplier, shift) = (self.sizes.multiplier, self.shift);
+        let buckets = self.buckets.as_mut_ptr();
+        // SAFETY: `shift` leaves log2(buckets) bits, so the bucket is one of the table's.
+        let home =
+            |key: u64| unsafe { buckets.add((key.wrapping_mul(multiplier) >> shift) as usize) };
+        for (row, (&key, &value)) in keys.iter().zip(values).enumerate() {
+            if let Some(&later) = keys.get(row + AHEAD) {
+                prefetch_bucket(home(later));
+            }
+            let place = home(key);
+            // The first bucket's free slots hold no zeros, and key 0 there is a key.
+            let may_hold_zero = u32::from(place != buckets).wrapping_neg();
+            // SAFETY: `home` gave a bucket of the table, which nothing else borrows.
+            let bucket = unsafe { &mut *place };
+            let found = find(isa, &bucket.keys, key);
+            let free = find(isa, &bucket.keys, 0) & may_hold_zero;
+            let ways = if found == 0 { free } else { found };
+            if ways == 0 {
+                return row;
+            }
+            let way = ways.trailing_zeros() as usize;
+            // SAFETY: `ways` has a bit below `WAYS` and none above.
+            unsafe {
+                *bucket.keys.get_unchecked_mut(way) = key;
+                A::add(bucket.states.get_unchecked_mut(way), value);
+            }
+            self.used += usize::from(found == 0);
+        }
+        keys.len()
     }
 
     /// Takes in rows until one is not in its home bucket, or one of the next few is not; tells how

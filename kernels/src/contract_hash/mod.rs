@@ -88,7 +88,7 @@ pub const fn split_again(hash: u64, parts: u32) -> u32 {
 /// Maps 0..2³² evenly onto `0..parts`, in order.
 #[inline(always)]
 const fn scale(word: u32, parts: u32) -> u32 {
-    (word as u64 * parts as u64 >> 32) as u32
+    ((word as u64 * parts as u64) >> 32) as u32
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use core::arch::x86_64::{
     __m256i, _mm_add_epi16, _mm_cvtepu8_epi16, _mm_loadl_epi64, _mm_set1_epi16, _mm_storeu_si128,
-    _mm256_and_si256, _mm256_castsi256_ps, _mm256_cmpeq_epi8, _mm256_cmpgt_epi32,
-    _mm256_cvtepu8_epi32, _mm256_loadu_si256, _mm256_max_epu8, _mm256_min_epu8,
-    _mm256_movemask_epi8, _mm256_movemask_ps, _mm256_or_si256, _mm256_permutevar8x32_epi32,
-    _mm256_set1_epi8, _mm256_set1_epi32, _mm256_setr_epi8, _mm256_setzero_si256,
-    _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_srli_epi32, _mm256_storeu_si256,
-    _mm256_sub_epi32,
+    _mm256_and_si256, _mm256_castsi256_pd, _mm256_castsi256_ps, _mm256_cmpeq_epi8,
+    _mm256_cmpeq_epi64, _mm256_cmpgt_epi32, _mm256_cvtepu8_epi32, _mm256_loadu_si256,
+    _mm256_max_epu8, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_movemask_pd, _mm256_movemask_ps,
+    _mm256_or_si256, _mm256_permutevar8x32_epi32, _mm256_set1_epi8, _mm256_set1_epi32,
+    _mm256_set1_epi64x, _mm256_setr_epi8, _mm256_setzero_si256, _mm256_shuffle_epi8,
+    _mm256_slli_epi32, _mm256_srli_epi32, _mm256_storeu_si256, _mm256_sub_epi32,
 };
 
 use super::lookup::ROWS;
@@ -80,6 +80,16 @@ impl Isa for Avx2 {
     fn has_non_ascii(self, block: [__m256i; 2]) -> bool {
         // SAFETY: `self` proves AVX2.
         unsafe { _mm256_movemask_epi8(_mm256_or_si256(block[0], block[1])) != 0 }
+    }
+
+    #[inline(always)]
+    fn find_in_four(self, words: &[u64; 4], word: u64) -> u32 {
+        // SAFETY: `words` holds 32 readable bytes; `self` proves AVX2.
+        unsafe {
+            let words = _mm256_loadu_si256(words.as_ptr().cast());
+            let found = _mm256_cmpeq_epi64(words, _mm256_set1_epi64x(word as i64));
+            _mm256_movemask_pd(_mm256_castsi256_pd(found)) as u32
+        }
     }
 
     #[inline(always)]

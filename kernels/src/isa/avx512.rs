@@ -1,7 +1,8 @@
 //! AVX-512 primitives: a block is one register, a comparison is a mask, compress finds positions.
 
 use core::arch::x86_64::{
-    __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_add_epi16, _mm512_and_si512, _mm512_castsi512_si256,
+    __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_cmpeq_epi64_mask, _mm256_loadu_si256,
+    _mm256_set1_epi64x, _mm512_add_epi16, _mm512_and_si512, _mm512_castsi512_si256,
     _mm512_cmpeq_epi8_mask, _mm512_cmple_epu8_mask, _mm512_cmplt_epu32_mask, _mm512_cvtepu8_epi16,
     _mm512_extracti64x4_epi64, _mm512_loadu_si512, _mm512_maskz_compress_epi8,
     _mm512_maskz_compress_epi32, _mm512_min_epu8, _mm512_movepi8_mask, _mm512_or_si512,
@@ -121,6 +122,16 @@ impl Isa for Avx512 {
     fn note_zeros(self, a: __m512i, b: __m512i) -> __m512i {
         // SAFETY: `self` proves AVX-512.
         unsafe { _mm512_min_epu8(a, b) }
+    }
+
+    #[inline(always)]
+    fn find_in_four(self, words: &[u64; 4], word: u64) -> u32 {
+        // SAFETY: `words` holds 32 readable bytes; `self` proves AVX-512 VL.
+        unsafe {
+            let words = _mm256_loadu_si256(words.as_ptr().cast());
+            let found = _mm256_cmpeq_epi64_mask(words, _mm256_set1_epi64x(word as i64));
+            u32::from(found)
+        }
     }
 
     #[inline(always)]

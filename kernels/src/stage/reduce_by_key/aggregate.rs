@@ -18,6 +18,8 @@ pub trait Aggregate: Copy + Send + Sync + 'static {
     const MAY_OVERFLOW: bool;
     /// The state of no values.
     const EMPTY: Self::State;
+    /// Whether that state is all-zero bytes, as fresh memory is.
+    const EMPTY_IS_ZERO: bool;
 
     /// Takes in one value.
     fn add(state: &mut Self::State, value: i64);
@@ -42,6 +44,7 @@ impl Aggregate for Count {
     type Output = u64;
     const MAY_OVERFLOW: bool = false;
     const EMPTY: u64 = 0;
+    const EMPTY_IS_ZERO: bool = true;
 
     #[inline(always)]
     fn add(state: &mut u64, _: i64) {
@@ -76,6 +79,7 @@ impl Aggregate for Sum {
     type Output = i128;
     const MAY_OVERFLOW: bool = true;
     const EMPTY: i64 = 0;
+    const EMPTY_IS_ZERO: bool = true;
 
     #[inline(always)]
     fn add(state: &mut i64, value: i64) {
@@ -108,6 +112,7 @@ impl Aggregate for WideSum {
     type Output = i128;
     const MAY_OVERFLOW: bool = false;
     const EMPTY: i128 = 0;
+    const EMPTY_IS_ZERO: bool = true;
 
     #[inline(always)]
     fn add(state: &mut i128, value: i64) {
@@ -143,6 +148,7 @@ macro_rules! extreme {
             type Output = i64;
             const MAY_OVERFLOW: bool = false;
             const EMPTY: i64 = $empty;
+            const EMPTY_IS_ZERO: bool = false;
 
             #[inline(always)]
             fn add(state: &mut i64, value: i64) {
@@ -179,6 +185,7 @@ macro_rules! several {
             type Output = ($($name::Output,)+);
             const MAY_OVERFLOW: bool = $($name::MAY_OVERFLOW)||+;
             const EMPTY: Self::State = ($($name::EMPTY,)+);
+            const EMPTY_IS_ZERO: bool = $($name::EMPTY_IS_ZERO)&&+;
 
             #[inline(always)]
             fn add(state: &mut Self::State, value: i64) {

@@ -114,16 +114,28 @@ impl<K: IntKey, A: Aggregate> ReduceByKey<K, A> {
     }
 
     fn update_with(&mut self, keys: &[K], values: Option<&[i64]>) {
-        let level = self.level;
-        let reducer = self;
-        dispatch(
-            level,
-            Update {
-                reducer,
-                keys,
-                values,
-            },
-        );
+        match &mut self.groups {
+            Width::Narrow(groups) => groups.expect(keys.len()),
+            Width::Wide(groups) => groups.expect(keys.len()),
+        }
+        let mut scratch = [0; MOST_TILE_ROWS];
+        let nothing = [0; MOST_TILE_ROWS];
+        let rows = self.sizes.tile_rows;
+        for (tile, keys) in keys.chunks(rows).enumerate() {
+            let values = values.map_or(&nothing[..keys.len()], |all| {
+                &all[tile * rows..][..keys.len()]
+            });
+            self.watch(values);
+            let keys = K::bits_of(keys, &mut scratch);
+            match &mut self.groups {
+                Width::Narrow(groups) => groups.update(self.level, keys, values),
+                Width::Wide(groups) => groups.update(self.level, keys, values),
+            }
+        }
+        match &mut self.groups {
+            Width::Narrow(groups) => groups.take_stock(),
+            Width::Wide(groups) => groups.take_stock(),
+        }
     }
 
     /// Takes in all groups of another reducer, which keeps them.
@@ -223,13 +235,10 @@ impl<K: IntKey, A: Aggregate> ReduceByKey<K, A> {
     }
 
     /// Raises the bound by a tile of values, before these are taken in.
-    #[inline(always)]
     fn watch(&mut self, values: &[i64]) {
         if A::MAY_OVERFLOW && matches!(self.groups, Width::Narrow(_)) {
-            let bits = values
-                .iter()
-                .fold(0, |bits, &value| bits | value ^ value >> 63);
-            self.bound += values.len() as u128 * (bits as u128 + 1);
+            let farthest = u128::from(dispatch(self.level, Magnitude(values))) + 1;
+            self.bound += values.len() as u128 * farthest;
             if self.is_too_narrow() {
                 self.widen();
             }
@@ -244,44 +253,16 @@ impl<K: IntKey> ReduceByKey<K, Count> {
     }
 }
 
-struct Update<'a, K: IntKey, A: Aggregate> {
-    reducer: &'a mut ReduceByKey<K, A>,
-    keys: &'a [K],
-    values: Option<&'a [i64]>,
-}
+/// A number that no value is farther from zero than, give or take one.
+struct Magnitude<'a>(&'a [i64]);
 
-impl<K: IntKey, A: Aggregate> Kernel for Update<'_, K, A> {
-    type Out = ();
+impl Kernel for Magnitude<'_> {
+    type Out = u64;
 
     #[inline(always)]
-    fn run<I: Isa>(self, isa: I) {
-        let Self {
-            reducer,
-            keys,
-            values,
-        } = self;
-        match &mut reducer.groups {
-            Width::Narrow(groups) => groups.expect(keys.len()),
-            Width::Wide(groups) => groups.expect(keys.len()),
-        }
-        let mut scratch = [0; MOST_TILE_ROWS];
-        let nothing = [0; MOST_TILE_ROWS];
-        let rows = reducer.sizes.tile_rows;
-        for (tile, keys) in keys.chunks(rows).enumerate() {
-            let values = values.map_or(&nothing[..keys.len()], |all| {
-                &all[tile * rows..][..keys.len()]
-            });
-            reducer.watch(values);
-            let keys = K::bits_of(keys, &mut scratch);
-            match &mut reducer.groups {
-                Width::Narrow(groups) => groups.update(isa, keys, values),
-                Width::Wide(groups) => groups.update(isa, keys, values),
-            }
-        }
-        match &mut reducer.groups {
-            Width::Narrow(groups) => groups.take_stock(),
-            Width::Wide(groups) => groups.take_stock(),
-        }
+    fn run<I: Isa>(self, _: I) -> u64 {
+        let fold = |bits, &value: &i64| bits | (value ^ value >> 63) as u64;
+        self.0.iter().fold(0, fold)
     }
 }
 

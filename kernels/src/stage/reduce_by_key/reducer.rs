@@ -61,7 +61,7 @@ enum Groups<A: Aggregate> {
     Dense(DenseTable<A>),
     Few(BucketTable<A, 1>),
     Many(BucketTable<A, 4>),
-    Partitioned(Partitioned<A>),
+    Partitioned(Box<Partitioned<A>>),
 }
 
 /// Groups with states of one width, in whichever table suits what was seen.
@@ -86,24 +86,31 @@ impl<A: Aggregate> Reducer<A> {
     }
 
     /// Takes in a tile of rows.
+    pub(super) fn update(&mut self, level: Level, keys: &[u64], values: &[i64]) {
+        let groups = self;
+        dispatch(
+            level,
+            Update {
+                groups,
+                keys,
+                values,
+            },
+        );
+    }
+
     #[inline(always)]
-    pub(super) fn update<I: Isa>(&mut self, isa: I, keys: &[u64], values: &[i64]) {
+    fn update_with<I: Isa>(&mut self, isa: I, keys: &[u64], values: &[i64]) {
         if matches!(self.groups, Groups::Dense(_)) {
             let (least, most) = least_and_most(keys);
             self.reach(least, most);
         }
         match &mut self.groups {
-            Groups::Dense(table) => table.update(keys, values),
-            Groups::Few(table) => {
-                table.update(isa, keys, values);
-                self.outgrow();
-            }
-            Groups::Many(table) => {
-                table.update(isa, keys, values);
-                self.outgrow();
-            }
-            Groups::Partitioned(partitioned) => partitioned.update(isa, keys, values),
+            Groups::Dense(table) => return table.update(keys, values),
+            Groups::Few(table) => table.update(isa, keys, values),
+            Groups::Many(table) => table.update(isa, keys, values),
+            Groups::Partitioned(rows) => return rows.update(isa, keys, values),
         }
+        self.outgrow();
     }
 
     /// Lets the dense table reach these keys, or leaves it.
@@ -143,7 +150,7 @@ impl<A: Aggregate> Reducer<A> {
         {
             let none = Groups::Dense(DenseTable::new(0));
             if let Groups::Many(table) = core::mem::replace(&mut self.groups, none) {
-                self.groups = Groups::Partitioned(Partitioned::new(self.sizes, table));
+                self.groups = Groups::Partitioned(Box::new(Partitioned::new(self.sizes, table)));
             }
         }
     }
@@ -235,6 +242,21 @@ impl<A: Aggregate> Reducer<A> {
         wide.rows = self.rows;
         self.for_each(|key, state| wide.merge(key, A::widen(state)));
         wide
+    }
+}
+
+struct Update<'a, A: Aggregate> {
+    groups: &'a mut Reducer<A>,
+    keys: &'a [u64],
+    values: &'a [i64],
+}
+
+impl<A: Aggregate> Kernel for Update<'_, A> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        self.groups.update_with(isa, self.keys, self.values);
     }
 }
 

@@ -5,15 +5,13 @@
 //! WAYS = 4   | k k k k s s s s | k k k k s s s s | …      many: one cache line a row
 //! ```
 //!
-//! Rows are probed four at a time, each at its home bucket alone. Where all four keys are there,
-//! their states take the values in; else the four go through [`BucketTable::add`], which knows new
-//! keys and full buckets. With four ways at half load one key in 30 is not in its home bucket.
+//! The fast loop looks for a key in its home bucket alone and ends where it is not there: that row
+//! goes through [`BucketTable::add`], which knows new keys and full buckets. With four ways at half
+//! load one key in 30 is not in its home bucket.
 //!
 //! A free slot holds a key that is never looked up at its bucket: 0 in all buckets but the first,
 //! where 0 itself lives; there it is `decoy`, a key whose home is another bucket. So the loop needs
 //! no test for free slots, and every 64-bit number can be a key.
-
-use core::array::from_fn;
 
 use bytemuck::Zeroable;
 
@@ -52,6 +50,8 @@ pub(crate) struct BucketTable<A: Aggregate, const WAYS: usize> {
     shift: u32,
     used: usize,
     has_zero: bool,
+    /// Whether the last rows brought many new keys.
+    many_new: bool,
     decoy: u64,
     /// Whether the decoy's home is the first bucket after all, because every key's is.
     all_collide: bool,
@@ -60,8 +60,8 @@ pub(crate) struct BucketTable<A: Aggregate, const WAYS: usize> {
 
 /// The least buckets of a table: there is a free slot beside the one kept for key 0.
 const FEWEST: usize = 4;
-/// Rows that are probed before the first of them takes its value in.
-const TOGETHER: usize = 4;
+/// Rows of a step of the fast loop.
+const STEP: usize = 4;
 
 impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
     pub(crate) fn new(sizes: TableSizes) -> Self {
@@ -71,6 +71,7 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
             shift: 0,
             used: 0,
             has_zero: false,
+            many_new: false,
             decoy: 1,
             all_collide: false,
             sizes,
@@ -130,26 +131,74 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
     pub(crate) fn update<I: Isa>(&mut self, isa: I, keys: &[u64], values: &[i64]) {
         assert_eq!(keys.len(), values.len(), "one value for each key");
         let blind = self.all_collide && keys.contains(&self.decoy);
-        let mut done = 0;
+        let (mut done, before) = (0, self.used);
         while done < keys.len() {
             if !blind {
-                let (keys, values) = (&keys[done..], &values[done..]);
-                done += if self.bytes() > self.sizes.prefetch_bytes {
-                    self.update_known::<I, true>(isa, keys, values)
-                } else {
-                    self.update_known::<I, false>(isa, keys, values)
-                };
+                done += self.update_at_home(isa, &keys[done..], &values[done..]);
             }
-            let some = keys.len().min(done + TOGETHER);
-            for row in done..some {
-                self.add(keys[row], values[row]);
-            }
-            done = some;
+            let some = if WAYS == 1 { STEP } else { 1 };
+            let rest = keys[done..].iter().zip(&values[done..]);
+            rest.take(some)
+                .for_each(|(&key, &value)| self.add(key, value));
+            done += some;
+        }
+        self.many_new = (self.used - before) * 16 > keys.len();
+    }
+
+    /// Takes in rows as far as the fast loop that suits them goes; tells how many.
+    #[inline(always)]
+    fn update_at_home<I: Isa>(&mut self, isa: I, keys: &[u64], values: &[i64]) -> usize {
+        let far = self.bytes() > self.sizes.prefetch_bytes;
+        if WAYS > 1 && A::EMPTY_IS_ZERO && self.many_new {
+            let room = (self.slots() * self.sizes.fill / 16).saturating_sub(self.used);
+            let rows = room.min(keys.len());
+            return self.update_or_insert(isa, &keys[..rows], &values[..rows]);
+        }
+        if far {
+            self.update_known::<I, true>(isa, keys, values)
+        } else {
+            self.update_known::<I, false>(isa, keys, values)
         }
     }
 
-    /// Takes in rows, [`TOGETHER`] at a time, until one of some is not in its home bucket, and
-    /// tells how many it took.
+    /// Takes in rows with many new keys, until one has no place in its home bucket; tells how many.
+    ///
+    /// Whether a key is new cannot be foretold, so there is no branch on it.
+    #[inline(always)]
+    fn update_or_insert<I: Isa>(&mut self, isa: I, keys: &[u64], values: &[i64]) -> usize {
+        let (multiplier, shift) = (self.sizes.multiplier, self.shift);
+        let buckets = self.buckets.as_mut_ptr();
+        // SAFETY: `shift` leaves log2(buckets) bits, so the bucket is one of the table's.
+        let home =
+            |key: u64| unsafe { buckets.add((key.wrapping_mul(multiplier) >> shift) as usize) };
+        for (row, (&key, &value)) in keys.iter().zip(values).enumerate() {
+            if let Some(&later) = keys.get(row + AHEAD) {
+                prefetch_bucket(home(later));
+            }
+            let place = home(key);
+            // The first bucket's free slots hold no zeros, and key 0 there is a key.
+            let may_hold_zero = u32::from(place != buckets).wrapping_neg();
+            // SAFETY: `home` gave a bucket of the table, which nothing else borrows.
+            let bucket = unsafe { &mut *place };
+            let found = find(isa, &bucket.keys, key);
+            let free = find(isa, &bucket.keys, 0) & may_hold_zero;
+            let ways = if found == 0 { free } else { found };
+            if ways == 0 {
+                return row;
+            }
+            let way = ways.trailing_zeros() as usize;
+            // SAFETY: `ways` has a bit below `WAYS` and none above.
+            unsafe {
+                *bucket.keys.get_unchecked_mut(way) = key;
+                A::add(bucket.states.get_unchecked_mut(way), value);
+            }
+            self.used += usize::from(found == 0);
+        }
+        keys.len()
+    }
+
+    /// Takes in rows until one is not in its home bucket, or one of the next few is not; tells how
+    /// many it took.
     #[inline(always)]
     fn update_known<I: Isa, const PREFETCH: bool>(
         &mut self,
@@ -162,31 +211,25 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
         // SAFETY: `shift` leaves log2(buckets) bits, so the bucket is one of the table's.
         let home =
             |key: u64| unsafe { buckets.add((key.wrapping_mul(multiplier) >> shift) as usize) };
-        let (keys, _) = keys.as_chunks::<TOGETHER>();
-        let (values, _) = values.as_chunks::<TOGETHER>();
-        for (some, (keys_now, values_now)) in keys.iter().zip(values).enumerate() {
-            if PREFETCH && let Some(later) = keys.get(some + AHEAD / TOGETHER) {
+        let (keys, _) = keys.as_chunks::<STEP>();
+        let (values, _) = values.as_chunks::<STEP>();
+        for (step, (keys_now, values_now)) in keys.iter().zip(values).enumerate() {
+            if PREFETCH && let Some(later) = keys.get(step + AHEAD / STEP) {
                 later.iter().for_each(|&key| prefetch_bucket(home(key)));
             }
-            let places = keys_now.map(home);
-            // SAFETY: `home` gave a bucket of the table, and nothing else borrows the table.
-            let found: [u32; TOGETHER] =
-                from_fn(|row| find(isa, unsafe { &(*places[row]).keys }, keys_now[row]));
-            if found[0] == 0 || found[1] == 0 || found[2] == 0 || found[3] == 0 {
-                return some * TOGETHER;
-            }
-            for row in 0..TOGETHER {
-                let way = found[row].trailing_zeros() as usize;
-                // SAFETY: as above, and one state is borrowed at a time; `found` holds a bit below
-                // `WAYS`, so the way is one of the bucket's.
-                let state = unsafe {
-                    let states = &raw mut (*places[row]).states;
-                    &mut *states.cast::<A::State>().add(way)
-                };
-                A::add(state, values_now[row]);
+            // SAFETY: `home` gave buckets of the table, which nothing else borrows.
+            let taken = unsafe {
+                if WAYS == 1 {
+                    Bucket::take_together::<A>(keys_now.map(home), keys_now, values_now)
+                } else {
+                    Bucket::take_in_turn::<A, I>(isa, home, keys_now, values_now)
+                }
+            };
+            if taken < STEP {
+                return step * STEP + taken;
             }
         }
-        keys.len() * TOGETHER
+        keys.len() * STEP
     }
 
     /// Takes in one row, whose key may be new.
@@ -277,6 +320,62 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
                 }
             }
         }
+    }
+}
+
+impl<S: Copy, const WAYS: usize> Bucket<S, WAYS> {
+    /// Takes in all rows of a step if each key is the first of its bucket, else none.
+    ///
+    /// One way has so little to look at that a test for each row would be the most of it.
+    ///
+    /// # Safety
+    ///
+    /// The places must be buckets that nothing borrows.
+    #[inline(always)]
+    unsafe fn take_together<A: Aggregate<State = S>>(
+        places: [*mut Self; STEP],
+        keys: &[u64; STEP],
+        values: &[i64; STEP],
+    ) -> usize {
+        // SAFETY: the caller says that the places are buckets.
+        let is_there = |row: usize| unsafe { (*places[row]).keys[0] == keys[row] };
+        if !(is_there(0) && is_there(1) && is_there(2) && is_there(3)) {
+            return 0;
+        }
+        for row in 0..STEP {
+            // SAFETY: as above; one state is borrowed at a time.
+            A::add(unsafe { &mut (*places[row]).states[0] }, values[row]);
+        }
+        STEP
+    }
+
+    /// Takes in the rows of a step until a key is not in its bucket.
+    ///
+    /// # Safety
+    ///
+    /// `home` must give buckets that nothing borrows.
+    #[inline(always)]
+    unsafe fn take_in_turn<A: Aggregate<State = S>, I: Isa>(
+        isa: I,
+        home: impl Fn(u64) -> *mut Self,
+        keys: &[u64; STEP],
+        values: &[i64; STEP],
+    ) -> usize {
+        for row in 0..STEP {
+            let place = home(keys[row]);
+            // SAFETY: the caller says that the place is a bucket.
+            let found = find(isa, unsafe { &(*place).keys }, keys[row]);
+            if found == 0 {
+                return row;
+            }
+            // SAFETY: as above; `found` has a bit below `WAYS`, so there is such a state.
+            let state = unsafe {
+                let states = (&raw mut (*place).states).cast::<S>();
+                &mut *states.add(found.trailing_zeros() as usize)
+            };
+            A::add(state, values[row]);
+        }
+        STEP
     }
 }
 

@@ -1,0 +1,53 @@
+//! Counting tokens of which nearly every one is new: partitions, and the order at the end.
+#![forbid(unsafe_code)]
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use keymill::prelude::*;
+use keymill::{BatchLimits, Order};
+use keymill_bench::{Totals, job_bytes, rival};
+
+fn run(engine: &Engine, text: &'static [u8], order: Order) -> Totals {
+    let job = engine
+        .read_bytes(text)
+        .tokenize(whitespace())
+        .count_by_key();
+    let batches = job
+        .stream(order, BatchLimits::default())
+        .expect("text in memory counts");
+    let mut totals = Totals::default();
+    for batch in batches {
+        totals.add(&batch.expect("text in memory counts"));
+    }
+    totals
+}
+
+fn near_unique(criterion: &mut Criterion) {
+    let set = keymill_datasets::find("unique").expect("the data set is in the registry");
+    let text: &'static [u8] = set.to_vec(job_bytes()).leak();
+    let expected = rival::<foldhash::fast::RandomState>(text);
+    let mut group = criterion.benchmark_group("job/near_unique");
+    group
+        .throughput(Throughput::Bytes(text.len() as u64))
+        .sample_size(10);
+    for threads in [1, 2] {
+        let engine = Engine::builder()
+            .threads(threads)
+            .build()
+            .expect("an engine starts");
+        for (name, order) in [("unordered", Order::None), ("by-count", Order::Count)] {
+            assert_eq!(run(&engine, text, order), expected);
+            group.bench_function(format!("engine-{threads}/{name}"), |bencher| {
+                bencher.iter(|| run(&engine, black_box(text), order));
+            });
+        }
+    }
+    group.bench_function("hashbrown-foldhash/unordered", |bencher| {
+        bencher.iter(|| rival::<foldhash::fast::RandomState>(black_box(text)));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, near_unique);
+criterion_main!(benches);

@@ -1,0 +1,104 @@
+//! Counting words in memory: every level on one core, the engine on one and two, and in the same
+//! run hashbrown loops as rivals and the plain read of the text as the roof.
+#![forbid(unsafe_code)]
+
+use std::hint::black_box;
+
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use keymill::prelude::*;
+use keymill::{BatchLimits, Order};
+use keymill_bench::{Totals, job_bytes, read_all, rival};
+use keymill_kernels::stage::count::Counter;
+use keymill_kernels::{Groups, Limits, TokenRule};
+
+const SETS: [&str; 4] = ["zipf-30k", "zipf-1m", "book", "zipf-multibyte"];
+
+/// What the kernel counts, on one core.
+fn by_kernel(level: Level, text: &[u8]) -> Totals {
+    let mut counter = Counter::new(level, &TokenRule::Whitespace, &Limits::DEFAULT, 1);
+    counter.push(text);
+    let mut groups = Groups::default();
+    counter.drain_into(&mut groups);
+    Totals {
+        tokens: counter.tokens(),
+        distinct: groups.len() as u64,
+    }
+}
+
+/// What the engine counts, the groups handed out as batches but not ordered.
+fn by_engine(engine: &Engine, text: &'static [u8]) -> Totals {
+    let job = engine
+        .read_bytes(text)
+        .tokenize(whitespace())
+        .count_by_key();
+    let batches = job
+        .stream(Order::None, BatchLimits::default())
+        .expect("text in memory counts");
+    let mut totals = Totals::default();
+    for batch in batches {
+        totals.add(&batch.expect("text in memory counts"));
+    }
+    totals
+}
+
+fn bench<T: PartialEq + std::fmt::Debug>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    id: String,
+    expected: T,
+    mut run: impl FnMut() -> T,
+) {
+    assert_eq!(run(), expected, "{id}");
+    group.bench_function(id, |bencher| bencher.iter(&mut run));
+}
+
+fn word_count(criterion: &mut Criterion) {
+    for name in SETS {
+        let set = keymill_datasets::find(name).expect("the data set is in the registry");
+        let text: &'static [u8] = set.to_vec(job_bytes()).leak();
+        let expected = rival::<foldhash::fast::RandomState>(text);
+        let mut group = criterion.benchmark_group("job/word_count");
+        group
+            .throughput(Throughput::Bytes(text.len() as u64))
+            .sample_size(10);
+        for level in Level::available() {
+            let run = || by_kernel(level, black_box(text));
+            bench(&mut group, format!("{level}/{name}"), expected, run);
+        }
+        for threads in [1, 2] {
+            let engine = Engine::builder()
+                .threads(threads)
+                .build()
+                .expect("an engine starts");
+            let run = || by_engine(&engine, black_box(text));
+            bench(
+                &mut group,
+                format!("engine-{threads}/{name}"),
+                expected,
+                run,
+            );
+        }
+        let foldhash = || rival::<foldhash::fast::RandomState>(black_box(text));
+        bench(
+            &mut group,
+            format!("hashbrown-foldhash/{name}"),
+            expected,
+            foldhash,
+        );
+        let rapidhash = || rival::<rapidhash::fast::RandomState>(black_box(text));
+        bench(
+            &mut group,
+            format!("hashbrown-rapidhash/{name}"),
+            expected,
+            rapidhash,
+        );
+        let sum = read_all(text);
+        bench(&mut group, format!("read-memory/{name}"), sum, || {
+            read_all(black_box(text))
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, word_count);
+criterion_main!(benches);

@@ -1,0 +1,119 @@
+//! u64 keys to the sums of i64 values, against hashbrown's `entry` loop; a plain read of the rows
+//! is the roof.
+#![forbid(unsafe_code)]
+
+use core::hash::{BuildHasher, BuildHasherDefault};
+use std::hint::black_box;
+
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use hashbrown::HashMap;
+use keymill_kernels::stage::reduce_by_key::{Aggregate, Count, Max, Min, ReduceByKey, Sum};
+use keymill_kernels::{Level, Limits, Secret};
+use rapidhash::fast::RapidHasher;
+
+struct Rows {
+    keys: Vec<u64>,
+    values: Vec<i64>,
+}
+
+/// Uniformly random keys; those that are not dense are spread over all 64 bits.
+fn rows(count: usize, groups: u64, dense: bool) -> Rows {
+    let mut state = 1u64;
+    let mut draw = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let key = ((state >> 32) * groups) >> 32;
+        let spread = if dense { 1 } else { 0x9e37_79b9_7f4a_7c15 };
+        (key.wrapping_mul(spread), (state & 1023) as i64 - 512)
+    };
+    let (keys, values) = (0..count).map(|_| draw()).unzip();
+    Rows { keys, values }
+}
+
+fn with_hashbrown<S: BuildHasher + Default>(rows: &Rows) -> HashMap<u64, i64, S> {
+    let mut sums = HashMap::default();
+    for (&key, &value) in rows.keys.iter().zip(&rows.values) {
+        *sums.entry(key).or_insert(0) += value;
+    }
+    sums
+}
+
+/// Reduces into an empty reducer, down to the number of groups.
+fn with_keymill<A: Aggregate>(reducer: &mut ReduceByKey<u64, A>, rows: &Rows) -> usize {
+    reducer.clear();
+    reducer.update(&rows.keys, &rows.values);
+    reducer.size()
+}
+
+fn read(rows: &Rows) -> u64 {
+    let keys = rows.keys.iter().fold(0, |all, key| all ^ key);
+    let values = rows.values.iter().fold(0, |all, &value| all ^ value);
+    keys ^ values as u64
+}
+
+fn assert_answer(reducer: &mut ReduceByKey<u64, Sum>, rows: &Rows) {
+    let expected = with_hashbrown::<foldhash::fast::RandomState>(rows);
+    assert_eq!(with_keymill(reducer, rows), expected.len());
+    reducer.for_each(|key, sum| assert_eq!(sum, i128::from(expected[&key])));
+}
+
+fn bench_rows(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, rows: &Rows) {
+    group.throughput(Throughput::Elements(rows.keys.len() as u64));
+    group.bench_function(format!("read/{name}"), |bencher| {
+        bencher.iter(|| read(black_box(rows)));
+    });
+    group.bench_function(format!("hashbrown-foldhash/{name}"), |bencher| {
+        bencher.iter(|| with_hashbrown::<foldhash::fast::RandomState>(black_box(rows)));
+    });
+    group.bench_function(format!("hashbrown-rapidhash/{name}"), |bencher| {
+        bencher.iter(|| with_hashbrown::<BuildHasherDefault<RapidHasher>>(black_box(rows)));
+    });
+    for level in Level::available() {
+        let secret = Secret::random();
+        let mut sums = ReduceByKey::<u64, Sum>::new(level, Limits::DEFAULT, secret);
+        assert_answer(&mut sums, rows);
+        group.bench_function(format!("{level}/{name}"), |bencher| {
+            bencher.iter(|| with_keymill(&mut sums, black_box(rows)));
+        });
+        // A reducer of its own each time, as the rivals have.
+        group.bench_function(format!("{level}-fresh/{name}"), |bencher| {
+            bencher.iter(|| {
+                let mut sums = ReduceByKey::<u64, Sum>::new(level, Limits::DEFAULT, secret);
+                with_keymill(&mut sums, black_box(rows))
+            });
+        });
+    }
+    let (level, secret) = (Level::best(), Secret::random());
+    let mut all: ReduceByKey<u64, (Count, Sum, Min, Max)> =
+        ReduceByKey::new(level, Limits::DEFAULT, secret);
+    group.bench_function(format!("{level}-count-sum-min-max/{name}"), |bencher| {
+        bencher.iter(|| with_keymill(&mut all, black_box(rows)));
+    });
+}
+
+fn reduce_by_key(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("stage/reduce_by_key");
+    group.sample_size(10);
+    for (count, groups, name) in [
+        (4_000_000, 100, "1e2"),
+        (8_000_000, 100_000, "1e5"),
+        (20_000_000, 10_000_000, "1e7"),
+    ] {
+        bench_rows(
+            &mut group,
+            &format!("groups-{name}"),
+            &rows(count, groups, false),
+        );
+        bench_rows(
+            &mut group,
+            &format!("dense-{name}"),
+            &rows(count, groups, true),
+        );
+    }
+    group.finish();
+}
+
+criterion_group!(benches, reduce_by_key);
+criterion_main!(benches);

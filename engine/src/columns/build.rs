@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{BinaryViewArray, RecordBatch, UInt64Array};
 use arrow_buffer::{Buffer, ScalarBuffer};
-use keymill_kernels::Groups;
 
-use super::{sortable_mid, sortable_short};
 use crate::{Error, ErrorKind, Result};
 
 /// The longest key that a view holds itself.
@@ -21,13 +19,10 @@ pub(crate) struct ColumnBuilder {
 }
 
 impl ColumnBuilder {
-    /// A builder with room for `rows` short keys.
-    pub(crate) fn with_capacity(rows: usize) -> Self {
-        Self {
-            views: Vec::with_capacity(rows),
-            counts: Vec::with_capacity(rows),
-            data: Vec::new(),
-        }
+    /// Makes room for so many more rows.
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        self.views.reserve(rows);
+        self.counts.reserve(rows);
     }
 
     /// How many rows wait for a batch.
@@ -80,9 +75,8 @@ impl ColumnBuilder {
     ///
     /// [`ErrorKind::Internal`] when the columns do not fit together.
     pub(crate) fn finish(&mut self) -> Result<RecordBatch> {
-        let rows = self.rows();
-        let views = std::mem::replace(&mut self.views, Vec::with_capacity(rows));
-        let counts = std::mem::replace(&mut self.counts, Vec::with_capacity(rows));
+        let views = std::mem::take(&mut self.views);
+        let counts = std::mem::take(&mut self.counts);
         let data = std::mem::take(&mut self.data);
         let buffers: Vec<Buffer> = match data.is_empty() {
             true => Vec::new(),
@@ -115,40 +109,4 @@ fn check_length(length: usize, offset: usize) -> Result<()> {
             format!("a key of {length} bytes does not fit an Arrow column, which ends at 2 GiB"),
         )),
     }
-}
-
-/// Adds every group to `columns`, and calls `full` whenever they have reached a size.
-///
-/// # Errors
-///
-/// What `full` returns; [`ErrorKind::Capacity`] for a key that no column can hold.
-pub(crate) fn append_groups(
-    groups: &Groups,
-    columns: &mut ColumnBuilder,
-    mut full: impl FnMut(&mut ColumnBuilder) -> Result<()>,
-) -> Result<()> {
-    for group in &groups.short {
-        columns.push_inline(sortable_short(group.key), group.count);
-        full(columns)?;
-    }
-    for group in &groups.mid {
-        columns.push_inline(sortable_mid(group.key), group.count);
-        full(columns)?;
-    }
-    for group in &groups.long {
-        columns.push(groups.long_key(group), group.count)?;
-        full(columns)?;
-    }
-    if groups.empty > 0 {
-        columns.push_inline(0, groups.empty);
-        full(columns)?;
-    }
-    let mut result = Ok(());
-    groups.once.for_each(|key, _| {
-        if result.is_ok() {
-            columns.push_inline(sortable_mid(key), 1);
-            result = full(columns);
-        }
-    });
-    result
 }

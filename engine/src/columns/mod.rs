@@ -7,6 +7,7 @@
 //!
 //! The schema's metadata names the aggregate and the version of this form.
 
+mod batcher;
 mod build;
 mod read;
 
@@ -15,7 +16,8 @@ use std::sync::{Arc, LazyLock};
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-pub(crate) use build::{ColumnBuilder, append_groups};
+pub(crate) use batcher::{Batcher, TakeBatch};
+pub(crate) use build::ColumnBuilder;
 pub(crate) use read::{check_version, for_each_group, for_each_value};
 
 /// The metadata entry that names the aggregate.

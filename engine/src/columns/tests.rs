@@ -32,22 +32,20 @@ fn groups_come_back_as_they_were() {
         groups.push(key, i as u64 + 1);
         *expected.entry(key.clone()).or_insert(0) += i as u64 + 1;
     }
-    let mut columns = ColumnBuilder::with_capacity(4);
-    let mut found = BTreeMap::new();
-    let mut read = |columns: &mut ColumnBuilder| {
-        let batch = columns.finish()?;
-        for_each_group(&batch, |key, count| {
-            *found.entry(key.to_vec()).or_insert(0) += count;
-            Ok(())
-        })
-    };
-    append_groups(&groups, &mut columns, |columns| match columns.rows() {
-        7 => read(columns),
-        _ => Ok(()),
-    })
-    .unwrap();
-    read(&mut columns).unwrap();
-    assert_eq!(found, expected);
+    for (rows, bytes) in [(1, 1), (7, 1000), (1000, 100), (1000, usize::MAX)] {
+        let mut batcher = Batcher::new(rows, bytes, Vec::new());
+        batcher.push_groups(&groups).unwrap();
+        let mut found = BTreeMap::new();
+        for batch in batcher.finish().unwrap() {
+            assert!((1..=rows).contains(&batch.num_rows()));
+            for_each_group(&batch, |key, count| {
+                *found.entry(key.to_vec()).or_insert(0) += count;
+                Ok(())
+            })
+            .unwrap();
+        }
+        assert_eq!(found, expected);
+    }
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! The operator under every job: bytes or columns in, counts by key out.
 
 mod array;
+mod batches;
 mod cut;
 mod drain;
+mod item;
+mod ordered;
 mod partitions;
 mod reduce;
 
@@ -11,13 +14,16 @@ use keymill_kernels::Groups;
 use keymill_kernels::stage::count::Counter;
 
 use crate::columns::{check_version, for_each_group};
+use crate::order::By;
 use crate::resources::{Reservation, Resources};
 use crate::spill::SpillSpace;
 use crate::{Error, ErrorKind, Limits, Result, TokenRule, parallel};
 use array::Gathered;
+pub use batches::Batches;
+use batches::Source;
 use cut::cut;
-pub use drain::{BatchLimits, Batches, Drain, Order};
-use drain::{Content, Item};
+pub use drain::{BatchLimits, Drain, Order};
+use item::Item;
 use partitions::Partitions;
 use reduce::Setting;
 
@@ -446,41 +452,60 @@ impl CountOperator {
 
     fn drain_all(&mut self, order: Order, limits: BatchLimits) -> Result<Batches> {
         self.settle()?;
-        self.held = 0;
-        let items = if self.partitions.is_unused() {
-            let mut groups = Groups::default();
-            self.counter.drain_into(&mut groups);
-            vec![self.item(groups.bytes(), Content::Reduced(groups))]
-        } else {
-            self.flush();
-            let memory = &self.setting.resources.memory;
-            if memory.is_tight(memory.limit() / 4) {
-                self.partitions.spill(&self.setting.space)?;
-            }
-            let parts = std::mem::take(&mut self.partitions).into_parts();
-            let parts = parts.into_iter().filter(|part| !part.is_empty());
-            parts
-                .map(|part| self.item(part.bytes(), Content::Part(part.into_pieces())))
-                .collect()
-        };
+        let items = self.take_items()?;
+        let tokens = std::mem::take(&mut self.held);
         if self.counter.bytes() > self.sizes.share / 4 {
             self.replace_counter();
         }
         self.reservation.set(self.size());
-        Batches::of_items(self.setting.clone(), items, order, limits)
+        let setting = self.setting.clone();
+        let by = match order {
+            Order::None => {
+                let batches = Batches::new(setting, Source::Items(items.into()), limits);
+                return batches.expecting(tokens);
+            }
+            Order::Key => By::Key,
+            Order::Count => By::Count,
+        };
+        let groups = items.iter().map(Item::groups).sum();
+        let batches = match limits.picks(groups, setting.resources.memory.limit()) {
+            Some(most) => ordered::drain_top(setting, items, by, most, limits),
+            None => ordered::drain_items(setting, items, by, limits),
+        };
+        batches?.expecting(tokens)
     }
 
-    fn item(&self, bytes: usize, content: Content) -> Item {
-        let mut memory = self.setting.resources.memory.reservation();
-        memory.set(bytes);
-        Item { content, memory }
+    /// Moves all groups out, by partition unless they never were in one.
+    fn take_items(&mut self) -> Result<Vec<Item>> {
+        let budget = &self.setting.resources.memory;
+        if self.partitions.is_unused() {
+            let mut groups = Groups::default();
+            self.counter.drain_into(&mut groups);
+            return Ok(vec![Item::reduced(groups, budget)]);
+        }
+        let count = self.setting.resources.limits.partitions.max(1);
+        self.partitions
+            .take_from(&mut self.counter, count, self.sizes.piece);
+        if budget.is_tight(budget.limit() / 4) {
+            self.partitions.spill(&self.setting.space)?;
+        }
+        let parts = std::mem::take(&mut self.partitions).into_parts();
+        let parts = parts.into_iter().filter(|part| !part.is_empty());
+        Ok(parts
+            .map(|part| Item::part(part.into_pieces(), budget))
+            .collect())
     }
 
     fn drain_changed(&mut self, order: Order, limits: BatchLimits) -> Result<Batches> {
         self.settle()?;
         self.flush();
+        let by = match order {
+            Order::Count => By::Count,
+            Order::Key | Order::None => By::Key,
+        };
         let parts = std::mem::take(&mut self.partitions).into_parts();
-        let (batches, kept) = Batches::of_changes(self.setting.clone(), parts, order, limits)?;
+        let setting = self.setting.clone();
+        let (batches, kept) = ordered::drain_changes(setting, parts, by, limits)?;
         self.partitions = Partitions::from_parts(kept);
         self.reservation.set(self.size());
         Ok(batches)

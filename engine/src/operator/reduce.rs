@@ -1,5 +1,6 @@
 //! Reduces a partition to its distinct keys.
 
+use arrow_array::RecordBatch;
 use keymill_kernels::stage::count::{Counter, split};
 use keymill_kernels::{ContractSeed, Groups};
 
@@ -28,25 +29,38 @@ impl Setting {
 }
 
 /// One worker's tables, reused from partition to partition.
-pub(super) struct Reducer<'a> {
-    counter: Counter,
-    setting: &'a Setting,
+pub(super) struct Reducer {
+    /// Made when it is first needed: groups that are distinct already need none.
+    counter: Option<Counter>,
+    groups: Groups,
+    setting: Setting,
 }
 
-impl<'a> Reducer<'a> {
-    pub(super) fn new(setting: &'a Setting) -> Self {
-        let resources = &setting.resources;
-        let limits = Limits {
-            tile_bytes: 64,
-            ..resources.limits
-        };
-        // Groups come in the order of their hashes under the operator's own secret; another one
-        // keeps them from crowding the first slots of a table that is still growing.
-        let seed = !resources.seed.rotate_left(32);
+impl Reducer {
+    pub(super) fn new(setting: &Setting) -> Self {
         Self {
-            counter: Counter::new(resources.level, &TokenRule::Whitespace, &limits, seed),
-            setting,
+            counter: None,
+            groups: Groups::default(),
+            setting: setting.clone(),
         }
+    }
+
+    fn counter(&mut self) -> &mut Counter {
+        let resources = &self.setting.resources;
+        self.counter.get_or_insert_with(|| {
+            let limits = Limits {
+                tile_bytes: 64,
+                ..resources.limits
+            };
+            // Groups come in the order of their hashes under the operator's own secret; another
+            // one keeps them from crowding the first slots of a table that is still growing.
+            let seed = !resources.seed.rotate_left(32);
+            Counter::new(resources.level, &TokenRule::Whitespace, &limits, seed)
+        })
+    }
+
+    fn drain_into(&mut self, groups: &mut Groups) {
+        self.counter().drain_into(groups);
     }
 
     /// Gives `visit` the distinct groups of a partition, in one part or, if it is large, several.
@@ -57,16 +71,18 @@ impl<'a> Reducer<'a> {
     pub(super) fn reduce(
         &mut self,
         pieces: Pieces,
-        mut visit: impl FnMut(Groups) -> Result<()>,
+        mut visit: impl FnMut(&mut Groups) -> Result<()>,
     ) -> Result<()> {
         if pieces.is_empty() {
             return Ok(());
         }
         for part in self.divide(Part::fresh(pieces))? {
-            let mut groups = Groups::default();
             self.absorb(part.fresh)?;
-            self.counter.drain_into(&mut groups);
-            visit(groups)?;
+            let mut groups = std::mem::take(&mut self.groups);
+            groups.clear();
+            self.drain_into(&mut groups);
+            visit(&mut groups)?;
+            self.groups = groups;
         }
         Ok(())
     }
@@ -101,37 +117,35 @@ impl<'a> Reducer<'a> {
     fn changed_of(&mut self, part: Part) -> Result<(Groups, Groups)> {
         let mut changed = Groups::default();
         self.absorb(part.fresh)?;
-        self.counter.drain_into(&mut changed);
+        self.drain_into(&mut changed);
         if part.totals.is_empty() {
             let totals = changed.clone();
             return Ok((changed, totals));
         }
         each_count(&mut changed, |count| *count |= CHANGED);
-        self.counter.absorb(&changed);
+        self.counter().absorb(&changed);
         self.absorb(part.totals)?;
         let mut totals = changed;
         totals.clear();
-        self.counter.drain_into(&mut totals);
+        self.drain_into(&mut totals);
         let changed = marked(&totals);
         each_count(&mut totals, |count| *count &= !CHANGED);
         Ok((changed, totals))
     }
 
     fn absorb(&mut self, pieces: Pieces) -> Result<()> {
+        let cancel = self.setting.resources.cancel.clone();
+        let counter = self.counter();
         for groups in pieces.memory {
-            self.setting.resources.cancel.check()?;
-            self.counter.absorb(&groups);
+            cancel.check()?;
+            counter.absorb(&groups);
         }
         let mut loaded = Groups::default();
         for segment in pieces.spilled {
             segment.read(|batch| {
-                self.setting.resources.cancel.check()?;
-                loaded.clear();
-                for_each_group(batch, |key, count| {
-                    loaded.push(key, count);
-                    Ok(())
-                })?;
-                self.counter.absorb(&loaded);
+                cancel.check()?;
+                load(batch, &mut loaded)?;
+                counter.absorb(&loaded);
                 Ok(())
             })?;
         }
@@ -163,11 +177,7 @@ impl<'a> Reducer<'a> {
         }
         for segment in pieces.spilled {
             segment.read(|batch| {
-                loaded.clear();
-                for_each_group(batch, |key, count| {
-                    loaded.push(key, count);
-                    Ok(())
-                })?;
+                load(batch, &mut loaded)?;
                 self.deal(&loaded, &mut open, &mut divided)
             })?;
         }
@@ -189,6 +199,15 @@ impl<'a> Reducer<'a> {
         }
         Ok(())
     }
+}
+
+/// Replaces `groups` by those of a batch.
+fn load(batch: &RecordBatch, groups: &mut Groups) -> Result<()> {
+    groups.clear();
+    for_each_group(batch, |key, count| {
+        groups.push(key, count);
+        Ok(())
+    })
 }
 
 /// Changes every count.

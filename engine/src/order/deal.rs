@@ -1,24 +1,60 @@
 //! Deals groups to the ranges of the order.
 
+use std::sync::Arc;
+
 use keymill_kernels::Groups;
 
 use super::entry::{Accept, By, Entry, feed};
-use super::range::Range;
+use super::range::{Range, Share};
+use super::slabs::{CHUNK, Place, Slabs};
 use super::splitters::Splitters;
 use crate::resources::{Reservation, Resources};
 use crate::spill::SpillSpace;
 use crate::{Limits, Result};
 
+/// The chunk of a range that is being filled.
+#[derive(Clone, Copy)]
+struct Open {
+    place: Place,
+    entries: usize,
+}
+
 /// One worker's share of every range.
 pub(crate) struct Dealer<'a> {
     by: By,
     splitters: &'a Splitters,
-    ranges: Vec<Range>,
-    bytes: usize,
-    groups: u64,
+    slabs: Slabs,
+    open: Vec<Open>,
+    shares: Vec<Share>,
+    long_bytes: usize,
+    dealt: Dealt,
     reservation: Reservation,
     resources: &'a Resources,
     space: &'a SpillSpace,
+}
+
+/// How many groups were dealt, and how many tokens they count.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Dealt {
+    pub(crate) groups: u64,
+    pub(crate) tokens: u64,
+}
+
+impl Dealt {
+    /// Notes what another worker has dealt.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.groups += other.groups;
+        self.tokens += other.tokens;
+    }
+
+    /// Notes groups that were dealt.
+    pub(crate) fn note(&mut self, groups: &Groups) {
+        self.groups += groups.len() as u64;
+        let short: u64 = groups.short.iter().map(|group| group.count).sum();
+        let mid: u64 = groups.mid.iter().map(|group| group.count).sum();
+        let long: u64 = groups.long.iter().map(|group| group.count).sum();
+        self.tokens += short + mid + long + groups.empty;
+    }
 }
 
 impl<'a> Dealer<'a> {
@@ -29,14 +65,16 @@ impl<'a> Dealer<'a> {
         resources: &'a Resources,
         space: &'a SpillSpace,
     ) -> Self {
-        let mut ranges = Vec::new();
-        ranges.resize_with(splitters.ranges(), Range::default);
+        let mut shares = Vec::new();
+        shares.resize_with(splitters.ranges(), Share::default);
         Self {
             by,
             splitters,
-            ranges,
-            bytes: 0,
-            groups: 0,
+            slabs: Slabs::default(),
+            open: vec![Open::NONE; shares.len()],
+            shares,
+            long_bytes: 0,
+            dealt: Dealt::default(),
             reservation: resources.memory.reservation(),
             resources,
             space,
@@ -49,44 +87,89 @@ impl<'a> Dealer<'a> {
     ///
     /// Those of spilling.
     pub(crate) fn deal(&mut self, groups: &Groups) -> Result<()> {
-        self.groups += groups.len() as u64;
+        self.dealt.note(groups);
         feed(groups, self.by, self)?;
-        self.reservation.set(self.bytes);
+        let bytes = self.slabs.bytes() + self.long_bytes;
+        self.reservation.set(bytes);
         let memory = &self.resources.memory;
         let floor = memory.limit() / self.resources.threads.max(1) / 8;
-        if memory.is_tight(memory.limit() / 4) && self.bytes > floor {
+        if memory.is_tight(memory.limit() / 4) && bytes > floor {
             self.spill()?;
         }
         Ok(())
     }
 
     fn spill(&mut self) -> Result<()> {
-        for range in &mut self.ranges {
+        self.close();
+        for share in &mut self.shares {
             self.resources.cancel.check()?;
-            range.spill(self.by, self.space)?;
+            share.spill(self.by, &self.slabs, self.space)?;
         }
-        self.bytes = 0;
+        self.slabs.clear();
+        self.long_bytes = 0;
         self.reservation.set(0);
         Ok(())
     }
 
-    /// What was dealt, how many groups that were, and the memory they hold.
-    pub(crate) fn finish(self) -> (Vec<Range>, u64, Reservation) {
-        (self.ranges, self.groups, self.reservation)
+    /// Notes how far the last chunks are filled.
+    fn close(&mut self) {
+        for (open, share) in self.open.iter_mut().zip(&mut self.shares) {
+            share.last = open.entries;
+            *open = Open::NONE;
+        }
     }
+
+    #[inline(always)]
+    fn push(&mut self, range: usize, entry: Entry) {
+        if self.open[range].entries == CHUNK {
+            self.open_chunk(range);
+        }
+        let open = &mut self.open[range];
+        self.slabs.write(open.place, open.entries, entry);
+        open.entries += 1;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn open_chunk(&mut self, range: usize) {
+        let place = self.slabs.open();
+        self.shares[range].chunks.push(place);
+        self.open[range] = Open { place, entries: 0 };
+    }
+
+    /// Adds what was dealt to `ranges`; answers with what it was, and the memory it holds.
+    pub(crate) fn finish(mut self, ranges: &mut Vec<Range>) -> (Dealt, Reservation) {
+        self.close();
+        let slabs = Arc::new(self.slabs);
+        ranges.resize_with(self.shares.len(), Range::default);
+        for (range, share) in ranges.iter_mut().zip(self.shares) {
+            range.add(&slabs, share);
+        }
+        (self.dealt, self.reservation)
+    }
+}
+
+impl Open {
+    /// No chunk: as good as a full one.
+    const NONE: Self = Self {
+        place: Place::NOWHERE,
+        entries: CHUNK,
+    };
 }
 
 impl Accept for Dealer<'_> {
     #[inline(always)]
-    fn inline(&mut self, entry: Entry) -> Result<()> {
-        let range = self.splitters.range_of(entry);
-        self.bytes += self.ranges[range].push(entry);
+    fn inline(&mut self, key: u128, count: u64) -> Result<()> {
+        let range = self.splitters.range_of(key, count);
+        self.push(range, self.by.entry(key, count));
         Ok(())
     }
 
     fn long(&mut self, head: Entry, key: &[u8]) -> Result<()> {
-        let range = self.splitters.range_of_long(head, key);
-        self.bytes += self.ranges[range].push_long(head, key);
+        let long = &mut self.shares[self.splitters.range_of_long(head, key)].long;
+        let before = long.bytes();
+        long.push(head, key);
+        self.long_bytes += long.bytes() - before;
         Ok(())
     }
 }

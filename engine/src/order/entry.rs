@@ -25,8 +25,37 @@ pub(crate) enum By {
 ///
 /// Key words are big-endian and padded with zeros. A key that is inline holds no NUL, so padding
 /// sorts a shorter key before a longer one, as its bytes do. Counts are never zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Entry(pub(super) [u64; 3]);
+
+impl Entry {
+    #[inline(always)]
+    fn first_two(self) -> u128 {
+        u128::from(self.0[0]) << 64 | u128::from(self.0[1])
+    }
+}
+
+impl Ord for Entry {
+    #[inline(always)]
+    fn cmp(&self, other: &Self) -> Ordering {
+        let first = self.first_two().cmp(&other.first_two());
+        first.then(self.0[2].cmp(&other.0[2]))
+    }
+}
+
+impl PartialOrd for Entry {
+    #[inline(always)]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+
+    /// Without a branch, as sorts ask nothing else, and the answer cannot be foreseen.
+    #[inline(always)]
+    fn lt(&self, other: &Self) -> bool {
+        let (a, b) = (self.first_two(), other.first_two());
+        (a < b) | ((a == b) & (self.0[2] < other.0[2]))
+    }
+}
 
 /// A key that has no inline form: its first 16 bytes as an entry, and where all of them are.
 #[derive(Clone, Copy, Debug)]
@@ -86,10 +115,55 @@ impl By {
     }
 }
 
+/// Long keys with their bytes.
+#[derive(Debug, Default)]
+pub(super) struct LongRows {
+    pub(super) entries: Vec<LongEntry>,
+    arena: Vec<u8>,
+}
+
+impl LongRows {
+    pub(super) fn push(&mut self, head: Entry, key: &[u8]) {
+        let start = self.arena.len();
+        self.arena.extend_from_slice(key);
+        let length = key.len();
+        self.entries.push(LongEntry {
+            head,
+            start,
+            length,
+        });
+    }
+
+    pub(super) fn key(&self, entry: &LongEntry) -> &[u8] {
+        &self.arena[entry.start..][..entry.length]
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<LongEntry>() + self.arena.capacity()
+    }
+
+    pub(super) fn append(&mut self, other: Self) {
+        if self.entries.is_empty() {
+            *self = other;
+            return;
+        }
+        for entry in &other.entries {
+            self.push(entry.head, other.key(entry));
+        }
+    }
+
+    pub(super) fn sort(&mut self, by: By) {
+        let arena = &self.arena;
+        let key = |entry: &LongEntry| &arena[entry.start..][..entry.length];
+        self.entries
+            .sort_unstable_by(|a, b| by.compare_long((a, key(a)), (b, key(b))));
+    }
+}
+
 /// Takes groups one by one, each in its sortable form.
 pub(super) trait Accept {
-    /// Takes a key that is inline.
-    fn inline(&mut self, entry: Entry) -> Result<()>;
+    /// Takes a key that is inline, the first byte highest.
+    fn inline(&mut self, key: u128, count: u64) -> Result<()>;
     /// Takes a key that is long, and its head.
     fn long(&mut self, head: Entry, key: &[u8]) -> Result<()>;
 }
@@ -98,17 +172,17 @@ pub(super) trait Accept {
 #[inline]
 pub(super) fn feed(groups: &Groups, by: By, accept: &mut impl Accept) -> Result<()> {
     for group in &groups.short {
-        accept.inline(by.entry(sortable_short(group.key), group.count))?;
+        accept.inline(sortable_short(group.key), group.count)?;
     }
     for group in &groups.mid {
-        accept.inline(by.entry(sortable_mid(group.key), group.count))?;
+        accept.inline(sortable_mid(group.key), group.count)?;
     }
     for group in &groups.long {
         let key = groups.long_key(group);
         accept.long(by.entry(big_endian_prefix(key), group.count), key)?;
     }
     if groups.empty > 0 {
-        accept.inline(by.entry(0, groups.empty))?;
+        accept.inline(0, groups.empty)?;
     }
     debug_assert!(groups.once.is_empty(), "reduced groups are not packed");
     Ok(())

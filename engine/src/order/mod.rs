@@ -17,12 +17,14 @@
 mod deal;
 mod entry;
 mod range;
+mod slabs;
 mod sort;
 mod splitters;
 mod top;
 
-pub(crate) use deal::{Dealer, range_count};
+pub(crate) use deal::{Dealer, Dealt, range_count};
 pub(crate) use entry::By;
 pub(crate) use range::Range;
+pub(crate) use sort::Sorter;
 pub(crate) use splitters::Splitters;
 pub(crate) use top::Top;

@@ -1,169 +1,146 @@
 //! The groups of one range of the order, unsorted, in memory and on disk.
 
-use super::entry::{Accept, By, Entry, LongEntry};
-use super::sort::sort_entries;
+use std::sync::Arc;
+
+use super::entry::{By, Entry, LongRows};
+use super::slabs::{CHUNK, Place, Slabs};
+use super::sort::Sorter;
 use crate::Result;
-use crate::columns::{ColumnBuilder, big_endian_prefix, for_each_group};
+use crate::columns::{Batcher, TakeBatch, big_endian_prefix, for_each_group};
 use crate::spill::{Segment, SpillSpace};
 
-/// Entries of one allocation of a range; small, as many ranges are filled at a time.
-const CHUNK: usize = 256;
-
-/// Long keys with their bytes.
+/// What one worker dealt to a range.
 #[derive(Debug, Default)]
-pub(super) struct LongRows {
-    pub(super) entries: Vec<LongEntry>,
-    pub(super) arena: Vec<u8>,
+pub(super) struct Share {
+    /// All but the last are full.
+    pub(super) chunks: Vec<Place>,
+    /// How many entries the last chunk has.
+    pub(super) last: usize,
+    pub(super) long: LongRows,
+    pub(super) spilled: Vec<Segment>,
 }
 
-impl LongRows {
-    pub(super) fn push(&mut self, head: Entry, key: &[u8]) {
-        let start = self.arena.len();
-        self.arena.extend_from_slice(key);
-        let length = key.len();
-        self.entries.push(LongEntry {
-            head,
-            start,
-            length,
-        });
+impl Share {
+    /// Tells whether nothing is in memory.
+    fn is_idle(&self) -> bool {
+        self.chunks.is_empty() && self.long.entries.is_empty()
     }
 
-    pub(super) fn key(&self, entry: &LongEntry) -> &[u8] {
-        &self.arena[entry.start..][..entry.length]
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<LongEntry>() + self.arena.capacity()
-    }
-
-    fn append(&mut self, other: &Self) {
-        for entry in &other.entries {
-            self.push(entry.head, other.key(entry));
+    fn inline(&self) -> usize {
+        match self.chunks.len() {
+            0 => 0,
+            chunks => (chunks - 1) * CHUNK + self.last,
         }
     }
 
-    pub(super) fn sort(&mut self, by: By) {
-        let arena = &self.arena;
-        let key = |entry: &LongEntry| &arena[entry.start..][..entry.length];
-        self.entries
-            .sort_unstable_by(|a, b| by.compare_long((a, key(a)), (b, key(b))));
+    fn each_chunk<'a>(&'a self, slabs: &'a Slabs) -> impl Iterator<Item = &'a [[u64; 3]]> {
+        let last = self.chunks.len().wrapping_sub(1);
+        self.chunks.iter().enumerate().map(move |(i, &place)| {
+            let number = if i == last { self.last } else { CHUNK };
+            slabs.read(place, number)
+        })
+    }
+
+    /// Moves what is in memory to disk.
+    pub(super) fn spill(&mut self, by: By, slabs: &Slabs, space: &SpillSpace) -> Result<()> {
+        if self.is_idle() {
+            return Ok(());
+        }
+        let segment = space.store(|writer| {
+            for chunk in self.each_chunk(slabs) {
+                writer.push_inline(chunk.iter().map(|&words| by.parts(Entry(words))))?;
+            }
+            for entry in &self.long.entries {
+                writer.push(self.long.key(entry), by.parts(entry.head).1)?;
+            }
+            Ok(())
+        })?;
+        self.spilled.push(segment);
+        self.chunks.clear();
+        self.long = LongRows::default();
+        Ok(())
     }
 }
 
 /// The groups of one range.
 #[derive(Debug, Default)]
 pub(crate) struct Range {
-    /// All but the last are full.
-    chunks: Vec<Vec<Entry>>,
-    long: Vec<LongRows>,
-    spilled: Vec<Segment>,
+    shares: Vec<(Arc<Slabs>, Share)>,
 }
 
 impl Range {
-    /// Adds an inline group; answers how many bytes of memory that took.
-    #[inline(always)]
-    pub(super) fn push(&mut self, entry: Entry) -> usize {
-        match self.chunks.last_mut() {
-            Some(chunk) if chunk.len() < CHUNK => {
-                chunk.push(entry);
-                0
-            }
-            _ => self.push_to_new(entry),
+    /// Adds what one worker dealt to this range.
+    pub(super) fn add(&mut self, slabs: &Arc<Slabs>, share: Share) {
+        if !share.is_idle() || !share.spilled.is_empty() {
+            self.shares.push((slabs.clone(), share));
         }
-    }
-
-    #[cold]
-    fn push_to_new(&mut self, entry: Entry) -> usize {
-        let mut chunk = Vec::with_capacity(CHUNK);
-        chunk.push(entry);
-        self.chunks.push(chunk);
-        CHUNK * size_of::<Entry>()
-    }
-
-    /// Adds a long group; answers how many bytes of memory that took.
-    pub(super) fn push_long(&mut self, head: Entry, key: &[u8]) -> usize {
-        if self.long.is_empty() {
-            self.long.push(LongRows::default());
-        }
-        let rows = &mut self.long[0];
-        let before = rows.bytes();
-        rows.push(head, key);
-        rows.bytes() - before
-    }
-
-    /// Adds what another worker dealt to the same range.
-    pub(crate) fn append(&mut self, mut other: Self) {
-        self.chunks.append(&mut other.chunks);
-        self.long.append(&mut other.long);
-        self.spilled.append(&mut other.spilled);
     }
 
     /// Tells whether there is nothing.
     pub(crate) fn is_empty(&self) -> bool {
-        self.chunks.is_empty() && self.long.is_empty() && self.spilled.is_empty()
+        self.shares.is_empty()
     }
 
-    /// Moves what is in memory to disk.
-    pub(super) fn spill(&mut self, by: By, space: &SpillSpace) -> Result<()> {
-        if self.chunks.is_empty() && self.long.is_empty() {
-            return Ok(());
-        }
-        let (chunks, long) = (
-            std::mem::take(&mut self.chunks),
-            std::mem::take(&mut self.long),
-        );
-        let segment = space.store(|writer| {
-            for &entry in chunks.iter().flatten() {
-                let (key, count) = by.parts(entry);
-                writer.push_inline(key, count)?;
+    /// About how many bytes it will take when it is loaded.
+    pub(crate) fn bytes(&self) -> usize {
+        let share_bytes = |share: &Share| {
+            let spilled: usize = share.spilled.iter().map(Segment::memory).sum();
+            share.inline() * size_of::<Entry>() + share.long.bytes() + spilled
+        };
+        self.shares
+            .iter()
+            .map(|(_, share)| share_bytes(share))
+            .sum()
+    }
+
+    /// Sorts everything.
+    ///
+    /// # Errors
+    ///
+    /// Those of spill files.
+    pub(crate) fn load(self, by: By, sorter: &mut Sorter) -> Result<Sorted> {
+        let mut inline = Vec::with_capacity(self.inline());
+        let mut long = LongRows::default();
+        for (slabs, share) in self.shares {
+            for chunk in share.each_chunk(&slabs) {
+                inline.extend(chunk.iter().map(|&words| Entry(words)));
             }
-            for rows in &long {
-                for entry in &rows.entries {
-                    writer.push(rows.key(entry), by.parts(entry.head).1)?;
-                }
+            for segment in &share.spilled {
+                load_segment(segment, by, &mut inline, &mut long)?;
+            }
+            long.append(share.long);
+        }
+        sorter.sort(&mut inline);
+        long.sort(by);
+        Ok(Sorted { by, inline, long })
+    }
+
+    fn inline(&self) -> usize {
+        let spilled = |share: &Share| share.spilled.iter().map(Segment::groups).sum::<usize>();
+        let shares = self.shares.iter();
+        shares
+            .map(|(_, share)| share.inline() + spilled(share))
+            .sum()
+    }
+}
+
+fn load_segment(
+    segment: &Segment,
+    by: By,
+    inline: &mut Vec<Entry>,
+    long: &mut LongRows,
+) -> Result<()> {
+    segment.read(|batch| {
+        for_each_group(batch, |key, count| {
+            let entry = by.entry(big_endian_prefix(key), count);
+            if key.len() > 16 || key.contains(&0) {
+                long.push(entry, key);
+            } else {
+                inline.push(entry);
             }
             Ok(())
-        })?;
-        self.spilled.push(segment);
-        Ok(())
-    }
-
-    /// Sorts everything, and gives it out in order.
-    pub(crate) fn load(self, by: By) -> Result<Sorted> {
-        let mut sorted = self.gather(by)?;
-        sort_entries(&mut sorted.inline);
-        sorted.long.sort(by);
-        Ok(sorted)
-    }
-
-    fn gather(mut self, by: By) -> Result<Sorted> {
-        let mut sorted = Sorted {
-            by,
-            inline: Vec::with_capacity(self.rows()),
-            long: self.long.pop().unwrap_or_default(),
-        };
-        for chunk in self.chunks {
-            sorted.inline.extend_from_slice(&chunk);
-        }
-        for rows in &self.long {
-            sorted.long.append(rows);
-        }
-        for segment in &self.spilled {
-            segment.read(|batch| {
-                for_each_group(batch, |key, count| {
-                    sorted.push(key, count);
-                    Ok(())
-                })
-            })?;
-        }
-        Ok(sorted)
-    }
-
-    fn rows(&self) -> usize {
-        let chunks: usize = self.chunks.iter().map(Vec::len).sum();
-        let spilled: usize = self.spilled.iter().map(Segment::groups).sum();
-        chunks + spilled
-    }
+        })
+    })
 }
 
 /// Groups in memory, in order.
@@ -179,57 +156,21 @@ impl Sorted {
         Self { by, inline, long }
     }
 
-    fn push(&mut self, key: &[u8], count: u64) {
-        let entry = self.by.entry(big_endian_prefix(key), count);
-        if key.len() > 16 || key.contains(&0) {
-            self.long.push(entry, key);
-        } else {
-            self.inline.push(entry);
-        }
-    }
-
-    /// Writes the groups to `columns` in order, and calls `full` after each.
-    pub(crate) fn write(
-        &self,
-        columns: &mut ColumnBuilder,
-        mut full: impl FnMut(&mut ColumnBuilder) -> Result<()>,
-    ) -> Result<()> {
-        let mut inline = self.inline.iter();
+    /// Writes the groups in order.
+    ///
+    /// # Errors
+    ///
+    /// Those of the batcher.
+    pub(crate) fn write<T: TakeBatch>(&self, batcher: &mut Batcher<T>) -> Result<()> {
+        let parts = |entry: &Entry| self.by.parts(*entry);
+        let mut inline = &self.inline[..];
         for long in &self.long.entries {
-            while let Some(&entry) = inline.as_slice().first() {
-                if !self.by.inline_first(entry, long) {
-                    break;
-                }
-                inline.next();
-                self.write_inline(entry, columns);
-                full(columns)?;
-            }
-            let count = self.by.parts(long.head).1;
-            columns.push(self.long.key(long), count)?;
-            full(columns)?;
+            let before = inline.partition_point(|entry| self.by.inline_first(*entry, long));
+            let (first, rest) = inline.split_at(before);
+            batcher.push_inline(first.iter().map(parts))?;
+            batcher.push(self.long.key(long), self.by.parts(long.head).1)?;
+            inline = rest;
         }
-        for &entry in inline {
-            self.write_inline(entry, columns);
-            full(columns)?;
-        }
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn write_inline(&self, entry: Entry, columns: &mut ColumnBuilder) {
-        let (key, count) = self.by.parts(entry);
-        columns.push_inline(key, count);
-    }
-}
-
-impl Accept for Range {
-    fn inline(&mut self, entry: Entry) -> Result<()> {
-        self.push(entry);
-        Ok(())
-    }
-
-    fn long(&mut self, head: Entry, key: &[u8]) -> Result<()> {
-        self.push_long(head, key);
-        Ok(())
+        batcher.push_inline(inline.iter().map(parts))
     }
 }

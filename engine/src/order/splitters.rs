@@ -2,123 +2,202 @@
 
 use keymill_kernels::Groups;
 
-use super::entry::{Accept, By, Entry, LongEntry, feed};
-use super::range::LongRows;
+use super::entry::{Accept, By, Entry, LongEntry, LongRows, feed};
 use crate::Result;
 
+/// Groups of the sample for each range: so many that ranges differ by a few in a hundred.
+const SAMPLED: usize = 16;
+/// Counts whose stretch is found by a look.
+const LOOKED_UP: usize = 64;
+
 /// The first group of every range but the first one.
+///
+/// ```text
+/// by count   count 3 │ count 2        │ count 1 …        stretches of one count
+///            k   k     k   k   k   k    k  k  k          keys at which a range begins
+/// ```
+///
+/// By key there is one stretch. An inline group finds its range by its stretch and a binary search
+/// among integers; a long one compares bytes.
 #[derive(Debug)]
 pub(crate) struct Splitters {
     by: By,
-    /// For inline groups: an entry lies behind as many splitters as are not above it.
-    inline: Vec<Entry>,
+    /// For inline groups: a key lies behind as many splitters of its stretch as are not above it.
+    keys: Vec<u128>,
+    /// The stretches of the first counts, and then all there are, the largest count first.
+    small: Vec<Stretch>,
+    large: Vec<(u64, Stretch)>,
     /// For long groups: the splitters themselves, with their bytes.
     exact: LongRows,
     long: Vec<bool>,
 }
 
+/// Splitters with one count.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stretch {
+    start: u32,
+    end: u32,
+}
+
+/// Groups of which some may become splitters.
+struct Sample {
+    by: By,
+    /// One of so many groups is taken.
+    step: usize,
+    next: usize,
+    rows: LongRows,
+    long: Vec<bool>,
+}
+
+impl Sample {
+    fn is_next(&mut self) -> bool {
+        self.next += 1;
+        self.next.is_multiple_of(self.step)
+    }
+}
+
+impl Accept for Sample {
+    fn inline(&mut self, key: u128, count: u64) -> Result<()> {
+        if self.is_next() {
+            self.rows.push(self.by.entry(key, count), &[]);
+            self.long.push(false);
+        }
+        Ok(())
+    }
+
+    fn long(&mut self, head: Entry, key: &[u8]) -> Result<()> {
+        if self.is_next() {
+            self.rows.push(head, key);
+            self.long.push(true);
+        }
+        Ok(())
+    }
+}
+
 /// One group of the sample.
+#[derive(Clone, Copy)]
 struct Sampled {
     entry: LongEntry,
     long: bool,
 }
 
-#[derive(Default)]
-struct Sample {
-    rows: LongRows,
-    long: Vec<bool>,
-}
-
-impl Accept for Sample {
-    fn inline(&mut self, entry: Entry) -> Result<()> {
-        self.rows.push(entry, &[]);
-        self.long.push(false);
-        Ok(())
-    }
-
-    fn long(&mut self, head: Entry, key: &[u8]) -> Result<()> {
-        self.rows.push(head, key);
-        self.long.push(true);
-        Ok(())
-    }
-}
-
 impl Splitters {
+    /// Leaves the order in one range.
+    pub(crate) fn none(by: By) -> Self {
+        Self {
+            by,
+            keys: Vec::new(),
+            small: vec![Stretch::default(); LOOKED_UP],
+            large: Vec::new(),
+            exact: LongRows::default(),
+            long: Vec::new(),
+        }
+    }
+
     /// Cuts the order at the quantiles of a sample, weighed by bytes, into at most `ranges`.
     ///
     /// # Errors
     ///
     /// None of its own.
-    pub(crate) fn choose(by: By, sample: &[Groups], ranges: usize) -> Result<Self> {
-        let mut rows = Sample::default();
-        if ranges > 1 {
-            for groups in sample {
-                feed(groups, by, &mut rows)?;
-            }
+    pub(crate) fn choose(by: By, groups: &[Groups], ranges: usize) -> Result<Self> {
+        let whole: usize = groups.iter().map(Groups::len).sum();
+        let mut sample = Sample {
+            by,
+            step: (whole / (ranges * SAMPLED)).max(1),
+            next: 0,
+            rows: LongRows::default(),
+            long: Vec::new(),
+        };
+        for groups in groups {
+            feed(groups, by, &mut sample)?;
         }
-        let Sample { rows, long } = rows;
-        let mut sampled: Vec<Sampled> = rows
-            .entries
-            .iter()
-            .zip(long)
+        let Sample { rows, long, .. } = sample;
+        let entries = rows.entries.iter().zip(long);
+        let mut sampled: Vec<Sampled> = entries
             .map(|(&entry, long)| Sampled { entry, long })
             .collect();
         sampled.sort_unstable_by(|a, b| {
-            by.compare_long(
-                (&a.entry, rows.key(&a.entry)),
-                (&b.entry, rows.key(&b.entry)),
-            )
+            let [a, b] = [&a.entry, &b.entry];
+            by.compare_long((a, rows.key(a)), (b, rows.key(b)))
         });
-        let mut splitters = Self {
-            by,
-            inline: Vec::with_capacity(ranges),
-            exact: LongRows::default(),
-            long: Vec::with_capacity(ranges),
-        };
+        let mut splitters = Self::none(by);
         for sampled in quantiles(&sampled, ranges) {
             splitters.add(sampled, rows.key(&sampled.entry));
         }
+        splitters.note_stretches();
         Ok(splitters)
     }
 
-    fn add(&mut self, sampled: &Sampled, key: &[u8]) {
-        let head = Entry(self.by.deciding(sampled.entry.head));
-        self.inline.push(match sampled.long {
-            true => self.just_above(head),
-            false => head,
-        });
-        self.exact.push(head, key);
-        self.long.push(sampled.long);
+    fn add(&mut self, sampled: Sampled, key: &[u8]) {
+        let head = sampled.entry.head;
+        let (prefix, _) = self.by.parts(head);
+        // An inline group with the words of a long one comes before it.
+        if let Some(first_behind) = prefix.checked_add(u128::from(sampled.long)) {
+            self.keys.push(first_behind);
+            self.exact.push(head, key);
+            self.long.push(sampled.long);
+        }
     }
 
-    /// The smallest entry above every inline one with these words.
-    fn just_above(&self, Entry([a, b, c]): Entry) -> Entry {
-        match self.by {
-            // Words are alike, so only the count is left, and it is below this.
-            By::Key => Entry([a, b, u64::MAX]),
-            // Cannot overflow: counts are not zero, so the first word is not all ones.
-            By::Count => match (b, c) {
-                (u64::MAX, u64::MAX) => Entry([a + 1, 0, 0]),
-                (_, u64::MAX) => Entry([a, b + 1, 0]),
-                _ => Entry([a, b, c + 1]),
+    /// Finds out which splitters have the same count.
+    fn note_stretches(&mut self) {
+        let counts = self.exact.entries.iter().map(|entry| match self.by {
+            By::Key => 0,
+            By::Count => self.by.parts(entry.head).1,
+        });
+        for (at, count) in (0..).zip(counts) {
+            match self.large.last_mut() {
+                Some((last, stretch)) if *last == count => stretch.end = at + 1,
+                _ => {
+                    let (start, end) = (at, at + 1);
+                    self.large.push((count, Stretch { start, end }));
+                }
+            }
+        }
+        self.small = (0..LOOKED_UP as u64)
+            .map(|count| self.find_stretch(count))
+            .collect();
+    }
+
+    /// The stretch of a count; an empty one, where it would be, when there is none.
+    fn find_stretch(&self, count: u64) -> Stretch {
+        let before = self.large.partition_point(|(other, _)| *other > count);
+        match self.large.get(before) {
+            Some((other, stretch)) if *other == count => *stretch,
+            Some((_, Stretch { start, .. })) => Stretch {
+                start: *start,
+                end: *start,
             },
+            None => {
+                let end = self.keys.len() as u32;
+                Stretch { start: end, end }
+            }
         }
     }
 
     /// How many ranges there are.
     pub(crate) fn ranges(&self) -> usize {
-        self.inline.len() + 1
+        self.keys.len() + 1
     }
 
     /// The range of an inline group.
     #[inline(always)]
-    pub(super) fn range_of(&self, entry: Entry) -> usize {
-        self.inline.partition_point(|splitter| *splitter <= entry)
+    pub(super) fn range_of(&self, key: u128, count: u64) -> usize {
+        let stretch = match self.by {
+            By::Key => self.small[0],
+            By::Count => match self.small.get(count as usize) {
+                Some(stretch) => *stretch,
+                None => self.find_stretch(count),
+            },
+        };
+        let start = stretch.start as usize;
+        let keys = &self.keys[start..stretch.end as usize];
+        start + keys.partition_point(|splitter| *splitter <= key)
     }
 
     /// The range of a long group.
     pub(super) fn range_of_long(&self, head: Entry, key: &[u8]) -> usize {
-        let place = LongEntry {
+        let group = LongEntry {
             head,
             start: 0,
             length: key.len(),
@@ -126,7 +205,7 @@ impl Splitters {
         let (mut base, mut size) = (0, self.long.len());
         while size > 0 {
             let half = size / 2;
-            if self.starts_at_or_before(base + half, &place, key) {
+            if self.is_not_above(base + half, &group, key) {
                 base += half + 1;
                 size -= half + 1;
             } else {
@@ -136,8 +215,8 @@ impl Splitters {
         base
     }
 
-    /// Tells whether a long group lies behind a splitter.
-    fn starts_at_or_before(&self, splitter: usize, group: &LongEntry, key: &[u8]) -> bool {
+    /// Tells whether a long group lies behind a splitter, or is it.
+    fn is_not_above(&self, splitter: usize, group: &LongEntry, key: &[u8]) -> bool {
         let entry = &self.exact.entries[splitter];
         if self.long[splitter] {
             let splitter = (entry, self.exact.key(entry));
@@ -149,7 +228,7 @@ impl Splitters {
 }
 
 /// Picks the groups that cut a sorted sample into stretches of about the same weight.
-fn quantiles(sample: &[Sampled], ranges: usize) -> Vec<&Sampled> {
+fn quantiles(sample: &[Sampled], ranges: usize) -> Vec<Sampled> {
     let weight = |sampled: &Sampled| size_of::<Entry>() + sampled.entry.length;
     let whole: usize = sample.iter().map(weight).sum();
     let step = (whole / ranges.max(1)).max(1);
@@ -157,7 +236,7 @@ fn quantiles(sample: &[Sampled], ranges: usize) -> Vec<&Sampled> {
     let mut picked = Vec::with_capacity(ranges);
     for sampled in sample {
         if seen >= next && picked.len() + 1 < ranges {
-            picked.push(sampled);
+            picked.push(*sampled);
             next = seen - seen % step + step;
         }
         seen += weight(sampled);

@@ -2,9 +2,9 @@
 
 use keymill_kernels::Groups;
 
-use super::entry::{Accept, By, Entry, feed};
-use super::range::{LongRows, Sorted};
-use super::sort::sort_entries;
+use super::deal::Dealt;
+use super::entry::{Accept, By, Entry, LongRows, feed};
+use super::range::Sorted;
 use crate::Result;
 
 /// Keeps the first `most` groups of all that it is shown, inline and long ones apart.
@@ -16,7 +16,7 @@ pub(crate) struct Top {
     /// What an inline entry must be below, once there are enough.
     bar: Option<Entry>,
     long: LongRows,
-    groups: u64,
+    seen: Dealt,
 }
 
 impl Top {
@@ -28,7 +28,7 @@ impl Top {
             inline: Vec::new(),
             bar: None,
             long: LongRows::default(),
-            groups: 0,
+            seen: Dealt::default(),
         }
     }
 
@@ -38,15 +38,15 @@ impl Top {
     ///
     /// None of its own.
     pub(crate) fn show(&mut self, groups: &Groups) -> Result<()> {
-        self.groups += groups.len() as u64;
+        self.seen.note(groups);
         feed(groups, self.by, self)
     }
 
     /// Takes over what another worker kept.
     pub(crate) fn append(&mut self, other: &Self) -> Result<()> {
-        self.groups += other.groups;
+        self.seen.add(other.seen);
         for &entry in &other.inline {
-            self.inline(entry)?;
+            self.push(entry);
         }
         for entry in &other.long.entries {
             self.long(entry.head, other.long.key(entry))?;
@@ -54,23 +54,28 @@ impl Top {
         Ok(())
     }
 
-    /// How many groups were shown.
-    pub(crate) fn groups(&self) -> u64 {
-        self.groups
-    }
-
-    /// What was kept, in order; there may be more than `most` of them.
-    pub(crate) fn finish(mut self) -> Sorted {
+    /// What was kept, in order, and what was shown; there may be more than `most` groups.
+    pub(crate) fn finish(mut self) -> (Sorted, Dealt) {
         self.select_inline();
         self.select_long();
-        sort_entries(&mut self.inline);
+        self.inline.sort_unstable();
         self.long.sort(self.by);
-        Sorted::new(self.by, self.inline, self.long)
+        (Sorted::new(self.by, self.inline, self.long), self.seen)
     }
 
     /// Selecting among twice as many costs a constant per group that was shown.
     fn enough(&self) -> usize {
         self.most.saturating_mul(2).max(64)
+    }
+
+    #[inline(always)]
+    fn push(&mut self, entry: Entry) {
+        if self.bar.is_none_or(|bar| entry < bar) {
+            self.inline.push(entry);
+            if self.inline.len() >= self.enough() {
+                self.select_inline();
+            }
+        }
     }
 
     fn select_inline(&mut self) {
@@ -95,13 +100,8 @@ impl Top {
 
 impl Accept for Top {
     #[inline(always)]
-    fn inline(&mut self, entry: Entry) -> Result<()> {
-        if self.bar.is_none_or(|bar| entry < bar) {
-            self.inline.push(entry);
-            if self.inline.len() >= self.enough() {
-                self.select_inline();
-            }
-        }
+    fn inline(&mut self, key: u128, count: u64) -> Result<()> {
+        self.push(self.by.entry(key, count));
         Ok(())
     }
 

@@ -63,9 +63,7 @@ impl SpillSpace {
         &self,
         fill: impl FnOnce(&mut SegmentWriter) -> Result<()>,
     ) -> Result<Segment> {
-        let mut writer = SegmentWriter::new()?;
-        fill(&mut writer)?;
-        let encoded = writer.finish()?;
+        let encoded = segment::encode(fill)?;
         let length = encoded.bytes.len() as u64;
         let written = self.0.written.fetch_add(length, Ordering::Relaxed) + length;
         if written > self.0.most.load(Ordering::Relaxed) {

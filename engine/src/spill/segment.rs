@@ -6,11 +6,10 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
-use keymill_kernels::Groups;
 
 use super::disk::Disk;
 use super::unreadable;
-use crate::columns::{ColumnBuilder, append_groups, check_version, count_schema};
+use crate::columns::{Batcher, TakeBatch, check_version, count_schema};
 use crate::{Error, ErrorKind, Result};
 
 /// Rows of a batch; so many are in memory at a time when a segment is read.
@@ -19,8 +18,10 @@ const ROWS: usize = 8192;
 const BYTES: usize = 256 << 10;
 
 /// Collects the groups of a segment that is being written.
-pub(crate) struct SegmentWriter {
-    columns: ColumnBuilder,
+pub(crate) type SegmentWriter = Batcher<Encoder>;
+
+/// Encodes batches as an IPC stream.
+pub(crate) struct Encoder {
     stream: StreamWriter<Vec<u8>>,
     groups: usize,
     memory: usize,
@@ -33,83 +34,30 @@ pub(super) struct Encoded {
     memory: usize,
 }
 
-impl SegmentWriter {
-    pub(super) fn new() -> Result<Self> {
-        let stream = StreamWriter::try_new(Vec::new(), &count_schema()).map_err(not_encoded)?;
-        Ok(Self {
-            columns: ColumnBuilder::default(),
-            stream,
-            groups: 0,
-            memory: 0,
-        })
-    }
-
-    /// Adds a key of at most 16 bytes without a NUL, the first byte highest.
-    pub(crate) fn push_inline(&mut self, key: u128, count: u64) -> Result<()> {
-        self.columns.push_inline(key, count);
-        self.write_when_full()
-    }
-
-    /// Adds any key.
-    pub(crate) fn push(&mut self, key: &[u8], count: u64) -> Result<()> {
-        self.columns.push(key, count)?;
-        self.write_when_full()
-    }
-
-    /// Adds all groups.
-    pub(crate) fn push_groups(&mut self, groups: &Groups) -> Result<()> {
-        let Self {
-            columns,
-            stream,
-            groups: written,
-            memory,
-        } = self;
-        append_groups(groups, columns, |columns| {
-            match columns.rows() >= ROWS || columns.bytes() >= BYTES {
-                true => write(columns, stream, written, memory),
-                false => Ok(()),
-            }
-        })
-    }
-
-    fn write_when_full(&mut self) -> Result<()> {
-        match self.columns.rows() >= ROWS || self.columns.bytes() >= BYTES {
-            true => self.write(),
-            false => Ok(()),
-        }
-    }
-
-    fn write(&mut self) -> Result<()> {
-        write(
-            &mut self.columns,
-            &mut self.stream,
-            &mut self.groups,
-            &mut self.memory,
-        )
-    }
-
-    pub(super) fn finish(mut self) -> Result<Encoded> {
-        if self.columns.rows() > 0 {
-            self.write()?;
-        }
-        Ok(Encoded {
-            bytes: self.stream.into_inner().map_err(not_encoded)?,
-            groups: self.groups,
-            memory: self.memory,
-        })
+impl TakeBatch for Encoder {
+    fn take(&mut self, batch: RecordBatch) -> Result<()> {
+        self.groups += batch.num_rows();
+        self.memory += batch.get_array_memory_size();
+        self.stream.write(&batch).map_err(not_encoded)
     }
 }
 
-/// Appends what `columns` holds to the stream, as one batch.
-fn write(
-    columns: &mut ColumnBuilder,
-    stream: &mut StreamWriter<Vec<u8>>,
-    groups: &mut usize,
-    memory: &mut usize,
-) -> Result<()> {
-    *groups += columns.rows();
-    *memory += columns.bytes();
-    stream.write(&columns.finish()?).map_err(not_encoded)
+/// Encodes what `fill` adds.
+pub(super) fn encode(fill: impl FnOnce(&mut SegmentWriter) -> Result<()>) -> Result<Encoded> {
+    let stream = StreamWriter::try_new(Vec::new(), &count_schema()).map_err(not_encoded)?;
+    let encoder = Encoder {
+        stream,
+        groups: 0,
+        memory: 0,
+    };
+    let mut writer = Batcher::new(ROWS, BYTES, encoder);
+    fill(&mut writer)?;
+    let encoder = writer.finish()?;
+    Ok(Encoded {
+        bytes: encoder.stream.into_inner().map_err(not_encoded)?,
+        groups: encoder.groups,
+        memory: encoder.memory,
+    })
 }
 
 fn not_encoded(cause: arrow_schema::ArrowError) -> Error {

@@ -70,7 +70,8 @@ fn a_limit_is_a_full_disk() {
     let space = SpillSpace::new(None);
     space.limit(2000);
     filled(&space, 0..1);
-    let full = space.store(|writer| (0..1000).try_for_each(|key| writer.push_inline(key, 1)));
+    let full =
+        space.store(|writer| writer.push_inline((0..1000).map(|key: u32| (u128::from(key), 1))));
     let error = full.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Capacity);
     let folder = std::env::temp_dir();

@@ -22,7 +22,17 @@ const HUGE_PAGE: usize = 2 << 20;
 /// beyond the caches costs one cache miss a probe and not a page walk too. Pages are zero until
 /// they are first touched, so an untouched slice costs no memory. Elsewhere, under Miri, and below
 /// that size it is a plain zeroed allocation, aligned to a cache line.
-pub(crate) struct HugeVec<T> {
+///
+/// # Examples
+///
+/// ```
+/// use keymill_kernels::HugeVec;
+///
+/// let mut slots = HugeVec::<u64>::new(1000);
+/// slots[7] = 7;
+/// assert_eq!(slots.iter().sum::<u64>(), 7);
+/// ```
+pub struct HugeVec<T> {
     first: NonNull<T>,
     len: usize,
     home: Home,
@@ -52,7 +62,8 @@ impl<T: Zeroable + Copy> HugeVec<T> {
     ///
     /// When the elements would fill more than `isize::MAX` bytes. Without memory it aborts, as
     /// `Vec` does.
-    pub(crate) fn new(len: usize) -> Self {
+    #[must_use]
+    pub fn new(len: usize) -> Self {
         let layout = Layout::array::<T>(len)
             .and_then(|layout| layout.align_to(CACHE_LINE))
             .expect("a slice fits in the address space");
@@ -72,7 +83,7 @@ impl<T: Zeroable + Copy> HugeVec<T> {
     }
 
     /// Makes every element zero again.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         // SAFETY: the slice holds `len` elements of its own, and `T: Zeroable` allows zero bytes.
         unsafe { self.first.as_ptr().write_bytes(0, self.len) }
     }

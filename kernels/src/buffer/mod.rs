@@ -8,6 +8,6 @@ mod huge;
 mod rows;
 mod window;
 
-pub(crate) use huge::HugeVec;
+pub use huge::HugeVec;
 pub(crate) use rows::{PartitionRows, Row};
 pub(crate) use window::{Window, WindowScratch};

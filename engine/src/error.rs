@@ -1,5 +1,6 @@
 //! The one error of the public face.
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -76,6 +77,19 @@ impl Error {
         Self::new(
             ErrorKind::Cancelled,
             "the job was cancelled; nothing was written",
+        )
+    }
+
+    /// The error of a thread that panicked.
+    pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let message = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("no message");
+        Self::new(
+            ErrorKind::Internal,
+            format!("a worker panicked: {message}; this is a fault of keymill, please report it"),
         )
     }
 

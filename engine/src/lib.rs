@@ -42,6 +42,8 @@ pub use job::{
     CountJob, CountStream, Counts, JobMetrics, Key, Progress, Separator, StageMetrics, TextJob,
     TokenJob, Utf8,
 };
+#[cfg(feature = "oracle")]
+pub use keymill_kernels::oracle;
 pub use keymill_kernels::{Level, Limits, TokenRule};
 pub use operator::{BatchLimits, Batches, CountOperator, Drain, Metrics, Order};
 pub use resources::{Cancel, MemoryBudget, Reservation, Resources};

@@ -1,7 +1,6 @@
 //! The workers of one job.
 #![forbid(unsafe_code)]
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
@@ -13,7 +12,7 @@ use crate::chunk::Boundary;
 use crate::job::Progress;
 use crate::operator::CountOperator;
 use crate::source::{Columns, Source, Split};
-use crate::{Error, ErrorKind, Resources, Result, TokenRule};
+use crate::{Error, Resources, Result, TokenRule};
 
 /// Input below so many chunks is one thread's work: starting others takes longer.
 const CHUNKS_WORTH_A_THREAD: u64 = 4;
@@ -103,7 +102,7 @@ impl<'a> Crew<'a> {
             };
             // After a panic nothing of the worker is looked at again.
             let result = catch_unwind(AssertUnwindSafe(one));
-            match result.unwrap_or_else(|panic| Err(internal(&*panic))) {
+            match result.unwrap_or_else(|panic| Err(Error::panicked(&*panic))) {
                 Ok(counted) => gathered
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
@@ -125,17 +124,4 @@ impl<'a> Crew<'a> {
             .collect();
         Ok((operators, tally))
     }
-}
-
-/// The error of a worker that panicked.
-fn internal(panic: &(dyn Any + Send)) -> Error {
-    let message = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message");
-    Error::new(
-        ErrorKind::Internal,
-        format!("a worker panicked: {message}; this is a fault of keymill, please report it"),
-    )
 }

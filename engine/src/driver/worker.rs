@@ -16,7 +16,7 @@ use crate::chunk::{Block, BlockReader, Ranges, Slices};
 use crate::columns::for_each_value;
 use crate::operator::CountOperator;
 use crate::source::{ByteStream, Columns, Offset, ReadAt, Source, Split, SplitBytes, cannot_read};
-use crate::{Error, ErrorKind, Result};
+use crate::{Cancel, Error, ErrorKind, Result};
 
 /// Chunks in a range: enough that looking for its ends costs nothing.
 const CHUNKS_PER_RANGE: u64 = 32;
@@ -192,7 +192,8 @@ impl<'a> Worker<'a> {
             let mut decoded = 0;
             let more = reader.next(&mut block, |into| {
                 crew.resources.cancel.check()?;
-                let bytes = read_stream(&mut stream, split.name(), into)?;
+                let cancel = &crew.resources.cancel;
+                let bytes = read_stream(&mut stream, split.name(), into, cancel)?;
                 decoded += bytes as u64;
                 Ok(bytes)
             })?;
@@ -316,11 +317,17 @@ fn read_some(file: &dyn ReadAt, name: &str, into: &mut [u8], at: u64) -> Result<
     }
 }
 
-fn read_stream(stream: &mut ByteStream<'_>, name: &str, into: &mut [u8]) -> Result<usize> {
+/// Reads what a stream has; one that has nothing yet says now and then that it was interrupted.
+fn read_stream(
+    stream: &mut ByteStream<'_>,
+    name: &str,
+    into: &mut [u8],
+    cancel: &Cancel,
+) -> Result<usize> {
     loop {
         match stream.read(into) {
             Ok(bytes) => return Ok(bytes),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => cancel.check()?,
             Err(error) => return Err(cannot_read(name, error)),
         }
     }

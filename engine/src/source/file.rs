@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use super::compressed::{Compression, cannot_read, decompressed};
 use super::find::{Find, Found, cannot_open};
+use super::pump::pumped;
 use super::{ByteStream, Offset, ReadAt, Source, Split, SplitBytes};
 use crate::{Error, ErrorKind, Result};
 
@@ -87,17 +88,20 @@ impl Source for FileSource {
     fn read(&self, split: &Split, range: Range<Offset>) -> Result<SplitBytes<'_>> {
         let found = self.file(split)?;
         if found.is_stdin {
-            return self.stream(io::stdin(), split);
+            return self.pump(io::stdin, split);
         }
         let mut file = File::open(&found.path).map_err(|cause| cannot_open(&found.path, cause))?;
+        if found.size.is_none() {
+            return self.pump(move || file, split);
+        }
         let (Some(from), Some(to)) = (range.start.position(), range.end.position()) else {
             return Err(Error::new(
                 ErrorKind::Source,
                 format!("`{}`: offsets of a file are bytes", split.name()),
             ));
         };
-        if found.size.is_none() || to == 0 {
-            // A pipe, a device, or a file of the system that shows its length as zero.
+        if to == 0 {
+            // Nothing, or a file of the system that shows its length as zero.
             return self.stream(file, split);
         }
         if self
@@ -111,15 +115,19 @@ impl Source for FileSource {
 }
 
 impl FileSource {
-    fn stream(
+    /// A file that is read from its beginning to its end.
+    fn stream(&self, file: File, split: &Split) -> Result<SplitBytes<'static>> {
+        open_stream(file, split.name(), self.as_is).map(SplitBytes::Stream)
+    }
+
+    /// Something that others write while it is read, and that may keep a reader waiting.
+    fn pump<R: Read + Send + 'static>(
         &self,
-        reader: impl Read + Send + 'static,
+        open: impl FnOnce() -> R + Send + 'static,
         split: &Split,
     ) -> Result<SplitBytes<'static>> {
-        if self.as_is {
-            return Ok(SplitBytes::Stream(ByteStream::new(reader)));
-        }
-        decompressed(reader, split.name()).map(SplitBytes::Stream)
+        let (name, as_is) = (split.name().to_owned(), self.as_is);
+        pumped(move || open_stream(open(), &name, as_is)).map(SplitBytes::Stream)
     }
 
     fn is_compressed(&self, file: &mut File) -> io::Result<bool> {
@@ -130,6 +138,17 @@ impl FileSource {
         file.take(4).read_to_end(&mut first)?;
         file.rewind()?;
         Ok(Compression::of(&first) != Compression::None)
+    }
+}
+
+fn open_stream(
+    reader: impl Read + Send + 'static,
+    name: &str,
+    as_is: bool,
+) -> Result<ByteStream<'static>> {
+    match as_is {
+        true => Ok(ByteStream::new(reader)),
+        false => decompressed(reader, name),
     }
 }
 

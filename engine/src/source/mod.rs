@@ -12,6 +12,7 @@ mod find;
 mod memory;
 mod offset;
 mod paths;
+mod pump;
 mod reader;
 
 use std::io::{self, Read};

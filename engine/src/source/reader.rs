@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::compressed::decompressed;
+use super::pump::pumped;
 use super::{ByteStream, Offset, Source, Split, SplitBytes};
 use crate::{Error, ErrorKind, Result};
 
@@ -68,9 +69,11 @@ impl Source for ReaderSource {
                 format!("`{}` was read already and cannot be read again", self.name),
             ));
         };
-        if self.as_is {
-            return Ok(SplitBytes::Stream(ByteStream::new(reader)));
-        }
-        decompressed(reader, &self.name).map(SplitBytes::Stream)
+        let (name, as_is) = (self.name.clone(), self.as_is);
+        let stream = pumped(move || match as_is {
+            true => Ok(ByteStream::new(reader)),
+            false => decompressed(reader, &name),
+        })?;
+        Ok(SplitBytes::Stream(stream))
     }
 }

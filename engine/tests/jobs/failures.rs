@@ -176,6 +176,35 @@ fn cancelling_ends_a_job_that_would_never_end() {
 }
 
 #[test]
+fn cancelling_ends_a_job_whose_stream_keeps_it_waiting() {
+    /// Says nothing, for longer than anybody waits.
+    struct Silent;
+    impl Read for Silent {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            std::thread::sleep(Duration::from_secs(600));
+            Ok(0)
+        }
+    }
+    for threads in [1, 2] {
+        let cancel = Cancel::default();
+        let job = engine(threads, 4096).read(Silent).cancel(&cancel);
+        let stopper = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(30));
+            cancel.cancel();
+        });
+        assert_eq!(failure(job).kind(), ErrorKind::Cancelled);
+        stopper.join().unwrap();
+    }
+}
+
+#[test]
+fn a_reader_that_panics_is_an_internal_error() {
+    let error = failure(engine(2, 64).read(Bad(3, || panic!("planted"))));
+    assert_eq!(error.kind(), ErrorKind::Internal);
+    assert!(error.to_string().contains("planted"), "{error}");
+}
+
+#[test]
 fn a_rule_without_a_separator_is_refused() {
     let job = engine(1, 64).read_bytes("a").tokenize(split(b""));
     assert_eq!(

@@ -1,0 +1,172 @@
+//! A thread that reads a stream, so that nobody else has to wait for it.
+//!
+//! ```text
+//! stream ─ read, decompress ─▶ full blocks ─▶ whoever counts
+//!              ▲                                  │
+//!              └───────── empty blocks ◀──────────┘
+//! ```
+//!
+//! A read that waits for a person at a terminal, or for a peer, cannot be called back. So it waits
+//! on a thread of its own, and a job that is cancelled leaves it there: the thread ends when the
+//! read does.
+#![forbid(unsafe_code)]
+
+use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use super::ByteStream;
+use crate::{Error, ErrorKind, Result};
+
+/// Bytes of a block.
+const BLOCK: usize = 256 << 10;
+
+/// Blocks that may wait to be taken.
+const WAITING: usize = 2;
+
+/// How long a read waits before it says that it was interrupted.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// A stream that is opened and read by a thread of its own.
+///
+/// A read that has waited a while answers [`io::ErrorKind::Interrupted`], and can be tried again.
+pub(crate) fn pumped(
+    open: impl FnOnce() -> Result<ByteStream<'static>> + Send + 'static,
+) -> Result<ByteStream<'static>> {
+    let (full_sender, full) = sync_channel(WAITING);
+    let (empty, empty_receiver) = channel();
+    thread::Builder::new()
+        .name("keymill-read".to_owned())
+        .spawn(move || run(open, &full_sender, &empty_receiver))
+        .map_err(|cause| {
+            Error::new(ErrorKind::Config, "no thread could be started to read").with_source(cause)
+        })?;
+    Ok(ByteStream::new(Pump {
+        full,
+        empty,
+        block: Block::default(),
+        ended: false,
+    }))
+}
+
+/// Bytes that were read; none at the end of the stream.
+#[derive(Default)]
+struct Block {
+    bytes: Vec<u8>,
+    used: usize,
+    taken: usize,
+}
+
+fn run(
+    open: impl FnOnce() -> Result<ByteStream<'static>>,
+    full: &SyncSender<io::Result<Block>>,
+    empty: &Receiver<Vec<u8>>,
+) {
+    let read_all = || -> io::Result<()> {
+        let mut stream = open().map_err(io::Error::other)?;
+        loop {
+            let mut bytes = empty.try_recv().unwrap_or_else(|_| vec![0; BLOCK]);
+            let used = read(&mut stream, &mut bytes)?;
+            let block = Block {
+                bytes,
+                used,
+                taken: 0,
+            };
+            // Nobody listens any more when the job has ended.
+            if full.send(Ok(block)).is_err() || used == 0 {
+                return Ok(());
+            }
+        }
+    };
+    let result = catch_unwind(AssertUnwindSafe(read_all));
+    let result = result.unwrap_or_else(|panic| Err(io::Error::other(Error::panicked(&*panic))));
+    if let Err(error) = result {
+        let _ = full.send(Err(error));
+    }
+}
+
+fn read(stream: &mut ByteStream<'_>, into: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match stream.read(into) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// The end of the pump that is read from.
+struct Pump {
+    full: Receiver<io::Result<Block>>,
+    empty: Sender<Vec<u8>>,
+    block: Block,
+    ended: bool,
+}
+
+impl Read for Pump {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.block.taken == self.block.used && !self.ended {
+            self.next_block()?;
+        }
+        let Block { bytes, used, taken } = &mut self.block;
+        let copied = into.len().min(*used - *taken);
+        into[..copied].copy_from_slice(&bytes[*taken..][..copied]);
+        *taken += copied;
+        Ok(copied)
+    }
+}
+
+impl Pump {
+    fn next_block(&mut self) -> io::Result<()> {
+        let block = match self.full.recv_timeout(PATIENCE) {
+            Ok(block) => block?,
+            Err(RecvTimeoutError::Timeout) => return Err(io::ErrorKind::Interrupted.into()),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(io::Error::other("the thread that reads has gone"));
+            }
+        };
+        self.ended = block.used == 0;
+        let emptied = std::mem::replace(&mut self.block, block).bytes;
+        if !emptied.is_empty() {
+            // The reader may have ended: then nobody needs the block.
+            let _ = self.empty.send(emptied);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_to_end(mut stream: impl Read) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    #[test]
+    fn all_bytes_arrive_in_order() {
+        let text: Vec<u8> = (0..3 * BLOCK + 7).map(|byte| byte as u8).collect();
+        let copy = io::Cursor::new(text.clone());
+        let stream = pumped(move || Ok(ByteStream::new(copy))).unwrap();
+        assert_eq!(read_to_end(stream).unwrap(), text);
+    }
+
+    #[test]
+    fn errors_and_panics_arrive_too() {
+        struct Bad(bool);
+        impl Read for Bad {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                assert!(self.0, "planted");
+                Err(io::Error::other("cut"))
+            }
+        }
+        for (bad, message) in [(true, "cut"), (false, "planted")] {
+            let stream = pumped(move || Ok(ByteStream::new(Bad(bad)))).unwrap();
+            let error = read_to_end(stream).unwrap_err();
+            assert!(error.to_string().contains(message), "{error}");
+        }
+    }
+}

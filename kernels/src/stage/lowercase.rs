@@ -9,7 +9,7 @@
 
 use crate::Level;
 use crate::isa::{BLOCK, Isa, Kernel, dispatch};
-use crate::unicode::{decode, lower};
+use crate::unicode::{decode, encode, lower};
 
 /// Appends a text in lower case to `out`, and answers which level ran.
 ///
@@ -42,48 +42,58 @@ impl Kernel for Lowercase<'_> {
     fn run<I: Isa>(self, isa: I) -> Level {
         let Self { text, out } = self;
         out.reserve(text.len());
+        let mut small = [0; ROOM];
         let mut at = 0;
-        while let Some(bytes) = text[at..].first_chunk::<BLOCK>() {
-            if isa.has_non_ascii(isa.load(bytes)) {
-                let end = at + BLOCK;
-                while at < end {
-                    at += lower_one(&text[at..], out);
-                }
-            } else {
-                let mut small = *bytes;
-                small.make_ascii_lowercase();
-                out.extend_from_slice(&small);
-                at += BLOCK;
-            }
-        }
         while at < text.len() {
-            at += lower_one(&text[at..], out);
+            let rest = &text[at..];
+            match rest.first_chunk::<BLOCK>() {
+                Some(bytes) if !isa.has_non_ascii(isa.load(bytes)) => {
+                    let mut small = *bytes;
+                    small.make_ascii_lowercase();
+                    out.extend_from_slice(&small);
+                    at += BLOCK;
+                }
+                _ => {
+                    let (read, written) = lower_block(rest, &mut small);
+                    out.extend_from_slice(&small[..written]);
+                    at += read;
+                }
+            }
         }
         I::LEVEL
     }
 }
 
-/// Appends the first character, or the first byte if it is none; answers how many bytes it had.
+/// Room for a block in lower case, half as long again, and for a character that reaches behind it.
+const ROOM: usize = BLOCK * 2;
+
+/// Makes the characters that begin in the first block lower case, one by one.
+///
+/// Answers how many bytes were read, and how many written to `small`.
 #[inline(always)]
-fn lower_one(text: &[u8], out: &mut Vec<u8>) -> usize {
+fn lower_block(text: &[u8], small: &mut [u8; ROOM]) -> (usize, usize) {
+    let (mut read, mut written) = (0, 0);
+    while read < text.len().min(BLOCK) {
+        let (bytes, length, from) = lower_one(&text[read..]);
+        small[written..written + 4].copy_from_slice(&bytes);
+        read += from;
+        written += length;
+    }
+    (read, written)
+}
+
+/// Makes the first character lower case, or copies the first byte if it is none.
+///
+/// Answers the bytes, how many of the four they are, and how many they were made from.
+#[inline(always)]
+fn lower_one(text: &[u8]) -> ([u8; 4], usize, usize) {
     match decode(text) {
-        Some((point, 1)) => {
-            out.push((point as u8).to_ascii_lowercase());
-            1
+        Some((point, 1)) => ([(point as u8).to_ascii_lowercase(), 0, 0, 0], 1, 1),
+        Some((point, from)) => {
+            let (bytes, length) = encode(lower(point));
+            (bytes, length, from)
         }
-        Some((point, length)) => {
-            match char::from_u32(lower(point)) {
-                Some(small) if small as u32 != point => {
-                    out.extend_from_slice(small.encode_utf8(&mut [0; 4]).as_bytes());
-                }
-                _ => out.extend_from_slice(&text[..length]),
-            }
-            length
-        }
-        None => {
-            out.extend_from_slice(&text[..1]);
-            1
-        }
+        None => ([text[0], 0, 0, 0], 1, 1),
     }
 }
 

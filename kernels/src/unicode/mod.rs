@@ -4,7 +4,7 @@
 mod decode;
 mod tables;
 
-pub(crate) use decode::{decode, unfinished};
+pub(crate) use decode::{decode, encode, unfinished};
 
 use tables::{LOWER_DELTAS, LOWER_PLACES, LOWER_ROWS, WORD_BITS, WORD_ROWS};
 

@@ -178,6 +178,10 @@ fn sums_pass_64_bits_and_come_back() {
         assert_eq!(rows, [(0, 6 * i128::from(i64::MAX)), (5, -6)]);
         sums.update(&[5], &[1]);
         assert_eq!(drained(&mut sums, Order::ByKey), [(5, 1)]);
+        // One more than 64 bits hold, where the bound itself is just beyond them.
+        sums.update(&[5], &[i64::MAX]);
+        sums.update(&[5], &[1]);
+        assert_eq!(drained(&mut sums, Order::ByKey), [(5, 1 << 63)]);
     }
 }
 

@@ -90,9 +90,13 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
         self.forget();
     }
 
-    /// Marks all slots of a zeroed table as free.
+    /// Marks all slots of a zeroed table as free, with states that take values in.
     fn forget(&mut self) {
         self.buckets[0].keys = [self.decoy; WAYS];
+        if !A::EMPTY_IS_ZERO {
+            let empty = |bucket: &mut Bucket<_, WAYS>| bucket.states = [A::EMPTY; WAYS];
+            self.buckets.iter_mut().for_each(empty);
+        }
         self.used = 0;
         self.has_zero = false;
     }
@@ -149,7 +153,7 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
     #[inline(always)]
     fn update_at_home<I: Isa>(&mut self, isa: I, keys: &[u64], values: &[i64]) -> usize {
         let far = self.bytes() > self.sizes.prefetch_bytes;
-        if WAYS > 1 && A::EMPTY_IS_ZERO && self.many_new {
+        if WAYS > 1 && self.many_new {
             let room = (self.slots() * self.sizes.fill / 16).saturating_sub(self.used);
             let rows = room.min(keys.len());
             return self.update_or_insert(isa, &keys[..rows], &values[..rows]);
@@ -255,7 +259,6 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
                 self.used += 1;
                 self.has_zero |= key == 0;
                 self.buckets[bucket].keys[way] = key;
-                self.buckets[bucket].states[way] = A::EMPTY;
                 (bucket, way)
             }
         };

@@ -1,62 +1,69 @@
-//! The fused count of texts pushed in pieces: the same as counting the oracle's tokens.
+//! The fused count of texts, of records and of groups that come back: the oracle's counts.
 #![no_main]
 
 use arbitrary::Arbitrary;
-use keymill_fuzz::{Counts, counts_of, each_setting};
+use keymill_fuzz::{AnyRule, Counts, add, counts_of, each_setting, offsets, summed};
 use keymill_kernels::stage::count::Counter;
-use keymill_kernels::{Groups, TokenRule};
+use keymill_kernels::stage::tokenize::Records;
+use keymill_kernels::{Groups, oracle};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
 struct Job<'a> {
+    rule: AnyRule,
     seed: u64,
+    partitions: u8,
+    cuts: Vec<u16>,
     first: &'a [u8],
     second: &'a [u8],
 }
 
 fuzz_target!(|job: Job| {
+    let rule = &job.rule.0;
+    let offsets = offsets(&job.cuts, job.second);
+    let cells = offsets
+        .windows(2)
+        .map(|ends| &job.second[ends[0] as usize..ends[1] as usize]);
     let mut expected = Counts::new();
-    let mut tokens = 0;
-    for text in [job.first, job.second] {
-        for token in whitespace_tokens(text) {
-            *expected.entry(token.to_vec()).or_default() += 1;
-            tokens += 1;
-        }
+    let mut rejected = 0;
+    for text in cells.chain([job.first]) {
+        add(&mut expected, oracle::count(rule, text));
+        rejected += oracle::rejected(rule, text);
     }
+
     each_setting(|level, limits| {
-        let mut counter = Counter::new(level, &TokenRule::Whitespace, limits, job.seed);
-        counter.push(job.first);
-        counter.push(job.second);
-        assert_eq!(counter.tokens(), tokens, "{level} {limits:?}");
+        let mut counter = Counter::new(level, rule, limits, job.seed);
+        let push = |counter: &mut Counter| {
+            counter.push(job.first);
+            let records = Records::from_u32(&offsets).expect("the offsets ascend");
+            counter
+                .push_records(job.second, records)
+                .expect("records of the text");
+        };
+
+        push(&mut counter);
+        assert_eq!(
+            counter.tokens(),
+            expected.values().sum::<u64>(),
+            "{level} {limits:?}"
+        );
+        assert_eq!(counter.rejected(), rejected, "{level} {limits:?}");
         let mut groups = Groups::default();
         counter.drain_into(&mut groups);
-        assert_eq!(counts_of([&groups]), expected, "{level} {limits:?}");
+        assert_eq!(counts_of(&groups), expected, "{level} {limits:?}");
+        assert!(counter.is_empty());
+
+        // The same counter again, by way of partitions.
+        push(&mut counter);
+        let mut partitions = vec![Groups::default(); usize::from(job.partitions % 4 + 1)];
+        counter.flush(&mut partitions);
+        assert!(counter.is_empty());
+        assert_eq!(summed(&partitions), expected, "{level} {limits:?}");
+        partitions
+            .iter()
+            .for_each(|partition| counter.absorb(partition));
+        groups.clear();
+        counter.drain_into(&mut groups);
+        assert_eq!(counts_of(&groups), expected, "{level} {limits:?}");
     });
 });
-
-fn whitespace_tokens(text: &[u8]) -> Vec<&[u8]> {
-    let (mut tokens, mut start, mut at) = (Vec::new(), 0, 0);
-    while at < text.len() {
-        let width = white_space_at(&text[at..]);
-        if width > 0 && start < at {
-            tokens.push(&text[start..at]);
-        }
-        at += width.max(1);
-        if width > 0 {
-            start = at;
-        }
-    }
-    tokens.extend((start < text.len()).then(|| &text[start..]));
-    tokens
-}
-
-/// How many bytes the white space at the start has; 0: there is none.
-fn white_space_at(text: &[u8]) -> usize {
-    (1..=text.len().min(3))
-        .find(|&width| {
-            std::str::from_utf8(&text[..width]).is_ok_and(|text| {
-                text.chars().count() == 1 && text.chars().all(char::is_whitespace)
-            })
-        })
-        .unwrap_or(0)
-}

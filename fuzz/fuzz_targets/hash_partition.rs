@@ -1,50 +1,100 @@
-//! Groups handed to partitions: every key in the partition that its bytes' contract hash names,
-//! at every level, and again where a partition is split.
+//! Rows and groups dealt out to partitions: each where its bytes' contract hash says, at every
+//! level, and again where a partition is split.
 #![no_main]
 
 use arbitrary::Arbitrary;
-use keymill_fuzz::{Counts, counts_of};
+use keymill_fuzz::{Counts, offsets, summed};
 use keymill_kernels::contract_hash::{hash_bytes, partition_of, split_again};
 use keymill_kernels::stage::count::{Counter, split};
-use keymill_kernels::{ContractSeed, Groups, Level, Limits, TokenRule};
+use keymill_kernels::stage::hash_partition::{HashPartition, Partitioned};
+use keymill_kernels::{ContractSeed, Groups, Level, Limits, TokenRule, oracle};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
-struct Job {
+struct Job<'a> {
     seed: u64,
     partitions: u8,
-    groups: Vec<(Vec<u8>, u32)>,
+    integers: Vec<u64>,
+    cuts: Vec<u16>,
+    text: &'a [u8],
 }
 
 fuzz_target!(|job: Job| {
     let seed = ContractSeed(job.seed);
-    let count = u32::from(job.partitions % 16 + 1);
-    let mut groups = Groups::default();
-    let mut expected = Counts::new();
-    for (key, n) in &job.groups {
-        let n = u64::from(*n) + 1;
-        groups.push(key, n);
-        *expected.entry(key.clone()).or_default() += n;
-    }
+    let count = usize::from(job.partitions % 16 + 1);
+    let offsets = offsets(&job.cuts, job.text);
+    let keys: Vec<&[u8]> = offsets
+        .windows(2)
+        .map(|ends| &job.text[ends[0] as usize..ends[1] as usize])
+        .collect();
     for level in Level::available() {
-        let mut partitions = vec![Groups::default(); count as usize];
-        let mut counter = Counter::new(level, &TokenRule::Whitespace, &Limits::TINY, job.seed);
-        counter.absorb(&groups);
-        counter.flush(&mut partitions);
-        assert!(counter.is_empty());
-        assert_eq!(counts_of(&partitions), expected, "{level}");
-        all_at_home(&partitions, |key| {
-            partition_of(hash_bytes(seed, key), count)
-        });
-
-        for whole in &partitions {
-            let mut parts = vec![Groups::default(); 3];
-            split(whole, level, seed, &mut parts);
-            assert_eq!(counts_of(&parts), counts_of([whole]), "{level}");
-            all_at_home(&parts, |key| split_again(hash_bytes(seed, key), 3));
-        }
+        rows(level, seed, count, &job, &offsets, &keys);
+        groups(level, seed, count, &keys);
     }
 });
+
+fn rows(
+    level: Level,
+    seed: ContractSeed,
+    count: usize,
+    job: &Job,
+    offsets: &[u32],
+    keys: &[&[u8]],
+) {
+    let mut stage = HashPartition::new(level, seed, count);
+    let mut out = Partitioned::default();
+    let check = |out: &Partitioned, hashes: Vec<u64>| {
+        let expected = oracle::hash_partition(&hashes, count);
+        for (partition, rows) in expected.iter().enumerate() {
+            assert_eq!(out.rows_of(partition), rows, "{level} {partition}");
+        }
+        assert_eq!(out.rows().len(), hashes.len());
+    };
+    stage.bytes(job.text, offsets, &mut out);
+    check(&out, keys.iter().map(|key| hash_bytes(seed, key)).collect());
+    stage.u64s(&job.integers, &mut out);
+    check(
+        &out,
+        job.integers
+            .iter()
+            .map(|n| hash_bytes(seed, &n.to_le_bytes()))
+            .collect(),
+    );
+    let narrow: Vec<u32> = job.integers.iter().map(|&n| n as u32).collect();
+    stage.u32s(&narrow, &mut out);
+    check(
+        &out,
+        narrow
+            .iter()
+            .map(|n| hash_bytes(seed, &n.to_le_bytes()))
+            .collect(),
+    );
+}
+
+fn groups(level: Level, seed: ContractSeed, count: usize, keys: &[&[u8]]) {
+    let mut groups = Groups::default();
+    let mut expected = Counts::new();
+    for (n, key) in (1..).zip(keys) {
+        groups.push(key, n);
+        *expected.entry(key.to_vec()).or_default() += n;
+    }
+    let mut counter = Counter::new(level, &TokenRule::Whitespace, &Limits::TINY, seed.0);
+    let mut partitions = vec![Groups::default(); count];
+    counter.absorb(&groups);
+    counter.flush(&mut partitions);
+    assert!(counter.is_empty());
+    assert_eq!(summed(&partitions), expected, "{level}");
+    all_at_home(&partitions, |key| {
+        partition_of(hash_bytes(seed, key), count as u32)
+    });
+
+    for whole in &partitions {
+        let mut parts = vec![Groups::default(); 3];
+        split(whole, level, seed, &mut parts);
+        assert_eq!(summed(&parts), summed([whole]), "{level}");
+        all_at_home(&parts, |key| split_again(hash_bytes(seed, key), 3));
+    }
+}
 
 fn all_at_home(partitions: &[Groups], home: impl Fn(&[u8]) -> u32) {
     for (here, groups) in (0..).zip(partitions) {

@@ -1,11 +1,35 @@
-//! What the fuzz targets share: the settings on which no answer may depend, and the comparison.
+//! What the fuzz targets share: rules, the settings on which no answer may depend, and counts.
+#![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
-use keymill_kernels::{Groups, Level, Limits};
+use arbitrary::{Arbitrary, Result, Unstructured};
+use keymill_kernels::{Groups, Level, Limits, TokenRule};
 
-/// Keys with their counts, in the order of the keys.
-pub type Counts = BTreeMap<Vec<u8>, u64>;
+/// Any token rule, with separators short enough to be met.
+#[derive(Debug)]
+pub struct AnyRule(pub TokenRule);
+
+impl<'a> Arbitrary<'a> for AnyRule {
+    fn arbitrary(input: &mut Unstructured<'a>) -> Result<Self> {
+        Ok(Self(match input.int_in_range(0..=4)? {
+            0 => TokenRule::Whitespace,
+            1 => TokenRule::Words,
+            2 => TokenRule::Lines,
+            3 => TokenRule::Split(separator(input)?),
+            _ => TokenRule::Field {
+                index: NonZeroUsize::MIN.saturating_add(input.int_in_range(0..=3)?),
+                separator: separator(input)?,
+            },
+        }))
+    }
+}
+
+fn separator(input: &mut Unstructured<'_>) -> Result<Box<[u8]>> {
+    let length = input.int_in_range(0..=4)?;
+    Ok(input.bytes(length)?.into())
+}
 
 /// Runs a check on every level of this machine, at both ends of the limits, and with every key
 /// hashed alike; a level that is added joins by itself.
@@ -18,18 +42,45 @@ pub fn each_setting(mut check: impl FnMut(Level, &Limits)) {
     }
 }
 
+/// Turns cuts into ascending offsets of records in a text.
+pub fn offsets(cuts: &[u16], text: &[u8]) -> Vec<u32> {
+    let mut offsets: Vec<u32> = cuts
+        .iter()
+        .map(|&cut| u32::from(cut) % (text.len() as u32 + 1))
+        .collect();
+    offsets.sort_unstable();
+    offsets
+}
+
+/// Keys with their counts, in the order of the keys.
+pub type Counts = BTreeMap<Vec<u8>, u64>;
+
 /// Collects groups in which each key stands once.
 ///
 /// # Panics
 ///
 /// When a key stands twice.
-pub fn counts_of<'a>(groups: impl IntoIterator<Item = &'a Groups>) -> Counts {
+pub fn counts_of(groups: &Groups) -> Counts {
+    let mut counts = Counts::new();
+    groups.for_each(|key, count| {
+        let earlier = counts.insert(key.to_vec(), count);
+        assert_eq!(earlier, None, "{key:?} stands twice");
+    });
+    counts
+}
+
+/// Collects groups in which a key may stand more than once.
+pub fn summed<'a>(groups: impl IntoIterator<Item = &'a Groups>) -> Counts {
     let mut counts = Counts::new();
     for groups in groups {
-        groups.for_each(|key, count| {
-            let earlier = counts.insert(key.to_vec(), count);
-            assert_eq!(earlier, None, "{key:?} stands twice");
-        });
+        groups.for_each(|key, count| *counts.entry(key.to_vec()).or_default() += count);
     }
     counts
+}
+
+/// Adds counts to others.
+pub fn add(to: &mut Counts, counts: Counts) {
+    for (key, count) in counts {
+        *to.entry(key).or_default() += count;
+    }
 }

@@ -1,0 +1,16 @@
+//! Lower case: the oracle's, at every level, and no longer than half as long again.
+#![no_main]
+
+use keymill_kernels::stage::lowercase::lowercase;
+use keymill_kernels::{Level, oracle};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &[u8]| {
+    let expected = oracle::lowercase(text);
+    assert!(expected.len() <= text.len() + text.len() / 2);
+    for level in Level::available() {
+        let mut out = Vec::new();
+        assert_eq!(lowercase(level, text, &mut out), level);
+        assert_eq!(out, expected, "{level}");
+    }
+});

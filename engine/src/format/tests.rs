@@ -94,6 +94,7 @@ fn read_json(text: &[u8]) -> Rows {
     lines.map(row).collect()
 }
 
+#[cfg(any(feature = "parquet", feature = "ipc"))]
 fn rows_of(batches: impl IntoIterator<Item = RecordBatch>) -> Rows {
     let mut rows = Rows::new();
     for batch in batches {

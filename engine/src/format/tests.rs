@@ -3,7 +3,9 @@
 use std::io;
 use std::sync::Arc;
 
+#[cfg(any(feature = "parquet", feature = "ipc"))]
 use arrow_array::cast::AsArray;
+#[cfg(any(feature = "parquet", feature = "ipc"))]
 use arrow_array::types::UInt64Type;
 use arrow_array::{ArrayRef, BinaryViewArray, RecordBatch, UInt64Array};
 use proptest::prelude::*;

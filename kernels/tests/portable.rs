@@ -132,7 +132,7 @@ fn rows_dealt_out() {
 #[test]
 fn rows_reduced() {
     let near: Vec<u64> = (0..60).map(|row| row * row % 23).collect();
-    let far: Vec<u64> = near.iter().map(|key| key << 58 ^ key * 7919).collect();
+    let far: Vec<u64> = near.iter().map(|key| (key << 58) ^ (key * 7919)).collect();
     let values: Vec<i64> = (0..60).map(|row| i64::MAX >> (row % 9) | row).collect();
     for (keys, limits) in [near, far]
         .iter()

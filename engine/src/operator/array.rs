@@ -129,7 +129,7 @@ impl CountOperator {
 /// The stretches of rows that are not null.
 fn valid_rows(array: &dyn Array) -> Vec<Range<usize>> {
     match array.nulls() {
-        None => vec![0..array.len()],
+        None => std::iter::once(0..array.len()).collect(),
         Some(nulls) => nulls
             .valid_slices()
             .map(|(start, end)| start..end)

@@ -130,7 +130,9 @@ fn blocks() -> Vec<[u8; BLOCK]> {
 
 #[test]
 fn every_level_answers_as_plain_rust_does_and_says_which_it_was() {
-    let spans: Vec<u32> = (0..77).map(|i| i * 3 | (i * 3 + i % 19) << 16).collect();
+    let spans: Vec<u32> = (0..77)
+        .map(|i| (i * 3) | ((i * 3 + i % 19) << 16))
+        .collect();
     for pair in blocks().windows(2) {
         let ask = Ask {
             block: &pair[0],

@@ -1,5 +1,6 @@
 //! Columns of strings or bytes as records: where the column has offsets, its bytes stay in place.
 
+use std::iter;
 use std::ops::Range;
 
 use arrow_array::cast::AsArray;
@@ -128,13 +129,11 @@ impl CountOperator {
 
 /// The stretches of rows that are not null.
 fn valid_rows(array: &dyn Array) -> Vec<Range<usize>> {
-    match array.nulls() {
-        None => vec![0..array.len()],
-        Some(nulls) => nulls
-            .valid_slices()
-            .map(|(start, end)| start..end)
-            .collect(),
-    }
+    let all = || iter::once((0, array.len())).collect();
+    let valid: Vec<_> = array
+        .nulls()
+        .map_or_else(all, |nulls| nulls.valid_slices().collect());
+    valid.into_iter().map(|(start, end)| start..end).collect()
 }
 
 fn not_records(cause: InputError) -> Error {

@@ -1,5 +1,6 @@
 //! Columns of strings or bytes as records: where the column has offsets, its bytes stay in place.
 
+use std::iter;
 use std::ops::Range;
 
 use arrow_array::cast::AsArray;
@@ -129,7 +130,7 @@ impl CountOperator {
 /// The stretches of rows that are not null.
 fn valid_rows(array: &dyn Array) -> Vec<Range<usize>> {
     match array.nulls() {
-        None => std::iter::once(0..array.len()).collect(),
+        None => iter::once(0..array.len()).collect(),
         Some(nulls) => nulls
             .valid_slices()
             .map(|(start, end)| start..end)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keymill_kernels::Groups;
 
 use super::entry::{Accept, By, Entry, feed};
-use super::range::{Range, Share};
+use super::range::{Range, Share, entry_bytes, key_bytes};
 use super::slabs::{CHUNK, Place, Slabs};
 use super::splitters::Splitters;
 use crate::resources::{Reservation, Resources};
@@ -16,7 +16,9 @@ use crate::{Limits, Result};
 #[derive(Clone, Copy)]
 struct Open {
     place: Place,
-    entries: usize,
+    bytes: usize,
+    /// Whether all groups of the range have the same count.
+    is_pure: bool,
 }
 
 /// One worker's share of every range.
@@ -71,7 +73,9 @@ impl<'a> Dealer<'a> {
             by,
             splitters,
             slabs: Slabs::default(),
-            open: vec![Open::NONE; shares.len()],
+            open: (0..shares.len())
+                .map(|range| Open::none(splitters.only_count(range).is_some()))
+                .collect(),
             shares,
             long_bytes: 0,
             dealt: Dealt::default(),
@@ -99,11 +103,17 @@ impl<'a> Dealer<'a> {
         Ok(())
     }
 
+    /// Takes memory that is no longer needed for what it held.
+    pub(crate) fn reuse(&mut self, memory: impl Iterator<Item = Vec<u8>>) {
+        memory.for_each(|memory| self.slabs.reuse(memory));
+    }
+
     fn spill(&mut self) -> Result<()> {
         self.close();
-        for share in &mut self.shares {
+        for (range, share) in self.shares.iter_mut().enumerate() {
             self.resources.cancel.check()?;
-            share.spill(self.by, &self.slabs, self.space)?;
+            let only_count = self.splitters.only_count(range);
+            share.spill(self.by, only_count, &self.slabs, self.space)?;
         }
         self.slabs.clear();
         self.long_bytes = 0;
@@ -114,19 +124,19 @@ impl<'a> Dealer<'a> {
     /// Notes how far the last chunks are filled.
     fn close(&mut self) {
         for (open, share) in self.open.iter_mut().zip(&mut self.shares) {
-            share.last = open.entries;
-            *open = Open::NONE;
+            share.last = open.bytes;
+            open.bytes = CHUNK;
         }
     }
 
     #[inline(always)]
-    fn push(&mut self, range: usize, entry: Entry) {
-        if self.open[range].entries == CHUNK {
+    fn push<const N: usize>(&mut self, range: usize, bytes: [u8; N]) {
+        if self.open[range].bytes == CHUNK {
             self.open_chunk(range);
         }
         let open = &mut self.open[range];
-        self.slabs.write(open.place, open.entries, entry);
-        open.entries += 1;
+        self.slabs.write(open.place, open.bytes, bytes);
+        open.bytes += N;
     }
 
     #[cold]
@@ -134,7 +144,11 @@ impl<'a> Dealer<'a> {
     fn open_chunk(&mut self, range: usize) {
         let place = self.slabs.open();
         self.shares[range].chunks.push(place);
-        self.open[range] = Open { place, entries: 0 };
+        self.open[range] = Open {
+            place,
+            bytes: 0,
+            ..self.open[range]
+        };
     }
 
     /// Adds what was dealt to `ranges`; answers with what it was, and the memory it holds.
@@ -142,8 +156,8 @@ impl<'a> Dealer<'a> {
         self.close();
         let slabs = Arc::new(self.slabs);
         ranges.resize_with(self.shares.len(), Range::default);
-        for (range, share) in ranges.iter_mut().zip(self.shares) {
-            range.add(&slabs, share);
+        for (number, share) in self.shares.into_iter().enumerate() {
+            ranges[number].add(&slabs, self.splitters.only_count(number), share);
         }
         (self.dealt, self.reservation)
     }
@@ -151,17 +165,24 @@ impl<'a> Dealer<'a> {
 
 impl Open {
     /// No chunk: as good as a full one.
-    const NONE: Self = Self {
-        place: Place::NOWHERE,
-        entries: CHUNK,
-    };
+    fn none(is_pure: bool) -> Self {
+        Self {
+            place: Place::NOWHERE,
+            bytes: CHUNK,
+            is_pure,
+        }
+    }
 }
 
 impl Accept for Dealer<'_> {
     #[inline(always)]
     fn inline(&mut self, key: u128, count: u64) -> Result<()> {
         let range = self.splitters.range_of(key, count);
-        self.push(range, self.by.entry(key, count));
+        if self.open[range].is_pure {
+            self.push(range, key_bytes(key));
+        } else {
+            self.push(range, entry_bytes(self.by.entry(key, count)));
+        }
         Ok(())
     }
 

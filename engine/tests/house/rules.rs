@@ -158,7 +158,7 @@ pub(crate) fn versions_and_lints_stand_once(files: &[File]) -> Vec<String> {
 
 pub(crate) fn files_are_short(files: &[File]) -> Vec<String> {
     rust(files)
-        .filter(|file| !file.path.contains("/tests/") && !is_generated(file))
+        .filter(|file| !is_test(&file.path) && !is_generated(file))
         .filter_map(|file| {
             let lines = file
                 .text
@@ -173,6 +173,10 @@ pub(crate) fn files_are_short(files: &[File]) -> Vec<String> {
             })
         })
         .collect()
+}
+
+fn is_test(path: &str) -> bool {
+    path.contains("/tests/") || path.ends_with("/tests.rs")
 }
 
 pub(crate) fn names_say_something(files: &[File]) -> Vec<String> {

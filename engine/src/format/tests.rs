@@ -3,8 +3,6 @@
 use std::io;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::UInt64Type;
 use arrow_array::{ArrayRef, BinaryViewArray, RecordBatch, UInt64Array};
 use proptest::prelude::*;
 
@@ -94,7 +92,10 @@ fn read_json(text: &[u8]) -> Rows {
     lines.map(row).collect()
 }
 
+#[cfg(any(feature = "ipc", feature = "parquet"))]
 fn rows_of(batches: impl IntoIterator<Item = RecordBatch>) -> Rows {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::UInt64Type;
     let mut rows = Rows::new();
     for batch in batches {
         let counts = batch.column(1).as_primitive::<UInt64Type>().clone();
@@ -221,6 +222,17 @@ fn the_forms_are_the_documented_ones() {
     assert_eq!(
         String::from_utf8(written(Format::Json, &rows, 9)).unwrap(),
         "{\"key\":\"to be\",\"count\":7}\n{\"key_base64\":\"/wki\",\"count\":12}\n"
+    );
+}
+
+#[test]
+fn no_byte_that_cuts_lines_or_fields_stands_in_a_tsv_key() {
+    let rows: Rows = awkward_keys().into_iter().map(|key| (key, 7)).collect();
+    let text = written(Format::Tsv, &rows, 9);
+    let count = |wanted| text.iter().filter(|&&byte| byte == wanted).count();
+    assert_eq!(
+        (count(b'\t'), count(b'\n'), count(b'\r')),
+        (rows.len(), rows.len(), 0)
     );
 }
 

@@ -186,8 +186,21 @@ fn remark(
         say(&summary(args, metrics, progress, rows, started));
     }
     if args.stats {
+        if let Some(peak) = peak_memory() {
+            say(&format!("peak memory: {}", size::show(peak)));
+        }
         say(&metrics.to_string());
     }
+}
+
+/// The most memory that was ever resident, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes << 10)
 }
 
 fn summary(

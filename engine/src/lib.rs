@@ -1,21 +1,30 @@
-//! Exact counts and sums by key, from bytes.
+//! Exact counts and sums by key, from bytes, at the speed of the memory bus.
 //!
+//! ```text
+//! source ─▶ chunks ─▶ tokenize ─▶ hash_partition ─▶ reduce_by_key ─▶ merge ─▶ batches
+//! [`source`]          [`TokenRule`]         [`CountOperator`]              [`CountStream`]
 //! ```
-//! # std::env::set_current_dir(std::env::temp_dir())?;
-//! # std::fs::write("book.txt", "to be or not to be")?;
+//!
+//! ```standalone_crate
 //! use keymill::prelude::*;
 //!
 //! fn main() -> keymill::Result<()> {
+//!     # let folder = tempfile::tempdir().expect("a folder");
+//!     # std::env::set_current_dir(folder.path()).expect("it is there");
+//!     # std::fs::write("book.txt", "to be or not to be").expect("it can be written to");
 //!     let engine = Engine::new()?;
 //!     let counts = engine.read_text("book.txt").tokenize(whitespace()).count_by_key().collect()?;
 //!     for (word, n) in counts.top(10) {
 //!         println!("{n:>8} {word}");
 //!     }
+//!     # assert_eq!((counts.len(), counts.get("be")), (4, Some(2)));
 //!     Ok(())
 //! }
-//! # main()?;
-//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! An [`Engine`] is made once and shared; its jobs read files, streams, memory or Arrow columns.
+//! Programs with threads and clocks of their own drive the [`CountOperator`] beneath it. The
+//! answers are the same for every level, thread count, chunk size and memory budget.
 #![forbid(unsafe_code)]
 
 mod chunk;

@@ -3,6 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
+#[cfg(any(feature = "parquet", feature = "ipc"))]
+use arrow_array::cast::AsArray;
+#[cfg(any(feature = "parquet", feature = "ipc"))]
+use arrow_array::types::UInt64Type;
 use arrow_array::{ArrayRef, BinaryViewArray, RecordBatch, UInt64Array};
 use proptest::prelude::*;
 
@@ -92,10 +96,8 @@ fn read_json(text: &[u8]) -> Rows {
     lines.map(row).collect()
 }
 
-#[cfg(any(feature = "ipc", feature = "parquet"))]
+#[cfg(any(feature = "parquet", feature = "ipc"))]
 fn rows_of(batches: impl IntoIterator<Item = RecordBatch>) -> Rows {
-    use arrow_array::cast::AsArray;
-    use arrow_array::types::UInt64Type;
     let mut rows = Rows::new();
     for batch in batches {
         let counts = batch.column(1).as_primitive::<UInt64Type>().clone();

@@ -84,7 +84,7 @@ impl CountStream {
             elapsed: self.elapsed,
             tokens: counted.tokens,
             rejected: counted.rejected,
-            groups: self.rows,
+            groups: self.parts.batches.groups(),
             spilled_bytes: counted.spilled_bytes,
             cpu_chunks: tally.chunks,
             gpu_chunks: 0,

@@ -24,14 +24,13 @@ pub(crate) const STAGE_PLACES: [&str; 4] = [
 ];
 
 /// `(stem, place, why there is no twin)`; `*` stands for every stem while the place is empty.
-pub(crate) const NO_TWIN: [(&str, &str, &str); 3] = [
+pub(crate) const NO_TWIN: [(&str, &str, &str); 2] = [
     ("*", "shaders/wgsl", "WGSL comes with the GPU stages"),
     (
         "*",
         "engine/src/stage",
-        "the engine's stages are being written",
+        "the operator calls the kernels' stages as they are",
     ),
-    ("*", "benches/stage", "the benches are being written"),
 ];
 
 /// What a crate may use: other crates of the house, the same for its tests only, and crates from

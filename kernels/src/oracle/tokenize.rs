@@ -43,10 +43,10 @@ pub fn rejected(rule: &TokenRule, text: &[u8]) -> u64 {
 #[must_use]
 pub fn is_word(c: char) -> bool {
     let point = c as u32;
-    let is_mark = MARKS
-        .iter()
-        .any(|&(first, last)| first <= point && point <= last);
-    c.is_alphabetic() || c.is_numeric() || is_mark
+    let mut marks = MARKS.iter();
+    c.is_alphabetic()
+        || c.is_numeric()
+        || marks.any(|&(first, last)| first <= point && point <= last)
 }
 
 /// The runs of bytes that do not separate.

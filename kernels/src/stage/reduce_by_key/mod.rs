@@ -20,6 +20,9 @@ use crate::isa::{Isa, Kernel, dispatch};
 use crate::{Level, Limits, Secret};
 use reducer::{MOST_TILE_ROWS, Reducer, Sizes};
 
+/// What keys that come without values are given.
+static NO_VALUES: [i64; MOST_TILE_ROWS] = [0; MOST_TILE_ROWS];
+
 /// The order in which groups leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -119,10 +122,9 @@ impl<K: IntKey, A: Aggregate> ReduceByKey<K, A> {
             Width::Wide(groups) => groups.expect(keys.len()),
         }
         let mut scratch = [0; MOST_TILE_ROWS];
-        let nothing = [0; MOST_TILE_ROWS];
         let rows = self.sizes.tile_rows;
         for (tile, keys) in keys.chunks(rows).enumerate() {
-            let values = values.map_or(&nothing[..keys.len()], |all| {
+            let values = values.map_or(&NO_VALUES[..keys.len()], |all| {
                 &all[tile * rows..][..keys.len()]
             });
             self.watch(values);

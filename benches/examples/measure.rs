@@ -1,0 +1,285 @@
+//! Measures the tables of `reports/published/`, each ratio within one run.
+//!
+//! ```text
+//! cargo build --release --bin keymill
+//! cargo run --release -p keymill-bench --example measure > reports/published/<machine>/cpu.md
+//! ```
+//!
+//! Ways of doing the same job take turns, so that a machine that slows down slows them all; a row
+//! has the median, and the fastest and slowest run.
+#![forbid(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use keymill::prelude::*;
+use keymill::{BatchLimits, Order};
+use keymill_bench::{Totals, read_all, rival};
+use keymill_kernels::stage::count::Counter;
+use keymill_kernels::stage::reduce_by_key::{ReduceByKey, Sum};
+use keymill_kernels::stage::tokenize::Tokenizer;
+use keymill_kernels::{Groups, Limits, Secret, TokenRule};
+
+const BYTES: usize = 256 << 20;
+const RUNS: usize = 7;
+
+type AnyError = Box<dyn std::error::Error>;
+/// A way of doing the job: its name, and a run of it.
+type Way<'a> = (String, Box<dyn FnMut() + 'a>);
+
+fn main() -> Result<(), AnyError> {
+    print_machine();
+    for name in ["zipf-30k", "zipf-1m", "book"] {
+        word_count(name);
+    }
+    tokenize();
+    for (groups, rows) in [
+        (100, 20_000_000),
+        (100_000, 20_000_000),
+        (10_000_000, 40_000_000),
+    ] {
+        reduce(groups, rows);
+    }
+    whole_process()
+}
+
+fn print_machine() {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name\t: "));
+    let cores = std::thread::available_parallelism().map_or(0, |cores| cores.get());
+    println!("# Counting on the CPU\n");
+    println!(
+        "- processor: {}, {cores} cores given",
+        model.unwrap_or("unknown")
+    );
+    let levels: Vec<_> = Level::available()
+        .iter()
+        .map(|level| level.name())
+        .collect();
+    println!("- levels: {}", levels.join(", "));
+    println!(
+        "- keymill {}, {RUNS} runs each, in turns",
+        env!("CARGO_PKG_VERSION")
+    );
+    println!("- command: `cargo run --release -p keymill-bench --example measure`");
+}
+
+/// Runs every way `RUNS` times in turns and prints a row each, with the ratio to the first one.
+fn race(title: &str, bytes: usize, unit: &str, mut ways: Vec<Way<'_>>) {
+    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); ways.len()];
+    for _ in 0..RUNS {
+        for ((_, run), times) in ways.iter_mut().zip(&mut times) {
+            let start = Instant::now();
+            run();
+            times.push(start.elapsed());
+        }
+    }
+    println!("\n## {title}\n\n| way | median | fastest | slowest | times the first |");
+    println!("|---|---|---|---|---|");
+    let rate = |time: Duration| bytes as f64 / time.as_secs_f64() / 1e9;
+    let mut base = None;
+    for ((name, _), times) in ways.iter().zip(&mut times) {
+        times.sort_unstable();
+        let (fast, median, slow) = (times[0], times[RUNS / 2], times[RUNS - 1]);
+        let base = *base.get_or_insert(median);
+        println!(
+            "| {name} | {:.3} {unit} | {:.3} | {:.3} | {:.2} |",
+            rate(median),
+            rate(fast),
+            rate(slow),
+            base.as_secs_f64() / median.as_secs_f64()
+        );
+    }
+}
+
+fn text_of(name: &str, bytes: usize) -> &'static [u8] {
+    let set = keymill_datasets::find(name).expect("the data set is in the registry");
+    set.to_vec(bytes).leak()
+}
+
+fn count_on(level: Level, text: &[u8]) -> Totals {
+    let mut counter = Counter::new(level, &TokenRule::Whitespace, &Limits::DEFAULT, 1);
+    counter.push(text);
+    let mut groups = Groups::default();
+    counter.drain_into(&mut groups);
+    Totals {
+        tokens: counter.tokens(),
+        distinct: groups.len() as u64,
+    }
+}
+
+fn count_with(engine: &Engine, text: &'static [u8]) -> Totals {
+    let job = engine
+        .read_bytes(text)
+        .tokenize(whitespace())
+        .count_by_key();
+    let mut totals = Totals::default();
+    for batch in job
+        .stream(Order::None, BatchLimits::default())
+        .expect("text in memory counts")
+    {
+        totals.add(&batch.expect("text in memory counts"));
+    }
+    totals
+}
+
+fn word_count(name: &str) {
+    let text = text_of(name, BYTES);
+    let expected = rival::<foldhash::fast::RandomState>(text);
+    let loop_of = || assert_eq!(rival::<foldhash::fast::RandomState>(text), expected);
+    let mut ways: Vec<Way<'_>> = vec![("hashbrown, foldhash".into(), Box::new(loop_of))];
+    for level in Level::available() {
+        let run = move || assert_eq!(count_on(level, text), expected);
+        ways.push((format!("{level}, 1 core"), Box::new(run)));
+    }
+    for threads in [1, 2] {
+        let engine = Engine::builder()
+            .threads(threads)
+            .build()
+            .expect("an engine starts");
+        let run = move || assert_eq!(count_with(&engine, text), expected);
+        ways.push((format!("engine, {threads} threads"), Box::new(run)));
+    }
+    ways.push((
+        "plain read, 1 core".into(),
+        Box::new(move || {
+            std::hint::black_box(read_all(text));
+        }),
+    ));
+    race(
+        &format!("Word count in memory: {name}, 256 MiB"),
+        text.len(),
+        "GB/s",
+        ways,
+    );
+}
+
+fn tokenize() {
+    let text = text_of("zipf-30k", 256 << 10);
+    let mut ways: Vec<Way<'_>> = Vec::new();
+    for level in Level::available() {
+        let mut tokenizer = Tokenizer::new(level, &TokenRule::Whitespace, &Limits::DEFAULT);
+        let mut spans = Vec::new();
+        let run = move || {
+            for _ in 0..200 {
+                let done = tokenizer.tokenize(text, None, &mut spans);
+                assert!(done.is_ok_and(|done| done.tokens > 0));
+            }
+        };
+        ways.push((format!("{level}, 1 core"), Box::new(run)));
+    }
+    race(
+        "Tokenize in the second cache, offsets out",
+        text.len() * 200,
+        "GB/s",
+        ways,
+    );
+}
+
+fn reduce(groups: u64, count: usize) {
+    let mut state = 1u64;
+    let mut draw = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let key = ((state >> 32) * groups) >> 32;
+        (
+            key.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            (state & 1023) as i64,
+        )
+    };
+    let (keys, values): (Vec<u64>, Vec<i64>) = (0..count).map(|_| draw()).unzip();
+    let hashed = || {
+        let mut sums: hashbrown::HashMap<u64, i64, foldhash::fast::RandomState> =
+            hashbrown::HashMap::default();
+        for (&key, &value) in keys.iter().zip(&values) {
+            *sums.entry(key).or_default() += value;
+        }
+        std::hint::black_box(sums.len());
+    };
+    let mut ways: Vec<Way<'_>> = vec![("hashbrown, foldhash".into(), Box::new(hashed))];
+    for level in Level::available() {
+        let (keys, values) = (&keys, &values);
+        let run = move || {
+            let mut reducer =
+                ReduceByKey::<u64, Sum>::new(level, Limits::DEFAULT, Secret::random());
+            reducer.update(keys, values);
+            std::hint::black_box(reducer.size());
+        };
+        ways.push((format!("{level}, 1 core"), Box::new(run)));
+    }
+    race(
+        &format!("reduce_by_key, u64 to sum, {groups} groups"),
+        count,
+        "G rows/s",
+        ways,
+    );
+}
+
+/// A data set in a file, made once.
+fn file_of(folder: &Path, name: &str, bytes: u64) -> Result<PathBuf, AnyError> {
+    let path = folder.join(name);
+    let mut file = std::io::BufWriter::new(std::fs::File::create(&path)?);
+    let set = keymill_datasets::find(name).ok_or("the data set is in the registry")?;
+    set.write_to(bytes, &mut file)?;
+    Ok(path)
+}
+
+/// Peak resident memory of the program, as its `--stats` say.
+fn peak(program: &Path, args: &[&str]) -> Result<String, AnyError> {
+    let output = Command::new(program)
+        .args(args)
+        .arg("--stats")
+        .stdout(Stdio::null())
+        .output()?;
+    let stats = String::from_utf8_lossy(&output.stderr).into_owned();
+    let line = stats
+        .lines()
+        .find_map(|line| line.strip_prefix("peak memory: "));
+    Ok(line.unwrap_or("unknown").to_owned())
+}
+
+fn whole_process() -> Result<(), AnyError> {
+    let program = Path::new("target/release/keymill");
+    let program = std::env::var_os("KEYMILL").map_or(program.to_owned(), PathBuf::from);
+    let folder = tempfile::tempdir()?;
+    println!("\n## Whole processes, 2 threads, output to /dev/null\n");
+    println!("| job | median | fastest | slowest | peak memory |\n|---|---|---|---|---|");
+    for name in ["zipf-30k", "zipf-1m", "unique"] {
+        let path = file_of(folder.path(), name, BYTES as u64)?;
+        let file = path.to_str().ok_or("a temporary folder in UTF-8")?;
+        for sort in ["count", "none"] {
+            let args = [
+                "count",
+                "--threads",
+                "2",
+                "--sort",
+                sort,
+                "--format",
+                "tsv",
+                file,
+            ];
+            let mut times = Vec::new();
+            for _ in 0..RUNS {
+                let start = Instant::now();
+                let status = Command::new(&program)
+                    .args(args)
+                    .stdout(Stdio::null())
+                    .status()?;
+                assert!(status.success());
+                times.push(start.elapsed());
+            }
+            times.sort_unstable();
+            let rate = |time: Duration| BYTES as f64 / time.as_secs_f64() / 1e6;
+            let [fast, median, slow] = [times[0], times[RUNS / 2], times[RUNS - 1]].map(rate);
+            let memory = peak(&program, &args)?;
+            println!(
+                "| {name}, --sort {sort} | {median:.0} MB/s | {fast:.0} | {slow:.0} | {memory} |"
+            );
+        }
+    }
+    Ok(())
+}

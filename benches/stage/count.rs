@@ -1,0 +1,56 @@
+//! What the fused count costs at every level, by the shape of its keys: the tables are warm and the
+//! text is small, so this is the cost of the instructions and of the second cache.
+#![forbid(unsafe_code)]
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use keymill_bench::{Totals, rival};
+use keymill_kernels::stage::count::Counter;
+use keymill_kernels::{Groups, Level, Limits, TokenRule};
+
+const BYTES: usize = 1 << 20;
+const SETS: [&str; 6] = [
+    "zipf-30k",
+    "zipf-1m",
+    "zipf-multibyte",
+    "book",
+    "equal",
+    "prefix-16",
+];
+
+fn counter(level: Level) -> Counter {
+    Counter::new(level, &TokenRule::Whitespace, &Limits::DEFAULT, 1)
+}
+
+fn assert_answer(level: Level, text: &[u8]) {
+    let mut counter = counter(level);
+    counter.push(text);
+    let mut groups = Groups::default();
+    counter.drain_into(&mut groups);
+    let totals = Totals {
+        tokens: counter.tokens(),
+        distinct: groups.len() as u64,
+    };
+    assert_eq!(totals, rival::<foldhash::fast::RandomState>(text));
+}
+
+fn count(criterion: &mut Criterion) {
+    for name in SETS {
+        let set = keymill_datasets::find(name).expect("the data set is in the registry");
+        let text = set.to_vec(BYTES);
+        for level in Level::available() {
+            assert_answer(level, &text);
+            let mut counter = counter(level);
+            let mut group = criterion.benchmark_group(format!("stage/count/{level}"));
+            group.throughput(Throughput::Bytes(text.len() as u64));
+            group.bench_function(name, |bencher| {
+                bencher.iter(|| counter.push(black_box(&text)));
+            });
+            group.finish();
+        }
+    }
+}
+
+criterion_group!(benches, count);
+criterion_main!(benches);

@@ -1,0 +1,124 @@
+//! Keeps an operator within its memory: when tables go to partitions, and partitions to disk.
+#![forbid(unsafe_code)]
+
+use keymill_kernels::Groups;
+
+use super::{CountOperator, FEW, MOST, new_counter, too_many};
+use crate::Result;
+use crate::resources::Resources;
+
+/// When an operator flushes and spills.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    /// Bytes of a counter without groups.
+    pub(super) fresh: usize,
+    /// Bytes of text between two looks at the budget.
+    pub(super) look: usize,
+    /// Bytes of groups that make a piece of a partition.
+    pub(super) piece: usize,
+    /// Bytes of tables from which groups go to partitions.
+    pub(super) flush: usize,
+    /// Bytes from which an operator spills though others may have room.
+    pub(super) share: usize,
+}
+
+impl Sizes {
+    /// Budgets below a few fresh tables count as that much: less would spill with every token.
+    pub(super) fn new(resources: &Resources, fresh: usize) -> Self {
+        let limit = resources.memory.limit() / resources.threads.max(1);
+        let share = (limit / 8).saturating_mul(7).max(8 * fresh);
+        let flush = resources.limits.flush_bytes.min(share / 4).max(2 * fresh);
+        Self {
+            fresh,
+            look: resources.limits.look_bytes.max(1),
+            flush,
+            piece: flush / resources.limits.partitions.max(1) / 2,
+            share,
+        }
+    }
+}
+
+impl CountOperator {
+    pub(super) fn settle_when_due(&mut self) -> Result<()> {
+        match self.unsettled >= self.sizes.look {
+            true => self.settle(),
+            false => Ok(()),
+        }
+    }
+
+    /// Brings the metrics up to date, and the memory within its bounds.
+    pub(super) fn settle(&mut self) -> Result<()> {
+        self.unsettled = 0;
+        self.setting.resources.cancel.check()?;
+        self.observe()?;
+        if self.counter.bytes() > self.sizes.flush {
+            self.flush();
+        }
+        self.reservation.set(self.size());
+        let memory = &self.setting.resources.memory;
+        let tight = memory.is_tight(0) && self.size() > self.sizes.share / 4;
+        if self.size() > self.sizes.share || tight {
+            self.spill_all()?;
+        }
+        Ok(())
+    }
+
+    /// Notes what the counter has seen.
+    pub(super) fn observe(&mut self) -> Result<()> {
+        let (tokens, rejected) = (self.counter.tokens(), self.counter.rejected());
+        let news = tokens - self.seen.0;
+        self.metrics.tokens += news;
+        self.metrics.rejected += rejected - self.seen.1;
+        self.seen = (tokens, rejected);
+        self.hold(news)
+    }
+
+    /// Notes that so many more tokens are held.
+    pub(super) fn hold(&mut self, tokens: u64) -> Result<()> {
+        let held = self.held.checked_add(tokens).filter(|&held| held <= MOST);
+        self.held = held.ok_or_else(too_many)?;
+        Ok(())
+    }
+
+    pub(super) fn replace_counter(&mut self) {
+        self.counter = new_counter(&self.rule, &self.setting.resources, self.sizes.flush);
+        self.seen = (0, 0);
+    }
+
+    /// Moves the tables' groups to partitions.
+    pub(super) fn flush(&mut self) {
+        let count = self.setting.resources.limits.partitions.max(1);
+        self.partitions
+            .take_from(&mut self.counter, count, self.sizes.piece);
+    }
+
+    pub(super) fn spill_all(&mut self) -> Result<()> {
+        self.observe()?;
+        self.flush();
+        self.partitions.spill(&self.setting.space)?;
+        if self.counter.bytes() > self.sizes.fresh {
+            self.replace_counter();
+        }
+        self.reservation.set(self.size());
+        Ok(())
+    }
+
+    /// Tells whether all groups are in tables, and few.
+    pub(super) fn is_small(&self) -> bool {
+        self.partitions.is_unused() && self.counter.len() <= FEW
+    }
+
+    /// Adds the smaller table to the larger one.
+    ///
+    /// The other way round groups would come in the order of their hashes to a table that is much
+    /// too small for them, and crowd its first slots.
+    pub(super) fn absorb_table(&mut self, other: &mut Self) {
+        if self.counter.len() < other.counter.len() {
+            std::mem::swap(&mut self.counter, &mut other.counter);
+            std::mem::swap(&mut self.seen, &mut other.seen);
+        }
+        let mut groups = Groups::default();
+        other.counter.drain_into(&mut groups);
+        self.counter.absorb(&groups);
+    }
+}

@@ -227,6 +227,17 @@ fn the_forms_are_the_documented_ones() {
     );
 }
 
+#[test]
+fn no_byte_that_cuts_lines_or_fields_stands_in_a_tsv_key() {
+    let rows: Rows = awkward_keys().into_iter().map(|key| (key, 7)).collect();
+    let text = written(Format::Tsv, &rows, 9);
+    let count = |wanted| text.iter().filter(|&&byte| byte == wanted).count();
+    assert_eq!(
+        (count(b'\t'), count(b'\n'), count(b'\r')),
+        (rows.len(), rows.len(), 0)
+    );
+}
+
 #[cfg(feature = "table")]
 #[test]
 fn a_table_is_aligned_and_safe_to_show() {

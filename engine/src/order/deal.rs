@@ -16,7 +16,9 @@ use crate::{Limits, Result};
 #[derive(Clone, Copy)]
 struct Open {
     place: Place,
-    entries: usize,
+    words: usize,
+    /// Whether all groups of the range have the same count.
+    is_pure: bool,
 }
 
 /// One worker's share of every range.
@@ -71,7 +73,9 @@ impl<'a> Dealer<'a> {
             by,
             splitters,
             slabs: Slabs::default(),
-            open: vec![Open::NONE; shares.len()],
+            open: (0..shares.len())
+                .map(|range| Open::none(splitters.only_count(range).is_some()))
+                .collect(),
             shares,
             long_bytes: 0,
             dealt: Dealt::default(),
@@ -101,9 +105,10 @@ impl<'a> Dealer<'a> {
 
     fn spill(&mut self) -> Result<()> {
         self.close();
-        for share in &mut self.shares {
+        for (range, share) in self.shares.iter_mut().enumerate() {
             self.resources.cancel.check()?;
-            share.spill(self.by, &self.slabs, self.space)?;
+            let only_count = self.splitters.only_count(range);
+            share.spill(self.by, only_count, &self.slabs, self.space)?;
         }
         self.slabs.clear();
         self.long_bytes = 0;
@@ -114,19 +119,19 @@ impl<'a> Dealer<'a> {
     /// Notes how far the last chunks are filled.
     fn close(&mut self) {
         for (open, share) in self.open.iter_mut().zip(&mut self.shares) {
-            share.last = open.entries;
-            *open = Open::NONE;
+            share.last = open.words;
+            open.words = CHUNK;
         }
     }
 
     #[inline(always)]
-    fn push(&mut self, range: usize, entry: Entry) {
-        if self.open[range].entries == CHUNK {
+    fn push<const N: usize>(&mut self, range: usize, words: [u64; N]) {
+        if self.open[range].words == CHUNK {
             self.open_chunk(range);
         }
         let open = &mut self.open[range];
-        self.slabs.write(open.place, open.entries, entry);
-        open.entries += 1;
+        self.slabs.write(open.place, open.words, words);
+        open.words += N;
     }
 
     #[cold]
@@ -134,7 +139,11 @@ impl<'a> Dealer<'a> {
     fn open_chunk(&mut self, range: usize) {
         let place = self.slabs.open();
         self.shares[range].chunks.push(place);
-        self.open[range] = Open { place, entries: 0 };
+        self.open[range] = Open {
+            place,
+            words: 0,
+            ..self.open[range]
+        };
     }
 
     /// Adds what was dealt to `ranges`; answers with what it was, and the memory it holds.
@@ -142,8 +151,8 @@ impl<'a> Dealer<'a> {
         self.close();
         let slabs = Arc::new(self.slabs);
         ranges.resize_with(self.shares.len(), Range::default);
-        for (range, share) in ranges.iter_mut().zip(self.shares) {
-            range.add(&slabs, share);
+        for (number, share) in self.shares.into_iter().enumerate() {
+            ranges[number].add(&slabs, self.splitters.only_count(number), share);
         }
         (self.dealt, self.reservation)
     }
@@ -151,17 +160,24 @@ impl<'a> Dealer<'a> {
 
 impl Open {
     /// No chunk: as good as a full one.
-    const NONE: Self = Self {
-        place: Place::NOWHERE,
-        entries: CHUNK,
-    };
+    fn none(is_pure: bool) -> Self {
+        Self {
+            place: Place::NOWHERE,
+            words: CHUNK,
+            is_pure,
+        }
+    }
 }
 
 impl Accept for Dealer<'_> {
     #[inline(always)]
     fn inline(&mut self, key: u128, count: u64) -> Result<()> {
         let range = self.splitters.range_of(key, count);
-        self.push(range, self.by.entry(key, count));
+        if self.open[range].is_pure {
+            self.push(range, [(key >> 64) as u64, key as u64]);
+        } else {
+            self.push(range, self.by.entry(key, count).0);
+        }
         Ok(())
     }
 

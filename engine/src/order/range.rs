@@ -7,14 +7,15 @@ use super::slabs::{CHUNK, Place, Slabs};
 use super::sort::Sorter;
 use crate::Result;
 use crate::columns::{Batcher, TakeBatch, big_endian_prefix, for_each_group};
-use crate::spill::{Segment, SpillSpace};
+use crate::spill::{Segment, SegmentWriter, SpillSpace};
 
 /// What one worker dealt to a range.
 #[derive(Debug, Default)]
 pub(super) struct Share {
+    /// Chunks of keys, two words each, where all counts are alike; else of entries, of three.
     /// All but the last are full.
     pub(super) chunks: Vec<Place>,
-    /// How many entries the last chunk has.
+    /// How many words the last chunk has.
     pub(super) last: usize,
     pub(super) long: LongRows,
     pub(super) spilled: Vec<Segment>,
@@ -26,30 +27,35 @@ impl Share {
         self.chunks.is_empty() && self.long.entries.is_empty()
     }
 
-    fn inline(&self) -> usize {
+    fn words(&self) -> usize {
         match self.chunks.len() {
             0 => 0,
             chunks => (chunks - 1) * CHUNK + self.last,
         }
     }
 
-    fn each_chunk<'a>(&'a self, slabs: &'a Slabs) -> impl Iterator<Item = &'a [[u64; 3]]> {
+    fn each_chunk<'a>(&'a self, slabs: &'a Slabs) -> impl Iterator<Item = &'a [u64]> {
         let last = self.chunks.len().wrapping_sub(1);
         self.chunks.iter().enumerate().map(move |(i, &place)| {
-            let number = if i == last { self.last } else { CHUNK };
-            slabs.read(place, number)
+            let words = if i == last { self.last } else { CHUNK };
+            slabs.read(place, words)
         })
     }
 
     /// Moves what is in memory to disk.
-    pub(super) fn spill(&mut self, by: By, slabs: &Slabs, space: &SpillSpace) -> Result<()> {
+    pub(super) fn spill(
+        &mut self,
+        by: By,
+        only_count: Option<u64>,
+        slabs: &Slabs,
+        space: &SpillSpace,
+    ) -> Result<()> {
         if self.is_idle() {
             return Ok(());
         }
         let segment = space.store(|writer| {
-            for chunk in self.each_chunk(slabs) {
-                writer.push_inline(chunk.iter().map(|&words| by.parts(Entry(words))))?;
-            }
+            self.each_chunk(slabs)
+                .try_for_each(|chunk| write_chunk(chunk, by, only_count, writer))?;
             for entry in &self.long.entries {
                 writer.push(self.long.key(entry), by.parts(entry.head).1)?;
             }
@@ -62,15 +68,42 @@ impl Share {
     }
 }
 
+fn write_chunk(
+    chunk: &[u64],
+    by: By,
+    only_count: Option<u64>,
+    writer: &mut SegmentWriter,
+) -> Result<()> {
+    match only_count {
+        Some(count) => writer.push_inline(keys_of(chunk).map(|key| (key, count))),
+        None => writer.push_inline(entries_of(chunk).map(|entry| by.parts(entry))),
+    }
+}
+
+fn keys_of(chunk: &[u64]) -> impl ExactSizeIterator<Item = u128> {
+    let (words, _) = chunk.as_chunks::<2>();
+    words
+        .iter()
+        .map(|[high, low]| u128::from(*high) << 64 | u128::from(*low))
+}
+
+fn entries_of(chunk: &[u64]) -> impl ExactSizeIterator<Item = Entry> {
+    let (words, _) = chunk.as_chunks::<3>();
+    words.iter().map(|words| Entry(*words))
+}
+
 /// The groups of one range.
 #[derive(Debug, Default)]
 pub(crate) struct Range {
+    /// The count that all of them have, where that is known.
+    only_count: Option<u64>,
     shares: Vec<(Arc<Slabs>, Share)>,
 }
 
 impl Range {
     /// Adds what one worker dealt to this range.
-    pub(super) fn add(&mut self, slabs: &Arc<Slabs>, share: Share) {
+    pub(super) fn add(&mut self, slabs: &Arc<Slabs>, only_count: Option<u64>, share: Share) {
+        self.only_count = only_count;
         if !share.is_idle() || !share.spilled.is_empty() {
             self.shares.push((slabs.clone(), share));
         }
@@ -85,7 +118,7 @@ impl Range {
     pub(crate) fn bytes(&self) -> usize {
         let share_bytes = |share: &Share| {
             let spilled: usize = share.spilled.iter().map(Segment::memory).sum();
-            share.inline() * size_of::<Entry>() + share.long.bytes() + spilled
+            share.words() * size_of::<u64>() + share.long.bytes() + spilled
         };
         self.shares
             .iter()
@@ -99,61 +132,97 @@ impl Range {
     ///
     /// Those of spill files.
     pub(crate) fn load(self, by: By, sorter: &mut Sorter) -> Result<Sorted> {
-        let mut inline = Vec::with_capacity(self.inline());
-        let mut long = LongRows::default();
+        let mut loaded = Loaded::new(by, self.only_count, self.words());
         for (slabs, share) in self.shares {
-            for chunk in share.each_chunk(&slabs) {
-                inline.extend(chunk.iter().map(|&words| Entry(words)));
-            }
+            share
+                .each_chunk(&slabs)
+                .for_each(|chunk| loaded.push_chunk(chunk));
             for segment in &share.spilled {
-                load_segment(segment, by, &mut inline, &mut long)?;
+                segment.read(|batch| {
+                    for_each_group(batch, |key, count| {
+                        loaded.push(key, count);
+                        Ok(())
+                    })
+                })?;
             }
-            long.append(share.long);
+            loaded.long.append(share.long);
         }
-        sorter.sort(&mut inline);
-        long.sort(by);
-        Ok(Sorted { by, inline, long })
+        Ok(loaded.sort(sorter))
     }
 
-    fn inline(&self) -> usize {
+    fn words(&self) -> usize {
         let spilled = |share: &Share| share.spilled.iter().map(Segment::groups).sum::<usize>();
         let shares = self.shares.iter();
         shares
-            .map(|(_, share)| share.inline() + spilled(share))
+            .map(|(_, share)| share.words() + 3 * spilled(share))
             .sum()
     }
 }
 
-fn load_segment(
-    segment: &Segment,
-    by: By,
-    inline: &mut Vec<Entry>,
-    long: &mut LongRows,
-) -> Result<()> {
-    segment.read(|batch| {
-        for_each_group(batch, |key, count| {
-            let entry = by.entry(big_endian_prefix(key), count);
-            if key.len() > 16 || key.contains(&0) {
-                long.push(entry, key);
-            } else {
-                inline.push(entry);
-            }
-            Ok(())
-        })
-    })
+/// Groups that are inline, in the form that is sorted.
+#[derive(Debug)]
+enum Inline {
+    /// Keys that all have this count.
+    Keys(u64, Vec<u128>),
+    /// Any.
+    Entries(Vec<Entry>),
 }
 
-/// Groups in memory, in order.
-#[derive(Debug)]
-pub(crate) struct Sorted {
+/// The groups of a range in memory, unsorted.
+struct Loaded {
     by: By,
-    inline: Vec<Entry>,
+    inline: Inline,
     long: LongRows,
 }
 
+impl Loaded {
+    fn new(by: By, only_count: Option<u64>, words: usize) -> Self {
+        Self {
+            by,
+            inline: match only_count {
+                Some(count) => Inline::Keys(count, Vec::with_capacity(words / 2)),
+                None => Inline::Entries(Vec::with_capacity(words / 3)),
+            },
+            long: LongRows::default(),
+        }
+    }
+
+    fn push_chunk(&mut self, chunk: &[u64]) {
+        match &mut self.inline {
+            Inline::Keys(_, keys) => keys.extend(keys_of(chunk)),
+            Inline::Entries(entries) => entries.extend(entries_of(chunk)),
+        }
+    }
+
+    fn push(&mut self, key: &[u8], count: u64) {
+        let prefix = big_endian_prefix(key);
+        if key.len() > 16 || key.contains(&0) {
+            self.long.push(self.by.entry(prefix, count), key);
+            return;
+        }
+        match &mut self.inline {
+            Inline::Keys(_, keys) => keys.push(prefix),
+            Inline::Entries(entries) => entries.push(self.by.entry(prefix, count)),
+        }
+    }
+
+    fn sort(mut self, sorter: &mut Sorter) -> Sorted {
+        match &mut self.inline {
+            Inline::Keys(_, keys) => sorter.sort_keys(keys),
+            Inline::Entries(entries) => sorter.sort_entries(entries),
+        }
+        self.long.sort(self.by);
+        Sorted(self)
+    }
+}
+
+/// Groups in memory, in order.
+pub(crate) struct Sorted(Loaded);
+
 impl Sorted {
     pub(super) fn new(by: By, inline: Vec<Entry>, long: LongRows) -> Self {
-        Self { by, inline, long }
+        let inline = Inline::Entries(inline);
+        Self(Loaded { by, inline, long })
     }
 
     /// Writes the groups in order.
@@ -162,15 +231,33 @@ impl Sorted {
     ///
     /// Those of the batcher.
     pub(crate) fn write<T: TakeBatch>(&self, batcher: &mut Batcher<T>) -> Result<()> {
-        let parts = |entry: &Entry| self.by.parts(*entry);
-        let mut inline = &self.inline[..];
-        for long in &self.long.entries {
-            let before = inline.partition_point(|entry| self.by.inline_first(*entry, long));
-            let (first, rest) = inline.split_at(before);
-            batcher.push_inline(first.iter().map(parts))?;
-            batcher.push(self.long.key(long), self.by.parts(long.head).1)?;
-            inline = rest;
+        let Loaded { by, inline, long } = &self.0;
+        match inline {
+            Inline::Keys(count, keys) => merge(*by, keys, |key| (*key, *count), long, batcher),
+            Inline::Entries(entries) => {
+                merge(*by, entries, |entry| by.parts(*entry), long, batcher)
+            }
         }
-        batcher.push_inline(inline.iter().map(parts))
     }
+}
+
+/// Writes inline and long groups in the order of both.
+fn merge<T, B: TakeBatch>(
+    by: By,
+    mut inline: &[T],
+    parts: impl Fn(&T) -> (u128, u64),
+    long: &LongRows,
+    batcher: &mut Batcher<B>,
+) -> Result<()> {
+    for next in &long.entries {
+        let before = inline.partition_point(|group| {
+            let (key, count) = parts(group);
+            by.inline_first(by.entry(key, count), next)
+        });
+        let (first, rest) = inline.split_at(before);
+        batcher.push_inline(first.iter().map(&parts))?;
+        batcher.push(long.key(next), by.parts(next.head).1)?;
+        inline = rest;
+    }
+    batcher.push_inline(inline.iter().map(&parts))
 }

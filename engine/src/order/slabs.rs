@@ -1,13 +1,11 @@
-//! Memory for entries of many ranges at a time: chunks of fixed size, out of large allocations.
+//! Memory for the groups of many ranges at a time: chunks of fixed size, out of large allocations.
 
 use std::fmt;
 
 use keymill_kernels::HugeVec;
 
-use super::entry::Entry;
-
-/// Entries of a chunk; small, as every range has one that is not full.
-pub(super) const CHUNK: usize = 256;
+/// Words of a chunk; small, as every range has one that is not full.
+pub(super) const CHUNK: usize = 768;
 /// Chunks of the first slab, and of the largest.
 const FIRST: usize = 16;
 const LARGEST: usize = 1 << 11;
@@ -30,10 +28,10 @@ impl Place {
 /// can be written to in turn without a page walk for each.
 #[derive(Default)]
 pub(super) struct Slabs {
-    slabs: Vec<HugeVec<[u64; 3]>>,
+    slabs: Vec<HugeVec<u64>>,
     /// The slab that chunks are given out of.
     current: usize,
-    /// How many of its entries are given out.
+    /// How many of its words are given out.
     given: usize,
 }
 
@@ -54,7 +52,7 @@ impl Slabs {
             self.given = 0;
         }
         if self.current == self.slabs.len() {
-            let chunks = FIRST.checked_shl(self.current as u32).unwrap_or(LARGEST);
+            let chunks = FIRST << self.current.min(16);
             self.slabs.push(HugeVec::new(chunks.min(LARGEST) * CHUNK));
         }
         let place = Place {
@@ -65,24 +63,23 @@ impl Slabs {
         place
     }
 
-    /// Writes an entry of a chunk.
+    /// Writes words of a chunk.
     #[inline(always)]
-    pub(super) fn write(&mut self, place: Place, number: usize, Entry(words): Entry) {
-        self.slabs[place.slab as usize][place.start as usize + number] = words;
+    pub(super) fn write<const N: usize>(&mut self, place: Place, at: usize, words: [u64; N]) {
+        let start = place.start as usize + at;
+        self.slabs[place.slab as usize][start..start + N].copy_from_slice(&words);
     }
 
-    /// The first entries of a chunk.
-    pub(super) fn read(&self, place: Place, number: usize) -> &[[u64; 3]] {
-        &self.slabs[place.slab as usize][place.start as usize..][..number]
+    /// The first words of a chunk.
+    pub(super) fn read(&self, place: Place, words: usize) -> &[u64] {
+        &self.slabs[place.slab as usize][place.start as usize..][..words]
     }
 
     /// How many bytes of memory chunks have been given out of.
     pub(super) fn bytes(&self) -> usize {
-        let entries: usize = self.slabs[..self.current.min(self.slabs.len())]
-            .iter()
-            .map(|slab| slab.len())
-            .sum();
-        (entries + self.given) * size_of::<Entry>()
+        let before = self.slabs.iter().take(self.current);
+        let words: usize = before.map(|slab| slab.len()).sum();
+        (words + self.given) * size_of::<u64>()
     }
 
     /// Takes all chunks back.

@@ -1,88 +1,112 @@
-//! Sorts the entries of a range.
+//! Sorts the groups of a range.
 //!
 //! ```text
-//! bits that differ ─▶ a code of 12 of the first of them ─▶ buckets by code ─▶ each bucket sorted
+//! b a r │ b a z │ c a r …      the bytes behind what all have in common
+//! 0 0 0 │ 0 0 1 │ 1 0 0        the rank of each byte among those that occur there
+//!   0   │   1   │   2          together a number: the bucket; each bucket is sorted by itself
 //! ```
 //!
-//! Counts within a range are mostly alike, and keys are text, of which few bits of a byte differ; so
-//! the code takes only bits that differ somewhere, and most buckets hold a handful of entries.
+//! Keys are text, of whose bytes few values occur, so that most buckets hold a handful of groups.
 
 use super::entry::Entry;
 
 /// Entries below which comparing alone is faster.
 const FEW: usize = 256;
-/// Bits of the code.
-const CODE_BITS: u32 = 12;
-/// Bytes that the code may take bits from.
-const FIELDS: usize = 4;
+/// Buckets at most.
+const BUCKETS: usize = 1 << 13;
+/// Bytes that decide about the bucket.
+const BYTES: usize = 4;
+
+/// Something of up to three words that sort one after the other.
+trait Words: Copy + Default + Ord {
+    fn words(self) -> [u64; 3];
+}
+
+impl Words for Entry {
+    #[inline(always)]
+    fn words(self) -> [u64; 3] {
+        self.0
+    }
+}
+
+impl Words for u128 {
+    #[inline(always)]
+    fn words(self) -> [u64; 3] {
+        [(self >> 64) as u64, self as u64, 0]
+    }
+}
 
 /// Sorts one range after the other with the same memory.
 #[derive(Debug, Default)]
 pub(crate) struct Sorter {
     places: Vec<u32>,
-    sorted: Vec<Entry>,
+    keys: Vec<u128>,
+    entries: Vec<Entry>,
 }
 
 impl Sorter {
-    /// Sorts entries in place.
-    pub(super) fn sort(&mut self, entries: &mut Vec<Entry>) {
-        if entries.len() < FEW || u32::try_from(entries.len()).is_err() {
-            entries.sort_unstable();
-            return;
-        }
-        let code = Code::choose(entries);
-        self.count(entries, &code);
-        self.sorted.clear();
-        self.sorted.resize(entries.len(), Entry::default());
-        for &entry in &*entries {
-            let place = &mut self.places[code.of(entry)];
-            self.sorted[*place as usize] = entry;
-            *place += 1;
-        }
-        std::mem::swap(entries, &mut self.sorted);
-        let mut start = 0;
-        for &end in &self.places {
-            entries[start..end as usize].sort_unstable();
-            start = end as usize;
-        }
+    /// Sorts keys in place.
+    pub(super) fn sort_keys(&mut self, keys: &mut Vec<u128>) {
+        sort(keys, &mut self.keys, &mut self.places);
     }
 
-    /// Sets `places` to where the bucket of each code begins.
-    fn count(&mut self, entries: &[Entry], code: &Code) {
-        self.places.clear();
-        self.places.resize(1 << CODE_BITS, 0);
-        for &entry in entries {
-            self.places[code.of(entry)] += 1;
-        }
-        let mut sum = 0;
-        for place in &mut self.places {
-            sum += std::mem::replace(place, sum);
-        }
+    /// Sorts entries in place.
+    pub(super) fn sort_entries(&mut self, entries: &mut Vec<Entry>) {
+        sort(entries, &mut self.entries, &mut self.places);
     }
 }
 
-/// Picks bits of an entry that keep the order: entries with a smaller code come first.
-#[derive(Clone, Copy, Debug, Default)]
+fn sort<T: Words>(items: &mut Vec<T>, sorted: &mut Vec<T>, places: &mut Vec<u32>) {
+    if items.len() < FEW || u32::try_from(items.len()).is_err() {
+        items.sort_unstable();
+        return;
+    }
+    let code = Code::choose(items);
+    find_places(items, &code, places);
+    sorted.clear();
+    sorted.resize(items.len(), T::default());
+    for &item in &*items {
+        let place = &mut places[code.of(item)];
+        sorted[*place as usize] = item;
+        *place += 1;
+    }
+    std::mem::swap(items, sorted);
+    let mut start = 0;
+    for &end in &*places {
+        items[start..end as usize].sort_unstable();
+        start = end as usize;
+    }
+}
+
+/// Sets `places` to where the bucket of each code begins.
+fn find_places<T: Words>(items: &[T], code: &Code, places: &mut Vec<u32>) {
+    places.clear();
+    places.resize(code.buckets, 0);
+    for &item in items {
+        places[code.of(item)] += 1;
+    }
+    let mut sum = 0;
+    for place in places {
+        sum += std::mem::replace(place, sum);
+    }
+}
+
+/// Numbers buckets in the order of what is in them.
 struct Code {
-    /// The word that the bits lie in, from this bit on, and the first bits of the next one.
+    /// The word that the bytes lie in, from this bit on, and the first of the next one.
     word: usize,
     shift: u32,
-    fields: [Field; FIELDS],
-}
-
-/// Some bits of one byte, and where they go.
-#[derive(Clone, Copy, Debug, Default)]
-struct Field {
-    from: u32,
-    mask: u64,
-    to: u32,
+    /// What each byte adds to the number.
+    parts: [[u16; 256]; BYTES],
+    buckets: usize,
 }
 
 impl Code {
-    fn choose(entries: &[Entry]) -> Self {
-        let Entry(first) = entries[0];
+    fn choose<T: Words>(items: &[T]) -> Self {
+        let first = items[0].words();
         let mut differing = [0; 3];
-        for Entry(words) in entries {
+        for item in items {
+            let words = item.words();
             for word in 0..3 {
                 differing[word] |= words[word] ^ first[word];
             }
@@ -90,37 +114,46 @@ impl Code {
         let word = differing.iter().position(|&bits| bits != 0).unwrap_or(0);
         let mut code = Self {
             word,
-            // Whole bytes, so that a field never takes bits of two.
             shift: differing[word].leading_zeros() / 8 % 8 * 8,
-            ..Self::default()
+            parts: [[0; 256]; BYTES],
+            buckets: 1,
         };
-        let window = code.window(Entry(differing));
-        code.take_fields(window);
+        let mut occurs = [[false; 256]; BYTES];
+        for item in items {
+            let bytes = code.window(item.words()).to_be_bytes();
+            for (occurs, byte) in occurs.iter_mut().zip(bytes) {
+                occurs[usize::from(byte)] = true;
+            }
+        }
+        code.take_bytes(&occurs);
         code
     }
 
-    /// Takes the bits of each byte from the first that differs to the last.
-    fn take_fields(&mut self, differing: u64) {
-        let mut left = CODE_BITS;
-        let bytes = (0..8).rev().filter_map(|byte| {
-            let bits = (differing >> (8 * byte)) as u8;
-            let (low, width) = (bits.trailing_zeros(), 8 - bits.leading_zeros());
-            (bits != 0).then(|| (8 * byte + low, width - low))
-        });
-        for (field, (low, width)) in self.fields.iter_mut().zip(bytes) {
-            let taken = width.min(left);
-            left -= taken;
-            *field = Field {
-                from: low + width - taken,
-                mask: (1 << taken) - 1,
-                to: left,
-            };
+    /// Ranks the values of one byte after the other, until there are buckets enough.
+    fn take_bytes(&mut self, occurs: &[[bool; 256]; BYTES]) {
+        for (byte, occurs) in occurs.iter().enumerate() {
+            let values = occurs.iter().filter(|occurs| **occurs).count();
+            // Several values share a rank where there would be too many buckets.
+            let shared = (values * self.buckets).div_ceil(BUCKETS);
+            let ranks = values.div_ceil(shared);
+            for part in self.parts[..byte].iter_mut().flatten() {
+                *part *= ranks as u16;
+            }
+            let mut seen = 0;
+            for (part, occurs) in self.parts[byte].iter_mut().zip(occurs) {
+                *part = (seen / shared) as u16;
+                seen += usize::from(*occurs);
+            }
+            self.buckets *= ranks;
+            if shared > 1 {
+                break;
+            }
         }
     }
 
-    /// 64 bits of an entry, of which the first byte is the first that differs.
+    /// 64 bits of an item, of which the first byte is the first that differs.
     #[inline(always)]
-    fn window(&self, Entry(words): Entry) -> u64 {
+    fn window(&self, words: [u64; 3]) -> u64 {
         let next = if self.word < 2 {
             words[self.word + 1]
         } else {
@@ -131,11 +164,12 @@ impl Code {
     }
 
     #[inline(always)]
-    fn of(&self, entry: Entry) -> usize {
-        let window = self.window(entry);
-        let part = |field: &Field| (window >> field.from & field.mask) << field.to;
-        let bits = self.fields.iter().fold(0, |bits, field| bits | part(field));
-        bits as usize & ((1 << CODE_BITS) - 1)
+    fn of(&self, item: impl Words) -> usize {
+        let bytes = self.window(item.words()).to_be_bytes();
+        let parts = self.parts.iter().zip(bytes);
+        parts
+            .map(|(part, byte)| usize::from(part[usize::from(byte)]))
+            .sum()
     }
 }
 
@@ -149,9 +183,15 @@ mod tests {
         let mut sorter = Sorter::default();
         for _ in 0..2 {
             let mut sorted = entries.clone();
-            sorter.sort(&mut sorted);
+            sorter.sort_entries(&mut sorted);
             assert!(sorted == expected);
         }
+        let key = |Entry([_, high, low]): &Entry| u128::from(*high) << 64 | u128::from(*low);
+        let mut keys: Vec<u128> = entries.iter().map(key).collect();
+        let mut expected = keys.clone();
+        expected.sort();
+        sorter.sort_keys(&mut keys);
+        assert!(keys == expected);
     }
 
     fn numbers(mut state: u64) -> impl FnMut(u64) -> u64 {

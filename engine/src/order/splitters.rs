@@ -1,5 +1,7 @@
 //! Where the ranges of the order begin.
 
+use std::hint::select_unpredictable;
+
 use keymill_kernels::Groups;
 
 use super::entry::{Accept, By, Entry, LongEntry, LongRows, feed};
@@ -23,7 +25,9 @@ const LOOKED_UP: usize = 64;
 pub(crate) struct Splitters {
     by: By,
     /// For inline groups: a key lies behind as many splitters of its stretch as are not above it.
-    keys: Vec<u128>,
+    /// The keys' halves, as two searches among words are faster than one among `u128`.
+    high: Vec<u64>,
+    low: Vec<u64>,
     /// The stretches of the first counts, and then all there are, the largest count first.
     small: Vec<Stretch>,
     large: Vec<(u64, Stretch)>,
@@ -86,7 +90,8 @@ impl Splitters {
     pub(crate) fn none(by: By) -> Self {
         Self {
             by,
-            keys: Vec::new(),
+            high: Vec::new(),
+            low: Vec::new(),
             small: vec![Stretch::default(); LOOKED_UP],
             large: Vec::new(),
             exact: LongRows::default(),
@@ -133,7 +138,8 @@ impl Splitters {
         let (prefix, _) = self.by.parts(head);
         // An inline group with the words of a long one comes before it.
         if let Some(first_behind) = prefix.checked_add(u128::from(sampled.long)) {
-            self.keys.push(first_behind);
+            self.high.push((first_behind >> 64) as u64);
+            self.low.push(first_behind as u64);
             self.exact.push(head, key);
             self.long.push(sampled.long);
         }
@@ -169,15 +175,27 @@ impl Splitters {
                 end: *start,
             },
             None => {
-                let end = self.keys.len() as u32;
+                let end = self.high.len() as u32;
                 Stretch { start: end, end }
             }
         }
     }
 
+    /// The count that all groups of a range have, if the splitters around it tell that.
+    pub(super) fn only_count(&self, range: usize) -> Option<u64> {
+        let count = |splitter: usize| {
+            let head = self.exact.entries.get(splitter)?.head;
+            Some(self.by.parts(head).1)
+        };
+        let first = count(range.checked_sub(1)?)?;
+        // Behind the last splitter counts go down to one.
+        let last = count(range).unwrap_or(1);
+        (self.by == By::Count && first == last).then_some(first)
+    }
+
     /// How many ranges there are.
     pub(crate) fn ranges(&self) -> usize {
-        self.keys.len() + 1
+        self.high.len() + 1
     }
 
     /// The range of an inline group.
@@ -190,9 +208,14 @@ impl Splitters {
                 None => self.find_stretch(count),
             },
         };
-        let start = stretch.start as usize;
-        let keys = &self.keys[start..stretch.end as usize];
-        start + keys.partition_point(|splitter| *splitter <= key)
+        let (start, end) = (stretch.start as usize, stretch.end as usize);
+        let (high, low) = ((key >> 64) as u64, key as u64);
+        let first = start + below(&self.high[start..end], high);
+        if first == end || self.high[first] != high {
+            return first;
+        }
+        let alike = self.high[first..end].partition_point(|&other| other == high);
+        first + self.low[first..first + alike].partition_point(|&other| other <= low)
     }
 
     /// The range of a long group.
@@ -225,6 +248,22 @@ impl Splitters {
             self.by.inline_first(entry.head, group)
         }
     }
+}
+
+/// How many of some ascending words are below `word`; without a branch on what cannot be foreseen.
+#[inline(always)]
+fn below(words: &[u64], word: u64) -> usize {
+    let (mut base, mut size) = (0, words.len());
+    if size == 0 {
+        return 0;
+    }
+    while size > 1 {
+        let half = size / 2;
+        let middle = base + half;
+        base = select_unpredictable(words[middle] < word, middle, base);
+        size -= half;
+    }
+    base + usize::from(words[base] < word)
 }
 
 /// Picks the groups that cut a sorted sample into stretches of about the same weight.

@@ -240,12 +240,14 @@ impl Worker {
 
     fn reduce(&mut self, item: Item, limits: &BatchLimits) -> Result<Vec<RecordBatch>> {
         let Self { reducer, seen, .. } = self;
-        batches_of(limits, |batcher| {
+        let batches = batches_of(limits, |batcher| {
             item.reduce(reducer, |groups| {
                 seen.note(groups);
                 batcher.push_groups(groups)
             })
-        })
+        });
+        reducer.take_spare().for_each(drop);
+        batches
     }
 
     fn sort(&mut self, range: Range, by: By, limits: &BatchLimits) -> Result<Vec<RecordBatch>> {

@@ -41,7 +41,11 @@ pub(super) fn drain_items(
         setting.resources.threads,
         items,
         || Worker::new(&setting, by, &splitters),
-        |Worker { reducer, dealer }, item| item.reduce(reducer, |groups| dealer.deal(groups)),
+        |Worker { reducer, dealer }, item| {
+            item.reduce(reducer, |groups| dealer.deal(groups))?;
+            dealer.reuse(reducer.take_spare());
+            Ok(())
+        },
     )?;
     let dealers = workers.into_iter().map(|worker| worker.dealer).collect();
     Ok(dealt(setting.clone(), by, dealers, limits))
@@ -66,6 +70,7 @@ pub(super) fn drain_changes(
         || (Worker::new(&setting, by, &splitters), Vec::new()),
         |(Worker { reducer, dealer }, kept), (number, part)| {
             let part = reducer.reduce_changed(part, |groups| dealer.deal(groups))?;
+            dealer.reuse(reducer.take_spare());
             kept.push((number, part));
             Ok(())
         },
@@ -96,7 +101,11 @@ pub(super) fn drain_top(
         setting.resources.threads,
         items,
         || (Reducer::new(&setting), Top::new(by, most)),
-        |(reducer, top), item| item.reduce(reducer, |groups| top.show(groups)),
+        |(reducer, top), item| {
+            item.reduce(reducer, |groups| top.show(groups))?;
+            reducer.take_spare().for_each(drop);
+            Ok(())
+        },
     )?;
     let mut all = Top::new(by, most);
     for (_, top) in &workers {
@@ -152,6 +161,7 @@ fn take_sample(setting: &Setting, items: &mut Vec<Item>, wanted: usize) -> Resul
             sample.push(std::mem::take(reduced));
             Ok(())
         })?;
+        reducer.take_spare().for_each(drop);
     }
     Ok(sample)
 }

@@ -33,6 +33,8 @@ pub(super) struct Reducer {
     /// Made when it is first needed: groups that are distinct already need none.
     counter: Option<Counter>,
     groups: Groups,
+    /// What held groups that were reduced.
+    spare: Vec<Vec<u8>>,
     setting: Setting,
 }
 
@@ -41,6 +43,7 @@ impl Reducer {
         Self {
             counter: None,
             groups: Groups::default(),
+            spare: Vec::new(),
             setting: setting.clone(),
         }
     }
@@ -57,6 +60,11 @@ impl Reducer {
             let seed = !resources.seed.rotate_left(32);
             Counter::new(resources.level, &TokenRule::Whitespace, &limits, seed)
         })
+    }
+
+    /// Gives up memory that held groups.
+    pub(super) fn take_spare(&mut self) -> impl Iterator<Item = Vec<u8>> {
+        self.spare.drain(..)
     }
 
     fn drain_into(&mut self, groups: &mut Groups) {
@@ -135,11 +143,12 @@ impl Reducer {
 
     fn absorb(&mut self, pieces: Pieces) -> Result<()> {
         let cancel = self.setting.resources.cancel.clone();
-        let counter = self.counter();
         for groups in pieces.memory {
             cancel.check()?;
-            counter.absorb(&groups);
+            self.counter().absorb(&groups);
+            self.spare.push(groups.once.into_bytes());
         }
+        let counter = self.counter();
         let mut loaded = Groups::default();
         for segment in pieces.spilled {
             segment.read(|batch| {

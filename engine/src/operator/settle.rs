@@ -26,7 +26,7 @@ impl Sizes {
     /// Budgets below a few fresh tables count as that much: less would spill with every token.
     pub(super) fn new(resources: &Resources, fresh: usize) -> Self {
         let limit = resources.memory.limit() / resources.threads.max(1);
-        let share = (limit / 8).saturating_mul(7).max(8 * fresh);
+        let share = (limit / 4 * 3).max(8 * fresh);
         let flush = resources.limits.flush_bytes.min(share / 4).max(2 * fresh);
         Self {
             fresh,

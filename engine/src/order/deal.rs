@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keymill_kernels::Groups;
 
 use super::entry::{Accept, By, Entry, feed};
-use super::range::{Range, Share};
+use super::range::{Range, Share, entry_bytes, key_bytes};
 use super::slabs::{CHUNK, Place, Slabs};
 use super::splitters::Splitters;
 use crate::resources::{Reservation, Resources};
@@ -16,7 +16,7 @@ use crate::{Limits, Result};
 #[derive(Clone, Copy)]
 struct Open {
     place: Place,
-    words: usize,
+    bytes: usize,
     /// Whether all groups of the range have the same count.
     is_pure: bool,
 }
@@ -103,6 +103,11 @@ impl<'a> Dealer<'a> {
         Ok(())
     }
 
+    /// Takes memory that is no longer needed for what it held.
+    pub(crate) fn reuse(&mut self, memory: impl Iterator<Item = Vec<u8>>) {
+        memory.for_each(|memory| self.slabs.reuse(memory));
+    }
+
     fn spill(&mut self) -> Result<()> {
         self.close();
         for (range, share) in self.shares.iter_mut().enumerate() {
@@ -119,19 +124,19 @@ impl<'a> Dealer<'a> {
     /// Notes how far the last chunks are filled.
     fn close(&mut self) {
         for (open, share) in self.open.iter_mut().zip(&mut self.shares) {
-            share.last = open.words;
-            open.words = CHUNK;
+            share.last = open.bytes;
+            open.bytes = CHUNK;
         }
     }
 
     #[inline(always)]
-    fn push<const N: usize>(&mut self, range: usize, words: [u64; N]) {
-        if self.open[range].words == CHUNK {
+    fn push<const N: usize>(&mut self, range: usize, bytes: [u8; N]) {
+        if self.open[range].bytes == CHUNK {
             self.open_chunk(range);
         }
         let open = &mut self.open[range];
-        self.slabs.write(open.place, open.words, words);
-        open.words += N;
+        self.slabs.write(open.place, open.bytes, bytes);
+        open.bytes += N;
     }
 
     #[cold]
@@ -141,7 +146,7 @@ impl<'a> Dealer<'a> {
         self.shares[range].chunks.push(place);
         self.open[range] = Open {
             place,
-            words: 0,
+            bytes: 0,
             ..self.open[range]
         };
     }
@@ -163,7 +168,7 @@ impl Open {
     fn none(is_pure: bool) -> Self {
         Self {
             place: Place::NOWHERE,
-            words: CHUNK,
+            bytes: CHUNK,
             is_pure,
         }
     }
@@ -174,9 +179,9 @@ impl Accept for Dealer<'_> {
     fn inline(&mut self, key: u128, count: u64) -> Result<()> {
         let range = self.splitters.range_of(key, count);
         if self.open[range].is_pure {
-            self.push(range, [(key >> 64) as u64, key as u64]);
+            self.push(range, key_bytes(key));
         } else {
-            self.push(range, self.by.entry(key, count).0);
+            self.push(range, entry_bytes(self.by.entry(key, count)));
         }
         Ok(())
     }

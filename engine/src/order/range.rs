@@ -12,10 +12,10 @@ use crate::spill::{Segment, SegmentWriter, SpillSpace};
 /// What one worker dealt to a range.
 #[derive(Debug, Default)]
 pub(super) struct Share {
-    /// Chunks of keys, two words each, where all counts are alike; else of entries, of three.
-    /// All but the last are full.
+    /// Chunks of keys, 16 bytes each, where all counts are alike; else of entries, of 24. All but
+    /// the last are full.
     pub(super) chunks: Vec<Place>,
-    /// How many words the last chunk has.
+    /// How many bytes the last chunk has.
     pub(super) last: usize,
     pub(super) long: LongRows,
     pub(super) spilled: Vec<Segment>,
@@ -27,18 +27,18 @@ impl Share {
         self.chunks.is_empty() && self.long.entries.is_empty()
     }
 
-    fn words(&self) -> usize {
+    fn bytes(&self) -> usize {
         match self.chunks.len() {
             0 => 0,
             chunks => (chunks - 1) * CHUNK + self.last,
         }
     }
 
-    fn each_chunk<'a>(&'a self, slabs: &'a Slabs) -> impl Iterator<Item = &'a [u64]> {
+    fn each_chunk<'a>(&'a self, slabs: &'a Slabs) -> impl Iterator<Item = &'a [u8]> {
         let last = self.chunks.len().wrapping_sub(1);
         self.chunks.iter().enumerate().map(move |(i, &place)| {
-            let words = if i == last { self.last } else { CHUNK };
-            slabs.read(place, words)
+            let bytes = if i == last { self.last } else { CHUNK };
+            slabs.read(place, bytes)
         })
     }
 
@@ -69,7 +69,7 @@ impl Share {
 }
 
 fn write_chunk(
-    chunk: &[u64],
+    chunk: &[u8],
     by: By,
     only_count: Option<u64>,
     writer: &mut SegmentWriter,
@@ -80,16 +80,32 @@ fn write_chunk(
     }
 }
 
-fn keys_of(chunk: &[u64]) -> impl ExactSizeIterator<Item = u128> {
-    let (words, _) = chunk.as_chunks::<2>();
-    words
-        .iter()
-        .map(|[high, low]| u128::from(*high) << 64 | u128::from(*low))
+/// A key as it stands in a chunk.
+#[inline(always)]
+pub(super) fn key_bytes(key: u128) -> [u8; 16] {
+    key.to_ne_bytes()
 }
 
-fn entries_of(chunk: &[u64]) -> impl ExactSizeIterator<Item = Entry> {
-    let (words, _) = chunk.as_chunks::<3>();
-    words.iter().map(|words| Entry(*words))
+/// An entry as it stands in a chunk.
+#[inline(always)]
+pub(super) fn entry_bytes(Entry([a, b, c]): Entry) -> [u8; 24] {
+    let mut bytes = [0; 24];
+    let (words, _) = bytes.as_chunks_mut::<8>();
+    words.copy_from_slice(&[a.to_ne_bytes(), b.to_ne_bytes(), c.to_ne_bytes()]);
+    bytes
+}
+
+fn keys_of(chunk: &[u8]) -> impl ExactSizeIterator<Item = u128> {
+    let (keys, _) = chunk.as_chunks::<16>();
+    keys.iter().map(|bytes| u128::from_ne_bytes(*bytes))
+}
+
+fn entries_of(chunk: &[u8]) -> impl ExactSizeIterator<Item = Entry> {
+    let (entries, _) = chunk.as_chunks::<24>();
+    entries.iter().map(|bytes| {
+        let (words, _) = bytes.as_chunks::<8>();
+        Entry([0, 1, 2].map(|word| u64::from_ne_bytes(words[word])))
+    })
 }
 
 /// The groups of one range.
@@ -118,7 +134,7 @@ impl Range {
     pub(crate) fn bytes(&self) -> usize {
         let share_bytes = |share: &Share| {
             let spilled: usize = share.spilled.iter().map(Segment::memory).sum();
-            share.words() * size_of::<u64>() + share.long.bytes() + spilled
+            share.bytes() + share.long.bytes() + spilled
         };
         self.shares
             .iter()
@@ -132,7 +148,7 @@ impl Range {
     ///
     /// Those of spill files.
     pub(crate) fn load(self, by: By, sorter: &mut Sorter) -> Result<Sorted> {
-        let mut loaded = Loaded::new(by, self.only_count, self.words());
+        let mut loaded = Loaded::new(by, self.only_count, self.inline_bytes());
         for (slabs, share) in self.shares {
             share
                 .each_chunk(&slabs)
@@ -150,11 +166,11 @@ impl Range {
         Ok(loaded.sort(sorter))
     }
 
-    fn words(&self) -> usize {
+    fn inline_bytes(&self) -> usize {
         let spilled = |share: &Share| share.spilled.iter().map(Segment::groups).sum::<usize>();
         let shares = self.shares.iter();
         shares
-            .map(|(_, share)| share.words() + 3 * spilled(share))
+            .map(|(_, share)| share.bytes() + 24 * spilled(share))
             .sum()
     }
 }
@@ -176,18 +192,18 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn new(by: By, only_count: Option<u64>, words: usize) -> Self {
+    fn new(by: By, only_count: Option<u64>, bytes: usize) -> Self {
         Self {
             by,
             inline: match only_count {
-                Some(count) => Inline::Keys(count, Vec::with_capacity(words / 2)),
-                None => Inline::Entries(Vec::with_capacity(words / 3)),
+                Some(count) => Inline::Keys(count, Vec::with_capacity(bytes / 16)),
+                None => Inline::Entries(Vec::with_capacity(bytes / 24)),
             },
             long: LongRows::default(),
         }
     }
 
-    fn push_chunk(&mut self, chunk: &[u64]) {
+    fn push_chunk(&mut self, chunk: &[u8]) {
         match &mut self.inline {
             Inline::Keys(_, keys) => keys.extend(keys_of(chunk)),
             Inline::Entries(entries) => entries.extend(entries_of(chunk)),

@@ -66,6 +66,12 @@ impl Once {
         }
     }
 
+    /// Gives up the keys for the memory that they were in.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Moves the keys of `other` here.
     pub(crate) fn append(&mut self, other: &mut Self) {
         self.bytes.append(&mut other.bytes);

@@ -14,6 +14,7 @@ const LARGEST_PAGE: usize = 64 << 10;
 const CACHE_LINE: usize = 64;
 
 /// Bytes of a huge page, and the size from which a slice asks for them.
+#[cfg(any(test, all(target_os = "linux", not(miri))))]
 const HUGE_PAGE: usize = 2 << 20;
 
 /// A slice of zeroed elements whose length never changes.

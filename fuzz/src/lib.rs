@@ -31,6 +31,16 @@ fn separator(input: &mut Unstructured<'_>) -> Result<Box<[u8]>> {
     Ok(input.bytes(length)?.into())
 }
 
+/// Tells whether the oracle, which asks the standard library about characters, is to be believed:
+/// a compiler of another Unicode version knows other letters than the kernels' tables.
+pub fn is_comparable(text: &[u8]) -> bool {
+    let is_old = |c: char| c < '\u{250}';
+    char::UNICODE_VERSION == keymill_kernels::UNICODE_VERSION
+        || text
+            .utf8_chunks()
+            .all(|chunk| chunk.valid().chars().all(is_old))
+}
+
 /// Runs a check on every level of this machine, at both ends of the limits, and with every key
 /// hashed alike; a level that is added joins by itself.
 pub fn each_setting(mut check: impl FnMut(Level, &Limits)) {

@@ -13,13 +13,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use keymill::prelude::*;
-use keymill::{BatchLimits, Order};
-use keymill_bench::{Totals, read_all, rival};
-use keymill_kernels::stage::count::Counter;
+use keymill::{Level, Order};
+use keymill_bench::{Rows, count_by_engine, count_by_kernel, engine, read_all, rival};
 use keymill_kernels::stage::reduce_by_key::{ReduceByKey, Sum};
 use keymill_kernels::stage::tokenize::Tokenizer;
-use keymill_kernels::{Groups, Limits, Secret, TokenRule};
+use keymill_kernels::{Limits, Secret, TokenRule};
 
 const BYTES: usize = 256 << 20;
 const RUNS: usize = 7;
@@ -100,47 +98,18 @@ fn text_of(name: &str, bytes: usize) -> &'static [u8] {
     set.to_vec(bytes).leak()
 }
 
-fn count_on(level: Level, text: &[u8]) -> Totals {
-    let mut counter = Counter::new(level, &TokenRule::Whitespace, &Limits::DEFAULT, 1);
-    counter.push(text);
-    let mut groups = Groups::default();
-    counter.drain_into(&mut groups);
-    Totals {
-        tokens: counter.tokens(),
-        distinct: groups.len() as u64,
-    }
-}
-
-fn count_with(engine: &Engine, text: &'static [u8]) -> Totals {
-    let job = engine
-        .read_bytes(text)
-        .tokenize(whitespace())
-        .count_by_key();
-    let mut totals = Totals::default();
-    for batch in job
-        .stream(Order::None, BatchLimits::default())
-        .expect("text in memory counts")
-    {
-        totals.add(&batch.expect("text in memory counts"));
-    }
-    totals
-}
-
 fn word_count(name: &str) {
     let text = text_of(name, BYTES);
     let expected = rival::<foldhash::fast::RandomState>(text);
     let loop_of = || assert_eq!(rival::<foldhash::fast::RandomState>(text), expected);
     let mut ways: Vec<Way<'_>> = vec![("hashbrown, foldhash".into(), Box::new(loop_of))];
     for level in Level::available() {
-        let run = move || assert_eq!(count_on(level, text), expected);
+        let run = move || assert_eq!(count_by_kernel(level, text), expected);
         ways.push((format!("{level}, 1 core"), Box::new(run)));
     }
     for threads in [1, 2] {
-        let engine = Engine::builder()
-            .threads(threads)
-            .build()
-            .expect("an engine starts");
-        let run = move || assert_eq!(count_with(&engine, text), expected);
+        let engine = engine(threads);
+        let run = move || assert_eq!(count_by_engine(&engine, text, Order::None), expected);
         ways.push((format!("engine, {threads} threads"), Box::new(run)));
     }
     ways.push((
@@ -180,33 +149,16 @@ fn tokenize() {
 }
 
 fn reduce(groups: u64, count: usize) {
-    let mut state = 1u64;
-    let mut draw = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        let key = ((state >> 32) * groups) >> 32;
-        (
-            key.wrapping_mul(0x9e37_79b9_7f4a_7c15),
-            (state & 1023) as i64,
-        )
-    };
-    let (keys, values): (Vec<u64>, Vec<i64>) = (0..count).map(|_| draw()).unzip();
+    let rows = &Rows::random(count, groups, false);
     let hashed = || {
-        let mut sums: hashbrown::HashMap<u64, i64, foldhash::fast::RandomState> =
-            hashbrown::HashMap::default();
-        for (&key, &value) in keys.iter().zip(&values) {
-            *sums.entry(key).or_default() += value;
-        }
-        std::hint::black_box(sums.len());
+        std::hint::black_box(rows.rival::<foldhash::fast::RandomState>().len());
     };
     let mut ways: Vec<Way<'_>> = vec![("hashbrown, foldhash".into(), Box::new(hashed))];
     for level in Level::available() {
-        let (keys, values) = (&keys, &values);
         let run = move || {
             let mut reducer =
                 ReduceByKey::<u64, Sum>::new(level, Limits::DEFAULT, Secret::random());
-            reducer.update(keys, values);
+            reducer.update(&rows.keys, &rows.values);
             std::hint::black_box(reducer.size());
         };
         ways.push((format!("{level}, 1 core"), Box::new(run)));

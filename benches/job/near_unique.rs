@@ -4,24 +4,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use keymill::prelude::*;
-use keymill::{BatchLimits, Order};
-use keymill_bench::{Totals, job_bytes, rival};
-
-fn run(engine: &Engine, text: &'static [u8], order: Order) -> Totals {
-    let job = engine
-        .read_bytes(text)
-        .tokenize(whitespace())
-        .count_by_key();
-    let batches = job
-        .stream(order, BatchLimits::default())
-        .expect("text in memory counts");
-    let mut totals = Totals::default();
-    for batch in batches {
-        totals.add(&batch.expect("text in memory counts"));
-    }
-    totals
-}
+use keymill::Order;
+use keymill_bench::{count_by_engine, engine, job_bytes, rival};
 
 fn near_unique(criterion: &mut Criterion) {
     let set = keymill_datasets::find("unique").expect("the data set is in the registry");
@@ -32,14 +16,11 @@ fn near_unique(criterion: &mut Criterion) {
         .throughput(Throughput::Bytes(text.len() as u64))
         .sample_size(10);
     for threads in [1, 2] {
-        let engine = Engine::builder()
-            .threads(threads)
-            .build()
-            .expect("an engine starts");
+        let engine = engine(threads);
         for (name, order) in [("unordered", Order::None), ("by-count", Order::Count)] {
-            assert_eq!(run(&engine, text, order), expected);
+            assert_eq!(count_by_engine(&engine, text, order), expected);
             group.bench_function(format!("engine-{threads}/{name}"), |bencher| {
-                bencher.iter(|| run(&engine, black_box(text), order));
+                bencher.iter(|| count_by_engine(&engine, black_box(text), order));
             });
         }
     }

@@ -6,41 +6,10 @@ use std::hint::black_box;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use keymill::prelude::*;
-use keymill::{BatchLimits, Order};
-use keymill_bench::{Totals, job_bytes, read_all, rival};
-use keymill_kernels::stage::count::Counter;
-use keymill_kernels::{Groups, Limits, TokenRule};
+use keymill::{Level, Order};
+use keymill_bench::{count_by_engine, count_by_kernel, engine, job_bytes, read_all, rival};
 
 const SETS: [&str; 4] = ["zipf-30k", "zipf-1m", "book", "zipf-multibyte"];
-
-/// What the kernel counts, on one core.
-fn by_kernel(level: Level, text: &[u8]) -> Totals {
-    let mut counter = Counter::new(level, &TokenRule::Whitespace, &Limits::DEFAULT, 1);
-    counter.push(text);
-    let mut groups = Groups::default();
-    counter.drain_into(&mut groups);
-    Totals {
-        tokens: counter.tokens(),
-        distinct: groups.len() as u64,
-    }
-}
-
-/// What the engine counts, the groups handed out as batches but not ordered.
-fn by_engine(engine: &Engine, text: &'static [u8]) -> Totals {
-    let job = engine
-        .read_bytes(text)
-        .tokenize(whitespace())
-        .count_by_key();
-    let batches = job
-        .stream(Order::None, BatchLimits::default())
-        .expect("text in memory counts");
-    let mut totals = Totals::default();
-    for batch in batches {
-        totals.add(&batch.expect("text in memory counts"));
-    }
-    totals
-}
 
 fn bench<T: PartialEq + std::fmt::Debug>(
     group: &mut BenchmarkGroup<'_, WallTime>,
@@ -62,15 +31,12 @@ fn word_count(criterion: &mut Criterion) {
             .throughput(Throughput::Bytes(text.len() as u64))
             .sample_size(10);
         for level in Level::available() {
-            let run = || by_kernel(level, black_box(text));
+            let run = || count_by_kernel(level, black_box(text));
             bench(&mut group, format!("{level}/{name}"), expected, run);
         }
         for threads in [1, 2] {
-            let engine = Engine::builder()
-                .threads(threads)
-                .build()
-                .expect("an engine starts");
-            let run = || by_engine(&engine, black_box(text));
+            let engine = engine(threads);
+            let run = || count_by_engine(&engine, black_box(text), Order::None);
             bench(
                 &mut group,
                 format!("engine-{threads}/{name}"),

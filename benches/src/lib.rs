@@ -7,6 +7,10 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use hashbrown::HashMap;
+use keymill::prelude::*;
+use keymill::{BatchLimits, Order};
+use keymill_kernels::stage::count::Counter;
+use keymill_kernels::{Groups, Limits, TokenRule};
 
 /// Bytes of text for a job: 256 MiB when measuring, 1 MiB when benches run as tests.
 #[must_use]
@@ -50,6 +54,80 @@ pub fn rival<S: BuildHasher + Default>(text: &[u8]) -> Totals {
     }
 }
 
+/// What the kernel counts, on one core.
+#[must_use]
+pub fn count_by_kernel(level: Level, text: &[u8]) -> Totals {
+    let mut counter = Counter::new(level, &TokenRule::Whitespace, &Limits::DEFAULT, 1);
+    counter.push(text);
+    let mut groups = Groups::default();
+    counter.drain_into(&mut groups);
+    Totals {
+        tokens: counter.tokens(),
+        distinct: groups.len() as u64,
+    }
+}
+
+/// What the engine counts, with its groups handed out as batches.
+#[must_use]
+pub fn count_by_engine(engine: &Engine, text: &'static [u8], order: Order) -> Totals {
+    let job = engine
+        .read_bytes(text)
+        .tokenize(whitespace())
+        .count_by_key();
+    let batches = job
+        .stream(order, BatchLimits::default())
+        .expect("text in memory counts");
+    let mut totals = Totals::default();
+    for batch in batches {
+        totals.add(&batch.expect("text in memory counts"));
+    }
+    totals
+}
+
+/// An engine of so many threads.
+#[must_use]
+pub fn engine(threads: usize) -> Engine {
+    let engine = Engine::builder().threads(threads).build();
+    engine.expect("an engine starts")
+}
+
+/// Rows of an integer key and an integer value.
+#[derive(Debug)]
+pub struct Rows {
+    /// The keys.
+    pub keys: Vec<u64>,
+    /// As many values.
+    pub values: Vec<i64>,
+}
+
+impl Rows {
+    /// Uniformly random keys; those that are not dense are spread over all 64 bits.
+    #[must_use]
+    pub fn random(count: usize, groups: u64, dense: bool) -> Self {
+        let mut state = 1u64;
+        let mut draw = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let key = ((state >> 32) * groups) >> 32;
+            let spread = if dense { 1 } else { 0x9e37_79b9_7f4a_7c15 };
+            (key.wrapping_mul(spread), (state & 1023) as i64 - 512)
+        };
+        let (keys, values) = (0..count).map(|_| draw()).unzip();
+        Self { keys, values }
+    }
+
+    /// The sums that everybody's loop makes.
+    #[must_use]
+    pub fn rival<S: BuildHasher + Default>(&self) -> HashMap<u64, i64, S> {
+        let mut sums = HashMap::default();
+        for (&key, &value) in self.keys.iter().zip(&self.values) {
+            *sums.entry(key).or_insert(0) += value;
+        }
+        sums
+    }
+}
+
 /// Reads all of the text once and adds it up: no way of counting can be faster.
 #[must_use]
 pub fn read_all(text: &[u8]) -> u64 {
@@ -64,14 +142,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rival_counts_words() {
-        let totals = rival::<foldhash::fast::RandomState>(b"to be or not to be");
-        assert_eq!(
-            totals,
-            Totals {
-                tokens: 6,
-                distinct: 4
-            }
-        );
+    fn the_rival_and_keymill_agree() {
+        let text = b"to be or not to be";
+        let expected = Totals {
+            tokens: 6,
+            distinct: 4,
+        };
+        assert_eq!(rival::<foldhash::fast::RandomState>(text), expected);
+        assert_eq!(count_by_kernel(Level::best(), text), expected);
+        assert_eq!(count_by_engine(&engine(2), text, Order::Key), expected);
     }
 }

@@ -5,9 +5,9 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use keymill_bench::{Totals, rival};
+use keymill_bench::{count_by_kernel, rival};
 use keymill_kernels::stage::count::Counter;
-use keymill_kernels::{Groups, Level, Limits, TokenRule};
+use keymill_kernels::{Level, Limits, TokenRule};
 
 const BYTES: usize = 1 << 20;
 const SETS: [&str; 6] = [
@@ -23,24 +23,13 @@ fn counter(level: Level) -> Counter {
     Counter::new(level, &TokenRule::Whitespace, &Limits::DEFAULT, 1)
 }
 
-fn assert_answer(level: Level, text: &[u8]) {
-    let mut counter = counter(level);
-    counter.push(text);
-    let mut groups = Groups::default();
-    counter.drain_into(&mut groups);
-    let totals = Totals {
-        tokens: counter.tokens(),
-        distinct: groups.len() as u64,
-    };
-    assert_eq!(totals, rival::<foldhash::fast::RandomState>(text));
-}
-
 fn count(criterion: &mut Criterion) {
     for name in SETS {
         let set = keymill_datasets::find(name).expect("the data set is in the registry");
         let text = set.to_vec(BYTES);
+        let expected = rival::<foldhash::fast::RandomState>(&text);
         for level in Level::available() {
-            assert_answer(level, &text);
+            assert_eq!(count_by_kernel(level, &text), expected);
             let mut counter = counter(level);
             let mut group = criterion.benchmark_group(format!("stage/count/{level}"));
             group.throughput(Throughput::Bytes(text.len() as u64));

@@ -2,43 +2,15 @@
 //! is the roof.
 #![forbid(unsafe_code)]
 
-use core::hash::{BuildHasher, BuildHasherDefault};
+use core::hash::BuildHasherDefault;
 use std::hint::black_box;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use hashbrown::HashMap;
+use keymill_bench::Rows;
 use keymill_kernels::stage::reduce_by_key::{Aggregate, Count, Max, Min, ReduceByKey, Sum};
 use keymill_kernels::{Level, Limits, Secret};
 use rapidhash::fast::RapidHasher;
-
-struct Rows {
-    keys: Vec<u64>,
-    values: Vec<i64>,
-}
-
-/// Uniformly random keys; those that are not dense are spread over all 64 bits.
-fn rows(count: usize, groups: u64, dense: bool) -> Rows {
-    let mut state = 1u64;
-    let mut draw = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        let key = ((state >> 32) * groups) >> 32;
-        let spread = if dense { 1 } else { 0x9e37_79b9_7f4a_7c15 };
-        (key.wrapping_mul(spread), (state & 1023) as i64 - 512)
-    };
-    let (keys, values) = (0..count).map(|_| draw()).unzip();
-    Rows { keys, values }
-}
-
-fn with_hashbrown<S: BuildHasher + Default>(rows: &Rows) -> HashMap<u64, i64, S> {
-    let mut sums = HashMap::default();
-    for (&key, &value) in rows.keys.iter().zip(&rows.values) {
-        *sums.entry(key).or_insert(0) += value;
-    }
-    sums
-}
 
 /// Reduces into an empty reducer, down to the number of groups.
 fn with_keymill<A: Aggregate>(reducer: &mut ReduceByKey<u64, A>, rows: &Rows) -> usize {
@@ -54,7 +26,7 @@ fn read(rows: &Rows) -> u64 {
 }
 
 fn assert_answer(reducer: &mut ReduceByKey<u64, Sum>, rows: &Rows) {
-    let expected = with_hashbrown::<foldhash::fast::RandomState>(rows);
+    let expected = rows.rival::<foldhash::fast::RandomState>();
     assert_eq!(with_keymill(reducer, rows), expected.len());
     reducer.for_each(|key, sum| assert_eq!(sum, i128::from(expected[&key])));
 }
@@ -65,10 +37,10 @@ fn bench_rows(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, rows: &Rows)
         bencher.iter(|| read(black_box(rows)));
     });
     group.bench_function(format!("hashbrown-foldhash/{name}"), |bencher| {
-        bencher.iter(|| with_hashbrown::<foldhash::fast::RandomState>(black_box(rows)));
+        bencher.iter(|| black_box(rows).rival::<foldhash::fast::RandomState>());
     });
     group.bench_function(format!("hashbrown-rapidhash/{name}"), |bencher| {
-        bencher.iter(|| with_hashbrown::<BuildHasherDefault<RapidHasher>>(black_box(rows)));
+        bencher.iter(|| black_box(rows).rival::<BuildHasherDefault<RapidHasher>>());
     });
     for level in Level::available() {
         let secret = Secret::random();
@@ -104,12 +76,12 @@ fn reduce_by_key(criterion: &mut Criterion) {
         bench_rows(
             &mut group,
             &format!("groups-{name}"),
-            &rows(count, groups, false),
+            &Rows::random(count, groups, false),
         );
         bench_rows(
             &mut group,
             &format!("dense-{name}"),
-            &rows(count, groups, true),
+            &Rows::random(count, groups, true),
         );
     }
     group.finish();

@@ -7,4 +7,4 @@ pub(crate) use buckets::{BucketTable, TableSizes};
 pub(crate) use dense::{DenseTable, least_and_most};
 
 /// Rows ahead of the one that is worked on whose slot is prefetched.
-const AHEAD: usize = 24;
+const AHEAD: usize = 96;

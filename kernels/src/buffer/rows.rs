@@ -21,14 +21,13 @@ pub(crate) struct PartitionRows {
     /// From one region to the next: a few more, so that the regions' ends, which are written at the
     /// same time, do not fall into the same set of a cache.
     stride: usize,
-    /// `64 - log2(partitions)`: what is left of a product after this shift is a partition.
+    /// `64 - log2(partitions)`: what is left of a hash after this shift is a partition.
     shift: u32,
-    multiplier: u64,
 }
 
 impl PartitionRows {
     /// Makes regions of `room` rows for `partitions`, a power of two from 2 on.
-    pub(crate) fn new(partitions: usize, room: usize, multiplier: u64) -> Self {
+    pub(crate) fn new(partitions: usize, room: usize) -> Self {
         assert!(partitions.is_power_of_two() && partitions > 1);
         let room = room.min(u32::MAX as usize);
         let stride = room + 4 * size_of::<Row>();
@@ -38,7 +37,6 @@ impl PartitionRows {
             room,
             stride,
             shift: 64 - partitions.trailing_zeros(),
-            multiplier,
         }
     }
 
@@ -51,7 +49,7 @@ impl PartitionRows {
     pub(crate) fn double(&mut self) {
         assert!(self.waiting.iter().all(|&rows| rows == 0), "no rows wait");
         self.rows = HugeVec::new(0);
-        *self = Self::new(self.partitions(), 2 * self.room, self.multiplier);
+        *self = Self::new(self.partitions(), 2 * self.room);
     }
 
     /// The first partition without room for so many rows more.
@@ -62,22 +60,22 @@ impl PartitionRows {
         any.then(|| self.waiting.iter().position(|&n| n > most))?
     }
 
-    /// Deals rows out: `values[i]` belongs to `keys[i]`.
+    /// Deals rows out by the upper bits of their keys' hashes: `values[i]` belongs to `keys[i]`.
     ///
     /// # Panics
     ///
     /// When a partition may not have room for all of them.
     #[inline(always)]
-    pub(crate) fn deal(&mut self, keys: &[u64], values: &[i64]) {
+    pub(crate) fn deal(&mut self, keys: &[u64], values: &[i64], hash: impl Fn(u64) -> u64) {
         assert_eq!(keys.len(), values.len(), "one value for each key");
         assert!(
             self.full(keys.len()).is_none(),
             "full partitions were emptied"
         );
-        let (multiplier, shift, stride) = (self.multiplier, self.shift, self.stride);
+        let (shift, stride) = (self.shift, self.stride);
         let (rows, waiting) = (self.rows.as_mut_ptr(), self.waiting.as_mut_ptr());
         for (&key, &value) in keys.iter().zip(values) {
-            let partition = (key.wrapping_mul(multiplier) >> shift) as usize;
+            let partition = (hash(key) >> shift) as usize;
             // SAFETY: `shift` leaves log2(partitions) bits, so the partition is one of ours; every
             // region had room for as many rows as there are keys.
             unsafe {

@@ -14,6 +14,9 @@ use crate::buffer::{PartitionRows, Row};
 use crate::isa::Isa;
 use crate::table::int::BucketTable;
 
+/// Sixteenths of the slots that may be taken: memory to stream is worth more than a key at home.
+const FILL: usize = 10;
+
 /// One table, and the rows on their way to its parts.
 pub(super) struct Partitioned<A: Aggregate> {
     rows: PartitionRows,
@@ -25,12 +28,13 @@ pub(super) struct Partitioned<A: Aggregate> {
 
 impl<A: Aggregate> Partitioned<A> {
     /// Goes on with a table that has outgrown the caches.
-    pub(super) fn new(sizes: Sizes, table: BucketTable<A, 4>) -> Self {
+    pub(super) fn new(sizes: Sizes, mut table: BucketTable<A, 4>) -> Self {
+        table.fill_to(FILL);
         let partitions = sizes.limits.partitions.next_power_of_two().max(2);
         let room = sizes.limits.flush_bytes / size_of::<Row>() / partitions;
         let room = room.max(2 * sizes.tile_rows);
         Self {
-            rows: PartitionRows::new(partitions, room, sizes.multiplier),
+            rows: PartitionRows::new(partitions, room),
             table,
             keys: Vec::new(),
             values: Vec::new(),
@@ -48,7 +52,8 @@ impl<A: Aggregate> Partitioned<A> {
             self.flush(isa, part);
             self.make_room(isa);
         }
-        self.rows.deal(keys, values);
+        let hash = self.sizes.hash;
+        self.rows.deal(keys, values, |key| hash.thorough(key));
     }
 
     /// Reduces the rows that wait for a part.

@@ -9,7 +9,7 @@ use super::Aggregate;
 use super::partitioned::Partitioned;
 use crate::isa::{Isa, Kernel, dispatch};
 use crate::table::Secret;
-use crate::table::int::{BucketTable, DenseTable, TableSizes, least_and_most};
+use crate::table::int::{BucketTable, DenseTable, IntHash, TableSizes, least_and_most};
 use crate::{Level, Limits};
 
 /// A dense table may have so many places a row.
@@ -21,24 +21,23 @@ const FEW_FILL: usize = 1;
 /// A table of few groups may have so many times the slots of a fresh one.
 const FEW_GROWTH: usize = 8;
 /// Sixteenths of the slots that may be taken when groups are many.
-const MANY_FILL: usize = 10;
+const MANY_FILL: usize = 7;
 
 /// What every table is made with.
 #[derive(Clone, Copy)]
 pub(super) struct Sizes {
     pub(super) limits: Limits,
-    /// What a key is multiplied with for its slot and its partition.
-    pub(super) multiplier: u64,
+    /// Names the slot of a key, and its partition.
+    pub(super) hash: IntHash,
     /// Rows that are taken at a time.
     pub(super) tile_rows: usize,
 }
 
 impl Sizes {
     pub(super) fn new(limits: Limits, secret: Secret) -> Self {
-        let [multiplier, ..] = secret.masked(limits.hash_mask);
         Self {
             limits,
-            multiplier,
+            hash: IntHash::new(secret, limits.hash_mask),
             tile_rows: (limits.tile_bytes / 16).clamp(1, MOST_TILE_ROWS),
         }
     }
@@ -53,7 +52,7 @@ fn table_sizes(sizes: &Sizes, fill: usize) -> TableSizes {
         slots: sizes.limits.table_slots,
         prefetch_bytes: sizes.limits.prefetch_bytes,
         fill,
-        multiplier: sizes.multiplier,
+        hash: sizes.hash,
     }
 }
 

@@ -5,31 +5,20 @@
 //! WAYS = 4   | k k k k s s s s | k k k k s s s s | …      many: one cache line a row
 //! ```
 //!
-//! The fast loop looks for a key in its home bucket alone and ends where it is not there: that row
-//! goes through [`BucketTable::add`], which knows new keys and full buckets. With four ways at half
-//! load one key in 30 is not in its home bucket.
+//! The fast loop looks for a key in its home bucket, with four ways also in the next one, and ends
+//! where it is not there: that row goes through [`BucketTable::add`], which knows new keys and full
+//! buckets. With four ways at half load one key in 30 is not in its home bucket. With one way the
+//! table is nearly empty, and takes a hash under which hardly a key is displaced.
 //!
 //! A free slot holds a key that is never looked up at its bucket: 0 in all buckets but the first,
 //! where 0 itself lives; there it is `decoy`, a key whose home is another bucket. So the loop needs
 //! no test for free slots, and every 64-bit number can be a key.
 
-use bytemuck::Zeroable;
-
-use super::AHEAD;
+use super::places::{Bucket, Places, STEP, prefetch_bucket};
+use super::{AHEAD, IntHash};
 use crate::buffer::HugeVec;
 use crate::isa::Isa;
 use crate::stage::reduce_by_key::Aggregate;
-use crate::table::prefetch;
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct Bucket<S, const WAYS: usize> {
-    keys: [u64; WAYS],
-    states: [S; WAYS],
-}
-
-// SAFETY: keys are integers and `S: Zeroable`, so all-zero bytes are a bucket.
-unsafe impl<S: Zeroable, const WAYS: usize> Zeroable for Bucket<S, WAYS> {}
 
 /// How a table is made, and made again.
 #[derive(Clone, Copy)]
@@ -40,14 +29,12 @@ pub(crate) struct TableSizes {
     pub(crate) prefetch_bytes: usize,
     /// Sixteenths of the slots that may be taken.
     pub(crate) fill: usize,
-    /// What a key is multiplied with; 0 makes all keys collide.
-    pub(crate) multiplier: u64,
+    pub(crate) hash: IntHash,
 }
 
 pub(crate) struct BucketTable<A: Aggregate, const WAYS: usize> {
     buckets: HugeVec<Bucket<A::State, WAYS>>,
-    /// `64 - log2(buckets)`: what is left of a product after this shift is a bucket.
-    shift: u32,
+    homes: Homes<WAYS>,
     used: usize,
     has_zero: bool,
     /// Whether the last rows brought many new keys.
@@ -55,25 +42,56 @@ pub(crate) struct BucketTable<A: Aggregate, const WAYS: usize> {
     decoy: u64,
     /// Whether the decoy's home is the first bucket after all, because every key's is.
     all_collide: bool,
+    /// How many keys are in another bucket than their home.
+    displaced: usize,
+    /// How many may be, until another hash is tried.
+    tolerated: usize,
     sizes: TableSizes,
+}
+
+/// Names the home bucket of each key.
+#[derive(Clone, Copy, PartialEq)]
+struct Homes<const WAYS: usize> {
+    hash: IntHash,
+    /// `64 - log2(buckets)`: what is left of a hash after this shift is a bucket.
+    shift: u32,
+}
+
+impl<const WAYS: usize> Homes<WAYS> {
+    #[inline(always)]
+    fn of(self, key: u64) -> usize {
+        let hash = if WAYS == 1 {
+            self.hash.quick(key)
+        } else {
+            self.hash.thorough(key)
+        };
+        (hash >> self.shift) as usize
+    }
 }
 
 /// The least buckets of a table: there is a free slot beside the one kept for key 0.
 const FEWEST: usize = 4;
-/// Rows of a step of the fast loop.
-const STEP: usize = 4;
+/// Rows whose homes are looked up before the first is taken in.
+const BATCH: usize = 1024;
+/// How many hashes are tried at a time.
+const TRIES: usize = 16;
 
 impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
     pub(crate) fn new(sizes: TableSizes) -> Self {
         let buckets = (sizes.slots / WAYS).next_power_of_two().max(FEWEST);
         let mut table = Self {
             buckets: HugeVec::new(0),
-            shift: 0,
+            homes: Homes {
+                hash: sizes.hash,
+                shift: 0,
+            },
             used: 0,
             has_zero: false,
             many_new: false,
             decoy: 1,
             all_collide: false,
+            displaced: 0,
+            tolerated: 0,
             sizes,
         };
         table.make(buckets);
@@ -82,8 +100,12 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
 
     /// Makes the table anew, without keys.
     fn make(&mut self, buckets: usize) {
+        assert!(u32::try_from(buckets).is_ok(), "a home is 32 bits");
         self.buckets = HugeVec::new(buckets);
-        self.shift = 64 - buckets.trailing_zeros();
+        self.homes = Homes {
+            hash: self.sizes.hash,
+            shift: 64 - buckets.trailing_zeros(),
+        };
         let decoy = (0..64).map(|bit| 1 << bit).find(|&key| self.home(key) != 0);
         self.decoy = decoy.unwrap_or(1);
         self.all_collide = decoy.is_none();
@@ -99,6 +121,8 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
         }
         self.used = 0;
         self.has_zero = false;
+        self.displaced = 0;
+        self.tolerated = 0;
     }
 
     /// Forgets all groups, and gives memory back that few groups did not need.
@@ -109,6 +133,11 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
             self.buckets.clear();
             self.forget();
         }
+    }
+
+    /// Lets so many sixteenths of the slots be taken from now on.
+    pub(crate) fn fill_to(&mut self, fill: usize) {
+        self.sizes.fill = fill;
     }
 
     /// How many groups there are.
@@ -127,113 +156,107 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
 
     #[inline(always)]
     fn home(&self, key: u64) -> usize {
-        (key.wrapping_mul(self.sizes.multiplier) >> self.shift) as usize
+        self.homes.of(key)
     }
 
     /// Takes in one row after another: `values[i]` belongs to `keys[i]`.
     #[inline(always)]
     pub(crate) fn update<I: Isa>(&mut self, isa: I, keys: &[u64], values: &[i64]) {
         assert_eq!(keys.len(), values.len(), "one value for each key");
-        let blind = self.all_collide && keys.contains(&self.decoy);
         let (mut done, before) = (0, self.used);
+        let mut homes = [0; BATCH];
         while done < keys.len() {
-            if !blind {
-                done += self.update_at_home(isa, &keys[done..], &values[done..]);
+            let rows = BATCH.min(keys.len() - done);
+            let (keys, values) = (&keys[done..][..rows], &values[done..][..rows]);
+            if WAYS > 1 {
+                self.find_homes(keys, &mut homes[..rows]);
             }
-            let some = if WAYS == 1 { STEP } else { 1 };
-            let rest = keys[done..].iter().zip(&values[done..]);
-            rest.take(some)
-                .for_each(|(&key, &value)| self.add(key, value));
-            done += some;
+            done += self.update_batch(isa, &homes[..rows], keys, values);
         }
         self.many_new = (self.used - before) * 16 > keys.len();
     }
 
-    /// Takes in rows as far as the fast loop that suits them goes; tells how many.
+    /// Whether buckets had better be asked for before they are needed.
+    fn is_far(&self) -> bool {
+        self.bytes() > self.sizes.prefetch_bytes
+    }
+
+    /// Looks up where keys are at home, and asks for the first buckets if they are far.
     #[inline(always)]
-    fn update_at_home<I: Isa>(&mut self, isa: I, keys: &[u64], values: &[i64]) -> usize {
-        let far = self.bytes() > self.sizes.prefetch_bytes;
-        if WAYS > 1 && self.many_new {
-            let room = (self.slots() * self.sizes.fill / 16).saturating_sub(self.used);
-            let rows = room.min(keys.len());
-            return self.update_or_insert(isa, &keys[..rows], &values[..rows]);
+    fn find_homes(&self, keys: &[u64], homes: &mut [u32]) {
+        let of = self.homes;
+        for (home, &key) in homes.iter_mut().zip(keys) {
+            *home = of.of(key) as u32;
         }
-        if far {
-            self.update_known::<I, true>(isa, keys, values)
-        } else {
-            self.update_known::<I, false>(isa, keys, values)
+        if self.is_far() {
+            for &home in homes.iter().take(AHEAD) {
+                prefetch_bucket(self.buckets.as_ptr().wrapping_add(home as usize));
+            }
         }
     }
 
-    /// Takes in rows with many new keys, until one has no place in its home bucket; tells how many.
-    ///
-    /// Whether a key is new cannot be foretold, so there is no branch on it.
+    /// Takes in rows whose homes are known, until the table moves; tells how many.
     #[inline(always)]
-    fn update_or_insert<I: Isa>(&mut self, isa: I, keys: &[u64], values: &[i64]) -> usize {
-        let (multiplier, shift) = (self.sizes.multiplier, self.shift);
-        let buckets = self.buckets.as_mut_ptr();
-        // SAFETY: `shift` leaves log2(buckets) bits, so the bucket is one of the table's.
-        let home =
-            |key: u64| unsafe { buckets.add((key.wrapping_mul(multiplier) >> shift) as usize) };
-        for (row, (&key, &value)) in keys.iter().zip(values).enumerate() {
-            if let Some(&later) = keys.get(row + AHEAD) {
-                prefetch_bucket(home(later));
-            }
-            let place = home(key);
-            // The first bucket's free slots hold no zeros, and key 0 there is a key.
-            let may_hold_zero = u32::from(place != buckets).wrapping_neg();
-            // SAFETY: `home` gave a bucket of the table, which nothing else borrows.
-            let bucket = unsafe { &mut *place };
-            let found = find(isa, &bucket.keys, key);
-            let free = find(isa, &bucket.keys, 0) & may_hold_zero;
-            let ways = if found == 0 { free } else { found };
-            if ways == 0 {
-                return row;
-            }
-            let way = ways.trailing_zeros() as usize;
-            // SAFETY: `ways` has a bit below `WAYS` and none above.
-            unsafe {
-                *bucket.keys.get_unchecked_mut(way) = key;
-                A::add(bucket.states.get_unchecked_mut(way), value);
-            }
-            self.used += usize::from(found == 0);
-        }
-        keys.len()
-    }
-
-    /// Takes in rows until one is not in its home bucket, or one of the next few is not; tells how
-    /// many it took.
-    #[inline(always)]
-    fn update_known<I: Isa, const PREFETCH: bool>(
+    fn update_batch<I: Isa>(
         &mut self,
         isa: I,
+        homes: &[u32],
         keys: &[u64],
         values: &[i64],
     ) -> usize {
-        let (multiplier, shift) = (self.sizes.multiplier, self.shift);
-        let buckets = self.buckets.as_mut_ptr();
-        // SAFETY: `shift` leaves log2(buckets) bits, so the bucket is one of the table's.
-        let home =
-            |key: u64| unsafe { buckets.add((key.wrapping_mul(multiplier) >> shift) as usize) };
-        let (keys, _) = keys.as_chunks::<STEP>();
-        let (values, _) = values.as_chunks::<STEP>();
-        for (step, (keys_now, values_now)) in keys.iter().zip(values).enumerate() {
-            if PREFETCH && let Some(later) = keys.get(step + AHEAD / STEP) {
-                later.iter().for_each(|&key| prefetch_bucket(home(key)));
+        let blind = self.all_collide && keys.contains(&self.decoy);
+        let (of, mut done) = (self.homes, 0);
+        while done < keys.len() {
+            if !blind {
+                done += self.update_fast(isa, &homes[done..], &keys[done..], &values[done..]);
             }
-            // SAFETY: `home` gave buckets of the table, which nothing else borrows.
-            let taken = unsafe {
-                if WAYS == 1 {
-                    Bucket::take_together::<A>(keys_now.map(home), keys_now, values_now)
-                } else {
-                    Bucket::take_in_turn::<A, I>(isa, home, keys_now, values_now)
-                }
-            };
-            if taken < STEP {
-                return step * STEP + taken;
+            // The fast loop of one way takes whole steps, and the other one is slow to begin.
+            let some = if WAYS == 1 { STEP } else { 1 };
+            let last = (done + some).min(keys.len());
+            for row in done..last {
+                self.add(keys[row], values[row]);
+            }
+            done = last;
+            if self.homes != of {
+                break;
             }
         }
-        keys.len() * STEP
+        done
+    }
+
+    /// Takes in rows as far as the fast loop that suits them goes; tells how many.
+    #[inline(always)]
+    fn update_fast<I: Isa>(
+        &mut self,
+        isa: I,
+        homes: &[u32],
+        keys: &[u64],
+        values: &[i64],
+    ) -> usize {
+        let (of, far) = (self.homes, self.is_far());
+        let places = Places::of(&mut self.buckets);
+        if WAYS == 1 {
+            // SAFETY: `Homes` names buckets of its table.
+            return unsafe { places.take_few::<A>(|key| of.of(key), keys, values) };
+        }
+        if !self.many_new {
+            // SAFETY: the homes were looked up since the table was made.
+            return unsafe {
+                if far {
+                    places.take_known::<A, I, true>(isa, homes, keys, values)
+                } else {
+                    places.take_known::<A, I, false>(isa, homes, keys, values)
+                }
+            };
+        }
+        let room = (self.slots() * self.sizes.fill / 16).saturating_sub(self.used);
+        let rows = room.min(keys.len());
+        // SAFETY: as above.
+        let (taken, new) = unsafe {
+            places.take_or_insert::<A, I>(isa, &homes[..rows], &keys[..rows], &values[..rows])
+        };
+        self.used += new;
+        taken
     }
 
     /// Takes in one row, whose key may be new.
@@ -255,10 +278,12 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
                 self.grow();
                 return self.state_of(key);
             }
+            Err((bucket, _)) if self.is_crowded(bucket, key) => {
+                self.use_best_hash();
+                return self.state_of(key);
+            }
             Err((bucket, way)) => {
-                self.used += 1;
-                self.has_zero |= key == 0;
-                self.buckets[bucket].keys[way] = key;
+                self.take(bucket, way, key);
                 (bucket, way)
             }
         };
@@ -294,6 +319,35 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
         }
     }
 
+    /// Lets a new key take its place.
+    #[inline(always)]
+    fn take(&mut self, bucket: usize, way: usize, key: u64) {
+        self.used += 1;
+        self.has_zero |= key == 0;
+        self.displaced += usize::from(self.home(key) != bucket);
+        self.buckets[bucket].keys[way] = key;
+    }
+
+    /// Takes in a group whose key is known to be new.
+    #[inline(always)]
+    fn put(&mut self, key: u64, state: A::State) {
+        let mut bucket = self.home(key);
+        if WAYS > 1 && bucket > 0 {
+            let keys = &self.buckets[bucket].keys;
+            if let Some(way) = keys.iter().position(|&there| there == 0) {
+                self.take(bucket, way, key);
+                self.buckets[bucket].states[way] = state;
+                return;
+            }
+        }
+        let way;
+        (bucket, way) = match self.find_or_free(key) {
+            Ok(place) | Err(place) => place,
+        };
+        self.take(bucket, way, key);
+        self.buckets[bucket].states[way] = state;
+    }
+
     #[cold]
     #[inline(never)]
     fn grow(&mut self) {
@@ -302,8 +356,40 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
             ..self.sizes
         });
         larger.sizes.slots = self.sizes.slots;
-        self.for_each(|key, state| larger.merge(key, state));
+        self.for_each(|key, state| larger.put(key, state));
         *self = larger;
+    }
+
+    /// Whether a table of few groups, where every key had better be at home, has too many that
+    /// are not once this one goes to this bucket.
+    fn is_crowded(&self, bucket: usize, key: u64) -> bool {
+        let can_choose = WAYS == 1 && !self.all_collide;
+        can_choose && bucket != self.home(key) && self.displaced >= self.tolerated
+    }
+
+    /// Moves all groups to where that hash puts them which displaces the fewest.
+    #[cold]
+    #[inline(never)]
+    fn use_best_hash(&mut self) {
+        let mut groups = Vec::with_capacity(self.used);
+        self.for_each(|key, state| groups.push((key, state)));
+        let mut taken = vec![false; self.buckets.len()];
+        let mut displaced = |hash: IntHash| {
+            taken.fill(false);
+            // The first bucket is kept for key 0.
+            taken[0] = true;
+            let homes = Homes { hash, ..self.homes };
+            let late = |&&(key, _): &&(u64, _)| core::mem::replace(&mut taken[homes.of(key)], true);
+            groups.iter().filter(late).count()
+        };
+        let hashes = core::iter::successors(Some(self.sizes.hash), |hash| Some(hash.another()));
+        let best = hashes.take(TRIES).min_by_key(|&hash| displaced(hash));
+        self.sizes.hash = best.unwrap_or(self.sizes.hash);
+        self.make(self.buckets.len());
+        groups
+            .into_iter()
+            .for_each(|(key, state)| self.put(key, state));
+        self.tolerated = (2 * self.displaced).max(self.used / 64).max(1);
     }
 
     /// Visits every group, in no particular order.
@@ -326,76 +412,30 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
     }
 }
 
-impl<S: Copy, const WAYS: usize> Bucket<S, WAYS> {
-    /// Takes in all rows of a step if each key is the first of its bucket, else none.
-    ///
-    /// One way has so little to look at that a test for each row would be the most of it.
-    ///
-    /// # Safety
-    ///
-    /// The places must be buckets that nothing borrows.
-    #[inline(always)]
-    unsafe fn take_together<A: Aggregate<State = S>>(
-        places: [*mut Self; STEP],
-        keys: &[u64; STEP],
-        values: &[i64; STEP],
-    ) -> usize {
-        // SAFETY: the caller says that the places are buckets.
-        let is_there = |row: usize| unsafe { (*places[row]).keys[0] == keys[row] };
-        if !(is_there(0) && is_there(1) && is_there(2) && is_there(3)) {
-            return 0;
-        }
-        for row in 0..STEP {
-            // SAFETY: as above; one state is borrowed at a time.
-            A::add(unsafe { &mut (*places[row]).states[0] }, values[row]);
-        }
-        STEP
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::reduce_by_key::Count;
+    use crate::table::Secret;
 
-    /// Takes in the rows of a step until a key is not in its bucket.
-    ///
-    /// # Safety
-    ///
-    /// `home` must give buckets that nothing borrows.
-    #[inline(always)]
-    unsafe fn take_in_turn<A: Aggregate<State = S>, I: Isa>(
-        isa: I,
-        home: impl Fn(u64) -> *mut Self,
-        keys: &[u64; STEP],
-        values: &[i64; STEP],
-    ) -> usize {
-        for row in 0..STEP {
-            let place = home(keys[row]);
-            // SAFETY: the caller says that the place is a bucket.
-            let found = find(isa, unsafe { &(*place).keys }, keys[row]);
-            if found == 0 {
-                return row;
+    #[test]
+    fn few_groups_are_at_home_whatever_the_secret() {
+        for seed in 0..if cfg!(miri) { 1 } else { 100 } {
+            let mut table = BucketTable::<Count, 1>::new(TableSizes {
+                slots: 1 << 12,
+                prefetch_bytes: 1 << 18,
+                fill: 1,
+                hash: IntHash::new(Secret::from_seed(seed), u64::MAX),
+            });
+            for key in 0..100 {
+                table.add(key << 20, 0);
             }
-            // SAFETY: as above; `found` has a bit below `WAYS`, so there is such a state.
-            let state = unsafe {
-                let states = (&raw mut (*place).states).cast::<S>();
-                &mut *states.add(found.trailing_zeros() as usize)
-            };
-            A::add(state, values[row]);
+            assert_eq!(table.len(), 100);
+            assert!(table.displaced <= 1, "{} with seed {seed}", table.displaced);
+            let mut counts = Vec::new();
+            table.for_each(|key, count| counts.push((key, count)));
+            counts.sort_unstable();
+            assert!((0..100).all(|key| counts[key as usize] == (key << 20, 1)));
         }
-        STEP
-    }
-}
-
-/// One bit for each way that holds the key.
-#[inline(always)]
-fn find<I: Isa, const WAYS: usize>(isa: I, keys: &[u64; WAYS], key: u64) -> u32 {
-    match keys.first_chunk::<4>() {
-        Some(four) if WAYS == 4 => isa.find_in_four(four, key),
-        _ => (0..WAYS).fold(0, |found, way| found | u32::from(keys[way] == key) << way),
-    }
-}
-
-/// Prefetches a bucket of one or two cache lines.
-#[inline(always)]
-fn prefetch_bucket<B>(bucket: *const B) {
-    prefetch(bucket);
-    if size_of::<B>() > 64 {
-        prefetch(bucket.wrapping_byte_add(64));
     }
 }

@@ -1,0 +1,77 @@
+//! The keyed hash of an integer key, whose upper bits choose its bucket and its partition.
+
+use crate::table::Secret;
+
+/// Two multipliers that nobody can foresee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct IntHash {
+    first: u64,
+    second: u64,
+}
+
+impl IntHash {
+    /// Only the bits of `mask` are kept: with 0 all keys collide.
+    pub(crate) fn new(secret: Secret, mask: u64) -> Self {
+        let [first, second, ..] = secret.masked(mask);
+        Self { first, second }
+    }
+
+    /// For a table that is nearly empty, and takes [`IntHash::another`] where keys crowd.
+    ///
+    /// Evenly spaced keys, as running numbers are, go round the table in steps of one length. With
+    /// one multiplier in five that leaves them in dense runs, with wide gaps between.
+    #[inline(always)]
+    pub(crate) fn quick(self, key: u64) -> u64 {
+        key.wrapping_mul(self.first)
+    }
+
+    /// For a table that is well filled: whatever pattern the keys have is broken up.
+    #[inline(always)]
+    pub(crate) fn thorough(self, key: u64) -> u64 {
+        let product = key.wrapping_mul(self.first);
+        (product ^ product >> 32).wrapping_mul(self.second)
+    }
+
+    /// One that puts the same keys elsewhere, as hard to foresee as this one.
+    pub(crate) fn another(self) -> Self {
+        let spread = self.first.wrapping_mul(self.second | 1) ^ self.first >> 29;
+        let first = spread.wrapping_mul(self.second | 1) | 1;
+        Self { first, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of 256 equal buckets, each of which is to get 256 keys, get more than 384.
+    fn crowded(hash: impl Fn(u64) -> u64, step: u64) -> usize {
+        let mut buckets = [0u32; 256];
+        for i in 0..1u64 << 16 {
+            buckets[(hash(i.wrapping_mul(step)) >> 56) as usize] += 1;
+        }
+        buckets.iter().filter(|&&keys| keys > 384).count()
+    }
+
+    #[test]
+    fn evenly_spaced_keys_are_spread_whatever_the_secret() {
+        for seed in 0..if cfg!(miri) { 1 } else { 200 } {
+            let hash = IntHash::new(Secret::from_seed(seed), u64::MAX);
+            for step in [1, 7, 1000, 1 << 20, 1 << 40, 0x9e37_79b9_7f4a_7c15] {
+                let crowded = crowded(|key| hash.thorough(key), step);
+                assert_eq!(crowded, 0, "seed {seed}, step {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_hash_differs_and_a_mask_of_zero_hashes_all_alike() {
+        let hash = IntHash::new(Secret::from_seed(1), u64::MAX);
+        let others: Vec<IntHash> = core::iter::successors(Some(hash), |hash| Some(hash.another()))
+            .take(64)
+            .collect();
+        assert!((1..64).all(|i| others[i] != others[i - 1] && others[i].first % 2 == 1));
+        let none = IntHash::new(Secret::from_seed(1), 0);
+        assert!((0..64).all(|bit| none.quick(1 << bit) == 0 && none.thorough(1 << bit) == 0));
+    }
+}

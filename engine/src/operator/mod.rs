@@ -232,7 +232,7 @@ impl CountOperator {
     /// [`ErrorKind::Config`] when there is none, and those of [`CountOperator::merge`].
     pub fn merge_all(operators: Vec<Self>) -> Result<Self> {
         let threads = operators.len();
-        let all_small = operators.iter().all(Self::is_small);
+        let all_small = threads == 1 || operators.iter().all(Self::is_small);
         let flushed = parallel::map(threads, operators, |mut operator| {
             if !all_small {
                 operator.flush();

@@ -152,7 +152,7 @@ impl<K: InlineKey> InlineTable<K> {
                 let key = K::load(window, entry);
                 self.keys[i] = key;
                 if far {
-                    prefetch(self.slots.as_ptr().wrapping_add(self.home(key)));
+                    self.ask_for(key);
                 }
             }
             misses += self.count_hits::<0>(batch.len(), &mut missed[misses..]);
@@ -212,6 +212,16 @@ impl<K: InlineKey> InlineTable<K> {
         misses
     }
 
+    /// Asks for a key's home slot, of which some lie in two cache lines.
+    #[inline(always)]
+    fn ask_for(&self, key: K) {
+        let slot = self.slots.as_ptr().wrapping_add(self.home(key));
+        prefetch(slot);
+        if !64usize.is_multiple_of(size_of::<Slot<K>>()) {
+            prefetch(slot.wrapping_add(1).wrapping_byte_sub(1));
+        }
+    }
+
     #[inline(always)]
     fn home(&self, key: K) -> usize {
         (key.hash(self.multipliers) >> self.shift) as usize
@@ -251,9 +261,14 @@ impl<K: InlineKey> InlineTable<K> {
     fn resize(&mut self, slots: usize) {
         let old = core::mem::replace(&mut self.slots, HugeVec::new(slots));
         self.shift = 64 - slots.trailing_zeros();
-        self.used = 0;
-        for slot in old.iter().filter(|slot| !slot.key.is_free()) {
-            self.add(slot.key, slot.count);
+        let mask = slots - 1;
+        for &slot in old.iter().filter(|slot| !slot.key.is_free()) {
+            // All keys differ, so each goes to the first free slot.
+            let mut index = self.home(slot.key) & mask;
+            while !self.slots[index].key.is_free() {
+                index = (index + 1) & mask;
+            }
+            self.slots[index] = slot;
         }
     }
 
@@ -273,7 +288,7 @@ impl<K: InlineKey> InlineTable<K> {
         loop {
             let mut filled = 0;
             for (place, (key, count)) in batch.iter_mut().zip(groups.by_ref()) {
-                prefetch(self.slots.as_ptr().wrapping_add(self.home(key)));
+                self.ask_for(key);
                 *place = (key, count);
                 filled += 1;
             }

@@ -46,6 +46,27 @@ impl Disk {
         Ok(offset)
     }
 
+    /// Gives back the room of bytes that are needed no more, where the system can; a file that
+    /// grows for an hour is otherwise as long as all that was ever written.
+    pub(super) fn free(&self, offset: u64, length: u64) {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{FallocateFlags, fallocate};
+            let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+            // Some file systems cannot; then it is given back with the file.
+            let _ = fallocate(&self.file, hole, offset, length);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (offset, length);
+    }
+
+    /// How many bytes of the disk the file takes.
+    #[cfg(all(test, target_os = "linux"))]
+    pub(super) fn room(&self) -> u64 {
+        use std::os::unix::fs::MetadataExt;
+        self.file.metadata().unwrap().blocks() * 512
+    }
+
     /// Damages the file.
     #[cfg(test)]
     pub(super) fn overwrite(&self, bytes: &[u8], offset: u64) {

@@ -64,14 +64,21 @@ fn not_encoded(cause: arrow_schema::ArrowError) -> Error {
     Error::new(ErrorKind::Internal, "state columns could not be encoded").with_source(cause)
 }
 
-/// Groups that lie on disk.
-#[derive(Clone, Debug)]
+/// Groups that lie on disk; dropping them gives their room back.
+#[derive(Debug)]
 pub(crate) struct Segment {
     disk: Arc<Disk>,
     offset: u64,
     length: u64,
+    checksum: u32,
     groups: usize,
     memory: usize,
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        self.disk.free(self.offset, self.length);
+    }
 }
 
 impl Segment {
@@ -80,6 +87,7 @@ impl Segment {
             disk,
             offset,
             length: encoded.bytes.len() as u64,
+            checksum: crc32fast::hash(&encoded.bytes),
             groups: encoded.groups,
             memory: encoded.memory,
         }
@@ -101,13 +109,14 @@ impl Segment {
     ///
     /// [`ErrorKind::State`] when it is not what was written; and what `visit` returns.
     pub(crate) fn read(&self, mut visit: impl FnMut(&RecordBatch) -> Result<()>) -> Result<()> {
-        let span = Span {
+        let mut span = Span {
             disk: &self.disk,
             offset: self.offset,
             end: self.offset + self.length,
+            checksum: crc32fast::Hasher::new(),
         };
         let broken = |cause| unreadable(self.disk.folder(), cause);
-        let stream = StreamReader::try_new(span, None).map_err(broken)?;
+        let stream = StreamReader::try_new(&mut span, None).map_err(broken)?;
         check_version(&stream.schema())?;
         let mut groups = 0;
         for batch in stream {
@@ -115,13 +124,16 @@ impl Segment {
             groups += batch.num_rows();
             visit(&batch)?;
         }
-        match groups == self.groups {
-            true => Ok(()),
-            false => Err(broken(arrow_schema::ArrowError::IpcError(format!(
-                "{groups} groups where {} were written",
+        let rest = io::copy(&mut span, &mut io::sink());
+        rest.map_err(|cause| unreadable(self.disk.folder(), cause))?;
+        if groups != self.groups || span.checksum.finalize() != self.checksum {
+            let what = format!(
+                "{groups} groups of {} that were written, or others",
                 self.groups
-            )))),
+            );
+            return Err(broken(arrow_schema::ArrowError::IpcError(what)));
         }
+        Ok(())
     }
 }
 
@@ -130,6 +142,8 @@ struct Span<'a> {
     disk: &'a Disk,
     offset: u64,
     end: u64,
+    /// Of all that was read.
+    checksum: crc32fast::Hasher,
 }
 
 impl Read for Span<'_> {
@@ -138,6 +152,7 @@ impl Read for Span<'_> {
         let length = bytes.len().min(left);
         let read = self.disk.read_at(&mut bytes[..length], self.offset)?;
         self.offset += read as u64;
+        self.checksum.update(&bytes[..read]);
         Ok(read)
     }
 }

@@ -84,10 +84,36 @@ fn a_limit_is_a_full_disk() {
 #[test]
 fn a_damaged_segment_is_an_error_and_never_an_answer() {
     let space = SpillSpace::new(None);
-    let segment = filled(&space, 0..1000);
-    let disk = space.disk().unwrap();
-    // The first bytes of an IPC stream are its marker; the last ones say that it ends.
-    disk.overwrite(&[0xaa; 64], 0);
-    let error = segment.read(|_| Ok(())).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::State);
+    let length = {
+        filled(&space, 0..1000);
+        space.written()
+    };
+    // The first bytes of an IPC stream are its marker, the last ones say that it ends, and what is
+    // between are keys and counts, which could be any.
+    for at in [0, length / 2, length - 100, length - 1] {
+        let begin = space.written();
+        let segment = filled(&space, 0..1000);
+        let disk = space.disk().unwrap();
+        disk.overwrite(&[0xaa], begin + at);
+        let error = segment.read(|_| Ok(())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::State, "at byte {at}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_is_needed_no_more_leaves_the_disk() {
+    let space = SpillSpace::new(None);
+    let kept = filled(&space, 0..1000);
+    let before = space.disk().unwrap().room();
+    let dropped = filled(&space, 0..100_000);
+    let with_both = space.disk().unwrap().room();
+    drop(dropped);
+    let after = space.disk().unwrap().room();
+    // A file system without holes keeps it all.
+    assert!(
+        after == with_both || after < before + (64 << 10),
+        "{before} {with_both} {after}"
+    );
+    assert_eq!(content(&kept).len(), 1000);
 }

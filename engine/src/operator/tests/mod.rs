@@ -523,3 +523,19 @@ fn it_can_be_sent_to_another_thread() {
     is_send::<CountOperator>();
     is_send::<Batches>();
 }
+
+#[test]
+fn an_answer_that_lost_a_token_is_never_given() {
+    every_setting(|resources| {
+        for order in [Order::None, Order::Key, Order::Count] {
+            let mut operator = operator(resources);
+            operator.push(b"to be or not to be").unwrap();
+            operator.held += 1;
+            let batches = operator.drain(Drain::All, order, BatchLimits::default());
+            let failed = batches.and_then(|batches| batches.collect::<Result<Vec<_>>>());
+            let error = failed.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Internal, "{order:?}");
+            assert!(error.to_string().contains("6") && error.to_string().contains("7"));
+        }
+    });
+}

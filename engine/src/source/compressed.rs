@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ByteStream;
+#[cfg(feature = "gzip")]
+use super::members::Members;
 use crate::{Error, ErrorKind, Result};
 
 /// How many first bytes tell a compression.
@@ -87,8 +89,8 @@ fn decoder<'a>(
 #[cfg(feature = "gzip")]
 fn gzip<'a>(stream: Taken<impl Read + Send + 'a>, name: &str) -> Result<Box<dyn Read + Send + 'a>> {
     Ok(Box::new(Checked {
-        decoder: flate2::bufread::MultiGzDecoder::new(stream),
-        place: |decoder| place(decoder.get_ref()),
+        decoder: Members::new(stream),
+        place: |decoder| place(decoder.stream()),
         name: name.to_owned(),
         form: "gzip",
     }))

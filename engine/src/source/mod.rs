@@ -9,6 +9,8 @@ mod columns;
 mod compressed;
 mod file;
 mod find;
+#[cfg(feature = "gzip")]
+mod members;
 mod memory;
 mod offset;
 mod paths;

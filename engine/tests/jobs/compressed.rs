@@ -30,6 +30,7 @@ fn all_members_and_frames_are_read_as_one_text() {
     let skippable = b"\x50\x2a\x4d\x18\x03\0\0\0abc";
     let files = [
         file(&[gzip(front), gzip(b""), gzip(back)].concat()),
+        file(&[gzip(front), vec![0; 100_000], gzip(back), vec![0; 512]].concat()),
         file(&[zstd(front), zstd(b""), zstd(back)].concat()),
         file(&[&skippable[..], &zstd(&text)].concat()),
     ];

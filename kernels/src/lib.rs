@@ -21,5 +21,5 @@ pub use groups::{Groups, LongGroup, MidGroup, Once, ShortGroup};
 pub use level::{Level, UnknownLevel};
 pub use limits::Limits;
 pub use rule::TokenRule;
-pub use table::Secret;
+pub use table::{KeyTable, Secret};
 pub use unicode::UNICODE_VERSION;

@@ -1,4 +1,4 @@
-//! Counts of keys that fit a slot whole: the key, and its count beside it.
+//! Keys that fit a slot whole, and a number beside each: a count, or what the key is called.
 //!
 //! A batch of keys is probed once each, at its home slot, without a branch on the outcome: a hit
 //! adds one, a miss adds nothing and lands on a list. The list is then worked off key by key, with
@@ -102,7 +102,7 @@ impl InlineKey for [u64; 2] {
 #[repr(C)]
 struct Slot<K> {
     key: K,
-    count: u64,
+    value: u64,
 }
 
 // SAFETY: a slot is a key and a number, both of which may be all zeros.
@@ -204,7 +204,7 @@ impl<K: InlineKey> InlineTable<K> {
             unsafe {
                 let slot = &mut *slots.add(place);
                 let hit = slot.key.is(key);
-                slot.count += u64::from(hit);
+                slot.value += u64::from(hit);
                 *missed.add(misses) = key;
                 misses += usize::from(!hit);
             }
@@ -214,7 +214,7 @@ impl<K: InlineKey> InlineTable<K> {
 
     /// Asks for a key's home slot, of which some lie in two cache lines.
     #[inline(always)]
-    fn ask_for(&self, key: K) {
+    pub(crate) fn ask_for(&self, key: K) {
         let slot = self.slots.as_ptr().wrapping_add(self.home(key));
         prefetch(slot);
         if !64usize.is_multiple_of(size_of::<Slot<K>>()) {
@@ -236,8 +236,8 @@ impl<K: InlineKey> InlineTable<K> {
         loop {
             let slot = &mut self.slots[index];
             if slot.key.is(key) {
-                slot.count += count;
-                if slot.count > self.slots[home].count {
+                slot.value += count;
+                if slot.value > self.slots[home].value {
                     // The more frequent key gets the place where it is found at once. Whoever
                     // stood there belongs at or before it, and is still found from there on.
                     self.slots.swap(home, index);
@@ -245,14 +245,38 @@ impl<K: InlineKey> InlineTable<K> {
                 return;
             }
             if slot.key.is_free() {
-                *slot = Slot { key, count };
-                self.used += 1;
-                if self.used * 8 > self.slots.len() * FULL_EIGHTHS {
-                    self.resize(self.slots.len() * 2);
-                }
+                *slot = Slot { key, value: count };
+                self.grow_when_full();
                 return;
             }
             index = (index + 1) & mask;
+        }
+    }
+
+    /// The number of a key, which takes a slot with `fresh` when it is new.
+    ///
+    /// A table is used with this or with the counting ways, never with both.
+    #[inline(always)]
+    pub(crate) fn value_of(&mut self, key: K, fresh: u64) -> u64 {
+        let mask = self.slots.len() - 1;
+        let mut index = self.home(key) & mask;
+        while !self.slots[index].key.is_free() {
+            if self.slots[index].key.is(key) {
+                return self.slots[index].value;
+            }
+            index = (index + 1) & mask;
+        }
+        self.slots[index] = Slot { key, value: fresh };
+        self.grow_when_full();
+        fresh
+    }
+
+    /// Notes that a slot was taken.
+    #[inline(always)]
+    fn grow_when_full(&mut self) {
+        self.used += 1;
+        if self.used * 8 > self.slots.len() * FULL_EIGHTHS {
+            self.resize(self.slots.len() * 2);
         }
     }
 
@@ -304,7 +328,7 @@ impl<K: InlineKey> InlineTable<K> {
     /// Visits every key, padded behind, and its count.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(K, u64)) {
         for slot in self.slots.iter().filter(|slot| !slot.key.is_free()) {
-            visit(slot.key.to_padded_behind(), slot.count);
+            visit(slot.key.to_padded_behind(), slot.value);
         }
     }
 

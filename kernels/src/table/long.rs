@@ -1,21 +1,23 @@
-//! Counts of keys of any length, their bytes in an arena.
+//! Keys of any length, their bytes in an arena, and a number beside each.
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Place;
 
 use super::Secret;
 use crate::Limits;
 
-/// One key: where its bytes are, and what was counted.
+/// One key: where its bytes are, and its number.
 #[derive(Clone, Copy)]
 struct Entry {
     hash: u64,
     start: usize,
     length: usize,
-    count: u64,
+    value: u64,
 }
 
-/// An open-addressing table of places in a list of entries.
+/// A hash table of places in a list of entries.
 pub(crate) struct LongTable {
-    /// An entry's place plus one; zero marks a free slot.
-    slots: Vec<u32>,
+    places: HashTable<u32>,
     entries: Vec<Entry>,
     arena: Vec<u8>,
     multipliers: [u64; 4],
@@ -24,7 +26,7 @@ pub(crate) struct LongTable {
 impl LongTable {
     pub(crate) fn new(limits: &Limits, secret: Secret) -> Self {
         Self {
-            slots: vec![0; limits.table_slots.next_power_of_two().max(2)],
+            places: HashTable::new(),
             entries: Vec::new(),
             arena: Vec::new(),
             multipliers: secret.masked(limits.hash_mask),
@@ -33,51 +35,39 @@ impl LongTable {
 
     /// Adds `count` to a key, which is copied to the arena when it is new.
     pub(crate) fn add(&mut self, key: &[u8], count: u64) {
+        *self.value_of(key, 0) += count;
+    }
+
+    /// The number of a key: `fresh` when it is new.
+    pub(crate) fn value_of(&mut self, key: &[u8], fresh: u64) -> &mut u64 {
         let hash = self.hash(key);
-        let mask = self.slots.len() - 1;
-        let mut index = (hash >> 32) as usize & mask;
-        loop {
-            let place = self.slots[index];
-            if place == 0 {
-                return self.insert(index, key, hash, count);
+        let Self {
+            places,
+            entries,
+            arena,
+            ..
+        } = self;
+        let is_there = |&place: &u32| {
+            let entry = &entries[place as usize];
+            entry.hash == hash && arena[entry.start..][..entry.length] == *key
+        };
+        let hash_of = |&place: &u32| entries[place as usize].hash;
+        let place = match places.entry(hash, is_there, hash_of) {
+            Place::Occupied(place) => *place.get(),
+            Place::Vacant(vacant) => {
+                let place = u32::try_from(entries.len()).expect("flushed long before 2^32 keys");
+                vacant.insert(place);
+                entries.push(Entry {
+                    hash,
+                    start: arena.len(),
+                    length: key.len(),
+                    value: fresh,
+                });
+                arena.extend_from_slice(key);
+                place
             }
-            let entry = &mut self.entries[place as usize - 1];
-            if entry.hash == hash && self.arena[entry.start..][..entry.length] == *key {
-                entry.count += count;
-                return;
-            }
-            index = (index + 1) & mask;
-        }
-    }
-
-    fn insert(&mut self, index: usize, key: &[u8], hash: u64, count: u64) {
-        let start = self.arena.len();
-        self.arena.extend_from_slice(key);
-        self.entries.push(Entry {
-            hash,
-            start,
-            length: key.len(),
-            count,
-        });
-        self.slots[index] =
-            u32::try_from(self.entries.len()).expect("flushed long before 2^32 keys");
-        if self.entries.len() * 4 > self.slots.len() * 3 {
-            self.grow();
-        }
-    }
-
-    #[cold]
-    fn grow(&mut self) {
-        let mask = self.slots.len() * 2 - 1;
-        self.slots.clear();
-        self.slots.resize(mask + 1, 0);
-        for (place, entry) in self.entries.iter().enumerate() {
-            let mut index = (entry.hash >> 32) as usize & mask;
-            while self.slots[index] != 0 {
-                index = (index + 1) & mask;
-            }
-            self.slots[index] = place as u32 + 1;
-        }
+        };
+        &mut entries[place as usize].value
     }
 
     /// A keyed hash: 16 bytes a step, each folded from a 128-bit product.
@@ -100,9 +90,9 @@ impl LongTable {
         self.entries.len()
     }
 
-    /// How many bytes of memory the keys and slots take.
+    /// How many bytes of memory the table and the keys take.
     pub(crate) fn bytes(&self) -> usize {
-        self.slots.len() * size_of::<u32>()
+        self.places.allocation_size()
             + self.entries.capacity() * size_of::<Entry>()
             + self.arena.capacity()
     }
@@ -110,16 +100,16 @@ impl LongTable {
     /// Forgets every key, and keeps the memory.
     pub(crate) fn clear(&mut self) {
         if !self.entries.is_empty() {
-            self.slots.fill(0);
+            self.places.clear();
             self.entries.clear();
             self.arena.clear();
         }
     }
 
-    /// Visits every key and its count, in the order of their first appearance.
+    /// Visits every key and its number, in the order of their first appearance.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&[u8], u64)) {
         for entry in &self.entries {
-            visit(&self.arena[entry.start..][..entry.length], entry.count);
+            visit(&self.arena[entry.start..][..entry.length], entry.value);
         }
     }
 }

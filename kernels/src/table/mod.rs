@@ -1,10 +1,13 @@
 //! The key table: one probe by key bytes, in three classes of key length.
 //!
 //! ```text
-//! 1..=8 bytes   InlineTable<u64>       slot = key u64   | count u64
-//! 9..=16 bytes  InlineTable<[u64; 2]>  slot = key 2×u64 | count u64
-//! the others    LongTable              slot = hash, length, place in an arena | count u64
+//! 1..=8 bytes   InlineTable<u64>       slot = key u64   | number u64
+//! 9..=16 bytes  InlineTable<[u64; 2]>  slot = key 2×u64 | number u64
+//! the others    LongTable              slot = hash, length, place in an arena | number u64
 //! ```
+//!
+//! The number is a count in `CountTable`, and a dense group id in [`KeyTable`], beside which
+//! accumulators stand as columns.
 //!
 //! A key that holds a NUL byte is *long* whatever its length: the inline forms are padded with
 //! zeros, and so stay unambiguous.
@@ -16,12 +19,14 @@
 mod count_table;
 mod inline;
 pub(crate) mod int;
+mod key_table;
 mod long;
 mod secret;
 
 pub(crate) use count_table::CountTable;
 pub(crate) use inline::InlineKey;
 use inline::InlineTable;
+pub use key_table::KeyTable;
 use long::LongTable;
 pub use secret::Secret;
 

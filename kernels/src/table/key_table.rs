@@ -1,0 +1,241 @@
+//! The key table with a dense group id: the first key is 0, the next new one 1, and so on.
+//!
+//! ```text
+//! keys   to be or not to be     ids  0 1 2 3 0 1     accumulators  [x0 x1 x2 x3] …, a column each
+//! ```
+
+use super::{InlineKey, InlineTable, LongTable, Secret};
+use crate::Limits;
+use crate::groups::{KeyClass, class_of};
+use crate::stage::tokenize::{InputError, Records};
+
+/// How many keys are classed, and their slots asked for, before the first is looked up.
+const AHEAD: usize = 64;
+
+/// Numbers keys in the order of their first coming, so that what is kept of each key can be columns.
+///
+/// # Examples
+///
+/// ```
+/// use keymill_kernels::stage::tokenize::Records;
+/// use keymill_kernels::{KeyTable, Limits, Secret};
+///
+/// let mut table = KeyTable::new(&Limits::DEFAULT, Secret::random());
+/// let mut ids = Vec::new();
+/// table.intern(b"tobeornottobe", Records::from_u32(&[0, 2, 4, 6, 9, 11, 13])?, &mut ids)?;
+/// assert_eq!(ids, [0, 1, 2, 3, 0, 1]);
+/// assert_eq!((table.size(), table.emit(3)), (4, &b"not"[..]));
+///
+/// // An accumulator is a column with a place for each id.
+/// let mut counts = vec![0; table.size()];
+/// ids.iter().for_each(|&id| counts[id as usize] += 1);
+/// assert_eq!(counts, [2, 2, 1, 1]);
+/// # Ok::<(), keymill_kernels::stage::tokenize::InputError>(())
+/// ```
+pub struct KeyTable {
+    short: InlineTable<u64>,
+    mid: InlineTable<[u64; 2]>,
+    long: LongTable,
+    /// The id of the empty key.
+    empty: Option<u32>,
+    /// The keys, end to end in the order of their ids.
+    keys: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+impl KeyTable {
+    /// Makes a table without keys.
+    #[must_use]
+    pub fn new(limits: &Limits, secret: Secret) -> Self {
+        Self {
+            short: InlineTable::new(limits, secret),
+            mid: InlineTable::new(limits, secret),
+            long: LongTable::new(limits, secret),
+            empty: None,
+            keys: Vec::new(),
+            ends: Vec::new(),
+        }
+    }
+
+    /// Appends the id of every record of a text to `ids`.
+    ///
+    /// # Errors
+    ///
+    /// [`InputError::OffsetsBeyondText`] when a record ends behind the text; nothing is changed.
+    ///
+    /// # Panics
+    ///
+    /// When there are more than 2^32 keys.
+    pub fn intern(
+        &mut self,
+        text: &[u8],
+        records: Records<'_>,
+        ids: &mut Vec<u32>,
+    ) -> Result<(), InputError> {
+        records.check(text)?;
+        ids.reserve(records.len());
+        let mut keys: [&[u8]; AHEAD] = [b""; AHEAD];
+        let mut classes = [KeyClass::Empty; AHEAD];
+        for first in (0..records.len()).step_by(AHEAD) {
+            let number = AHEAD.min(records.len() - first);
+            for i in 0..number {
+                keys[i] = &text[records.range(first + i)];
+                classes[i] = class_of(keys[i]);
+                self.ask_for(classes[i]);
+            }
+            for (key, &class) in keys.iter().zip(&classes[..number]) {
+                ids.push(self.id_of(key, class));
+            }
+        }
+        Ok(())
+    }
+
+    /// The id of one key.
+    ///
+    /// # Panics
+    ///
+    /// When there are more than 2^32 keys.
+    pub fn intern_one(&mut self, key: &[u8]) -> u32 {
+        self.id_of(key, class_of(key))
+    }
+
+    fn ask_for(&self, class: KeyClass) {
+        match class {
+            KeyClass::Short(key) => self.short.ask_for(key.to_padded_before()),
+            KeyClass::Mid(key) => self.mid.ask_for(key.to_padded_before()),
+            KeyClass::Empty | KeyClass::Long => {}
+        }
+    }
+
+    #[inline(always)]
+    fn id_of(&mut self, key: &[u8], class: KeyClass) -> u32 {
+        let fresh = u32::try_from(self.ends.len()).expect("at most 2^32 keys");
+        let id = match class {
+            KeyClass::Empty => *self.empty.get_or_insert(fresh),
+            KeyClass::Short(key) => {
+                self.short
+                    .value_of(key.to_padded_before(), u64::from(fresh)) as u32
+            }
+            KeyClass::Mid(key) => {
+                self.mid.value_of(key.to_padded_before(), u64::from(fresh)) as u32
+            }
+            KeyClass::Long => *self.long.value_of(key, u64::from(fresh)) as u32,
+        };
+        if id == fresh {
+            self.keys.extend_from_slice(key);
+            self.ends.push(self.keys.len());
+        }
+        id
+    }
+
+    /// How many keys there are: ids are below this.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The key of an id.
+    ///
+    /// # Panics
+    ///
+    /// When no key has it.
+    #[must_use]
+    pub fn emit(&self, id: u32) -> &[u8] {
+        let id = id as usize;
+        let start = id.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.keys[start..self.ends[id]]
+    }
+
+    /// All keys end to end, in the order of their ids, and where each ends: a column of bytes.
+    #[must_use]
+    pub fn emit_all(&self) -> (&[u8], &[usize]) {
+        (&self.keys, &self.ends)
+    }
+
+    /// How many bytes of memory the table holds.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let columns = self.keys.capacity() + self.ends.capacity() * size_of::<usize>();
+        self.short.bytes() + self.mid.bytes() + self.long.bytes() + columns
+    }
+
+    /// Forgets every key, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.short.clear();
+        self.mid.clear();
+        self.long.clear();
+        self.empty = None;
+        self.keys.clear();
+        self.ends.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    /// Keys of every class and length, with NULs, each several times.
+    fn keys() -> Vec<Vec<u8>> {
+        let length = if cfg!(miri) { 20 } else { 40 };
+        let texts = (0..length).flat_map(|length| {
+            let text = |byte: u8| (0..length as u8).map(|i| byte ^ i).collect::<Vec<u8>>();
+            [text(b'a'), text(b'k'), text(0)]
+        });
+        let numbers =
+            (0..if cfg!(miri) { 30u32 } else { 3000 }).map(|i| format!("{i}").into_bytes());
+        let once: Vec<Vec<u8>> = texts.chain(numbers).collect();
+        let again = once.iter().step_by(3).cloned();
+        once.iter()
+            .cloned()
+            .chain(again)
+            .chain(once.iter().rev().cloned())
+            .collect()
+    }
+
+    #[test]
+    fn ids_are_dense_and_in_the_order_of_first_coming() {
+        let keys = keys();
+        let mut expected: HashMap<&[u8], u32> = HashMap::new();
+        let text = keys.concat();
+        let ends = keys.iter().scan(0, |end, key| {
+            *end += key.len() as u32;
+            Some(*end)
+        });
+        let offsets: Vec<u32> = core::iter::once(0).chain(ends).collect();
+        let limits = [Limits::DEFAULT, Limits::TINY];
+        for limits in limits.into_iter().flat_map(|l| [l, l.all_colliding()]) {
+            let mut table = KeyTable::new(&limits, Secret::from_seed(3));
+            for _ in 0..2 {
+                let mut ids = Vec::new();
+                let records = Records::from_u32(&offsets).unwrap();
+                table.intern(&text, records, &mut ids).unwrap();
+                expected.clear();
+                for (key, id) in keys.iter().zip(ids) {
+                    let fresh = expected.len() as u32;
+                    assert_eq!(id, *expected.entry(key).or_insert(fresh));
+                    assert_eq!(table.emit(id), &key[..]);
+                    assert_eq!(table.intern_one(key), id);
+                }
+                assert_eq!(table.size(), expected.len());
+                let (bytes, ends) = table.emit_all();
+                assert_eq!(
+                    (bytes.len(), ends.len()),
+                    (*ends.last().unwrap(), table.size())
+                );
+                table.clear();
+                assert_eq!(table.size(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn records_beyond_the_text_change_nothing() {
+        let mut table = KeyTable::new(&Limits::TINY, Secret::from_seed(3));
+        let mut ids = Vec::new();
+        let beyond = table.intern(b"abc", Records::from_u32(&[0, 2, 9]).unwrap(), &mut ids);
+        assert!(beyond.is_err() && ids.is_empty() && table.size() == 0);
+    }
+}

@@ -1,7 +1,6 @@
 //! The engine: what a program makes once, and starts its jobs from.
 #![forbid(unsafe_code)]
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use arrow_array::RecordBatch;
 
 use crate::driver::Pool;
 use crate::job::{Input, TextJob};
+use crate::resources::random_seed;
 use crate::source::{Columns, FileSource, IntoPaths, MemorySource, ReaderSource, Source};
 use crate::{Cancel, Error, ErrorKind, Level, Limits, MemoryBudget, Resources, Result};
 
@@ -261,11 +261,6 @@ impl EngineBuilder {
             pool: Pool::new(threads),
         })))
     }
-}
-
-/// A seed that nobody can foresee, from the standard library's own.
-fn random_seed() -> u64 {
-    RandomState::new().build_hasher().finish()
 }
 
 fn choose_level(asked: Option<Level>) -> Result<Level> {

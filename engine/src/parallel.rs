@@ -1,6 +1,8 @@
 //! Work shared among the threads of the pool that the caller is in; there is no pool of our own.
 
-use crate::Result;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::{Error, Result};
 
 /// Hands `items` to workers one by one, in order; every worker has a state, which it returns.
 ///
@@ -9,7 +11,7 @@ use crate::Result;
 ///
 /// # Errors
 ///
-/// What `step` returns.
+/// What `step` returns, and [`crate::ErrorKind::Internal`] when it panics.
 pub(crate) fn work<T: Send, S: Send>(
     threads: usize,
     items: Vec<T>,
@@ -17,16 +19,28 @@ pub(crate) fn work<T: Send, S: Send>(
     step: impl Fn(&mut S, T) -> Result<()> + Sync,
 ) -> Result<Vec<S>> {
     let workers = available(threads).min(items.len());
-    #[cfg(feature = "parallel")]
-    if workers > 1 {
-        return pool::work(workers, items, start, step);
-    }
-    let _ = workers;
-    let mut state = start();
-    for item in items {
-        step(&mut state, item)?;
-    }
-    Ok(vec![state])
+    caught(|| {
+        #[cfg(feature = "parallel")]
+        if workers > 1 {
+            return pool::work(workers, items, start, step);
+        }
+        let _ = workers;
+        let mut state = start();
+        for item in items {
+            step(&mut state, item)?;
+        }
+        Ok(vec![state])
+    })
+}
+
+/// Makes a panic an error; whatever the work has touched must not be looked at again.
+///
+/// # Errors
+///
+/// What `work` returns, and [`crate::ErrorKind::Internal`] for a panic.
+pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let result = catch_unwind(AssertUnwindSafe(work));
+    result.unwrap_or_else(|panic| Err(Error::panicked(&*panic)))
 }
 
 /// Applies `run` to every item, and keeps their order.
@@ -162,6 +176,21 @@ mod tests {
             map(4, (0..1000).collect(), |i: u64| Ok(i * i)).unwrap(),
             squares
         );
+    }
+
+    #[test]
+    fn a_panic_is_an_error() {
+        for threads in [1, 3] {
+            let failed = in_pool(threads, || {
+                map(threads, (0..1000).collect(), |i: u64| {
+                    assert!(i != 77, "planted");
+                    Ok(())
+                })
+            });
+            let error = failed.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Internal);
+            assert!(error.to_string().contains("planted"), "{error}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What an operator may use: threads, memory, a spill folder, and a way to be stopped.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -23,13 +24,14 @@ pub struct Resources {
     pub cancel: Cancel,
     /// Sizes; nothing but tests changes them.
     pub limits: Limits,
-    /// The seed of the contract hash, and of the tables' secrets.
+    /// The seed of the contract hash, and of the tables' secrets. Operators can be merged that
+    /// share it, as those do that are made with clones of the same resources.
     pub seed: u64,
 }
 
 impl Default for Resources {
-    /// One thread of the best level, 1 GiB, and the system's temporary folder; the engine's own
-    /// default is to look at the machine.
+    /// One thread of the best level, 1 GiB, the system's temporary folder, and a seed that nobody
+    /// can foresee; the engine's own default is to look at the machine.
     fn default() -> Self {
         Self {
             level: Level::best(),
@@ -38,9 +40,14 @@ impl Default for Resources {
             spill_dir: None,
             cancel: Cancel::default(),
             limits: Limits::DEFAULT,
-            seed: 0,
+            seed: random_seed(),
         }
     }
+}
+
+/// A seed that nobody can foresee, from the standard library's own.
+pub(crate) fn random_seed() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// A flag that stops a job; clones share it.

@@ -1,7 +1,6 @@
 //! The workers of one job.
 #![forbid(unsafe_code)]
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
 use super::board::Board;
@@ -11,8 +10,9 @@ use super::worker::Worker;
 use crate::chunk::Boundary;
 use crate::job::Progress;
 use crate::operator::CountOperator;
+use crate::parallel::caught;
 use crate::source::{Columns, Source, Split};
-use crate::{Error, Resources, Result, TokenRule};
+use crate::{Resources, Result, TokenRule};
 
 /// Input below so many chunks is one thread's work: starting others takes longer.
 const CHUNKS_WORTH_A_THREAD: u64 = 4;
@@ -101,8 +101,7 @@ impl<'a> Crew<'a> {
                 Ok((index, operator, tally))
             };
             // After a panic nothing of the worker is looked at again.
-            let result = catch_unwind(AssertUnwindSafe(one));
-            match result.unwrap_or_else(|panic| Err(Error::panicked(&*panic))) {
+            match caught(one) {
                 Ok(counted) => gathered
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)

@@ -45,10 +45,15 @@ pub(crate) fn run(job: CountJob, order: Order, limits: BatchLimits) -> Result<Co
         Input::Columns(columns) => crew.count_columns(columns, engine.pool())?,
     };
     let merging = Instant::now();
+    tally.merge_bytes = operators.iter().map(|one| one.size() as u64).sum();
     let (batches, counted) = engine.pool().install(|| {
         let mut operator = CountOperator::merge_all(operators)?;
         tally.merge_time = merging.elapsed();
+        tally.merged_bytes = operator.size() as u64;
+        tally.merged_groups = operator.groups_at_most() as u64;
+        let draining = Instant::now();
         let batches = operator.drain(Drain::All, order, limits)?;
+        tally.drain_time = draining.elapsed();
         Ok::<_, Error>((batches, operator.metrics()))
     })?;
     Ok(CountStream::new(StreamParts {

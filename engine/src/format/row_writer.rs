@@ -18,6 +18,7 @@ use super::column::{self, Column};
 use super::lines::Lines;
 use super::{BatchWriter, sink_error};
 use crate::Result;
+use crate::parallel::caught;
 
 /// Rows that one thread takes at a time.
 const PIECE_ROWS: usize = 16 << 10;
@@ -84,7 +85,7 @@ impl<F: RowFormat, W: Write + Send> RowWriter<F, W> {
                     .iter()
                     .try_for_each(|lines| out.write_all(lines.as_bytes()))
             },
-            || format_all(format, waiting, &mut made),
+            || caught(|| format_all(format, waiting, &mut made)),
         );
         written.map_err(sink_error)?;
         formatted?;

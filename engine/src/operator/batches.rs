@@ -28,6 +28,8 @@ pub struct Batches {
     seen: Dealt,
     /// What `seen.tokens` must be once everything was seen.
     tokens: Option<u64>,
+    /// Bytes that had been spilled when the first batch was still to be made.
+    spilled_before: u64,
     /// Workers of the wave before, with their memory.
     idle: Vec<Worker>,
     failed: bool,
@@ -64,6 +66,7 @@ impl fmt::Debug for Batches {
 impl Batches {
     pub(super) fn new(setting: Setting, source: Source, limits: BatchLimits) -> Self {
         Self {
+            spilled_before: setting.space.written(),
             setting,
             source,
             limits,
@@ -125,6 +128,11 @@ impl Batches {
     #[must_use]
     pub fn groups(&self) -> u64 {
         self.seen.groups
+    }
+
+    /// How many bytes were spilled to make the batches up to now.
+    pub(crate) fn spilled_bytes(&self) -> u64 {
+        self.setting.space.written() - self.spilled_before
     }
 
     /// Makes the next few batches; none are left when it leaves `ready` empty.

@@ -273,6 +273,11 @@ impl CountOperator {
         self.counter.bytes() + self.partitions.bytes()
     }
 
+    /// How many groups it holds; a key that is in several places is several groups.
+    pub(crate) fn groups_at_most(&self) -> usize {
+        self.counter.len() + self.partitions.groups()
+    }
+
     /// Moves all groups to disk, and answers how many bytes were written.
     ///
     /// # Errors

@@ -10,6 +10,9 @@ use super::reduce::{Reducer, Setting};
 use crate::order::{By, Dealer, Dealt, Range, Splitters, Top, range_count};
 use crate::{Result, parallel};
 
+/// Groups of the sample for each range.
+const SAMPLED: usize = 8;
+
 /// One worker of an ordered drain.
 struct Worker<'a> {
     reducer: Reducer,
@@ -62,24 +65,28 @@ pub(super) fn drain_changes(
     by: By,
     limits: BatchLimits,
 ) -> Result<(Batches, Vec<Part>)> {
-    let splitters = Splitters::none(by);
-    let numbered: Vec<(usize, Part)> = parts.into_iter().enumerate().collect();
+    let (news, mut kept, splitters) = split_changes(&setting, parts, by)?;
     let workers = parallel::work(
         setting.resources.threads,
-        numbered,
+        news,
         || (Worker::new(&setting, by, &splitters), Vec::new()),
-        |(Worker { reducer, dealer }, kept), (number, part)| {
-            let part = reducer.reduce_changed(part, |groups| dealer.deal(groups))?;
+        |(Worker { reducer, dealer }, kept), news| {
+            match news {
+                News::Changed(groups) => dealer.deal(&groups)?,
+                News::Part(number, part) => {
+                    let part = reducer.reduce_changed(part, |groups| dealer.deal(groups))?;
+                    kept.push((number, part));
+                }
+            }
             dealer.reuse(reducer.take_spare());
-            kept.push((number, part));
             Ok(())
         },
     )?;
-    let (dealers, kept): (Vec<_>, Vec<_>) = workers
-        .into_iter()
-        .map(|(worker, kept)| (worker.dealer, kept))
-        .unzip();
-    let mut kept: Vec<(usize, Part)> = kept.into_iter().flatten().collect();
+    let mut dealers = Vec::new();
+    for (worker, more) in workers {
+        dealers.push(worker.dealer);
+        kept.extend(more);
+    }
     kept.sort_unstable_by_key(|(number, _)| *number);
     let kept = kept.into_iter().map(|(_, part)| part).collect();
     Ok((dealt(setting.clone(), by, dealers, limits), kept))
@@ -142,12 +149,51 @@ fn split_order(setting: &Setting, mut items: Vec<Item>, by: By) -> Result<(Vec<I
         return Ok((items, Splitters::none(by)));
     }
     items.reverse();
-    let sample = take_sample(setting, &mut items, ranges * 8)?;
+    let sample = take_sample(setting, &mut items, ranges * SAMPLED)?;
     let splitters = Splitters::choose(by, &sample, ranges)?;
     let budget = &setting.resources.memory;
     let sampled = sample.into_iter();
     items.extend(sampled.map(|groups| Item::reduced(groups, budget)));
     Ok((items, splitters))
+}
+
+/// Where changed groups come from.
+enum News {
+    /// A partition, of this number.
+    Part(usize, Part),
+    /// Groups that were reduced for the sample.
+    Changed(Groups),
+}
+
+/// What [`split_changes`] leaves: the work, the partitions that are done, and where to cut.
+type SplitChanges = (Vec<News>, Vec<(usize, Part)>, Splitters);
+
+/// Chooses where to cut the order of changed groups, from the first partitions.
+fn split_changes(setting: &Setting, parts: Vec<Part>, by: By) -> Result<SplitChanges> {
+    let groups = parts.iter().map(|part| part.fresh.groups()).sum();
+    let bytes = parts.iter().map(|part| part.fresh.loaded_bytes()).sum();
+    let ranges = range_count(groups, bytes, &setting.resources);
+    let mut parts = parts.into_iter().enumerate();
+    let (mut sample, mut kept, mut sampled) = (Vec::new(), Vec::new(), 0);
+    let mut reducer = Reducer::new(setting);
+    while ranges > 1 && sampled < ranges * SAMPLED {
+        let Some((number, part)) = parts.next() else {
+            break;
+        };
+        let part = reducer.reduce_changed(part, |changed| {
+            sampled += changed.len();
+            sample.push(changed.clone());
+            Ok(())
+        })?;
+        kept.push((number, part));
+    }
+    let splitters = match ranges {
+        1 => Splitters::none(by),
+        _ => Splitters::choose(by, &sample, ranges)?,
+    };
+    let sample = sample.into_iter().map(News::Changed);
+    let parts = parts.map(|(number, part)| News::Part(number, part));
+    Ok((sample.chain(parts).collect(), kept, splitters))
 }
 
 /// Reduces items from the back until they have so many groups.

@@ -126,6 +126,16 @@ impl Partitions {
         self.bytes
     }
 
+    /// How many groups there are at most: a key may be there more than once.
+    pub(super) fn groups(&self) -> usize {
+        let open: usize = self.open.iter().map(Groups::len).sum();
+        let parts = self.parts.iter();
+        let closed: usize = parts
+            .map(|part| part.totals.groups() + part.fresh.groups())
+            .sum();
+        open + closed
+    }
+
     /// Moves a counter's groups to `count` partitions, in pieces of about `piece` bytes.
     pub(super) fn take_from(&mut self, counter: &mut Counter, count: usize, piece: usize) {
         if self.parts.is_empty() {

@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use keymill::Order;
-use keymill_bench::{count_by_engine, engine, job_bytes, rival};
+use keymill_bench::{count_by_engine, engine, job_bytes, read_all, rival};
 
 fn near_unique(criterion: &mut Criterion) {
     let set = keymill_datasets::find("unique").expect("the data set is in the registry");
@@ -26,6 +26,13 @@ fn near_unique(criterion: &mut Criterion) {
     }
     group.bench_function("hashbrown-foldhash/unordered", |bencher| {
         bencher.iter(|| rival::<foldhash::fast::RandomState>(black_box(text)));
+    });
+    assert_eq!(rival::<rapidhash::fast::RandomState>(text), expected);
+    group.bench_function("hashbrown-rapidhash/unordered", |bencher| {
+        bencher.iter(|| rival::<rapidhash::fast::RandomState>(black_box(text)));
+    });
+    group.bench_function("read-memory/unordered", |bencher| {
+        bencher.iter(|| read_all(black_box(text)));
     });
     group.finish();
 }

@@ -1,5 +1,6 @@
 //! What the fused count costs at every level, by the shape of its keys: the tables are warm and the
-//! text is small, so this is the cost of the instructions and of the second cache.
+//! text is small, so this is the cost of the instructions and of the second cache. A hashbrown loop
+//! is the rival.
 #![forbid(unsafe_code)]
 
 use std::hint::black_box;
@@ -38,6 +39,12 @@ fn count(criterion: &mut Criterion) {
             });
             group.finish();
         }
+        let mut group = criterion.benchmark_group("stage/count/hashbrown-foldhash");
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| rival::<foldhash::fast::RandomState>(black_box(&text)));
+        });
+        group.finish();
     }
 }
 

@@ -1,9 +1,11 @@
-//! What it costs to find lines, and the last place to cut a block; `split` on LF is the rival.
+//! What it costs to find lines, and the last place to cut a block; `split` on LF is the rival, and
+//! the plain read of the text the roof.
 #![forbid(unsafe_code)]
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use keymill_bench::read_all;
 use keymill_kernels::stage::frame::{Framer, last_boundary};
 use keymill_kernels::stage::tokenize::Span;
 use keymill_kernels::{Level, Limits, TokenRule, oracle};
@@ -40,6 +42,9 @@ fn frame(criterion: &mut Criterion) {
     group.throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function("split_inclusive/visits", |bencher| {
         bencher.iter(|| split_lines(black_box(&text), &mut records));
+    });
+    group.bench_function("read/visits", |bencher| {
+        bencher.iter(|| read_all(black_box(&text)));
     });
     for level in Level::available() {
         let mut framer = Framer::new(level, &Limits::DEFAULT);

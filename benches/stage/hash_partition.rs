@@ -1,10 +1,11 @@
 //! The contract hash by class of key, and rows dealt out by it; a loop over single hashes is the
-//! rival.
+//! rival, and the plain read of the keys the roof.
 #![forbid(unsafe_code)]
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use keymill_bench::read_all;
 use keymill_kernels::contract_hash::{hash_bytes, hash_mid, hash_short, partition_of};
 use keymill_kernels::stage::hash_partition::{HashPartition, Partitioned};
 use keymill_kernels::{ContractSeed, Level, oracle};
@@ -33,7 +34,10 @@ fn hash_partition(criterion: &mut Criterion) {
     let (words, bytes, offsets) = words();
     let pairs: Vec<[u64; 2]> = words.iter().map(|&word| [!word, word]).collect();
     let mut group = criterion.benchmark_group("stage/hash_partition");
-    group.throughput(Throughput::Elements(ROWS as u64));
+    group.throughput(Throughput::ElementsAndBytes {
+        elements: ROWS as u64,
+        bytes: bytes.len() as u64,
+    });
 
     let mut hashes = vec![0; ROWS];
     let one_by_one = |hashes: &mut [u64]| {
@@ -56,6 +60,9 @@ fn hash_partition(criterion: &mut Criterion) {
             }
             rows
         });
+    });
+    group.bench_function("read/bytes", |bencher| {
+        bencher.iter(|| read_all(black_box(&bytes)));
     });
     for level in Level::available() {
         hash_short(level, SEED, &words, &mut hashes);

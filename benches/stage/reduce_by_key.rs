@@ -32,7 +32,10 @@ fn assert_answer(reducer: &mut ReduceByKey<u64, Sum>, rows: &Rows) {
 }
 
 fn bench_rows(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, rows: &Rows) {
-    group.throughput(Throughput::Elements(rows.keys.len() as u64));
+    group.throughput(Throughput::ElementsAndBytes {
+        elements: rows.keys.len() as u64,
+        bytes: 16 * rows.keys.len() as u64,
+    });
     group.bench_function(format!("read/{name}"), |bencher| {
         bencher.iter(|| read(black_box(rows)));
     });
@@ -60,6 +63,10 @@ fn bench_rows(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, rows: &Rows)
     let (level, secret) = (Level::best(), Secret::random());
     let mut all: ReduceByKey<u64, (Count, Sum, Min, Max)> =
         ReduceByKey::new(level, Limits::DEFAULT, secret);
+    assert_eq!(
+        with_keymill(&mut all, rows),
+        rows.rival::<foldhash::fast::RandomState>().len()
+    );
     group.bench_function(format!("{level}-count-sum-min-max/{name}"), |bencher| {
         bencher.iter(|| with_keymill(&mut all, black_box(rows)));
     });

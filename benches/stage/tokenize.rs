@@ -1,5 +1,5 @@
-//! What it costs to find tokens: every rule at the best level, white space at every level, records
-//! of a column, and `str::split_whitespace` as the rival.
+//! What it costs to find tokens: every rule at every level, records of a column, and
+//! `str::split_whitespace` as the rival; the plain read of the text is the roof.
 //!
 //! The text stays in the second cache, spans included: this is the cost of the instructions.
 #![forbid(unsafe_code)]
@@ -8,6 +8,7 @@ use core::num::NonZeroUsize;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use keymill_bench::read_all;
 use keymill_kernels::stage::tokenize::{Records, Span, Tokenizer};
 use keymill_kernels::{Level, Limits, TokenRule, oracle};
 
@@ -47,6 +48,12 @@ fn rival(criterion: &mut Criterion, data_name: &str) {
         bencher.iter(|| split_whitespace(black_box(&text), &mut spans));
     });
     group.finish();
+    let mut group = criterion.benchmark_group("stage/tokenize/read");
+    group.throughput(Throughput::Bytes(text.len() as u64));
+    group.bench_function(data_name, |bencher| {
+        bencher.iter(|| read_all(black_box(text.as_bytes())));
+    });
+    group.finish();
 }
 
 fn one(criterion: &mut Criterion, level: Level, rule: &TokenRule, text: &[u8], name: &str) {
@@ -63,7 +70,7 @@ fn one(criterion: &mut Criterion, level: Level, rule: &TokenRule, text: &[u8], n
     group.finish();
 }
 
-/// A column of strings of five bytes; a row is an element.
+/// A column of strings of five bytes.
 fn column(criterion: &mut Criterion, level: Level) {
     const ROWS: usize = 100_000;
     let text: Vec<u8> = (0..ROWS)
@@ -76,7 +83,7 @@ fn column(criterion: &mut Criterion, level: Level) {
     let done = tokenizer.tokenize(&text, Some(records), &mut spans);
     assert_eq!(done.expect("they lie in the text").tokens, ROWS);
     let mut group = criterion.benchmark_group(format!("stage/tokenize/{level}"));
-    group.throughput(Throughput::Elements(ROWS as u64));
+    group.throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function("records-5-bytes", |bencher| {
         bencher.iter(|| tokenizer.tokenize(&text, Some(black_box(records)), &mut spans));
     });

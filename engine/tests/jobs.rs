@@ -24,11 +24,16 @@ use keymill::{Limits, TextJob};
 /// Chunk sizes at which edges lie.
 const CHUNKS: [usize; 8] = [1, 2, 7, 63, 64, 65, 4096, 256 << 10];
 
-/// An engine that cuts its input into small pieces.
+/// An engine that cuts its input into small pieces; below the size of a page every other edge is
+/// the common path too, and all keys collide.
 fn engine(threads: usize, chunk_bytes: usize) -> Engine {
+    let limits = match chunk_bytes {
+        0..4096 => Limits::TINY.all_colliding(),
+        _ => Limits::DEFAULT,
+    };
     let limits = Limits {
         chunk_bytes,
-        ..Limits::DEFAULT
+        ..limits
     };
     Engine::builder()
         .threads(threads)

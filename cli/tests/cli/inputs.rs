@@ -127,7 +127,7 @@ fn token_rules_are_obeyed() {
         ("lines", "a b\r\na b\n", "a b\t2\n"),
         ("split:,", "a,b,,a\n", "a\t2\n\t1\nb\t1\n"),
         (r"split:\x2c", "a,b\n", "a\t1\nb\t1\n"),
-        ("field:2,,", "a,b\nc,b\nd\n", "b\t2\n"),
+        ("field:2,,", "a,b\nc,b\n", "b\t2\n"),
         (r"field:2,\t", "a\tb\n", "b\t1\n"),
     ] {
         let found = stdout_of(&["count", "--tokens", rule], input.as_bytes());
@@ -135,6 +135,23 @@ fn token_rules_are_obeyed() {
     }
     let lower = stdout_of(&["count", "--lowercase"], "Be bE ÉÉ éé".as_bytes());
     assert_eq!(text(&lower), "be\t2\néé\t2\n");
+}
+
+#[test]
+fn a_line_that_is_rejected_is_spoken_of() {
+    let arguments = ["count", "--tokens", "field:2,,"];
+    let output = run(&arguments, b"a,b\nc\nd\n");
+    assert_eq!(
+        (output.status.code(), &output.stdout[..]),
+        (Some(0), &b"b\t1\n"[..])
+    );
+    let message = text(&output.stderr);
+    assert_eq!(
+        message,
+        "keymill: 2 lines without the field that is counted\n"
+    );
+    let quiet = [&arguments[..], &["--quiet"]].concat();
+    assert_eq!(text(&stdout_of(&quiet, b"a,b\nc\nd\n")), "b\t1\n");
 }
 
 #[test]

@@ -44,6 +44,26 @@ fn threads_and_memory_change_nothing() {
 }
 
 #[test]
+fn binary_files_are_the_same_bytes_each_time() {
+    let folder = Folder::new();
+    let text = keymill_datasets::find("unique").unwrap().to_vec(2 << 20);
+    let file = folder.file("unique", text);
+    for format in ["parquet", "arrow"] {
+        let with = |threads| {
+            let arguments = ["count", "--format", format, "--threads", threads, &file];
+            stdout_of(&arguments, b"")
+        };
+        let first = with("1");
+        assert!(
+            ["1", "2", "2", "7"]
+                .iter()
+                .all(|threads| with(threads) == first),
+            "{format}"
+        );
+    }
+}
+
+#[test]
 fn levels_change_nothing() {
     let levels = stdout_of(&["devices"], b"");
     for name in SETS {

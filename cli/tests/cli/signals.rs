@@ -118,3 +118,46 @@ fn making_a_data_set_can_be_interrupted() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(folder.names(), [""; 0]);
 }
+
+/// What `nohup` and background jobs of a script ask for.
+#[test]
+fn a_signal_that_was_ignored_stays_ignored() {
+    for name in ["HUP", "INT"] {
+        let folder = Folder::new();
+        let output = folder.name("out");
+        let script = format!("trap '' {name}; exec \"$0\" count -o \"$1\"");
+        let mut child = Command::new("sh")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_keymill"), &output])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        wait_for_temporary(&folder.path(""));
+        signal(&child, name);
+        thread::sleep(Duration::from_millis(50));
+        stdin.write_all(b"to be to").unwrap();
+        drop(stdin);
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{name}");
+        assert_eq!(std::fs::read(&output).unwrap(), b"to\t2\nbe\t1\n");
+    }
+}
+
+#[test]
+fn a_file_that_may_not_grow_is_an_error() {
+    let folder = Folder::new();
+    let words: String = (0..100_000).map(|i| format!("{i} ")).collect();
+    let input = folder.file("input", words);
+    let output = folder.name("out");
+    let script = "ulimit -f 100; exec \"$0\" count -o \"$1\" \"$2\"";
+    let ended = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_keymill"), &output, &input])
+        .output()
+        .unwrap();
+    assert_eq!(ended.status.code(), Some(1));
+    let message = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(
+        message.contains(&output) && message.lines().count() == 1,
+        "{message}"
+    );
+    assert_eq!(names_in(&folder.path("")), ["input"]);
+}

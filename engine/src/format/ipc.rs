@@ -5,30 +5,45 @@ use std::io::Write;
 
 use arrow_array::RecordBatch;
 use arrow_ipc::writer::FileWriter;
-use arrow_schema::{ArrowError, Schema};
+use arrow_schema::{ArrowError, SchemaRef};
 
 use super::column::compact;
+use super::regroup::Regroup;
 use super::{BatchWriter, sink_error};
 use crate::{Error, ErrorKind, Result};
 
-/// Writes each batch as one of the file's.
-pub(super) struct IpcWriter<W: Write>(FileWriter<W>);
+/// Writes batches of the same number of rows, but for the last one and those of long keys.
+pub(super) struct IpcWriter<W: Write> {
+    file: FileWriter<W>,
+    regroup: Regroup,
+}
 
 impl<W: Write> IpcWriter<W> {
-    pub(super) fn new(schema: &Schema, out: W) -> Result<Self> {
-        FileWriter::try_new(out, schema).map(Self).map_err(failed)
+    pub(super) fn new(schema: &SchemaRef, out: W) -> Result<Self> {
+        Ok(Self {
+            file: FileWriter::try_new(out, schema).map_err(failed)?,
+            regroup: Regroup::new(schema),
+        })
     }
+}
+
+fn write<W: Write>(file: &mut FileWriter<W>, batch: &RecordBatch) -> Result<()> {
+    let batch = compact(batch).map_err(failed)?;
+    file.write(&batch).map_err(failed)
 }
 
 impl<W: Write> BatchWriter for IpcWriter<W> {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let batch = compact(batch).map_err(failed)?;
-        self.0.write(&batch).map_err(failed)
+        let Self { file, regroup } = self;
+        regroup.push(batch, |batch| write(file, &batch))
     }
 
     fn finish(&mut self) -> Result<()> {
-        self.0.finish().map_err(failed)?;
-        self.0.get_mut().flush().map_err(sink_error)
+        if let Some(batch) = self.regroup.finish()? {
+            write(&mut self.file, &batch)?;
+        }
+        self.file.finish().map_err(failed)?;
+        self.file.get_mut().flush().map_err(sink_error)
     }
 }
 

@@ -18,6 +18,8 @@ mod json;
 mod lines;
 #[cfg(feature = "parquet")]
 mod parquet;
+#[cfg(any(feature = "ipc", feature = "parquet"))]
+mod regroup;
 mod row_writer;
 #[cfg(feature = "table")]
 mod table;

@@ -10,6 +10,7 @@ use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
+use super::regroup::Regroup;
 use super::{BatchWriter, sink_error};
 use crate::{Error, ErrorKind, Result};
 
@@ -20,7 +21,10 @@ const GROUP_BYTES: usize = 8 << 20;
 const GROUP_ROWS: usize = 512 << 10;
 
 /// Writes row groups that are bounded in rows and bytes.
-pub(super) struct ParquetWriter<W: Write + Send>(ArrowWriter<W>);
+pub(super) struct ParquetWriter<W: Write + Send> {
+    file: ArrowWriter<W>,
+    regroup: Regroup,
+}
 
 impl<W: Write + Send> ParquetWriter<W> {
     pub(super) fn new(schema: &SchemaRef, out: W) -> Result<Self> {
@@ -28,24 +32,34 @@ impl<W: Write + Send> ParquetWriter<W> {
             .set_max_row_group_row_count(Some(GROUP_ROWS))
             .set_compression(Compression::SNAPPY)
             .build();
-        ArrowWriter::try_new(out, schema.clone(), Some(properties))
-            .map(Self)
-            .map_err(failed)
+        let file = ArrowWriter::try_new(out, schema.clone(), Some(properties));
+        Ok(Self {
+            file: file.map_err(failed)?,
+            regroup: Regroup::new(schema),
+        })
     }
+}
+
+fn write<W: Write + Send>(file: &mut ArrowWriter<W>, batch: &RecordBatch) -> Result<()> {
+    file.write(batch).map_err(failed)?;
+    if file.in_progress_size() >= GROUP_BYTES {
+        file.flush().map_err(failed)?;
+    }
+    Ok(())
 }
 
 impl<W: Write + Send> BatchWriter for ParquetWriter<W> {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.0.write(batch).map_err(failed)?;
-        if self.0.in_progress_size() >= GROUP_BYTES {
-            self.0.flush().map_err(failed)?;
-        }
-        Ok(())
+        let Self { file, regroup } = self;
+        regroup.push(batch, |batch| write(file, &batch))
     }
 
     fn finish(&mut self) -> Result<()> {
-        self.0.finish().map_err(failed)?;
-        self.0.inner_mut().flush().map_err(sink_error)
+        if let Some(batch) = self.regroup.finish()? {
+            write(&mut self.file, &batch)?;
+        }
+        self.file.finish().map_err(failed)?;
+        self.file.inner_mut().flush().map_err(sink_error)
     }
 }
 

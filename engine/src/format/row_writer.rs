@@ -44,6 +44,8 @@ pub(super) struct RowWriter<F, W> {
     format: F,
     out: W,
     waiting: Vec<Piece>,
+    /// Bytes of keys that wait.
+    waiting_bytes: usize,
     ready: Vec<Lines>,
     spare: Vec<Lines>,
 }
@@ -63,6 +65,7 @@ impl<F: RowFormat, W: Write + Send> RowWriter<F, W> {
             format,
             out,
             waiting: Vec::new(),
+            waiting_bytes: 0,
             ready: vec![heading],
             spare: Vec::new(),
         })
@@ -90,7 +93,11 @@ impl<F: RowFormat, W: Write + Send> RowWriter<F, W> {
         written.map_err(sink_error)?;
         formatted?;
         self.waiting.clear();
+        self.waiting_bytes = 0;
         self.spare.append(&mut self.ready);
+        // Text of giant keys is not kept for the next ones.
+        self.spare
+            .retain(|lines| lines.as_bytes().len() <= 8 * PIECE_BYTES);
         self.spare.iter_mut().for_each(Lines::clear);
         self.ready = made;
         Ok(())
@@ -101,13 +108,15 @@ impl<F: RowFormat, W: Write + Send> BatchWriter for RowWriter<F, W> {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let columns = column::columns(batch)?;
         let rows = batch.num_rows();
-        let step = rows_per_piece(&columns, rows);
+        let average = average_bytes(&columns, rows);
+        let step = (PIECE_BYTES / average).clamp(1, PIECE_ROWS);
         for start in (0..rows).step_by(step) {
             self.waiting.push(Piece {
                 batch: batch.clone(),
                 rows: start..rows.min(start + step),
             });
-            if self.waiting.len() == WAITING {
+            self.waiting_bytes += step * average;
+            if self.waiting.len() == WAITING || self.waiting_bytes > WAITING * PIECE_BYTES {
                 self.turn()?;
             }
         }
@@ -122,10 +131,10 @@ impl<F: RowFormat, W: Write + Send> BatchWriter for RowWriter<F, W> {
     }
 }
 
-fn rows_per_piece(columns: &[Column<'_>], rows: usize) -> usize {
+/// Bytes of a row, on average.
+fn average_bytes(columns: &[Column<'_>], rows: usize) -> usize {
     let bytes: usize = columns.iter().map(|column| text_bytes(column, rows)).sum();
-    let average = bytes / rows.max(1) + 1;
-    (PIECE_BYTES / average).clamp(1, PIECE_ROWS)
+    bytes / rows.max(1) + 1
 }
 
 fn text_bytes(column: &Column<'_>, rows: usize) -> usize {

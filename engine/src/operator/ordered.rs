@@ -199,11 +199,13 @@ fn split_changes(setting: &Setting, parts: Vec<Part>, by: By) -> Result<SplitCha
 /// Reduces items from the back until they have so many groups.
 fn take_sample(setting: &Setting, items: &mut Vec<Item>, wanted: usize) -> Result<Vec<Groups>> {
     let mut reducer = Reducer::new(setting);
-    let (mut sample, mut groups) = (Vec::new(), 0);
-    while groups < wanted {
+    let (mut sample, mut groups, mut bytes) = (Vec::new(), 0, 0);
+    // Keys may be so long that few of them fill the memory there is.
+    while groups < wanted && bytes < setting.resources.memory.limit() / 16 {
         let Some(item) = items.pop() else { break };
         item.reduce(&mut reducer, |reduced| {
             groups += reduced.len();
+            bytes += reduced.bytes();
             sample.push(std::mem::take(reduced));
             Ok(())
         })?;

@@ -100,7 +100,7 @@ impl Find {
         let matches = path
             .to_str()
             .filter(|text| text.contains(['*', '?', '[']))
-            .and_then(|text| glob::glob(text).ok());
+            .and_then(|text| glob::glob_with(text, LIKE_A_SHELL).ok());
         let before = found.len();
         for entry in matches.into_iter().flatten() {
             let entry = entry.map_err(|cause| {
@@ -108,9 +108,7 @@ impl Find {
                 cannot_open(&path, io::Error::from(cause))
             })?;
             let metadata = fs::metadata(&entry).map_err(|cause| cannot_open(&entry, cause))?;
-            if self.recursive || !metadata.is_dir() {
-                self.existing(&entry, &metadata, found)?;
-            }
+            self.existing(&entry, &metadata, found)?;
         }
         if found.len() == before {
             return Err(cannot_open(path, cause));
@@ -118,6 +116,13 @@ impl Find {
         Ok(())
     }
 }
+
+/// Hidden files are found by a pattern only that begins with the dot.
+const LIKE_A_SHELL: glob::MatchOptions = glob::MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: true,
+};
 
 /// All regular files in a folder and the folders in it; linked folders are not entered.
 fn folder(path: &Path, found: &mut Vec<Found>) -> Result<()> {

@@ -27,7 +27,7 @@ Examples:
   keymill count --tokens words --lowercase --top 20 book.txt
   keymill count --tokens 'split:\\t' --sort key -o cells.parquet table.tsv
   keymill count --memory 256MiB --spill-dir /var/tmp -o counts.tsv.new huge.txt.zst
-  keymill count --device cpu --level avx2 --threads 2 --memory 16MiB --format tsv FILE
+  keymill count --device cpu --level avx2 --threads 2 --memory 32MiB --format tsv FILE
 
 Token rules:
   whitespace         between Unicode white space (the default)
@@ -115,7 +115,7 @@ pub(crate) struct MachineArgs {
     #[arg(long, value_name = "N", value_parser = parse_threads)]
     pub(crate) threads: Option<usize>,
 
-    /// Memory for input, tables, sort and output (64M, 1GiB, bytes), from 16MiB on and 8MiB a thread; half of what there is if not given
+    /// Memory for input, tables, sort and output (64M, 1GiB, bytes), from 20MiB on and 10MiB a thread; half of what there is if not given
     #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
     pub(crate) memory: Option<usize>,
 

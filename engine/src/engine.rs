@@ -113,7 +113,8 @@ impl Engine {
         Resources {
             level: self.0.level,
             threads: self.0.threads,
-            memory: MemoryBudget::new(self.0.memory),
+            // A part is left for what allocators keep of what was given back to them.
+            memory: MemoryBudget::new(self.0.memory / 16 * 15),
             spill_dir: self.0.spill_dir.clone(),
             cancel: Cancel::default(),
             limits: self.0.limits,
@@ -201,7 +202,7 @@ impl EngineBuilder {
 
     /// Lets a job take so many bytes before it spills.
     ///
-    /// Less than 16 MiB counts as that, and there are not more threads than have 8 MiB each: with
+    /// Less than 20 MiB counts as that, and there are not more threads than have 10 MiB each: with
     /// less they would write and read ever smaller pieces, and count nothing.
     #[must_use]
     pub fn memory(mut self, bytes: usize) -> Self {
@@ -273,8 +274,8 @@ impl EngineBuilder {
 /// What a thread needs to work: tables, what it deals to partitions and ranges, and its output.
 fn least_worker_bytes(limits: &Limits) -> usize {
     const SLOT_BYTES: usize = 40;
-    const FRESH_TABLES: usize = 50;
-    (limits.table_slots * SLOT_BYTES * FRESH_TABLES).clamp(1, 8 << 20)
+    const FRESH_TABLES: usize = 64;
+    (limits.table_slots * SLOT_BYTES * FRESH_TABLES).clamp(1, 10 << 20)
 }
 
 fn choose_level(asked: Option<Level>) -> Result<Level> {

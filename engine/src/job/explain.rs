@@ -53,7 +53,7 @@ impl fmt::Display for Plan<'_> {
         writeln!(
             f,
             "memory      {}, then spill to {}",
-            bytes(resources.memory.limit()),
+            bytes(job.engine.memory()),
             resources
                 .spill_dir
                 .as_deref()

@@ -5,13 +5,15 @@ use keymill_kernels::Groups;
 use super::batches::{Batches, Source, batches_of};
 use super::drain::BatchLimits;
 use super::item::Item;
-use super::partitions::Part;
+use super::partitions::{Part, Pieces};
 use super::reduce::{Reducer, Setting};
 use crate::order::{By, Dealer, Dealt, Range, Splitters, Top, range_count};
 use crate::{Result, parallel};
 
 /// Groups of the sample for each range.
 const SAMPLED: usize = 8;
+/// Bytes of a key that the order may be cut by.
+const GIANT: usize = 1 << 10;
 
 /// One worker of an ordered drain.
 struct Worker<'a> {
@@ -150,10 +152,8 @@ fn split_order(setting: &Setting, mut items: Vec<Item>, by: By) -> Result<(Vec<I
     }
     items.reverse();
     let sample = take_sample(setting, &mut items, ranges * SAMPLED)?;
-    let splitters = Splitters::choose(by, &sample, ranges)?;
-    let budget = &setting.resources.memory;
-    let sampled = sample.into_iter();
-    items.extend(sampled.map(|groups| Item::reduced(groups, budget)));
+    let splitters = Splitters::choose(by, &sample.keys, ranges)?;
+    items.extend(sample.items);
     Ok((items, splitters))
 }
 
@@ -171,17 +171,19 @@ type SplitChanges = (Vec<News>, Vec<(usize, Part)>, Splitters);
 /// Chooses where to cut the order of changed groups, from the first partitions.
 fn split_changes(setting: &Setting, parts: Vec<Part>, by: By) -> Result<SplitChanges> {
     let groups = parts.iter().map(|part| part.fresh.groups()).sum();
-    let bytes = parts.iter().map(|part| part.fresh.loaded_bytes()).sum();
-    let ranges = range_count(groups, bytes, &setting.resources);
+    let whole = parts.iter().map(|part| part.fresh.loaded_bytes()).sum();
+    let ranges = range_count(groups, whole, &setting.resources);
     let mut parts = parts.into_iter().enumerate();
-    let (mut sample, mut kept, mut sampled) = (Vec::new(), Vec::new(), 0);
+    let (mut sample, mut kept, mut sampled, mut bytes) = (Vec::new(), Vec::new(), 0, 0);
+    let most_bytes = setting.resources.memory.limit() / 16;
     let mut reducer = Reducer::new(setting);
-    while ranges > 1 && sampled < ranges * SAMPLED {
+    while ranges > 1 && sampled < ranges * SAMPLED && bytes < most_bytes {
         let Some((number, part)) = parts.next() else {
             break;
         };
         let part = reducer.reduce_changed(part, |changed| {
             sampled += changed.len();
+            bytes += changed.bytes();
             sample.push(changed.clone());
             Ok(())
         })?;
@@ -196,20 +198,48 @@ fn split_changes(setting: &Setting, parts: Vec<Part>, by: By) -> Result<SplitCha
     Ok((sample.chain(parts).collect(), kept, splitters))
 }
 
+/// Groups by which the order is cut, and the items that they are of, reduced.
+struct Sample {
+    keys: Vec<Groups>,
+    items: Vec<Item>,
+}
+
 /// Reduces items from the back until they have so many groups.
-fn take_sample(setting: &Setting, items: &mut Vec<Item>, wanted: usize) -> Result<Vec<Groups>> {
+fn take_sample(setting: &Setting, items: &mut Vec<Item>, wanted: usize) -> Result<Sample> {
+    let budget = &setting.resources.memory;
     let mut reducer = Reducer::new(setting);
-    let (mut sample, mut groups, mut bytes) = (Vec::new(), 0, 0);
-    // Keys may be so long that few of them fill the memory there is.
-    while groups < wanted && bytes < setting.resources.memory.limit() / 16 {
+    let (mut keys, mut reduced, mut groups) = (Vec::new(), Vec::new(), 0);
+    while groups < wanted {
         let Some(item) = items.pop() else { break };
-        item.reduce(&mut reducer, |reduced| {
-            groups += reduced.len();
-            bytes += reduced.bytes();
-            sample.push(std::mem::take(reduced));
+        item.reduce(&mut reducer, |part| {
+            groups += part.len();
+            keys.push(shortened(part));
+            let mut pieces = Pieces::default();
+            pieces.push(std::mem::take(part));
+            if budget.is_tight(budget.limit() / 4) {
+                pieces.spill(&setting.space)?;
+            }
+            reduced.push(Item::part(pieces, budget));
             Ok(())
         })?;
         reducer.take_spare().for_each(drop);
     }
-    Ok(sample)
+    let items = reduced;
+    Ok(Sample { keys, items })
+}
+
+/// The same groups, of giant keys the beginning alone.
+fn shortened(groups: &Groups) -> Groups {
+    let mut short = Groups {
+        short: groups.short.clone(),
+        mid: groups.mid.clone(),
+        once: groups.once.clone(),
+        empty: groups.empty,
+        ..Groups::default()
+    };
+    for group in &groups.long {
+        let key = groups.long_key(group);
+        short.push(&key[..key.len().min(GIANT)], group.count);
+    }
+    short
 }

@@ -195,6 +195,9 @@ impl Accept for Dealer<'_> {
     }
 }
 
+/// Bytes of a range that is sorted in memory, however much of that there is.
+const LARGEST_RANGE: usize = 4 << 20;
+
 /// How many ranges `groups` groups of `bytes` bytes are dealt to.
 ///
 /// A range is to be sorted within the second-level cache. Where they cannot all stay in memory, it
@@ -202,7 +205,7 @@ impl Accept for Dealer<'_> {
 /// times, and small pieces cost more than a cache miss.
 pub(crate) fn range_count(groups: usize, bytes: usize, resources: &Resources) -> usize {
     let limit = resources.memory.limit();
-    let room = limit / resources.threads.max(1) / 8;
+    let room = (limit / resources.threads.max(1) / 8).min(LARGEST_RANGE);
     let for_memory = bytes / room.max(1);
     let ranges = match bytes > limit / 2 {
         true => for_memory,

@@ -85,6 +85,9 @@ struct Sampled {
     long: bool,
 }
 
+/// Bytes of a splitter at most.
+const LONGEST: usize = 1 << 10;
+
 impl Splitters {
     /// Leaves the order in one range.
     pub(crate) fn none(by: By) -> Self {
@@ -140,7 +143,8 @@ impl Splitters {
         if let Some(first_behind) = prefix.checked_add(u128::from(sampled.long)) {
             self.high.push((first_behind >> 64) as u64);
             self.low.push(first_behind as u64);
-            self.exact.push(head, key);
+            // The beginning of a giant key cuts the order as well as the whole.
+            self.exact.push(head, &key[..key.len().min(LONGEST)]);
             self.long.push(sampled.long);
         }
     }

@@ -123,8 +123,8 @@ fn tiny_limits_colliding_keys_and_a_tiny_budget_change_nothing() {
                 let engine = Engine::builder().threads(threads).limits(limits).memory(
                     threads
                         * match limits.table_slots {
-                            0..100 => 8 << 10,
-                            _ => 8 << 20,
+                            0..100 => 11 << 10,
+                            _ => 10 << 20,
                         },
                 );
                 let job = engine.build().unwrap().read_bytes(text.clone());

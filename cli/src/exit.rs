@@ -57,11 +57,12 @@ pub(crate) fn stop_on_signal(cancel: &Cancel) {
 
     // A file that may not grow is an error of the write, as a full disk is.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
-    let ignored = ignored_signals();
-    let wanted = [SIGINT, SIGTERM, SIGHUP];
-    let wanted = wanted
-        .iter()
-        .filter(|&&signal| ignored >> (signal - 1) & 1 == 0);
+    // `nohup` asks for a hang-up to be ignored. A script's background jobs are started with
+    // interrupts ignored as well, but one that is sent there is meant.
+    let wanted: &[i32] = match is_ignored(SIGHUP) {
+        true => &[SIGINT, SIGTERM],
+        false => &[SIGINT, SIGTERM, SIGHUP],
+    };
     // Without a handler the signal's own action stands, which ends the process as well.
     let Ok(mut signals) = signal_hook::iterator::Signals::new(wanted) else {
         return;
@@ -90,14 +91,14 @@ fn stop(cancel: &Cancel) -> ! {
     end(INTERRUPTED)
 }
 
-/// The signals that whoever started this process ignores, as `nohup` does with hang-ups; they stay
-/// ignored. One bit each, the lowest for signal 1.
+/// Tells whether whoever started this process ignores a signal.
 #[cfg(unix)]
-fn ignored_signals() -> u64 {
+fn is_ignored(signal: i32) -> bool {
+    // One bit a signal, the lowest for signal 1.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or(0)
+    let mask = line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.unwrap_or(0) >> (signal - 1) & 1 == 1
 }
 
 #[cfg(test)]

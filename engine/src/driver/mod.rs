@@ -20,7 +20,7 @@ pub(crate) use tally::Tally;
 use std::time::Instant;
 
 use crate::job::{CountJob, CountStream, Input, StreamParts};
-use crate::operator::{BatchLimits, CountOperator, Drain, Order};
+use crate::operator::{BatchLimits, Order, Together};
 use crate::{Error, ErrorKind, Result, TokenRule};
 use crew::Crew;
 
@@ -47,14 +47,14 @@ pub(crate) fn run(job: CountJob, order: Order, limits: BatchLimits) -> Result<Co
     let merging = Instant::now();
     tally.merge_bytes = operators.iter().map(|one| one.size() as u64).sum();
     let (batches, counted) = engine.pool().install(|| {
-        let mut operator = CountOperator::merge_all(operators)?;
+        let mut whole = Together::new(operators)?;
         tally.merge_time = merging.elapsed();
-        tally.merged_bytes = operator.size() as u64;
-        tally.merged_groups = operator.groups_at_most() as u64;
+        tally.merged_bytes = whole.bytes() as u64;
+        tally.merged_groups = whole.groups_at_most() as u64;
         let draining = Instant::now();
-        let batches = operator.drain(Drain::All, order, limits)?;
+        let batches = whole.drain(order, limits)?;
         tally.drain_time = draining.elapsed();
-        Ok::<_, Error>((batches, operator.metrics()))
+        Ok::<_, Error>((batches, whole.operator().metrics()))
     })?;
     Ok(CountStream::new(StreamParts {
         engine,

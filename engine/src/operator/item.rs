@@ -1,9 +1,12 @@
 //! Groups on their way to batches.
 
+use std::sync::Arc;
+
 use keymill_kernels::Groups;
 
 use super::partitions::Pieces;
 use super::reduce::Reducer;
+use super::together::Tables;
 use crate::Result;
 use crate::resources::{MemoryBudget, Reservation};
 
@@ -16,6 +19,8 @@ pub(super) struct Item {
 enum Content {
     /// A partition that may hold a key more than once.
     Part(Pieces),
+    /// A slice of tables, which may hold a key more than once too.
+    Slice(Arc<Tables>, usize),
     /// Distinct groups.
     Reduced(Groups),
 }
@@ -26,6 +31,13 @@ impl Item {
         let mut memory = budget.reservation();
         memory.set(pieces.bytes());
         let content = Content::Part(pieces);
+        Self { content, memory }
+    }
+
+    /// A slice of tables, which hold their memory themselves.
+    pub(super) fn slice(tables: Arc<Tables>, slice: usize, budget: &MemoryBudget) -> Self {
+        let memory = budget.reservation();
+        let content = Content::Slice(tables, slice);
         Self { content, memory }
     }
 
@@ -41,6 +53,7 @@ impl Item {
     pub(super) fn groups(&self) -> usize {
         match &self.content {
             Content::Part(pieces) => pieces.groups(),
+            Content::Slice(tables, _) => tables.share().0,
             Content::Reduced(groups) => groups.len(),
         }
     }
@@ -49,6 +62,7 @@ impl Item {
     pub(super) fn bytes(&self) -> usize {
         match &self.content {
             Content::Part(pieces) => pieces.loaded_bytes(),
+            Content::Slice(tables, _) => tables.share().1,
             Content::Reduced(groups) => groups.bytes(),
         }
     }
@@ -66,6 +80,9 @@ impl Item {
         let Self { content, memory } = self;
         let result = match content {
             Content::Part(pieces) => reducer.reduce(pieces, visit),
+            Content::Slice(tables, slice) => {
+                reducer.reduce_copied(|groups| tables.copy_to(slice, groups), visit)
+            }
             Content::Reduced(mut groups) => visit(&mut groups),
         };
         drop(memory);

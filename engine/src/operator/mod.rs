@@ -9,6 +9,7 @@ mod ordered;
 mod partitions;
 mod reduce;
 mod settle;
+mod together;
 
 use arrow_array::{Array, RecordBatch};
 use keymill_kernels::Groups;
@@ -28,6 +29,7 @@ use item::Item;
 use partitions::Partitions;
 use reduce::Setting;
 use settle::Sizes;
+pub(crate) use together::Together;
 
 /// Up to so many groups, tables are merged into one another and not by partition.
 const FEW: usize = 1 << 15;
@@ -377,6 +379,16 @@ impl CountOperator {
     fn drain_all(&mut self, order: Order, limits: BatchLimits) -> Result<Batches> {
         self.settle()?;
         let items = self.take_items()?;
+        self.drain_items(items, order, limits)
+    }
+
+    /// Lets items leave that have all the tokens which are held.
+    fn drain_items(
+        &mut self,
+        items: Vec<Item>,
+        order: Order,
+        limits: BatchLimits,
+    ) -> Result<Batches> {
         let tokens = std::mem::take(&mut self.held);
         if self.counter.bytes() > self.sizes.share / 4 {
             self.replace_counter();

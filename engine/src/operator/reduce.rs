@@ -95,6 +95,28 @@ impl Reducer {
         Ok(())
     }
 
+    /// Gives `visit` the distinct groups of those that `copy` appends.
+    ///
+    /// # Errors
+    ///
+    /// A cancellation, and what `visit` returns.
+    pub(super) fn reduce_copied(
+        &mut self,
+        copy: impl FnOnce(&mut Groups),
+        mut visit: impl FnMut(&mut Groups) -> Result<()>,
+    ) -> Result<()> {
+        self.setting.resources.cancel.check()?;
+        let mut groups = std::mem::take(&mut self.groups);
+        groups.clear();
+        copy(&mut groups);
+        self.counter().absorb(&groups);
+        groups.clear();
+        self.drain_into(&mut groups);
+        visit(&mut groups)?;
+        self.groups = groups;
+        Ok(())
+    }
+
     /// Gives `visit` the running totals of the keys that are new or came again, and answers with
     /// a partition that holds all totals.
     ///

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use keymill_kernels::Groups;
+use keymill_kernels::stage::count::Counter;
 
 use super::{CountOperator, FEW, MOST, new_counter, too_many};
 use crate::Result;
@@ -80,9 +81,11 @@ impl CountOperator {
         Ok(())
     }
 
-    pub(super) fn replace_counter(&mut self) {
-        self.counter = new_counter(&self.rule, &self.setting.resources, self.sizes.flush);
+    /// Starts with a fresh counter, and answers with the old one.
+    pub(super) fn replace_counter(&mut self) -> Counter {
+        let fresh = new_counter(&self.rule, &self.setting.resources, self.sizes.flush);
         self.seen = (0, 0);
+        std::mem::replace(&mut self.counter, fresh)
     }
 
     /// Moves the tables' groups to partitions.

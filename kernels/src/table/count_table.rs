@@ -70,6 +70,27 @@ impl CountTable {
         self.mid.add_all(mid.drain(..));
     }
 
+    /// Tells whether both tables hash alike.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.short.is_like(&other.short) && self.mid.is_like(&other.mid)
+    }
+
+    /// Appends the keys of up to 16 bytes whose hashes begin with the `bits` bits of `slice`.
+    pub(crate) fn copy_slice(&self, slice: usize, bits: u32, out: &mut Groups) {
+        self.short.for_each_in(slice, bits, |key, count| {
+            out.short.push(ShortGroup { key, count });
+        });
+        self.mid.for_each_in(slice, bits, |key, count| {
+            out.mid.push(MidGroup { key, count });
+        });
+    }
+
+    /// Appends the keys that are in no slice: the long ones, and the empty one.
+    pub(crate) fn copy_unsliced(&self, out: &mut Groups) {
+        self.long.for_each(|key, count| out.push_long(key, count));
+        out.empty += self.empty;
+    }
+
     /// Appends every key and its count to `out`, once each.
     pub(crate) fn copy_to(&self, out: &mut Groups) {
         out.short.reserve(self.short.len());
@@ -78,8 +99,7 @@ impl CountTable {
         out.mid.reserve(self.mid.len());
         self.mid
             .for_each(|key, count| out.mid.push(MidGroup { key, count }));
-        self.long.for_each(|key, count| out.push_long(key, count));
-        out.empty += self.empty;
+        self.copy_unsliced(out);
     }
 
     /// How many keys there are.

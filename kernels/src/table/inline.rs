@@ -173,11 +173,17 @@ impl<K: InlineKey> InlineTable<K> {
     /// [`Self::count_hits`] over a list that is replaced by what is still missed.
     #[inline(always)]
     fn count_again<const STEP: usize>(&mut self, missed: &mut [K]) -> usize {
+        let far = self.slots.len() > self.prefetch_slots;
         let (mut read, mut misses) = (0, 0);
         while read < missed.len() {
             let batch = AHEAD.min(missed.len() - read);
             self.keys[..batch].copy_from_slice(&missed[read..read + batch]);
             read += batch;
+            if far {
+                for &key in &self.keys[..batch] {
+                    self.ask_behind::<STEP>(key);
+                }
+            }
             misses += self.count_hits::<STEP>(batch, &mut missed[misses..]);
         }
         misses
@@ -220,6 +226,13 @@ impl<K: InlineKey> InlineTable<K> {
         if !64usize.is_multiple_of(size_of::<Slot<K>>()) {
             prefetch(slot.wrapping_add(1).wrapping_byte_sub(1));
         }
+    }
+
+    /// Asks for the slot `STEP` places behind a key's home, which it asked for before.
+    #[inline(always)]
+    fn ask_behind<const STEP: usize>(&self, key: K) {
+        let end = self.slots.as_ptr().wrapping_add(self.home(key) + STEP + 1);
+        prefetch(end.wrapping_byte_sub(1));
     }
 
     #[inline(always)]
@@ -329,6 +342,34 @@ impl<K: InlineKey> InlineTable<K> {
     pub(crate) fn for_each(&self, mut visit: impl FnMut(K, u64)) {
         for slot in self.slots.iter().filter(|slot| !slot.key.is_free()) {
             visit(slot.key.to_padded_behind(), slot.value);
+        }
+    }
+
+    /// Tells whether a key has the same hash in both tables.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.multipliers == other.multipliers
+    }
+
+    /// Visits the keys whose hashes begin with the `bits` bits of `slice`.
+    pub(crate) fn for_each_in(&self, slice: usize, bits: u32, mut visit: impl FnMut(K, u64)) {
+        let below = 64 - bits;
+        let first = (slice as u64).checked_shl(below).unwrap_or(0);
+        let last = first | (u64::MAX >> bits);
+        let [first, last] = [first, last].map(|hash| (hash >> self.shift) as usize);
+        let mask = self.slots.len() - 1;
+        for index in first..first + self.slots.len() {
+            let slot = &self.slots[index & mask];
+            if slot.key.is_free() {
+                // No key stands behind a free slot that comes after its home.
+                if index >= last {
+                    return;
+                }
+            } else {
+                let hash = slot.key.hash(self.multipliers);
+                if hash.checked_shr(below).unwrap_or(0) == slice as u64 {
+                    visit(slot.key.to_padded_behind(), slot.value);
+                }
+            }
         }
     }
 

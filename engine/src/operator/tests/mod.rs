@@ -10,6 +10,8 @@ use arrow_array::{
     StringArray, StringViewArray,
 };
 
+mod together;
+
 use super::*;
 use crate::{Cancel, Limits, MemoryBudget};
 

@@ -62,6 +62,15 @@ impl Counting {
         self.table.len() + self.pending.iter().map(Groups::len).sum::<usize>()
     }
 
+    pub(super) fn table(&self) -> &CountTable {
+        &self.table
+    }
+
+    /// Tells whether no group has left the table, or passed it by.
+    pub(super) fn is_all_in_table(&self) -> bool {
+        self.pending.is_empty()
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.table.bytes() + self.pending.iter().map(Groups::bytes).sum::<usize>()
     }

@@ -10,9 +10,11 @@ mod class;
 mod counting;
 mod pace;
 mod partition;
+mod slices;
 
 use counting::Counting;
 pub use partition::split;
+pub use slices::Slices;
 
 use crate::stage::tokenize::{Feeder, InputError, Records};
 use crate::{Groups, Level, Limits, TokenRule};

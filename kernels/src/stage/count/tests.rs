@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{Counter, split};
+use super::{Counter, Slices, split};
 use crate::{ContractSeed, Groups, Level, Limits, TokenRule};
 
 type Counts = BTreeMap<Vec<u8>, u64>;
@@ -108,6 +108,56 @@ proptest! {
             assert_eq!(whole, expected);
         });
     }
+
+    #[test]
+    fn slices_hold_every_count_of_every_counter(texts in texts(), slices in (0..4u32).prop_map(|bits| 1 << bits)) {
+        each_setting(|level, limits| {
+            let limits = Limits { flush_bytes: usize::MAX, bypass_bytes: usize::MAX, ..*limits };
+            let counters = texts.iter().map(|text| {
+                let mut counter = counter(level, &limits);
+                counter.push(text);
+                counter
+            });
+            let cut = Slices::new(counters.collect(), slices).ok().expect("all in tables");
+            let mut places = BTreeMap::new();
+            let mut whole = Counts::new();
+            for slice in 0..slices {
+                let mut groups = Groups::default();
+                cut.copy_to(slice, &mut groups);
+                groups.for_each(|key, count| {
+                    assert_eq!(*places.entry(key.to_vec()).or_insert(slice), slice);
+                    *whole.entry(key.to_vec()).or_default() += count;
+                });
+            }
+            assert_eq!(whole, expected(&texts));
+        });
+    }
+}
+
+#[test]
+fn slices_are_refused_where_a_key_could_be_in_two_or_not_in_its_table() {
+    let full = |seed: u64, flush_bytes: usize| {
+        let limits = Limits {
+            flush_bytes,
+            bypass_bytes: usize::MAX,
+            ..Limits::TINY
+        };
+        let mut counter = Counter::new(Level::Scalar, &TokenRule::Whitespace, &limits, seed);
+        for number in 0..100 {
+            counter.push(format!("key-{number}").as_bytes());
+        }
+        counter
+    };
+    let roomy = usize::MAX;
+    let refused = |counters: Vec<Counter>, slices: usize| {
+        let held: usize = counters.iter().map(Counter::len).sum();
+        let back = Slices::new(counters, slices).err().expect("refused");
+        assert_eq!(back.iter().map(Counter::len).sum::<usize>(), held);
+    };
+    assert!(Slices::new(vec![full(1, roomy), full(1, roomy)], 4).is_ok());
+    refused(vec![full(1, roomy), full(2, roomy)], 4);
+    refused(vec![full(1, roomy), full(1, 64)], 4);
+    refused(vec![full(1, roomy), full(1, roomy)], 3);
 }
 
 #[test]

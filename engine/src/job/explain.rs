@@ -42,7 +42,10 @@ impl fmt::Display for Plan<'_> {
             limits.table_slots,
             bytes(limits.prefetch_bytes)
         )?;
-        writeln!(f, "merge_state once, by slices of the tables, or by partition")?;
+        writeln!(
+            f,
+            "merge_state once, by slices of the tables, or by partition"
+        )?;
         writeln!(
             f,
             "level       {} (this machine runs {})",

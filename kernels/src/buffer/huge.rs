@@ -17,7 +17,7 @@ const CACHE_LINE: usize = 64;
 #[cfg(any(test, all(target_os = "linux", not(miri))))]
 const HUGE_PAGE: usize = 2 << 20;
 
-/// A slice of zeroed elements whose length never changes.
+/// A slice of zeroed elements, as long as it was made, or [grown](HugeVec::grow_to), to be.
 ///
 /// From 2 MiB on it lies on a 2 MiB boundary and asks Linux for huge pages, so that a table far
 /// beyond the caches costs one cache miss a probe and not a page walk too. Pages are zero until
@@ -65,9 +65,7 @@ impl<T: Zeroable + Copy> HugeVec<T> {
     /// `Vec` does.
     #[must_use]
     pub fn new(len: usize) -> Self {
-        let layout = Layout::array::<T>(len)
-            .and_then(|layout| layout.align_to(CACHE_LINE))
-            .expect("a slice fits in the address space");
+        let layout = layout_of::<T>(len);
         if layout.size() == 0 {
             return Self {
                 first: NonNull::dangling(),
@@ -83,11 +81,48 @@ impl<T: Zeroable + Copy> HugeVec<T> {
         }
     }
 
+    /// Makes the slice longer; the elements stay, and the new ones are zero.
+    ///
+    /// A large slice keeps its pages: nothing is copied, and only the new part is memory that was
+    /// not touched before, which on many machines costs more than what is then done with it.
+    ///
+    /// # Panics
+    ///
+    /// As for [`HugeVec::new`].
+    pub fn grow_to(&mut self, len: usize) {
+        if len <= self.len {
+            return;
+        }
+        let mut longer = Self::new(len);
+        #[cfg(all(target_os = "linux", not(miri)))]
+        if let (Home::Mapping(to), Home::Mapping(from)) = (longer.home, self.home) {
+            // What `move_pages` does not succeed with is lost, address space at the worst.
+            longer.home = Home::Nowhere;
+            // SAFETY: both mappings are those of the slices, which nobody borrows; the longer one's
+            // pages were not touched, and neither slice uses its mapping after this.
+            if unsafe { move_pages(self.first.cast(), from, longer.first.cast(), to) } {
+                longer.home = Home::Mapping(to);
+                self.home = Home::Nowhere;
+                *self = longer;
+                return;
+            }
+            longer = Self::new(len);
+        }
+        longer[..self.len].copy_from_slice(self);
+        *self = longer;
+    }
+
     /// Makes every element zero again.
     pub fn clear(&mut self) {
         // SAFETY: the slice holds `len` elements of its own, and `T: Zeroable` allows zero bytes.
         unsafe { self.first.as_ptr().write_bytes(0, self.len) }
     }
+}
+
+fn layout_of<T>(len: usize) -> Layout {
+    Layout::array::<T>(len)
+        .and_then(|layout| layout.align_to(CACHE_LINE))
+        .expect("a slice fits in the address space")
 }
 
 /// Zeroed memory for `layout`, whose size is not zero.
@@ -137,6 +172,22 @@ fn map_huge(layout: Layout) -> (NonNull<u8>, Home) {
     };
     let first = NonNull::new(first.cast()).expect("a mapping does not start at address zero");
     (first, Home::Mapping(kept))
+}
+
+/// Moves a mapping of `from` bytes to a place that `to` bytes are mapped at, and makes it as long
+/// as that, which keeps it one mapping; `false` when the system will not.
+///
+/// # Safety
+///
+/// Both must be mappings of the caller's alone, and no reference into either may be used again:
+/// the one at `first` is gone when this succeeds, and the one at `place` when it does not.
+#[cfg(all(target_os = "linux", not(miri)))]
+unsafe fn move_pages(first: NonNull<u8>, from: usize, place: NonNull<u8>, to: usize) -> bool {
+    let (first, place) = (first.as_ptr().cast(), place.as_ptr());
+    let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+    // SAFETY: the caller promises what this needs.
+    let moved = unsafe { libc::mremap(first, from, to, flags, place) };
+    moved != libc::MAP_FAILED
 }
 
 impl<T> Drop for HugeVec<T> {
@@ -194,6 +245,30 @@ mod tests {
             slice.clear();
             assert!(slice.iter().all(|&element| element == 0));
         }
+    }
+
+    #[test]
+    fn it_keeps_its_elements_when_it_grows() {
+        let page = HUGE_PAGE / 8;
+        let lengths = [0, 1, 500, page - 1, page, page + 1, 3 * page + 77, 8 * page];
+        let mut slice = HugeVec::<u64>::new(0);
+        for len in lengths.into_iter().take(if cfg!(miri) { 3 } else { 8 }) {
+            let before = slice.len();
+            slice.grow_to(len);
+            assert_eq!(slice.len(), len);
+            assert!((0..before).all(|i| slice[i] == i as u64 + 1));
+            assert!(slice[before..].iter().all(|&element| element == 0));
+            (before..len).for_each(|i| slice[i] = i as u64 + 1);
+        }
+        slice.grow_to(5);
+        assert_eq!(
+            slice.len(),
+            lengths
+                .into_iter()
+                .take(if cfg!(miri) { 3 } else { 8 })
+                .max()
+                .unwrap()
+        );
     }
 
     #[test]

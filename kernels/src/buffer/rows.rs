@@ -30,7 +30,7 @@ impl PartitionRows {
     pub(crate) fn new(partitions: usize, room: usize) -> Self {
         assert!(partitions.is_power_of_two() && partitions > 1);
         let room = room.min(u32::MAX as usize);
-        let stride = room + 4 * size_of::<Row>();
+        let stride = stride_of(room);
         Self {
             rows: HugeVec::new(partitions * stride),
             waiting: vec![0; partitions],
@@ -48,8 +48,9 @@ impl PartitionRows {
     /// Makes the regions twice as large; no rows may wait.
     pub(crate) fn double(&mut self) {
         assert!(self.waiting.iter().all(|&rows| rows == 0), "no rows wait");
-        self.rows = HugeVec::new(0);
-        *self = Self::new(self.partitions(), 2 * self.room);
+        self.room = (2 * self.room).min(u32::MAX as usize);
+        self.stride = stride_of(self.room);
+        self.rows.grow_to(self.partitions() * self.stride);
     }
 
     /// The first partition without room for so many rows more.
@@ -100,4 +101,9 @@ impl PartitionRows {
     pub(crate) fn bytes(&self) -> usize {
         size_of_val::<[Row]>(&self.rows)
     }
+}
+
+/// From one region of `room` rows to the next.
+fn stride_of(room: usize) -> usize {
+    room + 4 * size_of::<Row>()
 }

@@ -289,24 +289,51 @@ impl<K: InlineKey> InlineTable<K> {
     fn grow_when_full(&mut self) {
         self.used += 1;
         if self.used * 8 > self.slots.len() * FULL_EIGHTHS {
-            self.resize(self.slots.len() * 2);
+            self.grow();
         }
     }
 
+    /// Makes the table twice as large, in place.
+    ///
+    /// Keys are in the order of their hashes, but for the few that found their home taken. So from
+    /// the last slot on each moves up, to slots whose keys have moved already.
     #[cold]
     #[inline(never)]
-    fn resize(&mut self, slots: usize) {
-        let old = core::mem::replace(&mut self.slots, HugeVec::new(slots));
-        self.shift = 64 - slots.trailing_zeros();
-        let mask = slots - 1;
-        for &slot in old.iter().filter(|slot| !slot.key.is_free()) {
-            // All keys differ, so each goes to the first free slot.
-            let mut index = self.home(slot.key) & mask;
-            while !self.slots[index].key.is_free() {
-                index = (index + 1) & mask;
+    fn grow(&mut self) {
+        let half = self.slots.len();
+        self.slots.grow_to(2 * half);
+        self.shift -= 1;
+        let mut late = Vec::new();
+        for index in (0..half).rev() {
+            let slot = core::mem::replace(&mut self.slots[index], Slot::zeroed());
+            if !slot.key.is_free() && !self.put(slot, index) {
+                late.push(slot);
             }
-            self.slots[index] = slot;
         }
+        for slot in late {
+            let moved = self.put(slot, 0) || self.put_at(slot, 0);
+            debug_assert!(moved, "half of the slots are free");
+        }
+    }
+
+    /// Gives a new key a slot at its home or behind it, if that is not before slot `first`.
+    fn put(&mut self, slot: Slot<K>, first: usize) -> bool {
+        let home = self.home(slot.key) & (self.slots.len() - 1);
+        home >= first && self.put_at(slot, home)
+    }
+
+    /// Gives a new key the first free slot from `home` to the end.
+    fn put_at(&mut self, slot: Slot<K>, home: usize) -> bool {
+        let free = self.slots[home..]
+            .iter()
+            .position(|slot| slot.key.is_free());
+        let Some(behind) = free else { return false };
+        self.slots[home + behind] = slot;
+        if slot.value > self.slots[home].value {
+            // As in `add`: the more frequent key is found at once.
+            self.slots.swap(home, home + behind);
+        }
+        true
     }
 
     /// How many keys there are.

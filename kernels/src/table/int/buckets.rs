@@ -114,11 +114,10 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
 
     /// Marks all slots of a zeroed table as free, with states that take values in.
     fn forget(&mut self) {
-        self.buckets[0].keys = [self.decoy; WAYS];
         if !A::EMPTY_IS_ZERO {
-            let empty = |bucket: &mut Bucket<_, WAYS>| bucket.states = [A::EMPTY; WAYS];
-            self.buckets.iter_mut().for_each(empty);
+            self.buckets.fill(Self::free_bucket());
         }
+        self.buckets[0].keys = [self.decoy; WAYS];
         self.used = 0;
         self.has_zero = false;
         self.displaced = 0;
@@ -331,33 +330,75 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
     /// Takes in a group whose key is known to be new.
     #[inline(always)]
     fn put(&mut self, key: u64, state: A::State) {
-        let mut bucket = self.home(key);
-        if WAYS > 1 && bucket > 0 {
-            let keys = &self.buckets[bucket].keys;
-            if let Some(way) = keys.iter().position(|&there| there == 0) {
-                self.take(bucket, way, key);
-                self.buckets[bucket].states[way] = state;
-                return;
-            }
-        }
-        let way;
-        (bucket, way) = match self.find_or_free(key) {
+        let (bucket, way) = match self.find_or_free(key) {
             Ok(place) | Err(place) => place,
         };
         self.take(bucket, way, key);
         self.buckets[bucket].states[way] = state;
     }
 
+    /// Makes the table twice as large, in place.
+    ///
+    /// Keys are in the order of their hashes, but for the few that found their home full. So from
+    /// the last bucket on each moves up, to buckets whose keys have moved already.
     #[cold]
     #[inline(never)]
     fn grow(&mut self) {
-        let mut larger = Self::new(TableSizes {
-            slots: self.slots() * 2,
-            ..self.sizes
-        });
-        larger.sizes.slots = self.sizes.slots;
-        self.for_each(|key, state| larger.put(key, state));
-        *self = larger;
+        let half = self.buckets.len();
+        assert!(u32::try_from(2 * half).is_ok(), "a home is 32 bits");
+        self.buckets.grow_to(2 * half);
+        // The home of the decoy is still not the first bucket.
+        self.homes.shift -= 1;
+        let free = Self::free_bucket();
+        if !A::EMPTY_IS_ZERO {
+            self.buckets[half..].fill(free);
+        }
+        (self.used, self.displaced) = (usize::from(self.has_zero), 0);
+        let mut late = Vec::new();
+        for index in (1..half).rev() {
+            let bucket = core::mem::replace(&mut self.buckets[index], free);
+            for (key, state) in bucket.taken(0) {
+                if !self.put_from(index, key, state) {
+                    late.push((key, state));
+                }
+            }
+        }
+        // The first way of the first bucket is that of key 0, which stays.
+        let first = self.buckets[0];
+        for way in 1..WAYS {
+            self.buckets[0].keys[way] = self.decoy;
+            self.buckets[0].states[way] = A::EMPTY;
+        }
+        late.extend(first.taken(self.decoy).filter(|&(key, _)| key != 0));
+        late.into_iter()
+            .for_each(|(key, state)| self.put(key, state));
+    }
+
+    /// [`Self::put`] for a key whose home is not before bucket `first`, if there is room from there
+    /// to the last bucket; `false`, and nothing was done, otherwise.
+    #[inline(always)]
+    fn put_from(&mut self, first: usize, key: u64, state: A::State) -> bool {
+        let home = self.home(key);
+        if home < first {
+            return false;
+        }
+        for bucket in home..self.buckets.len() {
+            let keys = &self.buckets[bucket].keys;
+            if let Some(way) = keys.iter().position(|&there| there == 0) {
+                self.take(bucket, way, key);
+                self.buckets[bucket].states[way] = state;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Any bucket but the first, when it holds no key.
+    fn free_bucket() -> Bucket<A::State, WAYS> {
+        Bucket {
+            keys: [0; WAYS],
+            states: [A::EMPTY; WAYS],
+        }
     }
 
     /// Whether a table of few groups, where every key had better be at home, has too many that
@@ -397,18 +438,12 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
         if self.has_zero {
             visit(0, self.buckets[0].states[0]);
         }
-        for way in 1..WAYS {
-            if self.buckets[0].keys[way] != self.decoy {
-                visit(self.buckets[0].keys[way], self.buckets[0].states[way]);
-            }
-        }
-        for bucket in &self.buckets[1..] {
-            for (&key, &state) in bucket.keys.iter().zip(&bucket.states) {
-                if key != 0 {
-                    visit(key, state);
-                }
-            }
-        }
+        let first = self.buckets[0].taken(self.decoy);
+        let others = self.buckets[1..].iter().flat_map(|bucket| bucket.taken(0));
+        first
+            .filter(|&(key, _)| key != 0)
+            .chain(others)
+            .for_each(|(key, state)| visit(key, state));
     }
 }
 

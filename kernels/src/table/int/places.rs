@@ -18,6 +18,16 @@ pub(super) struct Bucket<S, const WAYS: usize> {
 // SAFETY: keys are integers and `S: Zeroable`, so all-zero bytes are a bucket.
 unsafe impl<S: Zeroable, const WAYS: usize> Zeroable for Bucket<S, WAYS> {}
 
+impl<S: Copy, const WAYS: usize> Bucket<S, WAYS> {
+    /// The keys that are not `free`, and their states.
+    pub(super) fn taken(&self, free: u64) -> impl Iterator<Item = (u64, S)> {
+        let Self { keys, states } = *self;
+        (0..WAYS)
+            .map(move |way| (keys[way], states[way]))
+            .filter(move |&(key, _)| key != free)
+    }
+}
+
 /// Rows of a step.
 pub(super) const STEP: usize = 4;
 /// Bytes ahead of the column that is worked on which are asked for: about a tile, as the next one is

@@ -2,12 +2,14 @@
 #![forbid(unsafe_code)]
 
 use std::hash::BuildHasher;
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use hashbrown::HashMap;
 use keymill::prelude::*;
+use keymill::probe::{self, Answer, Resident, Stage};
 use keymill::{BatchLimits, Order};
 use keymill_kernels::stage::count::Counter;
 use keymill_kernels::{Groups, Limits, TokenRule};
@@ -89,6 +91,22 @@ pub fn count_by_engine(engine: &Engine, text: &'static [u8], order: Order) -> To
 pub fn engine(threads: usize) -> Engine {
     let engine = Engine::builder().threads(threads).build();
     engine.expect("an engine starts")
+}
+
+/// What a stage takes for so many runs, for `Bencher::iter_custom`; every run must answer what is
+/// expected, which [`keymill::probe::expected`] knows.
+pub fn probed<'a>(
+    stage: &'a Stage,
+    level: Level,
+    data: &'a Resident,
+    expected: Answer,
+) -> impl FnMut(u64) -> Duration + 'a {
+    move |times| {
+        let times = usize::try_from(times).expect("few enough runs");
+        let probed = probe::run(stage, level, data, times).expect("the stage takes this data");
+        assert_eq!(probed.answer, expected, "{stage:?} {level}");
+        probed.kernel_time()
+    }
 }
 
 /// Rows of an integer key and an integer value.

@@ -5,10 +5,11 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use keymill_bench::read_all;
-use keymill_kernels::stage::frame::{Framer, last_boundary};
+use keymill::probe::{self, Resident, Stage};
+use keymill_bench::{probed, read_all};
+use keymill_kernels::stage::frame::last_boundary;
 use keymill_kernels::stage::tokenize::Span;
-use keymill_kernels::{Level, Limits, TokenRule, oracle};
+use keymill_kernels::{Level, TokenRule, oracle};
 
 const BYTES: usize = 256 << 10;
 
@@ -46,13 +47,11 @@ fn frame(criterion: &mut Criterion) {
     group.bench_function("read/visits", |bencher| {
         bencher.iter(|| read_all(black_box(&text)));
     });
+    let (stage, data) = (Stage::Frame, Resident::text(text));
+    let expected = probe::expected(&stage, &data).expect("text is what it takes");
     for level in Level::available() {
-        let mut framer = Framer::new(level, &Limits::DEFAULT);
-        let done = framer.frame(&text, &mut records);
-        assert_eq!(done.expect("the text is short").level, level);
-        assert_answer(&text, &records);
         group.bench_function(format!("{level}/visits"), |bencher| {
-            bencher.iter(|| framer.frame(black_box(&text), &mut records));
+            bencher.iter_custom(probed(&stage, level, &data, expected));
         });
     }
     // No place to cut in the whole block: the longest search.

@@ -5,7 +5,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use keymill_bench::read_all;
+use keymill::probe::{self, Resident, Stage};
+use keymill_bench::{probed, read_all};
 use keymill_kernels::contract_hash::{hash_bytes, hash_mid, hash_short, partition_of};
 use keymill_kernels::stage::hash_partition::{HashPartition, Partitioned};
 use keymill_kernels::{ContractSeed, Level, oracle};
@@ -64,6 +65,9 @@ fn hash_partition(criterion: &mut Criterion) {
     group.bench_function("read/bytes", |bencher| {
         bencher.iter(|| read_all(black_box(&bytes)));
     });
+    let by_u64 = Stage::HashPartition(PARTITIONS);
+    let keys = Resident::rows(&words[..], vec![0; ROWS]).expect("a value for each key");
+    let placed = probe::expected(&by_u64, &keys).expect("rows are what it takes");
     for level in Level::available() {
         hash_short(level, SEED, &words, &mut hashes);
         assert_eq!(hashes, expected);
@@ -81,7 +85,7 @@ fn hash_partition(criterion: &mut Criterion) {
             bencher.iter(|| stage.bytes(black_box(&bytes), &offsets, &mut rows));
         });
         group.bench_function(format!("{level}/u64s"), |bencher| {
-            bencher.iter(|| stage.u64s(black_box(&words), &mut rows));
+            bencher.iter_custom(probed(&by_u64, level, &keys, placed));
         });
     }
     group.finish();

@@ -4,28 +4,23 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use keymill_kernels::stage::lowercase::lowercase;
-use keymill_kernels::{Level, oracle};
+use keymill::probe::{self, Resident, Stage};
+use keymill_bench::probed;
+use keymill_kernels::Level;
 
 const BYTES: usize = 256 << 10;
 
 fn one(criterion: &mut Criterion, text: &str, name: &str) {
-    let expected = oracle::lowercase(text.as_bytes());
     let mut group = criterion.benchmark_group("stage/lowercase");
     group.throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function(format!("to_lowercase/{name}"), |bencher| {
         bencher.iter(|| black_box(text).to_lowercase());
     });
-    let mut out = Vec::new();
+    let (stage, data) = (Stage::Lowercase, Resident::text(text));
+    let expected = probe::expected(&stage, &data).expect("text is what it takes");
     for level in Level::available() {
-        out.clear();
-        assert_eq!(lowercase(level, text.as_bytes(), &mut out), level);
-        assert_eq!(out, expected);
         group.bench_function(format!("{level}/{name}"), |bencher| {
-            bencher.iter(|| {
-                out.clear();
-                lowercase(level, black_box(text.as_bytes()), &mut out)
-            });
+            bencher.iter_custom(probed(&stage, level, &data, expected));
         });
     }
     group.finish();

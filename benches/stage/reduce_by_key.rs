@@ -7,7 +7,8 @@ use std::hint::black_box;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use keymill_bench::Rows;
+use keymill::probe::{self, Resident, Stage};
+use keymill_bench::{Rows, probed};
 use keymill_kernels::stage::reduce_by_key::{Aggregate, Count, Max, Min, ReduceByKey, Sum};
 use keymill_kernels::{Level, Limits, Secret};
 use rapidhash::fast::RapidHasher;
@@ -45,6 +46,11 @@ fn bench_rows(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, rows: &Rows)
     group.bench_function(format!("hashbrown-rapidhash/{name}"), |bencher| {
         bencher.iter(|| black_box(rows).rival::<BuildHasherDefault<RapidHasher>>());
     });
+    let resident = Resident::rows(&rows.keys[..], &rows.values[..]).expect("as many values");
+    // The oracle is too slow for so many rows; every level's sums are compared with hashbrown's.
+    let stage = Stage::ReduceByKey;
+    let probed_once = probe::run(&stage, Level::Scalar, &resident, 0);
+    let expected = probed_once.expect("rows are what it takes").answer;
     for level in Level::available() {
         let secret = Secret::random();
         let mut sums = ReduceByKey::<u64, Sum>::new(level, Limits::DEFAULT, secret);
@@ -54,10 +60,7 @@ fn bench_rows(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, rows: &Rows)
         });
         // A reducer of its own each time, as the rivals have.
         group.bench_function(format!("{level}-fresh/{name}"), |bencher| {
-            bencher.iter(|| {
-                let mut sums = ReduceByKey::<u64, Sum>::new(level, Limits::DEFAULT, secret);
-                with_keymill(&mut sums, black_box(rows))
-            });
+            bencher.iter_custom(probed(&stage, level, &resident, expected));
         });
     }
     let (level, secret) = (Level::best(), Secret::random());

@@ -8,7 +8,8 @@ use core::num::NonZeroUsize;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use keymill_bench::read_all;
+use keymill::probe::{self, Resident, Stage};
+use keymill_bench::{probed, read_all};
 use keymill_kernels::stage::tokenize::{Records, Span, Tokenizer};
 use keymill_kernels::{Level, Limits, TokenRule, oracle};
 
@@ -32,16 +33,12 @@ fn split_whitespace(text: &str, out: &mut Vec<Span>) {
     }));
 }
 
-fn assert_answer(rule: &TokenRule, text: &[u8], spans: &[Span]) {
-    let expected = oracle::tokenize(rule, text);
-    assert!(spans.iter().map(|span| span.of(text)).eq(expected));
-}
-
 fn rival(criterion: &mut Criterion, data_name: &str) {
     let text = String::from_utf8(data(data_name)).expect("the data set is UTF-8");
     let mut spans = Vec::new();
     split_whitespace(&text, &mut spans);
-    assert_answer(&TokenRule::Whitespace, text.as_bytes(), &spans);
+    let found = spans.iter().map(|span| span.of(text.as_bytes()));
+    assert!(found.eq(oracle::tokenize(&TokenRule::Whitespace, text.as_bytes())));
     let mut group = criterion.benchmark_group("stage/tokenize/split_whitespace");
     group.throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function(data_name, |bencher| {
@@ -57,15 +54,12 @@ fn rival(criterion: &mut Criterion, data_name: &str) {
 }
 
 fn one(criterion: &mut Criterion, level: Level, rule: &TokenRule, text: &[u8], name: &str) {
-    let mut tokenizer = Tokenizer::new(level, rule, &Limits::DEFAULT);
-    let mut spans = Vec::new();
-    let done = tokenizer.tokenize(text, None, &mut spans);
-    assert_eq!(done.expect("the text is short").level, level);
-    assert_answer(rule, text, &spans);
+    let (stage, data) = (Stage::Tokenize(rule.clone()), Resident::text(text));
+    let expected = probe::expected(&stage, &data).expect("text is what it takes");
     let mut group = criterion.benchmark_group(format!("stage/tokenize/{level}"));
     group.throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function(name, |bencher| {
-        bencher.iter(|| tokenizer.tokenize(black_box(text), None, &mut spans));
+        bencher.iter_custom(probed(&stage, level, &data, expected));
     });
     group.finish();
 }

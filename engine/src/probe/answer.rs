@@ -1,0 +1,109 @@
+//! What a stage answered, in short, from the oracle or from the stage itself.
+#![forbid(unsafe_code)]
+
+use keymill_kernels::contract_hash::hash_bytes;
+use keymill_kernels::oracle;
+
+use super::SEED;
+use crate::TokenRule;
+
+/// What a stage answered, in short: equal for every level and device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Lines, tokens, rows, or bytes of lower case.
+    pub rows: u64,
+    /// Distinct keys; partitions that are not empty; 0 for stages without either.
+    pub groups: u64,
+    /// A sum over all that was answered, and where; the same in every order.
+    pub digest: u64,
+}
+
+impl Answer {
+    /// Takes in a span of the whole text.
+    pub(super) fn span(&mut self, start: u64, end: u64) {
+        self.rows += 1;
+        self.note(start, end);
+    }
+
+    /// Takes in a row, and its place in the order of the partitions.
+    pub(super) fn placed(&mut self, row: u32, place: u64) {
+        self.rows += 1;
+        self.note(u64::from(row), place);
+    }
+
+    /// Takes in a group.
+    pub(super) fn group(&mut self, key: &[u8], value: u64) {
+        self.groups += 1;
+        self.note(hash_bytes(SEED, key), value);
+    }
+
+    /// Takes in text, whole.
+    pub(super) fn text(&mut self, text: &[u8]) {
+        self.rows = text.len() as u64;
+        self.digest = hash_bytes(SEED, text);
+    }
+
+    fn note(&mut self, one: u64, other: u64) {
+        let both = one.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ other.rotate_left(32);
+        let mixed = (both ^ both >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        self.digest = self.digest.wrapping_add(mixed ^ mixed >> 32);
+    }
+
+    /// Takes in slices of the whole text.
+    fn slices(text: &[u8], slices: &[&[u8]]) -> Self {
+        let mut answer = Self::default();
+        for slice in slices {
+            let start = (slice.as_ptr() as usize - text.as_ptr() as usize) as u64;
+            answer.span(start, start + slice.len() as u64);
+        }
+        answer
+    }
+}
+
+pub(super) fn of_frame(text: &[u8]) -> Answer {
+    Answer::slices(text, &oracle::frame(text))
+}
+
+pub(super) fn of_lowercase(text: &[u8]) -> Answer {
+    let mut answer = Answer::default();
+    answer.text(&oracle::lowercase(text));
+    answer
+}
+
+pub(super) fn of_tokenize(rule: &TokenRule, text: &[u8]) -> Answer {
+    Answer::slices(text, &oracle::tokenize(rule, text))
+}
+
+pub(super) fn of_count(rule: &TokenRule, text: &[u8]) -> Answer {
+    let mut answer = Answer::default();
+    for (key, count) in oracle::count(rule, text) {
+        answer.group(&key, count);
+        answer.rows += count;
+    }
+    answer
+}
+
+pub(super) fn of_hash_partition(partitions: usize, keys: &[u64]) -> Answer {
+    let hashes: Vec<u64> = keys
+        .iter()
+        .map(|key| hash_bytes(SEED, &key.to_le_bytes()))
+        .collect();
+    let parts = oracle::hash_partition(&hashes, partitions);
+    let mut answer = Answer::default();
+    for (&row, place) in parts.iter().flatten().zip(0..) {
+        answer.placed(row, place);
+    }
+    answer.groups = parts.iter().filter(|rows| !rows.is_empty()).count() as u64;
+    answer
+}
+
+pub(super) fn of_reduce_by_key(keys: &[u64], values: &[i64]) -> Answer {
+    let mut answer = Answer {
+        rows: keys.len() as u64,
+        ..Answer::default()
+    };
+    for (key, reduced) in oracle::reduce_by_key(keys, values) {
+        answer.group(&key.to_le_bytes(), reduced.sum as u64);
+    }
+    answer
+}

@@ -1,0 +1,289 @@
+//! One stage, on one level, on data that is in memory: what benches and reports measure.
+//!
+//! ```text
+//! Resident ─▶ run(stage, level, times) ─▶ Answer, Times ×n
+//! ```
+//!
+//! # Examples
+//!
+//! ```
+//! use keymill::probe::{self, Resident, Stage};
+//! use keymill::{Level, TokenRule};
+//!
+//! let text = Resident::text("to be or not to be");
+//! let count = Stage::Count(TokenRule::Whitespace);
+//! let probed = probe::run(&count, Level::best(), &text, 3)?;
+//! assert_eq!((probed.answer.rows, probed.answer.groups), (6, 4));
+//! assert_eq!(probed.times.len(), 3);
+//! # Ok::<(), keymill::Error>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod answer;
+mod stages;
+
+use std::time::Duration;
+
+use keymill_kernels::ContractSeed;
+use keymill_kernels::stage::hash_partition::MOST_PARTITIONS;
+
+use crate::{Error, ErrorKind, Level, Result, TokenRule};
+pub use answer::Answer;
+
+/// The seed of every probe, so that answers can be compared between runs.
+const SEED: ContractSeed = ContractSeed(0x6b65_796d_696c_6c00);
+
+/// What is known of a level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LevelInfo {
+    /// The level.
+    pub level: Level,
+    /// Whether this machine runs it.
+    pub is_available: bool,
+    /// What it asks of a machine.
+    pub requires: &'static str,
+}
+
+/// Lists all levels, slowest first.
+///
+/// # Examples
+///
+/// ```
+/// use keymill::{Level, probe};
+///
+/// let scalar = probe::levels()[0];
+/// assert!(scalar.level == Level::Scalar && scalar.is_available);
+/// ```
+#[must_use]
+pub fn levels() -> Vec<LevelInfo> {
+    let info = |level: Level| LevelInfo {
+        level,
+        is_available: level.is_available(),
+        requires: level.requires(),
+    };
+    Level::ALL.into_iter().map(info).collect()
+}
+
+/// A stage that can be run alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Text to spans of lines.
+    Frame,
+    /// Text to text in lower case.
+    Lowercase,
+    /// Text to spans of tokens, chunk by chunk.
+    Tokenize(TokenRule),
+    /// Keys to row numbers in the order of so many partitions.
+    HashPartition(usize),
+    /// Keys and values to sums by key.
+    ReduceByKey,
+    /// Text to counts by token: tokenize and reduce in one.
+    Count(TokenRule),
+}
+
+impl Stage {
+    /// The stage's name, which is that of its file.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Frame => "frame",
+            Self::Lowercase => "lowercase",
+            Self::Tokenize(_) => "tokenize",
+            Self::HashPartition(_) => "hash_partition",
+            Self::ReduceByKey => "reduce_by_key",
+            Self::Count(_) => "count",
+        }
+    }
+
+    fn refuses(&self) -> Error {
+        Error::new(
+            ErrorKind::Config,
+            format!(
+                "the stage `{}` does not take this kind of data",
+                self.name()
+            ),
+        )
+    }
+}
+
+/// Data in memory, every page of it touched.
+#[derive(Clone, Debug)]
+pub struct Resident(Content);
+
+#[derive(Clone, Debug)]
+enum Content {
+    Text(Vec<u8>),
+    Rows { keys: Vec<u64>, values: Vec<i64> },
+}
+
+impl Resident {
+    /// Text, for every stage but those that take rows.
+    #[must_use]
+    pub fn text(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(Content::Text(bytes.into()))
+    }
+
+    /// Rows, for [`Stage::HashPartition`] and [`Stage::ReduceByKey`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if there are not as many values as keys.
+    pub fn rows(keys: impl Into<Vec<u64>>, values: impl Into<Vec<i64>>) -> Result<Self> {
+        let (keys, values) = (keys.into(), values.into());
+        if keys.len() != values.len() {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!("{} keys have {} values", keys.len(), values.len()),
+            ));
+        }
+        Ok(Self(Content::Rows { keys, values }))
+    }
+
+    /// How many bytes there are.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.0 {
+            Content::Text(bytes) => bytes.len(),
+            Content::Rows { keys, values } => size_of_val(&keys[..]) + size_of_val(&values[..]),
+        }
+    }
+}
+
+/// What one run took; a stage on the CPU uploads, reads back and launches nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// In the stage itself.
+    pub kernel: Duration,
+    /// To bring the data to the device.
+    pub upload: Duration,
+    /// To bring the answer back.
+    pub readback: Duration,
+    /// To set the device to work.
+    pub launch: Duration,
+}
+
+/// The answer of a stage, and the times of its runs.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Probed {
+    /// What every run answered.
+    pub answer: Answer,
+    /// Run by run; a first one, before these, is not counted.
+    pub times: Vec<Times>,
+}
+
+impl Probed {
+    /// What all measured runs took together in the stage itself.
+    #[must_use]
+    pub fn kernel_time(&self) -> Duration {
+        self.times.iter().map(|times| times.kernel).sum()
+    }
+}
+
+/// Runs a stage some times on one thread, after a first time that is not measured.
+///
+/// # Errors
+///
+/// [`ErrorKind::Config`] for a level that this machine lacks, or data that is not the stage's;
+/// [`ErrorKind::Internal`] if two runs answer differently.
+pub fn run(stage: &Stage, level: Level, data: &Resident, times: usize) -> Result<Probed> {
+    if !level.is_available() {
+        return Err(Error::new(
+            ErrorKind::Config,
+            format!(
+                "this machine does not run level `{level}`, which needs {}",
+                level.requires()
+            ),
+        ));
+    }
+    match (stage, &data.0) {
+        (Stage::Frame, Content::Text(text)) => repeat(times, stages::frame(level, text)),
+        (Stage::Lowercase, Content::Text(text)) => repeat(times, stages::lowercase(level, text)),
+        (Stage::Tokenize(rule), Content::Text(text)) => {
+            repeat(times, stages::tokenize(level, rule, text))
+        }
+        (Stage::Count(rule), Content::Text(text)) => {
+            repeat(times, stages::count(level, rule, text))
+        }
+        (&Stage::HashPartition(partitions), Content::Rows { keys, .. }) => {
+            check_partitions(partitions)?;
+            repeat(times, stages::hash_partition(level, partitions, keys))
+        }
+        (Stage::ReduceByKey, Content::Rows { keys, values }) => {
+            repeat(times, stages::reduce_by_key(level, keys, values))
+        }
+        _ => Err(stage.refuses()),
+    }
+}
+
+/// What a stage must answer, by its oracle: slow, and obviously right.
+///
+/// # Errors
+///
+/// [`ErrorKind::Config`] for data that is not the stage's.
+///
+/// # Examples
+///
+/// ```
+/// use keymill::probe::{self, Resident, Stage};
+/// use keymill::Level;
+///
+/// let text = Resident::text("to be\nor not\n");
+/// let probed = probe::run(&Stage::Frame, Level::best(), &text, 0)?;
+/// assert_eq!(probed.answer, probe::expected(&Stage::Frame, &text)?);
+/// # Ok::<(), keymill::Error>(())
+/// ```
+pub fn expected(stage: &Stage, data: &Resident) -> Result<Answer> {
+    match (stage, &data.0) {
+        (Stage::Frame, Content::Text(text)) => Ok(answer::of_frame(text)),
+        (Stage::Lowercase, Content::Text(text)) => Ok(answer::of_lowercase(text)),
+        (Stage::Tokenize(rule), Content::Text(text)) => Ok(answer::of_tokenize(rule, text)),
+        (Stage::Count(rule), Content::Text(text)) => Ok(answer::of_count(rule, text)),
+        (&Stage::HashPartition(partitions), Content::Rows { keys, .. }) => {
+            check_partitions(partitions)?;
+            Ok(answer::of_hash_partition(partitions, keys))
+        }
+        (Stage::ReduceByKey, Content::Rows { keys, values }) => {
+            Ok(answer::of_reduce_by_key(keys, values))
+        }
+        _ => Err(stage.refuses()),
+    }
+}
+
+fn check_partitions(partitions: usize) -> Result<()> {
+    if (1..=MOST_PARTITIONS).contains(&partitions) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Config,
+        format!("{partitions} partitions; there are 1 to {MOST_PARTITIONS}"),
+    ))
+}
+
+/// Runs something once unmeasured and then measured; all runs must answer alike.
+fn repeat(times: usize, mut run: impl FnMut() -> Result<(Answer, Duration)>) -> Result<Probed> {
+    let (answer, _) = run()?;
+    let mut probed = Probed {
+        answer,
+        times: Vec::with_capacity(times),
+    };
+    for _ in 0..times {
+        let (again, kernel) = run()?;
+        if again != answer {
+            return Err(Error::new(
+                ErrorKind::Internal,
+                format!("a stage answered {answer:?}, and then {again:?}"),
+            ));
+        }
+        probed.times.push(Times {
+            kernel,
+            ..Times::default()
+        });
+    }
+    Ok(probed)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! The stages of the kernels, each as something that can be run again and again.
+//!
+//! What a stage keeps between batches is made once, and what it makes anew for a job in every run.
+#![forbid(unsafe_code)]
+
+use std::time::{Duration, Instant};
+
+use keymill_kernels::stage::count::Counter;
+use keymill_kernels::stage::frame::Framer;
+use keymill_kernels::stage::hash_partition::{HashPartition, Partitioned};
+use keymill_kernels::stage::lowercase;
+use keymill_kernels::stage::reduce_by_key::{ReduceByKey, Sum};
+use keymill_kernels::stage::tokenize::{InputError, Tokenizer};
+use keymill_kernels::{Groups, Secret};
+
+use super::{Answer, SEED};
+use crate::chunk::{Boundary, Slices};
+use crate::{Error, ErrorKind, Level, Limits, Result, TokenRule};
+
+/// What a run answers, and what it took in the stage itself.
+pub(super) type Run = Result<(Answer, Duration)>;
+
+const LIMITS: Limits = Limits::DEFAULT;
+
+pub(super) fn frame(level: Level, text: &[u8]) -> impl FnMut() -> Run {
+    let mut framer = Framer::new(level, &LIMITS);
+    let mut lines = Vec::new();
+    move || {
+        let started = Instant::now();
+        framer.frame(text, &mut lines).map_err(too_long)?;
+        let kernel = started.elapsed();
+        let mut answer = Answer::default();
+        for line in &lines {
+            answer.span(line.start.into(), line.end.into());
+        }
+        Ok((answer, kernel))
+    }
+}
+
+pub(super) fn lowercase(level: Level, text: &[u8]) -> impl FnMut() -> Run {
+    let mut lower = Vec::new();
+    move || {
+        lower.clear();
+        let started = Instant::now();
+        lowercase::lowercase(level, text, &mut lower);
+        let kernel = started.elapsed();
+        let mut answer = Answer::default();
+        answer.text(&lower);
+        Ok((answer, kernel))
+    }
+}
+
+pub(super) fn tokenize(level: Level, rule: &TokenRule, text: &[u8]) -> impl FnMut() -> Run {
+    let mut tokenizer = Tokenizer::new(level, rule, &LIMITS);
+    let boundary = Boundary::new(level, rule, false);
+    let mut spans = Vec::new();
+    move || {
+        let (mut answer, mut kernel) = (Answer::default(), Duration::ZERO);
+        for chunk in Slices::new(text, &boundary, LIMITS.chunk_bytes) {
+            let started = Instant::now();
+            tokenizer
+                .tokenize(chunk, None, &mut spans)
+                .map_err(too_long)?;
+            kernel += started.elapsed();
+            let start = (chunk.as_ptr() as usize - text.as_ptr() as usize) as u64;
+            for span in &spans {
+                answer.span(start + u64::from(span.start), start + u64::from(span.end));
+            }
+        }
+        Ok((answer, kernel))
+    }
+}
+
+pub(super) fn count(level: Level, rule: &TokenRule, text: &[u8]) -> impl FnMut() -> Run {
+    let mut groups = Groups::default();
+    move || {
+        groups.clear();
+        let started = Instant::now();
+        let mut counter = Counter::new(level, rule, &LIMITS, SEED.0);
+        counter.push(text);
+        counter.drain_into(&mut groups);
+        let kernel = started.elapsed();
+        let mut answer = Answer::default();
+        groups.for_each(|key, count| answer.group(key, count));
+        answer.rows = counter.tokens();
+        Ok((answer, kernel))
+    }
+}
+
+pub(super) fn hash_partition(level: Level, partitions: usize, keys: &[u64]) -> impl FnMut() -> Run {
+    let mut stage = HashPartition::new(level, SEED, partitions);
+    let mut out = Partitioned::default();
+    move || {
+        let started = Instant::now();
+        stage.u64s(keys, &mut out);
+        let kernel = started.elapsed();
+        let mut answer = Answer::default();
+        for (&row, place) in out.rows().iter().zip(0..) {
+            answer.placed(row, place);
+        }
+        answer.groups = out.histogram().filter(|rows| *rows > 0).count() as u64;
+        Ok((answer, kernel))
+    }
+}
+
+pub(super) fn reduce_by_key(level: Level, keys: &[u64], values: &[i64]) -> impl FnMut() -> Run {
+    move || {
+        let started = Instant::now();
+        let secret = Secret::from_seed(SEED.0);
+        let mut reducer = ReduceByKey::<u64, Sum>::new(level, LIMITS, secret);
+        reducer.update(keys, values);
+        let groups = reducer.size();
+        let kernel = started.elapsed();
+        let mut answer = Answer::default();
+        reducer.for_each(|key, sum| answer.group(&key.to_le_bytes(), sum as u64));
+        assert_eq!(answer.groups, groups as u64, "every group is visited");
+        answer.rows = keys.len() as u64;
+        Ok((answer, kernel))
+    }
+}
+
+fn too_long(cause: InputError) -> Error {
+    Error::new(ErrorKind::Capacity, "a text is too long for spans").with_source(cause)
+}

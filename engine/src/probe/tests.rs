@@ -1,0 +1,79 @@
+//! Every stage at every level against its oracle.
+
+use super::*;
+
+/// Text of a few chunks and rows of a few keys; `last` is the last of either.
+fn data(last: i64) -> [Resident; 2] {
+    let words: String = (0..60_000)
+        .map(|word| format!("W{} \u{e9}t\u{c9}\n", word % 97))
+        .collect();
+    let keys: Vec<u64> = (0..5000).map(|row| row % 97).collect();
+    let values: Vec<i64> = (0..4999).chain([last]).collect();
+    [
+        Resident::text(format!("{words} {last}")),
+        Resident::rows(keys, values).unwrap(),
+    ]
+}
+
+/// Every stage, and which of the data it takes.
+fn stages() -> [(Stage, usize); 7] {
+    [
+        (Stage::Frame, 0),
+        (Stage::Lowercase, 0),
+        (Stage::Tokenize(TokenRule::Whitespace), 0),
+        (Stage::Tokenize(TokenRule::Split(b"W".as_slice().into())), 0),
+        (Stage::Count(TokenRule::Words), 0),
+        (Stage::ReduceByKey, 1),
+        (Stage::HashPartition(16), 1),
+    ]
+}
+
+#[test]
+fn every_level_answers_as_the_oracle_does() {
+    let data = data(7);
+    for (stage, kind) in stages() {
+        let expected = expected(&stage, &data[kind]).unwrap();
+        assert!(expected.rows >= 5000 && expected.digest > 0, "{stage:?}");
+        for level in Level::available() {
+            let probed = run(&stage, level, &data[kind], 2).unwrap();
+            assert_eq!(probed.answer, expected, "{stage:?} {level}");
+            assert_eq!(probed.times.len(), 2);
+            assert!(probed.kernel_time() > Duration::ZERO);
+        }
+    }
+}
+
+#[test]
+fn another_input_has_another_answer() {
+    let (one, other) = (data(7), data(123));
+    for (stage, kind) in stages() {
+        let answers = [&one, &other].map(|data| expected(&stage, &data[kind]).unwrap());
+        // Rows are dealt out by their keys, which are the same.
+        let differs = stage != Stage::HashPartition(16);
+        assert_eq!(answers[0] != answers[1], differs, "{stage:?}");
+    }
+    let moved = |keys: [u64; 3]| {
+        let rows = Resident::rows(keys, [0; 3]).unwrap();
+        expected(&Stage::HashPartition(16), &rows).unwrap()
+    };
+    assert_ne!(moved([1, 2, 3]), moved([3, 2, 1]));
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let text = Resident::text("to be");
+    let rows = Resident::rows([1], [1]).unwrap();
+    for (stage, data) in [
+        (&Stage::ReduceByKey, &text),
+        (&Stage::Tokenize(TokenRule::Lines), &rows),
+        (&Stage::HashPartition(0), &rows),
+    ] {
+        for error in [
+            run(stage, Level::Scalar, data, 1).unwrap_err(),
+            expected(stage, data).unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Config);
+        }
+    }
+    assert!(Resident::rows([1, 2], [1]).is_err());
+}

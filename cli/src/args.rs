@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use keymill::format::Format;
 use keymill::{Level, TokenRule};
 
+use crate::named::Named;
 use crate::{size, tokens};
 
 const EXAMPLES: &str = "\
@@ -104,15 +105,22 @@ pub(crate) struct CountArgs {
 #[command(next_help_heading = "Machine")]
 pub(crate) struct MachineArgs {
     /// Where to run: auto or cpu
-    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = parse_device)]
+    #[arg(
+        long,
+        value_name = "DEVICE",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
+    #[arg(value_parser = Named(parse_device, &["auto", "cpu"]))]
     pub(crate) device: Device,
 
     /// The SIMD level: scalar, neon, avx2 or avx512; the best that this machine runs if not given
-    #[arg(long, value_parser = parse_level)]
+    #[arg(long, hide_possible_values = true)]
+    #[arg(value_parser = Named(parse_level, &["scalar", "neon", "avx2", "avx512"]))]
     pub(crate) level: Option<Level>,
 
     /// How many threads; all processors if not given
-    #[arg(long, value_name = "N", value_parser = parse_threads)]
+    #[arg(long, value_name = "N", value_parser = parse_threads, allow_negative_numbers = true)]
     pub(crate) threads: Option<usize>,
 
     /// Memory for input, tables, sort and output (64M, 1GiB, bytes), from 20MiB on and 10MiB a thread; half of what there is if not given
@@ -130,7 +138,8 @@ pub(crate) struct MachineArgs {
 pub(crate) struct ResultArgs {
     /// table, tsv, csv, json, parquet or arrow; if not given, by the name after -o, else table on a
     /// terminal and tsv in a pipe
-    #[arg(long, value_parser = parse_format)]
+    #[arg(long, hide_possible_values = true)]
+    #[arg(value_parser = Named(parse_format, &["table", "tsv", "csv", "json", "parquet", "arrow"]))]
     pub(crate) format: Option<Format>,
 
     /// Write to a file, which is replaced whole at the end or not at all; - is standard output
@@ -138,7 +147,7 @@ pub(crate) struct ResultArgs {
     pub(crate) output: Option<PathBuf>,
 
     /// Only the first N rows of the order
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) top: Option<usize>,
 
     /// By count (largest first, then by key), by key, or in no order, which is fastest

@@ -6,6 +6,7 @@ mod count;
 mod datasets;
 mod devices;
 mod exit;
+mod named;
 mod output;
 mod pages;
 mod progress;

@@ -31,7 +31,9 @@ pub(crate) fn man(command: Option<&str>) -> Result<i32> {
     rendered.map_err(|cause| {
         Error::new(ErrorKind::Internal, "cannot make the man page").with_source(cause)
     })?;
-    finish(&text)
+    // What stands below the options has headings of its own.
+    let text = String::from_utf8_lossy(&text).replace(".SH EXTRA\n", ".SH NOTES\n");
+    finish(text.as_bytes())
 }
 
 fn finish(text: &[u8]) -> Result<i32> {

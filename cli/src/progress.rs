@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{BinaryBytes, HumanDuration, ProgressBar, ProgressStyle};
 use keymill::Progress;
 
 /// How long a job runs before it gets a bar.
@@ -15,8 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a bar stands before it moves.
 const STEP: Duration = Duration::from_millis(100);
 
-const KNOWN: &str = "{wide_bar} {bytes}/{total_bytes}  {binary_bytes_per_sec}  {eta} left";
-const UNKNOWN: &str = "{spinner} {bytes}  {binary_bytes_per_sec}  {elapsed}";
+const KNOWN: &str = "{wide_bar} {bytes}/{total_bytes}  {msg}";
+const UNKNOWN: &str = "{spinner} {bytes}  {msg}  {elapsed}";
 const READ: &str = "{spinner} {bytes} read; ordering and writing  {elapsed}";
 
 /// A bar that is shown until it is dropped.
@@ -76,10 +76,25 @@ fn draw(progress: &Progress, goes_on: impl Fn() -> bool) {
             bar.set_length(total);
         }
         bar.set_position(progress.bytes());
+        bar.set_message(pace(progress.bytes(), progress.total(), bar.elapsed()));
         bar.tick();
         goes_on()
     } {}
     bar.finish_and_clear();
+}
+
+/// How fast it went from the start on, and how long the rest takes at that rate.
+fn pace(bytes: u64, total: Option<u64>, elapsed: Duration) -> String {
+    let rate = bytes as f64 / elapsed.as_secs_f64();
+    let rest = total.and_then(|total| {
+        let left = total.saturating_sub(bytes) as f64 / rate;
+        Duration::try_from_secs_f64(left.ceil()).ok()
+    });
+    let rate = BinaryBytes(rate as u64);
+    match rest {
+        Some(rest) => format!("{rate}/s  {} left", HumanDuration(rest)),
+        None => format!("{rate}/s"),
+    }
 }
 
 fn template(progress: &Progress) -> &'static str {
@@ -99,6 +114,15 @@ fn restyle(bar: &ProgressBar, template: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_pace_is_that_since_the_start() {
+        let pace = |bytes, total| pace(bytes, total, Duration::from_secs(2));
+        assert_eq!(pace(4 << 20, Some(10 << 20)), "2.00 MiB/s  3 seconds left");
+        assert_eq!(pace(4 << 20, None), "2.00 MiB/s");
+        // Nothing was read yet: who knows.
+        assert_eq!(pace(0, Some(10)), "0 B/s");
+    }
 
     #[test]
     fn the_templates_are_templates() {

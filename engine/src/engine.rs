@@ -281,7 +281,7 @@ fn least_worker_bytes(limits: &Limits) -> usize {
 fn choose_level(asked: Option<Level>) -> Result<Level> {
     let level = match asked {
         Some(level) => level,
-        None => match std::env::var_os(LEVEL_VARIABLE) {
+        None => match std::env::var_os(LEVEL_VARIABLE).filter(|name| !name.is_empty()) {
             None => return Ok(Level::best()),
             Some(name) => named_level(&name.to_string_lossy())?,
         },

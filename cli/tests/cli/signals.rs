@@ -159,3 +159,28 @@ fn a_file_that_may_not_grow_is_an_error() {
     );
     assert_eq!(names_in(&folder.path("")), ["input"]);
 }
+
+#[test]
+fn a_full_spill_disk_is_an_error_that_names_it() {
+    let folder = Folder::new();
+    // So many keys that they do not fit into the least memory that a job gets.
+    let words: String = (0..2_500_000).map(|i| format!("{i:x} ")).collect();
+    let input = folder.file("input", words);
+    let spill = folder.path("spill");
+    std::fs::create_dir(&spill).unwrap();
+    let spill = spill.to_str().unwrap();
+    let script =
+        "ulimit -f 100; exec \"$0\" count --memory 20MiB --threads 1 --spill-dir \"$1\" \"$2\"";
+    let ended = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_keymill"), spill, &input])
+        .output()
+        .unwrap();
+    let message = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(1), "{message}");
+    assert!(
+        message.contains(spill) && message.lines().count() == 1,
+        "{message}"
+    );
+    assert!(ended.stdout.is_empty());
+    assert!(names_in(&folder.path("spill")).is_empty());
+}

@@ -2,10 +2,11 @@
 
 use std::io::{self, Read};
 use std::ops::Range;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use keymill::prelude::*;
-use keymill::source::{ByteStream, Offset, ReadAt, Source, Split, SplitBytes};
+use keymill::source::{ByteStream, FileSource, Offset, ReadAt, Source, Split, SplitBytes};
 use keymill::{Cancel, Error, Result, TextJob};
 
 use crate::engine;
@@ -83,33 +84,47 @@ fn a_file_that_shrinks_is_an_error_that_names_it() {
     }
 }
 
+/// Files of which the one is cut short after the job has seen how long it is.
+struct Shrinking(FileSource, PathBuf);
+
+impl Source for Shrinking {
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+
+    fn splits(&self) -> Result<Vec<Split>> {
+        self.0.splits()
+    }
+
+    fn latest(&self, split: &Split) -> Result<Offset> {
+        self.0.latest(split)
+    }
+
+    fn read(&self, split: &Split, range: Range<Offset>) -> Result<SplitBytes<'_>> {
+        let bytes = self.0.read(split, range)?;
+        std::fs::write(&self.1, "word").unwrap();
+        Ok(bytes)
+    }
+}
+
 #[test]
 fn a_real_file_that_shrinks_is_an_error_too() {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), "word ".repeat(1000)).unwrap();
-    let job = engine(2, 64)
-        .read_text(file.path())
-        .tokenize(whitespace())
-        .count_by_key();
-    // The length is taken when the job starts: shrink it between that and the read.
-    let source =
-        keymill::source::FileSource::find(&[file.path().into()], Default::default()).unwrap();
-    let split = &source.splits().unwrap()[0];
-    let latest = source.latest(split).unwrap();
-    std::fs::write(file.path(), "word").unwrap();
-    let SplitBytes::At(bytes) = source.read(split, Offset::START..latest).unwrap() else {
-        panic!("a file is read at places");
-    };
-    assert_eq!(
-        bytes.read_at(&mut [0; 64], 4).unwrap(),
-        0,
-        "the rest is gone"
-    );
-    assert_eq!(
-        job.collect().unwrap().total(),
-        1,
-        "a new job takes the new length"
-    );
+    let folder = tempfile::tempdir().unwrap();
+    for threads in [1, 2] {
+        let path = folder.path().join("shrinking.txt");
+        std::fs::write(&path, "word ".repeat(1000)).unwrap();
+        let files = FileSource::find(std::slice::from_ref(&path), Default::default()).unwrap();
+        let error = failure(engine(threads, 64).read_source(Shrinking(files, path.clone())));
+        assert_eq!(error.kind(), ErrorKind::Source);
+        let message = error.to_string();
+        assert!(
+            message.contains("shrinking.txt") && message.contains("shorter"),
+            "{message}"
+        );
+        let again = engine(threads, 64).read_text(&path).tokenize(whitespace());
+        let total = again.count_by_key().collect().unwrap().total();
+        assert_eq!(total, 1, "a new job takes the new length");
+    }
 }
 
 /// Fails, panics or never ends, after some good bytes.

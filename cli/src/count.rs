@@ -15,6 +15,7 @@ use keymill::{
 use crate::args::{CountArgs, Device, MachineArgs, ResultArgs, Sort};
 use crate::output::{self, Output};
 use crate::progress::Bar;
+use crate::system::kibibytes_of;
 use crate::{exit, say, size};
 
 /// How many rows a terminal gets where nobody said how many.
@@ -214,12 +215,7 @@ fn number(of: u64, what: &str) -> String {
 
 /// The most memory that was ever resident, where the system tells.
 fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kibibytes << 10)
+    kibibytes_of("/proc/self/status", "VmHWM")
 }
 
 fn summary(

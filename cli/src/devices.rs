@@ -8,6 +8,7 @@ use std::thread;
 use keymill::{Engine, Level, Result};
 
 use crate::args::DevicesArgs;
+use crate::system::kibibytes_of;
 use crate::{exit, output, size};
 
 pub(crate) fn run(args: &DevicesArgs) -> Result<i32> {
@@ -57,7 +58,7 @@ fn for_people(all: bool) -> Result<String> {
     for (name, bytes) in caches() {
         row(&mut text, &name, &size::show(bytes));
     }
-    if let Some(bytes) = memory() {
+    if let Some(bytes) = kibibytes_of("/proc/meminfo", "MemTotal") {
         row(&mut text, "memory", &size::show(bytes));
     }
     let budget = size::show(engine.memory() as u64);
@@ -79,15 +80,6 @@ fn processor_name() -> Option<String> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name"))?;
     Some(line.split_once(':')?.1.trim().to_owned())
-}
-
-fn memory() -> Option<u64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes << 10)
 }
 
 /// The caches that hold data of the first processor, smallest first.

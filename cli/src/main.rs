@@ -11,6 +11,7 @@ mod output;
 mod pages;
 mod progress;
 mod size;
+mod system;
 mod tokens;
 
 use std::io::{self, Write};

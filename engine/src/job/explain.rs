@@ -26,10 +26,10 @@ impl fmt::Display for Plan<'_> {
             Ok(input) => writeln!(f, "source      {}", input.describe())?,
             Err(error) => writeln!(f, "source      {error}")?,
         }
-        writeln!(f, "tokenize    {}", describe_rule(&job.rule))?;
         if job.lowercase {
             writeln!(f, "lowercase   character by character")?;
         }
+        writeln!(f, "tokenize    {}", describe_rule(&job.rule))?;
         writeln!(
             f,
             "count       fused with tokenize; hash_partition into {} where tables pass {} or memory is short",

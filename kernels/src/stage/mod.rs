@@ -1,4 +1,4 @@
-//! The stages of the river, one file each.
+//! The stages of the river, a file or a folder each.
 #![forbid(unsafe_code)]
 
 pub mod count;

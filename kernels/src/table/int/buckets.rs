@@ -209,7 +209,7 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
             if !blind {
                 done += self.update_fast(isa, &homes[done..], &keys[done..], &values[done..]);
             }
-            // The fast loop of one way takes whole steps, and the other one is slow to begin.
+            // The fast loop of one way takes whole steps, so the row it stopped at is within one.
             let some = if WAYS == 1 { STEP } else { 1 };
             let last = (done + some).min(keys.len());
             for row in done..last {

@@ -12,7 +12,7 @@ pub enum Drain {
 /// In which order they leave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// In any order, which may differ from run to run: partition by partition, without a sort.
+    /// In any order, which may differ from run to run: part by part, without a sort.
     None,
     /// By the bytes of the key.
     Key,

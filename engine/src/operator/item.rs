@@ -49,7 +49,7 @@ impl Item {
         Self { content, memory }
     }
 
-    /// How many groups there are at most.
+    /// How many groups there are, about: a key may be there more than once.
     pub(super) fn groups(&self) -> usize {
         match &self.content {
             Content::Part(pieces) => pieces.groups(),
@@ -58,7 +58,7 @@ impl Item {
         }
     }
 
-    /// How many bytes of memory they take when they are loaded.
+    /// How many bytes of memory they take when they are loaded, about.
     pub(super) fn bytes(&self) -> usize {
         match &self.content {
             Content::Part(pieces) => pieces.loaded_bytes(),

@@ -14,7 +14,7 @@ pub struct Answer {
     pub rows: u64,
     /// Distinct keys; partitions that are not empty; 0 for stages without either.
     pub groups: u64,
-    /// A sum over all that was answered, and where; the same in every order.
+    /// A sum over all that was answered, and where, the same in every order; of lower case a hash.
     pub digest: u64,
 }
 

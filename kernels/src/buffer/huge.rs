@@ -1,4 +1,4 @@
-//! A zeroed slice of fixed length, on huge pages where the system gives them.
+//! A zeroed slice that can grow, on huge pages where the system gives them.
 
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
@@ -96,7 +96,7 @@ impl<T: Zeroable + Copy> HugeVec<T> {
         let mut longer = Self::new(len);
         #[cfg(all(target_os = "linux", not(miri)))]
         if let (Home::Mapping(to), Home::Mapping(from)) = (longer.home, self.home) {
-            // What `move_pages` does not succeed with is lost, address space at the worst.
+            // When `move_pages` fails, nobody can tell whose the place is by now: it is left alone.
             longer.home = Home::Nowhere;
             // SAFETY: both mappings are those of the slices, which nobody borrows; the longer one's
             // pages were not touched, and neither slice uses its mapping after this.

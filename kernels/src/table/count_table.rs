@@ -72,10 +72,12 @@ impl CountTable {
 
     /// Tells whether both tables hash alike.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
-        self.short.is_like(&other.short) && self.mid.is_like(&other.mid)
+        self.short.is_like(&other.short)
+            && self.mid.is_like(&other.mid)
+            && self.long.is_like(&other.long)
     }
 
-    /// Appends the keys of up to 16 bytes whose hashes begin with the `bits` bits of `slice`.
+    /// Appends the keys whose hashes begin with the `bits` bits of `slice`; the empty one has none.
     pub(crate) fn copy_slice(&self, slice: usize, bits: u32, out: &mut Groups) {
         self.short.for_each_in(slice, bits, |key, count| {
             out.short.push(ShortGroup { key, count });
@@ -83,12 +85,8 @@ impl CountTable {
         self.mid.for_each_in(slice, bits, |key, count| {
             out.mid.push(MidGroup { key, count });
         });
-    }
-
-    /// Appends the keys that are in no slice: the long ones, and the empty one.
-    pub(crate) fn copy_unsliced(&self, out: &mut Groups) {
-        self.long.for_each(|key, count| out.push_long(key, count));
-        out.empty += self.empty;
+        self.long
+            .for_each_in(slice, bits, |key, count| out.push_long(key, count));
     }
 
     /// Appends every key and its count to `out`, once each.
@@ -99,7 +97,8 @@ impl CountTable {
         out.mid.reserve(self.mid.len());
         self.mid
             .for_each(|key, count| out.mid.push(MidGroup { key, count }));
-        self.copy_unsliced(out);
+        self.long.for_each(|key, count| out.push_long(key, count));
+        out.empty += self.empty;
     }
 
     /// How many keys there are.

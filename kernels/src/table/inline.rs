@@ -114,6 +114,13 @@ const AHEAD: usize = 256;
 /// Eighths of the slots that may be taken: fuller tables miss more, emptier ones miss the cache.
 const FULL_EIGHTHS: usize = 5;
 
+/// How far from home a new key may go before the table is taken to be crowded there, which it is
+/// not by chance: keys that leave one table in the order of their hashes come so to another.
+const FAR_FROM_HOME: usize = 256;
+
+/// How many slots a key a table may grow to for being crowded.
+const MOST_SLOTS_A_KEY: usize = 1024;
+
 /// An open-addressing table; its size is a power of two.
 pub(crate) struct InlineTable<K: InlineKey> {
     slots: HugeVec<Slot<K>>,
@@ -259,7 +266,7 @@ impl<K: InlineKey> InlineTable<K> {
             }
             if slot.key.is_free() {
                 *slot = Slot { key, value: count };
-                self.grow_when_full();
+                self.taken(index.wrapping_sub(home) & mask, true);
                 return;
             }
             index = (index + 1) & mask;
@@ -272,7 +279,8 @@ impl<K: InlineKey> InlineTable<K> {
     #[inline(always)]
     pub(crate) fn value_of(&mut self, key: K, fresh: u64) -> u64 {
         let mask = self.slots.len() - 1;
-        let mut index = self.home(key) & mask;
+        let home = self.home(key) & mask;
+        let mut index = home;
         while !self.slots[index].key.is_free() {
             if self.slots[index].key.is(key) {
                 return self.slots[index].value;
@@ -280,56 +288,72 @@ impl<K: InlineKey> InlineTable<K> {
             index = (index + 1) & mask;
         }
         self.slots[index] = Slot { key, value: fresh };
-        self.grow_when_full();
+        self.taken(index.wrapping_sub(home) & mask, false);
         fresh
     }
 
-    /// Notes that a slot was taken.
+    /// Notes that a slot so far from home was taken, and makes the table larger where that helps.
     #[inline(always)]
-    fn grow_when_full(&mut self) {
+    fn taken(&mut self, from_home: usize, by_count: bool) {
         self.used += 1;
-        if self.used * 8 > self.slots.len() * FULL_EIGHTHS {
-            self.grow();
+        let is_full = self.used * 8 > self.slots.len() * FULL_EIGHTHS;
+        if is_full || (from_home > FAR_FROM_HOME && self.can_spread()) {
+            self.grow(by_count);
         }
+    }
+
+    /// Whether keys that crowd one part of the table would have more room in a larger one.
+    #[cold]
+    fn can_spread(&self) -> bool {
+        self.multipliers[0] != 0 && self.slots.len() < self.used * MOST_SLOTS_A_KEY
     }
 
     /// Makes the table twice as large, in place.
     ///
     /// Keys are in the order of their hashes, but for the few that found their home taken. So from
-    /// the last slot on each moves up, to slots whose keys have moved already.
+    /// the last run of slots on each moves up, to slots whose keys have moved already. `by_count` lets the
+    /// most frequent one of several keys take their common home.
     #[cold]
     #[inline(never)]
-    fn grow(&mut self) {
+    fn grow(&mut self, by_count: bool) {
         let half = self.slots.len();
         self.slots.grow_to(2 * half);
         self.shift -= 1;
-        let mut late = Vec::new();
-        for index in (0..half).rev() {
-            let slot = core::mem::replace(&mut self.slots[index], Slot::zeroed());
-            if !slot.key.is_free() && !self.put(slot, index) {
-                late.push(slot);
+        let (mut late, mut run) = (Vec::new(), Vec::new());
+        let mut end = half;
+        while end > 0 {
+            let taken = self.slots[..end].iter().rev();
+            let start = end - taken.take_while(|slot| !slot.key.is_free()).count();
+            // In their order within a run, as keys that came first are the more frequent ones.
+            run.extend_from_slice(&self.slots[start..end]);
+            self.slots[start..end].fill(Slot::zeroed());
+            for slot in run.drain(..) {
+                if !self.put(slot, start, by_count) {
+                    late.push(slot);
+                }
             }
+            end = start.saturating_sub(1);
         }
         for slot in late {
-            let moved = self.put(slot, 0) || self.put_at(slot, 0);
+            let moved = self.put(slot, 0, by_count) || self.put_at(slot, 0, by_count);
             debug_assert!(moved, "half of the slots are free");
         }
     }
 
     /// Gives a new key a slot at its home or behind it, if that is not before slot `first`.
-    fn put(&mut self, slot: Slot<K>, first: usize) -> bool {
+    fn put(&mut self, slot: Slot<K>, first: usize, by_count: bool) -> bool {
         let home = self.home(slot.key) & (self.slots.len() - 1);
-        home >= first && self.put_at(slot, home)
+        home >= first && self.put_at(slot, home, by_count)
     }
 
     /// Gives a new key the first free slot from `home` to the end.
-    fn put_at(&mut self, slot: Slot<K>, home: usize) -> bool {
+    fn put_at(&mut self, slot: Slot<K>, home: usize, by_count: bool) -> bool {
         let free = self.slots[home..]
             .iter()
             .position(|slot| slot.key.is_free());
         let Some(behind) = free else { return false };
         self.slots[home + behind] = slot;
-        if slot.value > self.slots[home].value {
+        if by_count && slot.value > self.slots[home].value {
             // As in `add`: the more frequent key is found at once.
             self.slots.swap(home, home + behind);
         }
@@ -411,5 +435,32 @@ impl<K: InlineKey> InlineTable<K> {
             self.slots.clear();
         }
         self.used = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_in_the_order_of_another_tables_hash_do_not_crowd() {
+        let limits = Limits {
+            table_slots: 64,
+            ..Limits::DEFAULT
+        };
+        let keys = if cfg!(miri) { 3000 } else { 100_000 };
+        let mut one = InlineTable::<u64>::new(&limits, Secret::from_seed(3));
+        (1..=keys).for_each(|key: u64| one.add(key << 24, key));
+        let mut other = InlineTable::<u64>::new(&limits, Secret::from_seed(3));
+        let mut far = 0;
+        for slot in one.slots.iter().filter(|slot| !slot.key.is_free()) {
+            other.add(slot.key, slot.value);
+            let home = other.home(slot.key);
+            let run = other.slots.iter().cycle().skip(home);
+            let from_home = run.take_while(|there| there.key != slot.key).count();
+            far += usize::from(from_home > FAR_FROM_HOME);
+        }
+        assert_eq!(other.len(), one.len());
+        assert!(far * 20 < one.len(), "{far} keys are far from home");
     }
 }

@@ -106,6 +106,19 @@ impl LongTable {
         }
     }
 
+    /// Tells whether a key has the same hash in both tables.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.multipliers == other.multipliers
+    }
+
+    /// Visits the keys whose hashes begin with the `bits` bits of `slice`. It looks at all keys.
+    pub(super) fn for_each_in(&self, slice: usize, bits: u32, mut visit: impl FnMut(&[u8], u64)) {
+        let is_in = |entry: &&Entry| entry.hash.checked_shr(64 - bits).unwrap_or(0) == slice as u64;
+        for entry in self.entries.iter().filter(is_in) {
+            visit(&self.arena[entry.start..][..entry.length], entry.value);
+        }
+    }
+
     /// Visits every key and its number, in the order of their first appearance.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&[u8], u64)) {
         for entry in &self.entries {

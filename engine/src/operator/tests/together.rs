@@ -70,6 +70,26 @@ fn small_tables_and_scarce_memory_go_the_other_way() {
 }
 
 #[test]
+fn tables_of_long_keys_and_keys_that_passed_them_by_are_given_back() {
+    let long = many_words()
+        .into_iter()
+        .map(|word| [&b"beyond-sixteen-bytes-"[..], &word].concat());
+    let passing = Limits {
+        bypass_bytes: 1 << 10,
+        look_bytes: 1 << 10,
+        ..Limits::DEFAULT
+    };
+    for (limits, words) in [(Limits::DEFAULT, long.collect()), (passing, many_words())] {
+        let resources = resources(limits, UNBOUNDED, 2);
+        for order in [Order::None, Order::Count] {
+            let (side_by_side, rows) = drained_together(&resources, &words, order);
+            assert!(!side_by_side);
+            assert!(rows == in_order(&count(&words), order));
+        }
+    }
+}
+
+#[test]
 fn a_token_lost_on_the_way_is_noticed() {
     let words = many_words();
     let resources = resources(Limits::DEFAULT, UNBOUNDED, 2);

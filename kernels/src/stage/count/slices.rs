@@ -4,7 +4,7 @@
 use super::Counter;
 use crate::Groups;
 
-/// Long keys at most: they are not sliced, but copied with the last slice.
+/// Long keys at most: each slice looks through all of them.
 const MOST_LONG: usize = 1 << 15;
 
 /// Counters that have stopped counting, and whose groups are taken slice by slice.
@@ -23,7 +23,7 @@ const MOST_LONG: usize = 1 << 15;
 ///     counter.push(text.as_bytes());
 ///     counter
 /// });
-/// let slices = Slices::new(Vec::from(counters), 4).expect("tables of one seed");
+/// let slices = Slices::new(Vec::from(counters), 4).ok().expect("tables of one seed");
 /// let mut groups = Groups::default();
 /// (0..4).for_each(|slice| slices.copy_to(slice, &mut groups));
 /// assert_eq!(groups.len(), 6);
@@ -40,7 +40,7 @@ impl Slices {
     /// # Errors
     ///
     /// Hands the counters back when they do not share their hash, when groups have left their
-    /// tables, or when many of their keys are long.
+    /// tables, when many of their keys are long, or when the number is no power of two.
     pub fn new(counters: Vec<Counter>, slices: usize) -> Result<Self, Vec<Counter>> {
         let first = counters.first().map(|counter| counter.counting.table());
         let alike = counters.iter().all(|counter| {
@@ -87,8 +87,8 @@ impl Slices {
         for counter in &self.counters {
             let table = counter.counting.table();
             table.copy_slice(slice, self.bits, out);
-            if slice + 1 == self.slices() {
-                table.copy_unsliced(out);
+            if slice == 0 {
+                out.empty += table.empty;
             }
         }
     }

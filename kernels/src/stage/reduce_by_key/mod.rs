@@ -148,18 +148,9 @@ impl<K: IntKey, A: Aggregate> ReduceByKey<K, A> {
             self.widen();
         }
         match (&mut self.groups, &other.groups) {
-            (Width::Narrow(mine), Width::Narrow(others)) => {
-                mine.expect(others.len());
-                others.for_each(|key, state| mine.merge(key, state));
-            }
-            (Width::Wide(mine), Width::Narrow(others)) => {
-                mine.expect(others.len());
-                others.for_each(|key, state| mine.merge(key, A::widen(state)));
-            }
-            (Width::Wide(mine), Width::Wide(others)) => {
-                mine.expect(others.len());
-                others.for_each(|key, state| mine.merge(key, state));
-            }
+            (Width::Narrow(mine), Width::Narrow(others)) => mine.absorb(others, |state| state),
+            (Width::Wide(mine), Width::Narrow(others)) => mine.absorb(others, A::widen),
+            (Width::Wide(mine), Width::Wide(others)) => mine.absorb(others, |state| state),
             (Width::Narrow(_), Width::Wide(_)) => {
                 unreachable!("a reducer is widened before it takes in a wide one")
             }

@@ -87,6 +87,11 @@ impl<A: Aggregate> Partitioned<A> {
         }
     }
 
+    /// Makes room for so many groups in all.
+    pub(super) fn reserve(&mut self, groups: usize) {
+        self.table.reserve(groups);
+    }
+
     pub(super) fn merge(&mut self, key: u64, state: A::State) {
         self.table.merge(key, state);
     }

@@ -128,21 +128,25 @@ impl<A: Aggregate> Reducer<A> {
             table.reserve(least, most);
             return;
         }
-        let mut few = BucketTable::new(table_sizes(&self.sizes, FEW_FILL));
-        table.for_each(|key, state| few.merge(key, state));
-        self.groups = Groups::Few(few);
+        self.leave_dense();
         self.outgrow();
+    }
+
+    fn leave_dense(&mut self) {
+        if let Groups::Dense(table) = &self.groups {
+            let mut few = BucketTable::new(table_sizes(&self.sizes, FEW_FILL));
+            table.for_each(|key, state| few.merge(key, state));
+            self.groups = Groups::Few(few);
+        }
     }
 
     /// Moves the groups on when there are too many for the table that they are in.
     fn outgrow(&mut self) {
-        let limits = &self.sizes.limits;
+        let limits = self.sizes.limits;
         if let Groups::Few(table) = &self.groups
             && table.slots() > FEW_GROWTH * limits.table_slots
         {
-            let mut many = BucketTable::new(table_sizes(&self.sizes, MANY_FILL));
-            table.for_each(|key, state| many.merge(key, state));
-            self.groups = Groups::Many(many);
+            self.leave_few();
         }
         if let Groups::Many(table) = &self.groups
             && table.bytes() > limits.flush_bytes
@@ -152,6 +156,43 @@ impl<A: Aggregate> Reducer<A> {
                 self.groups = Groups::Partitioned(Box::new(Partitioned::new(self.sizes, table)));
             }
         }
+    }
+
+    fn leave_few(&mut self) {
+        if let Groups::Few(table) = &self.groups {
+            let mut many = BucketTable::new(table_sizes(&self.sizes, MANY_FILL));
+            table.for_each(|key, state| many.merge(key, state));
+            self.groups = Groups::Many(many);
+        }
+    }
+
+    /// Takes in the groups of another reducer, their states converted.
+    pub(super) fn absorb<B: Aggregate>(
+        &mut self,
+        others: &Reducer<B>,
+        convert: impl Fn(B::State) -> A::State,
+    ) {
+        self.expect(others.len());
+        if !others.is_ordered() {
+            self.reserve(others.len());
+        }
+        others.for_each(|key, state| self.merge(key, convert(state)));
+    }
+
+    /// Makes a hash table for so many groups in all: they come in the order of their hashes, and
+    /// would crowd the first part of a smaller one.
+    fn reserve(&mut self, groups: usize) {
+        self.leave_dense();
+        if groups * 16 > FEW_FILL * FEW_GROWTH * self.sizes.limits.table_slots {
+            self.leave_few();
+        }
+        match &mut self.groups {
+            Groups::Dense(_) => {}
+            Groups::Few(table) => table.reserve(groups),
+            Groups::Many(table) => table.reserve(groups),
+            Groups::Partitioned(partitioned) => partitioned.reserve(groups),
+        }
+        self.outgrow();
     }
 
     /// Takes in all values of a group at once.
@@ -238,8 +279,8 @@ impl<A: Aggregate> Reducer<A> {
     /// The same groups with states that nothing overflows.
     pub(super) fn widen(&self) -> Reducer<A::Wide> {
         let mut wide = Reducer::new(self.sizes);
+        wide.absorb(self, A::widen);
         wide.rows = self.rows;
-        self.for_each(|key, state| wide.merge(key, A::widen(state)));
         wide
     }
 }

@@ -73,6 +73,10 @@ impl<const WAYS: usize> Homes<WAYS> {
 const FEWEST: usize = 4;
 /// Rows whose homes are looked up before the first is taken in.
 const BATCH: usize = 1024;
+/// How many buckets from home a new key may go before its part of the table is taken to be crowded.
+const FAR_FROM_HOME: usize = 64;
+/// How many slots a key a table may grow to for being crowded.
+const MOST_SLOTS_A_KEY: usize = 1024;
 /// How many hashes are tried at a time.
 const TRIES: usize = 16;
 
@@ -137,6 +141,13 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
     /// Lets so many sixteenths of the slots be taken from now on.
     pub(crate) fn fill_to(&mut self, fill: usize) {
         self.sizes.fill = fill;
+    }
+
+    /// Makes room for so many groups in all.
+    pub(crate) fn reserve(&mut self, groups: usize) {
+        while groups * 16 > self.slots() * self.sizes.fill {
+            self.grow();
+        }
     }
 
     /// How many groups there are.
@@ -277,6 +288,10 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
                 self.grow();
                 return self.state_of(key);
             }
+            Err((bucket, _)) if self.can_spread(bucket, key) => {
+                self.grow();
+                return self.state_of(key);
+            }
             Err((bucket, _)) if self.is_crowded(bucket, key) => {
                 self.use_best_hash();
                 return self.state_of(key);
@@ -347,8 +362,9 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
         let half = self.buckets.len();
         assert!(u32::try_from(2 * half).is_ok(), "a home is 32 bits");
         self.buckets.grow_to(2 * half);
-        // The home of the decoy is still not the first bucket.
+        // The home of the decoy is still not the first bucket, if it was not.
         self.homes.shift -= 1;
+        self.tolerated = 0;
         let free = Self::free_bucket();
         if !A::EMPTY_IS_ZERO {
             self.buckets[half..].fill(free);
@@ -399,6 +415,16 @@ impl<A: Aggregate, const WAYS: usize> BucketTable<A, WAYS> {
             keys: [0; WAYS],
             states: [A::EMPTY; WAYS],
         }
+    }
+
+    /// Whether this part of the table is crowded, which it is not by chance, and a larger table would
+    /// have more room for these keys: keys that leave one table in the order of their hashes come
+    /// so to another.
+    fn can_spread(&self, bucket: usize, key: u64) -> bool {
+        let from_home = bucket.wrapping_sub(self.home(key)) % self.buckets.len();
+        from_home > FAR_FROM_HOME
+            && !self.all_collide
+            && self.slots() < self.used * MOST_SLOTS_A_KEY
     }
 
     /// Whether a table of few groups, where every key had better be at home, has too many that
@@ -472,5 +498,30 @@ mod tests {
             counts.sort_unstable();
             assert!((0..100).all(|key| counts[key as usize] == (key << 20, 1)));
         }
+    }
+
+    #[test]
+    fn groups_in_the_order_of_another_tables_hash_do_not_crowd() {
+        let sizes = TableSizes {
+            slots: 1 << 6,
+            prefetch_bytes: 1 << 18,
+            fill: 7,
+            hash: IntHash::new(Secret::from_seed(3), u64::MAX),
+        };
+        let groups = if cfg!(miri) { 3000 } else { 100_000 };
+        let mut one = BucketTable::<Count, 4>::new(sizes);
+        (0..groups).for_each(|key: u64| one.add(key.wrapping_mul(0x9e37_79b9_7f4a_7c15), 0));
+        let mut other = BucketTable::<Count, 4>::new(sizes);
+        let mut far = 0;
+        one.for_each(|key, count| {
+            other.merge(key, count);
+            let Ok((bucket, _)) = other.find_or_free(key) else {
+                panic!("{key} was merged")
+            };
+            let from_home = bucket.wrapping_sub(other.home(key)) % other.buckets.len();
+            far += usize::from(from_home > FAR_FROM_HOME);
+        });
+        assert_eq!(other.len(), one.len());
+        assert!(far * 50 < one.len(), "{far} keys are far from home");
     }
 }

@@ -81,7 +81,7 @@ impl Item {
         let result = match content {
             Content::Part(pieces) => reducer.reduce(pieces, visit),
             Content::Slice(tables, slice) => {
-                reducer.reduce_copied(|groups| tables.copy_to(slice, groups), visit)
+                reducer.reduce_slice(|groups| tables.copy_to(slice, groups), visit)
             }
             Content::Reduced(mut groups) => visit(&mut groups),
         };

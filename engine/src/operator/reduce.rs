@@ -95,23 +95,26 @@ impl Reducer {
         Ok(())
     }
 
-    /// Gives `visit` the distinct groups of those that `copy` appends.
+    /// Gives `visit` the distinct groups of those that `copy` appends, which says whether they are
+    /// distinct already.
     ///
     /// # Errors
     ///
     /// A cancellation, and what `visit` returns.
-    pub(super) fn reduce_copied(
+    pub(super) fn reduce_slice(
         &mut self,
-        copy: impl FnOnce(&mut Groups),
+        copy: impl FnOnce(&mut Groups) -> bool,
         mut visit: impl FnMut(&mut Groups) -> Result<()>,
     ) -> Result<()> {
         self.setting.resources.cancel.check()?;
         let mut groups = std::mem::take(&mut self.groups);
         groups.clear();
-        copy(&mut groups);
-        self.counter().absorb(&groups);
-        groups.clear();
-        self.drain_into(&mut groups);
+        let are_distinct = copy(&mut groups);
+        if !are_distinct {
+            self.counter().absorb(&groups);
+            groups.clear();
+            self.drain_into(&mut groups);
+        }
         visit(&mut groups)?;
         self.groups = groups;
         Ok(())

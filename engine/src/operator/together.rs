@@ -12,6 +12,9 @@ use super::item::Item;
 use crate::Result;
 use crate::resources::{MemoryBudget, Reservation};
 
+/// Up to so many tables, a key is looked up in each; from more, its counts are gathered in another.
+const FEW_TABLES: usize = 4;
+
 /// Operators that are about to be drained together.
 pub(crate) struct Together {
     /// Has counted all tokens, and holds the groups unless `tables` does.
@@ -88,8 +91,15 @@ impl Tables {
         (groups, self.slices.bytes() / self.slices.slices())
     }
 
-    pub(super) fn copy_to(&self, slice: usize, out: &mut Groups) {
-        self.slices.copy_to(slice, out);
+    /// Appends the groups of a slice to `out`, and says whether they are distinct.
+    pub(super) fn copy_to(&self, slice: usize, out: &mut Groups) -> bool {
+        let few = self.slices.counters() <= FEW_TABLES;
+        if few {
+            self.slices.add_up_to(slice, out);
+        } else {
+            self.slices.copy_to(slice, out);
+        }
+        few
     }
 }
 

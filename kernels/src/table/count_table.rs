@@ -80,13 +80,29 @@ impl CountTable {
     /// Appends the keys whose hashes begin with the `bits` bits of `slice`; the empty one has none.
     pub(crate) fn copy_slice(&self, slice: usize, bits: u32, out: &mut Groups) {
         self.short.for_each_in(slice, bits, |key, count| {
+            let key = key.to_padded_behind();
             out.short.push(ShortGroup { key, count });
         });
         self.mid.for_each_in(slice, bits, |key, count| {
+            let key = key.to_padded_behind();
             out.mid.push(MidGroup { key, count });
         });
         self.long
             .for_each_in(slice, bits, |key, count| out.push_long(key, count));
+    }
+
+    /// The same for several tables that hash alike, each key once and with the sum of its counts.
+    pub(crate) fn add_up_slice(tables: &[&Self], slice: usize, bits: u32, out: &mut Groups) {
+        let short: Vec<_> = tables.iter().map(|table| &table.short).collect();
+        InlineTable::add_up_in(&short, slice, bits, |key, count| {
+            out.short.push(ShortGroup { key, count });
+        });
+        let mid: Vec<_> = tables.iter().map(|table| &table.mid).collect();
+        InlineTable::add_up_in(&mid, slice, bits, |key, count| {
+            out.mid.push(MidGroup { key, count });
+        });
+        let long: Vec<_> = tables.iter().map(|table| &table.long).collect();
+        LongTable::add_up_in(&long, slice, bits, |key, count| out.push_long(key, count));
     }
 
     /// Appends every key and its count to `out`, once each.

@@ -401,7 +401,46 @@ impl<K: InlineKey> InlineTable<K> {
         self.multipliers == other.multipliers
     }
 
-    /// Visits the keys whose hashes begin with the `bits` bits of `slice`.
+    /// The count of a key that is there.
+    #[inline(always)]
+    fn count_of(&self, key: K) -> Option<u64> {
+        let mask = self.slots.len() - 1;
+        let mut index = self.home(key) & mask;
+        loop {
+            let slot = &self.slots[index];
+            if slot.key.is(key) {
+                return Some(slot.value);
+            }
+            if slot.key.is_free() {
+                return None;
+            }
+            index = (index + 1) & mask;
+        }
+    }
+
+    /// Visits the keys of several tables that hash alike, as [`Self::for_each_in`] does those of
+    /// one, each key once and with the sum of its counts.
+    ///
+    /// Where a key is looked up in another table, the one before it was just looked at.
+    pub(crate) fn add_up_in(
+        tables: &[&Self],
+        slice: usize,
+        bits: u32,
+        mut visit: impl FnMut(K, u64),
+    ) {
+        for (place, table) in tables.iter().enumerate() {
+            let (earlier, later) = (&tables[..place], &tables[place + 1..]);
+            table.for_each_in(slice, bits, |key, count| {
+                if earlier.iter().all(|other| other.count_of(key).is_none()) {
+                    let others = later.iter().filter_map(|other| other.count_of(key));
+                    visit(key.to_padded_behind(), count + others.sum::<u64>());
+                }
+            });
+        }
+    }
+
+    /// Visits the keys, as they stand in the table, whose hashes begin with the `bits` bits of
+    /// `slice`.
     pub(crate) fn for_each_in(&self, slice: usize, bits: u32, mut visit: impl FnMut(K, u64)) {
         let below = 64 - bits;
         let first = (slice as u64).checked_shl(below).unwrap_or(0);
@@ -418,7 +457,7 @@ impl<K: InlineKey> InlineTable<K> {
             } else {
                 let hash = slot.key.hash(self.multipliers);
                 if hash.checked_shr(below).unwrap_or(0) == slice as u64 {
-                    visit(slot.key.to_padded_behind(), slot.value);
+                    visit(slot.key, slot.value);
                 }
             }
         }

@@ -113,16 +113,53 @@ impl LongTable {
 
     /// Visits the keys whose hashes begin with the `bits` bits of `slice`. It looks at all keys.
     pub(super) fn for_each_in(&self, slice: usize, bits: u32, mut visit: impl FnMut(&[u8], u64)) {
-        let is_in = |entry: &&Entry| entry.hash.checked_shr(64 - bits).unwrap_or(0) == slice as u64;
-        for entry in self.entries.iter().filter(is_in) {
-            visit(&self.arena[entry.start..][..entry.length], entry.value);
+        self.entries_in(slice, bits)
+            .for_each(|entry| visit(self.key(entry), entry.value));
+    }
+
+    /// The same for several tables that hash alike, each key once and with the sum of its counts.
+    pub(super) fn add_up_in(
+        tables: &[&Self],
+        slice: usize,
+        bits: u32,
+        mut visit: impl FnMut(&[u8], u64),
+    ) {
+        for (place, table) in tables.iter().enumerate() {
+            let (earlier, later) = (&tables[..place], &tables[place + 1..]);
+            for entry in table.entries_in(slice, bits) {
+                let (hash, key) = (entry.hash, table.key(entry));
+                if earlier.iter().all(|other| other.find(hash, key).is_none()) {
+                    let others = later.iter().filter_map(|other| other.find(hash, key));
+                    let others = others.map(|entry| entry.value);
+                    visit(key, entry.value + others.sum::<u64>());
+                }
+            }
         }
+    }
+
+    fn entries_in(&self, slice: usize, bits: u32) -> impl Iterator<Item = &Entry> {
+        let is_in =
+            move |entry: &&Entry| entry.hash.checked_shr(64 - bits).unwrap_or(0) == slice as u64;
+        self.entries.iter().filter(is_in)
+    }
+
+    fn find(&self, hash: u64, key: &[u8]) -> Option<&Entry> {
+        let is_there = |&place: &u32| {
+            let entry = &self.entries[place as usize];
+            entry.hash == hash && self.key(entry) == key
+        };
+        let place = self.places.find(hash, is_there)?;
+        Some(&self.entries[*place as usize])
+    }
+
+    fn key(&self, entry: &Entry) -> &[u8] {
+        &self.arena[entry.start..][..entry.length]
     }
 
     /// Visits every key and its number, in the order of their first appearance.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&[u8], u64)) {
         for entry in &self.entries {
-            visit(&self.arena[entry.start..][..entry.length], entry.value);
+            visit(self.key(entry), entry.value);
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::operator::Together;
 
 /// Words so many that no worker's table is small, the first of them in every table.
 fn many_words() -> Vec<Vec<u8>> {
-    let numbers = (0..3 * FEW as u32).flat_map(|number| [number, number % 5]);
+    let numbers = (0..6 * FEW as u32).flat_map(|number| [number, number % 5]);
     let words = numbers.map(|number| format!("w{number}").into_bytes());
     let odd = [vec![b'x'; 100], b"a\0b".to_vec()];
     words.chain(odd.clone()).chain(odd).collect()
@@ -48,7 +48,8 @@ fn large_tables_are_drained_side_by_side() {
             bypass_bytes: usize::MAX,
             ..Limits::DEFAULT
         };
-        let resources = resources(limits, UNBOUNDED, 2);
+        let threads = if partitions == 2 { 5 } else { 2 };
+        let resources = resources(limits, UNBOUNDED, threads);
         for order in [Order::None, Order::Key, Order::Count] {
             let (side_by_side, rows) = drained_together(&resources, &words, order);
             assert!(side_by_side);

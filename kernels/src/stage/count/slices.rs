@@ -3,6 +3,7 @@
 
 use super::Counter;
 use crate::Groups;
+use crate::table::CountTable;
 
 /// Long keys at most: each slice looks through all of them.
 const MOST_LONG: usize = 1 << 15;
@@ -80,6 +81,27 @@ impl Slices {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.counters.iter().map(Counter::bytes).sum()
+    }
+
+    /// How many counters there are.
+    #[must_use]
+    pub fn counters(&self) -> usize {
+        self.counters.len()
+    }
+
+    /// Appends the groups of a slice to `out`, each key once and with the sum of its counts.
+    ///
+    /// Every key is looked up in all counters, which pays while these are few.
+    pub fn add_up_to(&self, slice: usize, out: &mut Groups) {
+        let tables: Vec<_> = self
+            .counters
+            .iter()
+            .map(|one| one.counting.table())
+            .collect();
+        CountTable::add_up_slice(&tables, slice, self.bits, out);
+        if slice == 0 {
+            out.empty += tables.iter().map(|table| table.empty).sum::<u64>();
+        }
     }
 
     /// Appends the groups of a slice to `out`, counter by counter.

@@ -120,7 +120,7 @@ proptest! {
             });
             let cut = Slices::new(counters.collect(), slices).ok().expect("all in tables");
             let mut places = BTreeMap::new();
-            let mut whole = Counts::new();
+            let (mut whole, mut sums) = (Counts::new(), Groups::default());
             for slice in 0..slices {
                 let mut groups = Groups::default();
                 cut.copy_to(slice, &mut groups);
@@ -128,8 +128,10 @@ proptest! {
                     assert_eq!(*places.entry(key.to_vec()).or_insert(slice), slice);
                     *whole.entry(key.to_vec()).or_default() += count;
                 });
+                cut.add_up_to(slice, &mut sums);
             }
             assert_eq!(whole, expected(&texts));
+            assert_eq!(counts_of(&sums), whole);
         });
     }
 }

@@ -140,23 +140,29 @@ fn a_hang_up_that_was_ignored_stays_ignored() {
     assert_eq!(std::fs::read(&output).unwrap(), b"to\t2\nbe\t1\n");
 }
 
+/// Runs the binary where no file may grow beyond 100 blocks; it must fail in one line that names
+/// the place, and write nothing to standard output.
+fn assert_full(arguments: &[&str], place: &str) {
+    let ended = Command::new("sh")
+        .args(["-c", "ulimit -f 100; exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_keymill"))
+        .args(arguments)
+        .output()
+        .unwrap();
+    let message = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{message}");
+    let is_named = message.contains(place) && message.lines().count() == 1;
+    assert!(is_named, "{message}");
+    assert!(ended.stdout.is_empty());
+}
+
 #[test]
 fn a_file_that_may_not_grow_is_an_error() {
     let folder = Folder::new();
     let words: String = (0..100_000).map(|i| format!("{i} ")).collect();
     let input = folder.file("input", words);
     let output = folder.name("out");
-    let script = "ulimit -f 100; exec \"$0\" count -o \"$1\" \"$2\"";
-    let ended = Command::new("sh")
-        .args(["-c", script, env!("CARGO_BIN_EXE_keymill"), &output, &input])
-        .output()
-        .unwrap();
-    assert_eq!(ended.status.code(), Some(1));
-    let message = String::from_utf8_lossy(&ended.stderr).into_owned();
-    assert!(
-        message.contains(&output) && message.lines().count() == 1,
-        "{message}"
-    );
+    assert_full(&["count", "-o", &output, &input], &output);
     assert_eq!(names_in(&folder.path("")), ["input"]);
 }
 
@@ -169,18 +175,10 @@ fn a_full_spill_disk_is_an_error_that_names_it() {
     let spill = folder.path("spill");
     std::fs::create_dir(&spill).unwrap();
     let spill = spill.to_str().unwrap();
-    let script =
-        "ulimit -f 100; exec \"$0\" count --memory 20MiB --threads 1 --spill-dir \"$1\" \"$2\"";
-    let ended = Command::new("sh")
-        .args(["-c", script, env!("CARGO_BIN_EXE_keymill"), spill, &input])
-        .output()
-        .unwrap();
-    let message = String::from_utf8_lossy(&ended.stderr).into_owned();
-    assert_eq!(ended.status.code(), Some(1), "{message}");
-    assert!(
-        message.contains(spill) && message.lines().count() == 1,
-        "{message}"
+    let small = ["count", "--memory", "20MiB", "--threads", "1"];
+    assert_full(
+        &[&small[..], &["--spill-dir", spill, &input]].concat(),
+        spill,
     );
-    assert!(ended.stdout.is_empty());
     assert!(names_in(&folder.path("spill")).is_empty());
 }

@@ -251,8 +251,9 @@ mod tests {
     fn it_keeps_its_elements_when_it_grows() {
         let page = HUGE_PAGE / 8;
         let lengths = [0, 1, 500, page - 1, page, page + 1, 3 * page + 77, 8 * page];
+        let lengths = &lengths[..if cfg!(miri) { 3 } else { 8 }];
         let mut slice = HugeVec::<u64>::new(0);
-        for len in lengths.into_iter().take(if cfg!(miri) { 3 } else { 8 }) {
+        for &len in lengths {
             let before = slice.len();
             slice.grow_to(len);
             assert_eq!(slice.len(), len);
@@ -261,14 +262,7 @@ mod tests {
             (before..len).for_each(|i| slice[i] = i as u64 + 1);
         }
         slice.grow_to(5);
-        assert_eq!(
-            slice.len(),
-            lengths
-                .into_iter()
-                .take(if cfg!(miri) { 3 } else { 8 })
-                .max()
-                .unwrap()
-        );
+        assert_eq!(Some(&slice.len()), lengths.last(), "it never gets shorter");
     }
 
     #[test]

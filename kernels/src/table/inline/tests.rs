@@ -1,0 +1,25 @@
+//! Growing does not crowd.
+
+use super::*;
+
+#[test]
+fn keys_in_the_order_of_another_tables_hash_do_not_crowd() {
+    let limits = Limits {
+        table_slots: 64,
+        ..Limits::DEFAULT
+    };
+    let keys = if cfg!(miri) { 3000 } else { 100_000 };
+    let mut one = InlineTable::<u64>::new(&limits, Secret::from_seed(3));
+    (1..=keys).for_each(|key: u64| one.add(key << 24, key));
+    let mut other = InlineTable::<u64>::new(&limits, Secret::from_seed(3));
+    let mut far = 0;
+    for slot in one.slots.iter().filter(|slot| !slot.key.is_free()) {
+        other.add(slot.key, slot.value);
+        let home = other.home(slot.key);
+        let run = other.slots.iter().cycle().skip(home);
+        let from_home = run.take_while(|there| there.key != slot.key).count();
+        far += usize::from(from_home > FAR_FROM_HOME);
+    }
+    assert_eq!(other.len(), one.len());
+    assert!(far * 20 < one.len(), "{far} keys are far from home");
+}

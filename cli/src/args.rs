@@ -18,7 +18,7 @@ Examples:
   keymill count -r logs --tokens 'field:2,,' the second field of each line of all files below logs
   zcat a.gz | keymill count - | head         standard input; TSV in a pipe
   keymill datasets make zipf-30k --bytes 1GiB -o zipf.txt
-  keymill devices                            which SIMD levels this machine runs
+  keymill devices                            SIMD levels and adapters of this machine
 
 Exit status: 0 done, 1 the job failed, 2 the command line is wrong, 130 interrupted.";
 

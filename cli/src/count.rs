@@ -80,7 +80,7 @@ fn engine(args: &MachineArgs) -> Result<Engine> {
     if args.device == Device::Gpu {
         return Err(Error::new(
             ErrorKind::Device,
-            "there are no GPU stages in this build; use --device cpu or auto",
+            "no job runs on a GPU yet; use --device cpu or auto",
         ));
     }
     let mut builder = Engine::builder();

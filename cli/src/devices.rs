@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use std::thread;
 
+use keymill::probe::{self, AdapterInfo};
 use keymill::{Engine, Level, Result};
 
 use crate::args::DevicesArgs;
@@ -12,17 +13,19 @@ use crate::system::kibibytes_of;
 use crate::{exit, output, size};
 
 pub(crate) fn run(args: &DevicesArgs) -> Result<i32> {
+    let adapters = probe::adapters();
     let text = if output::is_terminal(None) {
-        for_people(args.all)?
+        for_people(args.all, &adapters)?
     } else {
-        for_programs(args.all)
+        for_programs(args.all, &adapters)
     };
     crate::print(&text)?;
     Ok(exit::DONE)
 }
 
-/// One line per level; with `all`, what is behind the tab tells those that are missing.
-fn for_programs(all: bool) -> String {
+/// One line per level, then one per adapter; with `all`, also those that are missing or refused,
+/// and behind the tab why.
+fn for_programs(all: bool, adapters: &[AdapterInfo]) -> String {
     let mut text = String::new();
     for level in Level::ALL {
         match (level.is_available(), all) {
@@ -32,10 +35,24 @@ fn for_programs(all: bool) -> String {
             (false, false) => {}
         }
     }
+    for adapter in adapters {
+        match (&adapter.refused, all) {
+            (None, false) => text += &format!("{}\n", adapter.name),
+            (_, true) => text += &format!("{}\t{}\n", adapter.name, verdict(adapter)),
+            (Some(_), false) => {}
+        }
+    }
     text
 }
 
-fn for_people(all: bool) -> Result<String> {
+fn verdict(adapter: &AdapterInfo) -> String {
+    match &adapter.refused {
+        None => "available".to_owned(),
+        Some(why) => format!("refused: {why}"),
+    }
+}
+
+fn for_people(all: bool, adapters: &[AdapterInfo]) -> Result<String> {
     let engine = Engine::new()?;
     let mut text = String::new();
     for level in Level::ALL {
@@ -67,13 +84,47 @@ fn for_people(all: bool) -> Result<String> {
         "budget",
         &format!("{budget} unless --memory says otherwise"),
     );
-    row(&mut text, "gpu", "no GPU stages in this build");
+    for adapter in adapters {
+        row(&mut text, kind(adapter), &described(adapter));
+    }
+    if adapters.iter().all(|adapter| adapter.is_software) {
+        row(&mut text, "gpu", "none found");
+    }
+    row(
+        &mut text,
+        "",
+        "jobs run on the CPU; no job runs on a GPU yet",
+    );
     Ok(text)
+}
+
+/// Software is never called a GPU.
+fn kind(adapter: &AdapterInfo) -> &'static str {
+    match (adapter.is_software, adapter.interface) {
+        (false, _) => "gpu",
+        (true, "vulkan") => "software Vulkan",
+        (true, _) => "software",
+    }
+}
+
+fn described(adapter: &AdapterInfo) -> String {
+    let AdapterInfo {
+        name,
+        interface,
+        driver,
+        ..
+    } = adapter;
+    let binding = size::show(adapter.binding_bytes);
+    let tested = match &adapter.refused {
+        None => "self-test passed".to_owned(),
+        Some(why) => format!("refused: {why}"),
+    };
+    format!("{name} ({interface}, {driver}), {binding} a binding, {tested}")
 }
 
 fn row(text: &mut String, name: &str, value: &str) {
     // Writing to a string does not fail.
-    let _ = writeln!(text, "{name:<10}  {value}");
+    let _ = writeln!(text, "{name:<14}  {value}");
 }
 
 fn processor_name() -> Option<String> {
@@ -111,13 +162,27 @@ mod tests {
     #[test]
     fn programs_get_the_levels_by_name() {
         let names: Vec<&str> = Level::available().into_iter().map(Level::name).collect();
-        assert_eq!(for_programs(false).lines().collect::<Vec<_>>(), names);
-        assert_eq!(for_programs(true).lines().count(), Level::ALL.len());
+        assert_eq!(for_programs(false, &[]).lines().collect::<Vec<_>>(), names);
+        assert_eq!(for_programs(true, &[]).lines().count(), Level::ALL.len());
+    }
+
+    #[test]
+    fn every_adapter_has_its_line() {
+        let adapters = probe::adapters();
+        let sound = adapters.iter().filter(|it| it.refused.is_none()).count();
+        let programs = for_programs(false, &adapters);
+        assert_eq!(programs.lines().count(), Level::available().len() + sound);
+        let people = for_people(true, &adapters).unwrap();
+        for adapter in &adapters {
+            assert!(people.contains(&adapter.name), "{people}");
+        }
+        let hardware = adapters.iter().any(|adapter| !adapter.is_software);
+        assert_eq!(people.contains("none found"), !hardware, "{people}");
     }
 
     #[test]
     fn people_see_the_level_in_use() {
-        let text = for_people(true).unwrap();
+        let text = for_people(true, &[]).unwrap();
         assert_eq!(text.matches("used unless").count(), 1);
         assert!(text.contains("budget"));
     }

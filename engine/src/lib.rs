@@ -29,6 +29,8 @@
 
 mod chunk;
 mod columns;
+#[cfg(feature = "gpu")]
+mod device;
 mod driver;
 mod engine;
 mod error;

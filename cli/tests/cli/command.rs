@@ -56,6 +56,17 @@ pub(crate) fn assert_fails(arguments: &[&str], code: i32, says: &[&str]) {
     assert_eq!(text(&output.stdout), "", "{arguments:?}");
 }
 
+/// The levels of this machine, by the program's own list, in which adapters follow them.
+pub(crate) fn levels() -> Vec<String> {
+    let listed = stdout_of(&["devices"], b"");
+    let is_level = |name: &&str| ["scalar", "neon", "avx2", "avx512"].contains(name);
+    text(&listed)
+        .lines()
+        .filter(is_level)
+        .map(str::to_owned)
+        .collect()
+}
+
 pub(crate) fn text(bytes: &[u8]) -> &str {
     str::from_utf8(bytes).unwrap()
 }

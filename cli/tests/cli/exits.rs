@@ -1,6 +1,6 @@
 //! Exit codes, and what stands on standard error.
 
-use crate::command::{Folder, assert_fails, keymill, run, stdout_of, text};
+use crate::command::{Folder, assert_fails, keymill, levels, run, text};
 
 #[test]
 fn a_wrong_command_line_is_2() {
@@ -48,9 +48,9 @@ fn a_level_that_this_machine_lacks_is_2_and_says_what_it_runs() {
 
 #[test]
 fn every_level_of_this_machine_runs_by_name() {
-    let levels = stdout_of(&["devices"], b"");
-    assert!(text(&levels).lines().any(|level| level == "scalar"));
-    for level in text(&levels).lines() {
+    let levels = levels();
+    assert!(levels.iter().any(|level| level == "scalar"));
+    for level in &levels {
         let explained = run(&["count", "--explain", "--level", level], b"to be to");
         assert_eq!(text(&explained.stdout), "to\t2\nbe\t1\n", "{level}");
         let ran = format!("level       {level} (");

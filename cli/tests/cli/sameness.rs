@@ -1,6 +1,6 @@
 //! The same answer however it is made.
 
-use crate::command::{Folder, stdout_of, text};
+use crate::command::{Folder, levels, stdout_of};
 
 /// Data sets whose counting meets every path: few keys, many, long ones, none.
 const SETS: [&str; 4] = ["zipf-30k", "unique", "invalid-utf8", "separators"];
@@ -65,11 +65,11 @@ fn binary_files_are_the_same_bytes_each_time() {
 
 #[test]
 fn levels_change_nothing() {
-    let levels = stdout_of(&["devices"], b"");
+    let levels = levels();
     for name in SETS {
         let bytes = keymill_datasets::find(name).unwrap().to_vec(300_000);
         let expected = stdout_of(&["count", "--level", "scalar"], &bytes);
-        for level in text(&levels).lines() {
+        for level in &levels {
             assert!(
                 stdout_of(&["count", "--level", level], &bytes) == expected,
                 "{name}: {level}"

@@ -19,6 +19,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod adapters;
 mod answer;
 mod stages;
 
@@ -28,6 +29,7 @@ use keymill_kernels::ContractSeed;
 use keymill_kernels::stage::hash_partition::MOST_PARTITIONS;
 
 use crate::{Error, ErrorKind, Level, Result, TokenRule};
+pub use adapters::{AdapterInfo, adapters};
 pub use answer::Answer;
 
 /// The seed of every probe, so that answers can be compared between runs.

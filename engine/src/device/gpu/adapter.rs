@@ -1,0 +1,86 @@
+//! Which adapters there are, and a device on one of them.
+#![forbid(unsafe_code)]
+
+use wgpu::{
+    Adapter, Backends, Device, DeviceDescriptor, DeviceType, Features, Instance,
+    InstanceDescriptor, InstanceFlags, Limits, Queue,
+};
+
+use crate::device::Fault;
+
+/// What an adapter runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AdapterKind {
+    /// Hardware made for it.
+    Hardware,
+    /// The processor: for tests, never counted as a GPU.
+    Software,
+}
+
+/// An adapter that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Its place in the list, by which it is opened.
+    pub(crate) index: usize,
+    pub(crate) name: String,
+    pub(crate) kind: AdapterKind,
+    /// The programming interface: Vulkan, Metal, Direct3D 12.
+    pub(crate) interface: &'static str,
+    pub(crate) driver: String,
+    /// The most bytes of a buffer that a shader sees at once.
+    pub(crate) binding_bytes: u64,
+}
+
+/// Lists the adapters, hardware first; the order is the same each time.
+pub(super) fn list() -> Vec<Found> {
+    let mut found: Vec<Found> = (0..).zip(&all()).map(describe).collect();
+    found.sort_by_key(|found| found.kind == AdapterKind::Software);
+    found
+}
+
+/// Makes a device on an adapter.
+pub(super) fn open(index: usize) -> Result<(Device, Queue), Fault> {
+    let adapter = all()
+        .into_iter()
+        .nth(index)
+        .ok_or_else(|| Fault::Lost("the adapter has disappeared".to_owned()))?;
+    let has = adapter.limits();
+    let descriptor = DeviceDescriptor {
+        label: Some("keymill"),
+        required_features: Features::empty(),
+        // What WebGPU guarantees, but for the sizes of buffers.
+        required_limits: Limits {
+            max_buffer_size: has.max_buffer_size,
+            max_storage_buffer_binding_size: has.max_storage_buffer_binding_size,
+            ..Limits::default()
+        },
+        ..DeviceDescriptor::default()
+    };
+    pollster::block_on(adapter.request_device(&descriptor))
+        .map_err(|error| Fault::Refused(error.to_string()))
+}
+
+fn all() -> Vec<Adapter> {
+    let instance = Instance::new(InstanceDescriptor {
+        backends: Backends::PRIMARY,
+        flags: InstanceFlags::empty(),
+        ..InstanceDescriptor::new_without_display_handle()
+    });
+    pollster::block_on(instance.enumerate_adapters(Backends::PRIMARY))
+}
+
+fn describe((index, adapter): (usize, &Adapter)) -> Found {
+    let info = adapter.get_info();
+    let driver = [info.driver, info.driver_info].join(" ");
+    Found {
+        index,
+        name: info.name,
+        kind: match info.device_type {
+            DeviceType::Cpu => AdapterKind::Software,
+            _ => AdapterKind::Hardware,
+        },
+        interface: info.backend.to_str(),
+        driver: driver.trim().to_owned(),
+        binding_bytes: adapter.limits().max_storage_buffer_binding_size,
+    }
+}

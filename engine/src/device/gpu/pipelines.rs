@@ -1,0 +1,95 @@
+//! Shaders made ready to run, once each for a device.
+#![forbid(unsafe_code)]
+
+use std::collections::HashMap;
+
+use keymill_shaders::{Binding, Shader, Stage};
+use wgpu::{
+    BindGroupLayout, BindGroupLayoutDescriptor, BindGroupLayoutEntry, BindingType,
+    BufferBindingType, ComputePipeline, ComputePipelineDescriptor, Device,
+    PipelineLayoutDescriptor, ShaderModule, ShaderModuleDescriptor, ShaderSource, ShaderStages,
+};
+
+/// The shaders that a device has met.
+#[derive(Default)]
+pub(super) struct Pipelines {
+    modules: HashMap<Stage, Module>,
+    entries: HashMap<(Stage, &'static str), ComputePipeline>,
+}
+
+struct Module {
+    shader: ShaderModule,
+    layout: BindGroupLayout,
+}
+
+impl Pipelines {
+    /// The pipeline of a stage's entry, and the layout of what it has bound.
+    pub(super) fn get(
+        &mut self,
+        device: &Device,
+        stage: Stage,
+        entry: &'static str,
+    ) -> (&ComputePipeline, &BindGroupLayout) {
+        let module = self
+            .modules
+            .entry(stage)
+            .or_insert_with(|| Module::new(device, stage));
+        let pipeline = self
+            .entries
+            .entry((stage, entry))
+            .or_insert_with(|| module.pipeline(device, entry));
+        (pipeline, &module.layout)
+    }
+}
+
+impl Module {
+    fn new(device: &Device, stage: Stage) -> Self {
+        let shader = Shader::compose(stage);
+        let shader = device.create_shader_module(ShaderModuleDescriptor {
+            label: Some(stage.name()),
+            source: ShaderSource::Wgsl(shader.wgsl().into()),
+        });
+        let entries: Vec<_> = (0..)
+            .zip(stage.bindings())
+            .map(|(binding, how)| BindGroupLayoutEntry {
+                binding,
+                visibility: ShaderStages::COMPUTE,
+                ty: BindingType::Buffer {
+                    ty: buffer_type(*how),
+                    has_dynamic_offset: false,
+                    min_binding_size: None,
+                },
+                count: None,
+            })
+            .collect();
+        let layout = device.create_bind_group_layout(&BindGroupLayoutDescriptor {
+            label: Some(stage.name()),
+            entries: &entries,
+        });
+        Self { shader, layout }
+    }
+
+    fn pipeline(&self, device: &Device, entry: &str) -> ComputePipeline {
+        let layout = device.create_pipeline_layout(&PipelineLayoutDescriptor {
+            label: Some(entry),
+            bind_group_layouts: &[Some(&self.layout)],
+            immediate_size: 0,
+        });
+        device.create_compute_pipeline(&ComputePipelineDescriptor {
+            label: Some(entry),
+            layout: Some(&layout),
+            module: &self.shader,
+            entry_point: Some(entry),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            cache: None,
+        })
+    }
+}
+
+fn buffer_type(how: Binding) -> BufferBindingType {
+    match how {
+        Binding::Uniform => BufferBindingType::Uniform,
+        Binding::Read => BufferBindingType::Storage { read_only: true },
+        Binding::Write => BufferBindingType::Storage { read_only: false },
+    }
+}

@@ -1,0 +1,161 @@
+//! The one thread on which a device's driver is called.
+//!
+//! Drivers panic and hang. A panic here is a fault of the device and no more; a caller waits only
+//! so long; and a thread whose driver hangs is left alone, with all that it owns.
+#![forbid(unsafe_code)]
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use crate::device::Fault;
+
+/// How long the end of a device is waited for.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+
+type Job<C> = Box<dyn FnOnce(&mut C) + Send>;
+
+/// A thread that owns a `C` and does one thing after the other with it.
+pub(super) struct DeviceThread<C> {
+    jobs: Mutex<Option<Sender<Job<C>>>>,
+    ended: Mutex<Receiver<()>>,
+}
+
+impl<C: 'static> DeviceThread<C> {
+    /// Starts a thread that first makes its `C`; why it cannot is what the first question hears.
+    pub(super) fn start(
+        make: impl FnOnce() -> Result<C, Fault> + Send + 'static,
+    ) -> Result<Self, Fault>
+    where
+        C: Send,
+    {
+        let (jobs, queue) = channel::<Job<C>>();
+        let (end, ended) = channel();
+        let (made, ready) = channel();
+        thread::Builder::new()
+            .name("keymill-device".to_owned())
+            .spawn(move || {
+                let context = guarded(make);
+                let fault = context.as_ref().err().cloned();
+                // Whoever started this thread may have stopped waiting.
+                let _ = made.send(fault);
+                if let Ok(context) = context {
+                    serve(context, &queue);
+                }
+                let _ = end.send(());
+            })
+            .map_err(|error| Fault::Refused(format!("no thread for it: {error}")))?;
+        match ready.recv_timeout(super::OPEN_WITHIN) {
+            Ok(None) => Ok(Self {
+                jobs: Mutex::new(Some(jobs)),
+                ended: Mutex::new(ended),
+            }),
+            Ok(Some(fault)) => Err(fault),
+            Err(_) => Err(Fault::TimedOut),
+        }
+    }
+
+    /// Has the thread do something, and waits for it so long at most.
+    pub(super) fn ask<T: Send + 'static>(
+        &self,
+        within: Duration,
+        job: impl FnOnce(&mut C) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let (reply, answer) = channel();
+        let mut jobs = self.jobs.lock().map_err(|_| gone())?;
+        let job: Job<C> = Box::new(move |context| {
+            let _ = reply.send(guarded(|| job(context)));
+        });
+        jobs.as_ref()
+            .and_then(|jobs| jobs.send(job).ok())
+            .ok_or_else(gone)?;
+        let answer = answer.recv_timeout(within).unwrap_or(Err(Fault::TimedOut));
+        if matches!(
+            answer,
+            Err(Fault::TimedOut | Fault::Panicked(_) | Fault::Lost(_))
+        ) {
+            // What hangs or broke is asked nothing more.
+            *jobs = None;
+        }
+        answer
+    }
+}
+
+impl<C> Drop for DeviceThread<C> {
+    fn drop(&mut self) {
+        let open = self.jobs.get_mut().is_ok_and(|jobs| jobs.take().is_some());
+        if let (true, Ok(ended)) = (open, self.ended.get_mut()) {
+            // A driver that takes longer is left behind.
+            let _ = ended.recv_timeout(CLOSE_WITHIN);
+        }
+    }
+}
+
+fn gone() -> Fault {
+    Fault::Lost("it failed before".to_owned())
+}
+
+fn serve<C>(mut context: C, queue: &Receiver<Job<C>>) {
+    while let Ok(job) = queue.recv() {
+        job(&mut context);
+    }
+    // Dropping a queue can panic too.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(context)));
+}
+
+/// What a job answers, or the panic it ended with.
+fn guarded<T>(job: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|panic| Err(Fault::Panicked(said(&*panic))))
+}
+
+fn said(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_keeps_its_own_between_jobs() {
+        let thread = DeviceThread::start(|| Ok(1)).unwrap();
+        let add = |n: &mut i32| {
+            *n += 1;
+            Ok(*n)
+        };
+        assert_eq!(thread.ask(OPEN, add), Ok(2));
+        assert_eq!(thread.ask(OPEN, add), Ok(3));
+    }
+
+    const OPEN: Duration = Duration::from_secs(5);
+
+    #[test]
+    fn a_panic_is_a_fault_and_the_end_of_the_device() {
+        let thread = DeviceThread::start(|| Ok(())).unwrap();
+        let fault = thread.ask(OPEN, |()| -> Result<(), Fault> { panic!("driver") });
+        assert_eq!(fault, Err(Fault::Panicked("driver".to_owned())));
+        assert!(matches!(thread.ask(OPEN, |()| Ok(())), Err(Fault::Lost(_))));
+        let fault = DeviceThread::<()>::start(|| panic!("early")).err();
+        assert_eq!(fault, Some(Fault::Panicked("early".to_owned())));
+    }
+
+    #[test]
+    fn a_driver_that_hangs_is_left_behind() {
+        let thread = DeviceThread::start(|| Ok(())).unwrap();
+        let (release, held) = channel::<()>();
+        let fault = thread.ask(Duration::from_millis(20), move |()| {
+            let _ = held.recv();
+            Ok(())
+        });
+        assert_eq!(fault, Err(Fault::TimedOut));
+        drop(thread);
+        drop(release);
+    }
+}

@@ -1,0 +1,205 @@
+//! What a device is asked to do, as a list that can be printed and checked without a device.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+use arrow_buffer::Buffer;
+use keymill_shaders::{Binding, Stage};
+
+/// One of a recording's buffers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BufferId(pub(crate) usize);
+
+/// One of a recording's downloads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DownloadId(pub(crate) usize);
+
+/// A buffer on the device, all zeros when the recording begins.
+#[derive(Clone, Debug)]
+pub(crate) struct BufferSpec {
+    pub(crate) name: &'static str,
+    pub(crate) bytes: u64,
+}
+
+/// How much of a buffer is downloaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// So many bytes.
+    Bytes(u64),
+    /// So many items of `item_bytes` as word `word` of an earlier download says: only results that
+    /// are there are read back.
+    Counted {
+        by: DownloadId,
+        word: usize,
+        item_bytes: u64,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Command {
+    Upload {
+        to: BufferId,
+        bytes: Buffer,
+    },
+    Run {
+        stage: Stage,
+        entry: &'static str,
+        /// In the order of [`Stage::bindings`].
+        buffers: Vec<BufferId>,
+        groups: u32,
+    },
+    Download {
+        from: BufferId,
+        extent: Extent,
+    },
+}
+
+/// Uploads, stage runs and downloads, in order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Recording {
+    buffers: Vec<BufferSpec>,
+    commands: Vec<Command>,
+    downloads: usize,
+}
+
+impl Recording {
+    /// Asks for a buffer. None is empty: a device binds no empty ones.
+    pub(crate) fn buffer(&mut self, name: &'static str, bytes: u64) -> BufferId {
+        let bytes = bytes.max(16).next_multiple_of(16);
+        self.buffers.push(BufferSpec { name, bytes });
+        BufferId(self.buffers.len() - 1)
+    }
+
+    /// Asks for a buffer that begins with these bytes.
+    pub(crate) fn upload(&mut self, name: &'static str, bytes: impl Into<Buffer>) -> BufferId {
+        let bytes = bytes.into();
+        let to = self.buffer(name, bytes.len() as u64);
+        if !bytes.is_empty() {
+            self.commands.push(Command::Upload { to, bytes });
+        }
+        to
+    }
+
+    /// Runs an entry of a stage's shader.
+    pub(crate) fn run(
+        &mut self,
+        stage: Stage,
+        entry: &'static str,
+        buffers: &[BufferId],
+        groups: u32,
+    ) {
+        debug_assert_eq!(buffers.len(), stage.bindings().len());
+        self.commands.push(Command::Run {
+            stage,
+            entry,
+            buffers: buffers.to_vec(),
+            groups,
+        });
+    }
+
+    pub(crate) fn download(&mut self, from: BufferId, extent: Extent) -> DownloadId {
+        self.commands.push(Command::Download { from, extent });
+        self.downloads += 1;
+        DownloadId(self.downloads - 1)
+    }
+
+    pub(crate) fn buffers(&self) -> &[BufferSpec] {
+        &self.buffers
+    }
+
+    pub(crate) fn commands(&self) -> &[Command] {
+        &self.commands
+    }
+
+    /// Whether a buffer is bound as parameters.
+    pub(crate) fn is_uniform(&self, buffer: BufferId) -> bool {
+        self.commands.iter().any(|command| {
+            let Command::Run { stage, buffers, .. } = command else {
+                return false;
+            };
+            let mut bound = buffers.iter().zip(stage.bindings());
+            bound.any(|(id, how)| *id == buffer && *how == Binding::Uniform)
+        })
+    }
+
+    /// The largest buffer.
+    pub(crate) fn largest(&self) -> u64 {
+        let bytes = self.buffers.iter().map(|buffer| buffer.bytes);
+        bytes.max().unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Recording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |id: &BufferId| self.buffers[id.0].name;
+        for command in &self.commands {
+            match command {
+                Command::Upload { to, bytes } => {
+                    writeln!(f, "upload {} bytes to {}", bytes.len(), name(to))?;
+                }
+                Command::Run {
+                    stage,
+                    entry,
+                    buffers,
+                    groups,
+                } => {
+                    let names: Vec<&str> = buffers.iter().map(name).collect();
+                    let stage = stage.name();
+                    writeln!(
+                        f,
+                        "run {stage}.{entry} on {groups} groups ({})",
+                        names.join(", ")
+                    )?;
+                }
+                Command::Download { from, extent } => match extent {
+                    Extent::Bytes(bytes) => {
+                        writeln!(f, "download {bytes} bytes of {}", name(from))?
+                    }
+                    Extent::Counted {
+                        by,
+                        word,
+                        item_bytes,
+                    } => writeln!(
+                        f,
+                        "download {item_bytes} bytes of {} for each that word {word} of download {} counts",
+                        name(from),
+                        by.0
+                    )?,
+                },
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_reads_as_what_it_does() {
+        let mut recording = Recording::default();
+        let params = recording.upload("params", vec![0u8; 16]);
+        let answers = recording.buffer("answers", 20);
+        let word = recording.upload("word", Vec::<u8>::new());
+        recording.run(Stage::SelfTest, "long_loop", &[params, answers, word], 1);
+        let summary = recording.download(answers, Extent::Bytes(4));
+        let counted = Extent::Counted {
+            by: summary,
+            word: 0,
+            item_bytes: 8,
+        };
+        recording.download(answers, counted);
+        let expected = "upload 16 bytes to params\n\
+                        run self_test.long_loop on 1 groups (params, answers, word)\n\
+                        download 4 bytes of answers\n\
+                        download 8 bytes of answers for each that word 0 of download 0 counts\n";
+        assert_eq!(recording.to_string(), expected);
+        assert!(recording.is_uniform(params) && !recording.is_uniform(answers));
+        assert_eq!(
+            (recording.buffers()[1].bytes, recording.largest()),
+            (32, 32)
+        );
+        assert_eq!(recording.buffers()[2].bytes, 16);
+    }
+}

@@ -1,0 +1,116 @@
+//! What an adapter must get right before it is trusted with data.
+//!
+//! Known answers, a few milliseconds: barriers, atomics, a loop that is longer than the budget some
+//! software drivers end it at in silence, a write behind the end, and each stage on a small text.
+#![forbid(unsafe_code)]
+
+use bytemuck::{Zeroable, bytes_of};
+use keymill_kernels::oracle;
+use keymill_kernels::stage::tokenize::Span;
+use keymill_shaders::{SelfTestAnswers, SelfTestParams, Stage};
+
+use super::recording::{Extent, Recording};
+use super::{Device, Fault, tokenize};
+use crate::TokenRule;
+
+/// Rounds of the long loop: more than 65,535, which a driver was seen to stop at.
+const LOOPS: u32 = 70_000;
+const RUN: u32 = 0x5e1f_7e57;
+const LANES: u32 = 256;
+
+/// Text that meets each kind of white space, tokens across lanes, and bytes that are no UTF-8.
+const TEXT: &str = "to be\tor\u{a0}not \u{3000}a-token-of-more-than-sixteen-bytes\u{2028}\r\nend";
+
+/// Runs the known-answer kernels; the error says what is wrong with the device.
+pub(crate) fn run(device: &dyn Device) -> Result<(), Fault> {
+    primitives(device)?;
+    let text = TEXT.repeat(120).into_bytes();
+    let spans = tokenize::run(device, &text, None)?;
+    let tokens = spans.iter().map(|span: &Span| span.of(&text));
+    if !tokens.eq(oracle::tokenize(&TokenRule::Whitespace, &text)) {
+        return Err(Fault::NotConserved(
+            "tokenize cuts a known text wrongly".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+fn primitives(device: &dyn Device) -> Result<(), Fault> {
+    let mut recording = Recording::default();
+    let asked = SelfTestParams {
+        run: RUN,
+        loops: LOOPS,
+        ..SelfTestParams::zeroed()
+    };
+    let asked = recording.upload("asked", bytes_of(&asked).to_vec());
+    let answers = recording.buffer("answers", size_of::<SelfTestAnswers>() as u64);
+    let word = recording.buffer("word", 4);
+    let buffers = [asked, answers, word];
+    recording.run(Stage::SelfTest, "self_test", &buffers, 1);
+    recording.run(Stage::SelfTest, "long_loop", &buffers, 1);
+    recording.download(answers, Extent::Bytes(size_of::<SelfTestAnswers>() as u64));
+    let downloads = device.run(&recording)?;
+    let answers: SelfTestAnswers = bytemuck::pod_read_unaligned(&downloads[0]);
+    judge(&answers)
+}
+
+fn judge(answers: &SelfTestAnswers) -> Result<(), Fault> {
+    let known = [
+        ("the number of the run", answers.run, RUN),
+        ("the rounds of a long loop", answers.rounds, LOOPS),
+        ("atomic additions", answers.added, LANES),
+        ("a word seen behind a barrier", answers.greatest, LANES - 1),
+        ("lanes not yet at a barrier", answers.disagreed, 0),
+        ("winners of a compare-and-swap", answers.won, 1),
+    ];
+    for (what, found, expected) in known {
+        if found != expected {
+            return Err(Fault::NotConserved(format!(
+                "{what}: {found}, not {expected}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_wrong_answer_is_named() {
+        let right = SelfTestAnswers {
+            rounds: LOOPS,
+            added: LANES,
+            greatest: LANES - 1,
+            disagreed: 0,
+            won: 1,
+            run: RUN,
+        };
+        assert_eq!(judge(&right), Ok(()));
+        let stopped = SelfTestAnswers {
+            rounds: 65_535,
+            ..right
+        };
+        let fault = judge(&stopped).unwrap_err().to_string();
+        assert!(fault.contains("long loop: 65535, not 70000"), "{fault}");
+        for wrong in [
+            SelfTestAnswers {
+                added: 255,
+                ..right
+            },
+            SelfTestAnswers {
+                greatest: 0,
+                ..right
+            },
+            SelfTestAnswers {
+                disagreed: 1,
+                ..right
+            },
+            SelfTestAnswers { won: 2, ..right },
+            SelfTestAnswers::zeroed(),
+        ] {
+            assert!(judge(&wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Puts a shader together from files.
+//!
+//! There is one directive: a line `// @use NAME` asks for `wgsl/shared/NAME.wgsl`. Every part
+//! stands once, before the first that uses it; the lines of the whole remember where they are from.
+
+use std::sync::Arc;
+
+use crate::Stage;
+use crate::sources::shared;
+
+/// Where a line of a shader was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file, below `wgsl`.
+    pub file: &'static str,
+    /// The line in it, from 1.
+    pub line: u32,
+}
+
+/// A shader, put together.
+#[derive(Clone, Debug)]
+pub struct Shader {
+    stage: Stage,
+    wgsl: Arc<str>,
+    /// The first line of each part, from 1, and its file.
+    parts: Vec<(u32, &'static str)>,
+}
+
+impl Shader {
+    /// Puts the shader of a stage together.
+    #[must_use]
+    pub fn compose(stage: Stage) -> Self {
+        let mut composing = Composing::default();
+        composing.take(stage.source());
+        Self {
+            stage,
+            wgsl: composing.wgsl.into(),
+            parts: composing.parts,
+        }
+    }
+
+    /// The stage.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// The whole text.
+    #[must_use]
+    pub fn wgsl(&self) -> &str {
+        &self.wgsl
+    }
+
+    /// Where a line of the whole text, counted from 1, was written.
+    #[must_use]
+    pub fn place_of(&self, line: u32) -> Place {
+        let part = self.parts.iter().rev().find(|(first, _)| *first <= line);
+        let &(first, file) = part.unwrap_or(&self.parts[0]);
+        Place {
+            file,
+            line: line.saturating_sub(first) + 1,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Composing {
+    wgsl: String,
+    lines: u32,
+    parts: Vec<(u32, &'static str)>,
+    /// Parts that were taken, or that wait for those they use.
+    seen: Vec<&'static str>,
+}
+
+impl Composing {
+    fn take(&mut self, (file, text): (&'static str, &'static str)) {
+        if self.seen.contains(&file) {
+            return;
+        }
+        self.seen.push(file);
+        for name in uses(text) {
+            let part = shared(name);
+            self.take(part.unwrap_or_else(|| panic!("{file} uses {name}, which is not there")));
+        }
+        self.parts.push((self.lines + 1, file));
+        for line in text.lines() {
+            self.wgsl.push_str(line);
+            self.wgsl.push('\n');
+            self.lines += 1;
+        }
+    }
+}
+
+fn uses(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix("// @use "))
+        .map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_stands_once_before_its_users() {
+        let shader = Shader::compose(Stage::Tokenize);
+        for function in ["fn scan(", "fn tile_of(", "fn gather(", "fn window_at("] {
+            assert_eq!(shader.wgsl().matches(function).count(), 1, "{function}");
+        }
+        let place = |text: &str| shader.wgsl().find(text).unwrap();
+        assert!(place("fn gather(") < place("fn ascii_spaces("));
+        assert!(place("fn scan(") < place("fn write_spans("));
+    }
+
+    #[test]
+    fn lines_remember_where_they_are_from() {
+        for stage in Stage::ALL {
+            let shader = Shader::compose(stage);
+            for (line, text) in (1..).zip(shader.wgsl().lines()) {
+                let place = shader.place_of(line);
+                let (_, source) = [stage.source()]
+                    .into_iter()
+                    .chain(uses_of_all())
+                    .find(|(file, _)| *file == place.file)
+                    .unwrap();
+                assert_eq!(source.lines().nth(place.line as usize - 1), Some(text));
+            }
+        }
+    }
+
+    fn uses_of_all() -> impl Iterator<Item = (&'static str, &'static str)> {
+        ["scan", "swar", "tile", "white_space", "window"]
+            .into_iter()
+            .filter_map(shared)
+    }
+}

@@ -1,0 +1,29 @@
+//! The stages of keymill as WGSL compute shaders: sources, and the Rust mirror of their parameters.
+//!
+//! A stage's file has the stem of its twin in the kernels. What stages share lies in
+//! `wgsl/shared`; [`Shader::compose`] puts them together.
+//!
+//! # Examples
+//!
+//! ```
+//! use keymill_shaders::{Shader, Stage};
+//!
+//! let shader = Shader::compose(Stage::Tokenize);
+//! assert!(shader.wgsl().contains("fn write_spans("));
+//! assert_eq!(shader.place_of(1).file, "shared/tile.wgsl");
+//! ```
+#![forbid(unsafe_code)]
+
+mod compose;
+mod params;
+mod sources;
+
+pub use compose::{Place, Shader};
+pub use params::{SelfTestAnswers, SelfTestParams, TokenizeParams, TokenizeSummary};
+pub use sources::{Binding, Stage};
+
+/// Bytes of text that one workgroup takes.
+pub const TILE_BYTES: usize = 4096;
+
+/// Bytes of text that one invocation takes; texts are padded to a multiple of it.
+pub const LANE_BYTES: usize = 16;

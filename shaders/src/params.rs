@@ -1,0 +1,73 @@
+//! What the host and the shaders say to each other, byte for byte.
+
+use bytemuck::{Pod, Zeroable};
+
+/// `Params` of `tokenize.wgsl`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct TokenizeParams {
+    /// Bytes of text.
+    pub text_bytes: u32,
+    /// Not 0 if the text has records.
+    pub records: u32,
+    /// Tiles of the text.
+    pub tiles: u32,
+    /// Spans that there is room for.
+    pub capacity: u32,
+    /// Which run this is.
+    pub run: u32,
+    /// Nothing; a uniform's size is a multiple of 16.
+    pub pad_0: u32,
+    /// Nothing.
+    pub pad_1: u32,
+    /// Nothing.
+    pub pad_2: u32,
+}
+
+/// `Summary` of `tokenize.wgsl`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct TokenizeSummary {
+    /// Tokens that start.
+    pub starts: u32,
+    /// Tokens that end.
+    pub ends: u32,
+    /// Bytes of tokens.
+    pub token_bytes: u32,
+    /// Bytes of white space.
+    pub space_bytes: u32,
+    /// The run that wrote the spans.
+    pub run: u32,
+}
+
+/// `Asked` of `self_test.wgsl`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct SelfTestParams {
+    /// Which run this is.
+    pub run: u32,
+    /// Rounds of the long loop.
+    pub loops: u32,
+    /// Nothing; the shader counts on it being 0.
+    pub pad_0: u32,
+    /// Nothing.
+    pub pad_1: u32,
+}
+
+/// `Answers` of `self_test.wgsl`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct SelfTestAnswers {
+    /// Rounds that the long loop made.
+    pub rounds: u32,
+    /// Lanes that added one.
+    pub added: u32,
+    /// The greatest lane that was seen behind a barrier.
+    pub greatest: u32,
+    /// Lanes that saw another lane's word not yet written.
+    pub disagreed: u32,
+    /// Lanes that won a word by compare-and-swap.
+    pub won: u32,
+    /// The run that answered.
+    pub run: u32,
+}

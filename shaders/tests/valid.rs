@@ -1,0 +1,185 @@
+//! Every shader against naga, without a driver: valid by WebGPU's guarantees alone, and its
+//! parameters laid out as their mirrors in Rust.
+#![forbid(unsafe_code)]
+
+use keymill_shaders::{
+    Binding, LANE_BYTES, SelfTestAnswers, SelfTestParams, Shader, Stage, TILE_BYTES,
+    TokenizeParams, TokenizeSummary,
+};
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+fn parse(shader: &Shader) -> naga::Module {
+    naga::front::wgsl::parse_str(shader.wgsl()).unwrap_or_else(|error| {
+        let line = error.location(shader.wgsl()).map_or(1, |at| at.line_number);
+        panic!("{:?}: {}", shader.place_of(line), error.message())
+    })
+}
+
+fn module(stage: Stage) -> naga::Module {
+    parse(&Shader::compose(stage))
+}
+
+#[test]
+fn shaders_need_nothing_but_the_core() {
+    for stage in Stage::ALL {
+        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+        let module = module(stage);
+        assert!(!module.entry_points.is_empty());
+        if let Err(error) = validator.validate(&module) {
+            panic!("{stage:?}: {error:?}");
+        }
+    }
+}
+
+#[test]
+fn a_shader_beyond_the_core_is_refused() {
+    let wgsl = "enable f16; @compute @workgroup_size(1) fn main() { var x = 1h; }";
+    let valid = naga::front::wgsl::parse_str(wgsl)
+        .map_err(|error| error.to_string())
+        .and_then(|module| {
+            Validator::new(ValidationFlags::all(), Capabilities::empty())
+                .validate(&module)
+                .map_err(|error| error.to_string())
+        });
+    assert!(valid.is_err());
+}
+
+#[test]
+fn workgroups_stay_within_the_guarantees() {
+    for stage in Stage::ALL {
+        let module = module(stage);
+        let mut layouter = naga::proc::Layouter::default();
+        layouter.update(module.to_ctx()).unwrap();
+        let shared = module
+            .global_variables
+            .iter()
+            .filter(|(_, variable)| variable.space == naga::AddressSpace::WorkGroup);
+        let bytes: u32 = shared.map(|(_, variable)| layouter[variable.ty].size).sum();
+        assert!(
+            bytes <= 16 << 10,
+            "{stage:?} takes {bytes} of workgroup memory"
+        );
+        for entry in &module.entry_points {
+            let lanes: u32 = entry.workgroup_size.iter().product();
+            assert!(lanes <= 256, "{}", entry.name);
+        }
+        let storage = module
+            .global_variables
+            .iter()
+            .filter(|(_, variable)| matches!(variable.space, naga::AddressSpace::Storage { .. }));
+        assert!(storage.count() <= 8, "{stage:?}");
+    }
+}
+
+/// A struct's fields by name with their offsets, and its size.
+fn layout(stage: Stage, name: &str) -> (Vec<(String, u32)>, u32) {
+    let module = module(stage);
+    let (_, ty) = module
+        .types
+        .iter()
+        .find(|(_, ty)| ty.name.as_deref() == Some(name))
+        .unwrap();
+    let naga::TypeInner::Struct { members, span } = &ty.inner else {
+        panic!("{name} is no struct");
+    };
+    let field = |member: &naga::StructMember| (member.name.clone().unwrap(), member.offset);
+    (members.iter().map(field).collect(), *span)
+}
+
+macro_rules! mirrors {
+    ($stage:expr, $name:literal, $type:ty { $($field:ident),* }) => {
+        let mirror = vec![$((stringify!($field).to_owned(), std::mem::offset_of!($type, $field) as u32)),*];
+        assert_eq!(layout($stage, $name), (mirror, size_of::<$type>() as u32));
+    };
+}
+
+#[test]
+fn parameters_are_laid_out_as_their_mirrors() {
+    mirrors!(
+        Stage::SelfTest,
+        "Asked",
+        SelfTestParams {
+            run,
+            loops,
+            pad_0,
+            pad_1
+        }
+    );
+    mirrors!(
+        Stage::SelfTest,
+        "Answers",
+        SelfTestAnswers {
+            rounds,
+            added,
+            greatest,
+            disagreed,
+            won,
+            run
+        }
+    );
+    mirrors!(
+        Stage::Tokenize,
+        "Params",
+        TokenizeParams {
+            text_bytes,
+            records,
+            tiles,
+            capacity,
+            run,
+            pad_0,
+            pad_1,
+            pad_2
+        }
+    );
+    mirrors!(
+        Stage::Tokenize,
+        "Summary",
+        TokenizeSummary {
+            starts,
+            ends,
+            token_bytes,
+            space_bytes,
+            run
+        }
+    );
+}
+
+#[test]
+fn bindings_are_as_the_host_makes_them() {
+    for stage in Stage::ALL {
+        let module = module(stage);
+        let mut found: Vec<_> = module
+            .global_variables
+            .iter()
+            .filter_map(|(_, variable)| {
+                let binding = variable.binding.as_ref()?;
+                let how = match variable.space {
+                    naga::AddressSpace::Uniform => Binding::Uniform,
+                    naga::AddressSpace::Storage { access }
+                        if access.contains(naga::StorageAccess::STORE) =>
+                    {
+                        Binding::Write
+                    }
+                    _ => Binding::Read,
+                };
+                assert_eq!(binding.group, 0);
+                Some((binding.binding, how))
+            })
+            .collect();
+        found.sort_by_key(|(at, _)| *at);
+        let host: Vec<_> = (0..).zip(stage.bindings().iter().copied()).collect();
+        assert_eq!(found, host, "{stage:?}");
+    }
+}
+
+#[test]
+fn constants_are_those_of_rust() {
+    let shader = Shader::compose(Stage::Tokenize);
+    let lanes = TILE_BYTES / LANE_BYTES;
+    for constant in [
+        format!("LANES: u32 = {lanes}u"),
+        format!("LANE_BYTES: u32 = {LANE_BYTES}u"),
+    ] {
+        assert!(shader.wgsl().contains(&constant), "{constant}");
+    }
+}

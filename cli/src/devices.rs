@@ -124,7 +124,7 @@ fn described(adapter: &AdapterInfo) -> String {
 
 fn row(text: &mut String, name: &str, value: &str) {
     // Writing to a string does not fail.
-    let _ = writeln!(text, "{name:<14}  {value}");
+    let _ = writeln!(text, "{name:<15}  {value}");
 }
 
 fn processor_name() -> Option<String> {

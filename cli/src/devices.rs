@@ -90,11 +90,7 @@ fn for_people(all: bool, adapters: &[AdapterInfo]) -> Result<String> {
     if adapters.iter().all(|adapter| adapter.is_software) {
         row(&mut text, "gpu", "none found");
     }
-    row(
-        &mut text,
-        "",
-        "jobs run on the CPU; no job runs on a GPU yet",
-    );
+    row(&mut text, "jobs", "run on the CPU; none runs on a GPU yet");
     Ok(text)
 }
 

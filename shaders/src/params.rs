@@ -68,6 +68,8 @@ pub struct SelfTestAnswers {
     pub disagreed: u32,
     /// Lanes that won a word by compare-and-swap.
     pub won: u32,
+    /// Words that are there, as the device sees it.
+    pub words: u32,
     /// The run that answered.
     pub run: u32,
 }

@@ -66,8 +66,16 @@ fn edges_at(at: u32) -> Edges {
     spaces &= within_text(at);
     let inside = within_text(at) & ~spaces;
     let first = inside & (~(inside << 1u) | starts);
-    let last = inside & (~(inside >> 1u) | starts >> 1u);
+    let last = inside & (~(inside >> 1u) | (starts >> 1u));
     return Edges(own(first), own(last), own(inside), own(spaces));
+}
+
+// A grid may have more groups than there are tiles.
+fn edges_of(tile: u32, lane: u32) -> Edges {
+    if tile >= params.tiles {
+        return Edges(0u, 0u, 0u, 0u);
+    }
+    return edges_at((tile * LANES + lane) * LANE_BYTES);
 }
 
 fn counts_of(edges: Edges) -> vec2<u32> {
@@ -81,10 +89,10 @@ fn count_edges(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let tile = tile_of(group, grid);
-    let edges = edges_at((tile * LANES + lane) * LANE_BYTES);
+    let edges = edges_of(tile, lane);
     // No sum of a tile passes 4096, so that two share a word.
     let bytes = vec2<u32>(countOneBits(edges.inside), countOneBits(edges.spaces));
-    let total = scan(lane, counts_of(edges) | bytes << vec2<u32>(16u)).total;
+    let total = scan(lane, counts_of(edges) | (bytes << vec2<u32>(16u))).total;
     if lane == 0u && tile < params.tiles {
         tiles[tile] = total & vec2<u32>(0xffffu);
         atomicAdd(&summary.token_bytes, total.x >> 16u);
@@ -121,7 +129,7 @@ fn write_spans(
 ) {
     let tile = tile_of(group, grid);
     let at = (tile * LANES + lane) * LANE_BYTES;
-    var edges = edges_at(at);
+    var edges = edges_of(tile, lane);
     var before = vec2<u32>(0u);
     if tile < params.tiles {
         before = tiles[tile];

@@ -54,7 +54,8 @@ pub(crate) enum Command {
     },
 }
 
-/// Uploads, stage runs and downloads, in order.
+/// Uploads, stage runs and downloads: all uploads come first, the others in order, and what follows
+/// the last download is not run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recording {
     buffers: Vec<BufferSpec>,
@@ -74,6 +75,11 @@ impl Recording {
     pub(crate) fn upload(&mut self, name: &'static str, bytes: impl Into<Buffer>) -> BufferId {
         let bytes = bytes.into();
         let to = self.buffer(name, bytes.len() as u64);
+        let runs = |it: &Command| matches!(it, Command::Run { .. });
+        debug_assert!(
+            !self.commands.iter().any(runs),
+            "an upload would overtake what runs before it"
+        );
         if !bytes.is_empty() {
             self.commands.push(Command::Upload { to, bytes });
         }
@@ -120,12 +126,6 @@ impl Recording {
             let mut bound = buffers.iter().zip(stage.bindings());
             bound.any(|(id, how)| *id == buffer && *how == Binding::Uniform)
         })
-    }
-
-    /// The largest buffer.
-    pub(crate) fn largest(&self) -> u64 {
-        let bytes = self.buffers.iter().map(|buffer| buffer.bytes);
-        bytes.max().unwrap_or(0)
     }
 }
 
@@ -196,10 +196,7 @@ mod tests {
                         download 8 bytes of answers for each that word 0 of download 0 counts\n";
         assert_eq!(recording.to_string(), expected);
         assert!(recording.is_uniform(params) && !recording.is_uniform(answers));
-        assert_eq!(
-            (recording.buffers()[1].bytes, recording.largest()),
-            (32, 32)
-        );
+        assert_eq!(recording.buffers()[1].bytes, 32);
         assert_eq!(recording.buffers()[2].bytes, 16);
     }
 }

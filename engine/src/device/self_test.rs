@@ -1,7 +1,8 @@
 //! What an adapter must get right before it is trusted with data.
 //!
 //! Known answers, a few milliseconds: barriers, atomics, a loop that is longer than the budget some
-//! software drivers end it at in silence, a write behind the end, and each stage on a small text.
+//! software drivers end it at in silence, the length of a buffer, and each stage on a small text, as
+//! one text and as records.
 #![forbid(unsafe_code)]
 
 use bytemuck::{Zeroable, bytes_of};
@@ -17,22 +18,45 @@ use crate::TokenRule;
 const LOOPS: u32 = 70_000;
 const RUN: u32 = 0x5e1f_7e57;
 const LANES: u32 = 256;
+const WORDS: u32 = 4;
 
 /// Text that meets each kind of white space, tokens across lanes, and bytes that are no UTF-8.
-const TEXT: &str = "to be\tor\u{a0}not \u{3000}a-token-of-more-than-sixteen-bytes\u{2028}\r\nend";
+const TEXT: &[u8] = b"to be\tor\xc2\xa0not\xc2\x85 \xe3\x80\x80a-token-of-more-than-sixteen-bytes\
+    \xe2\x80\xa8\r\nthat\xe1\x9a\x80is\xe2\x81\x9fthe\xe2\x80\xafquestion\xff\xe2\x80 \xc3\xa9end";
 
 /// Runs the known-answer kernels; the error says what is wrong with the device.
 pub(crate) fn run(device: &dyn Device) -> Result<(), Fault> {
     primitives(device)?;
-    let text = TEXT.repeat(120).into_bytes();
-    let spans = tokenize::run(device, &text, None)?;
-    let tokens = spans.iter().map(|span: &Span| span.of(&text));
-    if !tokens.eq(oracle::tokenize(&TokenRule::Whitespace, &text)) {
-        return Err(Fault::NotConserved(
-            "tokenize cuts a known text wrongly".to_owned(),
-        ));
+    let text = TEXT.repeat(120);
+    let rule = TokenRule::Whitespace;
+    known(
+        "a text",
+        &text,
+        None,
+        device,
+        oracle::tokenize(&rule, &text),
+    )?;
+    // Records of seven bytes cut through tokens, and through white space of several bytes.
+    let starts: Vec<u32> = (0..text.len() as u32).step_by(7).collect();
+    let records = text.chunks(7);
+    let tokens = records.flat_map(|record| oracle::tokenize(&rule, record));
+    known("records", &text, Some(&starts), device, tokens.collect())
+}
+
+fn known(
+    what: &str,
+    text: &[u8],
+    records: Option<&[u32]>,
+    device: &dyn Device,
+    expected: Vec<&[u8]>,
+) -> Result<(), Fault> {
+    let spans = tokenize::run(device, text, records)?;
+    let tokens = spans.iter().map(|span: &Span| span.of(text));
+    if tokens.eq(expected) {
+        return Ok(());
     }
-    Ok(())
+    let message = format!("tokenize cuts {what} wrongly");
+    Err(Fault::NotConserved(message))
 }
 
 fn primitives(device: &dyn Device) -> Result<(), Fault> {
@@ -44,7 +68,7 @@ fn primitives(device: &dyn Device) -> Result<(), Fault> {
     };
     let asked = recording.upload("asked", bytes_of(&asked).to_vec());
     let answers = recording.buffer("answers", size_of::<SelfTestAnswers>() as u64);
-    let word = recording.buffer("word", 4);
+    let word = recording.buffer("word", u64::from(WORDS) * 4);
     let buffers = [asked, answers, word];
     recording.run(Stage::SelfTest, "self_test", &buffers, 1);
     recording.run(Stage::SelfTest, "long_loop", &buffers, 1);
@@ -62,6 +86,7 @@ fn judge(answers: &SelfTestAnswers) -> Result<(), Fault> {
         ("a word seen behind a barrier", answers.greatest, LANES - 1),
         ("lanes not yet at a barrier", answers.disagreed, 0),
         ("winners of a compare-and-swap", answers.won, 1),
+        ("words of a buffer", answers.words, WORDS),
     ];
     for (what, found, expected) in known {
         if found != expected {
@@ -85,6 +110,7 @@ mod tests {
             greatest: LANES - 1,
             disagreed: 0,
             won: 1,
+            words: WORDS,
             run: RUN,
         };
         assert_eq!(judge(&right), Ok(()));
@@ -108,6 +134,8 @@ mod tests {
                 ..right
             },
             SelfTestAnswers { won: 2, ..right },
+            SelfTestAnswers { words: 0, ..right },
+            SelfTestAnswers { run: 0, ..right },
             SelfTestAnswers::zeroed(),
         ] {
             assert!(judge(&wrong).is_err(), "{wrong:?}");

@@ -1,6 +1,8 @@
 //! `tokenize` on a device: text to spans of tokens by white space, in order.
 #![forbid(unsafe_code)]
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use arrow_buffer::Buffer;
 use bytemuck::{Zeroable, bytes_of};
 use keymill_kernels::stage::tokenize::Span;
@@ -9,21 +11,37 @@ use keymill_shaders::{LANE_BYTES, Stage, TILE_BYTES, TokenizeParams, TokenizeSum
 use super::recording::{Extent, Recording};
 use super::{Device, Fault};
 
-/// The number that the last dispatch writes down, which no zeroed buffer has.
-const RUN: u32 = 0x7061_6e73;
 const SUMMARY_BYTES: u64 = size_of::<TokenizeSummary>() as u64;
 const SPAN_BYTES: u64 = size_of::<[u32; 2]>() as u64;
 
-/// Text that is tokenized at once so that its spans, which are at most four times as long, fit a
-/// binding of so many bytes.
-pub(crate) fn most_bytes(binding_bytes: u64) -> usize {
-    let bytes = (binding_bytes / SPAN_BYTES * 2).saturating_sub(2);
-    usize::try_from(bytes).unwrap_or(usize::MAX) / LANE_BYTES * LANE_BYTES
+/// The most bytes of text that are tokenized at once, so that its spans fit a binding.
+pub(crate) fn most_bytes(binding_bytes: u64, has_records: bool) -> usize {
+    let spans = usize::try_from(binding_bytes / SPAN_BYTES).unwrap_or(usize::MAX);
+    if has_records {
+        spans
+    } else {
+        spans.saturating_mul(2)
+    }
 }
 
-/// Tokenizes a text, with records if their starts are given.
+/// How many tokens there can be: two are at least two bytes apart, unless a record ends between.
+fn most_tokens(text_bytes: usize, has_records: bool) -> usize {
+    if has_records {
+        text_bytes
+    } else {
+        text_bytes.div_ceil(2)
+    }
+}
+
+/// A number for each run, which the last dispatch writes down; 0 is what a fresh buffer holds.
+fn next_run() -> u32 {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    RUNS.fetch_add(1, Ordering::Relaxed) % (u32::MAX - 1) + 1
+}
+
+/// Tokenizes a text, with records if their starts, which ascend, are given.
 ///
-/// What is longer than the device binds is refused; who has more text cuts it.
+/// What is longer than the device binds is refused, and so are records that do not lie in the text.
 pub(crate) fn run(
     device: &dyn Device,
     text: &[u8],
@@ -32,31 +50,31 @@ pub(crate) fn run(
     if text.is_empty() {
         return Ok(Vec::new());
     }
-    let recording = record(text, records);
-    if recording.largest() > device.binding_bytes() {
-        let most = most_bytes(device.binding_bytes());
-        return Err(Fault::Refused(format!(
-            "{} bytes of text at once; it takes {most}",
-            text.len()
-        )));
+    let most = most_bytes(device.binding_bytes(), records.is_some());
+    if text.len() > most {
+        let bytes = text.len();
+        let message = format!("{bytes} bytes of text at once; it takes {most}");
+        return Err(Fault::Refused(message));
     }
-    let downloads = device.run(&recording)?;
-    read(text, &downloads)
+    let last = records.and_then(|records| records.last());
+    if last.is_some_and(|last| *last as usize > text.len()) {
+        let message = "a record begins behind the text".to_owned();
+        return Err(Fault::Refused(message));
+    }
+    let run = next_run();
+    let downloads = device.run(&record(run, text, records))?;
+    read(run, text, records, &downloads)
 }
 
-fn record(text: &[u8], records: Option<&[u32]>) -> Recording {
+fn record(run: u32, text: &[u8], records: Option<&[u32]>) -> Recording {
     let tiles = text.len().div_ceil(TILE_BYTES) as u32;
-    // Two tokens are at least two bytes apart, unless records end between them.
-    let capacity = match records {
-        Some(_) => text.len(),
-        None => text.len().div_ceil(2),
-    };
+    let capacity = most_tokens(text.len(), records.is_some());
     let params = TokenizeParams {
         text_bytes: text.len() as u32,
         records: u32::from(records.is_some()),
         tiles,
         capacity: capacity as u32,
-        run: RUN,
+        run,
         ..TokenizeParams::zeroed()
     };
     let mut recording = Recording::default();
@@ -98,11 +116,16 @@ fn starts_of(records: Option<&[u32]>, text_bytes: usize) -> Vec<u8> {
 }
 
 /// Checks what came back against what is known without the device.
-fn read(text: &[u8], downloads: &[Vec<u8>]) -> Result<Vec<Span>, Fault> {
+fn read(
+    run: u32,
+    text: &[u8],
+    records: Option<&[u32]>,
+    downloads: &[Vec<u8>],
+) -> Result<Vec<Span>, Fault> {
     let summary: TokenizeSummary = bytemuck::pod_read_unaligned(&downloads[0]);
     let wrong = |what: String| Err(Fault::NotConserved(format!("tokenize, {what}")));
-    if summary.run != RUN {
-        return wrong(format!("run {:#x} answered, not {RUN:#x}", summary.run));
+    if summary.run != run {
+        return wrong(format!("run {} answered, not {run}", summary.run));
     }
     let bytes = u64::from(summary.token_bytes) + u64::from(summary.space_bytes);
     if bytes != text.len() as u64 {
@@ -112,10 +135,14 @@ fn read(text: &[u8], downloads: &[Vec<u8>]) -> Result<Vec<Span>, Fault> {
         return wrong(format!("{} starts, {} ends", summary.starts, summary.ends));
     }
     let spans: Vec<Span> = bytemuck::pod_collect_to_vec(&downloads[1]);
+    // Tokens that touch are one, unless a record begins between them.
+    let begins = |at: u32| records.is_some_and(|records| records.binary_search(&at).is_ok());
     let mut last = 0;
     let mut token_bytes = 0;
     for span in &spans {
-        if span.start < last || span.end <= span.start || span.end as usize > text.len() {
+        let touches = span.start == last && last > 0 && !begins(last);
+        if touches || span.start < last || span.end <= span.start || span.end as usize > text.len()
+        {
             return wrong(format!("span {}..{} behind {last}", span.start, span.end));
         }
         last = span.end;
@@ -145,8 +172,9 @@ mod tests {
             ends: 2,
             token_bytes: 4,
             space_bytes: 1,
-            run: RUN,
+            run: 7,
         };
+        let read = |text: &[u8], downloads: &[Vec<u8>]| read(7, text, None, downloads);
         let spans = [[0, 2], [3, 5]];
         let text = b"to be";
         assert_eq!(read(text, &answer(right, &spans)).unwrap().len(), 2);
@@ -157,6 +185,15 @@ mod tests {
             answer(right, &spans[..1]),
             answer(right, &[spans[1], spans[0]]),
             answer(right, &[[0, 2], [3, 6]]),
+            answer(TokenizeSummary { run: 6, ..right }, &spans),
+            answer(
+                TokenizeSummary {
+                    starts: 3,
+                    ends: 3,
+                    ..right
+                },
+                &[[0, 1], [1, 2], [3, 5]],
+            ),
             answer(TokenizeSummary { ends: 1, ..right }, &spans),
             answer(
                 TokenizeSummary {
@@ -171,11 +208,35 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_longest_text_has_spans_that_fit() {
-        for binding in [1 << 10, 128 << 20, (2 << 30) - 1] {
-            let most = most_bytes(binding);
-            assert!(most > 0 && most.div_ceil(2) as u64 * SPAN_BYTES <= binding);
+    /// A device that binds little and runs nothing.
+    struct Small;
+
+    impl Device for Small {
+        fn run(&self, recording: &Recording) -> Result<Vec<Vec<u8>>, Fault> {
+            panic!("it was asked to\n{recording}");
         }
+
+        fn binding_bytes(&self) -> u64 {
+            1024
+        }
+    }
+
+    #[test]
+    fn a_text_that_does_not_fit_is_refused_with_what_would() {
+        for (records, most) in [(None, 256), (Some(&[0][..]), 128)] {
+            assert_eq!(most_bytes(1024, records.is_some()), most);
+            let recording = record(1, &vec![b'x'; most], records);
+            assert!(
+                recording
+                    .buffers()
+                    .iter()
+                    .all(|buffer| buffer.bytes <= 1024)
+            );
+            let fault = run(&Small, &vec![b'x'; most + 1], records).unwrap_err();
+            let says = format!("takes {most}");
+            assert!(fault.to_string().contains(&says), "{fault}");
+        }
+        let fault = run(&Small, b"to be", Some(&[9])).unwrap_err();
+        assert!(fault.to_string().contains("behind the text"), "{fault}");
     }
 }

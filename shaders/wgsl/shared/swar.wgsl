@@ -18,5 +18,5 @@ fn bytes_between(word: u32, first: u32, last: u32) -> u32 {
 
 // The high bits of four bytes as the four lowest bits: every product falls on a bit of its own.
 fn gather(high_bits: u32) -> u32 {
-    return (((high_bits & HIGH_BITS) >> 7u) * 0x01020408u) >> 24u & 0xfu;
+    return ((((high_bits & HIGH_BITS) >> 7u) * 0x01020408u) >> 24u) & 0xfu;
 }

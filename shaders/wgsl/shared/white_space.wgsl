@@ -57,7 +57,7 @@ fn unicode_spaces(words: ptr<function, array<u32, 6>>, starts: u32) -> u32 {
             window_byte(words, at + 2u),
         );
         let bytes = (1u << length) - 1u;
-        if (starts >> at & bytes & ~1u) == 0u {
+        if ((starts >> at) & bytes & ~1u) == 0u {
             mask |= bytes << at;
         }
     }

@@ -33,7 +33,7 @@ fn window_at(at: u32) -> array<u32, 6> {
 }
 
 fn window_byte(words: ptr<function, array<u32, 6>>, at: u32) -> u32 {
-    return (*words)[at / 4u] >> (at % 4u * 8u) & 0xffu;
+    return ((*words)[at / 4u] >> (at % 4u * 8u)) & 0xffu;
 }
 
 // The bytes of a window that lie within the text.
@@ -54,13 +54,13 @@ fn record_starts(at: u32) -> u32 {
     if params.records == 0u {
         return 0u;
     }
-    let half = records[at / 32u] >> (at % 32u) & 0xffffu;
+    let half = (records[at / 32u] >> (at % 32u)) & 0xffffu;
     var before = 0u;
     if at > 0u {
         let first = at - 4u;
-        before = records[first / 32u] >> (first % 32u) & 0xfu;
+        before = (records[first / 32u] >> (first % 32u)) & 0xfu;
     }
     let behind = at + LANE_BYTES;
-    let after = records[behind / 32u] >> (behind % 32u) & 0xfu;
-    return before | half << 4u | after << 20u;
+    let after = (records[behind / 32u] >> (behind % 32u)) & 0xfu;
+    return before | (half << 4u) | (after << 20u);
 }

@@ -51,7 +51,7 @@ pub(super) fn open(index: usize) -> Result<(Device, Queue), Fault> {
         // What WebGPU guarantees, but for the sizes of buffers.
         required_limits: Limits {
             max_buffer_size: has.max_buffer_size,
-            max_storage_buffer_binding_size: has.max_storage_buffer_binding_size,
+            max_storage_buffer_binding_size: binding_bytes(&adapter),
             ..Limits::default()
         },
         ..DeviceDescriptor::default()
@@ -69,6 +69,12 @@ fn all() -> Vec<Adapter> {
     pollster::block_on(instance.enumerate_adapters(Backends::PRIMARY))
 }
 
+/// Never more than 31 bits count, so that no place in a buffer overflows 32.
+fn binding_bytes(adapter: &Adapter) -> u64 {
+    let limit = adapter.limits().max_storage_buffer_binding_size;
+    limit.min(i32::MAX as u64 / 16 * 16)
+}
+
 fn describe((index, adapter): (usize, &Adapter)) -> Found {
     let info = adapter.get_info();
     let driver = [info.driver, info.driver_info].join(" ");
@@ -81,6 +87,6 @@ fn describe((index, adapter): (usize, &Adapter)) -> Found {
         },
         interface: info.backend.to_str(),
         driver: driver.trim().to_owned(),
-        binding_bytes: adapter.limits().max_storage_buffer_binding_size,
+        binding_bytes: binding_bytes(adapter),
     }
 }

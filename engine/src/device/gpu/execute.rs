@@ -3,7 +3,7 @@
 
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wgpu::{
     BindGroupDescriptor, BindGroupEntry, Buffer, BufferDescriptor, BufferUsages, CommandEncoder,
@@ -69,6 +69,10 @@ impl Opened {
         let mut caught = None;
         for scope in scopes.into_iter().rev() {
             caught = pollster::block_on(scope.pop()).or(caught);
+        }
+        if answer == Err(Fault::TimedOut) {
+            // Whatever else it says: it hangs.
+            return answer;
         }
         if let Some(error) = caught {
             return Err(fault_of(&error));
@@ -136,6 +140,7 @@ impl<'a> Execution<'a> {
     }
 
     fn run(mut self, within: Duration) -> Result<Vec<Vec<u8>>, Fault> {
+        let deadline = Instant::now() + within;
         let mut encoder = self.encoder();
         for command in self.recording.commands() {
             match command {
@@ -150,11 +155,11 @@ impl<'a> Execution<'a> {
                     let bytes = self.extent(*extent)?;
                     let next = self.encoder();
                     let encoder = std::mem::replace(&mut encoder, next);
-                    self.download(encoder, *from, bytes, within)?;
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    self.download(encoder, *from, bytes, left)?;
                 }
             }
         }
-        self.opened.queue.submit([encoder.finish()]);
         Ok(self.downloads)
     }
 

@@ -16,7 +16,8 @@ use crate::device::Fault;
 /// How long the end of a device is waited for.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
-type Job<C> = Box<dyn FnOnce(&mut C) + Send>;
+/// Something to do; it tells whether the driver is in a state to be called again.
+type Job<C> = Box<dyn FnOnce(&mut C) -> bool + Send>;
 
 /// A thread that owns a `C` and does one thing after the other with it.
 pub(super) struct DeviceThread<C> {
@@ -59,26 +60,32 @@ impl<C: 'static> DeviceThread<C> {
     }
 
     /// Has the thread do something, and waits for it so long at most.
+    ///
+    /// The thread does one thing at a time: what it does for another caller counts too.
     pub(super) fn ask<T: Send + 'static>(
         &self,
         within: Duration,
         job: impl FnOnce(&mut C) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
         let (reply, answer) = channel();
-        let mut jobs = self.jobs.lock().map_err(|_| gone())?;
         let job: Job<C> = Box::new(move |context| {
-            let _ = reply.send(guarded(|| job(context)));
+            let answer = guarded(|| job(context));
+            let is_sound = is_sound(&answer);
+            // Whoever asked may have stopped waiting.
+            let _ = reply.send(answer);
+            is_sound
         });
-        jobs.as_ref()
-            .and_then(|jobs| jobs.send(job).ok())
+        self.jobs
+            .lock()
+            .ok()
+            .and_then(|jobs| jobs.as_ref()?.send(job).ok())
             .ok_or_else(gone)?;
         let answer = answer.recv_timeout(within).unwrap_or(Err(Fault::TimedOut));
-        if matches!(
-            answer,
-            Err(Fault::TimedOut | Fault::Panicked(_) | Fault::Lost(_))
-        ) {
+        if !is_sound(&answer) {
             // What hangs or broke is asked nothing more.
-            *jobs = None;
+            if let Ok(mut jobs) = self.jobs.lock() {
+                *jobs = None;
+            }
         }
         answer
     }
@@ -94,13 +101,22 @@ impl<C> Drop for DeviceThread<C> {
     }
 }
 
+/// Whether the driver is in a state to be called again, if only to be dropped.
+fn is_sound<T>(answer: &Result<T, Fault>) -> bool {
+    !matches!(answer, Err(Fault::TimedOut | Fault::Panicked(_)))
+}
+
 fn gone() -> Fault {
     Fault::Lost("it failed before".to_owned())
 }
 
-fn serve<C>(mut context: C, queue: &Receiver<Job<C>>) {
+fn serve<C: 'static>(mut context: C, queue: &Receiver<Job<C>>) {
     while let Ok(job) = queue.recv() {
-        job(&mut context);
+        if !job(&mut context) {
+            // To drop what hangs would hang as well.
+            Box::leak(Box::new(context));
+            return;
+        }
     }
     // Dropping a queue can panic too.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(context)));
@@ -144,6 +160,33 @@ mod tests {
         assert!(matches!(thread.ask(OPEN, |()| Ok(())), Err(Fault::Lost(_))));
         let fault = DeviceThread::<()>::start(|| panic!("early")).err();
         assert_eq!(fault, Some(Fault::Panicked("early".to_owned())));
+    }
+
+    /// Tells when it is dropped.
+    struct Driver(Sender<()>);
+
+    impl Drop for Driver {
+        fn drop(&mut self) {
+            let _ = self.0.send(());
+        }
+    }
+
+    /// Whether a driver is dropped with its device, after a job that ended so.
+    fn drops_after(end: Result<(), Fault>) -> bool {
+        let (drops, dropped) = channel();
+        let thread = DeviceThread::start(|| Ok(Driver(drops))).unwrap();
+        let answer = end.clone();
+        assert_eq!(thread.ask(OPEN, |_| end), answer);
+        drop(thread);
+        dropped.recv_timeout(Duration::from_secs(1)).is_ok()
+    }
+
+    #[test]
+    fn a_driver_is_dropped_unless_it_hangs() {
+        assert!(drops_after(Ok(())));
+        assert!(drops_after(Err(Fault::Lost("gone".to_owned()))));
+        assert!(!drops_after(Err(Fault::TimedOut)));
+        assert!(!drops_after(Err(Fault::Panicked("driver".to_owned()))));
     }
 
     #[test]

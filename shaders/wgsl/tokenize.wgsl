@@ -83,12 +83,9 @@ fn counts_of(edges: Edges) -> vec2<u32> {
 }
 
 @compute @workgroup_size(256)
-fn count_edges(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) grid: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let tile = tile_of(group, grid);
+fn count_edges(here: Here) {
+    let tile = tile_of(here);
+    let lane = here.lane;
     let edges = edges_of(tile, lane);
     // No sum of a tile passes 4096, so that two share a word.
     let bytes = vec2<u32>(countOneBits(edges.inside), countOneBits(edges.spaces));
@@ -122,12 +119,9 @@ fn scan_tiles(@builtin(local_invocation_index) lane: u32) {
 }
 
 @compute @workgroup_size(256)
-fn write_spans(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) grid: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let tile = tile_of(group, grid);
+fn write_spans(here: Here) {
+    let tile = tile_of(here);
+    let lane = here.lane;
     let at = (tile * LANES + lane) * LANE_BYTES;
     var edges = edges_of(tile, lane);
     var before = vec2<u32>(0u);

@@ -15,7 +15,7 @@ mod tokenize;
 pub(crate) use fault::Fault;
 
 use crate::probe::AdapterInfo;
-use gpu::{AdapterKind, Found, Gpu};
+use gpu::{Found, Gpu};
 use recording::Recording;
 
 /// Something that runs recordings.
@@ -41,7 +41,7 @@ fn tested(found: Found) -> AdapterInfo {
         name: found.name,
         interface: found.interface,
         driver: found.driver,
-        is_software: found.kind == AdapterKind::Software,
+        is_software: found.is_software,
         binding_bytes: found.binding_bytes,
         refused: verdict.err().map(|fault| fault.to_string()),
     }

@@ -8,22 +8,14 @@ use wgpu::{
 
 use crate::device::Fault;
 
-/// What an adapter runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AdapterKind {
-    /// Hardware made for it.
-    Hardware,
-    /// The processor: for tests, never counted as a GPU.
-    Software,
-}
-
 /// An adapter that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     /// Its place in the list, by which it is opened.
     pub(crate) index: usize,
     pub(crate) name: String,
-    pub(crate) kind: AdapterKind,
+    /// Whether it runs on the processor: for tests, never counted as a GPU.
+    pub(crate) is_software: bool,
     /// The programming interface: Vulkan, Metal, Direct3D 12.
     pub(crate) interface: &'static str,
     pub(crate) driver: String,
@@ -34,7 +26,7 @@ pub(crate) struct Found {
 /// Lists the adapters, hardware first; the order is the same each time.
 pub(super) fn list() -> Vec<Found> {
     let mut found: Vec<Found> = (0..).zip(&all()).map(describe).collect();
-    found.sort_by_key(|found| found.kind == AdapterKind::Software);
+    found.sort_by_key(|found| found.is_software);
     found
 }
 
@@ -81,10 +73,7 @@ fn describe((index, adapter): (usize, &Adapter)) -> Found {
     Found {
         index,
         name: info.name,
-        kind: match info.device_type {
-            DeviceType::Cpu => AdapterKind::Software,
-            _ => AdapterKind::Hardware,
-        },
+        is_software: info.device_type == DeviceType::Cpu,
         interface: info.backend.to_str(),
         driver: driver.trim().to_owned(),
         binding_bytes: binding_bytes(adapter),

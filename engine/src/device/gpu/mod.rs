@@ -13,7 +13,7 @@ mod execute;
 mod pipelines;
 mod thread;
 
-pub(crate) use adapter::{AdapterKind, Found};
+pub(crate) use adapter::Found;
 
 use std::time::Duration;
 

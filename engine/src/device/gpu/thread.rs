@@ -26,7 +26,7 @@ pub(super) struct DeviceThread<C> {
 }
 
 impl<C: 'static> DeviceThread<C> {
-    /// Starts a thread that first makes its `C`; why it cannot is what the first question hears.
+    /// Starts a thread and waits until it has made its `C`, or says why it cannot.
     pub(super) fn start(
         make: impl FnOnce() -> Result<C, Fault> + Send + 'static,
     ) -> Result<Self, Fault>

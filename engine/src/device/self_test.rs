@@ -50,7 +50,7 @@ fn known(
     device: &dyn Device,
     expected: Vec<&[u8]>,
 ) -> Result<(), Fault> {
-    let spans = tokenize::run(device, text, records)?;
+    let spans = tokenize::run(device, &TokenRule::Whitespace, text, records)?;
     let tokens = spans.iter().map(|span: &Span| span.of(text));
     if tokens.eq(expected) {
         return Ok(());

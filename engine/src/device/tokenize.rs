@@ -8,8 +8,9 @@ use bytemuck::{Zeroable, bytes_of};
 use keymill_kernels::stage::tokenize::Span;
 use keymill_shaders::{LANE_BYTES, Stage, TILE_BYTES, TokenizeParams, TokenizeSummary};
 
-use super::recording::{Extent, Recording};
+use super::recording::{BufferId, Extent, Recording};
 use super::{Device, Fault};
+use crate::TokenRule;
 
 const SUMMARY_BYTES: u64 = size_of::<TokenizeSummary>() as u64;
 const SPAN_BYTES: u64 = size_of::<[u32; 2]>() as u64;
@@ -34,9 +35,38 @@ fn most_tokens(text_bytes: usize, has_records: bool) -> usize {
 }
 
 /// A number for each run, which the last dispatch writes down; 0 is what a fresh buffer holds.
-fn next_run() -> u32 {
+pub(crate) fn next_run() -> u32 {
     static RUNS: AtomicU32 = AtomicU32::new(0);
     RUNS.fetch_add(1, Ordering::Relaxed) % (u32::MAX - 1) + 1
+}
+
+/// A text that a device is to cut into tokens.
+#[derive(Clone, Debug)]
+pub(crate) struct Input<'a> {
+    /// Which run this is; see [`next_run`].
+    pub(crate) run: u32,
+    pub(crate) rule: &'a TokenRule,
+    pub(crate) text: Buffer,
+    /// Where records start, ascending, if the text has any.
+    pub(crate) records: Option<&'a [u32]>,
+}
+
+/// Where a recording has the tokens of a text, for the stages behind this one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tokens {
+    pub(crate) text: BufferId,
+    /// Start and end of each token, in order.
+    pub(crate) spans: BufferId,
+    /// A [`TokenizeSummary`], whose first word is the number of tokens.
+    pub(crate) summary: BufferId,
+}
+
+/// Why a device does not cut this text by this rule; `None` where it does.
+pub(crate) fn refusal(rule: &TokenRule, _text: &[u8]) -> Option<&'static str> {
+    match rule {
+        TokenRule::Whitespace => None,
+        _ => Some("devices cut at white space alone"),
+    }
 }
 
 /// Tokenizes a text, with records if their starts, which ascend, are given.
@@ -44,11 +74,15 @@ fn next_run() -> u32 {
 /// What is longer than the device binds is refused, and so are records that do not lie in the text.
 pub(crate) fn run(
     device: &dyn Device,
+    rule: &TokenRule,
     text: &[u8],
     records: Option<&[u32]>,
 ) -> Result<Vec<Span>, Fault> {
     if text.is_empty() {
         return Ok(Vec::new());
+    }
+    if let Some(why) = refusal(rule, text) {
+        return Err(Fault::Refused(why.to_owned()));
     }
     let most = most_bytes(device.binding_bytes(), records.is_some());
     if text.len() > most {
@@ -61,44 +95,72 @@ pub(crate) fn run(
         let message = "a record begins behind the text".to_owned();
         return Err(Fault::Refused(message));
     }
-    let run = next_run();
-    let downloads = device.run(&record(run, text, records))?;
-    read(run, text, records, &downloads)
+    let input = Input {
+        run: next_run(),
+        rule,
+        text: Buffer::from(text),
+        records,
+    };
+    let downloads = device.run(&record(&input))?;
+    read(&input, &downloads)
 }
 
-fn record(run: u32, text: &[u8], records: Option<&[u32]>) -> Recording {
-    let tiles = text.len().div_ceil(TILE_BYTES) as u32;
-    let capacity = most_tokens(text.len(), records.is_some());
-    let params = TokenizeParams {
-        text_bytes: text.len() as u32,
-        records: u32::from(records.is_some()),
-        tiles,
-        capacity: capacity as u32,
-        run,
-        ..TokenizeParams::zeroed()
-    };
+fn record(input: &Input<'_>) -> Recording {
     let mut recording = Recording::default();
-    let summary = recording.buffer("summary", SUMMARY_BYTES);
-    let spans = recording.buffer("spans", capacity as u64 * SPAN_BYTES);
-    let buffers = [
-        recording.upload("params", bytes_of(&params).to_vec()),
-        recording.upload("text", Buffer::from(text)),
-        recording.upload("records", starts_of(records, text.len())),
-        recording.buffer("tiles", u64::from(tiles) * SPAN_BYTES),
-        spans,
-        summary,
-    ];
-    recording.run(Stage::Tokenize, "count_edges", &buffers, tiles);
-    recording.run(Stage::Tokenize, "scan_tiles", &buffers, 1);
-    recording.run(Stage::Tokenize, "write_spans", &buffers, tiles);
-    let summary = recording.download(summary, Extent::Bytes(SUMMARY_BYTES));
+    let upload = stage(&mut recording, input);
+    let tokens = cut(&mut recording, &upload);
+    let summary = recording.download(tokens.summary, Extent::Bytes(SUMMARY_BYTES));
     let counted = Extent::Counted {
         by: summary,
         word: 0,
         item_bytes: SPAN_BYTES,
     };
-    recording.download(spans, counted);
+    recording.download(tokens.spans, counted);
     recording
+}
+
+/// A text whose uploads are recorded, and whose runs are not yet.
+pub(crate) struct Staged {
+    buffers: [BufferId; 6],
+    tiles: u32,
+}
+
+/// Records the uploads of a text, which come before all runs of a recording.
+pub(crate) fn stage(recording: &mut Recording, input: &Input<'_>) -> Staged {
+    let (bytes, has_records) = (input.text.len(), input.records.is_some());
+    let tiles = bytes.div_ceil(TILE_BYTES) as u32;
+    let capacity = most_tokens(bytes, has_records);
+    let params = TokenizeParams {
+        text_bytes: bytes as u32,
+        records: u32::from(has_records),
+        tiles,
+        capacity: capacity as u32,
+        run: input.run,
+        ..TokenizeParams::zeroed()
+    };
+    let buffers = [
+        recording.upload("params", bytes_of(&params).to_vec()),
+        recording.upload("text", input.text.clone()),
+        recording.upload("records", starts_of(input.records, bytes)),
+        recording.buffer("tiles", u64::from(tiles) * SPAN_BYTES),
+        recording.buffer("spans", capacity as u64 * SPAN_BYTES),
+        recording.buffer("summary", SUMMARY_BYTES),
+    ];
+    Staged { buffers, tiles }
+}
+
+/// Records the runs that cut a text into tokens.
+pub(crate) fn cut(recording: &mut Recording, staged: &Staged) -> Tokens {
+    let Staged { buffers, tiles } = staged;
+    recording.run(Stage::Tokenize, "count_edges", buffers, *tiles);
+    recording.run(Stage::Tokenize, "scan_tiles", buffers, 1);
+    recording.run(Stage::Tokenize, "write_spans", buffers, *tiles);
+    let [_, text, _, _, spans, summary] = *buffers;
+    Tokens {
+        text,
+        spans,
+        summary,
+    }
 }
 
 /// A bit for each byte of the text, and a lane's more: whether a record begins there.
@@ -115,25 +177,32 @@ fn starts_of(records: Option<&[u32]>, text_bytes: usize) -> Vec<u8> {
     starts
 }
 
-/// Checks what came back against what is known without the device.
-fn read(
-    run: u32,
-    text: &[u8],
-    records: Option<&[u32]>,
-    downloads: &[Vec<u8>],
-) -> Result<Vec<Span>, Fault> {
-    let summary: TokenizeSummary = bytemuck::pod_read_unaligned(&downloads[0]);
-    let wrong = |what: String| Err(Fault::NotConserved(format!("tokenize, {what}")));
-    if summary.run != run {
-        return wrong(format!("run {} answered, not {run}", summary.run));
+fn wrong(what: String) -> Fault {
+    Fault::NotConserved(format!("tokenize, {what}"))
+}
+
+/// Checks a summary against what is known without the device.
+pub(crate) fn check(input: &Input<'_>, summary: &TokenizeSummary) -> Result<(), Fault> {
+    if summary.run != input.run {
+        let (other, run) = (summary.run, input.run);
+        return Err(wrong(format!("run {other} answered, not {run}")));
     }
     let bytes = u64::from(summary.token_bytes) + u64::from(summary.space_bytes);
-    if bytes != text.len() as u64 {
-        return wrong(format!("{bytes} bytes of {}", text.len()));
+    if bytes != input.text.len() as u64 {
+        return Err(wrong(format!("{bytes} bytes of {}", input.text.len())));
     }
     if summary.starts != summary.ends {
-        return wrong(format!("{} starts, {} ends", summary.starts, summary.ends));
+        let TokenizeSummary { starts, ends, .. } = summary;
+        return Err(wrong(format!("{starts} starts, {ends} ends")));
     }
+    Ok(())
+}
+
+/// Checks what came back against what is known without the device.
+fn read(input: &Input<'_>, downloads: &[Vec<u8>]) -> Result<Vec<Span>, Fault> {
+    let summary: TokenizeSummary = bytemuck::pod_read_unaligned(&downloads[0]);
+    check(input, &summary)?;
+    let (text, records) = (&input.text, input.records);
     let spans: Vec<Span> = bytemuck::pod_collect_to_vec(&downloads[1]);
     // Tokens that touch are one, unless a record begins between them.
     let begins = |at: u32| records.is_some_and(|records| records.binary_search(&at).is_ok());
@@ -143,13 +212,15 @@ fn read(
         let touches = span.start == last && last > 0 && !begins(last);
         if touches || span.start < last || span.end <= span.start || span.end as usize > text.len()
         {
-            return wrong(format!("span {}..{} behind {last}", span.start, span.end));
+            let Span { start, end } = span;
+            return Err(wrong(format!("span {start}..{end} behind {last}")));
         }
         last = span.end;
         token_bytes += u64::from(span.end - span.start);
     }
     if (spans.len(), token_bytes) != (summary.starts as usize, summary.token_bytes.into()) {
-        return wrong(format!("{token_bytes} bytes in {} spans", spans.len()));
+        let count = spans.len();
+        return Err(wrong(format!("{token_bytes} bytes in {count} spans")));
     }
     Ok(spans)
 }
@@ -157,6 +228,15 @@ fn read(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn input<'a>(text: &[u8], records: Option<&'a [u32]>) -> Input<'a> {
+        Input {
+            run: 7,
+            rule: &TokenRule::Whitespace,
+            text: Buffer::from(text),
+            records,
+        }
+    }
 
     fn answer(summary: TokenizeSummary, spans: &[[u32; 2]]) -> Vec<Vec<u8>> {
         vec![
@@ -174,7 +254,7 @@ mod tests {
             space_bytes: 1,
             run: 7,
         };
-        let read = |text: &[u8], downloads: &[Vec<u8>]| read(7, text, None, downloads);
+        let read = |text: &[u8], downloads: &[Vec<u8>]| read(&input(text, None), downloads);
         let spans = [[0, 2], [3, 5]];
         let text = b"to be";
         assert_eq!(read(text, &answer(right, &spans)).unwrap().len(), 2);
@@ -223,20 +303,21 @@ mod tests {
 
     #[test]
     fn a_text_that_does_not_fit_is_refused_with_what_would() {
+        let rule = &TokenRule::Whitespace;
         for (records, most) in [(None, 256), (Some(&[0][..]), 128)] {
             assert_eq!(most_bytes(1024, records.is_some()), most);
-            let recording = record(1, &vec![b'x'; most], records);
+            let recording = record(&input(&vec![b'x'; most], records));
             assert!(
                 recording
                     .buffers()
                     .iter()
                     .all(|buffer| buffer.bytes <= 1024)
             );
-            let fault = run(&Small, &vec![b'x'; most + 1], records).unwrap_err();
+            let fault = run(&Small, rule, &vec![b'x'; most + 1], records).unwrap_err();
             let says = format!("takes {most}");
             assert!(fault.to_string().contains(&says), "{fault}");
         }
-        let fault = run(&Small, b"to be", Some(&[9])).unwrap_err();
+        let fault = run(&Small, rule, b"to be", Some(&[9])).unwrap_err();
         assert!(fault.to_string().contains("behind the text"), "{fault}");
     }
 }

@@ -1,46 +1,18 @@
-//! WGSL against the oracle, on every adapter there is; CI asks for one at least.
-
-use std::sync::OnceLock;
+//! `tokenize.wgsl`.
 
 use keymill_kernels::oracle;
-use keymill_shaders::{LANE_BYTES, Stage, TILE_BYTES};
+use keymill_shaders::{LANE_BYTES, TILE_BYTES};
 use proptest::prelude::*;
 
-use super::{Found, Gpu, adapters};
+use super::devices;
 use crate::TokenRule;
-use crate::device::recording::{Extent, Recording};
-use crate::device::{Device, Fault, self_test, tokenize};
-
-/// A device on each adapter that passes its self-test. If none does, that is a skip, unless
-/// `KEYMILL_REQUIRE_GPU=1`; `scripts/test` says on which adapters these tests ran.
-fn devices() -> &'static [Gpu] {
-    static DEVICES: OnceLock<Vec<Gpu>> = OnceLock::new();
-    DEVICES.get_or_init(|| {
-        let found = adapters().unwrap();
-        let devices: Vec<Gpu> = found.iter().filter_map(sound).collect();
-        let required = std::env::var_os("KEYMILL_REQUIRE_GPU").is_some_and(|it| it == "1");
-        assert!(
-            !required || !devices.is_empty(),
-            "KEYMILL_REQUIRE_GPU=1, and no adapter is sound: {found:?}"
-        );
-        devices
-    })
-}
-
-fn sound(found: &Found) -> Option<Gpu> {
-    let device = Gpu::open(found.index).ok()?;
-    match self_test::run(&device) {
-        Ok(()) => Some(device),
-        Err(fault) => {
-            eprintln!("{} is left out: {fault}", found.name);
-            None
-        }
-    }
-}
+use crate::device::gpu::Gpu;
+use crate::device::tokenize;
 
 /// What is wrong with the spans of a text whose records begin at `records`.
 fn compare(device: &Gpu, text: &[u8], records: Option<&[u32]>) -> Result<(), String> {
-    let spans = tokenize::run(device, text, records).map_err(|fault| fault.to_string())?;
+    let spans = tokenize::run(device, &TokenRule::Whitespace, text, records)
+        .map_err(|fault| fault.to_string())?;
     let mut cuts = records.unwrap_or_default().to_vec();
     cuts.insert(0, 0);
     cuts.push(text.len() as u32);
@@ -146,26 +118,4 @@ fn every_byte_can_begin_a_record() {
     let text = "ab \u{3000}c".repeat(2_000);
     let records: Vec<u32> = (0..text.len() as u32).collect();
     agrees(text.as_bytes(), Some(&records));
-}
-
-#[test]
-fn what_a_device_refuses_is_a_fault_and_the_next_run_is_right() {
-    for device in devices() {
-        let mut wrong = Recording::default();
-        let params = wrong.upload("params", vec![0; 16]);
-        // Parameters are no storage: the device refuses to bind them so.
-        let buffers = [params, params, params];
-        wrong.run(Stage::SelfTest, "self_test", &buffers, 1);
-        wrong.download(params, Extent::Bytes(16));
-        assert!(matches!(device.run(&wrong), Err(Fault::Refused(_))));
-        assert_eq!(compare(device, b"to be or not", None), Ok(()));
-    }
-}
-
-#[test]
-fn software_is_not_taken_for_hardware() {
-    for found in adapters().unwrap() {
-        let is_llvmpipe = found.name.contains("llvmpipe") || found.name.contains("SwiftShader");
-        assert!(!is_llvmpipe || found.is_software, "{found:?}");
-    }
 }

@@ -14,17 +14,43 @@ mod tokenize;
 
 pub(crate) use fault::Fault;
 
+use std::time::Duration;
+
 use crate::probe::AdapterInfo;
 use gpu::{Found, Gpu};
-use recording::Recording;
+use recording::{Kept, Recording};
 
 /// Something that runs recordings.
 pub(crate) trait Device: Send + Sync {
-    /// Runs a recording, and gives its downloads in order.
-    fn run(&self, recording: &Recording) -> Result<Vec<Vec<u8>>, Fault>;
+    /// Hands a recording over, which runs while the caller goes on; recordings run in the order in
+    /// which they were begun.
+    fn begin(&self, recording: Recording) -> Pending;
+
+    /// Frees buffers that were to stay on the device.
+    fn forget(&self, kept: &[Kept]);
 
     /// The most bytes that it binds at once.
     fn binding_bytes(&self) -> u64;
+
+    /// What its driver calls it.
+    fn name(&self) -> &str;
+
+    /// Runs a recording, and gives its downloads in order.
+    fn run(&self, recording: &Recording) -> Result<Vec<Vec<u8>>, Fault> {
+        self.begin(recording.clone())().map(|ran| ran.downloads)
+    }
+}
+
+/// A recording on its way: waits for it.
+pub(crate) type Pending = Box<dyn FnOnce() -> Result<Ran, Fault> + Send>;
+
+/// What a recording answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ran {
+    /// Its downloads, in order.
+    pub(crate) downloads: Vec<Vec<u8>>,
+    /// What each run took, where that was asked and the device can tell.
+    pub(crate) runs: Option<Vec<Duration>>,
 }
 
 /// The adapters, hardware first, and what each got wrong in its self-test.
@@ -36,7 +62,7 @@ pub(crate) fn tested_adapters() -> Vec<AdapterInfo> {
 }
 
 fn tested(found: Found) -> AdapterInfo {
-    let verdict = Gpu::open(found.index).and_then(|device| self_test::run(&device));
+    let verdict = Gpu::open(&found).and_then(|device| self_test::run(&device));
     AdapterInfo {
         name: found.name,
         interface: found.interface,

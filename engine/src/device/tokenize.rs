@@ -142,8 +142,8 @@ pub(crate) fn stage(recording: &mut Recording, input: &Input<'_>) -> Staged {
         recording.upload("params", bytes_of(&params).to_vec()),
         recording.upload("text", input.text.clone()),
         recording.upload("records", starts_of(input.records, bytes)),
-        recording.buffer("tiles", u64::from(tiles) * SPAN_BYTES),
-        recording.buffer("spans", capacity as u64 * SPAN_BYTES),
+        recording.scratch("tiles", u64::from(tiles) * SPAN_BYTES),
+        recording.scratch("spans", capacity as u64 * SPAN_BYTES),
         recording.buffer("summary", SUMMARY_BYTES),
     ];
     Staged { buffers, tiles }
@@ -228,6 +228,8 @@ fn read(input: &Input<'_>, downloads: &[Vec<u8>]) -> Result<Vec<Span>, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::Pending;
+    use crate::device::recording::Kept;
 
     fn input<'a>(text: &[u8], records: Option<&'a [u32]>) -> Input<'a> {
         Input {
@@ -292,12 +294,18 @@ mod tests {
     struct Small;
 
     impl Device for Small {
-        fn run(&self, recording: &Recording) -> Result<Vec<Vec<u8>>, Fault> {
+        fn begin(&self, recording: Recording) -> Pending {
             panic!("it was asked to\n{recording}");
         }
 
+        fn forget(&self, _: &[Kept]) {}
+
         fn binding_bytes(&self) -> u64 {
             1024
+        }
+
+        fn name(&self) -> &str {
+            "small"
         }
     }
 

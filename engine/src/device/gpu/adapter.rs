@@ -39,7 +39,7 @@ pub(super) fn open(index: usize) -> Result<(Device, Queue), Fault> {
     let has = adapter.limits();
     let descriptor = DeviceDescriptor {
         label: Some("keymill"),
-        required_features: Features::empty(),
+        required_features: adapter.features() & Features::TIMESTAMP_QUERY,
         // What WebGPU guarantees, but for the sizes of buffers.
         required_limits: Limits {
             max_buffer_size: has.max_buffer_size,

@@ -27,7 +27,7 @@ pub(super) fn devices() -> &'static [Gpu] {
 }
 
 fn sound(found: &Found) -> Option<Gpu> {
-    let device = Gpu::open(found.index).ok()?;
+    let device = Gpu::open(found).ok()?;
     match self_test::run(&device) {
         Ok(()) => Some(device),
         Err(fault) => {

@@ -129,7 +129,7 @@ mod tests {
     }
 
     fn uses_of_all() -> impl Iterator<Item = (&'static str, &'static str)> {
-        ["scan", "swar", "tile", "white_space", "window"]
+        ["scan", "swar", "table_key", "tile", "white_space", "window"]
             .into_iter()
             .filter_map(shared)
     }

@@ -19,7 +19,10 @@ mod params;
 mod sources;
 
 pub use compose::{Place, Shader};
-pub use params::{SelfTestAnswers, SelfTestParams, TokenizeParams, TokenizeSummary};
+pub use params::{
+    COUNT_KEY_BYTES, COUNT_TOKENS, CountGroup, CountParams, CountReport, SelfTestAnswers,
+    SelfTestParams, TokenizeParams, TokenizeSummary, count_table_words,
+};
 pub use sources::{Binding, Stage};
 
 /// Bytes of text that one workgroup takes.

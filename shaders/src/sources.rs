@@ -8,6 +8,8 @@ pub enum Stage {
     SelfTest,
     /// Text to spans of tokens.
     Tokenize,
+    /// Tokens to counts by key.
+    Count,
 }
 
 /// How a shader has a buffer bound.
@@ -23,7 +25,7 @@ pub enum Binding {
 
 impl Stage {
     /// Every stage.
-    pub const ALL: [Self; 2] = [Self::SelfTest, Self::Tokenize];
+    pub const ALL: [Self; 3] = [Self::SelfTest, Self::Tokenize, Self::Count];
 
     /// The stage's name, which is that of its file.
     #[must_use]
@@ -31,6 +33,7 @@ impl Stage {
         match self {
             Self::SelfTest => "self_test",
             Self::Tokenize => "tokenize",
+            Self::Count => "count",
         }
     }
 
@@ -41,6 +44,7 @@ impl Stage {
         match self {
             Self::SelfTest => &[Uniform, Write, Write],
             Self::Tokenize => &[Uniform, Read, Read, Write, Write, Write],
+            Self::Count => &[Uniform, Read, Read, Read, Write, Write, Write, Write, Write],
         }
     }
 
@@ -52,6 +56,7 @@ impl Stage {
                 include_str!("../wgsl/shared/self_test.wgsl"),
             ),
             Self::Tokenize => ("tokenize.wgsl", include_str!("../wgsl/tokenize.wgsl")),
+            Self::Count => ("count.wgsl", include_str!("../wgsl/count.wgsl")),
         }
     }
 }
@@ -65,9 +70,13 @@ pub(crate) fn shared(name: &str) -> Option<(&'static str, &'static str)> {
 }
 
 /// The parts that stages share: files, and the texts of them.
-const SHARED: [(&str, &str); 5] = [
+const SHARED: [(&str, &str); 6] = [
     ("shared/scan.wgsl", include_str!("../wgsl/shared/scan.wgsl")),
     ("shared/swar.wgsl", include_str!("../wgsl/shared/swar.wgsl")),
+    (
+        "shared/table_key.wgsl",
+        include_str!("../wgsl/shared/table_key.wgsl"),
+    ),
     ("shared/tile.wgsl", include_str!("../wgsl/shared/tile.wgsl")),
     (
         "shared/white_space.wgsl",

@@ -3,8 +3,8 @@
 #![forbid(unsafe_code)]
 
 use keymill_shaders::{
-    Binding, LANE_BYTES, SelfTestAnswers, SelfTestParams, Shader, Stage, TILE_BYTES,
-    TokenizeParams, TokenizeSummary,
+    Binding, COUNT_TOKENS, CountGroup, CountParams, CountReport, LANE_BYTES, SelfTestAnswers,
+    SelfTestParams, Shader, Stage, TILE_BYTES, TokenizeParams, TokenizeSummary,
 };
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
@@ -181,6 +181,32 @@ fn parameters_are_laid_out_as_their_mirrors() {
         }
     );
     mirrors!(
+        Stage::Count,
+        "Params",
+        CountParams {
+            slots,
+            probes,
+            longest,
+            secret_0,
+            secret_1,
+            hash_mask,
+            run,
+            pad_0
+        }
+    );
+    mirrors!(
+        Stage::Count,
+        "Report",
+        CountReport {
+            counted,
+            left,
+            groups,
+            arena_used,
+            lost,
+            run
+        }
+    );
+    mirrors!(
         Stage::Tokenize,
         "Summary",
         TokenizeSummary {
@@ -228,6 +254,13 @@ fn constants_are_those_of_rust() {
     for constant in [
         format!("LANES: u32 = {lanes}u"),
         format!("LANE_BYTES: u32 = {LANE_BYTES}u"),
+    ] {
+        assert!(shader.wgsl().contains(&constant), "{constant}");
+    }
+    let shader = Shader::compose(Stage::Count);
+    for constant in [
+        format!("INLINE_BYTES: u32 = {}u", CountGroup::INLINE_BYTES),
+        format!("TOKENS_A_LANE: u32 = {}u", COUNT_TOKENS / lanes as u32),
     ] {
         assert!(shader.wgsl().contains(&constant), "{constant}");
     }

@@ -6,6 +6,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod count;
 mod fault;
 mod gpu;
 mod recording;

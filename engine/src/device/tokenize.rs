@@ -12,8 +12,8 @@ use super::recording::{BufferId, Extent, Recording};
 use super::{Device, Fault};
 use crate::TokenRule;
 
-const SUMMARY_BYTES: u64 = size_of::<TokenizeSummary>() as u64;
-const SPAN_BYTES: u64 = size_of::<[u32; 2]>() as u64;
+pub(crate) const SUMMARY_BYTES: u64 = size_of::<TokenizeSummary>() as u64;
+pub(crate) const SPAN_BYTES: u64 = size_of::<[u32; 2]>() as u64;
 
 /// The most bytes of text that are tokenized at once, so that its spans fit a binding.
 pub(crate) fn most_bytes(binding_bytes: u64, has_records: bool) -> usize {

@@ -6,11 +6,11 @@ use proptest::prelude::*;
 
 use super::devices;
 use crate::TokenRule;
-use crate::device::gpu::Gpu;
+use crate::device::Device;
 use crate::device::tokenize;
 
 /// What is wrong with the spans of a text whose records begin at `records`.
-fn compare(device: &Gpu, text: &[u8], records: Option<&[u32]>) -> Result<(), String> {
+fn compare(device: &dyn Device, text: &[u8], records: Option<&[u32]>) -> Result<(), String> {
     let spans = tokenize::run(device, &TokenRule::Whitespace, text, records)
         .map_err(|fault| fault.to_string())?;
     let mut cuts = records.unwrap_or_default().to_vec();
@@ -39,7 +39,7 @@ fn compare(device: &Gpu, text: &[u8], records: Option<&[u32]>) -> Result<(), Str
 
 fn agrees(text: &[u8], records: Option<&[u32]>) {
     for device in devices() {
-        if let Err(wrong) = compare(device, text, records) {
+        if let Err(wrong) = compare(&**device, text, records) {
             panic!("{wrong}");
         }
     }
@@ -71,7 +71,7 @@ proptest! {
     #[test]
     fn texts_are_cut_as_the_oracle_cuts(text in text(300)) {
         for device in devices() {
-            compare(device, &text, None).map_err(TestCaseError::fail)?;
+            compare(&**device, &text, None).map_err(TestCaseError::fail)?;
         }
     }
 
@@ -84,7 +84,7 @@ proptest! {
         let mut records: Vec<u32> = cuts.collect();
         records.sort_unstable();
         for device in devices() {
-            compare(device, &text, Some(&records)).map_err(TestCaseError::fail)?;
+            compare(&**device, &text, Some(&records)).map_err(TestCaseError::fail)?;
         }
     }
 }

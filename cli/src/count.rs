@@ -12,7 +12,7 @@ use keymill::{
     Progress, Result,
 };
 
-use crate::args::{CountArgs, Device, MachineArgs, ResultArgs, Sort};
+use crate::args::{CountArgs, MachineArgs, ResultArgs, Sort};
 use crate::output::{self, Output};
 use crate::progress::Bar;
 use crate::system::kibibytes_of;
@@ -45,6 +45,7 @@ pub(crate) fn run(args: &CountArgs) -> Result<i32> {
     let rows = engine.install(|| write(&mut stream, format, output, shown))?;
     bar.stop();
     remark(&args.result, &stream.metrics(), &progress, rows, started);
+    say_remarks(&args.result, &stream.metrics());
     say_rejected(&args.result, stream.metrics().rejected);
     exit::end(exit::DONE)
 }
@@ -77,13 +78,7 @@ fn job(args: &CountArgs, engine: &Engine) -> Result<CountJob> {
 }
 
 fn engine(args: &MachineArgs) -> Result<Engine> {
-    if args.device == Device::Gpu {
-        return Err(Error::new(
-            ErrorKind::Device,
-            "no job runs on a GPU yet; use --device cpu or auto",
-        ));
-    }
-    let mut builder = Engine::builder();
+    let mut builder = Engine::builder().device(args.device.clone());
     if let Some(level) = args.level {
         builder = builder.level(level);
     }
@@ -194,6 +189,16 @@ fn remark(
             say(&format!("peak memory: {}", size::show(peak)));
         }
         say(&metrics.to_string());
+    }
+}
+
+/// What became of the devices.
+fn say_remarks(args: &ResultArgs, metrics: &JobMetrics) {
+    if !args.quiet {
+        metrics
+            .remarks
+            .iter()
+            .for_each(|it| say(&format!("keymill: {it}")));
     }
 }
 

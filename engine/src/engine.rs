@@ -6,11 +6,15 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
+#[cfg(feature = "gpu")]
+use crate::device::Seat;
 use crate::driver::Pool;
 use crate::job::{Input, TextJob};
 use crate::resources::random_seed;
 use crate::source::{Columns, FileSource, IntoPaths, MemorySource, ReaderSource, Source};
-use crate::{Cancel, Error, ErrorKind, Level, Limits, MemoryBudget, Resources, Result};
+use crate::{
+    Cancel, DeviceChoice, Error, ErrorKind, Level, Limits, MemoryBudget, Resources, Result,
+};
 
 /// The variable that names the level where no builder does.
 const LEVEL_VARIABLE: &str = "KEYMILL_LEVEL";
@@ -43,6 +47,9 @@ struct Shared {
     limits: Limits,
     seed: Option<u64>,
     pool: Pool,
+    device: DeviceChoice,
+    #[cfg(feature = "gpu")]
+    seat: Seat,
 }
 
 impl Engine {
@@ -140,6 +147,18 @@ impl Engine {
         self.0.memory
     }
 
+    /// Where jobs run.
+    #[must_use]
+    pub fn device(&self) -> &DeviceChoice {
+        &self.0.device
+    }
+
+    /// The device that jobs share, which the first one that needs it opens.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn seat(&self) -> &Seat {
+        &self.0.seat
+    }
+
     /// Where partitions go that do not fit; `None` is the system's temporary folder.
     #[must_use]
     pub fn spill_dir(&self) -> Option<&Path> {
@@ -190,6 +209,7 @@ pub struct EngineBuilder {
     spill_dir: Option<PathBuf>,
     limits: Limits,
     seed: Option<u64>,
+    device: DeviceChoice,
 }
 
 impl EngineBuilder {
@@ -221,6 +241,17 @@ impl EngineBuilder {
     #[must_use]
     pub fn spill_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.spill_dir = Some(path.into());
+        self
+    }
+
+    /// Says where jobs run; no device is touched before a job needs one.
+    ///
+    /// A job that asks for a GPU where there is none, or in a build without the feature `gpu`, is an
+    /// error of kind [`ErrorKind::Device`] before anything is read. A device that fails in the middle
+    /// changes no answer: what it had is counted again on the processor.
+    #[must_use]
+    pub fn device(mut self, device: DeviceChoice) -> Self {
+        self.device = device;
         self
     }
 
@@ -267,6 +298,9 @@ impl EngineBuilder {
             limits: self.limits,
             seed: self.seed,
             pool: Pool::new(threads),
+            #[cfg(feature = "gpu")]
+            seat: Seat::new(crate::device::opener(&self.device)),
+            device: self.device,
         })))
     }
 }

@@ -6,14 +6,20 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod choose;
 mod count;
 mod fault;
 mod gpu;
 mod recording;
+mod seat;
 mod self_test;
 mod tokenize;
 
+pub(crate) use choose::opener;
+pub(crate) use count::DeviceCounter;
 pub(crate) use fault::Fault;
+pub(crate) use seat::Seat;
+pub(crate) use tokenize::refusal;
 
 use std::time::Duration;
 
@@ -33,8 +39,11 @@ pub(crate) trait Device: Send + Sync {
     /// The most bytes that it binds at once.
     fn binding_bytes(&self) -> u64;
 
-    /// What its driver calls it.
+    /// What its driver calls it; software is named as such.
     fn name(&self) -> &str;
+
+    /// Whether it runs on the processor: for tests, never counted as a GPU.
+    fn is_software(&self) -> bool;
 
     /// Runs a recording, and gives its downloads in order.
     fn run(&self, recording: &Recording) -> Result<Vec<Vec<u8>>, Fault> {

@@ -307,6 +307,10 @@ mod tests {
         fn name(&self) -> &str {
             "small"
         }
+
+        fn is_software(&self) -> bool {
+            true
+        }
     }
 
     #[test]

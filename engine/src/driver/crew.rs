@@ -4,6 +4,8 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::board::Board;
+use super::elsewhere::Elsewhere;
+use super::place::Place;
 use super::pool::Pool;
 use super::tally::Tally;
 use super::worker::Worker;
@@ -24,6 +26,7 @@ pub(super) struct Crew<'a> {
     pub(super) progress: &'a Progress,
     rule: &'a TokenRule,
     pub(super) lowercase: bool,
+    place: &'a Place<'a>,
 }
 
 /// What the workers leave behind.
@@ -35,6 +38,7 @@ impl<'a> Crew<'a> {
         rule: &'a TokenRule,
         lowercase: bool,
         progress: &'a Progress,
+        place: &'a Place<'a>,
     ) -> Self {
         Self {
             resources,
@@ -42,6 +46,7 @@ impl<'a> Crew<'a> {
             progress,
             rule,
             lowercase,
+            place,
         }
     }
 
@@ -51,7 +56,7 @@ impl<'a> Crew<'a> {
         let total = splits.iter().map(Split::size).sum::<Option<u64>>();
         self.progress.expect(total);
         let workers = self.workers(total);
-        let board = Board::new(splits.len(), workers);
+        let board = Board::new(splits.len(), self.place.takers(workers));
         self.run(pool, workers, &board, |worker| {
             worker.count_splits(source, &splits, &board)
         })
@@ -62,7 +67,7 @@ impl<'a> Crew<'a> {
     pub(super) fn count_columns(&self, columns: Columns, pool: &Pool) -> Result<Counted> {
         self.progress.expect(None);
         let workers = self.resources.threads;
-        let board = Board::new(0, workers);
+        let board = Board::new(0, self.place.takers(workers));
         let columns = Mutex::new(columns);
         self.run(pool, workers, &board, |worker| {
             worker.count_arrays(&columns, &board)
@@ -84,6 +89,8 @@ impl<'a> Crew<'a> {
     }
 
     /// Runs the same work on several workers, and gathers what they counted.
+    ///
+    /// Where there is a device, one more worker has its texts counted there.
     fn run<'b>(
         &self,
         pool: &Pool,
@@ -91,13 +98,14 @@ impl<'a> Crew<'a> {
         board: &Board<'b>,
         work: impl Fn(&mut Worker<'_>) -> Result<()> + Sync,
     ) -> Result<Counted> {
-        let gathered = Mutex::new(Vec::with_capacity(workers));
-        pool.broadcast(workers, |index| {
+        let takers = self.place.takers(workers);
+        let gathered = Mutex::new(Vec::with_capacity(takers));
+        let run_one = |index: usize, elsewhere: Option<Box<dyn Elsewhere + '_>>| {
             let one = || -> Result<(usize, CountOperator, Tally)> {
                 let operator = CountOperator::new(self.rule, self.resources)?;
-                let mut worker = Worker::new(self, operator, workers);
+                let mut worker = Worker::new(self, operator, takers, elsewhere);
                 work(&mut worker)?;
-                let (operator, tally) = worker.finish();
+                let (operator, tally) = worker.finish()?;
                 Ok((index, operator, tally))
             };
             // After a panic nothing of the worker is looked at again.
@@ -108,7 +116,16 @@ impl<'a> Crew<'a> {
                     .push(counted),
                 Err(error) => board.fail(error),
             }
-        })?;
+        };
+        let elsewhere = || self.place.elsewhere(self.rule, self.resources);
+        match (elsewhere(), self.place.cpu_workers(workers)) {
+            (None, _) => pool.broadcast(workers, |index| run_one(index, None))?,
+            (there, 0) => run_one(0, there),
+            (Some(_), beside) => std::thread::scope(|scope| {
+                scope.spawn(|| run_one(beside, elsewhere()));
+                pool.broadcast(beside, |index| run_one(index, None))
+            })?,
+        }
         let mut gathered = gathered
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);

@@ -19,7 +19,8 @@ pub struct StageMetrics {
     pub chunks: u64,
 }
 
-/// What a job did; `Display` writes it for people, the last line being `chunks: cpu N, gpu 0`.
+/// What a job did; `Display` writes it for people, the last line being `chunks: cpu N, gpu 0`, and
+/// `chunks: cpu N, gpu M (ADAPTER)` where an adapter took some.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JobMetrics {
@@ -39,6 +40,10 @@ pub struct JobMetrics {
     pub cpu_chunks: u64,
     /// Chunks that a GPU took.
     pub gpu_chunks: u64,
+    /// The adapter that took them.
+    pub adapter: Option<String>,
+    /// What whoever runs the job should know of its devices: a loss, chunks that they did not take.
+    pub remarks: Vec<String>,
 }
 
 impl JobMetrics {
@@ -84,6 +89,10 @@ impl fmt::Display for JobMetrics {
             f,
             "chunks: cpu {}, gpu {}",
             self.cpu_chunks, self.gpu_chunks
-        )
+        )?;
+        match &self.adapter {
+            Some(adapter) => write!(f, " ({adapter})"),
+            None => Ok(()),
+        }
     }
 }

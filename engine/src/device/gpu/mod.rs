@@ -45,6 +45,7 @@ pub(crate) fn adapters() -> Result<Vec<Found>, Fault> {
 pub(crate) struct Gpu {
     shared: Arc<Shared>,
     name: String,
+    is_software: bool,
     binding_bytes: u64,
 }
 
@@ -65,7 +66,11 @@ impl Gpu {
                 thread,
                 begun: AtomicU64::new(0),
             }),
-            name: found.name.clone(),
+            name: match found.is_software {
+                true => format!("software Vulkan ({})", found.name),
+                false => found.name.clone(),
+            },
+            is_software: found.is_software,
             binding_bytes,
         })
     }
@@ -104,6 +109,10 @@ impl Device for Gpu {
 
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn is_software(&self) -> bool {
+        self.is_software
     }
 }
 

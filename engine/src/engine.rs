@@ -159,6 +159,20 @@ impl Engine {
         &self.0.seat
     }
 
+    /// The same engine with another device; for tests, before any clone is made.
+    #[cfg(all(test, feature = "gpu"))]
+    pub(crate) fn with_seat(mut self, seat: Seat) -> Self {
+        Arc::get_mut(&mut self.0).expect("no clone was made").seat = seat;
+        self
+    }
+
+    /// The same engine with other limits; for tests, before any clone is made.
+    #[cfg(all(test, feature = "gpu"))]
+    pub(crate) fn with_limits(mut self, limits: Limits) -> Self {
+        Arc::get_mut(&mut self.0).expect("no clone was made").limits = limits;
+        self
+    }
+
     /// Where partitions go that do not fit; `None` is the system's temporary folder.
     #[must_use]
     pub fn spill_dir(&self) -> Option<&Path> {

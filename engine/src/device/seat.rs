@@ -27,6 +27,8 @@ struct State {
     device: Option<Arc<dyn Device>>,
     losses: u32,
     rests_until: Option<Instant>,
+    /// Why it could not be opened the last time.
+    closed: Option<Fault>,
 }
 
 impl Seat {
@@ -52,15 +54,18 @@ impl Seat {
             .rests_until
             .is_some_and(|until| Instant::now() < until)
         {
-            return Err(Fault::Lost("it failed a moment ago".to_owned()));
+            let moment_ago = || Fault::Lost("it failed a moment ago".to_owned());
+            return Err(state.closed.clone().unwrap_or_else(moment_ago));
         }
         match (self.open)() {
             Ok(device) => {
                 state.device = Some(Arc::clone(&device));
+                state.closed = None;
                 Ok(device)
             }
             Err(fault) => {
                 state.lose();
+                state.closed = Some(fault.clone());
                 Err(fault)
             }
         }
@@ -79,6 +84,11 @@ impl Seat {
             state.lose();
         }
         state.losses < MOST_LOSSES
+    }
+
+    #[cfg(test)]
+    fn is_given_up(&self) -> bool {
+        self.lock().losses >= MOST_LOSSES
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

@@ -16,7 +16,12 @@ pub(super) enum Place<'a> {
     Cpu,
     /// On a device, and beside it on the processor if that is to share the work.
     #[cfg(feature = "gpu")]
-    Device { seat: &'a Seat, is_shared: bool },
+    Device {
+        seat: &'a Seat,
+        is_shared: bool,
+        /// Somebody asked for this very adapter.
+        is_named: bool,
+    },
     /// Nothing; a build without devices has none to hold on to.
     #[cfg(not(feature = "gpu"))]
     Nowhere(std::convert::Infallible, std::marker::PhantomData<&'a ()>),
@@ -31,21 +36,25 @@ impl<'a> Place<'a> {
     pub(super) fn of(engine: &'a Engine) -> Result<Self> {
         match engine.device() {
             DeviceChoice::Auto | DeviceChoice::Cpu => Ok(Self::Cpu),
-            choice => Self::device(engine, *choice == DeviceChoice::Hybrid),
+            choice => Self::device(engine, choice),
         }
     }
 
     #[cfg(feature = "gpu")]
-    fn device(engine: &'a Engine, is_shared: bool) -> Result<Self> {
+    fn device(engine: &'a Engine, choice: &DeviceChoice) -> Result<Self> {
         let seat = engine.seat();
         match seat.device() {
-            Ok(_) => Ok(Self::Device { seat, is_shared }),
+            Ok(_) => Ok(Self::Device {
+                seat,
+                is_shared: *choice == DeviceChoice::Hybrid,
+                is_named: matches!(choice, DeviceChoice::Named(_)),
+            }),
             Err(fault) => Err(no_device(fault)),
         }
     }
 
     #[cfg(not(feature = "gpu"))]
-    fn device(_: &'a Engine, _: bool) -> Result<Self> {
+    fn device(_: &'a Engine, _: &DeviceChoice) -> Result<Self> {
         Err(no_device("this build has no feature `gpu`"))
     }
 
@@ -89,7 +98,11 @@ impl<'a> Place<'a> {
     pub(super) fn remarks(&self) -> Option<String> {
         match self {
             #[cfg(feature = "gpu")]
-            Self::Device { seat, .. } => {
+            Self::Device {
+                seat,
+                is_named: false,
+                ..
+            } => {
                 let device = seat.device().ok()?;
                 let name = device.name();
                 device.is_software().then(|| {

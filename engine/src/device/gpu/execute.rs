@@ -32,6 +32,8 @@ pub(super) struct Opened {
     flights: HashMap<u64, Flight>,
     /// Why the device was lost, or what it complained of outside of any call.
     complaint: Arc<Mutex<Option<Fault>>>,
+    #[cfg(test)]
+    pub(super) injuries: Option<super::injury::Injuries>,
 }
 
 impl Opened {
@@ -55,6 +57,8 @@ impl Opened {
             kept: HashMap::new(),
             flights: HashMap::new(),
             complaint,
+            #[cfg(test)]
+            injuries: None,
         })
     }
 
@@ -170,6 +174,21 @@ impl Opened {
         };
         let usage = usage | BufferUsages::COPY_DST;
         self.pool.take(&self.device, spec.name, spec.bytes, usage)
+    }
+
+    /// Lets the next command meet with what a test has prepared.
+    #[cfg(test)]
+    pub(super) fn meet_injury(&self) {
+        use super::injury::Injury;
+        match self
+            .injuries
+            .as_ref()
+            .and_then(super::injury::Injuries::next)
+        {
+            Some(Injury::Destroyed) => self.device.destroy(),
+            Some(Injury::Panic) => panic!("the driver of a test panics"),
+            Some(Injury::Zeros) | None => {}
+        }
     }
 
     /// Submits what was encoded, staged uploads with it.

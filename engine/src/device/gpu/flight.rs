@@ -79,6 +79,8 @@ impl Flight {
         }
         // Commands share what they carry; a clone of one copies no bytes.
         while let Some(command) = self.recording.commands().get(self.next).cloned() {
+            #[cfg(test)]
+            opened.meet_injury();
             match command {
                 Command::Upload { to, bytes } => self.upload(opened, &mut encoder, to, &bytes),
                 Command::Run {
@@ -120,6 +122,14 @@ impl Flight {
         opened.check()?;
         for readback in std::mem::take(&mut self.coming) {
             self.downloads.push(readback.read(&mut opened.pool)?);
+            #[cfg(test)]
+            if opened
+                .injuries
+                .as_ref()
+                .is_some_and(super::injury::Injuries::zeroes)
+            {
+                self.downloads.iter_mut().for_each(|bytes| bytes.fill(0));
+            }
         }
         if let Some(ticks) = self.ticks.take() {
             let ticks = ticks.read(&mut opened.pool)?;

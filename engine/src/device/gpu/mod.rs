@@ -14,6 +14,8 @@ mod adapter;
 mod clock;
 mod execute;
 mod flight;
+#[cfg(test)]
+pub(crate) mod injury;
 mod pipelines;
 mod pool;
 mod thread;
@@ -72,6 +74,17 @@ impl Gpu {
             },
             is_software: found.is_software,
             binding_bytes,
+        })
+    }
+}
+
+#[cfg(test)]
+impl Gpu {
+    /// Lets something become of the device later on.
+    pub(crate) fn injure(&self, injuries: injury::Injuries) -> Result<(), Fault> {
+        self.shared.thread.ask(OPEN_WITHIN, |opened| {
+            opened.injuries = Some(injuries);
+            Ok(())
         })
     }
 }

@@ -1,6 +1,7 @@
 //! WGSL against the oracle, on every adapter there is; CI asks for one at least.
 
 mod count;
+mod faults;
 mod tokenize;
 
 use std::sync::{Arc, OnceLock};
@@ -25,6 +26,15 @@ pub(super) fn devices() -> &'static [Arc<dyn Device>] {
         );
         devices
     })
+}
+
+/// A software adapter, which can be pulled out as often as one likes.
+pub(super) fn software() -> Option<Found> {
+    devices();
+    adapters()
+        .unwrap()
+        .into_iter()
+        .find(|found| found.is_software)
 }
 
 fn sound(found: &Found) -> Option<Arc<dyn Device>> {

@@ -10,10 +10,11 @@ mod choose;
 mod count;
 mod fault;
 mod gpu;
+pub(crate) mod measure;
 mod recording;
 mod seat;
 mod self_test;
-mod tokenize;
+pub(crate) mod tokenize;
 
 pub(crate) use choose::opener;
 pub(crate) use count::DeviceCounter;
@@ -21,6 +22,7 @@ pub(crate) use fault::Fault;
 pub(crate) use seat::Seat;
 pub(crate) use tokenize::refusal;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::probe::AdapterInfo;
@@ -71,6 +73,17 @@ pub(crate) fn tested_adapters() -> Vec<AdapterInfo> {
     found.into_iter().map(tested).collect()
 }
 
+/// Opens an adapter by its place in the list, unless another one is there now.
+pub(crate) fn open(info: &AdapterInfo) -> Result<Arc<dyn Device>, Fault> {
+    let found = gpu::adapters()?;
+    let same = |found: &&Found| found.index == info.place && found.name == info.name;
+    let found = found.iter().find(same);
+    let gone = || Fault::Lost("the adapter has disappeared".to_owned());
+    let device = Gpu::open(found.ok_or_else(gone)?)?;
+    self_test::run(&device)?;
+    Ok(Arc::new(device))
+}
+
 fn tested(found: Found) -> AdapterInfo {
     let verdict = Gpu::open(&found).and_then(|device| self_test::run(&device));
     AdapterInfo {
@@ -78,6 +91,7 @@ fn tested(found: Found) -> AdapterInfo {
         interface: found.interface,
         driver: found.driver,
         is_software: found.is_software,
+        place: found.index,
         binding_bytes: found.binding_bytes,
         refused: verdict.err().map(|fault| fault.to_string()),
     }

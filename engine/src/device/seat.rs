@@ -86,11 +86,6 @@ impl Seat {
         state.losses < MOST_LOSSES
     }
 
-    #[cfg(test)]
-    fn is_given_up(&self) -> bool {
-        self.lock().losses >= MOST_LOSSES
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -169,12 +164,10 @@ mod tests {
 
     #[test]
     fn a_device_that_cannot_be_opened_is_given_up_too() {
-        let seat = Seat::new(Box::new(|| Err(Fault::Refused("no".to_owned()))));
+        let no = || Fault::Refused("no".to_owned());
+        let seat = Seat::new(Box::new(move || Err(no())));
         for _ in 0..MOST_LOSSES {
-            assert_eq!(
-                after_its_rest(&seat).err(),
-                Some(Fault::Refused("no".to_owned()))
-            );
+            assert_eq!(after_its_rest(&seat).err(), Some(no()));
         }
         assert!(matches!(after_its_rest(&seat).err(), Some(Fault::Lost(_))));
     }

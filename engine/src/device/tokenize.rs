@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use arrow_buffer::Buffer;
 use bytemuck::{Zeroable, bytes_of};
@@ -78,8 +79,18 @@ pub(crate) fn run(
     text: &[u8],
     records: Option<&[u32]>,
 ) -> Result<Vec<Span>, Fault> {
+    run_timed(device, rule, text, records).map(|(spans, _)| spans)
+}
+
+/// The same, with what the runs took if the device can tell.
+pub(crate) fn run_timed(
+    device: &dyn Device,
+    rule: &TokenRule,
+    text: &[u8],
+    records: Option<&[u32]>,
+) -> Result<(Vec<Span>, Option<Duration>), Fault> {
     if text.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), None));
     }
     if let Some(why) = refusal(rule, text) {
         return Err(Fault::Refused(why.to_owned()));
@@ -101,12 +112,14 @@ pub(crate) fn run(
         text: Buffer::from(text),
         records,
     };
-    let downloads = device.run(&record(&input))?;
-    read(&input, &downloads)
+    let ran = device.begin(record(&input))()?;
+    let spans = read(&input, &ran.downloads)?;
+    Ok((spans, ran.runs.map(|runs| runs.iter().sum())))
 }
 
 fn record(input: &Input<'_>) -> Recording {
     let mut recording = Recording::default();
+    recording.time();
     let upload = stage(&mut recording, input);
     let tokens = cut(&mut recording, &upload);
     let summary = recording.download(tokens.summary, Extent::Bytes(SUMMARY_BYTES));

@@ -52,7 +52,7 @@ pub(crate) fn run(job: CountJob, order: Order, limits: BatchLimits) -> Result<Co
         Input::Columns(columns) => crew.count_columns(columns, engine.pool())?,
     };
     let merging = Instant::now();
-    place.remarks().into_iter().for_each(|it| tally.remark(it));
+    place.remark().into_iter().for_each(|it| tally.remark(it));
     tally.merge_bytes = operators.iter().map(|one| one.size() as u64).sum();
     let (batches, counted) = engine.pool().install(|| {
         let mut whole = Together::new(operators)?;

@@ -15,7 +15,7 @@ use keymill_kernels::Groups;
 use super::Tally;
 use super::elsewhere::Elsewhere;
 use crate::device::{Device, DeviceCounter, Fault, Seat, refusal};
-use crate::operator::{CountOperator, cut};
+use crate::operator::{CountOperator, cut_text};
 use crate::resources::Reservation;
 use crate::{Resources, Result, TokenRule};
 
@@ -184,7 +184,7 @@ impl Elsewhere for Offload<'_> {
     ) -> Result<()> {
         while !text.is_empty() {
             let most = self.chunk_bytes();
-            let (piece, rest) = text.split_at(cut(self.rule, text, most));
+            let (piece, rest) = text.split_at(cut_text(self.rule, text, most));
             text = rest;
             // What ends with half a line's end would get the other half from the gathering.
             if piece.len() > most || piece.last() == Some(&b'\r') {

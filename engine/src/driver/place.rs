@@ -7,24 +7,11 @@ use crate::{DeviceChoice, Resources, Result, TokenRule};
 
 #[cfg(feature = "gpu")]
 use super::offload::Offload;
-#[cfg(feature = "gpu")]
-use crate::device::Seat;
 
-/// Where chunks are counted.
-pub(super) enum Place<'a> {
-    /// On the processor, by all threads.
-    Cpu,
-    /// On a device, and beside it on the processor if that is to share the work.
-    #[cfg(feature = "gpu")]
-    Device {
-        seat: &'a Seat,
-        is_shared: bool,
-        /// Somebody asked for this very adapter.
-        is_named: bool,
-    },
-    /// Nothing; a build without devices has none to hold on to.
-    #[cfg(not(feature = "gpu"))]
-    Nowhere(std::convert::Infallible, std::marker::PhantomData<&'a ()>),
+/// Where chunks are counted: on the processor, on a device, or on both.
+pub(super) struct Place<'a> {
+    engine: &'a Engine,
+    has_device: bool,
 }
 
 impl<'a> Place<'a> {
@@ -34,28 +21,11 @@ impl<'a> Place<'a> {
     ///
     /// [`crate::ErrorKind::Device`] where no adapter can be used and one was asked for.
     pub(super) fn of(engine: &'a Engine) -> Result<Self> {
-        match engine.device() {
-            DeviceChoice::Auto | DeviceChoice::Cpu => Ok(Self::Cpu),
-            choice => Self::device(engine, choice),
+        let has_device = !matches!(engine.device(), DeviceChoice::Auto | DeviceChoice::Cpu);
+        if has_device {
+            check_device(engine)?;
         }
-    }
-
-    #[cfg(feature = "gpu")]
-    fn device(engine: &'a Engine, choice: &DeviceChoice) -> Result<Self> {
-        let seat = engine.seat();
-        match seat.device() {
-            Ok(_) => Ok(Self::Device {
-                seat,
-                is_shared: *choice == DeviceChoice::Hybrid,
-                is_named: matches!(choice, DeviceChoice::Named(_)),
-            }),
-            Err(fault) => Err(no_device(fault)),
-        }
-    }
-
-    #[cfg(not(feature = "gpu"))]
-    fn device(_: &'a Engine, _: &DeviceChoice) -> Result<Self> {
-        Err(no_device("this build has no feature `gpu`"))
+        Ok(Self { engine, has_device })
     }
 
     /// A worker's way to another place than its own thread, if there is one.
@@ -64,56 +34,57 @@ impl<'a> Place<'a> {
         rule: &'w TokenRule,
         resources: &'w Resources,
     ) -> Option<Box<dyn Elsewhere + 'w>> {
-        match self {
-            #[cfg(feature = "gpu")]
-            Self::Device { seat, .. } => Some(Box::new(Offload::new(seat, rule, resources))),
-            _ => {
-                let _ = (rule, resources);
-                None
-            }
+        #[cfg(feature = "gpu")]
+        if self.has_device {
+            return Some(Box::new(Offload::new(self.engine.seat(), rule, resources)));
         }
+        let _ = (rule, resources);
+        None
     }
 
     /// How many workers count on the processor where it would be so many.
     pub(super) fn cpu_workers(&self, most: usize) -> usize {
-        match self {
-            #[cfg(feature = "gpu")]
-            Self::Device {
-                is_shared: false, ..
-            } => 0,
-            _ => most,
+        match self.has_device && *self.engine.device() != DeviceChoice::Hybrid {
+            true => 0,
+            false => most,
         }
     }
 
     /// How many workers there are in all, where so many threads may count on the processor.
     pub(super) fn takers(&self, threads: usize) -> usize {
-        match self {
-            #[cfg(feature = "gpu")]
-            Self::Device { .. } => self.cpu_workers(threads) + 1,
-            _ => threads,
-        }
+        self.cpu_workers(threads) + usize::from(self.has_device)
     }
 
     /// What whoever asked for a GPU has to know before anything else.
-    pub(super) fn remarks(&self) -> Option<String> {
-        match self {
-            #[cfg(feature = "gpu")]
-            Self::Device {
-                seat,
-                is_named: false,
-                ..
-            } => {
-                let device = seat.device().ok()?;
-                let name = device.name();
-                device.is_software().then(|| {
-                    format!(
-                        "there is no GPU that can be used; this ran on {name}, which is for tests"
-                    )
-                })
-            }
-            _ => None,
-        }
+    pub(super) fn remark(&self) -> Option<String> {
+        let is_named = matches!(self.engine.device(), DeviceChoice::Named(_));
+        (self.has_device && !is_named).then(|| software(self.engine))?
     }
+}
+
+#[cfg(feature = "gpu")]
+fn check_device(engine: &Engine) -> Result<()> {
+    engine.seat().device().map(drop).map_err(no_device)
+}
+
+#[cfg(not(feature = "gpu"))]
+fn check_device(_: &Engine) -> Result<()> {
+    Err(no_device("this build has no feature `gpu`"))
+}
+
+/// What is said of a device that is software.
+#[cfg(feature = "gpu")]
+fn software(engine: &Engine) -> Option<String> {
+    let device = engine.seat().device().ok()?;
+    let name = device.name();
+    device.is_software().then(|| {
+        format!("there is no GPU that can be used; this ran on {name}, which is for tests")
+    })
+}
+
+#[cfg(not(feature = "gpu"))]
+fn software(_: &Engine) -> Option<String> {
+    None
 }
 
 fn no_device(why: impl std::fmt::Display) -> crate::Error {

@@ -23,7 +23,9 @@ use crate::{Error, ErrorKind, Limits, Result, TokenRule, parallel};
 use array::Gathered;
 pub use batches::Batches;
 use batches::Source;
-pub(crate) use cut::cut;
+#[cfg(feature = "gpu")]
+pub(crate) use cut::cut as cut_text;
+use cut::cut;
 pub use drain::{BatchLimits, Drain, Order};
 use item::Item;
 use partitions::Partitions;
@@ -199,6 +201,7 @@ impl CountOperator {
     }
 
     /// Adds counts of texts that were counted elsewhere.
+    #[cfg(feature = "gpu")]
     pub(crate) fn push_counted(
         &mut self,
         groups: &Groups,

@@ -63,6 +63,18 @@ impl Shader {
     }
 }
 
+/// A number that is another one after any change of any shader: what was measured of one is not
+/// taken for another.
+#[must_use]
+pub fn version() -> u64 {
+    let texts = Stage::ALL.map(|stage| Shader::compose(stage).wgsl);
+    let bytes = texts.iter().flat_map(|text| text.bytes());
+    // FNV-1a: nobody has a reason to make two shaders collide.
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
 #[derive(Default)]
 struct Composing {
     wgsl: String,

@@ -18,7 +18,7 @@ mod compose;
 mod params;
 mod sources;
 
-pub use compose::{Place, Shader};
+pub use compose::{Place, Shader, version};
 pub use params::{
     COUNT_KEY_BYTES, COUNT_TOKENS, CountGroup, CountParams, CountReport, SelfTestAnswers,
     SelfTestParams, TokenizeParams, TokenizeSummary, count_table_words,

@@ -6,19 +6,23 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod choose;
+pub(crate) mod calibrate;
+pub(crate) mod choose;
+mod costs;
 mod count;
 mod fault;
 mod gpu;
 pub(crate) mod measure;
+mod open;
 mod recording;
 mod seat;
 mod self_test;
 pub(crate) mod tokenize;
 
-pub(crate) use choose::opener;
+pub(crate) use costs::Costs;
 pub(crate) use count::DeviceCounter;
 pub(crate) use fault::Fault;
+pub(crate) use open::{may_have_hardware, opener};
 pub(crate) use seat::Seat;
 pub(crate) use tokenize::refusal;
 
@@ -43,6 +47,9 @@ pub(crate) trait Device: Send + Sync {
 
     /// What its driver calls it; software is named as such.
     fn name(&self) -> &str;
+
+    /// Its name, its driver and the shaders that it runs: what its costs are known by.
+    fn identity(&self) -> String;
 
     /// Whether it runs on the processor: for tests, never counted as a GPU.
     fn is_software(&self) -> bool;

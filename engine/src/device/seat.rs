@@ -71,6 +71,11 @@ impl Seat {
         }
     }
 
+    /// Whether a device is open.
+    pub(crate) fn is_there(&self) -> bool {
+        self.lock().device.is_some()
+    }
+
     /// Notes that a device failed; tells whether it will be asked for again.
     pub(crate) fn lose(&self, failed: &Arc<dyn Device>) -> bool {
         let mut state = self.lock();
@@ -128,6 +133,10 @@ mod tests {
 
         fn name(&self) -> &str {
             "nothing"
+        }
+
+        fn identity(&self) -> String {
+            self.name().to_owned()
         }
 
         fn is_software(&self) -> bool {

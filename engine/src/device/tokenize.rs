@@ -321,6 +321,10 @@ mod tests {
             "small"
         }
 
+        fn identity(&self) -> String {
+            self.name().to_owned()
+        }
+
         fn is_software(&self) -> bool {
             true
         }

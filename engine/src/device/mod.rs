@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod fault;
+mod frame;
 mod gpu;
 mod recording;
 mod self_test;

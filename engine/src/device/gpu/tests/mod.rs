@@ -1,5 +1,6 @@
 //! WGSL against the oracle, on every adapter there is; CI asks for one at least.
 
+mod frame;
 mod tokenize;
 
 use std::sync::OnceLock;

@@ -1,18 +1,20 @@
 //! What an adapter must get right before it is trusted with data.
 //!
-//! Known answers, a few milliseconds: barriers, atomics, a loop that is longer than the budget some
+//! Known answers, for which even a software driver takes less than a second: barriers, atomics, a loop that is longer than the budget some
 //! software drivers end it at in silence, the length of a buffer, and each stage on a small text, as
 //! one text and as records.
 #![forbid(unsafe_code)]
 
 use std::num::NonZeroUsize;
 
+use arrow_buffer::Buffer;
 use bytemuck::{Zeroable, bytes_of};
 use keymill_kernels::oracle;
 use keymill_kernels::stage::tokenize::Span;
 use keymill_shaders::{SelfTestAnswers, SelfTestParams, Stage};
 
 use super::recording::{Extent, Recording};
+use super::tokenize::Input;
 use super::{Device, Fault, frame, tokenize};
 use crate::TokenRule;
 
@@ -34,20 +36,26 @@ pub(crate) fn run(device: &dyn Device) -> Result<(), Fault> {
     primitives(device)?;
     cuts(device, &TokenRule::Whitespace, &TEXT.repeat(120))?;
     let table = TABLE.repeat(120);
-    let (second, comma) = (NonZeroUsize::MIN.saturating_add(1), Box::from(&b","[..]));
-    let rules = [
-        TokenRule::Words,
-        TokenRule::Split(b"o".as_slice().into()),
-        TokenRule::Split(b",to".as_slice().into()),
-        TokenRule::Field {
-            index: second,
-            separator: comma,
-        },
-    ];
-    for rule in &rules {
-        cuts(device, rule, &table)?;
+    for rule in rules_of_the_table() {
+        cuts(device, &rule, &table)?;
     }
-    frames(device, &table)
+    frames(device, &table)?;
+    keeps(device, &table)
+}
+
+/// A rule for each way in which a shader cuts.
+fn rules_of_the_table() -> [TokenRule; 5] {
+    let separator = |bytes: &[u8]| Box::from(bytes);
+    [
+        TokenRule::Words,
+        TokenRule::Lines,
+        TokenRule::Split(separator(b"o")),
+        TokenRule::Split(separator(b",to")),
+        TokenRule::Field {
+            index: NonZeroUsize::MIN.saturating_add(1),
+            separator: separator(b","),
+        },
+    ]
 }
 
 /// Whether the device cuts a text by a rule as the oracle does, and so its records.
@@ -78,15 +86,31 @@ fn known(
 }
 
 fn frames(device: &dyn Device, text: &[u8]) -> Result<(), Fault> {
-    let lines = frame::run(device, text)?;
-    if lines
-        .iter()
-        .map(|line| line.of(text))
-        .eq(oracle::frame(text))
-    {
+    let spans = frame::run(device, text)?;
+    let lines: Vec<&[u8]> = spans.iter().map(|span| span.of(text)).collect();
+    if lines == oracle::frame(text) {
         return Ok(());
     }
     Err(Fault::NotConserved("frame finds wrong lines".to_owned()))
+}
+
+/// Whether a text that was cut lies on the device as it was sent, for the stages behind.
+fn keeps(device: &dyn Device, text: &[u8]) -> Result<(), Fault> {
+    let mut recording = Recording::default();
+    let input = Input {
+        run: RUN,
+        rule: &TokenRule::Lines,
+        text: Buffer::from(text),
+        records: None,
+    };
+    let staged = tokenize::stage(&mut recording, &input);
+    let tokens = tokenize::cut(&mut recording, &staged);
+    recording.download(tokens.text, Extent::Bytes(text.len() as u64));
+    if device.run(&recording)?[0] == text {
+        return Ok(());
+    }
+    let message = "a text is not kept as it was sent".to_owned();
+    Err(Fault::NotConserved(message))
 }
 
 fn primitives(device: &dyn Device) -> Result<(), Fault> {

@@ -1,8 +1,8 @@
 //! What an adapter must get right before it is trusted with data.
 //!
-//! Known answers, for which even a software driver takes less than a second: barriers, atomics, a loop that is longer than the budget some
-//! software drivers end it at in silence, the length of a buffer, and each stage on a small text, as
-//! one text and as records.
+//! Known answers, for which even a software driver takes less than a second: barriers, atomics, a
+//! loop that is longer than the budget some drivers end it at in silence, the length of a buffer, and
+//! each stage by each rule on a small text, as one text and as records.
 #![forbid(unsafe_code)]
 
 use std::num::NonZeroUsize;

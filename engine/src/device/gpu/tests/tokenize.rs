@@ -63,7 +63,7 @@ fn agrees(rule: &TokenRule, text: &[u8], records: Option<&[u32]>) {
 /// The same with no records, and with records that cut everywhere, and here and there.
 fn agrees_however_cut(rule: &TokenRule, text: &[u8]) {
     agrees(rule, text, None);
-    for step in [1, 5, 16, 1000] {
+    for step in [1, 5, 1000] {
         let records: Vec<u32> = (0..=text.len() as u32).step_by(step).collect();
         agrees(rule, text, Some(&records));
     }
@@ -236,8 +236,8 @@ fn words_around_every_edge() {
     agrees_however_cut(rule, &all.repeat(3));
 }
 
-/// Line ends and separators that lie before, across and behind the edges of lanes and tiles.
-fn around(edge: usize) -> impl Iterator<Item = Vec<u8>> {
+/// Line ends and separators that lie before, across and behind an edge of lanes or tiles.
+fn around(edge: usize, reach: usize) -> impl Iterator<Item = Vec<u8>> {
     let ends = [
         "",
         "\n",
@@ -248,7 +248,7 @@ fn around(edge: usize) -> impl Iterator<Item = Vec<u8>> {
         ",\r",
         "abcdefghijklmno,",
     ];
-    let lengths = edge.saturating_sub(17)..=edge + 2;
+    let lengths = edge.saturating_sub(reach)..=edge + 2;
     lengths.flat_map(move |length| {
         let token = "y".repeat(length);
         let line = move |end| format!("{token}{end}z,{end}{end}").into_bytes();
@@ -259,17 +259,17 @@ fn around(edge: usize) -> impl Iterator<Item = Vec<u8>> {
 #[test]
 fn lines_around_every_edge() {
     let rules = [
-        TokenRule::Lines,
-        split(b","),
-        split(b",\r"),
-        split(LONG),
-        field(1, b","),
-        field(2, b","),
-        field(2, LONG),
+        (TokenRule::Lines, 3),
+        (split(b","), 3),
+        (split(b",\r"), 3),
+        (split(LONG), LONG.len()),
+        (field(1, b","), 3),
+        (field(2, b","), 3),
+        (field(2, LONG), LONG.len()),
     ];
-    for rule in &rules {
+    for (rule, reach) in &rules {
         for edge in [LANE_BYTES, TILE_BYTES] {
-            for text in around(edge) {
+            for text in around(edge, *reach) {
                 agrees(rule, &text, None);
             }
         }
@@ -280,7 +280,7 @@ fn lines_around_every_edge() {
 fn records_around_every_edge() {
     for rule in [TokenRule::Lines, split(b","), split(LONG), field(2, b",")] {
         for edge in [LANE_BYTES, TILE_BYTES] {
-            for text in around(edge).step_by(3) {
+            for text in around(edge, LONG.len()).step_by(3) {
                 // The record's end cuts through line ends and separators.
                 let last = text.len() as u32;
                 let records = [edge as u32 - 1, edge as u32, edge as u32 + 1, last];

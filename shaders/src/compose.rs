@@ -112,6 +112,7 @@ fn uses(text: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sources::SHARED;
 
     #[test]
     fn every_part_stands_once_before_its_users() {
@@ -121,7 +122,7 @@ mod tests {
         }
         let place = |text: &str| shader.wgsl().find(text).unwrap();
         assert!(place("fn gather(") < place("fn ascii_spaces("));
-        assert!(place("fn scan(") < place("fn write_spans("));
+        assert!(place("fn scan(") < place("fn count("));
     }
 
     #[test]
@@ -132,17 +133,11 @@ mod tests {
                 let place = shader.place_of(line);
                 let (_, source) = [stage.source()]
                     .into_iter()
-                    .chain(uses_of_all())
+                    .chain(SHARED)
                     .find(|(file, _)| *file == place.file)
                     .unwrap();
                 assert_eq!(source.lines().nth(place.line as usize - 1), Some(text));
             }
         }
-    }
-
-    fn uses_of_all() -> impl Iterator<Item = (&'static str, &'static str)> {
-        ["scan", "swar", "table_key", "tile", "white_space", "window"]
-            .into_iter()
-            .filter_map(shared)
     }
 }

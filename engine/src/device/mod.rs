@@ -11,6 +11,7 @@ pub(crate) mod choose;
 mod costs;
 mod count;
 mod fault;
+mod frame;
 mod gpu;
 pub(crate) mod measure;
 mod open;

@@ -19,7 +19,7 @@ use std::time::Duration;
 use arrow_buffer::Buffer;
 use bytemuck::{bytes_of, pod_read_unaligned};
 use keymill_kernels::stage::tokenize::Span;
-use keymill_shaders::{COUNT_TOKENS, CountGroup, CountParams, CountReport, Stage};
+use keymill_shaders::{COUNT_TOKENS, CountGroup, CountParams, CountReport, Stage, TokenizeSummary};
 
 use super::recording::{BufferId, Extent, Recording};
 use super::tokenize::{self, Input, SPAN_BYTES, SUMMARY_BYTES};
@@ -81,7 +81,7 @@ impl DeviceCounter {
         limits: &Limits,
         secret: u64,
     ) -> Self {
-        let text_bytes = most_bytes(&*device, limits);
+        let text_bytes = most_bytes(&*device, rule, limits);
         Self {
             table: Table::new(limits.device_slots, text_bytes, device.binding_bytes()),
             device,
@@ -108,7 +108,7 @@ impl DeviceCounter {
 
     /// The most bytes of a text.
     pub(crate) fn most_bytes(&self) -> usize {
-        most_bytes(&*self.device, &self.limits)
+        most_bytes(&*self.device, &self.rule, &self.limits)
     }
 
     /// Whether a text can be pushed before a drain.
@@ -208,7 +208,7 @@ impl DeviceCounter {
             text: held.text.clone(),
             records: None,
         };
-        let cut = pod_read_unaligned(cut);
+        let cut: TokenizeSummary = pod_read_unaligned(cut);
         tokenize::check(&input, &cut)?;
         let (report, left) = read::text(run, cut.starts, &held.text, report, left)?;
         // A key that no device looks at does not mean that the table is too small.
@@ -217,6 +217,7 @@ impl DeviceCounter {
         self.table.note(held.text.len(), &report, short);
         held.left = left;
         self.counted += u64::from(report.counted);
+        self.rejected += u64::from(cut.rejected);
         Ok(())
     }
 
@@ -326,10 +327,10 @@ impl Drop for DeviceCounter {
 }
 
 /// The most bytes of a text, so that all that is made of it fits.
-fn most_bytes(device: &dyn Device, limits: &Limits) -> usize {
+fn most_bytes(device: &dyn Device, rule: &TokenRule, limits: &Limits) -> usize {
     let binding_bytes = device.binding_bytes();
     // Twice its part of the arena has to fit too.
     let arena = usize::try_from(binding_bytes / 4).unwrap_or(usize::MAX);
-    let cut = tokenize::most_bytes(binding_bytes, true);
+    let cut = tokenize::most_bytes(rule, binding_bytes, false);
     limits.device_chunk_bytes.clamp(1, arena.min(cut))
 }

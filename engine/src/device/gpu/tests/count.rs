@@ -12,7 +12,21 @@ use crate::device::count::DeviceCounter;
 use crate::device::{Device, Fault};
 use crate::{Limits, TokenRule};
 
-const RULE: TokenRule = TokenRule::Whitespace;
+const WHITESPACE: TokenRule = TokenRule::Whitespace;
+
+/// Rules of which tokens may be empty, or lines may have none.
+fn other_rules() -> [TokenRule; 4] {
+    let comma = || b",".as_slice().into();
+    [
+        TokenRule::Words,
+        TokenRule::Lines,
+        TokenRule::Split(comma()),
+        TokenRule::Field {
+            index: std::num::NonZeroUsize::MIN.saturating_add(1),
+            separator: comma(),
+        },
+    ]
+}
 
 /// Sizes at which the tables are crowded, the texts are small, or both.
 fn limits() -> [Limits; 5] {
@@ -33,8 +47,13 @@ fn limits() -> [Limits; 5] {
 type Counts = BTreeMap<Vec<u8>, u64>;
 
 /// Counts texts on a device; drains where there is no more room.
-fn count(device: &Arc<dyn Device>, limits: &Limits, texts: &[&[u8]]) -> Result<Counts, Fault> {
-    let mut counter = DeviceCounter::new(Arc::clone(device), &RULE, limits, 0x5eed);
+fn count(
+    device: &Arc<dyn Device>,
+    rule: &TokenRule,
+    limits: &Limits,
+    texts: &[&[u8]],
+) -> Result<Counts, Fault> {
+    let mut counter = DeviceCounter::new(Arc::clone(device), rule, limits, 0x5eed);
     let mut counts = Counts::new();
     let mut tokens = 0;
     let mut visit = |key: &[u8], count| {
@@ -52,10 +71,10 @@ fn count(device: &Arc<dyn Device>, limits: &Limits, texts: &[&[u8]]) -> Result<C
     Ok(counts)
 }
 
-fn expected(texts: &[&[u8]]) -> Counts {
+fn expected(rule: &TokenRule, texts: &[&[u8]]) -> Counts {
     let mut counts = Counts::new();
     for text in texts {
-        for (key, count) in oracle::count(&RULE, text) {
+        for (key, count) in oracle::count(rule, text) {
             *counts.entry(key.to_vec()).or_default() += count;
         }
     }
@@ -64,15 +83,19 @@ fn expected(texts: &[&[u8]]) -> Counts {
 
 /// Counts a text in pieces that a device takes, with all limits, on all devices.
 fn agrees(text: &[u8]) {
+    agrees_by(&WHITESPACE, text);
+}
+
+fn agrees_by(rule: &TokenRule, text: &[u8]) {
     for device in devices() {
         for limits in limits() {
             let most = limits.device_chunk_bytes;
             // A piece ends where the text is cut, whatever the token: both sides are.
             let pieces: Vec<&[u8]> = text.chunks(most).collect();
-            let counts = count(device, &limits, &pieces).unwrap();
+            let counts = count(device, rule, &limits, &pieces).unwrap();
             assert!(
-                counts == expected(&pieces),
-                "{limits:?}, {} bytes",
+                counts == expected(rule, &pieces),
+                "{rule:?} {limits:?}, {} bytes",
                 text.len()
             );
         }
@@ -130,9 +153,26 @@ fn a_table_outlives_its_texts() {
         .collect();
     let texts: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
     for device in devices() {
-        let counts = count(device, &Limits::DEFAULT, &texts).unwrap();
-        assert_eq!(counts, expected(&texts));
+        let counts = count(device, &WHITESPACE, &Limits::DEFAULT, &texts).unwrap();
+        assert_eq!(counts, expected(&WHITESPACE, &texts));
         assert_eq!(counts[&b"to"[..]], 80);
+    }
+}
+
+#[test]
+fn tokens_of_every_rule_are_counted() {
+    let mut text = String::new();
+    for i in 0..900u32 {
+        let tail = ["", ",,x", ",\r", "\r"][i as usize % 4];
+        text.push_str(&format!("to be {},or-not-{},,{tail}\n", i % 50, i % 7));
+        if i % 5 == 0 {
+            text.push_str("no comma\n\n");
+        }
+    }
+    for rule in other_rules() {
+        agrees_by(&rule, text.as_bytes());
+        agrees_by(&rule, b"");
+        agrees_by(&rule, b"\n,\n");
     }
 }
 

@@ -3,6 +3,7 @@
 mod auto;
 mod count;
 mod faults;
+mod frame;
 mod tokenize;
 
 use std::sync::{Arc, OnceLock};

@@ -129,8 +129,17 @@ mod tests {
     }
 
     fn uses_of_all() -> impl Iterator<Item = (&'static str, &'static str)> {
-        ["scan", "swar", "tile", "white_space", "window"]
-            .into_iter()
-            .filter_map(shared)
+        [
+            "contract_hash",
+            "contract_hash_bytes",
+            "scan",
+            "swar",
+            "tile",
+            "white_space",
+            "wide_sum",
+            "window",
+        ]
+        .into_iter()
+        .filter_map(shared)
     }
 }

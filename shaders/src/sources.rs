@@ -8,6 +8,10 @@ pub enum Stage {
     SelfTest,
     /// Text to spans of tokens.
     Tokenize,
+    /// Keys to row numbers in the order of partitions.
+    HashPartition,
+    /// Integer keys and values to a record for each key.
+    ReduceByKey,
 }
 
 /// How a shader has a buffer bound.
@@ -23,7 +27,12 @@ pub enum Binding {
 
 impl Stage {
     /// Every stage.
-    pub const ALL: [Self; 2] = [Self::SelfTest, Self::Tokenize];
+    pub const ALL: [Self; 4] = [
+        Self::SelfTest,
+        Self::Tokenize,
+        Self::HashPartition,
+        Self::ReduceByKey,
+    ];
 
     /// The stage's name, which is that of its file.
     #[must_use]
@@ -31,6 +40,8 @@ impl Stage {
         match self {
             Self::SelfTest => "self_test",
             Self::Tokenize => "tokenize",
+            Self::HashPartition => "hash_partition",
+            Self::ReduceByKey => "reduce_by_key",
         }
     }
 
@@ -41,6 +52,10 @@ impl Stage {
         match self {
             Self::SelfTest => &[Uniform, Write, Write],
             Self::Tokenize => &[Uniform, Read, Read, Write, Write, Write],
+            Self::HashPartition => &[Uniform, Read, Read, Read, Write, Write, Write],
+            Self::ReduceByKey => &[
+                Uniform, Read, Read, Write, Write, Write, Write, Write, Write,
+            ],
         }
     }
 
@@ -52,6 +67,14 @@ impl Stage {
                 include_str!("../wgsl/shared/self_test.wgsl"),
             ),
             Self::Tokenize => ("tokenize.wgsl", include_str!("../wgsl/tokenize.wgsl")),
+            Self::HashPartition => (
+                "hash_partition.wgsl",
+                include_str!("../wgsl/hash_partition.wgsl"),
+            ),
+            Self::ReduceByKey => (
+                "reduce_by_key.wgsl",
+                include_str!("../wgsl/reduce_by_key.wgsl"),
+            ),
         }
     }
 }
@@ -65,13 +88,25 @@ pub(crate) fn shared(name: &str) -> Option<(&'static str, &'static str)> {
 }
 
 /// The parts that stages share: files, and the texts of them.
-const SHARED: [(&str, &str); 5] = [
+const SHARED: [(&str, &str); 8] = [
+    (
+        "shared/contract_hash.wgsl",
+        include_str!("../wgsl/shared/contract_hash.wgsl"),
+    ),
+    (
+        "shared/contract_hash_bytes.wgsl",
+        include_str!("../wgsl/shared/contract_hash_bytes.wgsl"),
+    ),
     ("shared/scan.wgsl", include_str!("../wgsl/shared/scan.wgsl")),
     ("shared/swar.wgsl", include_str!("../wgsl/shared/swar.wgsl")),
     ("shared/tile.wgsl", include_str!("../wgsl/shared/tile.wgsl")),
     (
         "shared/white_space.wgsl",
         include_str!("../wgsl/shared/white_space.wgsl"),
+    ),
+    (
+        "shared/wide_sum.wgsl",
+        include_str!("../wgsl/shared/wide_sum.wgsl"),
     ),
     (
         "shared/window.wgsl",

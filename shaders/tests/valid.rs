@@ -3,8 +3,9 @@
 #![forbid(unsafe_code)]
 
 use keymill_shaders::{
-    Binding, LANE_BYTES, SelfTestAnswers, SelfTestParams, Shader, Stage, TILE_BYTES,
-    TokenizeParams, TokenizeSummary,
+    Binding, HashPartitionParams, LANE_BYTES, LISTED_SLOTS, PARTITION_DIGITS, PARTITION_TILE_ROWS,
+    REDUCE_TILE_ROWS, ReduceByKeyParams, ReduceByKeySummary, ReducedGroup, SelfTestAnswers,
+    SelfTestParams, Shader, Stage, TILE_BYTES, TokenizeParams, TokenizeSummary,
 };
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
@@ -194,6 +195,63 @@ fn parameters_are_laid_out_as_their_mirrors() {
 }
 
 #[test]
+fn parameters_of_rows_are_laid_out_as_their_mirrors() {
+    mirrors!(
+        Stage::HashPartition,
+        "Params",
+        HashPartitionParams {
+            rows,
+            key_words,
+            partitions,
+            tiles,
+            shift,
+            seed_low,
+            seed_high,
+            run
+        }
+    );
+    mirrors!(
+        Stage::ReduceByKey,
+        "Params",
+        ReduceByKeyParams {
+            rows,
+            slots,
+            chain,
+            hash_mask,
+            secret_0,
+            secret_1,
+            secret_2,
+            run
+        }
+    );
+    mirrors!(
+        Stage::ReduceByKey,
+        "Summary",
+        ReduceByKeySummary {
+            groups,
+            spilled,
+            run
+        }
+    );
+    mirrors!(
+        Stage::ReduceByKey,
+        "Group",
+        ReducedGroup {
+            key_low,
+            key_high,
+            count,
+            sum_0,
+            sum_1,
+            sum_2,
+            min_low,
+            min_high,
+            max_low,
+            max_high
+        }
+    );
+}
+
+#[test]
 fn bindings_are_as_the_host_makes_them() {
     for stage in Stage::ALL {
         let module = module(stage);
@@ -221,14 +279,26 @@ fn bindings_are_as_the_host_makes_them() {
     }
 }
 
+fn has_constants(stage: Stage, constants: &[(&str, usize)]) {
+    let shader = Shader::compose(stage);
+    for (name, value) in constants {
+        let constant = format!("const {name}: u32 = {value}u;");
+        assert!(shader.wgsl().contains(&constant), "{stage:?}: {constant}");
+    }
+}
+
 #[test]
 fn constants_are_those_of_rust() {
-    let shader = Shader::compose(Stage::Tokenize);
-    let lanes = TILE_BYTES / LANE_BYTES;
-    for constant in [
-        format!("LANES: u32 = {lanes}u"),
-        format!("LANE_BYTES: u32 = {LANE_BYTES}u"),
-    ] {
-        assert!(shader.wgsl().contains(&constant), "{constant}");
-    }
+    let lanes = ("LANES", TILE_BYTES / LANE_BYTES);
+    has_constants(Stage::Tokenize, &[lanes, ("LANE_BYTES", LANE_BYTES)]);
+    let stripes = ("STRIPES", PARTITION_TILE_ROWS / lanes.1);
+    let tile = ("TILE_ROWS", PARTITION_TILE_ROWS);
+    let digits = ("DIGITS", PARTITION_DIGITS);
+    has_constants(Stage::HashPartition, &[lanes, stripes, tile, digits]);
+    let stripes = ("STRIPES", REDUCE_TILE_ROWS / lanes.1);
+    let tile = ("TILE_ROWS", REDUCE_TILE_ROWS);
+    has_constants(
+        Stage::ReduceByKey,
+        &[("LANES", LISTED_SLOTS), stripes, tile],
+    );
 }

@@ -6,9 +6,12 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod bindings;
 mod fault;
 mod gpu;
+mod hash_partition;
 mod recording;
+mod reduce_by_key;
 mod self_test;
 mod tokenize;
 

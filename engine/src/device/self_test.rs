@@ -1,16 +1,19 @@
 //! What an adapter must get right before it is trusted with data.
 //!
 //! Known answers, a few milliseconds: barriers, atomics, a loop that is longer than the budget some
-//! software drivers end it at in silence, the length of a buffer, and each stage on a small text, as
-//! one text and as records.
+//! software drivers end it at in silence, the length of a buffer, and each stage on little data: a
+//! text and records, keys of each kind, a table that is large enough and one where all keys collide.
 #![forbid(unsafe_code)]
 
 use bytemuck::{Zeroable, bytes_of};
-use keymill_kernels::oracle;
+use keymill_kernels::contract_hash::hash_bytes;
 use keymill_kernels::stage::tokenize::Span;
+use keymill_kernels::{ContractSeed, oracle};
 use keymill_shaders::{SelfTestAnswers, SelfTestParams, Stage};
 
+use super::hash_partition::{self, Keys};
 use super::recording::{Extent, Recording};
+use super::reduce_by_key::{self, Rows, Table};
 use super::{Device, Fault, tokenize};
 use crate::TokenRule;
 
@@ -19,6 +22,9 @@ const LOOPS: u32 = 70_000;
 const RUN: u32 = 0x5e1f_7e57;
 const LANES: u32 = 256;
 const WORDS: u32 = 4;
+/// More than a tile of each stage that takes rows.
+const ROWS: u64 = 5000;
+const SEED: ContractSeed = ContractSeed(0x0706_0504_0302_0100);
 
 /// Text that meets each kind of white space, tokens across lanes, and bytes that are no UTF-8.
 const TEXT: &[u8] = b"to be\tor\xc2\xa0not\xc2\x85 \xe3\x80\x80a-token-of-more-than-sixteen-bytes\
@@ -40,7 +46,9 @@ pub(crate) fn run(device: &dyn Device) -> Result<(), Fault> {
     let starts: Vec<u32> = (0..text.len() as u32).step_by(7).collect();
     let records = text.chunks(7);
     let tokens = records.flat_map(|record| oracle::tokenize(&rule, record));
-    known("records", &text, Some(&starts), device, tokens.collect())
+    known("records", &text, Some(&starts), device, tokens.collect())?;
+    partitions(device)?;
+    groups(device)
 }
 
 fn known(
@@ -57,6 +65,87 @@ fn known(
     }
     let message = format!("tokenize cuts {what} wrongly");
     Err(Fault::NotConserved(message))
+}
+
+fn unless(is_right: bool, what: &str) -> Result<(), Fault> {
+    if is_right {
+        return Ok(());
+    }
+    Err(Fault::NotConserved(what.to_owned()))
+}
+
+/// Keys of each kind: their hashes, and their rows dealt out in one pass and in two.
+fn partitions(device: &dyn Device) -> Result<(), Fault> {
+    let wide: Vec<u64> = (0..ROWS).map(|row| (row * row) << (row % 40)).collect();
+    let narrow: Vec<u32> = wide.iter().map(|&key| key as u32).collect();
+    // Keys of 0 to 16 bytes that begin anywhere in a word.
+    let ends = (0..ROWS).scan(0, |end, row| {
+        *end += row as u32 % 17;
+        Some(*end)
+    });
+    let offsets: Vec<u32> = [0].into_iter().chain(ends).collect();
+    let bytes = TEXT.repeat(offsets[offsets.len() - 1] as usize / TEXT.len() + 1);
+    let hash = |key: &[u8]| hash_bytes(SEED, key);
+    let span = |ends: &[u32]| hash(&bytes[ends[0] as usize..ends[1] as usize]);
+    let of_bytes = Keys::Bytes {
+        bytes: &bytes,
+        offsets: &offsets,
+    };
+    let narrow_hashes = narrow.iter().map(|key| hash(&key.to_le_bytes()));
+    let wide_hashes = wide.iter().map(|key| hash(&key.to_le_bytes()));
+    deals(device, Keys::U32(&narrow), narrow_hashes.collect())?;
+    deals(device, Keys::U64(&wide), wide_hashes.collect())?;
+    deals(device, of_bytes, offsets.windows(2).map(span).collect())
+}
+
+fn deals(device: &dyn Device, keys: Keys<'_>, expected: Vec<u64>) -> Result<(), Fault> {
+    let hashes = hash_partition::hashes(device, keys, SEED)?;
+    unless(hashes == expected, "hash_partition hashes wrongly")?;
+    for partitions in [7, 1000] {
+        let dealt = hash_partition::run(device, keys, SEED, partitions)?;
+        let expected = oracle::hash_partition(&expected, partitions);
+        let rows_of = |ends: &[usize]| &dealt.rows[ends[0]..ends[1]];
+        let is_right = dealt.starts.windows(2).map(rows_of).eq(&expected);
+        unless(is_right, "hash_partition deals rows out wrongly")?;
+    }
+    Ok(())
+}
+
+/// Values at both ends, in a table with room and in one where every key collides.
+fn groups(device: &dyn Device) -> Result<(), Fault> {
+    let keys: Vec<u64> = (0..ROWS)
+        .map(|row| (row * row % 97) << (row % 3 * 20))
+        .collect();
+    let values = (0..ROWS as i64).map(|row| match row % 5 {
+        0 => i64::MAX - row,
+        1 => i64::MIN + row,
+        _ => row - 2500,
+    });
+    let values: Vec<i64> = values.collect();
+    let expected = oracle::reduce_by_key(&keys, &values);
+    let rows = Rows {
+        keys: &keys,
+        values: &values,
+    };
+    let roomy = Table::for_rows(keys.len(), expected.len(), device.binding_bytes());
+    for table in [roomy, Table::new(64, 8, 0)] {
+        let groups = reduce_by_key::run(device, rows, &table)?;
+        let found = groups.iter().map(|group| {
+            let (count, sum, min, max) = (group.count, group.sum, group.min, group.max);
+            (
+                group.key,
+                oracle::Reduced {
+                    count,
+                    sum,
+                    min,
+                    max,
+                },
+            )
+        });
+        let is_right = found.eq(expected.iter().map(|(&key, &reduced)| (key, reduced)));
+        unless(is_right, "reduce_by_key answers wrongly")?;
+    }
+    Ok(())
 }
 
 fn primitives(device: &dyn Device) -> Result<(), Fault> {

@@ -1,5 +1,7 @@
 //! WGSL against the oracle, on every adapter there is; CI asks for one at least.
 
+mod hash_partition;
+mod reduce_by_key;
 mod tokenize;
 
 use std::sync::OnceLock;

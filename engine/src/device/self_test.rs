@@ -60,13 +60,13 @@ fn known(
 ) -> Result<(), Fault> {
     let spans = tokenize::run(device, &TokenRule::Whitespace, text, records)?;
     let tokens = spans.iter().map(|span: &Span| span.of(text));
-    if tokens.eq(expected) {
-        return Ok(());
-    }
-    let message = format!("tokenize cuts {what} wrongly");
-    Err(Fault::NotConserved(message))
+    unless(
+        tokens.eq(expected),
+        &format!("tokenize cuts {what} wrongly"),
+    )
 }
 
+/// A fault with these words, unless the answer is right.
 fn unless(is_right: bool, what: &str) -> Result<(), Fault> {
     if is_right {
         return Ok(());

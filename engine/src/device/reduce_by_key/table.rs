@@ -30,9 +30,10 @@ impl Table {
     /// A table of so many slots, or of the next power of two.
     pub(crate) fn new(slots: u32, chain: u32, hash_mask: u32) -> Self {
         let words = RandomState::new();
+        let slots = slots.min(1 << 31).next_power_of_two();
         Self {
-            slots: slots.min(1 << 31).next_power_of_two(),
-            chain: chain.min(MOST_CHAIN),
+            slots,
+            chain: chain.min(MOST_CHAIN).min(slots),
             hash_mask,
             secret: [0, 1, 2].map(|it| words.hash_one(it) as u32 | 1),
         }
@@ -77,6 +78,7 @@ mod tests {
         assert_eq!(slots(usize::MAX, usize::MAX, 128 << 20), 1 << 21);
         assert_eq!(slots(1000, 1000, 100), 2);
         assert_eq!(Table::new(u32::MAX, u32::MAX, 0).chain, MOST_CHAIN);
+        assert_eq!(Table::new(7, u32::MAX, 0).chain, 8);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::devices;
 use crate::device::Device;
-use crate::device::hash_partition::{Keys, hashes, run};
+use crate::device::hash_partition::{Keys, LONGEST_KEY, hashes, run};
 
 const SEED: ContractSeed = ContractSeed(0x0123_4567_89ab_cdef);
 
@@ -185,6 +185,23 @@ fn keys_hash_to_the_golden_values() {
             );
         }
     }
+}
+
+#[test]
+fn keys_of_bytes_as_long_as_a_device_takes() {
+    let keys = mixed(5000);
+    let bytes = bytemuck::cast_slice(&keys);
+    for first in 0..4 {
+        let offsets: Vec<u32> = (0..9).map(|key| first + key * LONGEST_KEY as u32).collect();
+        let offsets = &offsets;
+        agrees(Keys::Bytes { bytes, offsets }, 7);
+    }
+    // Several tiles of short keys, and empty ones.
+    let offsets: Vec<u32> = (0..10_000u32)
+        .map(|row| row * row / 7 % 3 + row * 2)
+        .collect();
+    let offsets = &offsets;
+    agrees(Keys::Bytes { bytes, offsets }, 300);
 }
 
 proptest! {

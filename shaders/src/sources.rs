@@ -18,6 +18,10 @@ pub enum Stage {
     TokenizeField,
     /// Text to spans of its lines.
     Frame,
+    /// Keys to row numbers in the order of partitions.
+    HashPartition,
+    /// Integer keys and values to a record for each key.
+    ReduceByKey,
 }
 
 /// How a shader has a buffer bound.
@@ -33,7 +37,7 @@ pub enum Binding {
 
 impl Stage {
     /// Every stage.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::SelfTest,
         Self::Tokenize,
         Self::TokenizeWords,
@@ -41,6 +45,8 @@ impl Stage {
         Self::TokenizeField,
         Self::Frame,
         Self::Count,
+        Self::HashPartition,
+        Self::ReduceByKey,
     ];
 
     /// The stage's name, which is that of its file.
@@ -54,6 +60,8 @@ impl Stage {
             Self::TokenizeSplit => "tokenize/split",
             Self::TokenizeField => "tokenize/field",
             Self::Frame => "frame",
+            Self::HashPartition => "hash_partition",
+            Self::ReduceByKey => "reduce_by_key",
         }
     }
 
@@ -67,6 +75,10 @@ impl Stage {
                 &[Uniform, Read, Read, Write, Write, Write]
             }
             Self::TokenizeField => &[Uniform, Read, Read, Write, Write, Write, Write],
+            Self::HashPartition => &[Uniform, Read, Read, Read, Write, Write, Write],
+            Self::ReduceByKey => &[
+                Uniform, Read, Read, Write, Write, Write, Write, Write, Write,
+            ],
             Self::Count => &[Uniform, Read, Read, Read, Write, Write, Write, Write, Write],
         }
     }
@@ -93,6 +105,14 @@ impl Stage {
                 include_str!("../wgsl/tokenize/field.wgsl"),
             ),
             Self::Frame => ("frame.wgsl", include_str!("../wgsl/frame.wgsl")),
+            Self::HashPartition => (
+                "hash_partition.wgsl",
+                include_str!("../wgsl/hash_partition.wgsl"),
+            ),
+            Self::ReduceByKey => (
+                "reduce_by_key.wgsl",
+                include_str!("../wgsl/reduce_by_key.wgsl"),
+            ),
         }
     }
 }
@@ -105,34 +125,29 @@ pub(crate) fn shared(name: &str) -> Option<(&'static str, &'static str)> {
         .copied()
 }
 
-/// The parts that stages share: files, and the texts of them.
-pub(crate) const SHARED: [(&str, &str); 10] = [
-    (
-        "shared/lines.wgsl",
-        include_str!("../wgsl/shared/lines.wgsl"),
-    ),
-    ("shared/runs.wgsl", include_str!("../wgsl/shared/runs.wgsl")),
-    ("shared/scan.wgsl", include_str!("../wgsl/shared/scan.wgsl")),
-    (
-        "shared/separators.wgsl",
-        include_str!("../wgsl/shared/separators.wgsl"),
-    ),
-    (
-        "shared/spans.wgsl",
-        include_str!("../wgsl/shared/spans.wgsl"),
-    ),
-    ("shared/swar.wgsl", include_str!("../wgsl/shared/swar.wgsl")),
-    (
-        "shared/table_key.wgsl",
-        include_str!("../wgsl/shared/table_key.wgsl"),
-    ),
-    ("shared/tile.wgsl", include_str!("../wgsl/shared/tile.wgsl")),
-    (
-        "shared/white_space.wgsl",
-        include_str!("../wgsl/shared/white_space.wgsl"),
-    ),
-    (
-        "shared/window.wgsl",
-        include_str!("../wgsl/shared/window.wgsl"),
-    ),
+/// A part's file, and the text of it.
+macro_rules! part {
+    ($name:literal) => {
+        (
+            concat!("shared/", $name, ".wgsl"),
+            include_str!(concat!("../wgsl/shared/", $name, ".wgsl")),
+        )
+    };
+}
+
+/// The parts that stages share.
+pub(crate) const SHARED: [(&str, &str); 13] = [
+    part!("contract_hash"),
+    part!("contract_hash_bytes"),
+    part!("lines"),
+    part!("runs"),
+    part!("scan"),
+    part!("separators"),
+    part!("spans"),
+    part!("swar"),
+    part!("table_key"),
+    part!("tile"),
+    part!("white_space"),
+    part!("wide_sum"),
+    part!("window"),
 ];

@@ -3,8 +3,10 @@
 #![forbid(unsafe_code)]
 
 use keymill_shaders::{
-    Binding, COUNT_TOKENS, CountGroup, CountParams, CountReport, LANE_BYTES, SelfTestAnswers,
-    SelfTestParams, Shader, Stage, TILE_BYTES, TokenizeParams, TokenizeSummary,
+    Binding, COUNT_TOKENS, CountGroup, CountParams, CountReport, HashPartitionParams, LANE_BYTES,
+    LISTED_SLOTS, PARTITION_DIGITS, PARTITION_TILE_ROWS, REDUCE_TILE_ROWS, ReduceByKeyParams,
+    ReduceByKeySummary, ReducedGroup, SelfTestAnswers, SelfTestParams, Shader, Stage, TILE_BYTES,
+    TokenizeParams, TokenizeSummary,
 };
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
@@ -247,6 +249,63 @@ fn shaders_that_cut_have_the_same_entries() {
 }
 
 #[test]
+fn parameters_of_rows_are_laid_out_as_their_mirrors() {
+    mirrors!(
+        Stage::HashPartition,
+        "Params",
+        HashPartitionParams {
+            rows,
+            key_words,
+            partitions,
+            tiles,
+            shift,
+            seed_low,
+            seed_high,
+            run
+        }
+    );
+    mirrors!(
+        Stage::ReduceByKey,
+        "Params",
+        ReduceByKeyParams {
+            rows,
+            slots,
+            chain,
+            hash_mask,
+            secret_0,
+            secret_1,
+            secret_2,
+            run
+        }
+    );
+    mirrors!(
+        Stage::ReduceByKey,
+        "Summary",
+        ReduceByKeySummary {
+            groups,
+            spilled,
+            run
+        }
+    );
+    mirrors!(
+        Stage::ReduceByKey,
+        "Group",
+        ReducedGroup {
+            key_low,
+            key_high,
+            count,
+            sum_0,
+            sum_1,
+            sum_2,
+            min_low,
+            min_high,
+            max_low,
+            max_high
+        }
+    );
+}
+
+#[test]
 fn bindings_are_as_the_host_makes_them() {
     for stage in Stage::ALL {
         let module = module(stage);
@@ -274,23 +333,31 @@ fn bindings_are_as_the_host_makes_them() {
     }
 }
 
+fn has_constants(stage: Stage, constants: &[(&str, usize)]) {
+    let shader = Shader::compose(stage);
+    for (name, value) in constants {
+        let constant = format!("const {name}: u32 = {value}u;");
+        assert!(shader.wgsl().contains(&constant), "{stage:?}: {constant}");
+    }
+}
+
 #[test]
 fn constants_are_those_of_rust() {
-    let lanes = TILE_BYTES / LANE_BYTES;
+    let lanes = ("LANES", TILE_BYTES / LANE_BYTES);
     for stage in CUTTING {
-        let shader = Shader::compose(stage);
-        for constant in [
-            format!("LANES: u32 = {lanes}u"),
-            format!("LANE_BYTES: u32 = {LANE_BYTES}u"),
-        ] {
-            assert!(shader.wgsl().contains(&constant), "{stage:?}: {constant}");
-        }
+        has_constants(stage, &[lanes, ("LANE_BYTES", LANE_BYTES)]);
     }
-    let shader = Shader::compose(Stage::Count);
-    for constant in [
-        format!("INLINE_BYTES: u32 = {}u", CountGroup::INLINE_BYTES),
-        format!("TOKENS_A_LANE: u32 = {}u", COUNT_TOKENS / lanes as u32),
-    ] {
-        assert!(shader.wgsl().contains(&constant), "{constant}");
-    }
+    let tokens = ("TOKENS_A_LANE", COUNT_TOKENS as usize / lanes.1);
+    let inline = ("INLINE_BYTES", CountGroup::INLINE_BYTES);
+    has_constants(Stage::Count, &[lanes, tokens, inline]);
+    let stripes = ("STRIPES", PARTITION_TILE_ROWS / lanes.1);
+    let tile = ("TILE_ROWS", PARTITION_TILE_ROWS);
+    let digits = ("DIGITS", PARTITION_DIGITS);
+    has_constants(Stage::HashPartition, &[lanes, stripes, tile, digits]);
+    let stripes = ("STRIPES", REDUCE_TILE_ROWS / lanes.1);
+    let tile = ("TILE_ROWS", REDUCE_TILE_ROWS);
+    has_constants(
+        Stage::ReduceByKey,
+        &[("LANES", LISTED_SLOTS), stripes, tile],
+    );
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::gpu::{self, Found, Gpu};
 use super::seat::Opener;
-use super::{Device, Fault, self_test};
+use super::{Device, Fault, sound};
 use crate::DeviceChoice;
 
 /// What opens the device of a choice.
@@ -64,11 +64,6 @@ fn open(wanted: &Wanted) -> Result<Arc<dyn Device>, Fault> {
         (true, Wanted::Hardware) => "there is no adapter of hardware".to_owned(),
         (true, Wanted::Best) => "there is no adapter".to_owned(),
     }))
-}
-
-fn sound(device: Gpu) -> Result<Arc<dyn Device>, Fault> {
-    self_test::run(&device)?;
-    Ok(Arc::new(device))
 }
 
 fn candidates<'a>(found: &'a [Found], wanted: &'a Wanted) -> impl Iterator<Item = &'a Found> {

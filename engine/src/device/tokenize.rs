@@ -273,9 +273,10 @@ mod tests {
     use core::num::NonZeroUsize;
 
     use super::*;
-    use crate::device::Pending;
+
     use crate::device::recording::Command;
-    use crate::device::recording::Kept;
+
+    use crate::device::stub::Stub;
 
     fn input<'a>(text: &[u8], records: Option<&'a [u32]>) -> Input<'a> {
         Input {
@@ -444,33 +445,6 @@ mod tests {
         assert_eq!(entries(&record(&input)), edges);
     }
 
-    /// A device that binds little and runs nothing.
-    struct Small;
-
-    impl Device for Small {
-        fn begin(&self, recording: Recording) -> Pending {
-            panic!("it was asked to\n{recording}");
-        }
-
-        fn forget(&self, _: &[Kept]) {}
-
-        fn binding_bytes(&self) -> u64 {
-            1024
-        }
-
-        fn name(&self) -> &str {
-            "small"
-        }
-
-        fn identity(&self) -> String {
-            self.name().to_owned()
-        }
-
-        fn is_software(&self) -> bool {
-            true
-        }
-    }
-
     #[test]
     fn a_text_that_does_not_fit_is_refused_with_what_would() {
         let rule = &TokenRule::Whitespace;
@@ -483,11 +457,12 @@ mod tests {
                     .iter()
                     .all(|buffer| buffer.bytes <= 1024)
             );
-            let fault = run(&Small, rule, &vec![b'x'; most + 1], records).unwrap_err();
+            let fault =
+                run(&Stub::unasked(1024), rule, &vec![b'x'; most + 1], records).unwrap_err();
             let says = format!("takes {most}");
             assert!(fault.to_string().contains(&says), "{fault}");
         }
-        let fault = run(&Small, rule, b"to be", Some(&[9])).unwrap_err();
+        let fault = run(&Stub::unasked(1024), rule, b"to be", Some(&[9])).unwrap_err();
         assert!(fault.to_string().contains("behind the text"), "{fault}");
     }
 }

@@ -1,11 +1,15 @@
 //! What the host and the shaders say to each other, byte for byte; a file for each shader.
 
 mod count;
+mod hash_partition;
+mod reduce_by_key;
 mod self_test;
 mod tokenize;
 
 pub use count::{
     COUNT_KEY_BYTES, COUNT_TOKENS, CountGroup, CountParams, CountReport, count_table_words,
 };
+pub use hash_partition::HashPartitionParams;
+pub use reduce_by_key::{ReduceByKeyParams, ReduceByKeySummary, ReducedGroup};
 pub use self_test::{SelfTestAnswers, SelfTestParams};
 pub use tokenize::{TokenizeParams, TokenizeSummary};

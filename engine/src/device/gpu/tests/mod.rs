@@ -4,6 +4,8 @@ mod auto;
 mod count;
 mod faults;
 mod frame;
+mod hash_partition;
+mod reduce_by_key;
 mod tokenize;
 
 use std::sync::{Arc, OnceLock};
@@ -40,9 +42,8 @@ pub(super) fn software() -> Option<Found> {
 }
 
 fn sound(found: &Found) -> Option<Arc<dyn Device>> {
-    let device = Gpu::open(found).ok()?;
-    match self_test::run(&device) {
-        Ok(()) => Some(Arc::new(device)),
+    match Gpu::open(found).and_then(crate::device::sound) {
+        Ok(device) => Some(device),
         Err(fault) => {
             eprintln!("{} is left out: {fault}", found.name);
             None
@@ -60,7 +61,7 @@ fn what_a_device_refuses_is_a_fault_and_the_next_run_is_right() {
         wrong.run(Stage::SelfTest, "self_test", &buffers, 1);
         wrong.download(params, Extent::Bytes(16));
         assert!(matches!(device.run(&wrong), Err(Fault::Refused(_))));
-        assert_eq!(self_test::run(&**device), Ok(()));
+        assert_eq!(self_test::run(device), Ok(()));
     }
 }
 

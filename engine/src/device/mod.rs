@@ -12,17 +12,18 @@ pub(crate) mod choose;
 mod costs;
 mod count;
 mod fault;
-mod frame;
+pub(crate) mod frame;
 mod gpu;
-mod hash_partition;
+pub(crate) mod hash_partition;
 pub(crate) mod measure;
 mod open;
 mod recording;
-mod reduce_by_key;
+pub(crate) mod reduce_by_key;
 mod seat;
 mod self_test;
 #[cfg(test)]
 mod stub;
+mod timed;
 pub(crate) mod tokenize;
 
 pub(crate) use costs::Costs;
@@ -30,6 +31,7 @@ pub(crate) use count::DeviceCounter;
 pub(crate) use fault::Fault;
 pub(crate) use open::{may_have_hardware, opener};
 pub(crate) use seat::Seat;
+pub(crate) use timed::Timed;
 pub(crate) use tokenize::refusal;
 
 use std::sync::Arc;

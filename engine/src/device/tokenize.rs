@@ -11,7 +11,6 @@ mod device_rule;
 pub(crate) use device_rule::refusal;
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use arrow_buffer::Buffer;
 use bytemuck::{Zeroable, bytes_of};
@@ -75,19 +74,9 @@ pub(crate) fn run(
     text: &[u8],
     records: Option<&[u32]>,
 ) -> Result<Cut, Fault> {
-    run_timed(device, rule, text, records).map(|(cut, _)| cut)
-}
-
-/// The same, with what the runs took if the device can tell.
-pub(crate) fn run_timed(
-    device: &dyn Device,
-    rule: &TokenRule,
-    text: &[u8],
-    records: Option<&[u32]>,
-) -> Result<(Cut, Option<Duration>), Fault> {
     if text.is_empty() {
         let (spans, rejected) = (Vec::new(), 0);
-        return Ok((Cut { spans, rejected }, None));
+        return Ok(Cut { spans, rejected });
     }
     if let Some(why) = refusal(rule, text) {
         return Err(Fault::Refused(why.to_owned()));
@@ -109,14 +98,12 @@ pub(crate) fn run_timed(
         text: Buffer::from(text),
         records,
     };
-    let ran = device.begin(record(&input))()?;
-    let cut = read(&input, &ran.downloads)?;
-    Ok((cut, ran.runs.map(|runs| runs.iter().sum())))
+    let downloads = device.run(&record(&input))?;
+    read(&input, &downloads)
 }
 
 fn record(input: &Input<'_>) -> Recording {
     let mut recording = Recording::default();
-    recording.time();
     let upload = stage(&mut recording, input);
     let tokens = cut(&mut recording, &upload);
     let summary = recording.download(tokens.summary, Extent::Bytes(SUMMARY_BYTES));

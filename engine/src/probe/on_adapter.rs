@@ -1,31 +1,81 @@
 //! One stage on one adapter, as often as asked.
 #![forbid(unsafe_code)]
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow_buffer::Buffer;
+use bytemuck::cast_slice;
+use keymill_kernels::stage::tokenize::Span;
 
 use super::{AdapterLimits, Answer, Content, Resident, SEED, Stage, Times};
 use crate::chunk::{Boundary, Slices};
-use crate::device::{Device, DeviceCounter, Fault, measure, refusal, tokenize};
+use crate::device::hash_partition::{self, Keys};
+use crate::device::reduce_by_key::{self, Rows, Table};
+use crate::device::{Device, DeviceCounter, Fault, Timed, frame, measure, refusal, tokenize};
 use crate::{Error, ErrorKind, Level, Limits, TokenRule};
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
 const LIMITS: Limits = Limits::DEFAULT;
+const SPAN_BYTES: u64 = 8;
+/// Bytes of a group on a device, beside those of its key.
+const GROUP_BYTES: u64 = 16;
 
 /// What a run answered, and what it took.
 pub(super) type Run = Result<(Answer, Times)>;
 
 /// Runs a stage once on a device.
 pub(super) fn run(device: &Arc<dyn Device>, stage: &Stage, data: &Resident) -> Run {
-    match (stage, &data.0) {
-        (Stage::Tokenize(rule), Content::Text(text)) => tokenize(device, rule, text),
-        (Stage::Count(rule), Content::Text(text)) => count(device, rule, text),
-        _ => Err(unknown(stage)),
-    }
+    let timed = Arc::new(Timed::new(Arc::clone(device)));
+    let started = Instant::now();
+    let (answer, answer_bytes) = match (stage, &data.0) {
+        (Stage::Frame, Content::Text(text)) => frame(&*timed, text)?,
+        (Stage::Tokenize(rule), Content::Text(text)) => tokenize(&*timed, rule, text)?,
+        (Stage::Count(rule), Content::Text(text)) => count(&timed, rule, text)?,
+        (&Stage::HashPartition(partitions), Content::Rows { keys, .. }) => {
+            hash_partition(&*timed, partitions, keys)?
+        }
+        (Stage::ReduceByKey, Content::Rows { keys, values }) => {
+            reduce_by_key(&*timed, keys, values)?
+        }
+        _ => return Err(unknown(stage)),
+    };
+    let whole = started.elapsed();
+    let times = parts_of(&**device, data, answer_bytes, whole, timed.runs());
+    Ok((answer, times.map_err(failed)?))
 }
+
+/// What a run took in all, and in its kernels if the device can tell. The same bytes are then
+/// brought there and back alone.
+fn parts_of(
+    device: &dyn Device,
+    data: &Resident,
+    answer_bytes: u64,
+    whole: Duration,
+    kernels: Option<Duration>,
+) -> Result<Times, Fault> {
+    let mut upload = Duration::ZERO;
+    match &data.0 {
+        Content::Text(text) => upload += copy_there(device, text)?,
+        Content::Rows { keys, values } => {
+            upload +=
+                copy_there(device, cast_slice(keys))? + copy_there(device, cast_slice(values))?;
+        }
+    }
+    let readback = copy_back(device, answer_bytes)?;
+    Ok(Times {
+        kernel: kernels.unwrap_or_else(|| whole.saturating_sub(upload + readback)),
+        upload,
+        readback,
+        launch: measure::launch(device)?,
+        whole,
+    })
+}
+
+/// What a stage answered, and the bytes of that on the device.
+type Answered = Result<(Answer, u64)>;
 
 /// Text in chunks that the device takes, none of which cuts a token.
 fn chunks<'a>(rule: &TokenRule, text: &'a [u8], most: usize) -> Result<Vec<&'a [u8]>> {
@@ -44,97 +94,109 @@ fn chunks<'a>(rule: &TokenRule, text: &'a [u8], most: usize) -> Result<Vec<&'a [
     Ok(chunks)
 }
 
-fn tokenize(device: &Arc<dyn Device>, rule: &TokenRule, text: &[u8]) -> Run {
-    let most =
-        tokenize::most_bytes(rule, device.binding_bytes(), false).min(LIMITS.device_chunk_bytes);
-    let (mut answer, mut clock) = (Answer::default(), Clock::default());
-    for chunk in chunks(rule, text, most)? {
-        let started = Instant::now();
-        let (cut, runs) = tokenize::run_timed(&**device, rule, chunk, None).map_err(failed)?;
-        let whole = started.elapsed();
-        clock.add(&**device, chunk, cut.spans.len() as u64 * 8, whole, runs)?;
-        let start = (chunk.as_ptr() as usize - text.as_ptr() as usize) as u64;
-        for span in &cut.spans {
-            answer.span(start + u64::from(span.start), start + u64::from(span.end));
-        }
+fn frame(device: &dyn Device, text: &[u8]) -> Answered {
+    let mut answer = Answer::default();
+    let rule = TokenRule::Lines;
+    for chunk in chunks(&rule, text, most_bytes(device, &rule))? {
+        let lines = frame::run(device, chunk).map_err(failed)?;
+        note_spans(&mut answer, text, chunk, &lines);
     }
-    Ok((answer, clock.times))
+    let bytes = answer.rows * SPAN_BYTES;
+    Ok((answer, bytes))
 }
 
-fn count(device: &Arc<dyn Device>, rule: &TokenRule, text: &[u8]) -> Run {
-    let mut counter = DeviceCounter::new(Arc::clone(device), rule, &LIMITS, SEED.0);
-    counter.time();
-    let chunks: Vec<Buffer> = chunks(rule, text, counter.most_bytes())?
-        .into_iter()
-        .map(Buffer::from)
-        .collect();
-    let (mut answer, mut bytes) = (Answer::default(), 0);
-    let mut groups = std::collections::HashMap::<Vec<u8>, u64>::new();
+fn tokenize(device: &dyn Device, rule: &TokenRule, text: &[u8]) -> Answered {
+    let mut answer = Answer::default();
+    for chunk in chunks(rule, text, most_bytes(device, rule))? {
+        let cut = tokenize::run(device, rule, chunk, None).map_err(failed)?;
+        note_spans(&mut answer, text, chunk, &cut.spans);
+    }
+    let bytes = answer.rows * SPAN_BYTES;
+    Ok((answer, bytes))
+}
+
+fn most_bytes(device: &dyn Device, rule: &TokenRule) -> usize {
+    tokenize::most_bytes(rule, device.binding_bytes(), false).min(LIMITS.device_chunk_bytes)
+}
+
+/// Takes in the spans of a chunk, by their places in the whole text.
+fn note_spans(answer: &mut Answer, text: &[u8], chunk: &[u8], spans: &[Span]) {
+    let start = (chunk.as_ptr() as usize - text.as_ptr() as usize) as u64;
+    for span in spans {
+        answer.span(start + u64::from(span.start), start + u64::from(span.end));
+    }
+}
+
+fn count(device: &Arc<Timed>, rule: &TokenRule, text: &[u8]) -> Answered {
+    let device: Arc<dyn Device> = Arc::clone(device) as _;
+    let mut counter = DeviceCounter::new(device, rule, &LIMITS, SEED.0);
+    let mut answer = Answer::default();
+    let mut groups = HashMap::<Vec<u8>, u64>::new();
+    let mut bytes = 0;
     let mut visit = |key: &[u8], count: u64| match groups.get_mut(key) {
         Some(sum) => *sum += count,
         None => {
-            bytes += key.len() as u64 + 16;
+            bytes += key.len() as u64 + GROUP_BYTES;
             groups.insert(key.to_vec(), count);
         }
     };
-    let started = Instant::now();
-    for chunk in &chunks {
+    for chunk in chunks(rule, text, counter.most_bytes())? {
         if !counter.has_room(chunk.len()) {
             answer.rows += counter.drain(&mut visit).map_err(failed)?.tokens;
         }
-        counter.push(chunk.clone()).map_err(failed)?;
+        counter.push(Buffer::from(chunk)).map_err(failed)?;
     }
     answer.rows += counter.drain(&mut visit).map_err(failed)?.tokens;
-    let whole = started.elapsed();
-    let mut clock = Clock::default();
-    clock.add(&**device, text, bytes, whole, counter.timed())?;
     groups
         .iter()
         .for_each(|(key, count)| answer.group(key, *count));
-    Ok((answer, clock.times))
+    Ok((answer, bytes))
 }
 
-/// Adds up what chunks took.
-#[derive(Default)]
-struct Clock {
-    times: Times,
-}
-
-impl Clock {
-    /// Adds a run: what it took in all, and in its kernels if the device can tell. The same bytes
-    /// are then brought there and back alone.
-    fn add(
-        &mut self,
-        device: &dyn Device,
-        text: &[u8],
-        answer_bytes: u64,
-        whole: Duration,
-        kernels: Option<Duration>,
-    ) -> Result<()> {
-        let (upload, readback) = copies(device, text, answer_bytes).map_err(failed)?;
-        let rest = whole.saturating_sub(upload + readback);
-        self.times.whole += whole;
-        self.times.kernel += kernels.unwrap_or(rest);
-        self.times.upload += upload;
-        self.times.readback += readback;
-        self.times.launch += measure::launch(device).map_err(failed)?;
-        Ok(())
+fn hash_partition(device: &dyn Device, partitions: usize, keys: &[u64]) -> Answered {
+    super::check_partitions(partitions)?;
+    let dealt = hash_partition::run(device, Keys::U64(keys), SEED, partitions).map_err(failed)?;
+    let mut answer = Answer::default();
+    for (&row, place) in dealt.rows.iter().zip(0..) {
+        answer.placed(row, place);
     }
+    let filled = dealt.starts.windows(2).filter(|ends| ends[0] < ends[1]);
+    answer.groups = filled.count() as u64;
+    Ok((answer, size_of_val(&dealt.rows[..]) as u64))
+}
+
+/// Groups that a table is made for where nobody knows how many there will be.
+const GROUPS_AT_FIRST: usize = 1 << 20;
+
+fn reduce_by_key(device: &dyn Device, keys: &[u64], values: &[i64]) -> Answered {
+    let distinct = keys.len().min(GROUPS_AT_FIRST);
+    let table = Table::for_rows(keys.len(), distinct, device.binding_bytes());
+    let groups = reduce_by_key::run(device, Rows { keys, values }, &table).map_err(failed)?;
+    let mut answer = Answer {
+        rows: keys.len() as u64,
+        ..Answer::default()
+    };
+    for group in &groups {
+        answer.group(&group.key.to_le_bytes(), group.sum as u64);
+    }
+    Ok((answer, size_of_val(&groups[..]) as u64))
 }
 
 /// Pieces in which bytes are brought to a device alone.
 const PIECE: usize = 8 << 20;
 
-fn copies(device: &dyn Device, text: &[u8], back: u64) -> Result<(Duration, Duration), Fault> {
-    let (mut upload, mut readback) = (Duration::ZERO, Duration::ZERO);
-    for piece in text.chunks(PIECE) {
-        upload += measure::upload(device, &Buffer::from(piece))?;
-    }
-    let piece = (PIECE as u64).min(device.binding_bytes());
-    for start in (0..back).step_by(PIECE) {
-        readback += measure::readback(device, (back - start).min(piece))?;
-    }
-    Ok((upload, readback))
+fn copy_there(device: &dyn Device, bytes: &[u8]) -> Result<Duration, Fault> {
+    let pieces = bytes.chunks(PIECE);
+    pieces
+        .map(|piece| measure::upload(device, &Buffer::from(piece)))
+        .sum()
+}
+
+fn copy_back(device: &dyn Device, bytes: u64) -> Result<Duration, Fault> {
+    let starts = (0..bytes).step_by(PIECE);
+    starts
+        .map(|start| measure::readback(device, (bytes - start).min(PIECE as u64)))
+        .sum()
 }
 
 /// Bytes by which copies are measured, and how often: the fastest one counts.

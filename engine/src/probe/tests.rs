@@ -44,8 +44,14 @@ fn every_level_answers_as_the_oracle_does() {
 }
 
 /// Stages that adapters run, and which of the data they take.
-fn stages_on_adapters() -> [(Stage, usize); 2] {
+fn stages_on_adapters() -> [(Stage, usize); 8] {
     [
+        (Stage::Frame, 0),
+        (Stage::Tokenize(TokenRule::Lines), 0),
+        (Stage::Tokenize(TokenRule::Split(b"W".as_slice().into())), 0),
+        (Stage::HashPartition(16), 1),
+        (Stage::HashPartition(1000), 1),
+        (Stage::ReduceByKey, 1),
         (Stage::Tokenize(TokenRule::Whitespace), 0),
         (Stage::Count(TokenRule::Whitespace), 0),
     ]

@@ -14,7 +14,6 @@ mod table;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow_buffer::Buffer;
 use bytemuck::{bytes_of, pod_read_unaligned};
@@ -23,7 +22,7 @@ use keymill_shaders::{COUNT_TOKENS, CountGroup, CountParams, CountReport, Stage,
 
 use super::recording::{BufferId, Extent, Recording};
 use super::tokenize::{self, Input, SPAN_BYTES, SUMMARY_BYTES};
-use super::{Device, Fault, Pending, Ran};
+use super::{Device, Fault, Pending};
 use crate::{Limits, TokenRule};
 use table::Table;
 
@@ -48,8 +47,6 @@ pub(crate) struct DeviceCounter {
     /// Tokens in the table.
     counted: u64,
     rejected: u64,
-    /// What the runs took, where that was asked and the device can tell.
-    clock: Option<Duration>,
 }
 
 /// A text since the last drain.
@@ -92,18 +89,7 @@ impl DeviceCounter {
             held: Vec::new(),
             counted: 0,
             rejected: 0,
-            clock: None,
         }
-    }
-
-    /// Has every run timed.
-    pub(crate) fn time(&mut self) {
-        self.clock = Some(Duration::ZERO);
-    }
-
-    /// What the runs took that were timed; `None` where the device cannot tell.
-    pub(crate) fn timed(&self) -> Option<Duration> {
-        self.clock
     }
 
     /// The most bytes of a text.
@@ -160,9 +146,7 @@ impl DeviceCounter {
             return Ok(Drained::default());
         }
         let run = tokenize::next_run();
-        let ran = self.device.begin(self.record_drain(run))()?;
-        self.note_runs(&ran);
-        let downloads = ran.downloads;
+        let downloads = self.device.run(&self.record_drain(run))?;
         let longest = self.limits.device_key_bytes;
         let groups = read::Groups::read(run, self.counted, longest, &downloads)?;
         groups.for_each(&mut *visit);
@@ -194,9 +178,7 @@ impl DeviceCounter {
         let Some(Flying { run, held, pending }) = self.flying.pop_front() else {
             return Ok(());
         };
-        let ran = pending()?;
-        self.note_runs(&ran);
-        let downloads = ran.downloads;
+        let downloads = pending()?.downloads;
         let [cut, report, left] = &downloads[..] else {
             let message = format!("count, {} downloads", downloads.len());
             return Err(Fault::NotConserved(message));
@@ -221,23 +203,8 @@ impl DeviceCounter {
         Ok(())
     }
 
-    fn note_runs(&mut self, ran: &Ran) {
-        self.clock = match (self.clock, &ran.runs) {
-            (Some(clock), Some(runs)) => Some(clock + runs.iter().sum()),
-            _ => None,
-        };
-    }
-
-    fn begin_recording(&self) -> Recording {
-        let mut recording = Recording::default();
-        if self.clock.is_some() {
-            recording.time();
-        }
-        recording
-    }
-
     fn record_text(&self, input: &Input<'_>) -> Recording {
-        let mut recording = self.begin_recording();
+        let mut recording = Recording::default();
         let staged = tokenize::stage(&mut recording, input);
         let params = self.upload_params(&mut recording, input.run);
         let tokens = tokenize::cut(&mut recording, &staged);
@@ -268,7 +235,7 @@ impl DeviceCounter {
     }
 
     fn record_drain(&self, run: u32) -> Recording {
-        let mut recording = self.begin_recording();
+        let mut recording = Recording::default();
         let params = self.upload_params(&mut recording, run);
         let nothing = recording.upload("nothing", Vec::<u8>::new());
         let groups = u64::from(self.table.groups()) * GROUP_BYTES;

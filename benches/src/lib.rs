@@ -9,7 +9,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use hashbrown::HashMap;
 use keymill::prelude::*;
-use keymill::probe::{self, Answer, Resident, Stage};
+use keymill::probe::{self, Adapter, Answer, Resident, Stage, Times};
 use keymill::{BatchLimits, Order};
 use keymill_kernels::stage::count::Counter;
 use keymill_kernels::{Groups, Limits, TokenRule};
@@ -106,6 +106,23 @@ pub fn probed<'a>(
         let probed = probe::run(stage, level, data, times).expect("the stage takes this data");
         assert_eq!(probed.answer, expected, "{stage:?} {level}");
         probed.kernel_time()
+    }
+}
+
+/// The same on an adapter, of which a part is measured.
+pub fn probed_on<'a>(
+    adapter: &'a Adapter,
+    stage: &'a Stage,
+    data: &'a Resident,
+    expected: Answer,
+    part: fn(&Times) -> Duration,
+) -> impl FnMut(u64) -> Duration + 'a {
+    move |times| {
+        let times = usize::try_from(times).expect("few enough runs");
+        let probed = adapter.run(stage, data, times);
+        let probed = probed.expect("the adapter takes this data");
+        assert_eq!(probed.answer, expected, "{stage:?} {adapter:?}");
+        probed.times.iter().map(part).sum()
     }
 }
 

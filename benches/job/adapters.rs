@@ -1,0 +1,136 @@
+//! Every stage on every adapter: in its kernels alone, and from the host's memory back to it. Then
+//! the copies alone, a run that does nothing, and what `auto` costs where no device joins.
+//!
+//! A machine without an adapter measures the last alone.
+#![forbid(unsafe_code)]
+
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use keymill::probe::{self, Adapter, Answer, Resident, Stage, Times};
+use keymill::{DeviceChoice, Engine, Order, TokenRule};
+use keymill_bench::{Rows, count_by_engine, probed_on};
+
+/// Bytes of text and of rows: 16 MiB when measuring, 256 KiB when benches run as tests.
+fn bytes() -> usize {
+    match std::env::args().any(|arg| arg == "--bench") {
+        true => 16 << 20,
+        false => 256 << 10,
+    }
+}
+
+/// A stage, data for it, and what that is called.
+struct Case {
+    stage: Stage,
+    data: Resident,
+    name: &'static str,
+    expected: Answer,
+}
+
+fn text(stage: Stage, name: &'static str) -> Case {
+    let set = keymill_datasets::find(name).expect("the data set is in the registry");
+    case(stage, Resident::text(set.to_vec(bytes())), name)
+}
+
+fn rows(stage: Stage, groups: u64, name: &'static str) -> Case {
+    let Rows { keys, values } = Rows::random(bytes() / 16, groups, false);
+    let data = Resident::rows(keys, values).expect("as many values as keys");
+    case(stage, data, name)
+}
+
+fn case(stage: Stage, data: Resident, name: &'static str) -> Case {
+    let expected = probe::expected(&stage, &data).expect("the stage takes this data");
+    Case {
+        stage,
+        data,
+        name,
+        expected,
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let comma = || TokenRule::Split(b",".as_slice().into());
+    vec![
+        text(Stage::Frame, "visits"),
+        text(Stage::Tokenize(TokenRule::Whitespace), "zipf-30k"),
+        text(Stage::Tokenize(comma()), "visits"),
+        rows(Stage::HashPartition(256), 1 << 31, "spread-keys"),
+        rows(Stage::ReduceByKey, 100, "100-groups"),
+        rows(Stage::ReduceByKey, 100_000, "100k-groups"),
+        text(Stage::Count(TokenRule::Whitespace), "zipf-30k"),
+        text(Stage::Count(TokenRule::Whitespace), "zipf-1m"),
+        text(Stage::Count(TokenRule::Whitespace), "unique"),
+    ]
+}
+
+/// A part of what a run takes, by name.
+type Part = (&'static str, fn(&Times) -> std::time::Duration);
+
+fn bench_parts(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    adapter: &Adapter,
+    name: &str,
+    case: &Case,
+    parts: &[Part],
+) {
+    group.throughput(Throughput::Bytes(case.data.bytes() as u64));
+    for (part_name, part) in parts {
+        group.bench_function(format!("{name}/{part_name}/{}", case.name), |bencher| {
+            bencher.iter_custom(probed_on(
+                adapter,
+                &case.stage,
+                &case.data,
+                case.expected,
+                *part,
+            ));
+        });
+    }
+}
+
+fn adapters(criterion: &mut Criterion) {
+    let sound = probe::adapters();
+    let sound: Vec<_> = sound.iter().filter(|it| it.refused.is_none()).collect();
+    let cases = match sound.is_empty() {
+        true => Vec::new(),
+        false => cases(),
+    };
+    for info in sound {
+        let adapter = Adapter::open(info).expect("it passed its self-test");
+        let software = if info.is_software { "software-" } else { "" };
+        let name = format!("{software}{}", info.name.replace(['/', ' '], "-"));
+        for case in &cases {
+            let mut group = criterion.benchmark_group(format!("stage/{}", case.stage.name()));
+            group.sample_size(10);
+            let parts: [Part; 2] = [("kernel", |times| times.kernel), ("whole", |it| it.whole)];
+            bench_parts(&mut group, &adapter, &name, case, &parts);
+            group.finish();
+        }
+        let mut group = criterion.benchmark_group("adapter");
+        group.sample_size(10);
+        let parts: [Part; 3] = [
+            ("upload", |times| times.upload),
+            ("readback", |times| times.readback),
+            ("launch", |times| times.launch),
+        ];
+        bench_parts(&mut group, &adapter, &name, &cases[1], &parts);
+        group.finish();
+    }
+}
+
+/// What looking for devices adds to a job that none joins.
+fn chooser(criterion: &mut Criterion) {
+    let set = keymill_datasets::find("zipf-30k").expect("the data set is in the registry");
+    let text: &'static [u8] = set.to_vec(64 << 10).leak();
+    let mut group = criterion.benchmark_group("job/chooser");
+    for choice in [DeviceChoice::Cpu, DeviceChoice::Auto] {
+        let name = choice.to_string();
+        let engine = Engine::builder().threads(1).device(choice).build();
+        let engine = engine.expect("an engine starts");
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| count_by_engine(&engine, text, Order::None));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, adapters, chooser);
+criterion_main!(benches);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use keymill::{Cancel, Result, TokenRule};
+use keymill::{Cancel, Engine, Level, Result, TokenRule};
 
 use crate::course::Course;
 use crate::data::{self, Origin};
@@ -70,11 +70,12 @@ pub fn compare(request: &Request, watch: &mut dyn FnMut(&Step)) -> Result<Report
     let plan = if request.quick { &QUICK } else { &FULL };
     let begun = Instant::now();
     let mut report = head(request, plan);
-    let largest = plan.largest(report.machine.memory_bytes);
+    let memory = memory_given()?;
+    let largest = plan.largest(memory);
     let all = data::choose(plan, request.data.as_deref(), largest, &mut report.notes)?;
     note_what_is_left_out(&mut report, plan, largest);
     watch(&Step::first("how fast memory is read"));
-    report.memory_read = memory::read(memory_buffer(plan, &report.machine));
+    report.memory_read = memory::read(memory_buffer(plan, &report.machine, memory));
     watch(&Step::first("adapters"));
     let devices = adapter::find();
     report.adapters = devices.iter().map(Device::describe).collect();
@@ -123,14 +124,17 @@ fn rule_name(rule: &TokenRule) -> String {
     }
 }
 
+/// The memory that this process may use: an engine takes half of it, control groups considered.
+fn memory_given() -> Result<u64> {
+    let engine = Engine::builder().level(Level::Scalar).threads(1).build()?;
+    Ok(2 * engine.memory() as u64)
+}
+
 /// A buffer that no cache holds, and that leaves most of the memory free.
-fn memory_buffer(plan: &Plan, machine: &Machine) -> usize {
+fn memory_buffer(plan: &Plan, machine: &Machine, memory: u64) -> usize {
     let largest_cache = machine.caches.iter().map(|cache| cache.bytes).max();
     let wanted = plan.memory_buffer.max(4 * largest_cache.unwrap_or(0));
-    let most = machine
-        .memory_bytes
-        .map_or(plan.memory_buffer, |all| all / 8);
-    usize::try_from(wanted.min(most)).unwrap_or(64 << 20)
+    usize::try_from(wanted.min(memory / 8)).unwrap_or(64 << 20)
 }
 
 fn note_what_is_left_out(report: &mut Report, plan: &Plan, largest: u64) {

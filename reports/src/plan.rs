@@ -61,9 +61,9 @@ pub(crate) const FULL: Plan = Plan {
 const PART_OF_MEMORY: u64 = 10;
 
 impl Plan {
-    /// The largest size that this machine has the memory for.
-    pub(crate) fn largest(&self, memory_bytes: Option<u64>) -> u64 {
-        let fits = |size: &&u64| memory_bytes.is_none_or(|all| **size <= all / PART_OF_MEMORY);
+    /// The largest size that there is the memory for.
+    pub(crate) fn largest(&self, memory: u64) -> u64 {
+        let fits = |size: &&u64| **size <= memory / PART_OF_MEMORY;
         let sizes = self.sizes.iter();
         *sizes.rev().find(fits).unwrap_or(&self.sizes[0])
     }
@@ -133,10 +133,9 @@ mod tests {
 
     #[test]
     fn a_small_machine_gets_smaller_sizes() {
-        assert_eq!(FULL.largest(None), 256 << 20);
-        assert_eq!(FULL.largest(Some(8 << 30)), 256 << 20);
-        assert_eq!(FULL.largest(Some(1 << 30)), 16 << 20);
-        assert_eq!(FULL.largest(Some(1 << 10)), 64 << 10);
+        assert_eq!(FULL.largest(8 << 30), 256 << 20);
+        assert_eq!(FULL.largest(1 << 30), 16 << 20);
+        assert_eq!(FULL.largest(1 << 10), 64 << 10);
     }
 
     #[test]

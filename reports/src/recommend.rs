@@ -1,7 +1,7 @@
 //! What to use for this data, and where the GPU lost: conclusions in words.
 
 use crate::crossover::{self, best_on_cpu, crossover, points};
-use crate::figures::{rate, ratio, size};
+use crate::figures::{bandwidth, rate, ratio, size};
 use crate::model::{Adapter, Case, Choice, Kind, Recommendation, Report, Subject, Way};
 
 /// A recommendation for each set of text that was counted.
@@ -140,23 +140,27 @@ fn kernel_alone(largest: &Case, number: u32) -> String {
     })
 }
 
-/// What is fastest on the CPU, and how far it is from what memory can do.
+/// What is fastest on the CPU, what its threads bring, and how far it is from what memory can do.
 fn on_the_cpu(report: &Report, largest: &Case) -> Option<String> {
     let best = best_on_cpu(largest)?;
     let time = best.end_to_end.median;
     let mut text = format!(
-        "On the CPU {} is fastest: {} at {}",
+        "Fastest on the CPU: {}, with {} at {}",
         best.name,
         rate(largest.bytes, time),
         size(largest.bytes)
     );
+    let by_one = largest.ways.iter().filter(|way| way.threads == Some(1));
+    match by_one.map(|way| way.end_to_end.median).min() {
+        Some(one) if one > time => text += &format!(", {} times one thread", ratio(one, time)),
+        Some(_) if report.machine.cores > 1 => text += "; more threads do not help",
+        _ => {}
+    }
     let memory = report.memory_read.all_cores.median;
     if memory > 0 {
         let reached = largest.bytes as f64 / time.max(1) as f64 * 1e9 / memory as f64;
-        text += &format!(
-            ", {:.0} % of the rate at which memory is read",
-            reached * 100.0
-        );
+        text += &format!("; memory is read at {}, ", bandwidth(memory));
+        text += &format!("of which that is {:.1} %", reached * 100.0);
     }
     Some(text + ".")
 }

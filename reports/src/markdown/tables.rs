@@ -77,7 +77,10 @@ pub(super) fn crossovers(page: &mut Page, report: &Report) {
         page.line("No adapter was measured.");
         return;
     }
-    page.line("From which size on an adapter is faster than the best way on the CPU.\n");
+    page.line(
+        "From which size on an adapter is faster than the best way on the CPU: one core for a stage, \
+         all of them for the word count.\n",
+    );
     page.heading(&["subject", "data", "adapter", "faster from"]);
     for it in &report.crossovers {
         let adapter = report.adapter(it.adapter).map(titled).unwrap_or_default();

@@ -47,7 +47,8 @@ fn a_gpu_that_loses_is_not_and_its_kernel_is_told_apart() {
             "Use the CPU: Pebble",
             "2.00 times as long",
             "kernel alone is 5.00 times",
-            "job, avx2, 2 threads is fastest",
+            "Fastest on the CPU: job, avx2, 2 threads",
+            "2.00 times one thread",
         ],
     );
     let lost = gpu_lost(&report);
@@ -83,7 +84,7 @@ fn without_an_adapter_the_cpu_is_left() {
     assert_eq!(recommended.choice, Choice::Cpu);
     says(
         &recommended,
-        &["no adapter was found", "1.05 GB/s", "10 % of"],
+        &["no adapter was found", "1.05 GB/s", "10.0 %"],
     );
     assert_eq!(crossover::all(&report), []);
 }

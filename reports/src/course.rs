@@ -25,6 +25,10 @@ const SPAN_BYTES: u64 = 8;
 /// A larger size takes longer than its bytes alone let expect, once caches no longer hold it.
 const SLOWER: f64 = 1.3;
 
+/// One round of a case may take this part of all the time that is left, if that is more than the
+/// case's share: a machine that is busy measures the large sizes, too, and then fewer times.
+const MOST_PART: u32 = 4;
+
 /// Everything that the cases of one run share.
 pub(crate) struct Course<'a> {
     pub(crate) request: &'a Request,
@@ -96,9 +100,10 @@ impl Course<'_> {
         self.say(what.clone());
         // By the planned size, as the total was added up; the real one is a line short of it.
         let share = self.budget.share(plan::weight(subject, planned));
+        let most = share.max(self.budget.left() / MOST_PART);
         if let Some(why) = paces
             .get(&subject)
-            .and_then(|it| it.forbids(subject, bytes, share))
+            .and_then(|it| it.forbids(subject, bytes, most))
         {
             self.report.notes.push(format!("{what}: left out, {why}."));
             return Ok(());
@@ -170,15 +175,15 @@ impl Pace {
     }
 
     /// Why a larger size is not measured, if it is not.
-    fn forbids(&self, subject: Subject, bytes: u64, share: Duration) -> Option<String> {
+    fn forbids(&self, subject: Subject, bytes: u64, most: Duration) -> Option<String> {
         let times = bytes as f64 / self.bytes.max(1) as f64;
         if subject == Subject::Frame && self.rows as f64 * times > most_spans() {
             return Some("as the offsets of its many lines would fill the memory".to_owned());
         }
         let round = self.round.mul_f64(times * SLOWER);
-        (round > share).then(|| {
-            let (round, share) = (round.as_secs_f64(), share.as_secs_f64());
-            format!("as one round takes about {round:.1} s, and {share:.1} s are left for it")
+        (round > most).then(|| {
+            let (round, most) = (round.as_secs_f64(), most.as_secs_f64());
+            format!("as one round takes about {round:.1} s, and {most:.1} s are left for it")
         })
     }
 }

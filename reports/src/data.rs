@@ -38,12 +38,12 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
-    /// What is done with it. Rows are partitioned in the same time whatever their keys, so only the
-    /// first rows are.
+    /// What is done with it, what matters most first. Rows are partitioned in the same time whatever
+    /// their keys, so only the first rows are.
     pub(crate) fn subjects(&self) -> &'static [Subject] {
         match self {
             Self::Given(_) | Self::Seeded(_) => {
-                &[Subject::Frame, Subject::Tokenize, Subject::Count]
+                &[Subject::Count, Subject::Frame, Subject::Tokenize]
             }
             Self::Rows { is_first: true, .. } => &[Subject::HashPartition, Subject::ReduceByKey],
             Self::Rows { .. } => &[Subject::ReduceByKey],

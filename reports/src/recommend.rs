@@ -153,7 +153,7 @@ fn on_the_cpu(report: &Report, largest: &Case) -> Option<String> {
     let by_one = largest.ways.iter().filter(|way| way.threads == Some(1));
     match by_one.map(|way| way.end_to_end.median).min() {
         Some(one) if one > time => text += &format!(", {} times one thread", ratio(one, time)),
-        Some(_) if report.machine.cores > 1 => text += "; more threads do not help",
+        Some(_) if report.machine.cores > 1 => text += "; more threads do not help at this size",
         _ => {}
     }
     let memory = report.memory_read.all_cores.median;

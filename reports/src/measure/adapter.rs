@@ -33,7 +33,7 @@ struct Limits {
 
 impl Opened {
     fn open(_: &AdapterInfo) -> Result<Self> {
-        let message = "this version of keymill runs no stage on an adapter from here";
+        let message = "no stage runs on an adapter in this version of keymill";
         Err(Error::new(ErrorKind::Device, message))
     }
 

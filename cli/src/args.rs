@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use keymill::format::Format;
-use keymill::{Level, TokenRule};
+use keymill::{DeviceChoice, Level, TokenRule, UnknownDevice};
 
 use crate::named::Named;
 use crate::{size, tokens};
@@ -121,15 +121,15 @@ pub(crate) struct CountArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Machine")]
 pub(crate) struct MachineArgs {
-    /// Where to run: auto or cpu
+    /// Where to run: auto, cpu, gpu, gpu:NAME (the adapter with NAME in its name) or hybrid (both)
     #[arg(
         long,
         value_name = "DEVICE",
         default_value = "auto",
         hide_possible_values = true
     )]
-    #[arg(value_parser = Named(parse_device, &["auto", "cpu"]))]
-    pub(crate) device: Device,
+    #[arg(value_parser = Named(parse_device, &["auto", "cpu", "gpu", "hybrid"]))]
+    pub(crate) device: DeviceChoice,
 
     /// The SIMD level: scalar, neon, avx2 or avx512; the best that this machine runs if not given
     #[arg(long, hide_possible_values = true)]
@@ -191,12 +191,6 @@ pub(crate) enum Sort {
     None,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Device {
-    Cpu,
-    Gpu,
-}
-
 #[derive(Args, Debug)]
 pub(crate) struct CompareArgs {
     /// Measure less, in under 30 seconds; otherwise it takes up to five minutes
@@ -255,13 +249,9 @@ pub(crate) enum DatasetsCommand {
     },
 }
 
-fn parse_device(text: &str) -> Result<Device, String> {
-    match text {
-        "auto" | "cpu" => Ok(Device::Cpu),
-        "gpu" | "hybrid" => Ok(Device::Gpu),
-        _ if text.starts_with("gpu:") => Ok(Device::Gpu),
-        _ => Err("devices are auto, cpu, gpu, gpu:NAME and hybrid".to_owned()),
-    }
+fn parse_device(text: &str) -> Result<DeviceChoice, String> {
+    text.parse()
+        .map_err(|error: UnknownDevice| error.to_string())
 }
 
 fn parse_level(text: &str) -> Result<Level, String> {

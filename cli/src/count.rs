@@ -12,7 +12,7 @@ use keymill::{
     Progress, Result,
 };
 
-use crate::args::{CountArgs, Device, MachineArgs, ResultArgs, Sort};
+use crate::args::{CountArgs, MachineArgs, ResultArgs, Sort};
 use crate::output::{self, Output};
 use crate::progress::Bar;
 use crate::system::kibibytes_of;
@@ -45,6 +45,7 @@ pub(crate) fn run(args: &CountArgs) -> Result<i32> {
     let rows = engine.install(|| write(&mut stream, format, output, shown))?;
     bar.stop();
     remark(&args.result, &stream.metrics(), &progress, rows, started);
+    say_remarks(&args.result, &stream.metrics());
     say_rejected(&args.result, stream.metrics().rejected);
     exit::end(exit::DONE)
 }
@@ -77,13 +78,7 @@ fn job(args: &CountArgs, engine: &Engine) -> Result<CountJob> {
 }
 
 fn engine(args: &MachineArgs) -> Result<Engine> {
-    if args.device == Device::Gpu {
-        return Err(Error::new(
-            ErrorKind::Device,
-            "no job runs on a GPU yet; use --device cpu or auto",
-        ));
-    }
-    let mut builder = Engine::builder();
+    let mut builder = Engine::builder().device(args.device.clone());
     if let Some(level) = args.level {
         builder = builder.level(level);
     }
@@ -96,7 +91,29 @@ fn engine(args: &MachineArgs) -> Result<Engine> {
     if let Some(folder) = &args.spill_dir {
         builder = builder.spill_dir(folder);
     }
+    if let Some(file) = device_cache() {
+        builder = builder.device_cache(file);
+    }
     builder.build()
+}
+
+/// Where it is kept what devices cost: in the user's cache folder, unless `KEYMILL_CACHE` names
+/// another one or says `off`.
+fn device_cache() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|it| !it.is_empty());
+    let folder = match set("KEYMILL_CACHE") {
+        Some(off) if off == "off" => return None,
+        Some(folder) => PathBuf::from(folder),
+        None if cfg!(windows) => PathBuf::from(set("LOCALAPPDATA")?).join("keymill"),
+        None if cfg!(target_os = "macos") => {
+            PathBuf::from(set("HOME")?).join("Library/Caches/keymill")
+        }
+        None => match set("XDG_CACHE_HOME") {
+            Some(folder) => PathBuf::from(folder).join("keymill"),
+            None => PathBuf::from(set("HOME")?).join(".cache/keymill"),
+        },
+    };
+    Some(folder.join("devices"))
 }
 
 fn order(sort: Sort) -> Order {
@@ -189,11 +206,27 @@ fn remark(
     if is_watched && !args.quiet {
         say(&summary(args, metrics, progress, rows, started));
     }
+    if args.explain && !args.stats {
+        let decisions = &metrics.decisions;
+        decisions
+            .iter()
+            .for_each(|it| say(&format!("device: {it}")));
+    }
     if args.stats {
         if let Some(peak) = peak_memory() {
             say(&format!("peak memory: {}", size::show(peak)));
         }
         say(&metrics.to_string());
+    }
+}
+
+/// What became of the devices.
+fn say_remarks(args: &ResultArgs, metrics: &JobMetrics) {
+    if !args.quiet {
+        metrics
+            .remarks
+            .iter()
+            .for_each(|it| say(&format!("keymill: {it}")));
     }
 }
 

@@ -6,11 +6,15 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
+#[cfg(feature = "gpu")]
+use crate::device::{Costs, Seat};
 use crate::driver::Pool;
 use crate::job::{Input, TextJob};
 use crate::resources::random_seed;
 use crate::source::{Columns, FileSource, IntoPaths, MemorySource, ReaderSource, Source};
-use crate::{Cancel, Error, ErrorKind, Level, Limits, MemoryBudget, Resources, Result};
+use crate::{
+    Cancel, DeviceChoice, Error, ErrorKind, Level, Limits, MemoryBudget, Resources, Result,
+};
 
 /// The variable that names the level where no builder does.
 const LEVEL_VARIABLE: &str = "KEYMILL_LEVEL";
@@ -43,6 +47,11 @@ struct Shared {
     limits: Limits,
     seed: Option<u64>,
     pool: Pool,
+    device: DeviceChoice,
+    #[cfg(feature = "gpu")]
+    seat: Arc<Seat>,
+    #[cfg(feature = "gpu")]
+    costs: Arc<Costs>,
 }
 
 impl Engine {
@@ -140,6 +149,38 @@ impl Engine {
         self.0.memory
     }
 
+    /// Where jobs run.
+    #[must_use]
+    pub fn device(&self) -> &DeviceChoice {
+        &self.0.device
+    }
+
+    /// The device that jobs share, which the first one that needs it opens.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn seat(&self) -> &Arc<Seat> {
+        &self.0.seat
+    }
+
+    /// What is known of the costs of devices.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn costs(&self) -> &Arc<Costs> {
+        &self.0.costs
+    }
+
+    /// The same engine with another device; for tests, before any clone is made.
+    #[cfg(all(test, feature = "gpu"))]
+    pub(crate) fn with_seat(mut self, seat: Seat) -> Self {
+        Arc::get_mut(&mut self.0).expect("no clone was made").seat = Arc::new(seat);
+        self
+    }
+
+    /// The same engine with other limits; for tests, before any clone is made.
+    #[cfg(all(test, feature = "gpu"))]
+    pub(crate) fn with_limits(mut self, limits: Limits) -> Self {
+        Arc::get_mut(&mut self.0).expect("no clone was made").limits = limits;
+        self
+    }
+
     /// Where partitions go that do not fit; `None` is the system's temporary folder.
     #[must_use]
     pub fn spill_dir(&self) -> Option<&Path> {
@@ -190,6 +231,8 @@ pub struct EngineBuilder {
     spill_dir: Option<PathBuf>,
     limits: Limits,
     seed: Option<u64>,
+    device: DeviceChoice,
+    device_cache: Option<PathBuf>,
 }
 
 impl EngineBuilder {
@@ -221,6 +264,27 @@ impl EngineBuilder {
     #[must_use]
     pub fn spill_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.spill_dir = Some(path.into());
+        self
+    }
+
+    /// Says where jobs run; no device is touched before a job needs one.
+    ///
+    /// A job that asks for a GPU where there is none, or in a build without the feature `gpu`, is an
+    /// error of kind [`ErrorKind::Device`] before anything is read. A device that fails in the middle
+    /// changes no answer: what it had is counted again on the processor.
+    #[must_use]
+    pub fn device(mut self, device: DeviceChoice) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// Keeps what is measured of devices in a file, so that the next process need not measure again.
+    ///
+    /// A file that cannot be read or written is as good as none. Without this nothing is written
+    /// anywhere.
+    #[must_use]
+    pub fn device_cache(mut self, file: impl Into<PathBuf>) -> Self {
+        self.device_cache = Some(file.into());
         self
     }
 
@@ -267,6 +331,11 @@ impl EngineBuilder {
             limits: self.limits,
             seed: self.seed,
             pool: Pool::new(threads),
+            #[cfg(feature = "gpu")]
+            seat: Arc::new(Seat::new(crate::device::opener(&self.device))),
+            #[cfg(feature = "gpu")]
+            costs: Arc::new(Costs::new(self.device_cache)),
+            device: self.device,
         })))
     }
 }

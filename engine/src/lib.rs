@@ -27,6 +27,7 @@
 //! answers are the same for every level, thread count, chunk size and memory budget.
 #![forbid(unsafe_code)]
 
+mod choice;
 mod chunk;
 mod columns;
 #[cfg(feature = "gpu")]
@@ -46,6 +47,7 @@ pub mod sink;
 pub mod source;
 mod spill;
 
+pub use choice::{DeviceChoice, UnknownDevice};
 pub use columns::count_schema;
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, ErrorKind, Result};

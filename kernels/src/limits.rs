@@ -23,6 +23,12 @@ pub struct Limits {
     pub look_bytes: usize,
     /// Partitions of a key space; a power of two.
     pub partitions: usize,
+    /// Bytes that a device counts at a time, unless it binds less; at least 1.
+    pub device_chunk_bytes: usize,
+    /// Slots of a fresh table on a device; a power of two.
+    pub device_slots: usize,
+    /// Bytes of the longest key that a device looks at; the CPU counts longer ones.
+    pub device_key_bytes: usize,
     /// Which bits of a table's hash are kept: `0` makes every key collide.
     pub hash_mask: u64,
 }
@@ -38,6 +44,9 @@ impl Limits {
         bypass_bytes: 1 << 20,
         look_bytes: 256 << 10,
         partitions: 256,
+        device_chunk_bytes: 8 << 20,
+        device_slots: 1 << 18,
+        device_key_bytes: 4 << 10,
         hash_mask: u64::MAX,
     };
 
@@ -51,6 +60,9 @@ impl Limits {
         bypass_bytes: 256,
         look_bytes: 128,
         partitions: 2,
+        device_chunk_bytes: 64,
+        device_slots: 4,
+        device_key_bytes: 24,
         hash_mask: u64::MAX,
     };
 

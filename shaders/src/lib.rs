@@ -1,7 +1,7 @@
 //! The stages of keymill as WGSL compute shaders: sources, and the Rust mirror of their parameters.
 //!
-//! A stage's file has the stem of its twin in the kernels. What stages share lies in
-//! `wgsl/shared`; [`Shader::compose`] puts them together.
+//! A stage's file has the stem of its twin in the kernels; where a stage has several, one for each
+//! way to do it, they lie in a folder of that name. What stages share lies in `wgsl/shared`; [`Shader::compose`] puts them together.
 //!
 //! # Examples
 //!
@@ -18,8 +18,11 @@ mod compose;
 mod params;
 mod sources;
 
-pub use compose::{Place, Shader};
-pub use params::{SelfTestAnswers, SelfTestParams, TokenizeParams, TokenizeSummary};
+pub use compose::{Place, Shader, version};
+pub use params::{
+    COUNT_KEY_BYTES, COUNT_TOKENS, CountGroup, CountParams, CountReport, SelfTestAnswers,
+    SelfTestParams, TokenizeParams, TokenizeSummary, count_table_words,
+};
 pub use sources::{Binding, Stage};
 
 /// Bytes of text that one workgroup takes.

@@ -3,8 +3,8 @@
 #![forbid(unsafe_code)]
 
 use keymill_shaders::{
-    Binding, LANE_BYTES, SelfTestAnswers, SelfTestParams, Shader, Stage, TILE_BYTES,
-    TokenizeParams, TokenizeSummary,
+    Binding, COUNT_TOKENS, CountGroup, CountParams, CountReport, LANE_BYTES, SelfTestAnswers,
+    SelfTestParams, Shader, Stage, TILE_BYTES, TokenizeParams, TokenizeSummary,
 };
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
@@ -167,30 +167,83 @@ fn parameters_are_laid_out_as_their_mirrors() {
         }
     );
     mirrors!(
-        Stage::Tokenize,
+        Stage::Count,
         "Params",
-        TokenizeParams {
-            text_bytes,
-            records,
-            tiles,
-            capacity,
+        CountParams {
+            slots,
+            probes,
+            longest,
+            secret_0,
+            secret_1,
+            hash_mask,
             run,
-            pad_0,
-            pad_1,
-            pad_2
+            pad_0
         }
     );
     mirrors!(
-        Stage::Tokenize,
-        "Summary",
-        TokenizeSummary {
-            starts,
-            ends,
-            token_bytes,
-            space_bytes,
+        Stage::Count,
+        "Report",
+        CountReport {
+            counted,
+            left,
+            groups,
+            arena_used,
+            lost,
             run
         }
     );
+    for stage in CUTTING {
+        mirrors!(
+            stage,
+            "Params",
+            TokenizeParams {
+                text_bytes,
+                records,
+                tiles,
+                capacity,
+                run,
+                separator_bytes,
+                field,
+                pad_0,
+                separator
+            }
+        );
+        mirrors!(
+            stage,
+            "Summary",
+            TokenizeSummary {
+                starts,
+                ends,
+                token_bytes,
+                other_bytes,
+                rows,
+                rejected,
+                run
+            }
+        );
+    }
+}
+
+/// The shaders that cut a text.
+const CUTTING: [Stage; 5] = [
+    Stage::Tokenize,
+    Stage::TokenizeWords,
+    Stage::TokenizeSplit,
+    Stage::TokenizeField,
+    Stage::Frame,
+];
+
+#[test]
+fn shaders_that_cut_have_the_same_entries() {
+    for stage in CUTTING {
+        let module = module(stage);
+        let has = |name: &str| module.entry_points.iter().any(|entry| entry.name == name);
+        for entry in ["count_edges", "scan_tiles", "write_spans"] {
+            assert!(has(entry), "{stage:?} has no {entry}");
+        }
+        let is_field = stage == Stage::TokenizeField;
+        assert_eq!(has("count_parts") && has("scan_parts"), is_field);
+    }
 }
 
 #[test]
@@ -223,11 +276,20 @@ fn bindings_are_as_the_host_makes_them() {
 
 #[test]
 fn constants_are_those_of_rust() {
-    let shader = Shader::compose(Stage::Tokenize);
     let lanes = TILE_BYTES / LANE_BYTES;
+    for stage in CUTTING {
+        let shader = Shader::compose(stage);
+        for constant in [
+            format!("LANES: u32 = {lanes}u"),
+            format!("LANE_BYTES: u32 = {LANE_BYTES}u"),
+        ] {
+            assert!(shader.wgsl().contains(&constant), "{stage:?}: {constant}");
+        }
+    }
+    let shader = Shader::compose(Stage::Count);
     for constant in [
-        format!("LANES: u32 = {lanes}u"),
-        format!("LANE_BYTES: u32 = {LANE_BYTES}u"),
+        format!("INLINE_BYTES: u32 = {}u", CountGroup::INLINE_BYTES),
+        format!("TOKENS_A_LANE: u32 = {}u", COUNT_TOKENS / lanes as u32),
     ] {
         assert!(shader.wgsl().contains(&constant), "{constant}");
     }

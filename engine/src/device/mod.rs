@@ -6,25 +6,71 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub(crate) mod calibrate;
+pub(crate) mod choose;
+mod costs;
+mod count;
 mod fault;
+mod frame;
 mod gpu;
+pub(crate) mod measure;
+mod open;
 mod recording;
+mod seat;
 mod self_test;
-mod tokenize;
+pub(crate) mod tokenize;
 
+pub(crate) use costs::Costs;
+pub(crate) use count::DeviceCounter;
 pub(crate) use fault::Fault;
+pub(crate) use open::{may_have_hardware, opener};
+pub(crate) use seat::Seat;
+pub(crate) use tokenize::refusal;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::probe::AdapterInfo;
 use gpu::{Found, Gpu};
-use recording::Recording;
+use recording::{Kept, Recording};
 
 /// Something that runs recordings.
 pub(crate) trait Device: Send + Sync {
-    /// Runs a recording, and gives its downloads in order.
-    fn run(&self, recording: &Recording) -> Result<Vec<Vec<u8>>, Fault>;
+    /// Hands a recording over, which runs while the caller goes on; recordings run in the order in
+    /// which they were begun.
+    fn begin(&self, recording: Recording) -> Pending;
+
+    /// Frees buffers that were to stay on the device.
+    fn forget(&self, kept: &[Kept]);
 
     /// The most bytes that it binds at once.
     fn binding_bytes(&self) -> u64;
+
+    /// What its driver calls it; software is named as such.
+    fn name(&self) -> &str;
+
+    /// Its name, its driver and the shaders that it runs: what its costs are known by.
+    fn identity(&self) -> String;
+
+    /// Whether it runs on the processor: for tests, never counted as a GPU.
+    fn is_software(&self) -> bool;
+
+    /// Runs a recording, and gives its downloads in order.
+    fn run(&self, recording: &Recording) -> Result<Vec<Vec<u8>>, Fault> {
+        self.begin(recording.clone())().map(|ran| ran.downloads)
+    }
+}
+
+/// A recording on its way: waits for it.
+pub(crate) type Pending = Box<dyn FnOnce() -> Result<Ran, Fault> + Send>;
+
+/// What a recording answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ran {
+    /// Its downloads, in order.
+    pub(crate) downloads: Vec<Vec<u8>>,
+    /// What each run took, where that was asked and the device can tell.
+    pub(crate) runs: Option<Vec<Duration>>,
 }
 
 /// The adapters, hardware first, and what each got wrong in its self-test.
@@ -35,13 +81,25 @@ pub(crate) fn tested_adapters() -> Vec<AdapterInfo> {
     found.into_iter().map(tested).collect()
 }
 
+/// Opens an adapter by its place in the list, unless another one is there now.
+pub(crate) fn open(info: &AdapterInfo) -> Result<Arc<dyn Device>, Fault> {
+    let found = gpu::adapters()?;
+    let same = |found: &&Found| found.index == info.place && found.name == info.name;
+    let found = found.iter().find(same);
+    let gone = || Fault::Lost("the adapter has disappeared".to_owned());
+    let device = Gpu::open(found.ok_or_else(gone)?)?;
+    self_test::run(&device)?;
+    Ok(Arc::new(device))
+}
+
 fn tested(found: Found) -> AdapterInfo {
-    let verdict = Gpu::open(found.index).and_then(|device| self_test::run(&device));
+    let verdict = Gpu::open(&found).and_then(|device| self_test::run(&device));
     AdapterInfo {
         name: found.name,
         interface: found.interface,
         driver: found.driver,
         is_software: found.is_software,
+        place: found.index,
         binding_bytes: found.binding_bytes,
         refused: verdict.err().map(|fault| fault.to_string()),
     }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_buffer::Buffer;
 use keymill_shaders::{Binding, Stage};
@@ -14,11 +15,36 @@ pub(crate) struct BufferId(pub(crate) usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DownloadId(pub(crate) usize);
 
-/// A buffer on the device, all zeros when the recording begins.
+/// A buffer on the device.
 #[derive(Clone, Debug)]
 pub(crate) struct BufferSpec {
     pub(crate) name: &'static str,
     pub(crate) bytes: u64,
+    pub(crate) content: Content,
+}
+
+/// What a buffer holds when the recording begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// Zeros.
+    Zeros,
+    /// Whatever an earlier recording left there: it is written before it is read.
+    Anything,
+    /// What the last recording with it left there; zeros the first time.
+    Kept(Kept),
+}
+
+/// Names a buffer that stays on a device from one recording to the next, until the device is told
+/// to forget it. It has the same size in each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Kept(u64);
+
+impl Kept {
+    /// A name that no other buffer has.
+    pub(crate) fn new() -> Self {
+        static NAMES: AtomicU64 = AtomicU64::new(0);
+        Self(NAMES.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 /// How much of a buffer is downloaded.
@@ -61,20 +87,61 @@ pub(crate) struct Recording {
     buffers: Vec<BufferSpec>,
     commands: Vec<Command>,
     downloads: usize,
+    is_timed: bool,
 }
 
 impl Recording {
-    /// Asks for a buffer. None is empty: a device binds no empty ones.
+    /// Asks for a buffer of zeros.
     pub(crate) fn buffer(&mut self, name: &'static str, bytes: u64) -> BufferId {
+        self.add(name, bytes, Content::Zeros)
+    }
+
+    /// Asks for a buffer that is written before it is read.
+    pub(crate) fn scratch(&mut self, name: &'static str, bytes: u64) -> BufferId {
+        self.add(name, bytes, Content::Anything)
+    }
+
+    /// Asks for a buffer that stays on the device.
+    pub(crate) fn kept(&mut self, kept: Kept, name: &'static str, bytes: u64) -> BufferId {
+        self.add(name, bytes, Content::Kept(kept))
+    }
+
+    /// No buffer is empty: a device binds no empty ones.
+    fn add(&mut self, name: &'static str, bytes: u64, content: Content) -> BufferId {
         let bytes = bytes.max(16).next_multiple_of(16);
-        self.buffers.push(BufferSpec { name, bytes });
+        self.buffers.push(BufferSpec {
+            name,
+            bytes,
+            content,
+        });
         BufferId(self.buffers.len() - 1)
     }
 
-    /// Asks for a buffer that begins with these bytes.
+    /// Asks how long each run takes, where the device can tell.
+    pub(crate) fn time(&mut self) {
+        self.is_timed = true;
+    }
+
+    pub(crate) fn is_timed(&self) -> bool {
+        self.is_timed
+    }
+
+    /// Asks for a buffer of these bytes; zeros follow up to its end.
     pub(crate) fn upload(&mut self, name: &'static str, bytes: impl Into<Buffer>) -> BufferId {
         let bytes = bytes.into();
-        let to = self.buffer(name, bytes.len() as u64);
+        let content = match bytes.is_empty() {
+            true => Content::Zeros,
+            false => Content::Anything,
+        };
+        let to = self.add(name, bytes.len() as u64, content);
+        self.upload_to(to, bytes);
+        to
+    }
+
+    /// Uploads bytes into a buffer; zeros follow up to its end.
+    pub(crate) fn upload_to(&mut self, to: BufferId, bytes: impl Into<Buffer>) {
+        let bytes = bytes.into();
+        debug_assert!(bytes.len() as u64 <= self.buffers[to.0].bytes);
         let runs = |it: &Command| matches!(it, Command::Run { .. });
         debug_assert!(
             !self.commands.iter().any(runs),
@@ -83,7 +150,6 @@ impl Recording {
         if !bytes.is_empty() {
             self.commands.push(Command::Upload { to, bytes });
         }
-        to
     }
 
     /// Runs an entry of a stage's shader.
@@ -111,6 +177,12 @@ impl Recording {
 
     pub(crate) fn buffers(&self) -> &[BufferSpec] {
         &self.buffers
+    }
+
+    /// How many runs there are.
+    pub(crate) fn runs(&self) -> usize {
+        let runs = |it: &&Command| matches!(it, Command::Run { .. });
+        self.commands.iter().filter(runs).count()
     }
 
     pub(crate) fn commands(&self) -> &[Command] {
@@ -198,5 +270,26 @@ mod tests {
         assert!(recording.is_uniform(params) && !recording.is_uniform(answers));
         assert_eq!(recording.buffers()[1].bytes, 32);
         assert_eq!(recording.buffers()[2].bytes, 16);
+        assert_eq!(recording.runs(), 1);
+    }
+
+    #[test]
+    fn a_buffer_knows_what_it_holds() {
+        let mut recording = Recording::default();
+        let kept = Kept::new();
+        assert_ne!(kept, Kept::new());
+        let ids = [
+            recording.buffer("zeros", 4),
+            recording.upload("nothing", Vec::<u8>::new()),
+            recording.scratch("scratch", 4),
+            recording.upload("bytes", vec![1u8]),
+            recording.kept(kept, "table", 4),
+        ];
+        let contents = ids.map(|id| recording.buffers()[id.0].content);
+        let (zeros, anything) = (Content::Zeros, Content::Anything);
+        assert_eq!(
+            contents,
+            [zeros, zeros, anything, anything, Content::Kept(kept)]
+        );
     }
 }

@@ -1,17 +1,21 @@
 //! What an adapter must get right before it is trusted with data.
 //!
-//! Known answers, a few milliseconds: barriers, atomics, a loop that is longer than the budget some
-//! software drivers end it at in silence, the length of a buffer, and each stage on a small text, as
-//! one text and as records.
+//! Known answers, for which even a software driver takes less than a second: barriers, atomics, a
+//! loop that is longer than the budget some drivers end it at in silence, the length of a buffer, and
+//! each stage by each rule on a small text, as one text and as records.
 #![forbid(unsafe_code)]
 
+use std::num::NonZeroUsize;
+
+use arrow_buffer::Buffer;
 use bytemuck::{Zeroable, bytes_of};
 use keymill_kernels::oracle;
 use keymill_kernels::stage::tokenize::Span;
 use keymill_shaders::{SelfTestAnswers, SelfTestParams, Stage};
 
 use super::recording::{Extent, Recording};
-use super::{Device, Fault, tokenize};
+use super::tokenize::Input;
+use super::{Device, Fault, frame, tokenize};
 use crate::TokenRule;
 
 /// Rounds of the long loop: more than 65,535, which a driver was seen to stop at.
@@ -24,38 +28,88 @@ const WORDS: u32 = 4;
 const TEXT: &[u8] = b"to be\tor\xc2\xa0not\xc2\x85 \xe3\x80\x80a-token-of-more-than-sixteen-bytes\
     \xe2\x80\xa8\r\nthat\xe1\x9a\x80is\xe2\x81\x9fthe\xe2\x80\xafquestion\xff\xe2\x80 \xc3\xa9end";
 
+/// Lines of ASCII with both ends, with parts that are empty, and with more and fewer of them.
+const TABLE: &[u8] = b"1,to be,,or not\r\n,a-part-of-more-than-sixteen-bytes,\n\n\r\nrow\r,\r\n2,3";
+
 /// Runs the known-answer kernels; the error says what is wrong with the device.
 pub(crate) fn run(device: &dyn Device) -> Result<(), Fault> {
     primitives(device)?;
-    let text = TEXT.repeat(120);
-    let rule = TokenRule::Whitespace;
-    known(
-        "a text",
-        &text,
-        None,
-        device,
-        oracle::tokenize(&rule, &text),
-    )?;
-    // Records of seven bytes cut through tokens, and through white space of several bytes.
+    cuts(device, &TokenRule::Whitespace, &TEXT.repeat(120))?;
+    let table = TABLE.repeat(120);
+    for rule in rules_of_the_table() {
+        cuts(device, &rule, &table)?;
+    }
+    frames(device, &table)?;
+    keeps(device, &table)
+}
+
+/// A rule for each way in which a shader cuts.
+fn rules_of_the_table() -> [TokenRule; 5] {
+    let separator = |bytes: &[u8]| Box::from(bytes);
+    [
+        TokenRule::Words,
+        TokenRule::Lines,
+        TokenRule::Split(separator(b"o")),
+        TokenRule::Split(separator(b",to")),
+        TokenRule::Field {
+            index: NonZeroUsize::MIN.saturating_add(1),
+            separator: separator(b","),
+        },
+    ]
+}
+
+/// Whether the device cuts a text by a rule as the oracle does, and so its records.
+fn cuts(device: &dyn Device, rule: &TokenRule, text: &[u8]) -> Result<(), Fault> {
+    known(device, rule, text, None)?;
+    // Records of seven bytes cut through tokens, and through what separates them.
     let starts: Vec<u32> = (0..text.len() as u32).step_by(7).collect();
-    let records = text.chunks(7);
-    let tokens = records.flat_map(|record| oracle::tokenize(&rule, record));
-    known("records", &text, Some(&starts), device, tokens.collect())
+    known(device, rule, text, Some(&starts))
 }
 
 fn known(
-    what: &str,
+    device: &dyn Device,
+    rule: &TokenRule,
     text: &[u8],
     records: Option<&[u32]>,
-    device: &dyn Device,
-    expected: Vec<&[u8]>,
 ) -> Result<(), Fault> {
-    let spans = tokenize::run(device, &TokenRule::Whitespace, text, records)?;
-    let tokens = spans.iter().map(|span: &Span| span.of(text));
-    if tokens.eq(expected) {
+    let cut = tokenize::run(device, rule, text, records)?;
+    let tokens = cut.spans.iter().map(|span: &Span| span.of(text));
+    let record_bytes = records.map_or(text.len(), |_| 7);
+    let records = || text.chunks(record_bytes);
+    let expected = records().flat_map(|record| oracle::tokenize(rule, record));
+    let rejected: u64 = records().map(|record| oracle::rejected(rule, record)).sum();
+    if tokens.eq(expected) && u64::from(cut.rejected) == rejected {
         return Ok(());
     }
-    let message = format!("tokenize cuts {what} wrongly");
+    let message = format!("tokenize cuts records of {record_bytes} bytes wrongly by {rule:?}");
+    Err(Fault::NotConserved(message))
+}
+
+fn frames(device: &dyn Device, text: &[u8]) -> Result<(), Fault> {
+    let spans = frame::run(device, text)?;
+    let lines: Vec<&[u8]> = spans.iter().map(|span| span.of(text)).collect();
+    if lines == oracle::frame(text) {
+        return Ok(());
+    }
+    Err(Fault::NotConserved("frame finds wrong lines".to_owned()))
+}
+
+/// Whether a text that was cut lies on the device as it was sent, for the stages behind.
+fn keeps(device: &dyn Device, text: &[u8]) -> Result<(), Fault> {
+    let mut recording = Recording::default();
+    let input = Input {
+        run: RUN,
+        rule: &TokenRule::Lines,
+        text: Buffer::from(text),
+        records: None,
+    };
+    let staged = tokenize::stage(&mut recording, &input);
+    let tokens = tokenize::cut(&mut recording, &staged);
+    recording.download(tokens.text, Extent::Bytes(text.len() as u64));
+    if device.run(&recording)?[0] == text {
+        return Ok(());
+    }
+    let message = "a text is not kept as it was sent".to_owned();
     Err(Fault::NotConserved(message))
 }
 

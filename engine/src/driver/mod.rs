@@ -8,12 +8,22 @@
 
 mod board;
 mod crew;
+mod elsewhere;
+#[cfg(feature = "gpu")]
+mod late;
 mod memory;
+#[cfg(not(feature = "gpu"))]
+mod nobody;
+#[cfg(feature = "gpu")]
+mod offload;
+mod pace;
+mod place;
 mod pool;
 mod tally;
 mod worker;
 
 pub(crate) use memory::default_memory;
+pub(crate) use place::describe as describe_place;
 pub(crate) use pool::Pool;
 pub(crate) use tally::Tally;
 
@@ -23,6 +33,7 @@ use crate::job::{CountJob, CountStream, Input, StreamParts};
 use crate::operator::{BatchLimits, Order, Together};
 use crate::{Error, ErrorKind, Result, TokenRule};
 use crew::Crew;
+use place::Place;
 
 /// Runs a job: counts all of its input, and starts to drain the counts.
 pub(crate) fn run(job: CountJob, order: Order, limits: BatchLimits) -> Result<CountStream> {
@@ -39,12 +50,14 @@ pub(crate) fn run(job: CountJob, order: Order, limits: BatchLimits) -> Result<Co
     let mut resources = engine.resources();
     resources.cancel = options.cancel.clone();
     resources.threads = engine.pool().threads();
-    let crew = Crew::new(&resources, &rule, lowercase, &options.progress);
+    let place = Place::of(&engine)?;
+    let crew = Crew::new(&resources, &rule, lowercase, &options.progress, &place);
     let (operators, mut tally) = match input {
         Input::Source(source) => crew.count_source(&*source, engine.pool())?,
         Input::Columns(columns) => crew.count_columns(columns, engine.pool())?,
     };
     let merging = Instant::now();
+    place.remark().into_iter().for_each(|it| tally.remark(it));
     tally.merge_bytes = operators.iter().map(|one| one.size() as u64).sum();
     let (batches, counted) = engine.pool().install(|| {
         let mut whole = Together::new(operators)?;

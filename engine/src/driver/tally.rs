@@ -9,7 +9,11 @@ use std::time::Duration;
 pub(crate) struct Tally {
     pub(crate) bytes: u64,
     pub(crate) rows: u64,
+    /// Texts and columns that were read.
     pub(crate) chunks: u64,
+    /// Chunks that the processor counted, and a device.
+    pub(crate) cpu_chunks: u64,
+    pub(crate) gpu_chunks: u64,
     pub(crate) read_time: Duration,
     pub(crate) count_time: Duration,
     pub(crate) merge_time: Duration,
@@ -20,6 +24,21 @@ pub(crate) struct Tally {
     pub(crate) merged_groups: u64,
     /// What preparing the order took.
     pub(crate) drain_time: Duration,
+    /// The device that counted chunks.
+    pub(crate) device: Option<String>,
+    /// Where chunks were counted, and why.
+    pub(crate) decisions: Vec<String>,
+    /// What became of the device, said once each.
+    pub(crate) remarks: Vec<String>,
+}
+
+impl Tally {
+    /// Notes something that is worth a line for whoever runs the job.
+    pub(crate) fn remark(&mut self, remark: String) {
+        if !self.remarks.contains(&remark) {
+            self.remarks.push(remark);
+        }
+    }
 }
 
 impl AddAssign for Tally {
@@ -27,6 +46,8 @@ impl AddAssign for Tally {
         self.bytes += other.bytes;
         self.rows += other.rows;
         self.chunks += other.chunks;
+        self.cpu_chunks += other.cpu_chunks;
+        self.gpu_chunks += other.gpu_chunks;
         self.read_time += other.read_time;
         self.count_time += other.count_time;
         self.merge_time += other.merge_time;
@@ -34,5 +55,8 @@ impl AddAssign for Tally {
         self.merged_bytes += other.merged_bytes;
         self.merged_groups += other.merged_groups;
         self.drain_time += other.drain_time;
+        self.device = self.device.take().or(other.device);
+        self.decisions.extend(other.decisions);
+        other.remarks.into_iter().for_each(|it| self.remark(it));
     }
 }

@@ -9,6 +9,7 @@ use arrow_array::{Array, ArrayRef};
 
 use super::board::{Board, HandOver, OpenBytes, OpenSplit, Work};
 use super::crew::Crew;
+use super::elsewhere::Elsewhere;
 use super::tally::Tally;
 use keymill_kernels::stage::lowercase::lowercase;
 
@@ -35,24 +36,35 @@ pub(super) struct Worker<'a> {
     block: Option<Block>,
     /// Text in lower case.
     lowered: Vec<u8>,
+    /// Where texts are counted if not by the operator itself.
+    elsewhere: Option<Box<dyn Elsewhere + 'a>>,
     tally: Tally,
 }
 
 impl<'a> Worker<'a> {
-    pub(super) fn new(crew: &'a Crew<'a>, operator: CountOperator, workers: usize) -> Self {
+    pub(super) fn new(
+        crew: &'a Crew<'a>,
+        operator: CountOperator,
+        workers: usize,
+        elsewhere: Option<Box<dyn Elsewhere + 'a>>,
+    ) -> Self {
         Self {
             crew,
             operator,
             workers,
             block: None,
             lowered: Vec::new(),
+            elsewhere,
             tally: Tally::default(),
         }
     }
 
-    /// What was counted.
-    pub(super) fn finish(self) -> (CountOperator, Tally) {
-        (self.operator, self.tally)
+    /// What was counted, all of it in the operator.
+    pub(super) fn finish(mut self) -> Result<(CountOperator, Tally)> {
+        if let Some(elsewhere) = &mut self.elsewhere {
+            elsewhere.finish(&mut self.operator, &mut self.tally)?;
+        }
+        Ok((self.operator, self.tally))
     }
 
     /// Takes work until there is none.
@@ -62,7 +74,7 @@ impl<'a> Worker<'a> {
         splits: &'s [Split],
         board: &Board<'s>,
     ) -> Result<()> {
-        loop {
+        while !self.has_enough() {
             match board.take() {
                 Work::Done => return Ok(()),
                 Work::Block(block) => {
@@ -76,6 +88,11 @@ impl<'a> Worker<'a> {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn has_enough(&self) -> bool {
+        self.elsewhere.as_ref().is_some_and(|it| it.has_enough())
     }
 
     /// Opens a split, and counts it or puts its ranges up.
@@ -225,7 +242,7 @@ impl<'a> Worker<'a> {
         columns: &Mutex<Columns>,
         board: &Board<'_>,
     ) -> Result<()> {
-        while !board.has_failed() {
+        while !board.has_failed() && !self.has_enough() {
             let next = columns
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -244,12 +261,14 @@ impl<'a> Worker<'a> {
             let array = array.slice(start, rows);
             if self.crew.lowercase {
                 for_each_value(&array, |value| self.push_lowered(value))?;
+            } else if self.elsewhere.is_some() {
+                for_each_value(&array, |value| self.count(value))?;
             } else {
                 self.operator.push_array(&array)?;
             }
             self.tally.count_time += started.elapsed();
             self.tally.rows += rows as u64;
-            self.tally.chunks += 1;
+            self.note_chunk();
         }
         Ok(())
     }
@@ -260,19 +279,41 @@ impl<'a> Worker<'a> {
         if self.crew.lowercase {
             self.push_lowered(text)?;
         } else {
-            self.operator.push(text)?;
+            self.count(text)?;
         }
-        self.tally.count_time += started.elapsed();
+        let took = started.elapsed();
+        if self.elsewhere.is_none() {
+            self.crew.pace.note(text.len(), took);
+        }
+        self.tally.count_time += took;
         self.tally.bytes += text.len() as u64;
-        self.tally.chunks += 1;
+        self.note_chunk();
         Ok(())
+    }
+
+    /// Notes that a chunk was read; whoever counts it elsewhere notes that.
+    fn note_chunk(&mut self) {
+        self.tally.chunks += 1;
+        if self.elsewhere.is_none() {
+            self.tally.cpu_chunks += 1;
+        }
+    }
+
+    fn count(&mut self, text: &[u8]) -> Result<()> {
+        match &mut self.elsewhere {
+            None => self.operator.push(text),
+            Some(elsewhere) => elsewhere.push(text, &mut self.operator, &mut self.tally),
+        }
     }
 
     /// Pushes text in lower case: no token is cut by it, as no chunk cuts a character.
     fn push_lowered(&mut self, text: &[u8]) -> Result<()> {
-        self.lowered.clear();
-        lowercase(self.crew.resources.level, text, &mut self.lowered);
-        self.operator.push(&self.lowered)
+        let mut lowered = std::mem::take(&mut self.lowered);
+        lowered.clear();
+        lowercase(self.crew.resources.level, text, &mut lowered);
+        let counted = self.count(&lowered);
+        self.lowered = lowered;
+        counted
     }
 
     /// A small file needs a small block alone; one byte more shows its end in the same read.

@@ -63,7 +63,11 @@ impl fmt::Display for Plan<'_> {
                 .map_or_else(std::env::temp_dir, Into::into)
                 .display()
         )?;
-        write!(f, "device      cpu: this build has no GPU")
+        write!(
+            f,
+            "device      {}",
+            crate::driver::describe_place(&job.engine)
+        )
     }
 }
 

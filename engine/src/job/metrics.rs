@@ -19,7 +19,8 @@ pub struct StageMetrics {
     pub chunks: u64,
 }
 
-/// What a job did; `Display` writes it for people, the last line being `chunks: cpu N, gpu 0`.
+/// What a job did; `Display` writes it for people, the last line being `chunks: cpu N, gpu 0`, and
+/// `chunks: cpu N, gpu M (ADAPTER)` where an adapter took some.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JobMetrics {
@@ -39,6 +40,12 @@ pub struct JobMetrics {
     pub cpu_chunks: u64,
     /// Chunks that a GPU took.
     pub gpu_chunks: u64,
+    /// The adapter that took them.
+    pub adapter: Option<String>,
+    /// Where chunks were counted, and why: what was predicted of a device, and what was measured.
+    pub decisions: Vec<String>,
+    /// What whoever runs the job should know of its devices: a loss, chunks that they did not take.
+    pub remarks: Vec<String>,
 }
 
 impl JobMetrics {
@@ -80,10 +87,17 @@ impl fmt::Display for JobMetrics {
             self.elapsed.as_secs_f64(),
             self.spilled_bytes
         )?;
+        for decision in &self.decisions {
+            writeln!(f, "device: {decision}")?;
+        }
         write!(
             f,
             "chunks: cpu {}, gpu {}",
             self.cpu_chunks, self.gpu_chunks
-        )
+        )?;
+        match &self.adapter {
+            Some(adapter) => write!(f, " ({adapter})"),
+            None => Ok(()),
+        }
     }
 }

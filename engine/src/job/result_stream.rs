@@ -98,8 +98,11 @@ impl CountStream {
             rejected: counted.rejected,
             groups: self.parts.batches.groups(),
             spilled_bytes: counted.spilled_bytes + self.parts.batches.spilled_bytes(),
-            cpu_chunks: tally.chunks,
-            gpu_chunks: 0,
+            cpu_chunks: tally.cpu_chunks,
+            gpu_chunks: tally.gpu_chunks,
+            adapter: tally.device.clone(),
+            decisions: tally.decisions.clone(),
+            remarks: tally.remarks.clone(),
         }
     }
 

@@ -4,7 +4,7 @@ use crate::TokenRule;
 
 /// Gives the length of a first part of `text`, of about `wanted` bytes, that ends where a token
 /// cannot go on; all of it when there is no such place behind.
-pub(super) fn cut(rule: &TokenRule, text: &[u8], wanted: usize) -> usize {
+pub(crate) fn cut(rule: &TokenRule, text: &[u8], wanted: usize) -> usize {
     if text.len() <= wanted {
         return text.len();
     }

@@ -23,6 +23,8 @@ use crate::{Error, ErrorKind, Limits, Result, TokenRule, parallel};
 use array::Gathered;
 pub use batches::Batches;
 use batches::Source;
+#[cfg(feature = "gpu")]
+pub(crate) use cut::cut as cut_text;
 use cut::cut;
 pub use drain::{BatchLimits, Drain, Order};
 use item::Item;
@@ -194,6 +196,23 @@ impl CountOperator {
             operator.metrics.rows += batch.num_rows() as u64;
             operator.metrics.tokens += tokens;
             operator.counter.absorb(&groups);
+            operator.settle()
+        })
+    }
+
+    /// Adds counts of texts that were counted elsewhere.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn push_counted(
+        &mut self,
+        groups: &Groups,
+        tokens: u64,
+        rejected: u64,
+    ) -> Result<()> {
+        self.guarded(|operator| {
+            operator.hold(tokens)?;
+            operator.metrics.tokens += tokens;
+            operator.metrics.rejected += rejected;
+            operator.counter.absorb(groups);
             operator.settle()
         })
     }

@@ -1,5 +1,10 @@
-//! The adapters of this machine, and what became of each one's self-test.
+//! The adapters of this machine, what became of each one's self-test, and stages on them.
 #![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use super::{Probed, Resident, Stage};
+use crate::Result;
 
 /// What is known of an adapter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +20,8 @@ pub struct AdapterInfo {
     pub is_software: bool,
     /// The most bytes of a buffer that a shader sees at once.
     pub binding_bytes: u64,
+    /// Its place among all adapters.
+    pub(crate) place: usize,
     /// Why it is not used: what it got wrong in its self-test. `None` if it got all right.
     pub refused: Option<String>,
 }
@@ -41,4 +48,101 @@ pub fn adapters() -> Vec<AdapterInfo> {
     #[cfg(not(feature = "gpu"))]
     let found = Vec::new();
     found
+}
+
+/// An adapter that is ready to run stages.
+///
+/// # Examples
+///
+/// ```
+/// use keymill::TokenRule;
+/// use keymill::probe::{self, Adapter, Resident, Stage};
+///
+/// let text = Resident::text("to be or not to be");
+/// let count = Stage::Count(TokenRule::Whitespace);
+/// for info in probe::adapters().iter().filter(|info| info.refused.is_none()) {
+///     let probed = Adapter::open(info)?.run(&count, &text, 3)?;
+///     assert_eq!((probed.answer.rows, probed.answer.groups), (6, 4));
+/// }
+/// # Ok::<(), keymill::Error>(())
+/// ```
+pub struct Adapter {
+    #[cfg(feature = "gpu")]
+    device: std::sync::Arc<dyn crate::device::Device>,
+    #[cfg(not(feature = "gpu"))]
+    never: std::convert::Infallible,
+}
+
+/// What an adapter can do at most, whatever runs on it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct AdapterLimits {
+    /// Bytes that it is given in a second.
+    pub upload_bytes_per_second: f64,
+    /// Bytes that it gives back in a second.
+    pub readback_bytes_per_second: f64,
+    /// What a run takes that does nothing, until its answer is there.
+    pub launch: Duration,
+}
+
+impl Adapter {
+    /// Makes a device of an adapter.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Device`] if it is gone, is refused, or fails its self-test.
+    #[cfg(feature = "gpu")]
+    pub fn open(info: &AdapterInfo) -> Result<Self> {
+        let device = crate::device::open(info).map_err(super::on_adapter::failed)?;
+        Ok(Self { device })
+    }
+
+    /// Says that this build has no adapters.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Device`], always.
+    #[cfg(not(feature = "gpu"))]
+    pub fn open(_: &AdapterInfo) -> Result<Self> {
+        let message = "this build has no feature `gpu`";
+        Err(crate::Error::new(crate::ErrorKind::Device, message))
+    }
+
+    /// Runs a stage some times, after a first time that is not measured.
+    ///
+    /// [`super::Times::kernel`] is by the device's own clock where it has one, and else what is left
+    /// of the whole.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Config`] for a stage that no adapter runs, or data that is not the
+    /// stage's; [`crate::ErrorKind::Device`] if the adapter fails or refuses the data;
+    /// [`crate::ErrorKind::Internal`] if two runs answer differently.
+    pub fn run(&self, stage: &Stage, data: &Resident, times: usize) -> Result<Probed> {
+        #[cfg(feature = "gpu")]
+        return super::repeat_timed(times, || super::on_adapter::run(&self.device, stage, data));
+        #[cfg(not(feature = "gpu"))]
+        {
+            let _ = (stage, data, times);
+            match self.never {}
+        }
+    }
+
+    /// Measures what the adapter can do at most.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Device`] if it fails.
+    pub fn limits(&self) -> Result<AdapterLimits> {
+        #[cfg(feature = "gpu")]
+        return super::on_adapter::limits(&*self.device).map_err(super::on_adapter::failed);
+        #[cfg(not(feature = "gpu"))]
+        match self.never {}
+    }
+}
+
+impl std::fmt::Debug for Adapter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Adapter").finish_non_exhaustive()
+    }
 }

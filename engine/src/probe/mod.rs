@@ -1,4 +1,4 @@
-//! One stage, on one level, on data that is in memory: what benches and reports measure.
+//! One stage, on one level or adapter, on data that is in memory: what benches and reports measure.
 //!
 //! ```text
 //! Resident ─▶ run(stage, level, times) ─▶ Answer, Times ×n
@@ -21,6 +21,8 @@
 
 mod adapters;
 mod answer;
+#[cfg(feature = "gpu")]
+mod on_adapter;
 mod stages;
 
 use std::time::Duration;
@@ -29,7 +31,7 @@ use keymill_kernels::ContractSeed;
 use keymill_kernels::stage::hash_partition::MOST_PARTITIONS;
 
 use crate::{Error, ErrorKind, Level, Result, TokenRule};
-pub use adapters::{AdapterInfo, adapters};
+pub use adapters::{Adapter, AdapterInfo, AdapterLimits, adapters};
 pub use answer::Answer;
 
 /// The seed of every probe, so that answers can be compared between runs.
@@ -164,6 +166,8 @@ pub struct Times {
     pub readback: Duration,
     /// To set the device to work.
     pub launch: Duration,
+    /// From the data in the host's memory to the answer there, by the clock on the wall.
+    pub whole: Duration,
 }
 
 /// The answer of a stage, and the times of its runs.
@@ -264,25 +268,35 @@ fn check_partitions(partitions: usize) -> Result<()> {
     ))
 }
 
-/// Runs something once unmeasured and then measured; all runs must answer alike.
+/// Runs something on the processor once unmeasured and then measured.
 fn repeat(times: usize, mut run: impl FnMut() -> Result<(Answer, Duration)>) -> Result<Probed> {
+    repeat_timed(times, || {
+        let (answer, kernel) = run()?;
+        let times = Times {
+            kernel,
+            whole: kernel,
+            ..Times::default()
+        };
+        Ok((answer, times))
+    })
+}
+
+/// Runs something once unmeasured and then measured; all runs must answer alike.
+fn repeat_timed(times: usize, mut run: impl FnMut() -> Result<(Answer, Times)>) -> Result<Probed> {
     let (answer, _) = run()?;
     let mut probed = Probed {
         answer,
         times: Vec::with_capacity(times),
     };
     for _ in 0..times {
-        let (again, kernel) = run()?;
+        let (again, times) = run()?;
         if again != answer {
             return Err(Error::new(
                 ErrorKind::Internal,
                 format!("a stage answered {answer:?}, and then {again:?}"),
             ));
         }
-        probed.times.push(Times {
-            kernel,
-            ..Times::default()
-        });
+        probed.times.push(times);
     }
     Ok(probed)
 }

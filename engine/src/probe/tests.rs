@@ -43,6 +43,37 @@ fn every_level_answers_as_the_oracle_does() {
     }
 }
 
+/// Stages that adapters run, and which of the data they take.
+fn stages_on_adapters() -> [(Stage, usize); 2] {
+    [
+        (Stage::Tokenize(TokenRule::Whitespace), 0),
+        (Stage::Count(TokenRule::Whitespace), 0),
+    ]
+}
+
+#[test]
+fn every_adapter_answers_as_the_oracle_does() {
+    let data = data(7);
+    for info in adapters().iter().filter(|info| info.refused.is_none()) {
+        let adapter = Adapter::open(info).unwrap();
+        for (stage, kind) in stages_on_adapters() {
+            let expected = expected(&stage, &data[kind]).unwrap();
+            let probed = adapter.run(&stage, &data[kind], 2).unwrap();
+            assert_eq!(probed.answer, expected, "{stage:?} {}", info.name);
+            assert!(probed.times.iter().all(|times| {
+                times.kernel > Duration::ZERO
+                    && times.kernel <= times.whole
+                    && times.upload > Duration::ZERO
+                    && times.readback > Duration::ZERO
+            }));
+        }
+        let error = adapter.run(&Stage::Lowercase, &data[0], 1).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        let limits = adapter.limits().unwrap();
+        assert!(limits.upload_bytes_per_second > 0.0 && limits.launch > Duration::ZERO);
+    }
+}
+
 #[test]
 fn another_input_has_another_answer() {
     let (one, other) = (data(7), data(123));

@@ -24,9 +24,8 @@ pub(crate) const STAGE_PLACES: [&str; 4] = [
 ];
 
 /// `(stem, place, why there is no twin)`; `*` stands for every stem while the place is empty.
-pub(crate) const NO_TWIN: [(&str, &str, &str); 8] = [
+pub(crate) const NO_TWIN: [(&str, &str, &str); 7] = [
     ("count", "shaders/wgsl", "the next GPU stage"),
-    ("frame", "shaders/wgsl", "the next GPU stage"),
     ("hash_partition", "shaders/wgsl", "the next GPU stage"),
     (
         "lowercase",

@@ -1,15 +1,13 @@
-//! The ways on adapters. The one file that changes when `keymill::probe` opens devices.
-//!
-//! Until then adapters are listed with the verdict of their self-test, and have no figures.
+//! The ways on adapters: a stage, end to end and in its parts. Software is among them, and labelled.
 
-use keymill::probe::{self, AdapterInfo, Probed, Resident, Stage};
-use keymill::{Error, ErrorKind, Result};
+use keymill::Result;
+use keymill::probe::{self, AdapterInfo, Resident, Stage};
 
 use super::{Contender, Label, Sample};
 use crate::model::{Adapter, AdapterLimits, Part, Spread};
 
-/// How often the limits of an adapter are measured.
-const TIMES: usize = 7;
+/// How often the limits of an adapter are measured, each the best of several times.
+const TIMES: usize = 3;
 
 /// An adapter of this machine.
 #[derive(Debug)]
@@ -17,33 +15,7 @@ pub(crate) struct Device {
     number: u32,
     info: AdapterInfo,
     /// Opened for measuring, or why not.
-    opened: Result<Opened, String>,
-}
-
-/// An adapter on which stages run: `keymill::probe::Adapter`, once there is one.
-#[derive(Debug)]
-enum Opened {}
-
-/// What `keymill::probe::AdapterLimits` will tell.
-struct Limits {
-    upload: u64,
-    readback: u64,
-    launch_ns: u64,
-}
-
-impl Opened {
-    fn open(_: &AdapterInfo) -> Result<Self> {
-        let message = "no stage runs on an adapter in this version of keymill";
-        Err(Error::new(ErrorKind::Device, message))
-    }
-
-    fn run(&self, _: &Stage, _: &Resident, _: usize) -> Result<Probed> {
-        match *self {}
-    }
-
-    fn limits(&self) -> Result<Limits> {
-        match *self {}
-    }
+    opened: Result<probe::Adapter, String>,
 }
 
 /// Finds the adapters of this machine and opens those that passed their self-test.
@@ -54,7 +26,7 @@ pub(crate) fn find() -> Vec<Device> {
             number,
             opened: match &info.refused {
                 Some(why) => Err(format!("it failed its self-test: {why}")),
-                None => Opened::open(&info).map_err(|error| error.to_string()),
+                None => probe::Adapter::open(&info).map_err(|error| error.to_string()),
             },
             info,
         })
@@ -62,6 +34,10 @@ pub(crate) fn find() -> Vec<Device> {
 }
 
 impl Device {
+    pub(crate) fn is_software(&self) -> bool {
+        self.info.is_software
+    }
+
     /// What the report says of it, its limits included.
     pub(crate) fn describe(&self) -> Adapter {
         let measured = match &self.opened {
@@ -106,19 +82,21 @@ fn label(info: &AdapterInfo) -> &'static str {
     }
 }
 
-fn limits(opened: &Opened) -> Result<AdapterLimits> {
-    let all: Vec<Limits> = (0..TIMES).map(|_| opened.limits()).collect::<Result<_>>()?;
-    let spread = |of: fn(&Limits) -> u64| Spread::of(all.iter().map(of).collect());
+fn limits(opened: &probe::Adapter) -> Result<AdapterLimits> {
+    let all: Vec<_> = (0..TIMES).map(|_| opened.limits()).collect::<Result<_>>()?;
+    let spread = |of: fn(&probe::AdapterLimits) -> u64| {
+        Spread::of(all.iter().map(of).collect()).unwrap_or_default()
+    };
     Ok(AdapterLimits {
-        upload: spread(|it| it.upload).unwrap_or_default(),
-        readback: spread(|it| it.readback).unwrap_or_default(),
-        launch_ns: spread(|it| it.launch_ns).unwrap_or_default(),
+        upload: spread(|it| it.upload_bytes_per_second as u64),
+        readback: spread(|it| it.readback_bytes_per_second as u64),
+        launch_ns: spread(|it| u64::try_from(it.launch.as_nanos()).unwrap_or(u64::MAX)),
     })
 }
 
 struct StageOnAdapter<'a> {
     device: &'a Device,
-    opened: &'a Opened,
+    opened: &'a probe::Adapter,
     stage: &'a Stage,
     data: &'a Resident,
 }
@@ -131,6 +109,7 @@ impl Contender for StageOnAdapter<'_> {
             level: None,
             threads: None,
             adapter: Some(self.device.number),
+            is_software: self.device.info.is_software,
         }
     }
 
@@ -145,14 +124,23 @@ impl Contender for StageOnAdapter<'_> {
 
 #[cfg(test)]
 mod tests {
+    use keymill::TokenRule;
+
     use super::*;
 
     #[test]
-    fn every_adapter_is_described() {
+    fn every_adapter_is_described_and_answers_as_the_processor_does() {
+        let stage = Stage::Count(TokenRule::Whitespace);
+        let text = Resident::text("to be or not to be\n".repeat(1000));
+        let expected = probe::expected(&stage, &text).unwrap();
         for device in find() {
             let adapter = device.describe();
             assert_eq!(adapter.is_software, adapter.label != "GPU");
-            assert!(adapter.limits.is_some() || adapter.not_measured.is_some());
+            assert_eq!(adapter.limits.is_some(), adapter.not_measured.is_none());
+            if let Some(mut way) = device.contender(&stage, &text) {
+                let sample = way.run(2).unwrap();
+                assert_eq!((sample.answer, sample.times.len()), (expected, 2));
+            }
         }
     }
 }

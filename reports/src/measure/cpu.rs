@@ -72,6 +72,7 @@ impl Contender for StageOnLevel<'_> {
             level: Some(self.level.name().to_owned()),
             threads: Some(1),
             adapter: None,
+            is_software: false,
         }
     }
 
@@ -101,6 +102,7 @@ impl Contender for WholeJob<'_> {
             level: Some(level.name().to_owned()),
             threads: u32::try_from(threads).ok(),
             adapter: None,
+            is_software: false,
         }
     }
 
@@ -144,6 +146,7 @@ impl WholeJob<'_> {
         timed(&mut kernel, || drop(batches));
         let times = Times {
             kernel,
+            whole: kernel,
             ..Times::default()
         };
         Ok((answer, times))

@@ -31,6 +31,7 @@ pub(crate) struct Label {
     pub(crate) level: Option<String>,
     pub(crate) threads: Option<u32>,
     pub(crate) adapter: Option<u32>,
+    pub(crate) is_software: bool,
 }
 
 /// What some runs answered and took; on the CPU all of the time is the kernel's.

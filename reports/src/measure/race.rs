@@ -21,6 +21,8 @@ pub(crate) struct Raced {
     pub(crate) failures: Vec<(Label, Error)>,
     /// How long a round of one run each took, those that are not measured included.
     pub(crate) round: Duration,
+    /// How long software adapters took beside that.
+    pub(crate) software: Duration,
 }
 
 /// A contender, and what it did so far.
@@ -53,7 +55,6 @@ pub(crate) fn race<'a>(
         runner.turn(1);
         runner.cost = start.elapsed();
     }
-    let round = started.elapsed();
     let next: Duration = runners.iter().map(Runner::expected).sum();
     for _ in 1..most_rounds {
         if started.elapsed() + next > share {
@@ -64,11 +65,12 @@ pub(crate) fn race<'a>(
             runner.turn(runner.runs_a_turn());
         }
     }
-    let mut raced = Raced {
-        round,
-        ..Raced::default()
-    };
+    let mut raced = Raced::default();
     for runner in runners {
+        match runner.label.is_software {
+            true => raced.software += runner.cost,
+            false => raced.round += runner.cost,
+        }
         runner.finish(&mut raced);
     }
     Ok(raced)
@@ -135,7 +137,7 @@ fn way(label: &Label, answer: Answer, times: &[Times]) -> Option<Way> {
         level: label.level.clone(),
         threads: label.threads,
         adapter: label.adapter,
-        end_to_end: spread(|it| it.kernel + it.upload + it.readback + it.launch)?,
+        end_to_end: spread(|it| it.whole)?,
         kernel: on_adapter(|it| it.kernel),
         upload: on_adapter(|it| it.upload),
         readback: on_adapter(|it| it.readback),
@@ -180,6 +182,7 @@ mod tests {
                 level: None,
                 threads: None,
                 adapter: self.adapter,
+                is_software: false,
             }
         }
 
@@ -191,6 +194,7 @@ mod tests {
             let times_of = Times {
                 kernel,
                 upload: kernel,
+                whole: 2 * kernel,
                 ..Times::default()
             };
             Ok(Sample {

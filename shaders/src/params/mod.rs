@@ -1,7 +1,11 @@
 //! What the host and the shaders say to each other, byte for byte; a file for each shader.
 
+mod count;
 mod self_test;
 mod tokenize;
 
+pub use count::{
+    COUNT_KEY_BYTES, COUNT_TOKENS, CountGroup, CountParams, CountReport, count_table_words,
+};
 pub use self_test::{SelfTestAnswers, SelfTestParams};
 pub use tokenize::{TokenizeParams, TokenizeSummary};

@@ -23,6 +23,20 @@ pub(crate) struct Found {
     pub(crate) binding_bytes: u64,
 }
 
+#[cfg(test)]
+impl Found {
+    pub(crate) fn named(name: &str) -> Self {
+        Self {
+            index: 0,
+            name: name.to_owned(),
+            is_software: false,
+            interface: "vulkan",
+            driver: String::new(),
+            binding_bytes: 1 << 27,
+        }
+    }
+}
+
 /// Lists the adapters, hardware first; the order is the same each time.
 pub(super) fn list() -> Vec<Found> {
     let mut found: Vec<Found> = (0..).zip(&all()).map(describe).collect();
@@ -39,7 +53,7 @@ pub(super) fn open(index: usize) -> Result<(Device, Queue), Fault> {
     let has = adapter.limits();
     let descriptor = DeviceDescriptor {
         label: Some("keymill"),
-        required_features: Features::empty(),
+        required_features: adapter.features() & Features::TIMESTAMP_QUERY,
         // What WebGPU guarantees, but for the sizes of buffers.
         required_limits: Limits {
             max_buffer_size: has.max_buffer_size,

@@ -1,31 +1,39 @@
-//! Runs a recording, command by command.
+//! A device, and the recordings that are on their way on it.
 #![forbid(unsafe_code)]
 
-use std::sync::mpsc::channel;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use wgpu::{
-    BindGroupDescriptor, BindGroupEntry, Buffer, BufferDescriptor, BufferUsages, CommandEncoder,
-    CommandEncoderDescriptor, ComputePassDescriptor, Device, ErrorFilter, MapMode, PollError,
-    PollType, Queue,
-};
+use wgpu::util::StagingBelt;
+use wgpu::{Buffer, BufferUsages, CommandEncoder, Device, ErrorFilter, Features, Queue};
 
 use super::adapter;
+use super::clock::Clock;
+use super::flight::Flight;
 use super::pipelines::Pipelines;
-use crate::device::Fault;
-use crate::device::recording::{BufferId, Command, Extent, Recording};
+use super::pool::Pool;
+use crate::device::recording::{BufferId, BufferSpec, Content, Kept, Recording};
+use crate::device::{Fault, Ran};
 
-/// Workgroups of one dimension of a grid.
-const MOST_GROUPS: u32 = 65_535;
+/// Bytes of one buffer that uploads are staged in; longer uploads take several.
+pub(super) const STAGE_BYTES: u64 = 4 << 20;
 
 /// A device, and what it has learned.
 pub(super) struct Opened {
-    device: Device,
-    queue: Queue,
-    pipelines: Pipelines,
+    pub(super) device: Device,
+    pub(super) queue: Queue,
+    pub(super) pipelines: Pipelines,
+    pub(super) pool: Pool,
+    pub(super) belt: StagingBelt,
+    /// Buffers that stay from one recording to the next.
+    kept: HashMap<Kept, Buffer>,
+    /// Recordings that were begun, by number.
+    flights: HashMap<u64, Flight>,
     /// Why the device was lost, or what it complained of outside of any call.
     complaint: Arc<Mutex<Option<Fault>>>,
+    #[cfg(test)]
+    pub(super) injuries: Option<super::injury::Injuries>,
 }
 
 impl Opened {
@@ -41,10 +49,16 @@ impl Opened {
             note(&uncaught, fault_of(&error));
         }));
         Ok(Self {
+            belt: StagingBelt::new(device.clone(), STAGE_BYTES),
             device,
             queue,
             pipelines: Pipelines::default(),
+            pool: Pool::default(),
+            kept: HashMap::new(),
+            flights: HashMap::new(),
             complaint,
+            #[cfg(test)]
+            injuries: None,
         })
     }
 
@@ -52,12 +66,55 @@ impl Opened {
         self.device.limits().max_storage_buffer_binding_size
     }
 
-    /// Runs a recording; every error that the device reports on the way is its fault.
-    pub(super) fn execute(
-        &mut self,
-        recording: &Recording,
-        within: Duration,
-    ) -> Result<Vec<Vec<u8>>, Fault> {
+    /// Whether it can tell how long a run takes.
+    pub(super) fn has_clock(&self) -> bool {
+        self.device.features().contains(Features::TIMESTAMP_QUERY)
+    }
+
+    /// Hands a recording to the device up to where it needs an answer to go on.
+    pub(super) fn begin(&mut self, number: u64, recording: Recording) -> Result<(), Fault> {
+        self.watched(|opened| {
+            let (buffers, unclear) = opened.buffers_for(&recording);
+            let clock = (recording.is_timed() && opened.has_clock())
+                .then(|| Clock::new(&opened.device, recording.runs()));
+            let mut flight = Flight::new(recording, buffers, unclear, clock);
+            let begun = flight.proceed(opened);
+            opened.flights.insert(number, flight);
+            begun
+        })
+    }
+
+    /// Waits for a recording, and takes what it answers.
+    pub(super) fn finish(&mut self, number: u64, within: Duration) -> Result<Ran, Fault> {
+        let deadline = Instant::now() + within;
+        self.watched(|opened| {
+            let mut flight = opened
+                .flights
+                .remove(&number)
+                .ok_or_else(|| Fault::Lost("it never began".to_owned()))?;
+            while !flight.arrive(opened, deadline)? {
+                flight.proceed(opened)?;
+            }
+            Ok(flight.land(&mut opened.pool))
+        })
+    }
+
+    /// Forgets a recording that nobody waits for.
+    pub(super) fn abandon(&mut self, number: u64) {
+        self.flights.remove(&number);
+    }
+
+    /// Frees buffers that were to stay.
+    pub(super) fn forget(&mut self, kept: &[Kept]) {
+        for one in kept {
+            if let Some(buffer) = self.kept.remove(one) {
+                self.pool.give_back(buffer);
+            }
+        }
+    }
+
+    /// Does something, every error that the device reports on the way being its fault.
+    fn watched<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
         self.check()?;
         let scopes = [
             ErrorFilter::OutOfMemory,
@@ -65,12 +122,12 @@ impl Opened {
             ErrorFilter::Validation,
         ]
         .map(|filter| self.device.push_error_scope(filter));
-        let answer = Execution::new(self, recording).run(within);
+        let answer = work(self);
         let mut caught = None;
         for scope in scopes.into_iter().rev() {
             caught = pollster::block_on(scope.pop()).or(caught);
         }
-        if answer == Err(Fault::TimedOut) {
+        if matches!(answer, Err(Fault::TimedOut)) {
             // Whatever else it says: it hangs.
             return answer;
         }
@@ -81,11 +138,65 @@ impl Opened {
         answer
     }
 
-    fn check(&self) -> Result<(), Fault> {
+    pub(super) fn check(&self) -> Result<(), Fault> {
         match self.complaint.lock() {
             Ok(complaint) => complaint.clone().map_or(Ok(()), Err),
             Err(_) => Err(Fault::Lost("a thread of the driver panicked".to_owned())),
         }
+    }
+
+    /// The buffers of a recording, and those that must be cleared first.
+    fn buffers_for(&mut self, recording: &Recording) -> (Vec<Buffer>, Vec<Buffer>) {
+        let mut unclear = Vec::new();
+        let buffers = (0..).zip(recording.buffers()).map(|(id, spec)| {
+            if let Content::Kept(kept) = spec.content
+                && let Some(buffer) = self.kept.get(&kept)
+            {
+                return buffer.clone();
+            }
+            let (buffer, is_fresh) = self.buffer_for(spec, recording.is_uniform(BufferId(id)));
+            if !is_fresh && spec.content != Content::Anything {
+                unclear.push(buffer.clone());
+            }
+            if let Content::Kept(kept) = spec.content {
+                self.kept.insert(kept, buffer.clone());
+            }
+            buffer
+        });
+        let buffers = buffers.collect();
+        (buffers, unclear)
+    }
+
+    fn buffer_for(&mut self, spec: &BufferSpec, is_uniform: bool) -> (Buffer, bool) {
+        let usage = match is_uniform {
+            true => BufferUsages::UNIFORM,
+            false => BufferUsages::STORAGE | BufferUsages::COPY_SRC,
+        };
+        let usage = usage | BufferUsages::COPY_DST;
+        self.pool.take(&self.device, spec.name, spec.bytes, usage)
+    }
+
+    /// Lets the next command meet with what a test has prepared.
+    #[cfg(test)]
+    pub(super) fn meet_injury(&self) {
+        use super::injury::Injury;
+        match self
+            .injuries
+            .as_ref()
+            .and_then(super::injury::Injuries::next)
+        {
+            Some(Injury::Destroyed) => self.device.destroy(),
+            Some(Injury::Panic) => panic!("the driver of a test panics"),
+            Some(Injury::Zeros) | None => {}
+        }
+    }
+
+    /// Submits what was encoded, staged uploads with it.
+    pub(super) fn submit(&mut self, encoder: CommandEncoder) -> wgpu::SubmissionIndex {
+        self.belt.finish();
+        let index = self.queue.submit([encoder.finish()]);
+        self.belt.recall();
+        index
     }
 }
 
@@ -101,181 +212,5 @@ fn fault_of(error: &wgpu::Error) -> Fault {
         wgpu::Error::Validation { .. } | wgpu::Error::Internal { .. } => {
             Fault::Refused(error.to_string())
         }
-    }
-}
-
-/// A recording on its way.
-struct Execution<'a> {
-    opened: &'a mut Opened,
-    recording: &'a Recording,
-    buffers: Vec<Buffer>,
-    downloads: Vec<Vec<u8>>,
-}
-
-impl<'a> Execution<'a> {
-    fn new(opened: &'a mut Opened, recording: &'a Recording) -> Self {
-        let ids = (0..recording.buffers().len()).map(BufferId);
-        let buffers = ids
-            .zip(recording.buffers())
-            .map(|(id, spec)| {
-                let usage = if recording.is_uniform(id) {
-                    BufferUsages::UNIFORM
-                } else {
-                    BufferUsages::STORAGE | BufferUsages::COPY_SRC
-                };
-                opened.device.create_buffer(&BufferDescriptor {
-                    label: Some(spec.name),
-                    size: spec.bytes,
-                    usage: usage | BufferUsages::COPY_DST,
-                    mapped_at_creation: false,
-                })
-            })
-            .collect();
-        Self {
-            opened,
-            recording,
-            buffers,
-            downloads: Vec::new(),
-        }
-    }
-
-    fn run(mut self, within: Duration) -> Result<Vec<Vec<u8>>, Fault> {
-        let deadline = Instant::now() + within;
-        let mut encoder = self.encoder();
-        for command in self.recording.commands() {
-            match command {
-                Command::Upload { to, bytes } => self.upload(*to, bytes),
-                Command::Run {
-                    stage,
-                    entry,
-                    buffers,
-                    groups,
-                } => self.dispatch(&mut encoder, (*stage, entry), buffers, *groups),
-                Command::Download { from, extent } => {
-                    let bytes = self.extent(*extent)?;
-                    let next = self.encoder();
-                    let encoder = std::mem::replace(&mut encoder, next);
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    self.download(encoder, *from, bytes, left)?;
-                }
-            }
-        }
-        Ok(self.downloads)
-    }
-
-    fn encoder(&self) -> CommandEncoder {
-        let descriptor = CommandEncoderDescriptor::default();
-        self.opened.device.create_command_encoder(&descriptor)
-    }
-
-    /// Copies go by whole words; what is left of the last one is zeros.
-    fn upload(&self, to: BufferId, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks::<4>();
-        let whole = words.as_flattened();
-        let (queue, buffer) = (&self.opened.queue, &self.buffers[to.0]);
-        if !whole.is_empty() {
-            queue.write_buffer(buffer, 0, whole);
-        }
-        if !rest.is_empty() {
-            let mut last = [0; 4];
-            last[..rest.len()].copy_from_slice(rest);
-            queue.write_buffer(buffer, whole.len() as u64, &last);
-        }
-    }
-
-    fn dispatch(
-        &mut self,
-        encoder: &mut CommandEncoder,
-        (stage, entry): (keymill_shaders::Stage, &'static str),
-        buffers: &[BufferId],
-        groups: u32,
-    ) {
-        let Opened {
-            device, pipelines, ..
-        } = &mut *self.opened;
-        let (pipeline, layout) = pipelines.get(device, stage, entry);
-        let entries: Vec<_> = (0..)
-            .zip(buffers)
-            .map(|(binding, id)| BindGroupEntry {
-                binding,
-                resource: self.buffers[id.0].as_entire_binding(),
-            })
-            .collect();
-        let bound = device.create_bind_group(&BindGroupDescriptor {
-            label: Some(entry),
-            layout,
-            entries: &entries,
-        });
-        let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor {
-            label: Some(entry),
-            timestamp_writes: None,
-        });
-        pass.set_pipeline(pipeline);
-        pass.set_bind_group(0, &bound, &[]);
-        pass.dispatch_workgroups(groups.min(MOST_GROUPS), groups.div_ceil(MOST_GROUPS), 1);
-    }
-
-    fn extent(&self, extent: Extent) -> Result<u64, Fault> {
-        match extent {
-            Extent::Bytes(bytes) => Ok(bytes),
-            Extent::Counted {
-                by,
-                word,
-                item_bytes,
-            } => {
-                let words = self.downloads[by.0].as_chunks::<4>().0;
-                Ok(u64::from(u32::from_le_bytes(words[word])) * item_bytes)
-            }
-        }
-    }
-
-    /// Submits what there is, waits for it, and reads back so many bytes.
-    fn download(
-        &mut self,
-        mut encoder: CommandEncoder,
-        from: BufferId,
-        bytes: u64,
-        within: Duration,
-    ) -> Result<(), Fault> {
-        let buffer = &self.buffers[from.0];
-        if bytes > buffer.size() {
-            let name = self.recording.buffers()[from.0].name;
-            let size = buffer.size();
-            return Err(Fault::NotConserved(format!(
-                "{bytes} bytes of {name} in {size}"
-            )));
-        }
-        let size = bytes.max(4).next_multiple_of(4);
-        let host = self.opened.device.create_buffer(&BufferDescriptor {
-            label: Some("readback"),
-            size,
-            usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        encoder.copy_buffer_to_buffer(buffer, 0, &host, 0, size);
-        self.opened.queue.submit([encoder.finish()]);
-        let (done, mapped) = channel();
-        host.map_async(MapMode::Read, .., move |result| {
-            let _ = done.send(result);
-        });
-        let wait = PollType::Wait {
-            submission_index: None,
-            timeout: Some(within),
-        };
-        match self.opened.device.poll(wait) {
-            Ok(_) => {}
-            Err(PollError::Timeout) => return Err(Fault::TimedOut),
-            Err(error) => return Err(Fault::Lost(error.to_string())),
-        }
-        self.opened.check()?;
-        match mapped.try_recv() {
-            Ok(Ok(())) => {}
-            _ => return Err(Fault::Lost("what it wrote could not be read".to_owned())),
-        }
-        let view = host
-            .get_mapped_range(..)
-            .map_err(|error| Fault::Lost(error.to_string()))?;
-        self.downloads.push(view[..bytes as usize].to_vec());
-        Ok(())
     }
 }

@@ -4,23 +4,32 @@
 //! caller ─▶ thread.rs: one thread a device, panics caught, waits bounded
 //!             ├─ adapter.rs   which adapters there are; a device on one
 //!             ├─ pipelines.rs shaders made ready, once each
-//!             └─ execute.rs   a recording, command by command
+//!             ├─ pool.rs      buffers that wait for their next use
+//!             ├─ clock.rs     how long each run takes
+//!             └─ execute.rs   the device; flight.rs: one recording on its way
 //! ```
 #![forbid(unsafe_code)]
 
 mod adapter;
+mod clock;
 mod execute;
+mod flight;
+#[cfg(test)]
+pub(crate) mod injury;
 mod pipelines;
+mod pool;
 mod thread;
 
 pub(crate) use adapter::Found;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use self::execute::Opened;
 use self::thread::DeviceThread;
-use super::recording::Recording;
-use super::{Device, Fault};
+use super::recording::{Kept, Recording};
+use super::{Device, Fault, Pending};
 
 /// How long drivers may take to say what there is, or to make a device.
 const OPEN_WITHIN: Duration = Duration::from_secs(20);
@@ -36,33 +45,110 @@ pub(crate) fn adapters() -> Result<Vec<Found>, Fault> {
 
 /// A device of one adapter.
 pub(crate) struct Gpu {
-    thread: DeviceThread<Opened>,
+    shared: Arc<Shared>,
+    name: String,
+    driver: String,
+    is_software: bool,
     binding_bytes: u64,
 }
 
+/// What recordings on their way hold on to.
+struct Shared {
+    thread: DeviceThread<Opened>,
+    begun: AtomicU64,
+}
+
 impl Gpu {
-    /// Makes a device of an adapter, by its place in [`adapters`].
-    pub(crate) fn open(index: usize) -> Result<Self, Fault> {
+    /// Makes a device of an adapter.
+    pub(crate) fn open(found: &Found) -> Result<Self, Fault> {
+        let index = found.index;
         let thread = DeviceThread::start(move || Opened::new(index))?;
         let binding_bytes = thread.ask(OPEN_WITHIN, |opened| Ok(opened.binding_bytes()))?;
         Ok(Self {
-            thread,
+            shared: Arc::new(Shared {
+                thread,
+                begun: AtomicU64::new(0),
+            }),
+            name: match found.is_software {
+                true => format!("software Vulkan ({})", found.name),
+                false => found.name.clone(),
+            },
+            driver: format!("{} {}", found.interface, found.driver),
+            is_software: found.is_software,
             binding_bytes,
         })
     }
 }
 
-impl Device for Gpu {
-    fn run(&self, recording: &Recording) -> Result<Vec<Vec<u8>>, Fault> {
-        let recording = recording.clone();
-        // The device's own watch ends a little earlier than the one on its thread.
-        self.thread.ask(RUN_WITHIN + OPEN_WITHIN, move |opened| {
-            opened.execute(&recording, RUN_WITHIN)
+#[cfg(test)]
+impl Gpu {
+    /// Lets something become of the device later on.
+    pub(crate) fn injure(&self, injuries: injury::Injuries) -> Result<(), Fault> {
+        self.shared.thread.ask(OPEN_WITHIN, |opened| {
+            opened.injuries = Some(injuries);
+            Ok(())
         })
+    }
+}
+
+impl Device for Gpu {
+    fn begin(&self, recording: Recording) -> Pending {
+        let number = self.shared.begun.fetch_add(1, Ordering::Relaxed);
+        let thread = &self.shared.thread;
+        let begun = thread.tell(move |opened| opened.begin(number, recording));
+        let flying = Flying {
+            shared: Arc::clone(&self.shared),
+            number,
+        };
+        Box::new(move || {
+            let thread = &flying.shared.thread;
+            // The device's own watch ends a little earlier than the one on its thread.
+            thread.wait(begun, RUN_WITHIN + OPEN_WITHIN)?;
+            thread.ask(RUN_WITHIN + OPEN_WITHIN, move |opened| {
+                opened.finish(number, RUN_WITHIN)
+            })
+        })
+    }
+
+    fn forget(&self, kept: &[Kept]) {
+        let kept = kept.to_vec();
+        self.shared.thread.tell(move |opened| {
+            opened.forget(&kept);
+            Ok(())
+        });
     }
 
     fn binding_bytes(&self) -> u64 {
         self.binding_bytes
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn identity(&self) -> String {
+        let shaders = keymill_shaders::version();
+        format!("{}; {}; shaders {shaders:016x}", self.name, self.driver)
+    }
+
+    fn is_software(&self) -> bool {
+        self.is_software
+    }
+}
+
+/// A recording on its way; the device forgets it if nobody waits for it.
+struct Flying {
+    shared: Arc<Shared>,
+    number: u64,
+}
+
+impl Drop for Flying {
+    fn drop(&mut self) {
+        let number = self.number;
+        self.shared.thread.tell(move |opened| {
+            opened.abandon(number);
+            Ok(())
+        });
     }
 }
 

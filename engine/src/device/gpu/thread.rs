@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -67,6 +67,15 @@ impl<C: 'static> DeviceThread<C> {
         within: Duration,
         job: impl FnOnce(&mut C) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
+        let reply = self.tell(job);
+        self.wait(reply, within)
+    }
+
+    /// Has the thread do something while the caller goes on.
+    pub(super) fn tell<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut C) -> Result<T, Fault> + Send + 'static,
+    ) -> Reply<T> {
         let (reply, answer) = channel();
         let job: Job<C> = Box::new(move |context| {
             let answer = guarded(|| job(context));
@@ -75,12 +84,22 @@ impl<C: 'static> DeviceThread<C> {
             let _ = reply.send(answer);
             is_sound
         });
-        self.jobs
-            .lock()
-            .ok()
-            .and_then(|jobs| jobs.as_ref()?.send(job).ok())
-            .ok_or_else(gone)?;
-        let answer = answer.recv_timeout(within).unwrap_or(Err(Fault::TimedOut));
+        let jobs = self.jobs.lock().ok();
+        let is_told = jobs.and_then(|jobs| jobs.as_ref()?.send(job).ok());
+        Reply(is_told.map(|()| answer))
+    }
+
+    /// Waits so long at most for what the thread was told to do.
+    pub(super) fn wait<T>(&self, reply: Reply<T>, within: Duration) -> Result<T, Fault> {
+        let answer = match reply.0 {
+            None => Err(gone()),
+            Some(answer) => answer
+                .recv_timeout(within)
+                .unwrap_or_else(|error| match error {
+                    RecvTimeoutError::Timeout => Err(Fault::TimedOut),
+                    RecvTimeoutError::Disconnected => Err(gone()),
+                }),
+        };
         if !is_sound(&answer) {
             // What hangs or broke is asked nothing more.
             if let Ok(mut jobs) = self.jobs.lock() {
@@ -90,6 +109,9 @@ impl<C: 'static> DeviceThread<C> {
         answer
     }
 }
+
+/// What a thread will answer; nothing where it has ended.
+pub(super) struct Reply<T>(Option<Receiver<Result<T, Fault>>>);
 
 impl<C> Drop for DeviceThread<C> {
     fn drop(&mut self) {

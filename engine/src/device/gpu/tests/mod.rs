@@ -1,8 +1,12 @@
 //! WGSL against the oracle, on every adapter there is; CI asks for one at least.
 
+mod auto;
+mod count;
+mod faults;
+mod frame;
 mod tokenize;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use keymill_shaders::Stage;
 
@@ -12,11 +16,11 @@ use crate::device::{Device, Fault, self_test};
 
 /// A device on each adapter that passes its self-test. If none does, that is a skip, unless
 /// `KEYMILL_REQUIRE_GPU=1`; `scripts/test` says on which adapters these tests ran.
-pub(super) fn devices() -> &'static [Gpu] {
-    static DEVICES: OnceLock<Vec<Gpu>> = OnceLock::new();
+pub(super) fn devices() -> &'static [Arc<dyn Device>] {
+    static DEVICES: OnceLock<Vec<Arc<dyn Device>>> = OnceLock::new();
     DEVICES.get_or_init(|| {
         let found = adapters().unwrap();
-        let devices: Vec<Gpu> = found.iter().filter_map(sound).collect();
+        let devices: Vec<Arc<dyn Device>> = found.iter().filter_map(sound).collect();
         let required = std::env::var_os("KEYMILL_REQUIRE_GPU").is_some_and(|it| it == "1");
         assert!(
             !required || !devices.is_empty(),
@@ -26,10 +30,19 @@ pub(super) fn devices() -> &'static [Gpu] {
     })
 }
 
-fn sound(found: &Found) -> Option<Gpu> {
-    let device = Gpu::open(found.index).ok()?;
+/// A software adapter, which can be pulled out as often as one likes.
+pub(super) fn software() -> Option<Found> {
+    devices();
+    adapters()
+        .unwrap()
+        .into_iter()
+        .find(|found| found.is_software)
+}
+
+fn sound(found: &Found) -> Option<Arc<dyn Device>> {
+    let device = Gpu::open(found).ok()?;
     match self_test::run(&device) {
-        Ok(()) => Some(device),
+        Ok(()) => Some(Arc::new(device)),
         Err(fault) => {
             eprintln!("{} is left out: {fault}", found.name);
             None
@@ -47,7 +60,7 @@ fn what_a_device_refuses_is_a_fault_and_the_next_run_is_right() {
         wrong.run(Stage::SelfTest, "self_test", &buffers, 1);
         wrong.download(params, Extent::Bytes(16));
         assert!(matches!(device.run(&wrong), Err(Fault::Refused(_))));
-        assert_eq!(self_test::run(device), Ok(()));
+        assert_eq!(self_test::run(&**device), Ok(()));
     }
 }
 

@@ -1,0 +1,100 @@
+//! Where jobs are to run.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{Error, ErrorKind};
+
+/// Where jobs run: on the processor, on a GPU, or on both.
+///
+/// The answers are the same wherever they run.
+///
+/// # Examples
+///
+/// ```
+/// use keymill::DeviceChoice;
+///
+/// assert_eq!("gpu:H200".parse(), Ok(DeviceChoice::Named("H200".to_owned())));
+/// assert_eq!(DeviceChoice::default().to_string(), "auto");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeviceChoice {
+    /// Where it is fastest, as far as is known; never on software that plays a GPU.
+    #[default]
+    Auto,
+    /// On the processor.
+    Cpu,
+    /// On the best adapter: hardware if there is any, or else software.
+    Gpu,
+    /// On the first adapter whose name has this in it, whatever the case.
+    Named(String),
+    /// On the processor and the best adapter at once.
+    Hybrid,
+}
+
+impl FromStr for DeviceChoice {
+    type Err = UnknownDevice;
+
+    fn from_str(text: &str) -> Result<Self, UnknownDevice> {
+        match text.split_once(':') {
+            None if text == "auto" => Ok(Self::Auto),
+            None if text == "cpu" => Ok(Self::Cpu),
+            None if text == "gpu" => Ok(Self::Gpu),
+            None if text == "hybrid" => Ok(Self::Hybrid),
+            Some(("gpu", name)) if !name.is_empty() => Ok(Self::Named(name.to_owned())),
+            _ => Err(UnknownDevice(())),
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Gpu => f.write_str("gpu"),
+            Self::Named(name) => write!(f, "gpu:{name}"),
+            Self::Hybrid => f.write_str("hybrid"),
+        }
+    }
+}
+
+/// A text that names no device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownDevice(());
+
+impl fmt::Display for UnknownDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("devices are auto, cpu, gpu, gpu:NAME and hybrid")
+    }
+}
+
+impl std::error::Error for UnknownDevice {}
+
+impl From<UnknownDevice> for Error {
+    fn from(error: UnknownDevice) -> Self {
+        Self::new(ErrorKind::Config, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_are_read_as_they_are_written() {
+        for text in ["auto", "cpu", "gpu", "hybrid", "gpu:NVIDIA H200"] {
+            let choice: DeviceChoice = text.parse().unwrap();
+            assert_eq!(choice.to_string(), text);
+        }
+        for text in ["", "gpu:", "GPU", "cpu:0", "hybrid:x"] {
+            assert_eq!(
+                text.parse::<DeviceChoice>(),
+                Err(UnknownDevice(())),
+                "{text}"
+            );
+        }
+    }
+}

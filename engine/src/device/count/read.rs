@@ -1,0 +1,199 @@
+//! What a device says of its counts, checked against what is known without it.
+#![forbid(unsafe_code)]
+
+use bytemuck::{bytes_of, pod_collect_to_vec, pod_read_unaligned};
+use keymill_kernels::stage::tokenize::Span;
+use keymill_shaders::{CountGroup, CountReport};
+
+use crate::device::Fault;
+
+fn wrong(what: String) -> Fault {
+    Fault::NotConserved(format!("count, {what}"))
+}
+
+/// What a text left behind: a report, and the tokens that are left to the host.
+pub(super) fn text(
+    run: u32,
+    tokens: u32,
+    text: &[u8],
+    report: &[u8],
+    left: &[u8],
+) -> Result<(CountReport, Vec<Span>), Fault> {
+    let report: CountReport = pod_read_unaligned(report);
+    check_run(&report, run)?;
+    if report.counted.checked_add(report.left) != Some(tokens) {
+        let (counted, left) = (report.counted, report.left);
+        let message = format!("{counted} counted and {left} left of {tokens}");
+        return Err(wrong(message));
+    }
+    let left: Vec<Span> = pod_collect_to_vec(left);
+    let lies_in_text = |span: &Span| span.start <= span.end && span.end as usize <= text.len();
+    if left.len() != report.left as usize || !left.iter().all(lies_in_text) {
+        return Err(wrong(format!("{} tokens are left to the host", left.len())));
+    }
+    Ok((report, left))
+}
+
+fn check_run(report: &CountReport, run: u32) -> Result<(), Fault> {
+    if report.run != run {
+        return Err(wrong(format!("run {} answered, not {run}", report.run)));
+    }
+    if report.lost > 0 {
+        let lost = report.lost;
+        return Err(wrong(format!("{lost} keys for which there was no room")));
+    }
+    Ok(())
+}
+
+/// The groups of a table, checked before any is used.
+pub(super) struct Groups {
+    groups: Vec<CountGroup>,
+    arena: Vec<u8>,
+}
+
+impl Groups {
+    /// Takes the groups of a table that counted so many tokens.
+    pub(super) fn read(
+        run: u32,
+        counted: u64,
+        longest: usize,
+        downloads: &[Vec<u8>],
+    ) -> Result<Self, Fault> {
+        let [report, groups, arena] = downloads else {
+            return Err(wrong(format!("{} downloads", downloads.len())));
+        };
+        check_run(&pod_read_unaligned(report), run)?;
+        let read = Self {
+            groups: pod_collect_to_vec(groups),
+            arena: arena.clone(),
+        };
+        let sum: u64 = read.groups.iter().map(|group| u64::from(group.count)).sum();
+        if sum != counted {
+            return Err(wrong(format!("{sum} tokens of {counted}")));
+        }
+        for group in &read.groups {
+            let is_short = group.length as usize <= longest && group.count > 0;
+            if !is_short || read.key(group).is_none() {
+                return Err(wrong(format!("a group that cannot be: {group:?}")));
+            }
+        }
+        Ok(read)
+    }
+
+    pub(super) fn for_each(&self, mut visit: impl FnMut(&[u8], u64)) {
+        for group in &self.groups {
+            if let Some(key) = self.key(group) {
+                visit(key, group.count.into());
+            }
+        }
+    }
+
+    fn key<'a>(&'a self, group: &'a CountGroup) -> Option<&'a [u8]> {
+        let length = group.length as usize;
+        if length <= CountGroup::INLINE_BYTES {
+            return bytes_of(&group.key).get(..length);
+        }
+        let start = group.key[0] as usize * 4;
+        self.arena.get(start..start.checked_add(length)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REPORT: CountReport = CountReport {
+        counted: 3,
+        left: 1,
+        groups: 2,
+        arena_used: 3,
+        lost: 0,
+        run: 7,
+    };
+
+    #[test]
+    fn a_damaged_report_is_caught() {
+        let read = |report: CountReport, left: &[u32]| {
+            let left: &[u8] = bytemuck::cast_slice(left);
+            text(7, 4, b"to be or not", bytes_of(&report), left).map(|(_, left)| left.len())
+        };
+        assert_eq!(read(REPORT, &[3, 5]), Ok(1));
+        let damaged: [(CountReport, &[u32]); 7] = [
+            (CountReport { run: 6, ..REPORT }, &[3, 5]),
+            (CountReport { lost: 1, ..REPORT }, &[3, 5]),
+            (
+                CountReport {
+                    counted: 2,
+                    ..REPORT
+                },
+                &[3, 5],
+            ),
+            (
+                CountReport {
+                    counted: u32::MAX,
+                    left: 5,
+                    ..REPORT
+                },
+                &[3, 5],
+            ),
+            (REPORT, &[]),
+            (REPORT, &[5, 3]),
+            (REPORT, &[3, 500]),
+        ];
+        for (report, left) in damaged {
+            assert!(
+                matches!(read(report, left), Err(Fault::NotConserved(_))),
+                "{report:?}"
+            );
+        }
+        assert!(read(CountReport::default(), &[]).is_err());
+    }
+
+    #[test]
+    fn damaged_groups_are_caught() {
+        let short = CountGroup {
+            length: 2,
+            key: [u32::from_le_bytes(*b"to\0\0"), 0],
+            count: 2,
+        };
+        let long = CountGroup {
+            length: 10,
+            key: [1, 0],
+            count: 1,
+        };
+        let read = |groups: &[CountGroup], arena: &[u8]| {
+            let downloads = [
+                bytes_of(&REPORT).to_vec(),
+                bytemuck::cast_slice(groups).to_vec(),
+                arena.to_vec(),
+            ];
+            Groups::read(7, 3, 16, &downloads)
+        };
+        let arena = b"....0123456789..";
+        let mut seen = Vec::new();
+        let right = read(&[short, long], arena).unwrap();
+        right.for_each(|key, count| seen.push((key.to_vec(), count)));
+        assert_eq!(seen, [(b"to".to_vec(), 2), (b"0123456789".to_vec(), 1)]);
+        for groups in [
+            vec![],
+            vec![short],
+            vec![
+                short,
+                CountGroup {
+                    key: [3, 0],
+                    ..long
+                },
+            ],
+            vec![short, CountGroup { length: 17, ..long }],
+            vec![
+                CountGroup { count: 3, ..short },
+                CountGroup { count: 0, ..long },
+            ],
+            vec![CountGroup::default(); 2],
+        ] {
+            assert!(read(&groups, arena).is_err(), "{groups:?}");
+        }
+        assert!(read(&[short, long], b"").is_err());
+        assert!(Groups::read(7, 0, 16, &[]).is_err());
+    }
+}

@@ -1,0 +1,57 @@
+//! What tests do to a device in the middle of a recording.
+#![forbid(unsafe_code)]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What becomes of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Injury {
+    /// It is destroyed, as if it had been pulled out.
+    Destroyed,
+    /// Its driver panics.
+    Panic,
+    /// From then on all that is read back from it is zeros.
+    Zeros,
+}
+
+/// An injury that waits for its command; clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Injuries {
+    injury: Injury,
+    at: usize,
+    commands: Arc<AtomicUsize>,
+    struck: Arc<Mutex<bool>>,
+}
+
+impl Injuries {
+    /// Before so many commands nothing happens.
+    pub(crate) fn after(commands: usize, injury: Injury) -> Self {
+        Self {
+            injury,
+            at: commands,
+            commands: Arc::default(),
+            struck: Arc::default(),
+        }
+    }
+
+    /// How many commands were met.
+    pub(crate) fn commands(&self) -> usize {
+        self.commands.load(Ordering::Relaxed)
+    }
+
+    /// What becomes of the device at the next command.
+    pub(super) fn next(&self) -> Option<Injury> {
+        let is_due = self.commands.fetch_add(1, Ordering::Relaxed) == self.at;
+        if is_due {
+            *self.struck.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        }
+        is_due.then_some(self.injury)
+    }
+
+    /// Whether downloads are zeros.
+    pub(super) fn zeroes(&self) -> bool {
+        let is_struck = *self.struck.lock().unwrap_or_else(PoisonError::into_inner);
+        is_struck && self.injury == Injury::Zeros
+    }
+}

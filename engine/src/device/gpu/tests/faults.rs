@@ -1,0 +1,184 @@
+//! Devices that fail in the middle of a job: the answer is that of the processor.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use super::software;
+use crate::device::gpu::Gpu;
+use crate::device::gpu::injury::{Injuries, Injury};
+use crate::device::{Device, Fault, Seat};
+use crate::{Counts, DeviceChoice, Engine, Limits, TokenRule};
+
+/// Chunks so small that a short text takes many, and drains between them.
+const LIMITS: Limits = Limits {
+    chunk_bytes: 1 << 10,
+    device_chunk_bytes: 1 << 11,
+    device_slots: 1 << 9,
+    ..Limits::DEFAULT
+};
+
+/// An engine whose device is opened whole, and then meets with an injury; the next one is whole.
+fn engine(choice: DeviceChoice, injuries: &Injuries) -> Option<Engine> {
+    let found = software()?;
+    let injuries = injuries.clone();
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let seat = Seat::new(Box::new(move || {
+        let device = Gpu::open(&found)?;
+        if first.swap(false, std::sync::atomic::Ordering::Relaxed) {
+            device.injure(injuries.clone())?;
+        }
+        Ok(Arc::new(device) as Arc<dyn Device>)
+    }));
+    let builder = Engine::builder().threads(1).limits(LIMITS).device(choice);
+    Some(builder.build().unwrap().with_seat(seat))
+}
+
+fn text() -> Vec<u8> {
+    let mut text = String::new();
+    for i in 0..1_000u32 {
+        text.push_str(&format!(
+            "to be or not word-{} a-key-of-many-bytes-{} ",
+            i % 97,
+            i % 13
+        ));
+    }
+    text.into_bytes()
+}
+
+fn count(engine: &Engine, text: &[u8]) -> Counts {
+    let job = engine
+        .read_bytes(text.to_vec())
+        .tokenize(TokenRule::Whitespace);
+    job.count_by_key().collect().unwrap()
+}
+
+fn rows(counts: &Counts) -> Vec<(Vec<u8>, u64)> {
+    counts
+        .iter()
+        .map(|(key, count)| (key.to_vec(), count))
+        .collect()
+}
+
+/// How a job with an injury after so many commands ended; `None` if it met none.
+fn injured(after: usize, injury: Injury, text: &[u8]) -> Option<Counts> {
+    let injuries = Injuries::after(after, injury);
+    let counts = count(&engine(DeviceChoice::Gpu, &injuries)?, text);
+    (injuries.commands() > after).then_some(counts)
+}
+
+fn every_command_of_a_job_may_be_the_last(injury: Injury) {
+    let text = text();
+    let expected = rows(&count(
+        &Engine::builder().threads(1).build().unwrap(),
+        &text,
+    ));
+    let Some(whole) = engine(DeviceChoice::Gpu, &Injuries::after(usize::MAX, injury)) else {
+        return;
+    };
+    let whole = count(&whole, &text);
+    assert_eq!(rows(&whole), expected);
+    assert!(whole.metrics().remarks.len() == 1 && whole.metrics().cpu_chunks == 0);
+    let mut places = 0;
+    while let Some(counts) = injured(places, injury, &text) {
+        assert_eq!(
+            rows(&counts),
+            expected,
+            "{injury:?} after {places} commands"
+        );
+        let metrics = counts.metrics();
+        assert!(metrics.cpu_chunks > 0, "nothing was redone: {metrics}");
+        let remark = metrics.remarks.concat();
+        assert!(remark.contains("again on the processor"), "{remark}");
+        places += 1;
+        if places == 60 {
+            return;
+        }
+    }
+    assert!(places >= 50, "{places} commands");
+}
+
+#[test]
+fn a_device_may_be_pulled_out_at_every_command() {
+    every_command_of_a_job_may_be_the_last(Injury::Destroyed);
+}
+
+#[test]
+fn a_driver_may_panic_at_every_command() {
+    every_command_of_a_job_may_be_the_last(Injury::Panic);
+}
+
+#[test]
+fn zeros_are_never_believed() {
+    every_command_of_a_job_may_be_the_last(Injury::Zeros);
+}
+
+/// So many megabytes, of which nothing is kept.
+struct Words {
+    left: u64,
+}
+
+impl Read for Words {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let bytes = (into.len() as u64).min(self.left) as usize;
+        let line = b"to be or not to be that is the question whether\n";
+        for (byte, at) in into[..bytes].iter_mut().zip(self.left as usize..) {
+            *byte = line[at % line.len()];
+        }
+        self.left -= bytes as u64;
+        Ok(bytes)
+    }
+}
+
+#[test]
+fn the_last_chunk_of_a_long_stream_may_be_lost() {
+    let bytes = 24 << 20;
+    let limits = Limits {
+        device_chunk_bytes: 4 << 20,
+        ..Limits::DEFAULT
+    };
+    let run = |injuries: &Injuries| {
+        let engine = engine(DeviceChoice::Gpu, injuries)?.with_limits(limits);
+        let job = engine
+            .read(Words { left: bytes })
+            .tokenize(TokenRule::Whitespace);
+        Some(job.count_by_key().collect().unwrap())
+    };
+    let unhurt = Injuries::after(usize::MAX, Injury::Destroyed);
+    let Some(whole) = run(&unhurt) else { return };
+    let hurt = run(&Injuries::after(unhurt.commands() - 2, Injury::Destroyed)).unwrap();
+    assert_eq!(rows(&whole), rows(&hurt));
+    assert!(hurt.metrics().cpu_chunks >= 1 && !hurt.metrics().remarks.is_empty());
+    assert!(whole.metrics().gpu_chunks >= 6 && whole.metrics().cpu_chunks == 0);
+}
+
+#[test]
+fn a_device_that_cannot_be_opened_is_an_error_before_anything_is_read() {
+    let seat = Seat::new(Box::new(|| {
+        Err(Fault::Refused("there is no adapter".to_owned()))
+    }));
+    let builder = Engine::builder().threads(1).device(DeviceChoice::Gpu);
+    let engine = builder.build().unwrap().with_seat(seat);
+    struct Unread;
+    impl Read for Unread {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            panic!("it was read")
+        }
+    }
+    let job = engine.read(Unread).tokenize(TokenRule::Whitespace);
+    let error = job.count_by_key().collect().unwrap_err();
+    assert_eq!(error.kind(), crate::ErrorKind::Device);
+    assert!(error.to_string().contains("there is no adapter"), "{error}");
+}
+
+#[test]
+fn a_device_and_the_processor_share_a_job() {
+    let text = text().repeat(200);
+    let injuries = Injuries::after(usize::MAX, Injury::Destroyed);
+    let Some(engine) = engine(DeviceChoice::Hybrid, &injuries) else {
+        return;
+    };
+    let both = count(&engine, &text);
+    let alone = count(&Engine::builder().threads(1).build().unwrap(), &text);
+    assert_eq!(rows(&both), rows(&alone));
+    assert!(both.metrics().gpu_chunks > 0, "{}", both.metrics());
+}

@@ -1,0 +1,46 @@
+//! What a device takes to be given bytes, to give them back, and to be set to work.
+#![forbid(unsafe_code)]
+
+use std::time::{Duration, Instant};
+
+use arrow_buffer::Buffer;
+use bytemuck::{Zeroable, bytes_of};
+use keymill_shaders::{SelfTestParams, Stage};
+
+use super::recording::{Extent, Recording};
+use super::{Device, Fault};
+
+/// How long bytes take to the device; they are there when this is over.
+pub(crate) fn upload(device: &dyn Device, bytes: &Buffer) -> Result<Duration, Fault> {
+    let mut recording = Recording::default();
+    let to = recording.scratch("bytes", bytes.len() as u64);
+    recording.upload_to(to, bytes.clone());
+    // One word comes back, after the bytes have arrived.
+    recording.download(to, Extent::Bytes(4));
+    timed(device, recording)
+}
+
+/// How long so many bytes take from the device.
+pub(crate) fn readback(device: &dyn Device, bytes: u64) -> Result<Duration, Fault> {
+    let mut recording = Recording::default();
+    let from = recording.scratch("bytes", bytes);
+    recording.download(from, Extent::Bytes(bytes));
+    timed(device, recording)
+}
+
+/// How long a run takes that does nothing.
+pub(crate) fn launch(device: &dyn Device) -> Result<Duration, Fault> {
+    let mut recording = Recording::default();
+    let asked = recording.upload("asked", bytes_of(&SelfTestParams::zeroed()).to_vec());
+    let answers = recording.buffer("answers", 64);
+    let word = recording.buffer("word", 16);
+    recording.run(Stage::SelfTest, "long_loop", &[asked, answers, word], 1);
+    recording.download(answers, Extent::Bytes(4));
+    timed(device, recording)
+}
+
+fn timed(device: &dyn Device, recording: Recording) -> Result<Duration, Fault> {
+    let started = Instant::now();
+    device.begin(recording)()?;
+    Ok(started.elapsed())
+}

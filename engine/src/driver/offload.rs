@@ -1,0 +1,284 @@
+//! Counts texts on a device, and on the processor what the device does not take or has lost.
+//!
+//! ```text
+//! texts ─▶ gathered to a chunk ─▶ device counter ─ drain ─▶ operator
+//!             too long, refused ───────────────────────────▶ operator
+//!             a fault: all texts since the last drain ─────▶ operator
+//! ```
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow_buffer::Buffer;
+use keymill_kernels::Groups;
+
+use super::Tally;
+use super::elsewhere::Elsewhere;
+use super::pace::Pace;
+use crate::device::calibrate::kind_of;
+use crate::device::choose::{Megabytes, should_leave};
+use crate::device::{Device, DeviceCounter, Fault, refusal};
+use crate::engine::Engine;
+use crate::operator::{CountOperator, cut_text};
+use crate::resources::Reservation;
+use crate::{Resources, Result, TokenRule};
+
+/// Bytes that a device must have counted before its rate means something.
+const ENOUGH_BYTES: u64 = 16 << 20;
+
+/// One part of the memory budget in so many is for the texts that a device may lose.
+const HELD_PART: usize = 4;
+
+/// A worker's way to a device.
+pub(super) struct Offload<'a> {
+    engine: &'a Engine,
+    rule: &'a TokenRule,
+    resources: &'a Resources,
+    /// The device, and its counts since the last drain.
+    counter: Option<(Arc<dyn Device>, DeviceCounter)>,
+    /// Texts that make a chunk together.
+    gathered: Vec<u8>,
+    held_bytes: usize,
+    reservation: Reservation,
+    /// How fast the processor is, if the device is to leave once it is slower.
+    rival: Option<&'a Pace>,
+    /// Bytes that the device has counted, and the time that took.
+    counted_bytes: u64,
+    busy: Duration,
+}
+
+impl<'a> Offload<'a> {
+    pub(super) fn new(
+        engine: &'a Engine,
+        rule: &'a TokenRule,
+        resources: &'a Resources,
+        rival: Option<&'a Pace>,
+    ) -> Self {
+        Self {
+            engine,
+            rule,
+            resources,
+            counter: None,
+            gathered: Vec::new(),
+            held_bytes: 0,
+            reservation: resources.memory.reservation(),
+            rival,
+            counted_bytes: 0,
+            busy: Duration::ZERO,
+        }
+    }
+
+    /// Bytes of a chunk at most: two are on their way, one is gathered, and others are held.
+    fn chunk_bytes(&self) -> usize {
+        let part = self.resources.memory.limit() / (2 * HELD_PART);
+        let most = self.resources.limits.device_chunk_bytes.min(part).max(1);
+        match &self.counter {
+            Some((_, counter)) => counter.most_bytes().min(most),
+            None => most,
+        }
+    }
+
+    /// Counts what was gathered.
+    fn send(&mut self, operator: &mut CountOperator, tally: &mut Tally) -> Result<()> {
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
+        self.resources.cancel.check()?;
+        let text = Buffer::from_vec(std::mem::take(&mut self.gathered));
+        if let Some(why) = refusal(self.rule, &text) {
+            tally.remark(format!("chunks were counted on the processor: {why}"));
+            return count_here(&text, operator, tally);
+        }
+        if !self.is_open() {
+            return count_here(&text, operator, tally);
+        }
+        self.make_room(text.len(), operator, tally)?;
+        // Draining may have ended it.
+        let Some((_, counter)) = &mut self.counter else {
+            return count_here(&text, operator, tally);
+        };
+        self.held_bytes += text.len();
+        self.reservation.set(self.held_bytes);
+        match counter.push(text) {
+            Ok(()) => Ok(()),
+            Err(fault) => self.redo(&fault, operator, tally),
+        }
+    }
+
+    /// Tells whether there is a device, after asking for one if there was none.
+    fn is_open(&mut self) -> bool {
+        if self.counter.is_some() {
+            return true;
+        }
+        match self.engine.seat().device() {
+            Ok(device) => {
+                let Resources { limits, seed, .. } = self.resources;
+                let counter = DeviceCounter::new(Arc::clone(&device), self.rule, limits, *seed);
+                self.counter = Some((device, counter));
+                true
+            }
+            // Why it was lost was said then.
+            Err(_) => false,
+        }
+    }
+
+    fn make_room(
+        &mut self,
+        bytes: usize,
+        operator: &mut CountOperator,
+        tally: &mut Tally,
+    ) -> Result<()> {
+        let most_held = self.resources.memory.limit() / HELD_PART;
+        let is_held = self.held_bytes > 0;
+        let has_room = |(_, counter): &(_, DeviceCounter)| counter.has_room(bytes);
+        if is_held && self.held_bytes + bytes > most_held
+            || !self.counter.as_ref().is_some_and(has_room)
+        {
+            return self.drain(operator, tally);
+        }
+        Ok(())
+    }
+
+    /// Brings the counts of the device to the operator.
+    fn drain(&mut self, operator: &mut CountOperator, tally: &mut Tally) -> Result<()> {
+        let Some((device, counter)) = &mut self.counter else {
+            return Ok(());
+        };
+        let mut groups = Groups::default();
+        match counter.drain(&mut |key, count| groups.push(key, count)) {
+            Ok(drained) => {
+                tally.gpu_chunks += drained.texts;
+                if drained.texts > 0 {
+                    tally.device = Some(device.name().to_owned());
+                }
+                operator.push_counted(&groups, drained.tokens, drained.rejected)?;
+                self.counted_bytes += self.held_bytes as u64;
+                self.held_bytes = 0;
+                self.reservation.set(0);
+                Ok(())
+            }
+            Err(fault) => self.redo(&fault, operator, tally),
+        }
+    }
+
+    /// Counts on the processor what the device had since the last drain.
+    fn redo(
+        &mut self,
+        fault: &Fault,
+        operator: &mut CountOperator,
+        tally: &mut Tally,
+    ) -> Result<()> {
+        let Some((device, counter)) = self.counter.take() else {
+            return Ok(());
+        };
+        let texts = counter.take_back();
+        let goes_on = self.engine.seat().lose(&device);
+        tally.remark(loss(device.name(), fault, goes_on));
+        drop(device);
+        for text in texts {
+            self.resources.cancel.check()?;
+            count_here(&text, operator, tally)?;
+            self.held_bytes -= text.len();
+            self.reservation.set(self.held_bytes);
+        }
+        Ok(())
+    }
+
+    /// Takes a text to those it is gathered with; a line's end keeps its tokens to itself.
+    fn gather(&mut self, text: &[u8]) {
+        if self.gathered.is_empty() {
+            let room = self.chunk_bytes().min(text.len().saturating_mul(2));
+            self.gathered.reserve_exact(room);
+        } else if self.gathered.last() != Some(&b'\n') {
+            self.gathered.push(b'\n');
+        }
+        self.gathered.extend_from_slice(text);
+    }
+}
+
+impl Offload<'_> {
+    fn push_text(
+        &mut self,
+        mut text: &[u8],
+        operator: &mut CountOperator,
+        tally: &mut Tally,
+    ) -> Result<()> {
+        while !text.is_empty() {
+            let most = self.chunk_bytes();
+            let (piece, rest) = text.split_at(cut_text(self.rule, text, most));
+            text = rest;
+            // What ends with half a line's end would get the other half from the gathering.
+            if piece.len() > most || piece.last() == Some(&b'\r') {
+                count_here(piece, operator, tally)?;
+                continue;
+            }
+            if self.gathered.len() + 1 + piece.len() > most {
+                self.send(operator, tally)?;
+            }
+            self.gather(piece);
+        }
+        Ok(())
+    }
+
+    /// Bytes a second, once enough was counted.
+    fn rate(&self) -> Option<f64> {
+        let is_enough = self.counted_bytes >= ENOUGH_BYTES;
+        is_enough.then(|| self.counted_bytes as f64 / self.busy.as_secs_f64().max(1e-9))
+    }
+
+    /// Keeps what was measured for jobs to come, and says it.
+    fn note_cost(&self, tally: &mut Tally) {
+        let (Some(rate), Some((device, _))) = (self.rate(), &self.counter) else {
+            return;
+        };
+        let (identity, kind) = (device.identity(), kind_of(self.rule));
+        if let Some(mut cost) = self.engine.costs().get(&identity, kind) {
+            cost.learn(self.counted_bytes, self.busy);
+            self.engine.costs().set(&identity, kind, cost);
+        }
+        let (name, bytes) = (device.name(), Megabytes(self.counted_bytes as f64));
+        let rate = Megabytes(rate);
+        tally
+            .decisions
+            .push(format!("{name}: measured {rate}/s over {bytes}"));
+    }
+}
+
+impl Elsewhere for Offload<'_> {
+    fn push(&mut self, text: &[u8], operator: &mut CountOperator, tally: &mut Tally) -> Result<()> {
+        let started = Instant::now();
+        let pushed = self.push_text(text, operator, tally);
+        self.busy += started.elapsed();
+        pushed
+    }
+
+    fn has_enough(&self) -> bool {
+        let thread_rate = self.rival.and_then(Pace::rate);
+        let rates = self.rate().zip(thread_rate);
+        rates.is_some_and(|(own, thread)| should_leave(own, thread))
+    }
+
+    fn finish(&mut self, operator: &mut CountOperator, tally: &mut Tally) -> Result<()> {
+        let started = Instant::now();
+        self.send(operator, tally)?;
+        self.drain(operator, tally)?;
+        self.busy += started.elapsed();
+        self.note_cost(tally);
+        Ok(())
+    }
+}
+
+fn count_here(text: &[u8], operator: &mut CountOperator, tally: &mut Tally) -> Result<()> {
+    tally.cpu_chunks += 1;
+    operator.push(text)
+}
+
+/// What is said of a device that failed.
+fn loss(name: &str, fault: &Fault, goes_on: bool) -> String {
+    let then = match goes_on {
+        true => "it is tried again after a rest",
+        false => "the rest stays there",
+    };
+    format!("{name}: {fault}; what it had is counted again on the processor, and {then}")
+}

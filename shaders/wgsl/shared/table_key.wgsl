@@ -1,0 +1,49 @@
+// Keys that are bytes of a text: their words, and a hash that decides where a probe starts.
+// It is keyed, and no answer depends on it.
+
+struct Span {
+    start: u32,
+    length: u32,
+}
+
+fn text_at(word: u32) -> u32 {
+    if word < arrayLength(&text) {
+        return text[word];
+    }
+    return 0u;
+}
+
+// Four bytes of a key, the first one lowest, zeros behind its end.
+fn key_word(key: Span, index: u32) -> u32 {
+    let done = index * 4u;
+    if done >= key.length {
+        return 0u;
+    }
+    let at = key.start + done;
+    let shift = (at % 4u) * 8u;
+    var bits = text_at(at / 4u) >> shift;
+    if shift != 0u {
+        bits |= text_at(at / 4u + 1u) << (32u - shift);
+    }
+    let rest = key.length - done;
+    if rest < 4u {
+        bits &= (1u << (rest * 8u)) - 1u;
+    }
+    return bits;
+}
+
+fn key_words(length: u32) -> u32 {
+    return (length + 3u) / 4u;
+}
+
+fn key_hash(key: Span) -> u32 {
+    var hash = params.secret_0 ^ key.length;
+    let words = key_words(key.length);
+    for (var i = 0u; i < words; i++) {
+        hash = (hash ^ key_word(key, i)) * 0x9e3779b1u;
+        hash ^= hash >> 15u;
+    }
+    hash = (hash ^ params.secret_1) * 0x85ebca6bu;
+    hash = (hash ^ (hash >> 13u)) * 0xc2b2ae35u;
+    return (hash ^ (hash >> 16u)) & params.hash_mask;
+}

@@ -19,6 +19,7 @@ Examples:
   zcat a.gz | keymill count - | head         standard input; TSV in a pipe
   keymill datasets make zipf-30k --bytes 1GiB -o zipf.txt
   keymill devices                            SIMD levels and adapters of this machine
+  keymill compare --quick --data book.txt    whether a GPU pays for this data, measured
 
 Exit status: 0 done, 1 the job failed, 2 the command line is wrong, 130 interrupted.";
 
@@ -46,6 +47,19 @@ Formats:
   parquet  a binary and an unsigned column
   arrow    an Arrow IPC file";
 
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  keymill compare                                     seeded data, under five minutes
+  keymill compare --quick                             the same in under 30 seconds
+  keymill compare --quick --data access.log -o report writes report/report.json and report/report.md
+  keymill compare --data cells.tsv --tokens 'split:\\t' > report.md
+  keymill compare --schema > report.schema.json       what report.json looks like
+
+Times are medians with the fastest and the slowest run; ways take turns. Software adapters are
+labelled, and are neither counted as GPUs nor recommended.
+
+Exit status: 1 also if ways answer differently; the report, which is written, names them.";
+
 /// Exact counts by key, at the speed of the memory bus
 #[derive(Debug, Parser)]
 #[command(name = "keymill", version, after_help = EXAMPLES, infer_subcommands = false)]
@@ -59,6 +73,9 @@ pub(crate) enum Command {
     /// Count words, fields or lines
     #[command(after_help = COUNT_EXAMPLES)]
     Count(CountArgs),
+    /// Measure the CPU and every adapter on this machine and this data, and say which to use
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(CompareArgs),
     /// Show the SIMD levels, processors and memory of this machine
     Devices(DevicesArgs),
     /// List the seeded data sets, or make one
@@ -172,6 +189,34 @@ pub(crate) enum Sort {
     Count,
     Key,
     None,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CompareArgs {
+    /// Measure less, in under 30 seconds; otherwise it takes up to five minutes
+    #[arg(long)]
+    pub(crate) quick: bool,
+
+    /// Measure this file, up to its first 256 MiB (16 MiB with --quick); seeded texts if not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Where to write report.json and report.md, and only the recommendation to standard output;
+    /// if not given, the page in Markdown goes to standard output
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// What a token is: whitespace, words, lines, split:SEPARATOR or field:N,SEPARATOR
+    #[arg(long, value_name = "RULE", default_value = "whitespace", value_parser = tokens::parse)]
+    pub(crate) tokens: TokenRule,
+
+    /// Write the JSON Schema of report.json to standard output, and measure nothing
+    #[arg(long, exclusive = true)]
+    pub(crate) schema: bool,
+
+    /// No progress line
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
 }
 
 #[derive(Args, Debug)]

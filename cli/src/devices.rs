@@ -2,14 +2,12 @@
 #![forbid(unsafe_code)]
 
 use std::fmt::Write;
-use std::fs;
-use std::thread;
 
 use keymill::probe::{self, AdapterInfo};
 use keymill::{Engine, Level, Result};
+use keymill_report::model::Machine;
 
 use crate::args::DevicesArgs;
-use crate::system::kibibytes_of;
 use crate::{exit, output, size};
 
 pub(crate) fn run(args: &DevicesArgs) -> Result<i32> {
@@ -67,15 +65,15 @@ fn for_people(all: bool, adapters: &[AdapterInfo]) -> Result<String> {
             row(&mut text, level.name(), &remark);
         }
     }
-    if let Some(name) = processor_name() {
-        row(&mut text, "processor", &name);
+    let machine = Machine::read();
+    if let Some(name) = &machine.processor {
+        row(&mut text, "processor", name);
     }
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    row(&mut text, "threads", &threads.to_string());
-    for (name, bytes) in caches() {
-        row(&mut text, &name, &size::show(bytes));
+    row(&mut text, "threads", &machine.cores.to_string());
+    for cache in &machine.caches {
+        row(&mut text, &cache.name, &size::show(cache.bytes));
     }
-    if let Some(bytes) = kibibytes_of("/proc/meminfo", "MemTotal") {
+    if let Some(bytes) = machine.memory_bytes {
         row(&mut text, "memory", &size::show(bytes));
     }
     let budget = size::show(engine.memory() as u64);
@@ -120,34 +118,6 @@ fn described(adapter: &AdapterInfo) -> String {
 fn row(text: &mut String, name: &str, value: &str) {
     // Writing to a string does not fail.
     let _ = writeln!(text, "{name:<15}  {value}");
-}
-
-fn processor_name() -> Option<String> {
-    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("model name"))?;
-    Some(line.split_once(':')?.1.trim().to_owned())
-}
-
-/// The caches that hold data of the first processor, smallest first.
-fn caches() -> Vec<(String, u64)> {
-    let cache = |index: usize| {
-        let read = |file: &str| {
-            let path = format!("/sys/devices/system/cpu/cpu0/cache/index{index}/{file}");
-            fs::read_to_string(path)
-                .map(|text| text.trim().to_owned())
-                .ok()
-        };
-        Some((
-            read("level")?,
-            read("type")?,
-            size::parse(&read("size")?).ok()?,
-        ))
-    };
-    (0..8)
-        .map_while(cache)
-        .filter(|(_, kind, _)| kind != "Instruction")
-        .map(|(level, _, bytes)| (format!("L{level}"), bytes))
-        .collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod compare;
 mod count;
 mod datasets;
 mod devices;
@@ -32,6 +33,7 @@ fn main() {
 fn run(command: &Command) -> Result<i32> {
     match command {
         Command::Count(args) => count::run(args),
+        Command::Compare(args) => compare::run(args),
         Command::Devices(args) => devices::run(args),
         Command::Datasets(args) => datasets::run(args),
         Command::Completions { shell } => pages::completions(*shell),

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod command;
+mod compare;
 mod exits;
 mod formats;
 mod inputs;

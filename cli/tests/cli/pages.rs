@@ -4,12 +4,15 @@ use crate::command::{run, stdout_of, text};
 
 #[test]
 fn help_has_examples() {
-    for arguments in [&["--help"][..], &["-h"], &["count", "--help"]] {
+    for (arguments, first) in [
+        (&["--help"][..], "keymill count book.txt"),
+        (&["-h"], "keymill count book.txt"),
+        (&["count", "--help"], "keymill count book.txt"),
+        (&["compare", "--help"], "keymill compare "),
+    ] {
         let help = stdout_of(arguments, b"");
-        assert!(
-            text(&help).contains("Examples:\n  keymill count book.txt"),
-            "{arguments:?}"
-        );
+        let expected = format!("Examples:\n  {first}");
+        assert!(text(&help).contains(&expected), "{arguments:?}");
     }
 }
 

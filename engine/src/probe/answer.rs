@@ -43,6 +43,27 @@ impl Answer {
         self.digest = hash_bytes(SEED, text);
     }
 
+    /// Takes in a key and how often it was counted, in any order, so that a whole job's answer can
+    /// be compared with that of [`super::Stage::Count`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use keymill::TokenRule;
+    /// use keymill::probe::{self, Answer, Resident, Stage};
+    ///
+    /// let mut answer = Answer::default();
+    /// answer.counted(b"to", 2);
+    /// answer.counted(b"be", 1);
+    /// let stage = Stage::Count(TokenRule::Whitespace);
+    /// assert_eq!(answer, probe::expected(&stage, &Resident::text("to be to"))?);
+    /// # Ok::<(), keymill::Error>(())
+    /// ```
+    pub fn counted(&mut self, key: &[u8], count: u64) {
+        self.group(key, count);
+        self.rows += count;
+    }
+
     fn note(&mut self, one: u64, other: u64) {
         let both = one.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ other.rotate_left(32);
         let mixed = (both ^ both >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -77,8 +98,7 @@ pub(super) fn of_tokenize(rule: &TokenRule, text: &[u8]) -> Answer {
 pub(super) fn of_count(rule: &TokenRule, text: &[u8]) -> Answer {
     let mut answer = Answer::default();
     for (key, count) in oracle::count(rule, text) {
-        answer.group(&key, count);
-        answer.rows += count;
+        answer.counted(&key, count);
     }
     answer
 }

@@ -1,0 +1,148 @@
+//! `keymill compare`.
+#![forbid(unsafe_code)]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+
+use keymill::sink::OutputFile;
+use keymill::{Cancel, Error, ErrorKind, Result};
+use keymill_report::{Report, Request, SCHEMA, Step, compare, to_json, to_markdown};
+
+use crate::args::CompareArgs;
+use crate::{exit, output, print};
+
+/// A line of progress that is longer would wrap, and could not be written over.
+const LINE: usize = 72;
+
+pub(crate) fn run(args: &CompareArgs) -> Result<i32> {
+    if args.schema {
+        print(SCHEMA)?;
+        return Ok(exit::DONE);
+    }
+    let cancel = Cancel::default();
+    exit::stop_on_signal(&cancel);
+    let folder = args.output.as_deref().filter(|it| !output::is_standard(it));
+    // A folder that cannot be made is known before minutes are spent.
+    folder.map_or(Ok(()), make_folder)?;
+    let request = Request {
+        quick: args.quick,
+        data: args.data.clone(),
+        tokens: args.tokens.clone(),
+        command: command(),
+        cancel,
+    };
+    let is_watched = !args.quiet && io::stderr().is_terminal();
+    let report = compare(&request, &mut |step| show(step, is_watched));
+    clear(is_watched);
+    let report = report?;
+    match folder {
+        Some(folder) => keep(&report, folder)?,
+        None => print(&to_markdown(&report))?,
+    }
+    verdict(&report)
+}
+
+fn make_folder(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).map_err(|cause| {
+        let message = format!("cannot make the folder `{}`", folder.display());
+        Error::new(ErrorKind::Sink, message).with_source(cause)
+    })
+}
+
+/// Writes both files, and says on standard output what they come down to.
+fn keep(report: &Report, folder: &Path) -> Result<()> {
+    write(&folder.join("report.json"), &to_json(report)?)?;
+    write(&folder.join("report.md"), &to_markdown(report))?;
+    let recommended = report.recommendations.iter();
+    let lines: Vec<String> = recommended
+        .map(|it| format!("{}: {}\n", it.data, it.text))
+        .collect();
+    print(&lines.concat())
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    let mut file = OutputFile::create(path)?;
+    file.write_all(text.as_bytes()).map_err(|cause| {
+        let message = format!("cannot write `{}`", path.display());
+        Error::new(ErrorKind::Sink, message).with_source(cause)
+    })?;
+    file.commit()
+}
+
+/// A report that cannot be relied on is a failure, though it was written.
+fn verdict(report: &Report) -> Result<i32> {
+    if report.is_sound() {
+        return Ok(exit::DONE);
+    }
+    let first = report.disagreements.first().cloned().or_else(|| {
+        let on_cpu = |it: &&keymill_report::model::Failure| it.adapter.is_none();
+        let failure = report.failures.iter().find(on_cpu)?;
+        Some(format!("{}: {}", failure.what, failure.error))
+    });
+    let message = format!(
+        "the report cannot be relied on, a fault of keymill that it names: {}",
+        first.unwrap_or_default()
+    );
+    Err(Error::new(ErrorKind::Internal, message))
+}
+
+/// The command line, as a shell takes it.
+fn command() -> String {
+    let arguments = std::env::args_os().skip(1);
+    arguments.fold("keymill".to_owned(), |line, argument| {
+        line + " " + &quoted(&argument)
+    })
+}
+
+fn quoted(argument: &OsStr) -> String {
+    let text = argument.to_string_lossy();
+    let is_plain = |c: char| c.is_alphanumeric() || "-_=+./,:@%".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.into_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+/// One line on a terminal, over the one before.
+fn show(step: &Step, is_watched: bool) {
+    if is_watched {
+        let line = format!("{:3.0} %  {}", step.done * 100.0, step.what);
+        let line: String = line.chars().take(LINE).collect();
+        let _ = write!(io::stderr(), "\r\x1b[2K{line}");
+    }
+}
+
+fn clear(is_watched: bool) {
+    if is_watched {
+        let _ = write!(io::stderr(), "\r\x1b[2K");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_shell_would_take_apart_is_quoted() {
+        assert_eq!(quoted(OsStr::new("a/b-1.txt")), "a/b-1.txt");
+        assert_eq!(quoted(OsStr::new("split: ;")), "'split: ;'");
+        assert_eq!(quoted(OsStr::new("it's")), r"'it'\''s'");
+        assert_eq!(quoted(OsStr::new("")), "''");
+    }
+
+    #[test]
+    fn a_report_of_answers_that_differ_is_a_failure() {
+        let mut report = Report {
+            answers_agree: true,
+            ..Report::default()
+        };
+        assert_eq!(verdict(&report).unwrap(), exit::DONE);
+        report.answers_agree = false;
+        report.disagreements.push("avx2 answered 5".to_owned());
+        let error = verdict(&report).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Internal);
+        assert!(error.to_string().contains("avx2 answered 5"));
+    }
+}

@@ -1,0 +1,109 @@
+//! `keymill compare`, on files small enough for builds that are slow.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::command::{Folder, assert_fails, levels, run, stdout_of, text};
+
+/// A quick run on some text, and what it wrote.
+fn compared(folder: &Folder, input: &str) -> (Value, String) {
+    let file = folder.file("words.txt", input);
+    let target = folder.name("out/report");
+    let said = stdout_of(&["compare", "--quick", "--data", &file, "-o", &target], b"");
+    assert!(
+        text(&said).starts_with("words.txt: Use "),
+        "{}",
+        text(&said)
+    );
+    let json = fs::read(folder.path("out/report/report.json")).unwrap();
+    let page = fs::read_to_string(folder.path("out/report/report.md")).unwrap();
+    (serde_json::from_slice(&json).unwrap(), page)
+}
+
+fn ordered(spread: &Value) -> bool {
+    let of = |name: &str| spread[name].as_u64().unwrap();
+    of("min") <= of("median") && of("median") <= of("max") && of("runs") >= 1
+}
+
+#[test]
+fn a_quick_run_writes_json_and_a_page_that_agree() {
+    let folder = Folder::new();
+    let (report, page) = compared(&folder, &"to be or not to be\n".repeat(2000));
+    assert_eq!(report["format"], "keymill-report");
+    assert_eq!(
+        (&report["version"], &report["plan"]),
+        (&1.into(), &"quick".into())
+    );
+    assert_eq!(report["answers_agree"], true);
+    assert_eq!(
+        report["machine"]["levels"].as_array().unwrap().len(),
+        levels().len()
+    );
+    assert!(report["machine"]["cores"].as_u64().unwrap() >= 1);
+    assert!(ordered(&report["memory_read"]["all_cores"]));
+    assert!(
+        report["command"]
+            .as_str()
+            .unwrap()
+            .starts_with("keymill compare --quick")
+    );
+    let recommended = &report["recommendations"][0];
+    assert_eq!(recommended["data"], "words.txt");
+    let last = page.rsplit("\n## ").next().unwrap();
+    assert!(last.starts_with("Recommendation\n"), "{last}");
+    assert!(
+        last.contains(recommended["text"].as_str().unwrap()),
+        "{last}"
+    );
+}
+
+#[test]
+fn every_level_counts_the_words_of_the_file() {
+    let folder = Folder::new();
+    let (report, _) = compared(&folder, &"to be or not to be\n".repeat(100));
+    let cases = report["cases"].as_array().unwrap();
+    let counted = |case: &&Value| case["subject"] == "count" && case["data"] == "words.txt";
+    let case = cases.iter().find(counted).unwrap();
+    assert_eq!(
+        (&case["expected"]["rows"], &case["expected"]["groups"]),
+        (&600.into(), &4.into())
+    );
+    let ways = case["ways"].as_array().unwrap();
+    for level in levels() {
+        assert!(
+            ways.iter().any(|way| way["level"] == level.as_str()),
+            "{level}"
+        );
+    }
+    assert!(ways.iter().any(|way| way["part"] == "job"));
+    for way in ways {
+        assert_eq!(way["answer"], case["expected"], "{way}");
+        assert!(ordered(&way["end_to_end"]), "{way}");
+    }
+}
+
+#[test]
+fn the_schema_is_printed_and_names_the_version() {
+    let schema: Value = serde_json::from_slice(&stdout_of(&["compare", "--schema"], b"")).unwrap();
+    assert_eq!(schema["properties"]["version"]["const"], 1);
+}
+
+#[test]
+fn what_cannot_be_measured_is_1_and_named() {
+    let folder = Folder::new();
+    let missing = folder.name("missing");
+    assert_fails(&["compare", "--quick", "--data", &missing], 1, &["missing"]);
+    let empty = folder.file("empty", "");
+    assert_fails(
+        &["compare", "--quick", "--data", &empty],
+        1,
+        &["empty", "nothing"],
+    );
+    let file = folder.file("file", "to be");
+    let inside = folder.name("file/inside");
+    let arguments = ["compare", "--quick", "--data", &file, "-o", &inside];
+    assert_fails(&arguments, 1, &["inside", "folder"]);
+    let wrong = run(&["compare", "--tokens", "field:0,;"], b"");
+    assert_eq!(wrong.status.code(), Some(2));
+}

@@ -1,0 +1,173 @@
+//! One run of the comparison, from the machine's limits to the recommendation.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use keymill::{Cancel, Engine, Level, Result, TokenRule};
+
+use crate::course::Course;
+use crate::data::{self, Origin};
+use crate::figures::size;
+use crate::measure::adapter::{self, Device};
+use crate::measure::{cpu, memory};
+use crate::model::{Data, FORMAT, Machine, Report, VERSION};
+use crate::plan::{self, Budget, FULL, Plan, QUICK};
+use crate::{agreement, clock, crossover, recommend};
+
+/// What is asked of a comparison.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Whether 30 seconds must do; else it takes up to five minutes.
+    pub quick: bool,
+    /// A file to measure; seeded texts if there is none.
+    pub data: Option<PathBuf>,
+    /// What a token is.
+    pub tokens: TokenRule,
+    /// The command, for the report's head.
+    pub command: String,
+    /// Asked between runs.
+    pub cancel: Cancel,
+}
+
+/// Where a comparison is.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What is measured now.
+    pub what: String,
+    /// How much of the work is done, by weight, from 0 to 1.
+    pub done: f64,
+}
+
+impl Step {
+    /// Something that is done before the cases.
+    fn first(what: &str) -> Self {
+        Self {
+            what: what.to_owned(),
+            done: 0.0,
+        }
+    }
+}
+
+/// Measures, and concludes. `watch` is called before each case.
+///
+/// # Errors
+///
+/// [`keymill::ErrorKind::Source`] for a file that cannot be read, and
+/// [`keymill::ErrorKind::Cancelled`]. Ways that fail and answers that differ are no errors: the
+/// report tells of them, and [`Report::is_sound`] knows.
+///
+/// # Examples
+///
+/// ```no_run
+/// use keymill_report::{Request, compare, to_markdown};
+///
+/// let request = Request { quick: true, data: Some("book.txt".into()), ..Request::default() };
+/// let report = compare(&request, &mut |step| eprintln!("{}", step.what))?;
+/// println!("{}", to_markdown(&report));
+/// # Ok::<(), keymill::Error>(())
+/// ```
+pub fn compare(request: &Request, watch: &mut dyn FnMut(&Step)) -> Result<Report> {
+    let plan = if request.quick { &QUICK } else { &FULL };
+    let begun = Instant::now();
+    let mut report = head(request, plan);
+    let memory = memory_given()?;
+    let largest = plan.largest(memory);
+    let all = data::choose(plan, request.data.as_deref(), largest, &mut report.notes)?;
+    note_what_is_left_out(&mut report, plan, largest);
+    watch(&Step::first("how fast memory is read"));
+    report.memory_read = memory::read(memory_buffer(plan, &report.machine, memory));
+    watch(&Step::first("adapters"));
+    let devices = adapter::find();
+    report.adapters = devices.iter().map(Device::describe).collect();
+    let total = weight(plan, &all);
+    let mut course = Course {
+        request,
+        plan,
+        devices,
+        engines: cpu::engines()?,
+        budget: Budget::new(begun + plan.time, total),
+        total,
+        watch,
+        report: &mut report,
+    };
+    for (data, origin) in all {
+        course.run(data, &origin)?;
+    }
+    conclude(&mut report);
+    report.took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(report)
+}
+
+fn head(request: &Request, plan: &Plan) -> Report {
+    Report {
+        format: FORMAT.to_owned(),
+        version: VERSION,
+        command: request.command.clone(),
+        plan: plan.name.to_owned(),
+        started: clock::now(),
+        machine: Machine::read(),
+        tokens: rule_name(&request.tokens),
+        ..Report::default()
+    }
+}
+
+/// The rule as the command line names it.
+fn rule_name(rule: &TokenRule) -> String {
+    match rule {
+        TokenRule::Whitespace => "whitespace".to_owned(),
+        TokenRule::Words => "words".to_owned(),
+        TokenRule::Lines => "lines".to_owned(),
+        TokenRule::Split(separator) => format!("split:{}", separator.escape_ascii()),
+        TokenRule::Field { index, separator } => {
+            format!("field:{index},{}", separator.escape_ascii())
+        }
+    }
+}
+
+/// The memory that this process may use: an engine takes half of it, control groups considered.
+fn memory_given() -> Result<u64> {
+    let engine = Engine::builder().level(Level::Scalar).threads(1).build()?;
+    Ok(2 * engine.memory() as u64)
+}
+
+/// A buffer that no cache holds, and that leaves most of the memory free.
+fn memory_buffer(plan: &Plan, machine: &Machine, memory: u64) -> usize {
+    let largest_cache = machine.caches.iter().map(|cache| cache.bytes).max();
+    let wanted = plan.memory_buffer.max(4 * largest_cache.unwrap_or(0));
+    usize::try_from(wanted.min(memory / 8)).unwrap_or(64 << 20)
+}
+
+fn note_what_is_left_out(report: &mut Report, plan: &Plan, largest: u64) {
+    let above = plan.sizes.iter().filter(|bytes| **bytes > largest);
+    let above: Vec<String> = above.map(|bytes| size(*bytes)).collect();
+    if !above.is_empty() {
+        report.notes.push(format!(
+            "{} left out: this machine has not the memory for it.",
+            above.join(", ")
+        ));
+    }
+    if report.machine.build == "debug" {
+        let note = "This is a debug build: its times mean nothing. Build with --release.";
+        report.notes.push(note.to_owned());
+    }
+}
+
+fn conclude(report: &mut Report) {
+    report.disagreements = agreement::disagreements(&report.cases);
+    report.answers_agree = report.disagreements.is_empty();
+    report.crossovers = crossover::all(report);
+    report.gpu_lost = recommend::gpu_lost(report);
+    report.recommendations = recommend::recommend(report);
+}
+
+/// The weight of all cases.
+fn weight(plan: &Plan, all: &[(Data, Origin)]) -> f64 {
+    let mut total = 0.0;
+    for (data, origin) in all {
+        for bytes in plan.sizes_of(data.bytes) {
+            let subjects = origin.subjects().iter();
+            total += subjects.map(|it| plan::weight(*it, bytes)).sum::<f64>();
+        }
+    }
+    total
+}

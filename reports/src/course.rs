@@ -1,0 +1,249 @@
+//! A comparison under way: data after data, size after size, case after case.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use keymill::probe::{self, Resident};
+use keymill::{Engine, ErrorKind, Result};
+
+use crate::compare::{Request, Step};
+use crate::data::{self, Origin, Text};
+use crate::figures::size;
+use crate::measure::adapter::Device;
+use crate::measure::race::{Raced, race};
+use crate::measure::{Contender, cpu, stage};
+use crate::model::{Case, Data, Failure, Report, Subject};
+use crate::plan::{self, Budget, Plan};
+
+/// More than this the spans of lines may not take: a text of nothing but line feeds has the more
+/// of them the larger it is.
+const MOST_SPAN_BYTES: u64 = 256 << 20;
+
+/// What a span takes.
+const SPAN_BYTES: u64 = 8;
+
+/// A larger size takes longer than its bytes alone let expect, once caches no longer hold it.
+const SLOWER: f64 = 1.3;
+
+/// One round of a case may take this part of all the time that is left, if that is more than the
+/// case's share: a machine that is busy measures the large sizes, too, and then fewer times.
+const MOST_PART: u32 = 4;
+
+/// Everything that the cases of one run share.
+pub(crate) struct Course<'a> {
+    pub(crate) request: &'a Request,
+    pub(crate) plan: &'a Plan,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) engines: Vec<Engine>,
+    pub(crate) budget: Budget,
+    /// The weight of all cases.
+    pub(crate) total: f64,
+    pub(crate) watch: &'a mut dyn FnMut(&Step),
+    pub(crate) report: &'a mut Report,
+}
+
+/// Some data at one size, as a stage and as a job take it.
+struct Portion {
+    /// Whether it is the smallest, for which the oracle is asked.
+    is_smallest: bool,
+    resident: Resident,
+    text: Option<Text>,
+}
+
+/// What is known of a subject from a smaller size of the same data.
+struct Pace {
+    bytes: u64,
+    round: Duration,
+    software: Duration,
+    rows: u64,
+}
+
+type Paces = HashMap<Subject, Pace>;
+
+impl Course<'_> {
+    /// Measures all that is measured of some data.
+    pub(crate) fn run(&mut self, data: Data, origin: &Origin) -> Result<()> {
+        let name = data.name.clone();
+        self.say(format!("making {name}"));
+        let whole = match origin {
+            Origin::Given(text) => Some(text.clone()),
+            Origin::Seeded(set) => Some(Text::new(set.to_vec(data.bytes as usize))),
+            Origin::Rows { .. } => None,
+        };
+        let sizes = self.plan.sizes_of(data.bytes);
+        self.report.data.push(data);
+        let mut paces = Paces::new();
+        for (number, bytes) in sizes.into_iter().enumerate() {
+            let portion = Portion::new(number == 0, bytes, whole.as_ref(), origin)?;
+            for &subject in origin.subjects() {
+                self.case(subject, &name, bytes, &portion, &mut paces)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, what: String) {
+        let done = 1.0 - self.budget.weight() / self.total.max(1.0);
+        (self.watch)(&Step { what, done });
+    }
+
+    /// Measures one case, or says why it is left out.
+    fn case(
+        &mut self,
+        subject: Subject,
+        data: &str,
+        planned: u64,
+        portion: &Portion,
+        paces: &mut Paces,
+    ) -> Result<()> {
+        let bytes = portion.resident.bytes() as u64;
+        let what = format!("{}, {data}, {}", subject.name(), size(bytes));
+        self.say(what.clone());
+        // By the planned size, as the total was added up; the real one is a line short of it.
+        let share = self.budget.share(plan::weight(subject, planned));
+        let most = share.max(self.budget.left() / MOST_PART);
+        if let Some(why) = paces
+            .get(&subject)
+            .and_then(|it| it.forbids(subject, bytes, most))
+        {
+            self.report.notes.push(format!("{what}: left out, {why}."));
+            return Ok(());
+        }
+        let stage = stage(subject, &self.request.tokens);
+        let expected = match portion.is_smallest {
+            true => Some(probe::expected(&stage, &portion.resident)?.into()),
+            false => None,
+        };
+        let mut ways: Vec<Box<dyn Contender + '_>> =
+            cpu::stages(&stage, &portion.resident).collect();
+        if let (Subject::Count, Some(text)) = (subject, &portion.text) {
+            ways.extend(cpu::jobs(&self.engines, &self.request.tokens, text));
+        }
+        let has_software = paces
+            .get(&subject)
+            .is_none_or(|it| it.allows_software(bytes, most));
+        let devices = self.devices.iter();
+        let devices = devices.filter(|device| has_software || !device.is_software());
+        ways.extend(devices.filter_map(|device| device.contender(&stage, &portion.resident)));
+        let raced = race(ways, share, self.plan.most_rounds, &self.request.cancel)?;
+        paces.insert(subject, Pace::of(&raced, bytes));
+        if !has_software {
+            let note = format!("{what}: software adapters left out, as they take too long.");
+            self.report.notes.push(note);
+        }
+        self.keep(raced, &what, |ways| Case {
+            subject,
+            data: data.to_owned(),
+            bytes,
+            expected,
+            ways,
+        });
+        Ok(())
+    }
+
+    fn keep(
+        &mut self,
+        raced: Raced,
+        what: &str,
+        case: impl FnOnce(Vec<crate::model::Way>) -> Case,
+    ) {
+        for (label, error) in raced.failures {
+            // A stage that has no form for adapters yet, or not for this kind of data.
+            if label.adapter.is_some() && error.kind() == ErrorKind::Config {
+                let note = format!("{error}.");
+                if !self.report.notes.contains(&note) {
+                    self.report.notes.push(note);
+                }
+                continue;
+            }
+            self.report.failures.push(Failure {
+                what: format!("{what}: {}", label.name),
+                error: error.to_string(),
+                adapter: label.adapter,
+            });
+        }
+        self.report.cases.push(case(raced.ways));
+    }
+}
+
+impl Portion {
+    fn new(is_smallest: bool, bytes: u64, whole: Option<&Text>, origin: &Origin) -> Result<Self> {
+        let text = whole.map(|whole| whole.first(bytes));
+        let resident = match (&text, origin) {
+            (Some(text), _) => Resident::text(text.as_ref()),
+            (None, Origin::Rows { keys, .. }) => data::draw_rows(*keys, bytes)?,
+            (None, _) => Resident::text(""),
+        };
+        Ok(Self {
+            is_smallest,
+            resident,
+            text,
+        })
+    }
+}
+
+impl Pace {
+    fn of(raced: &Raced, bytes: u64) -> Self {
+        Self {
+            bytes,
+            round: raced.round,
+            software: raced.software,
+            rows: raced.ways.first().map_or(0, |way| way.answer.rows),
+        }
+    }
+
+    /// Whether software adapters, which nobody would choose, leave most of the time to the others.
+    fn allows_software(&self, bytes: u64, most: Duration) -> bool {
+        let times = bytes as f64 / self.bytes.max(1) as f64;
+        self.software.mul_f64(times * SLOWER) <= most / 4
+    }
+
+    /// Why a larger size is not measured, if it is not.
+    fn forbids(&self, subject: Subject, bytes: u64, most: Duration) -> Option<String> {
+        let times = bytes as f64 / self.bytes.max(1) as f64;
+        if subject == Subject::Frame && self.rows as f64 * times > most_spans() {
+            return Some("as the offsets of its many lines would fill the memory".to_owned());
+        }
+        let round = self.round.mul_f64(times * SLOWER);
+        (round > most).then(|| {
+            let (round, most) = (round.as_secs_f64(), most.as_secs_f64());
+            format!("as one round takes about {round:.1} s, and {most:.1} s are left for it")
+        })
+    }
+}
+
+fn most_spans() -> f64 {
+    (MOST_SPAN_BYTES / SPAN_BYTES) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pace(round: u64, rows: u64) -> Pace {
+        Pace {
+            bytes: 1 << 20,
+            round: Duration::from_secs(round),
+            software: Duration::from_secs(round),
+            rows,
+        }
+    }
+
+    #[test]
+    fn a_size_that_would_take_too_long_is_left_out() {
+        let share = Duration::from_secs(20);
+        assert_eq!(pace(1, 0).forbids(Subject::Count, 4 << 20, share), None);
+        assert!(pace(1, 0).allows_software(2 << 20, share));
+        assert!(!pace(1, 0).allows_software(4 << 20, share));
+        let why = pace(1, 0).forbids(Subject::Count, 16 << 20, share).unwrap();
+        assert!(why.contains("20.8 s"), "{why}");
+    }
+
+    #[test]
+    fn offsets_of_too_many_lines_are_not_kept() {
+        let share = Duration::from_secs(99);
+        let forbids = |subject| pace(0, 1 << 20).forbids(subject, 64 << 20, share);
+        assert!(forbids(Subject::Frame).is_some());
+        assert_eq!(forbids(Subject::Tokenize), None);
+    }
+}

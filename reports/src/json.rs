@@ -1,0 +1,39 @@
+//! The report as JSON.
+
+use keymill::{Error, ErrorKind, Result};
+
+use crate::model::{FORMAT, Report, VERSION};
+
+/// The JSON Schema of [`to_json`]'s output.
+pub const SCHEMA: &str = include_str!("../schema/report-v1.schema.json");
+
+/// Writes a report as JSON, indented, with a line feed at the end.
+///
+/// # Errors
+///
+/// [`ErrorKind::Internal`] if it cannot be written, which is a fault of keymill.
+pub fn to_json(report: &Report) -> Result<String> {
+    let text = serde_json::to_string_pretty(report).map_err(|cause| {
+        Error::new(ErrorKind::Internal, "cannot write the report").with_source(cause)
+    })?;
+    Ok(text + "\n")
+}
+
+/// Reads a report again: for charts, and to compare machines.
+///
+/// # Errors
+///
+/// [`ErrorKind::Format`] for anything that is no report of this version.
+pub fn from_json(text: &str) -> Result<Report> {
+    let report: Report = serde_json::from_str(text).map_err(|cause| {
+        Error::new(ErrorKind::Format, "this is no report of `keymill compare`").with_source(cause)
+    })?;
+    if (report.format.as_str(), report.version) != (FORMAT, VERSION) {
+        let message = format!(
+            "this is a report of {} {}, and {FORMAT} {VERSION} is known here",
+            report.format, report.version
+        );
+        return Err(Error::new(ErrorKind::Format, message));
+    }
+    Ok(report)
+}

@@ -1,0 +1,212 @@
+//! The report as a page of Markdown, which ends in the recommendation.
+
+mod tables;
+
+use std::fmt::Write;
+
+use crate::figures::{bandwidth, size, time};
+use crate::model::{Adapter, Report, Spread};
+
+/// Writes a report for people.
+///
+/// # Examples
+///
+/// ```
+/// let report = keymill_report::Report::default();
+/// assert!(keymill_report::to_markdown(&report).contains("## Recommendation"));
+/// ```
+#[must_use]
+pub fn to_markdown(report: &Report) -> String {
+    let mut page = Page::default();
+    head(&mut page, report);
+    answers(&mut page, report);
+    limits(&mut page, report);
+    adapters(&mut page, report);
+    tables::cases(&mut page, report);
+    tables::crossovers(&mut page, report);
+    lost(&mut page, report);
+    notes(&mut page, report);
+    page.title("Recommendation");
+    for recommended in &report.recommendations {
+        page.line(&format!("**{}**: {}\n", recommended.data, recommended.text));
+    }
+    page.0.trim_end().to_owned() + "\n"
+}
+
+/// The page as far as it is written.
+#[derive(Debug, Default)]
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, text: &str) {
+        // Writing to a string does not fail.
+        let _ = writeln!(self.0, "{text}");
+    }
+
+    fn title(&mut self, text: &str) {
+        self.line(&format!("\n## {text}\n"));
+    }
+
+    /// A row of a table; a bar in a cell would end it.
+    fn row<'c>(&mut self, cells: impl IntoIterator<Item = &'c str>) {
+        let cells = cells.into_iter();
+        let cells: Vec<String> = cells
+            .map(|cell| cell.replace('|', "\\|").replace('\n', " "))
+            .collect();
+        self.line(&format!("| {} |", cells.join(" | ")));
+    }
+
+    fn heading(&mut self, cells: &[&str]) {
+        self.row(cells.iter().copied());
+        self.line(&format!("|{}", "---|".repeat(cells.len())));
+    }
+
+    fn item(&mut self, name: &str, value: &str) {
+        self.line(&format!("- {name}: {value}"));
+    }
+}
+
+fn head(page: &mut Page, report: &Report) {
+    let machine = &report.machine;
+    page.line("# CPU and GPU compared\n");
+    page.item("command", &format!("`{}`", report.command));
+    let took = time(report.took_ms.saturating_mul(1_000_000));
+    page.item("started", &format!("{}, took {took}", report.started));
+    let build = format!("{}, {} build", machine.keymill, machine.build);
+    page.item("keymill", &build);
+    let unknown = || "unknown".to_owned();
+    let processor = machine.processor.clone().unwrap_or_else(unknown);
+    let cores = format!("{processor}, {} cores given", machine.cores);
+    page.item("processor", &cores);
+    page.item("levels", &machine.levels.join(", "));
+    let caches = machine.caches.iter();
+    let caches: Vec<String> = caches
+        .map(|cache| format!("{} {}", cache.name, size(cache.bytes)))
+        .collect();
+    if !caches.is_empty() {
+        page.item("caches", &caches.join(", "));
+    }
+    let memory = machine.memory_bytes.map_or_else(unknown, size);
+    page.item("memory", &memory);
+    let kernel = machine.kernel.clone().unwrap_or_default();
+    let system = format!("{} {kernel}, {}", machine.system, machine.architecture);
+    page.item("system", &system);
+    page.item("fingerprint", &machine.fingerprint);
+    for data in &report.data {
+        page.item(
+            &format!("data `{}`", data.name),
+            &format!("{}; up to {}", data.description, size(data.bytes)),
+        );
+    }
+    page.item("tokens", &report.tokens);
+}
+
+fn answers(page: &mut Page, report: &Report) {
+    page.title("Answers");
+    let ways: usize = report.cases.iter().map(|case| case.ways.len()).sum();
+    let judged = report.cases.iter().filter(|case| case.expected.is_some());
+    if report.answers_agree {
+        page.line(&format!(
+            "All answers agree: {ways} ways in {} cases, {} of them with the oracle.",
+            report.cases.len(),
+            judged.count()
+        ));
+    } else {
+        page.line("**Answers disagree.**\n");
+        report
+            .disagreements
+            .iter()
+            .for_each(|it| page.line(&format!("- {it}")));
+    }
+    if !report.failures.is_empty() {
+        page.line("\nThese failed:\n");
+    }
+    for failure in &report.failures {
+        page.item(&failure.what, &failure.error);
+    }
+}
+
+fn limits(page: &mut Page, report: &Report) {
+    page.title("The limits of the machine");
+    page.heading(&["limit", "median", "least", "most", "runs"]);
+    let read = &report.memory_read;
+    let of = size(read.buffer_bytes);
+    let name = format!("memory read, 1 core, {of}");
+    spread_row(page, &name, &read.one_core, bandwidth);
+    let name = format!("memory read, {} threads, {of}", read.threads);
+    spread_row(page, &name, &read.all_cores, bandwidth);
+    for adapter in &report.adapters {
+        if let Some(limits) = &adapter.limits {
+            let named = |what: &str| format!("{what}, {}", titled(adapter));
+            spread_row(page, &named("upload"), &limits.upload, bandwidth);
+            spread_row(page, &named("readback"), &limits.readback, bandwidth);
+            spread_row(page, &named("launch"), &limits.launch_ns, time);
+        }
+    }
+}
+
+fn spread_row(page: &mut Page, name: &str, spread: &Spread, shown: fn(u64) -> String) {
+    let figures = [spread.median, spread.min, spread.max].map(shown);
+    let runs = spread.runs.to_string();
+    let [median, least, most] = &figures;
+    page.row([name, median, least, most, &runs]);
+}
+
+/// An adapter's name with what it is, so that software is never read as a GPU.
+fn titled(adapter: &Adapter) -> String {
+    match adapter.is_software {
+        true => format!("{} (*{}*)", adapter.name, adapter.label),
+        false => format!("{} ({})", adapter.name, adapter.label),
+    }
+}
+
+fn adapters(page: &mut Page, report: &Report) {
+    page.title("Adapters");
+    if report.adapters.is_empty() {
+        page.line("None was found.");
+        return;
+    }
+    page.heading(&["adapter", "reached by", "driver", "a binding", "measured"]);
+    for adapter in &report.adapters {
+        let measured = match &adapter.not_measured {
+            None => "yes",
+            Some(why) => &format!("no: {why}"),
+        };
+        page.row([
+            titled(adapter).as_str(),
+            &adapter.interface,
+            &adapter.driver,
+            &size(adapter.binding_bytes),
+            measured,
+        ]);
+    }
+}
+
+fn lost(page: &mut Page, report: &Report) {
+    page.title("Where the GPU lost");
+    let mut gpus = report.adapters.iter().filter(|it| !it.is_software);
+    if !report.gpu_lost.is_empty() {
+        report
+            .gpu_lost
+            .iter()
+            .for_each(|it| page.line(&format!("- {it}")));
+    } else if gpus.any(|gpu| gpu.not_measured.is_none()) {
+        page.line("Nowhere, at the sizes that were measured.");
+    } else {
+        page.line("No GPU was measured.");
+    }
+}
+
+fn notes(page: &mut Page, report: &Report) {
+    if report.notes.is_empty() {
+        return;
+    }
+    page.title("Notes");
+    report
+        .notes
+        .iter()
+        .for_each(|it| page.line(&format!("- {it}")));
+}
+
+#[cfg(test)]
+mod tests;

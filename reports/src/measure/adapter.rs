@@ -1,0 +1,146 @@
+//! The ways on adapters: a stage, end to end and in its parts. Software is among them, and labelled.
+
+use keymill::Result;
+use keymill::probe::{self, AdapterInfo, Resident, Stage};
+
+use super::{Contender, Label, Sample};
+use crate::model::{Adapter, AdapterLimits, Part, Spread};
+
+/// How often the limits of an adapter are measured, each the best of several times.
+const TIMES: usize = 3;
+
+/// An adapter of this machine.
+#[derive(Debug)]
+pub(crate) struct Device {
+    number: u32,
+    info: AdapterInfo,
+    /// Opened for measuring, or why not.
+    opened: Result<probe::Adapter, String>,
+}
+
+/// Finds the adapters of this machine and opens those that passed their self-test.
+pub(crate) fn find() -> Vec<Device> {
+    let adapters = (0..).zip(probe::adapters());
+    adapters
+        .map(|(number, info)| Device {
+            number,
+            opened: match &info.refused {
+                Some(why) => Err(format!("it failed its self-test: {why}")),
+                None => probe::Adapter::open(&info).map_err(|error| error.to_string()),
+            },
+            info,
+        })
+        .collect()
+}
+
+impl Device {
+    pub(crate) fn is_software(&self) -> bool {
+        self.info.is_software
+    }
+
+    /// What the report says of it, its limits included.
+    pub(crate) fn describe(&self) -> Adapter {
+        let measured = match &self.opened {
+            Ok(opened) => limits(opened).map_err(|error| error.to_string()),
+            Err(why) => Err(why.clone()),
+        };
+        let info = &self.info;
+        Adapter {
+            name: info.name.clone(),
+            label: label(info).to_owned(),
+            is_software: info.is_software,
+            interface: info.interface.to_owned(),
+            driver: info.driver.clone(),
+            binding_bytes: info.binding_bytes,
+            not_measured: measured.as_ref().err().cloned(),
+            limits: measured.ok(),
+        }
+    }
+
+    /// The stage on this adapter, if it was opened.
+    pub(crate) fn contender<'a>(
+        &'a self,
+        stage: &'a Stage,
+        data: &'a Resident,
+    ) -> Option<Box<dyn Contender + 'a>> {
+        let opened = self.opened.as_ref().ok()?;
+        Some(Box::new(StageOnAdapter {
+            device: self,
+            opened,
+            stage,
+            data,
+        }))
+    }
+}
+
+/// Software is never called a GPU.
+fn label(info: &AdapterInfo) -> &'static str {
+    match (info.is_software, info.interface) {
+        (false, _) => "GPU",
+        (true, "vulkan") => "software Vulkan",
+        (true, _) => "software",
+    }
+}
+
+fn limits(opened: &probe::Adapter) -> Result<AdapterLimits> {
+    let all: Vec<_> = (0..TIMES).map(|_| opened.limits()).collect::<Result<_>>()?;
+    let spread = |of: fn(&probe::AdapterLimits) -> u64| {
+        Spread::of(all.iter().map(of).collect()).unwrap_or_default()
+    };
+    Ok(AdapterLimits {
+        upload: spread(|it| it.upload_bytes_per_second as u64),
+        readback: spread(|it| it.readback_bytes_per_second as u64),
+        launch_ns: spread(|it| u64::try_from(it.launch.as_nanos()).unwrap_or(u64::MAX)),
+    })
+}
+
+struct StageOnAdapter<'a> {
+    device: &'a Device,
+    opened: &'a probe::Adapter,
+    stage: &'a Stage,
+    data: &'a Resident,
+}
+
+impl Contender for StageOnAdapter<'_> {
+    fn label(&self) -> Label {
+        Label {
+            name: format!("{} ({})", self.device.info.name, label(&self.device.info)),
+            part: Part::Stage,
+            level: None,
+            threads: None,
+            adapter: Some(self.device.number),
+            is_software: self.device.info.is_software,
+        }
+    }
+
+    fn run(&mut self, times: usize) -> Result<Sample> {
+        let probed = self.opened.run(self.stage, self.data, times)?;
+        Ok(Sample {
+            answer: probed.answer,
+            times: probed.times,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keymill::TokenRule;
+
+    use super::*;
+
+    #[test]
+    fn every_adapter_is_described_and_answers_as_the_processor_does() {
+        let stage = Stage::Count(TokenRule::Whitespace);
+        let text = Resident::text("to be or not to be\n".repeat(1000));
+        let expected = probe::expected(&stage, &text).unwrap();
+        for device in find() {
+            let adapter = device.describe();
+            assert_eq!(adapter.is_software, adapter.label != "GPU");
+            assert_eq!(adapter.limits.is_some(), adapter.not_measured.is_none());
+            if let Some(mut way) = device.contender(&stage, &text) {
+                let sample = way.run(2).unwrap();
+                assert_eq!((sample.answer, sample.times.len()), (expected, 2));
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Ways that take turns, so that a machine that slows down slows them all.
+
+use std::time::{Duration, Instant};
+
+use keymill::probe::{Answer, Times};
+use keymill::{Cancel, Error, ErrorKind, Result};
+
+use super::{Contender, Label};
+use crate::model::{self, Spread, Way};
+
+/// A turn of a way that is quick holds several runs, up to about this long.
+const TURN: Duration = Duration::from_millis(20);
+
+/// Of how many runs a turn is; at least two, as one more before them is not measured.
+const RUNS_A_TURN: (u32, u32) = (2, 20);
+
+/// What a race found out.
+#[derive(Debug, Default)]
+pub(crate) struct Raced {
+    pub(crate) ways: Vec<Way>,
+    pub(crate) failures: Vec<(Label, Error)>,
+    /// How long a round of one run each took, those that are not measured included.
+    pub(crate) round: Duration,
+    /// How long software adapters took beside that.
+    pub(crate) software: Duration,
+}
+
+/// A contender, and what it did so far.
+struct Runner<'a> {
+    contender: Box<dyn Contender + 'a>,
+    label: Label,
+    answer: Option<Answer>,
+    times: Vec<Times>,
+    /// What a turn of one run took by the clock on the wall.
+    cost: Duration,
+    failure: Option<Error>,
+}
+
+/// Lets all take turns: once in any case, and then while their share of the time lasts.
+///
+/// # Errors
+///
+/// [`ErrorKind::Cancelled`] alone; a way that fails is out, and is told among the failures.
+pub(crate) fn race<'a>(
+    contenders: impl IntoIterator<Item = Box<dyn Contender + 'a>>,
+    share: Duration,
+    most_rounds: u32,
+    cancel: &Cancel,
+) -> Result<Raced> {
+    let started = Instant::now();
+    let mut runners: Vec<Runner<'a>> = contenders.into_iter().map(Runner::new).collect();
+    for runner in &mut runners {
+        cancel.check()?;
+        let start = Instant::now();
+        runner.turn(1);
+        runner.cost = start.elapsed();
+    }
+    let next: Duration = runners.iter().map(Runner::expected).sum();
+    for _ in 1..most_rounds {
+        if started.elapsed() + next > share {
+            break;
+        }
+        for runner in &mut runners {
+            cancel.check()?;
+            runner.turn(runner.runs_a_turn());
+        }
+    }
+    let mut raced = Raced::default();
+    for runner in runners {
+        match runner.label.is_software {
+            true => raced.software += runner.cost,
+            false => raced.round += runner.cost,
+        }
+        runner.finish(&mut raced);
+    }
+    Ok(raced)
+}
+
+impl<'a> Runner<'a> {
+    fn new(contender: Box<dyn Contender + 'a>) -> Self {
+        Self {
+            label: contender.label(),
+            contender,
+            answer: None,
+            times: Vec::new(),
+            cost: Duration::ZERO,
+            failure: None,
+        }
+    }
+
+    fn turn(&mut self, runs: u32) {
+        if self.failure.is_some() {
+            return;
+        }
+        match self.contender.run(runs as usize) {
+            Err(error) => self.failure = Some(error),
+            Ok(sample) => {
+                let before = *self.answer.get_or_insert(sample.answer);
+                if before != sample.answer {
+                    let message = format!("it answered {before:?}, and then {:?}", sample.answer);
+                    self.failure = Some(Error::new(ErrorKind::Internal, message));
+                }
+                self.times.extend(sample.times);
+            }
+        }
+    }
+
+    fn runs_a_turn(&self) -> u32 {
+        let fits = TURN.as_nanos() / self.cost.as_nanos().max(1);
+        let (least, most) = RUNS_A_TURN;
+        u32::try_from(fits).unwrap_or(most).clamp(least, most)
+    }
+
+    /// What the next turn takes at most. The cost is of two runs, one of them not measured.
+    fn expected(&self) -> Duration {
+        match self.failure {
+            Some(_) => Duration::ZERO,
+            None => self.cost * (self.runs_a_turn() + 1) / 2,
+        }
+    }
+
+    fn finish(self, raced: &mut Raced) {
+        if let Some(error) = self.failure {
+            raced.failures.push((self.label, error));
+        } else if let Some(way) = self.answer.and_then(|it| way(&self.label, it, &self.times)) {
+            raced.ways.push(way);
+        }
+    }
+}
+
+fn way(label: &Label, answer: Answer, times: &[Times]) -> Option<Way> {
+    let spread = |of: fn(&Times) -> Duration| Spread::of(times.iter().map(of).map(ns).collect());
+    let on_adapter = |of| label.adapter.and_then(|_| spread(of));
+    Some(Way {
+        name: label.name.clone(),
+        part: label.part,
+        level: label.level.clone(),
+        threads: label.threads,
+        adapter: label.adapter,
+        end_to_end: spread(|it| it.whole)?,
+        kernel: on_adapter(|it| it.kernel),
+        upload: on_adapter(|it| it.upload),
+        readback: on_adapter(|it| it.readback),
+        launch: on_adapter(|it| it.launch),
+        answer: answer.into(),
+    })
+}
+
+fn ns(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl From<Answer> for model::Answer {
+    fn from(answer: Answer) -> Self {
+        Self {
+            rows: answer.rows,
+            groups: answer.groups,
+            digest: format!("{:016x}", answer.digest),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::Sample;
+    use crate::model::Part;
+
+    /// A way that takes as long as it is told, and from some run on answers something else.
+    struct MadeUp {
+        time: u64,
+        adapter: Option<u32>,
+        right: usize,
+        runs: usize,
+    }
+
+    impl Contender for MadeUp {
+        fn label(&self) -> Label {
+            Label {
+                name: format!("{} µs", self.time),
+                part: Part::Stage,
+                level: None,
+                threads: None,
+                adapter: self.adapter,
+                is_software: false,
+            }
+        }
+
+        fn run(&mut self, times: usize) -> Result<Sample> {
+            self.runs += times;
+            let mut answer = Answer::default();
+            answer.counted(b"to", if self.runs > self.right { 3 } else { 2 });
+            let kernel = Duration::from_micros(self.time);
+            let times_of = Times {
+                kernel,
+                upload: kernel,
+                whole: 2 * kernel,
+                ..Times::default()
+            };
+            Ok(Sample {
+                answer,
+                times: vec![times_of; times],
+            })
+        }
+    }
+
+    fn made_up(time: u64, adapter: Option<u32>, right: usize) -> Box<dyn Contender> {
+        Box::new(MadeUp {
+            time,
+            adapter,
+            right,
+            runs: 0,
+        })
+    }
+
+    #[test]
+    fn all_get_as_many_turns_and_an_adapter_has_its_times_apart() {
+        let all = [made_up(7, None, 999), made_up(9, Some(0), 999)];
+        let raced = race(all, Duration::from_secs(9), 3, &Cancel::default()).unwrap();
+        let [cpu, adapter] = &raced.ways[..] else {
+            panic!("{raced:?}");
+        };
+        // One in the first round, and as many as a turn may have in the other two.
+        assert_eq!((cpu.end_to_end.runs, adapter.end_to_end.runs), (41, 41));
+        assert_eq!(cpu.end_to_end.median, 14_000);
+        assert_eq!((cpu.kernel, adapter.kernel.unwrap().median), (None, 9_000));
+        assert_eq!(adapter.end_to_end.median, 18_000);
+        assert_eq!(adapter.readback.unwrap().max, 0);
+    }
+
+    #[test]
+    fn without_time_there_is_one_round() {
+        let all = [made_up(7, None, 999)];
+        let raced = race(all, Duration::ZERO, 3, &Cancel::default()).unwrap();
+        assert_eq!(raced.ways[0].end_to_end.runs, 1);
+    }
+
+    #[test]
+    fn a_way_that_changes_its_mind_is_out() {
+        let all = [made_up(7, None, 1), made_up(9, None, 999)];
+        let raced = race(all, Duration::from_secs(9), 3, &Cancel::default()).unwrap();
+        assert_eq!((raced.ways.len(), raced.failures.len()), (1, 1));
+        assert!(raced.failures[0].1.to_string().contains("and then"));
+    }
+
+    #[test]
+    fn a_cancelled_race_ends() {
+        let cancel = Cancel::default();
+        cancel.cancel();
+        let error = race([made_up(7, None, 9)], Duration::ZERO, 3, &cancel).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+    }
+}

@@ -1,0 +1,155 @@
+//! What is measured, and how the time is shared out.
+//!
+//! ```text
+//! data ─▶ sizes, ascending ─▶ subjects ─▶ a case each: all ways, in rounds, while its share lasts
+//! ```
+//!
+//! A case gets a share of the time that is left, by its weight; what it does not use falls to those
+//! after it. Nothing depends on how fast a machine is but the number of runs and, on a slow one,
+//! which of the largest sizes are left out.
+
+use std::time::{Duration, Instant};
+
+use crate::model::Subject;
+
+/// What a plan measures.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) name: &'static str,
+    /// How long all measurements together may take, making the data included.
+    pub(crate) time: Duration,
+    /// Sizes of text and of rows, ascending.
+    pub(crate) sizes: &'static [u64],
+    /// Seeded texts, by name, where the caller gives none.
+    pub(crate) texts: &'static [&'static str],
+    /// How many distinct keys rows have, and what that data is called.
+    pub(crate) rows: &'static [(&'static str, u64)],
+    /// The buffer that shows how fast memory is read.
+    pub(crate) memory_buffer: u64,
+    /// After so many rounds a case is done, whatever time is left.
+    pub(crate) most_rounds: u32,
+}
+
+/// Under 30 seconds with all else, on two cores.
+pub(crate) const QUICK: Plan = Plan {
+    name: "quick",
+    time: Duration::from_secs(20),
+    sizes: &[64 << 10, 1 << 20, 16 << 20],
+    texts: &["zipf-30k", "unique"],
+    rows: &[("rows-100", 100), ("rows-100k", 100_000)],
+    memory_buffer: 128 << 20,
+    most_rounds: 5,
+};
+
+/// Under five minutes with all else, on two cores.
+pub(crate) const FULL: Plan = Plan {
+    name: "full",
+    time: Duration::from_secs(225),
+    sizes: &[64 << 10, 1 << 20, 16 << 20, 256 << 20],
+    texts: &["zipf-30k", "zipf-1m", "unique"],
+    rows: &[
+        ("rows-100", 100),
+        ("rows-100k", 100_000),
+        ("rows-10m", 10_000_000),
+    ],
+    memory_buffer: 256 << 20,
+    most_rounds: 9,
+};
+
+/// Text, tables and results take several times a text's own size; in a full run of 256 MiB about
+/// five times. With this part of memory for a text, half of memory stays free.
+const PART_OF_MEMORY: u64 = 10;
+
+impl Plan {
+    /// The largest size that there is the memory for.
+    pub(crate) fn largest(&self, memory: u64) -> u64 {
+        let fits = |size: &&u64| **size <= memory / PART_OF_MEMORY;
+        let sizes = self.sizes.iter();
+        *sizes.rev().find(fits).unwrap_or(&self.sizes[0])
+    }
+
+    /// The sizes of some data at which it is measured: those of the plan that are clearly smaller
+    /// than the whole, and the whole.
+    pub(crate) fn sizes_of(&self, whole: u64) -> Vec<u64> {
+        let smaller = self.sizes.iter().copied().filter(|size| *size <= whole / 2);
+        smaller.chain([whole]).collect()
+    }
+}
+
+/// How much of the time a case is worth: larger ones run longer, and the word count matters most.
+pub(crate) fn weight(subject: Subject, bytes: u64) -> f64 {
+    let importance = match subject {
+        Subject::Count => 4.0,
+        _ => 1.0,
+    };
+    importance * (bytes as f64).sqrt()
+}
+
+/// The time that is left, and the weight of all that is still to come.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    ends: Instant,
+    weight: f64,
+}
+
+impl Budget {
+    pub(crate) fn new(ends: Instant, weight: f64) -> Self {
+        Self { ends, weight }
+    }
+
+    pub(crate) fn left(&self) -> Duration {
+        self.ends.saturating_duration_since(Instant::now())
+    }
+
+    /// The weight of all that is still to come.
+    pub(crate) fn weight(&self) -> f64 {
+        self.weight
+    }
+
+    /// The share of a case of this weight, which is then no longer to come.
+    pub(crate) fn share(&mut self, weight: f64) -> Duration {
+        let part = (weight / self.weight.max(weight)).clamp(0.0, 1.0);
+        self.weight -= weight;
+        self.left().mul_f64(part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_use_up_the_time_and_what_is_left_falls_to_the_last() {
+        let mut budget = Budget::new(Instant::now() + Duration::from_secs(100), 4.0);
+        let near = |share: Duration, seconds: f64| (share.as_secs_f64() - seconds).abs() < 1.0;
+        assert!(near(budget.share(1.0), 25.0));
+        // Nobody used that: a third of the whole is next.
+        assert!(near(budget.share(1.0), 33.3));
+        assert!(near(budget.share(2.0), 100.0));
+        assert!(near(budget.share(2.0), 100.0));
+        let mut late = Budget::new(Instant::now(), 1.0);
+        assert_eq!(late.share(1.0), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_small_machine_gets_smaller_sizes() {
+        assert_eq!(FULL.largest(8 << 30), 256 << 20);
+        assert_eq!(FULL.largest(1 << 30), 16 << 20);
+        assert_eq!(FULL.largest(1 << 10), 64 << 10);
+    }
+
+    #[test]
+    fn a_file_is_measured_whole_and_in_parts() {
+        assert_eq!(QUICK.sizes_of(10), [10]);
+        assert_eq!(QUICK.sizes_of(100 << 10), [100 << 10]);
+        assert_eq!(QUICK.sizes_of(3 << 20), [64 << 10, 1 << 20, 3 << 20]);
+        assert_eq!(QUICK.sizes_of(16 << 20), QUICK.sizes);
+    }
+
+    #[test]
+    fn every_seeded_text_is_in_the_registry() {
+        for name in [QUICK.texts, FULL.texts].concat() {
+            assert!(keymill_datasets::find(name).is_some(), "{name}");
+        }
+    }
+}

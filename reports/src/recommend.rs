@@ -1,0 +1,193 @@
+//! What to use for this data, and where the GPU lost: conclusions in words.
+
+use crate::crossover::{self, best_on_cpu, crossover, points};
+use crate::figures::{bandwidth, rate, ratio, size};
+use crate::model::{Adapter, Case, Choice, Kind, Recommendation, Report, Subject, Way};
+
+/// A recommendation for each set of text that was counted.
+pub(crate) fn recommend(report: &Report) -> Vec<Recommendation> {
+    let texts = report.data.iter().filter(|data| data.kind == Kind::Text);
+    texts
+        .filter_map(|data| {
+            let largest = largest_count(report, &data.name)?;
+            let (choice, verdict) = verdict(report, largest);
+            let text = match choice {
+                Choice::None => verdict,
+                _ => format!("{verdict} {}", on_the_cpu(report, largest)?),
+            };
+            Some(Recommendation {
+                data: data.name.clone(),
+                choice,
+                text,
+            })
+        })
+        .collect()
+}
+
+fn largest_count<'a>(report: &'a Report, data: &str) -> Option<&'a Case> {
+    let cases = report.cases.iter();
+    cases
+        .filter(|case| case.subject == Subject::Count && case.data == data)
+        .max_by_key(|case| case.bytes)
+}
+
+fn verdict(report: &Report, largest: &Case) -> (Choice, String) {
+    if !report.answers_agree {
+        let text = "Rely on none of these figures: answers disagree, as is said above. That is a \
+                    fault of keymill or of a driver; please report it.";
+        return (Choice::None, text.to_owned());
+    }
+    match best_gpu(report, &largest.data) {
+        Some(number) => against(report, largest, number),
+        None => (Choice::Cpu, format!("Use the CPU: {}.", why_no_gpu(report))),
+    }
+}
+
+/// The GPU that wins, or else the one that is fastest at the largest size.
+fn best_gpu(report: &Report, data: &str) -> Option<u32> {
+    let gpus = (0..report.adapters.len() as u32)
+        .filter(|&number| report.adapter(number).is_some_and(|it| !it.is_software));
+    let ranked = gpus.filter_map(|number| {
+        let points = points(report, Subject::Count, data, number);
+        let last = points.last()?;
+        Some((crossover(&points).is_none(), last.adapter, number))
+    });
+    ranked.min().map(|(_, _, number)| number)
+}
+
+fn why_no_gpu(report: &Report) -> String {
+    let (software, gpus): (Vec<&Adapter>, Vec<&Adapter>) =
+        report.adapters.iter().partition(|it| it.is_software);
+    match (gpus.first(), software.first()) {
+        (Some(gpu), _) => match &gpu.not_measured {
+            Some(why) => format!("the GPU {} has no figures ({why})", gpu.name),
+            None => format!("the GPU {} has no figures for this data", gpu.name),
+        },
+        (None, Some(adapter)) => format!(
+            "this machine has no GPU. {} is {}: it runs on the same processor and is never \
+             recommended",
+            adapter.name, adapter.label
+        ),
+        (None, None) => "no adapter was found on this machine".to_owned(),
+    }
+}
+
+/// The CPU against one GPU.
+fn against(report: &Report, largest: &Case, number: u32) -> (Choice, String) {
+    let points = points(report, Subject::Count, &largest.data, number);
+    let name = report.adapter(number).map_or("the GPU", |it| &it.name);
+    let (Some(first), Some(last)) = (points.first(), points.last()) else {
+        return (Choice::Cpu, format!("Use the CPU: {name} has no figures."));
+    };
+    let up_to = size(last.bytes);
+    let tie = tie(largest, number);
+    let gain = format!(
+        "at {up_to} it is {} times as fast as the CPU, end to end.{tie}",
+        ratio(last.cpu, last.adapter)
+    );
+    match crossover(&points) {
+        None => {
+            let text = format!(
+                "Use the CPU: {name} is not faster at {up_to}, where it takes {} times as long, \
+                 end to end.{tie}{}",
+                ratio(last.adapter, last.cpu),
+                kernel_alone(largest, number)
+            );
+            (Choice::Cpu, text)
+        }
+        Some(from) if from == first.bytes => {
+            let from = size(from);
+            let text = format!("Use {name}: it is faster at every size from {from} on; {gain}");
+            (Choice::Gpu, text)
+        }
+        Some(from) => {
+            let from = size(from);
+            let text = format!("Use the CPU below {from} and {name} from there on; {gain}");
+            (Choice::BySize, text)
+        }
+    }
+}
+
+fn on_adapter(case: &Case, number: u32) -> Option<&Way> {
+    case.ways.iter().find(|way| way.adapter == Some(number))
+}
+
+/// Whether the runs of both lie so close that their order may be chance.
+fn tie(largest: &Case, number: u32) -> String {
+    let both = best_on_cpu(largest).zip(on_adapter(largest, number));
+    let overlap = both.is_some_and(|(cpu, gpu)| {
+        let (cpu, gpu) = (cpu.end_to_end, gpu.end_to_end);
+        cpu.min <= gpu.max && gpu.min <= cpu.max
+    });
+    match overlap {
+        true => " (The runs of both overlap: take it for a tie.)".to_owned(),
+        false => String::new(),
+    }
+}
+
+/// A kernel that wins and loses its gain on the way.
+fn kernel_alone(largest: &Case, number: u32) -> String {
+    let both = best_on_cpu(largest).zip(on_adapter(largest, number));
+    let gain = both.and_then(|(cpu, gpu)| {
+        let kernel = gpu.kernel?.median;
+        (kernel < cpu.end_to_end.median).then(|| ratio(cpu.end_to_end.median, kernel))
+    });
+    gain.map_or_else(String::new, |gain| {
+        format!(
+            " Its kernel alone is {gain} times as fast as the CPU; bringing the data there and \
+             the answer back is what costs."
+        )
+    })
+}
+
+/// What is fastest on the CPU, what its threads bring, and how far it is from what memory can do.
+fn on_the_cpu(report: &Report, largest: &Case) -> Option<String> {
+    let best = best_on_cpu(largest)?;
+    let time = best.end_to_end.median;
+    let mut text = format!(
+        "Fastest on the CPU: {}, with {} at {}",
+        best.name,
+        rate(largest.bytes, time),
+        size(largest.bytes)
+    );
+    let by_one = largest.ways.iter().filter(|way| way.threads == Some(1));
+    match by_one.map(|way| way.end_to_end.median).min() {
+        Some(one) if one > time => text += &format!(", {} times one thread", ratio(one, time)),
+        Some(_) if report.machine.cores > 1 => text += "; more threads do not help at this size",
+        _ => {}
+    }
+    let memory = report.memory_read.all_cores.median;
+    if memory > 0 {
+        let reached = largest.bytes as f64 / time.max(1) as f64 * 1e9 / memory as f64;
+        text += &format!("; memory is read at {}, ", bandwidth(memory));
+        text += &format!("of which that is {:.1} %", reached * 100.0);
+    }
+    Some(text + ".")
+}
+
+/// Each size at which a GPU took longer than the best way on the CPU.
+pub(crate) fn gpu_lost(report: &Report) -> Vec<String> {
+    let mut lost = Vec::new();
+    for (number, adapter) in (0..).zip(&report.adapters) {
+        if adapter.is_software {
+            continue;
+        }
+        for (subject, data) in crossover::subjects(report) {
+            for point in points(report, subject, data, number) {
+                if !point.adapter_wins() {
+                    lost.push(format!(
+                        "{}, {data}, {}: {} takes {} times as long as the CPU",
+                        subject.name(),
+                        size(point.bytes),
+                        adapter.name,
+                        ratio(point.adapter, point.cpu)
+                    ));
+                }
+            }
+        }
+    }
+    lost
+}
+
+#[cfg(test)]
+mod tests;

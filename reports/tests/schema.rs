@@ -1,0 +1,188 @@
+//! A report that was really measured keeps to the published schema.
+//!
+//! The check below knows the few words of JSON Schema that the schema uses, and refuses any other,
+//! so that no rule of it goes unchecked.
+#![forbid(unsafe_code)]
+
+use keymill_report::{Report, Request, SCHEMA, compare, from_json, to_json};
+use serde_json::{Value, json};
+
+/// What a value offends, each with the place where it stands.
+fn offences(schema: &Value, value: &Value, root: &Value, place: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (word, rule) in schema.as_object().unwrap() {
+        let kept = match word.as_str() {
+            "$schema" | "$id" | "$defs" | "title" | "description" => true,
+            "$ref" => {
+                let name = rule.as_str().unwrap().strip_prefix("#/$defs/").unwrap();
+                found.extend(offences(&root["$defs"][name], value, root, place));
+                true
+            }
+            "type" => match rule {
+                Value::Array(any) => any.iter().any(|one| is_of(one, value)),
+                one => is_of(one, value),
+            },
+            "anyOf" => {
+                let any = rule.as_array().unwrap().iter();
+                any.map(|one| offences(one, value, root, place))
+                    .any(|it| it.is_empty())
+            }
+            "enum" => rule.as_array().unwrap().contains(value),
+            "const" => rule == value,
+            "minimum" => value.is_null() || value.as_u64() >= rule.as_u64(),
+            "pattern" => is_of_16_digits(rule, value),
+            "required" => {
+                let names = rule.as_array().unwrap().iter();
+                names
+                    .into_iter()
+                    .all(|name| value.get(name.as_str().unwrap()).is_some())
+            }
+            "additionalProperties" => {
+                assert_eq!(rule, false);
+                let known = schema["properties"].as_object().unwrap();
+                let names = value.as_object().map(|it| it.keys()).into_iter().flatten();
+                names.into_iter().all(|name| known.contains_key(name))
+            }
+            "properties" => {
+                for (name, inner) in rule.as_object().unwrap() {
+                    if let Some(part) = value.get(name) {
+                        found.extend(offences(inner, part, root, &format!("{place}/{name}")));
+                    }
+                }
+                true
+            }
+            "items" => {
+                for (number, part) in value.as_array().into_iter().flatten().enumerate() {
+                    found.extend(offences(rule, part, root, &format!("{place}/{number}")));
+                }
+                true
+            }
+            other => panic!("this test does not know `{other}`"),
+        };
+        if !kept {
+            found.push(format!("{place}: {word}"));
+        }
+    }
+    found
+}
+
+fn is_of(kind: &Value, value: &Value) -> bool {
+    match kind.as_str().unwrap() {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_u64(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        other => panic!("this test does not know the type `{other}`"),
+    }
+}
+
+fn is_of_16_digits(pattern: &Value, value: &Value) -> bool {
+    assert_eq!(pattern, "^[0-9a-f]{16}$");
+    let text = value.as_str().unwrap();
+    text.len() == 16
+        && text
+            .bytes()
+            .all(|it| it.is_ascii_hexdigit() && !it.is_ascii_uppercase())
+}
+
+fn against_schema(report: &Value) -> Vec<String> {
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    offences(&schema, report, &schema, "")
+}
+
+/// A quick report on a little text.
+fn measured() -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("words.txt");
+    std::fs::write(&path, "to be or not to be\n".repeat(4000)).unwrap();
+    let request = Request {
+        quick: true,
+        data: Some(path),
+        command: "a test".to_owned(),
+        ..Request::default()
+    };
+    let mut steps = 0;
+    let report = compare(&request, &mut |step| {
+        assert!((0.0..=1.0).contains(&step.done), "{step:?}");
+        steps += 1;
+    });
+    assert!(steps > 4);
+    report.unwrap()
+}
+
+#[test]
+fn a_measured_report_keeps_to_the_schema_and_is_read_again() {
+    let report = measured();
+    assert!(
+        report.is_sound(),
+        "{:?} {:?}",
+        report.disagreements,
+        report.failures
+    );
+    let text = to_json(&report).unwrap();
+    let value: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(against_schema(&value), [""; 0]);
+    assert_eq!(from_json(&text).unwrap(), report);
+    damage_is_found(&value);
+}
+
+/// The check above can fail.
+fn damage_is_found(report: &Value) {
+    for (place, damage) in [
+        ("/version", json!(2)),
+        ("/plan", json!("slow")),
+        ("/took_ms", json!(-1)),
+        ("/machine/fingerprint", json!("ABC")),
+        ("/memory_read/one_core", json!(null)),
+        ("/cases/0/ways/0/end_to_end/median", json!("1 s")),
+        ("/cases/0/ways/0/kernel", json!(7)),
+        ("/cases/0/ways/0/answer", json!({"rows": 1, "groups": 1})),
+        ("/notes", json!([1])),
+    ] {
+        let mut damaged = report.clone();
+        *damaged.pointer_mut(place).unwrap() = damage;
+        assert!(!against_schema(&damaged).is_empty(), "{place}");
+    }
+    let mut damaged = report.clone();
+    damaged["speed"] = json!(1);
+    assert_eq!(against_schema(&damaged), [": additionalProperties"]);
+    assert!(from_json(&damaged.to_string()).is_err());
+    let mut later = report.clone();
+    later["version"] = json!(2);
+    let error = from_json(&later.to_string()).unwrap_err();
+    assert!(error.to_string().contains("keymill-report 2"), "{error}");
+}
+
+/// Made-up figures of an adapter fit the form, too.
+#[test]
+fn the_columns_of_adapters_are_in_the_schema() {
+    let spread = json!({"median": 2, "min": 1, "max": 3, "runs": 3});
+    let answer = json!({"rows": 6, "groups": 4, "digest": "00000000000000ff"});
+    let mut report = serde_json::to_value(Report::default()).unwrap();
+    report["format"] = json!("keymill-report");
+    report["version"] = json!(1);
+    report["plan"] = json!("full");
+    report["machine"]["fingerprint"] = json!("0123456789abcdef");
+    report["machine"]["build"] = json!("release");
+    report["adapters"] = json!([{
+        "name": "Pebble", "label": "GPU", "is_software": false, "interface": "vulkan",
+        "driver": "made up", "binding_bytes": 1, "not_measured": null,
+        "limits": {"upload": spread, "readback": spread, "launch_ns": spread},
+    }]);
+    report["cases"] = json!([{
+        "subject": "count", "data": "words", "bytes": 1, "expected": null,
+        "ways": [{
+            "name": "Pebble (GPU)", "part": "stage", "level": null, "threads": null, "adapter": 0,
+            "end_to_end": spread, "kernel": spread, "upload": spread, "readback": spread,
+            "launch": spread, "answer": answer,
+        }],
+    }]);
+    report["crossovers"] = json!([{
+        "subject": "count", "data": "words", "adapter": 0, "bytes": null, "from_bytes": 1,
+        "up_to_bytes": 2,
+    }]);
+    assert_eq!(against_schema(&report), [""; 0]);
+    assert!(from_json(&report.to_string()).is_ok());
+}

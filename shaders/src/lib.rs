@@ -20,8 +20,8 @@ mod sources;
 
 pub use compose::{Place, Shader};
 pub use params::{
-    COUNT_KEY_BYTES, COUNT_TOKENS, CountGroup, CountParams, CountReport, SelfTestAnswers,
-    SelfTestParams, TokenizeParams, TokenizeSummary, count_table_words,
+    COUNT_HEAD_WORDS, COUNT_KEY_BYTES, COUNT_TOKENS, CountGroup, CountParams, CountReport,
+    SelfTestAnswers, SelfTestParams, TokenizeParams, TokenizeSummary, count_table_words,
 };
 pub use sources::{Binding, Stage};
 

@@ -10,6 +10,8 @@ pub enum Stage {
     Tokenize,
     /// Tokens to counts by key.
     Count,
+    /// Text to counts by key in one pass.
+    FusedCount,
 }
 
 /// How a shader has a buffer bound.
@@ -25,7 +27,12 @@ pub enum Binding {
 
 impl Stage {
     /// Every stage.
-    pub const ALL: [Self; 3] = [Self::SelfTest, Self::Tokenize, Self::Count];
+    pub const ALL: [Self; 4] = [
+        Self::SelfTest,
+        Self::Tokenize,
+        Self::Count,
+        Self::FusedCount,
+    ];
 
     /// The stage's name, which is that of its file.
     #[must_use]
@@ -34,6 +41,7 @@ impl Stage {
             Self::SelfTest => "self_test",
             Self::Tokenize => "tokenize",
             Self::Count => "count",
+            Self::FusedCount => "count/fused",
         }
     }
 
@@ -44,7 +52,8 @@ impl Stage {
         match self {
             Self::SelfTest => &[Uniform, Write, Write],
             Self::Tokenize => &[Uniform, Read, Read, Write, Write, Write],
-            Self::Count => &[Uniform, Read, Read, Read, Write, Write, Write, Write, Write],
+            Self::Count => &[Uniform, Read, Write, Write, Write, Write, Write, Read, Read],
+            Self::FusedCount => &[Uniform, Read, Write, Write, Write, Write, Write, Write],
         }
     }
 
@@ -57,6 +66,7 @@ impl Stage {
             ),
             Self::Tokenize => ("tokenize.wgsl", include_str!("../wgsl/tokenize.wgsl")),
             Self::Count => ("count.wgsl", include_str!("../wgsl/count.wgsl")),
+            Self::FusedCount => ("count/fused.wgsl", include_str!("../wgsl/count/fused.wgsl")),
         }
     }
 }
@@ -70,7 +80,19 @@ pub(crate) fn shared(name: &str) -> Option<(&'static str, &'static str)> {
 }
 
 /// The parts that stages share: files, and the texts of them.
-const SHARED: [(&str, &str); 6] = [
+pub(crate) const SHARED: [(&str, &str); 9] = [
+    (
+        "shared/count_table.wgsl",
+        include_str!("../wgsl/shared/count_table.wgsl"),
+    ),
+    (
+        "shared/hot_keys.wgsl",
+        include_str!("../wgsl/shared/hot_keys.wgsl"),
+    ),
+    (
+        "shared/records.wgsl",
+        include_str!("../wgsl/shared/records.wgsl"),
+    ),
     ("shared/scan.wgsl", include_str!("../wgsl/shared/scan.wgsl")),
     ("shared/swar.wgsl", include_str!("../wgsl/shared/swar.wgsl")),
     (

@@ -3,8 +3,8 @@
 #![forbid(unsafe_code)]
 
 use keymill_shaders::{
-    Binding, COUNT_TOKENS, CountGroup, CountParams, CountReport, LANE_BYTES, SelfTestAnswers,
-    SelfTestParams, Shader, Stage, TILE_BYTES, TokenizeParams, TokenizeSummary,
+    Binding, COUNT_HEAD_WORDS, COUNT_TOKENS, CountGroup, CountParams, CountReport, LANE_BYTES,
+    SelfTestAnswers, SelfTestParams, Shader, Stage, TILE_BYTES, TokenizeParams, TokenizeSummary,
 };
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
@@ -191,7 +191,22 @@ fn parameters_are_laid_out_as_their_mirrors() {
             secret_1,
             hash_mask,
             run,
-            pad_0
+            text_bytes,
+            rounds,
+            pad_0,
+            pad_1,
+            pad_2
+        }
+    );
+    mirrors!(
+        Stage::FusedCount,
+        "Summary",
+        TokenizeSummary {
+            starts,
+            ends,
+            token_bytes,
+            space_bytes,
+            run
         }
     );
     mirrors!(
@@ -203,7 +218,8 @@ fn parameters_are_laid_out_as_their_mirrors() {
             groups,
             arena_used,
             lost,
-            run
+            run,
+            hot
         }
     );
     mirrors!(
@@ -261,7 +277,11 @@ fn constants_are_those_of_rust() {
     for constant in [
         format!("INLINE_BYTES: u32 = {}u", CountGroup::INLINE_BYTES),
         format!("TOKENS_A_LANE: u32 = {}u", COUNT_TOKENS / lanes as u32),
+        format!("HEAD_WORDS: u32 = {COUNT_HEAD_WORDS}u"),
     ] {
         assert!(shader.wgsl().contains(&constant), "{constant}");
     }
+    let shader = Shader::compose(Stage::FusedCount);
+    let constant = format!("TILE_BYTES: u32 = {TILE_BYTES}u");
+    assert!(shader.wgsl().contains(&constant), "{constant}");
 }

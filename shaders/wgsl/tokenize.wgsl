@@ -7,6 +7,7 @@
 // An end is counted with the last byte of its token, so that the k-th end belongs to the k-th
 // start, whatever tiles the token crosses.
 // @use scan
+// @use records
 // @use white_space
 
 struct Params {

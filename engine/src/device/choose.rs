@@ -35,8 +35,9 @@ fn open(name: Option<&str>) -> Result<Arc<dyn Device>, Fault> {
 }
 
 fn sound(device: Gpu) -> Result<Arc<dyn Device>, Fault> {
+    let device: Arc<dyn Device> = Arc::new(device);
     self_test::run(&device)?;
-    Ok(Arc::new(device))
+    Ok(device)
 }
 
 fn candidates<'a>(found: &'a [Found], name: Option<&str>) -> impl Iterator<Item = &'a Found> {

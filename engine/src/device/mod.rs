@@ -79,13 +79,16 @@ pub(crate) fn open(info: &AdapterInfo) -> Result<Arc<dyn Device>, Fault> {
     let same = |found: &&Found| found.index == info.place && found.name == info.name;
     let found = found.iter().find(same);
     let gone = || Fault::Lost("the adapter has disappeared".to_owned());
-    let device = Gpu::open(found.ok_or_else(gone)?)?;
+    let device: Arc<dyn Device> = Arc::new(Gpu::open(found.ok_or_else(gone)?)?);
     self_test::run(&device)?;
-    Ok(Arc::new(device))
+    Ok(device)
 }
 
 fn tested(found: Found) -> AdapterInfo {
-    let verdict = Gpu::open(&found).and_then(|device| self_test::run(&device));
+    let verdict = Gpu::open(&found).and_then(|device| {
+        let device: Arc<dyn Device> = Arc::new(device);
+        self_test::run(&device)
+    });
     AdapterInfo {
         name: found.name,
         interface: found.interface,

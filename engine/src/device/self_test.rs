@@ -2,17 +2,21 @@
 //!
 //! Known answers, a few milliseconds: barriers, atomics, a loop that is longer than the budget some
 //! software drivers end it at in silence, the length of a buffer, and each stage on a small text, as
-//! one text and as records.
+//! one text and as records; counts by key, over two texts.
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_buffer::Buffer;
 use bytemuck::{Zeroable, bytes_of};
 use keymill_kernels::oracle;
 use keymill_kernels::stage::tokenize::Span;
 use keymill_shaders::{SelfTestAnswers, SelfTestParams, Stage};
 
 use super::recording::{Extent, Recording};
-use super::{Device, Fault, tokenize};
-use crate::TokenRule;
+use super::{Device, DeviceCounter, Fault, tokenize};
+use crate::{Limits, TokenRule};
 
 /// Rounds of the long loop: more than 65,535, which a driver was seen to stop at.
 const LOOPS: u32 = 70_000;
@@ -25,8 +29,13 @@ const TEXT: &[u8] = b"to be\tor\xc2\xa0not\xc2\x85 \xe3\x80\x80a-token-of-more-t
     \xe2\x80\xa8\r\nthat\xe1\x9a\x80is\xe2\x81\x9fthe\xe2\x80\xafquestion\xff\xe2\x80 \xc3\xa9end";
 
 /// Runs the known-answer kernels; the error says what is wrong with the device.
-pub(crate) fn run(device: &dyn Device) -> Result<(), Fault> {
-    primitives(device)?;
+pub(crate) fn run(device: &Arc<dyn Device>) -> Result<(), Fault> {
+    primitives(&**device)?;
+    tokens(&**device)?;
+    counts(device)
+}
+
+fn tokens(device: &dyn Device) -> Result<(), Fault> {
     let text = TEXT.repeat(120);
     let rule = TokenRule::Whitespace;
     known(
@@ -57,6 +66,30 @@ fn known(
     }
     let message = format!("tokenize cuts {what} wrongly");
     Err(Fault::NotConserved(message))
+}
+
+/// The second text is counted with what the device learnt from the first one.
+fn counts(device: &Arc<dyn Device>) -> Result<(), Fault> {
+    let rule = TokenRule::Whitespace;
+    let limits = Limits {
+        device_chunk_bytes: 1 << 16,
+        device_slots: 1 << 10,
+        ..Limits::DEFAULT
+    };
+    let text = TEXT.repeat(120);
+    let mut counter = DeviceCounter::new(Arc::clone(device), &rule, &limits, u64::from(RUN));
+    counter.push(Buffer::from(&text[..]))?;
+    counter.push(Buffer::from(TEXT))?;
+    let mut found = BTreeMap::<Vec<u8>, u64>::new();
+    counter.drain(&mut |key, count| *found.entry(key.to_vec()).or_default() += count)?;
+    let mut expected = oracle::count(&rule, &text);
+    for (key, count) in oracle::count(&rule, TEXT) {
+        *expected.entry(key).or_default() += count;
+    }
+    match found == expected {
+        true => Ok(()),
+        false => Err(Fault::NotConserved("count counts wrongly".to_owned())),
+    }
 }
 
 fn primitives(device: &dyn Device) -> Result<(), Fault> {

@@ -5,7 +5,8 @@ mod self_test;
 mod tokenize;
 
 pub use count::{
-    COUNT_KEY_BYTES, COUNT_TOKENS, CountGroup, CountParams, CountReport, count_table_words,
+    COUNT_HEAD_WORDS, COUNT_KEY_BYTES, COUNT_TOKENS, CountGroup, CountParams, CountReport,
+    count_table_words,
 };
 pub use self_test::{SelfTestAnswers, SelfTestParams};
 pub use tokenize::{TokenizeParams, TokenizeSummary};

@@ -38,9 +38,9 @@ pub(super) fn software() -> Option<Found> {
 }
 
 fn sound(found: &Found) -> Option<Arc<dyn Device>> {
-    let device = Gpu::open(found).ok()?;
+    let device: Arc<dyn Device> = Arc::new(Gpu::open(found).ok()?);
     match self_test::run(&device) {
-        Ok(()) => Some(Arc::new(device)),
+        Ok(()) => Some(device),
         Err(fault) => {
             eprintln!("{} is left out: {fault}", found.name);
             None
@@ -58,7 +58,7 @@ fn what_a_device_refuses_is_a_fault_and_the_next_run_is_right() {
         wrong.run(Stage::SelfTest, "self_test", &buffers, 1);
         wrong.download(params, Extent::Bytes(16));
         assert!(matches!(device.run(&wrong), Err(Fault::Refused(_))));
-        assert_eq!(self_test::run(&**device), Ok(()));
+        assert_eq!(self_test::run(device), Ok(()));
     }
 }
 

@@ -91,7 +91,29 @@ fn engine(args: &MachineArgs) -> Result<Engine> {
     if let Some(folder) = &args.spill_dir {
         builder = builder.spill_dir(folder);
     }
+    if let Some(file) = device_cache() {
+        builder = builder.device_cache(file);
+    }
     builder.build()
+}
+
+/// Where it is kept what devices cost: in the user's cache folder, unless `KEYMILL_CACHE` names
+/// another one or says `off`.
+fn device_cache() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|it| !it.is_empty());
+    let folder = match set("KEYMILL_CACHE") {
+        Some(off) if off == "off" => return None,
+        Some(folder) => PathBuf::from(folder),
+        None if cfg!(windows) => PathBuf::from(set("LOCALAPPDATA")?).join("keymill"),
+        None if cfg!(target_os = "macos") => {
+            PathBuf::from(set("HOME")?).join("Library/Caches/keymill")
+        }
+        None => match set("XDG_CACHE_HOME") {
+            Some(folder) => PathBuf::from(folder).join("keymill"),
+            None => PathBuf::from(set("HOME")?).join(".cache/keymill"),
+        },
+    };
+    Some(folder.join("devices"))
 }
 
 fn order(sort: Sort) -> Order {
@@ -183,6 +205,12 @@ fn remark(
     let is_watched = output::is_terminal(args.output.as_deref()) && io::stderr().is_terminal();
     if is_watched && !args.quiet {
         say(&summary(args, metrics, progress, rows, started));
+    }
+    if args.explain && !args.stats {
+        let decisions = &metrics.decisions;
+        decisions
+            .iter()
+            .for_each(|it| say(&format!("device: {it}")));
     }
     if args.stats {
         if let Some(peak) = peak_memory() {

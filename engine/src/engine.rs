@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 
 #[cfg(feature = "gpu")]
-use crate::device::Seat;
+use crate::device::{Costs, Seat};
 use crate::driver::Pool;
 use crate::job::{Input, TextJob};
 use crate::resources::random_seed;
@@ -49,7 +49,9 @@ struct Shared {
     pool: Pool,
     device: DeviceChoice,
     #[cfg(feature = "gpu")]
-    seat: Seat,
+    seat: Arc<Seat>,
+    #[cfg(feature = "gpu")]
+    costs: Arc<Costs>,
 }
 
 impl Engine {
@@ -155,14 +157,20 @@ impl Engine {
 
     /// The device that jobs share, which the first one that needs it opens.
     #[cfg(feature = "gpu")]
-    pub(crate) fn seat(&self) -> &Seat {
+    pub(crate) fn seat(&self) -> &Arc<Seat> {
         &self.0.seat
+    }
+
+    /// What is known of the costs of devices.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn costs(&self) -> &Arc<Costs> {
+        &self.0.costs
     }
 
     /// The same engine with another device; for tests, before any clone is made.
     #[cfg(all(test, feature = "gpu"))]
     pub(crate) fn with_seat(mut self, seat: Seat) -> Self {
-        Arc::get_mut(&mut self.0).expect("no clone was made").seat = seat;
+        Arc::get_mut(&mut self.0).expect("no clone was made").seat = Arc::new(seat);
         self
     }
 
@@ -224,6 +232,7 @@ pub struct EngineBuilder {
     limits: Limits,
     seed: Option<u64>,
     device: DeviceChoice,
+    device_cache: Option<PathBuf>,
 }
 
 impl EngineBuilder {
@@ -266,6 +275,16 @@ impl EngineBuilder {
     #[must_use]
     pub fn device(mut self, device: DeviceChoice) -> Self {
         self.device = device;
+        self
+    }
+
+    /// Keeps what is measured of devices in a file, so that the next process need not measure again.
+    ///
+    /// A file that cannot be read or written is as good as none. Without this nothing is written
+    /// anywhere.
+    #[must_use]
+    pub fn device_cache(mut self, file: impl Into<PathBuf>) -> Self {
+        self.device_cache = Some(file.into());
         self
     }
 
@@ -313,7 +332,9 @@ impl EngineBuilder {
             seed: self.seed,
             pool: Pool::new(threads),
             #[cfg(feature = "gpu")]
-            seat: Seat::new(crate::device::opener(&self.device)),
+            seat: Arc::new(Seat::new(crate::device::opener(&self.device))),
+            #[cfg(feature = "gpu")]
+            costs: Arc::new(Costs::new(self.device_cache)),
             device: self.device,
         })))
     }

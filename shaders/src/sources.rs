@@ -1,17 +1,29 @@
 //! Which files there are.
 
-/// A stage that has shaders.
+/// A stage that has a shader, or a way to run it that has one of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
     /// What a device must get right before it is trusted with data.
     SelfTest,
-    /// Text to spans of tokens.
+    /// Text to spans of tokens, by white space.
     Tokenize,
     /// Tokens to counts by key.
     Count,
     /// Text to counts by key in one pass.
     FusedCount,
+    /// Text of ASCII alone to spans of words.
+    TokenizeWords,
+    /// Text to spans of the parts of its lines.
+    TokenizeSplit,
+    /// Text to spans of one field of each line.
+    TokenizeField,
+    /// Text to spans of its lines.
+    Frame,
+    /// Keys to row numbers in the order of partitions.
+    HashPartition,
+    /// Integer keys and values to a record for each key.
+    ReduceByKey,
 }
 
 /// How a shader has a buffer bound.
@@ -27,11 +39,17 @@ pub enum Binding {
 
 impl Stage {
     /// Every stage.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 10] = [
         Self::SelfTest,
         Self::Tokenize,
+        Self::TokenizeWords,
+        Self::TokenizeSplit,
+        Self::TokenizeField,
+        Self::Frame,
         Self::Count,
         Self::FusedCount,
+        Self::HashPartition,
+        Self::ReduceByKey,
     ];
 
     /// The stage's name, which is that of its file.
@@ -42,6 +60,12 @@ impl Stage {
             Self::Tokenize => "tokenize",
             Self::Count => "count",
             Self::FusedCount => "count/fused",
+            Self::TokenizeWords => "tokenize/words",
+            Self::TokenizeSplit => "tokenize/split",
+            Self::TokenizeField => "tokenize/field",
+            Self::Frame => "frame",
+            Self::HashPartition => "hash_partition",
+            Self::ReduceByKey => "reduce_by_key",
         }
     }
 
@@ -51,7 +75,14 @@ impl Stage {
         use Binding::{Read, Uniform, Write};
         match self {
             Self::SelfTest => &[Uniform, Write, Write],
-            Self::Tokenize => &[Uniform, Read, Read, Write, Write, Write],
+            Self::Tokenize | Self::TokenizeWords | Self::TokenizeSplit | Self::Frame => {
+                &[Uniform, Read, Read, Write, Write, Write]
+            }
+            Self::TokenizeField => &[Uniform, Read, Read, Write, Write, Write, Write],
+            Self::HashPartition => &[Uniform, Read, Read, Read, Write, Write, Write],
+            Self::ReduceByKey => &[
+                Uniform, Read, Read, Write, Write, Write, Write, Write, Write,
+            ],
             Self::Count => &[Uniform, Read, Write, Write, Write, Write, Write, Read, Read],
             Self::FusedCount => &[Uniform, Read, Write, Write, Write, Write, Write, Write],
         }
@@ -67,6 +98,27 @@ impl Stage {
             Self::Tokenize => ("tokenize.wgsl", include_str!("../wgsl/tokenize.wgsl")),
             Self::Count => ("count.wgsl", include_str!("../wgsl/count.wgsl")),
             Self::FusedCount => ("count/fused.wgsl", include_str!("../wgsl/count/fused.wgsl")),
+            Self::TokenizeWords => (
+                "tokenize/words.wgsl",
+                include_str!("../wgsl/tokenize/words.wgsl"),
+            ),
+            Self::TokenizeSplit => (
+                "tokenize/split.wgsl",
+                include_str!("../wgsl/tokenize/split.wgsl"),
+            ),
+            Self::TokenizeField => (
+                "tokenize/field.wgsl",
+                include_str!("../wgsl/tokenize/field.wgsl"),
+            ),
+            Self::Frame => ("frame.wgsl", include_str!("../wgsl/frame.wgsl")),
+            Self::HashPartition => (
+                "hash_partition.wgsl",
+                include_str!("../wgsl/hash_partition.wgsl"),
+            ),
+            Self::ReduceByKey => (
+                "reduce_by_key.wgsl",
+                include_str!("../wgsl/reduce_by_key.wgsl"),
+            ),
         }
     }
 }
@@ -79,33 +131,32 @@ pub(crate) fn shared(name: &str) -> Option<(&'static str, &'static str)> {
         .copied()
 }
 
-/// The parts that stages share: files, and the texts of them.
-pub(crate) const SHARED: [(&str, &str); 9] = [
-    (
-        "shared/count_table.wgsl",
-        include_str!("../wgsl/shared/count_table.wgsl"),
-    ),
-    (
-        "shared/hot_keys.wgsl",
-        include_str!("../wgsl/shared/hot_keys.wgsl"),
-    ),
-    (
-        "shared/records.wgsl",
-        include_str!("../wgsl/shared/records.wgsl"),
-    ),
-    ("shared/scan.wgsl", include_str!("../wgsl/shared/scan.wgsl")),
-    ("shared/swar.wgsl", include_str!("../wgsl/shared/swar.wgsl")),
-    (
-        "shared/table_key.wgsl",
-        include_str!("../wgsl/shared/table_key.wgsl"),
-    ),
-    ("shared/tile.wgsl", include_str!("../wgsl/shared/tile.wgsl")),
-    (
-        "shared/white_space.wgsl",
-        include_str!("../wgsl/shared/white_space.wgsl"),
-    ),
-    (
-        "shared/window.wgsl",
-        include_str!("../wgsl/shared/window.wgsl"),
-    ),
+/// A part's file, and the text of it.
+macro_rules! part {
+    ($name:literal) => {
+        (
+            concat!("shared/", $name, ".wgsl"),
+            include_str!(concat!("../wgsl/shared/", $name, ".wgsl")),
+        )
+    };
+}
+
+/// The parts that stages share.
+pub(crate) const SHARED: [(&str, &str); 16] = [
+    part!("contract_hash"),
+    part!("contract_hash_bytes"),
+    part!("count_table"),
+    part!("hot_keys"),
+    part!("lines"),
+    part!("records"),
+    part!("runs"),
+    part!("scan"),
+    part!("separators"),
+    part!("spans"),
+    part!("swar"),
+    part!("table_key"),
+    part!("tile"),
+    part!("white_space"),
+    part!("wide_sum"),
+    part!("window"),
 ];

@@ -3,8 +3,10 @@
 #![forbid(unsafe_code)]
 
 use keymill_shaders::{
-    Binding, COUNT_HEAD_WORDS, COUNT_TOKENS, CountGroup, CountParams, CountReport, LANE_BYTES,
-    SelfTestAnswers, SelfTestParams, Shader, Stage, TILE_BYTES, TokenizeParams, TokenizeSummary,
+    Binding, COUNT_HEAD_WORDS, COUNT_TOKENS, CountGroup, CountParams, CountReport,
+    HashPartitionParams, LANE_BYTES, LISTED_SLOTS, PARTITION_DIGITS, PARTITION_TILE_ROWS,
+    REDUCE_TILE_ROWS, ReduceByKeyParams, ReduceByKeySummary, ReducedGroup, SelfTestAnswers,
+    SelfTestParams, Shader, Stage, TILE_BYTES, TokenizeParams, TokenizeSummary,
 };
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
@@ -167,20 +169,6 @@ fn parameters_are_laid_out_as_their_mirrors() {
         }
     );
     mirrors!(
-        Stage::Tokenize,
-        "Params",
-        TokenizeParams {
-            text_bytes,
-            records,
-            tiles,
-            capacity,
-            run,
-            pad_0,
-            pad_1,
-            pad_2
-        }
-    );
-    mirrors!(
         Stage::Count,
         "Params",
         CountParams {
@@ -199,17 +187,6 @@ fn parameters_are_laid_out_as_their_mirrors() {
         }
     );
     mirrors!(
-        Stage::FusedCount,
-        "Summary",
-        TokenizeSummary {
-            starts,
-            ends,
-            token_bytes,
-            space_bytes,
-            run
-        }
-    );
-    mirrors!(
         Stage::Count,
         "Report",
         CountReport {
@@ -222,15 +199,115 @@ fn parameters_are_laid_out_as_their_mirrors() {
             hot
         }
     );
+    for stage in CUTTING {
+        mirrors!(
+            stage,
+            "Params",
+            TokenizeParams {
+                text_bytes,
+                records,
+                tiles,
+                capacity,
+                run,
+                separator_bytes,
+                field,
+                pad_0,
+                separator
+            }
+        );
+    }
+    for stage in CUTTING.into_iter().chain([Stage::FusedCount]) {
+        mirrors!(
+            stage,
+            "Summary",
+            TokenizeSummary {
+                starts,
+                ends,
+                token_bytes,
+                other_bytes,
+                rows,
+                rejected,
+                run
+            }
+        );
+    }
+}
+
+/// The shaders that cut a text.
+const CUTTING: [Stage; 5] = [
+    Stage::Tokenize,
+    Stage::TokenizeWords,
+    Stage::TokenizeSplit,
+    Stage::TokenizeField,
+    Stage::Frame,
+];
+
+#[test]
+fn shaders_that_cut_have_the_same_entries() {
+    for stage in CUTTING {
+        let module = module(stage);
+        let has = |name: &str| module.entry_points.iter().any(|entry| entry.name == name);
+        for entry in ["count_edges", "scan_tiles", "write_spans"] {
+            assert!(has(entry), "{stage:?} has no {entry}");
+        }
+        let is_field = stage == Stage::TokenizeField;
+        assert_eq!(has("count_parts") && has("scan_parts"), is_field);
+    }
+}
+
+#[test]
+fn parameters_of_rows_are_laid_out_as_their_mirrors() {
     mirrors!(
-        Stage::Tokenize,
-        "Summary",
-        TokenizeSummary {
-            starts,
-            ends,
-            token_bytes,
-            space_bytes,
+        Stage::HashPartition,
+        "Params",
+        HashPartitionParams {
+            rows,
+            key_words,
+            partitions,
+            tiles,
+            shift,
+            seed_low,
+            seed_high,
             run
+        }
+    );
+    mirrors!(
+        Stage::ReduceByKey,
+        "Params",
+        ReduceByKeyParams {
+            rows,
+            slots,
+            chain,
+            hash_mask,
+            secret_0,
+            secret_1,
+            secret_2,
+            run
+        }
+    );
+    mirrors!(
+        Stage::ReduceByKey,
+        "Summary",
+        ReduceByKeySummary {
+            groups,
+            spilled,
+            run
+        }
+    );
+    mirrors!(
+        Stage::ReduceByKey,
+        "Group",
+        ReducedGroup {
+            key_low,
+            key_high,
+            count,
+            sum_0,
+            sum_1,
+            sum_2,
+            min_low,
+            min_high,
+            max_low,
+            max_high
         }
     );
 }
@@ -263,25 +340,33 @@ fn bindings_are_as_the_host_makes_them() {
     }
 }
 
+fn has_constants(stage: Stage, constants: &[(&str, usize)]) {
+    let shader = Shader::compose(stage);
+    for (name, value) in constants {
+        let constant = format!("const {name}: u32 = {value}u;");
+        assert!(shader.wgsl().contains(&constant), "{stage:?}: {constant}");
+    }
+}
+
 #[test]
 fn constants_are_those_of_rust() {
-    let shader = Shader::compose(Stage::Tokenize);
-    let lanes = TILE_BYTES / LANE_BYTES;
-    for constant in [
-        format!("LANES: u32 = {lanes}u"),
-        format!("LANE_BYTES: u32 = {LANE_BYTES}u"),
-    ] {
-        assert!(shader.wgsl().contains(&constant), "{constant}");
+    let lanes = ("LANES", TILE_BYTES / LANE_BYTES);
+    for stage in CUTTING {
+        has_constants(stage, &[lanes, ("LANE_BYTES", LANE_BYTES)]);
     }
-    let shader = Shader::compose(Stage::Count);
-    for constant in [
-        format!("INLINE_BYTES: u32 = {}u", CountGroup::INLINE_BYTES),
-        format!("TOKENS_A_LANE: u32 = {}u", COUNT_TOKENS / lanes as u32),
-        format!("HEAD_WORDS: u32 = {COUNT_HEAD_WORDS}u"),
-    ] {
-        assert!(shader.wgsl().contains(&constant), "{constant}");
-    }
-    let shader = Shader::compose(Stage::FusedCount);
-    let constant = format!("TILE_BYTES: u32 = {TILE_BYTES}u");
-    assert!(shader.wgsl().contains(&constant), "{constant}");
+    let tokens = ("TOKENS_A_LANE", COUNT_TOKENS as usize / lanes.1);
+    let inline = ("INLINE_BYTES", CountGroup::INLINE_BYTES);
+    let head = ("HEAD_WORDS", COUNT_HEAD_WORDS as usize);
+    has_constants(Stage::Count, &[lanes, tokens, inline, head]);
+    has_constants(Stage::FusedCount, &[lanes, ("TILE_BYTES", TILE_BYTES)]);
+    let stripes = ("STRIPES", PARTITION_TILE_ROWS / lanes.1);
+    let tile = ("TILE_ROWS", PARTITION_TILE_ROWS);
+    let digits = ("DIGITS", PARTITION_DIGITS);
+    has_constants(Stage::HashPartition, &[lanes, stripes, tile, digits]);
+    let stripes = ("STRIPES", REDUCE_TILE_ROWS / lanes.1);
+    let tile = ("TILE_ROWS", REDUCE_TILE_ROWS);
+    has_constants(
+        Stage::ReduceByKey,
+        &[("LANES", LISTED_SLOTS), stripes, tile],
+    );
 }

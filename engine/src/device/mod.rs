@@ -6,19 +6,29 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod choose;
+mod bindings;
+pub(crate) mod calibrate;
+pub(crate) mod choose;
+mod costs;
 mod count;
 mod fault;
+mod frame;
 mod gpu;
+mod hash_partition;
 pub(crate) mod measure;
+mod open;
 mod recording;
+mod reduce_by_key;
 mod seat;
 mod self_test;
+#[cfg(test)]
+mod stub;
 pub(crate) mod tokenize;
 
-pub(crate) use choose::opener;
+pub(crate) use costs::Costs;
 pub(crate) use count::DeviceCounter;
 pub(crate) use fault::Fault;
+pub(crate) use open::{may_have_hardware, opener};
 pub(crate) use seat::Seat;
 pub(crate) use tokenize::refusal;
 
@@ -43,6 +53,9 @@ pub(crate) trait Device: Send + Sync {
 
     /// What its driver calls it; software is named as such.
     fn name(&self) -> &str;
+
+    /// Its name, its driver and the shaders that it runs: what its costs are known by.
+    fn identity(&self) -> String;
 
     /// Whether it runs on the processor: for tests, never counted as a GPU.
     fn is_software(&self) -> bool;
@@ -79,16 +92,18 @@ pub(crate) fn open(info: &AdapterInfo) -> Result<Arc<dyn Device>, Fault> {
     let same = |found: &&Found| found.index == info.place && found.name == info.name;
     let found = found.iter().find(same);
     let gone = || Fault::Lost("the adapter has disappeared".to_owned());
-    let device: Arc<dyn Device> = Arc::new(Gpu::open(found.ok_or_else(gone)?)?);
+    sound(Gpu::open(found.ok_or_else(gone)?)?)
+}
+
+/// A device that passes its self-test.
+fn sound(device: Gpu) -> Result<Arc<dyn Device>, Fault> {
+    let device: Arc<dyn Device> = Arc::new(device);
     self_test::run(&device)?;
     Ok(device)
 }
 
 fn tested(found: Found) -> AdapterInfo {
-    let verdict = Gpu::open(&found).and_then(|device| {
-        let device: Arc<dyn Device> = Arc::new(device);
-        self_test::run(&device)
-    });
+    let verdict = Gpu::open(&found).and_then(sound);
     AdapterInfo {
         name: found.name,
         interface: found.interface,

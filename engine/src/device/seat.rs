@@ -71,6 +71,11 @@ impl Seat {
         }
     }
 
+    /// Whether a device is open.
+    pub(crate) fn is_there(&self) -> bool {
+        self.lock().device.is_some()
+    }
+
     /// Notes that a device failed; tells whether it will be asked for again.
     pub(crate) fn lose(&self, failed: &Arc<dyn Device>) -> bool {
         let mut state = self.lock();
@@ -110,30 +115,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-    use crate::device::Pending;
-    use crate::device::recording::{Kept, Recording};
-
-    struct Nothing;
-
-    impl Device for Nothing {
-        fn begin(&self, _: Recording) -> Pending {
-            Box::new(|| Err(Fault::TimedOut))
-        }
-
-        fn forget(&self, _: &[Kept]) {}
-
-        fn binding_bytes(&self) -> u64 {
-            1 << 20
-        }
-
-        fn name(&self) -> &str {
-            "nothing"
-        }
-
-        fn is_software(&self) -> bool {
-            true
-        }
-    }
+    use crate::device::stub::Stub;
 
     fn after_its_rest(seat: &Seat) -> Result<Arc<dyn Device>, Fault> {
         seat.lock().rests_until = None;
@@ -146,7 +128,7 @@ mod tests {
         let counts = Arc::clone(&opened);
         let seat = Seat::new(Box::new(move || {
             counts.fetch_add(1, Ordering::Relaxed);
-            Ok(Arc::new(Nothing))
+            Ok(Arc::new(Stub::unasked(1 << 20)))
         }));
         let first = seat.device().unwrap();
         assert!(Arc::ptr_eq(&first, &seat.device().unwrap()));

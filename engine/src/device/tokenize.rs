@@ -1,5 +1,14 @@
-//! `tokenize` on a device: text to spans of tokens by white space, in order.
+//! `tokenize` on a device: text to spans of tokens by any rule, in order.
+//!
+//! ```text
+//! rule ─▶ a shader, a separator ─▶ recording ─▶ spans and a summary ─▶ check ─▶ tokens
+//!         or a refusal: then the CPU does it
+//! ```
 #![forbid(unsafe_code)]
+
+mod device_rule;
+
+pub(crate) use device_rule::refusal;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -7,8 +16,9 @@ use std::time::Duration;
 use arrow_buffer::Buffer;
 use bytemuck::{Zeroable, bytes_of};
 use keymill_kernels::stage::tokenize::Span;
-use keymill_shaders::{LANE_BYTES, Stage, TILE_BYTES, TokenizeParams, TokenizeSummary};
+use keymill_shaders::{LANE_BYTES, TILE_BYTES, TokenizeParams, TokenizeSummary};
 
+use self::device_rule::DeviceRule;
 use super::recording::{BufferId, Extent, Recording};
 use super::{Device, Fault};
 use crate::TokenRule;
@@ -17,22 +27,8 @@ pub(crate) const SUMMARY_BYTES: u64 = size_of::<TokenizeSummary>() as u64;
 pub(crate) const SPAN_BYTES: u64 = size_of::<[u32; 2]>() as u64;
 
 /// The most bytes of text that are tokenized at once, so that its spans fit a binding.
-pub(crate) fn most_bytes(binding_bytes: u64, has_records: bool) -> usize {
-    let spans = usize::try_from(binding_bytes / SPAN_BYTES).unwrap_or(usize::MAX);
-    if has_records {
-        spans
-    } else {
-        spans.saturating_mul(2)
-    }
-}
-
-/// How many tokens there can be: two are at least two bytes apart, unless a record ends between.
-fn most_tokens(text_bytes: usize, has_records: bool) -> usize {
-    if has_records {
-        text_bytes
-    } else {
-        text_bytes.div_ceil(2)
-    }
+pub(crate) fn most_bytes(rule: &TokenRule, binding_bytes: u64, has_records: bool) -> usize {
+    DeviceRule::of(rule).most_bytes(binding_bytes, has_records)
 }
 
 /// A number for each run, which the last dispatch writes down; 0 is what a fresh buffer holds.
@@ -62,12 +58,12 @@ pub(crate) struct Tokens {
     pub(crate) summary: BufferId,
 }
 
-/// Why a device does not cut this text by this rule; `None` where it does.
-pub(crate) fn refusal(rule: &TokenRule, _text: &[u8]) -> Option<&'static str> {
-    match rule {
-        TokenRule::Whitespace => None,
-        _ => Some("devices cut at white space alone"),
-    }
+/// The tokens of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    pub(crate) spans: Vec<Span>,
+    /// How many lines had no token to give ([`TokenRule::Field`] only).
+    pub(crate) rejected: u32,
 }
 
 /// Tokenizes a text, with records if their starts, which ascend, are given.
@@ -78,8 +74,8 @@ pub(crate) fn run(
     rule: &TokenRule,
     text: &[u8],
     records: Option<&[u32]>,
-) -> Result<Vec<Span>, Fault> {
-    run_timed(device, rule, text, records).map(|(spans, _)| spans)
+) -> Result<Cut, Fault> {
+    run_timed(device, rule, text, records).map(|(cut, _)| cut)
 }
 
 /// The same, with what the runs took if the device can tell.
@@ -88,14 +84,15 @@ pub(crate) fn run_timed(
     rule: &TokenRule,
     text: &[u8],
     records: Option<&[u32]>,
-) -> Result<(Vec<Span>, Option<Duration>), Fault> {
+) -> Result<(Cut, Option<Duration>), Fault> {
     if text.is_empty() {
-        return Ok((Vec::new(), None));
+        let (spans, rejected) = (Vec::new(), 0);
+        return Ok((Cut { spans, rejected }, None));
     }
     if let Some(why) = refusal(rule, text) {
         return Err(Fault::Refused(why.to_owned()));
     }
-    let most = most_bytes(device.binding_bytes(), records.is_some());
+    let most = most_bytes(rule, device.binding_bytes(), records.is_some());
     if text.len() > most {
         let bytes = text.len();
         let message = format!("{bytes} bytes of text at once; it takes {most}");
@@ -113,8 +110,8 @@ pub(crate) fn run_timed(
         records,
     };
     let ran = device.begin(record(&input))()?;
-    let spans = read(&input, &ran.downloads)?;
-    Ok((spans, ran.runs.map(|runs| runs.iter().sum())))
+    let cut = read(&input, &ran.downloads)?;
+    Ok((cut, ran.runs.map(|runs| runs.iter().sum())))
 }
 
 fn record(input: &Input<'_>) -> Recording {
@@ -134,41 +131,57 @@ fn record(input: &Input<'_>) -> Recording {
 
 /// A text whose uploads are recorded, and whose runs are not yet.
 pub(crate) struct Staged {
-    buffers: [BufferId; 6],
+    rule: DeviceRule,
+    params: BufferId,
+    text: BufferId,
+    records: BufferId,
     tiles: u32,
+    capacity: usize,
 }
 
 /// Records the uploads of a text, which come before all runs of a recording.
 pub(crate) fn stage(recording: &mut Recording, input: &Input<'_>) -> Staged {
+    let rule = DeviceRule::of(input.rule);
     let (bytes, has_records) = (input.text.len(), input.records.is_some());
     let tiles = bytes.div_ceil(TILE_BYTES) as u32;
-    let capacity = most_tokens(bytes, has_records);
+    let capacity = rule.most_tokens(bytes, has_records);
     let params = TokenizeParams {
         text_bytes: bytes as u32,
         records: u32::from(has_records),
         tiles,
         capacity: capacity as u32,
         run: input.run,
+        separator_bytes: rule.separator_bytes,
+        field: rule.field,
+        separator: rule.separator(),
         ..TokenizeParams::zeroed()
     };
-    let buffers = [
-        recording.upload("params", bytes_of(&params).to_vec()),
-        recording.upload("text", input.text.clone()),
-        recording.upload("records", starts_of(input.records, bytes)),
-        recording.scratch("tiles", u64::from(tiles) * SPAN_BYTES),
-        recording.scratch("spans", capacity as u64 * SPAN_BYTES),
-        recording.buffer("summary", SUMMARY_BYTES),
-    ];
-    Staged { buffers, tiles }
+    Staged {
+        rule,
+        params: recording.upload("params", bytes_of(&params).to_vec()),
+        text: recording.upload("text", input.text.clone()),
+        records: recording.upload("records", starts_of(input.records, bytes)),
+        tiles,
+        capacity,
+    }
 }
 
 /// Records the runs that cut a text into tokens.
 pub(crate) fn cut(recording: &mut Recording, staged: &Staged) -> Tokens {
-    let Staged { buffers, tiles } = staged;
-    recording.run(Stage::Tokenize, "count_edges", buffers, *tiles);
-    recording.run(Stage::Tokenize, "scan_tiles", buffers, 1);
-    recording.run(Stage::Tokenize, "write_spans", buffers, *tiles);
-    let [_, text, _, _, spans, summary] = *buffers;
+    let DeviceRule { stage, field, .. } = staged.rule;
+    let (text, groups) = (staged.text, staged.tiles);
+    let tiles = recording.scratch("tiles", u64::from(groups) * SPAN_BYTES);
+    let spans = recording.scratch("spans", staged.capacity as u64 * SPAN_BYTES);
+    let summary = recording.buffer("summary", SUMMARY_BYTES);
+    let mut buffers = vec![staged.params, text, staged.records, tiles, spans, summary];
+    if field > 0 {
+        buffers.push(recording.scratch("parts", u64::from(groups) * 4));
+        recording.run(stage, "count_parts", &buffers, groups);
+        recording.run(stage, "scan_parts", &buffers, 1);
+    }
+    recording.run(stage, "count_edges", &buffers, groups);
+    recording.run(stage, "scan_tiles", &buffers, 1);
+    recording.run(stage, "write_spans", &buffers, groups);
     Tokens {
         text,
         spans,
@@ -200,49 +213,70 @@ pub(crate) fn check(input: &Input<'_>, summary: &TokenizeSummary) -> Result<(), 
         let (other, run) = (summary.run, input.run);
         return Err(wrong(format!("run {other} answered, not {run}")));
     }
-    let bytes = u64::from(summary.token_bytes) + u64::from(summary.space_bytes);
+    let bytes = u64::from(summary.token_bytes) + u64::from(summary.other_bytes);
     if bytes != input.text.len() as u64 {
         return Err(wrong(format!("{bytes} bytes of {}", input.text.len())));
     }
-    if summary.starts != summary.ends {
-        let TokenizeSummary { starts, ends, .. } = summary;
+    let TokenizeSummary { starts, ends, .. } = *summary;
+    if starts != ends {
         return Err(wrong(format!("{starts} starts, {ends} ends")));
+    }
+    let TokenizeSummary { rows, rejected, .. } = *summary;
+    let judged = match input.rule {
+        TokenRule::Field { .. } => u64::from(starts) + u64::from(rejected),
+        _ => 0,
+    };
+    if u64::from(rows) != judged {
+        return Err(wrong(format!(
+            "{starts} of {rows} rows, {rejected} without"
+        )));
     }
     Ok(())
 }
 
 /// Checks what came back against what is known without the device.
-fn read(input: &Input<'_>, downloads: &[Vec<u8>]) -> Result<Vec<Span>, Fault> {
+fn read(input: &Input<'_>, downloads: &[Vec<u8>]) -> Result<Cut, Fault> {
     let summary: TokenizeSummary = bytemuck::pod_read_unaligned(&downloads[0]);
     check(input, &summary)?;
-    let (text, records) = (&input.text, input.records);
     let spans: Vec<Span> = bytemuck::pod_collect_to_vec(&downloads[1]);
-    // Tokens that touch are one, unless a record begins between them.
-    let begins = |at: u32| records.is_some_and(|records| records.binary_search(&at).is_ok());
-    let mut last = 0;
-    let mut token_bytes = 0;
-    for span in &spans {
-        let touches = span.start == last && last > 0 && !begins(last);
-        if touches || span.start < last || span.end <= span.start || span.end as usize > text.len()
-        {
-            let Span { start, end } = span;
-            return Err(wrong(format!("span {start}..{end} behind {last}")));
-        }
-        last = span.end;
-        token_bytes += u64::from(span.end - span.start);
-    }
+    let token_bytes = bytes_in_order(input, &spans)?;
     if (spans.len(), token_bytes) != (summary.starts as usize, summary.token_bytes.into()) {
         let count = spans.len();
         return Err(wrong(format!("{token_bytes} bytes in {count} spans")));
     }
-    Ok(spans)
+    let rejected = summary.rejected;
+    Ok(Cut { spans, rejected })
+}
+
+/// How many bytes the spans have, if they can be those of tokens one behind the other.
+fn bytes_in_order(input: &Input<'_>, spans: &[Span]) -> Result<u64, Fault> {
+    let (text, records) = (&input.text, input.records);
+    let least = u32::from(DeviceRule::of(input.rule).is_of_runs());
+    // Something stands between two tokens, unless a record begins there.
+    let begins = |at: u32| records.is_some_and(|records| records.binary_search(&at).is_ok());
+    let mut last = None;
+    let mut bytes = 0;
+    for &Span { start, end } in spans {
+        let follows = last.is_none_or(|last| start > last || start == last && begins(last));
+        let is_long_enough = end.checked_sub(start).is_some_and(|bytes| bytes >= least);
+        if !follows || !is_long_enough || end as usize > text.len() {
+            return Err(wrong(format!("span {start}..{end} behind {last:?}")));
+        }
+        last = Some(end);
+        bytes += u64::from(end - start);
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
+    use core::num::NonZeroUsize;
+
     use super::*;
-    use crate::device::Pending;
-    use crate::device::recording::Kept;
+
+    use crate::device::recording::Command;
+
+    use crate::device::stub::Stub;
 
     fn input<'a>(text: &[u8], records: Option<&'a [u32]>) -> Input<'a> {
         Input {
@@ -250,6 +284,13 @@ mod tests {
             rule: &TokenRule::Whitespace,
             text: Buffer::from(text),
             records,
+        }
+    }
+
+    fn field(index: usize) -> TokenRule {
+        TokenRule::Field {
+            index: NonZeroUsize::new(index).unwrap(),
+            separator: b","[..].into(),
         }
     }
 
@@ -266,10 +307,13 @@ mod tests {
             starts: 2,
             ends: 2,
             token_bytes: 4,
-            space_bytes: 1,
+            other_bytes: 1,
             run: 7,
+            ..TokenizeSummary::zeroed()
         };
-        let read = |text: &[u8], downloads: &[Vec<u8>]| read(&input(text, None), downloads);
+        let read = |text: &[u8], downloads: &[Vec<u8>]| {
+            read(&input(text, None), downloads).map(|cut| cut.spans)
+        };
         let spans = [[0, 2], [3, 5]];
         let text = b"to be";
         assert_eq!(read(text, &answer(right, &spans)).unwrap().len(), 2);
@@ -292,45 +336,120 @@ mod tests {
             answer(TokenizeSummary { ends: 1, ..right }, &spans),
             answer(
                 TokenizeSummary {
-                    space_bytes: 0,
+                    other_bytes: 0,
                     ..right
                 },
                 &spans,
             ),
+            answer(TokenizeSummary { rows: 1, ..right }, &spans),
         ] {
             let fault = read(text, &damaged).unwrap_err();
             assert!(matches!(fault, Fault::NotConserved(_)), "{fault}");
         }
     }
 
-    /// A device that binds little and runs nothing.
-    struct Small;
-
-    impl Device for Small {
-        fn begin(&self, recording: Recording) -> Pending {
-            panic!("it was asked to\n{recording}");
+    #[test]
+    fn a_damaged_answer_with_empty_tokens_is_caught() {
+        let rule = TokenRule::Split(b","[..].into());
+        let records = [0, 3];
+        // Parts of ",b," and ",".
+        let input = Input {
+            rule: &rule,
+            ..input(b",b,,", Some(&records))
+        };
+        let right = TokenizeSummary {
+            starts: 5,
+            ends: 5,
+            token_bytes: 1,
+            other_bytes: 3,
+            run: 7,
+            ..TokenizeSummary::zeroed()
+        };
+        let spans = [[0, 0], [1, 2], [3, 3], [3, 3], [4, 4]];
+        assert_eq!(read(&input, &answer(right, &spans)).unwrap().spans.len(), 5);
+        for damaged in [
+            [[0; 2]; 5],
+            [[0, 0], [1, 2], [2, 2], [3, 3], [4, 4]],
+            [[0, 0], [1, 1], [3, 3], [3, 3], [4, 4]],
+            [[0, 0], [1, 2], [3, 3], [3, 3], [5, 5]],
+            [[0, 0], [3, 2], [3, 5], [5, 5], [6, 6]],
+        ] {
+            let fault = read(&input, &answer(right, &damaged)).unwrap_err();
+            assert!(matches!(fault, Fault::NotConserved(_)), "{fault}");
         }
+    }
 
-        fn forget(&self, _: &[Kept]) {}
-
-        fn binding_bytes(&self) -> u64 {
-            1024
+    #[test]
+    fn a_row_that_is_lost_is_caught() {
+        let rule = field(2);
+        let input = Input {
+            rule: &rule,
+            ..input(b"a,b\nc\n", None)
+        };
+        let right = TokenizeSummary {
+            starts: 1,
+            ends: 1,
+            token_bytes: 1,
+            other_bytes: 5,
+            rows: 2,
+            rejected: 1,
+            run: 7,
+        };
+        let spans = [[2, 3]];
+        let cut = read(&input, &answer(right, &spans)).unwrap();
+        assert_eq!((cut.spans.len(), cut.rejected), (1, 1));
+        let lost = [
+            TokenizeSummary { rows: 1, ..right },
+            TokenizeSummary {
+                rejected: 0,
+                ..right
+            },
+            TokenizeSummary {
+                rows: 0,
+                rejected: 0,
+                ..right
+            },
+            TokenizeSummary {
+                token_bytes: 0,
+                other_bytes: 6,
+                ..right
+            },
+        ];
+        for summary in lost {
+            let fault = read(&input, &answer(summary, &spans)).unwrap_err();
+            assert!(matches!(fault, Fault::NotConserved(_)), "{fault}");
         }
+    }
 
-        fn name(&self) -> &str {
-            "small"
-        }
-
-        fn is_software(&self) -> bool {
-            true
-        }
+    #[test]
+    fn a_field_is_looked_for_after_its_lines() {
+        let rule = field(2);
+        let input = Input {
+            rule: &rule,
+            ..input(b"a,b", None)
+        };
+        let entries = |recording: &Recording| -> Vec<&str> {
+            let entry = |command: &Command| match command {
+                Command::Run { entry, .. } => Some(*entry),
+                _ => None,
+            };
+            recording.commands().iter().filter_map(entry).collect()
+        };
+        let edges = ["count_edges", "scan_tiles", "write_spans"];
+        let all = [&["count_parts", "scan_parts"], &edges[..]].concat();
+        assert_eq!(entries(&record(&input)), all);
+        let input = Input {
+            rule: &TokenRule::Lines,
+            ..input
+        };
+        assert_eq!(entries(&record(&input)), edges);
     }
 
     #[test]
     fn a_text_that_does_not_fit_is_refused_with_what_would() {
         let rule = &TokenRule::Whitespace;
         for (records, most) in [(None, 256), (Some(&[0][..]), 128)] {
-            assert_eq!(most_bytes(1024, records.is_some()), most);
+            assert_eq!(most_bytes(rule, 1024, records.is_some()), most);
             let recording = record(&input(&vec![b'x'; most], records));
             assert!(
                 recording
@@ -338,11 +457,12 @@ mod tests {
                     .iter()
                     .all(|buffer| buffer.bytes <= 1024)
             );
-            let fault = run(&Small, rule, &vec![b'x'; most + 1], records).unwrap_err();
+            let fault =
+                run(&Stub::unasked(1024), rule, &vec![b'x'; most + 1], records).unwrap_err();
             let says = format!("takes {most}");
             assert!(fault.to_string().contains(&says), "{fault}");
         }
-        let fault = run(&Small, rule, b"to be", Some(&[9])).unwrap_err();
+        let fault = run(&Stub::unasked(1024), rule, b"to be", Some(&[9])).unwrap_err();
         assert!(fault.to_string().contains("behind the text"), "{fault}");
     }
 }

@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::board::Board;
 use super::elsewhere::Elsewhere;
-use super::place::Place;
+use super::pace::Pace;
+use super::place::{Joining, Place};
 use super::pool::Pool;
 use super::tally::Tally;
 use super::worker::Worker;
@@ -26,6 +27,8 @@ pub(super) struct Crew<'a> {
     pub(super) progress: &'a Progress,
     rule: &'a TokenRule,
     pub(super) lowercase: bool,
+    /// How fast its threads are.
+    pub(super) pace: Pace,
     place: &'a Place<'a>,
 }
 
@@ -46,6 +49,7 @@ impl<'a> Crew<'a> {
             progress,
             rule,
             lowercase,
+            pace: Pace::default(),
             place,
         }
     }
@@ -56,8 +60,10 @@ impl<'a> Crew<'a> {
         let total = splits.iter().map(Split::size).sum::<Option<u64>>();
         self.progress.expect(total);
         let workers = self.workers(total);
-        let board = Board::new(splits.len(), self.place.takers(workers));
-        self.run(pool, workers, &board, |worker| {
+        let joining = self.joining(total);
+        let takers = self.place.takers(workers) + joining.as_ref().map_or(0, Joining::workers);
+        let board = Board::new(splits.len(), takers);
+        self.run(pool, (workers, takers), joining, &board, |worker| {
             worker.count_splits(source, &splits, &board)
         })
         .and_then(|counted| board.finish().map(|()| counted))
@@ -67,9 +73,11 @@ impl<'a> Crew<'a> {
     pub(super) fn count_columns(&self, columns: Columns, pool: &Pool) -> Result<Counted> {
         self.progress.expect(None);
         let workers = self.resources.threads;
-        let board = Board::new(0, self.place.takers(workers));
+        let joining = self.joining(None);
+        let takers = self.place.takers(workers) + joining.as_ref().map_or(0, Joining::workers);
+        let board = Board::new(0, takers);
         let columns = Mutex::new(columns);
-        self.run(pool, workers, &board, |worker| {
+        self.run(pool, (workers, takers), joining, &board, |worker| {
             worker.count_arrays(&columns, &board)
         })
         .and_then(|counted| board.finish().map(|()| counted))
@@ -88,19 +96,26 @@ impl<'a> Crew<'a> {
         }
     }
 
+    /// A device that may join while the processor counts.
+    fn joining(&self, total: Option<u64>) -> Option<Joining<'_>> {
+        self.place
+            .joining(self.rule, self.progress, &self.pace, total)
+    }
+
     /// Runs the same work on several workers, and gathers what they counted.
     ///
-    /// Where there is a device, one more worker has its texts counted there.
+    /// Where there is a device, one more worker has its texts counted there; where one may join, that
+    /// worker begins later, or not at all.
     fn run<'b>(
         &self,
         pool: &Pool,
-        workers: usize,
+        (workers, takers): (usize, usize),
+        joining: Option<Joining<'_>>,
         board: &Board<'b>,
         work: impl Fn(&mut Worker<'_>) -> Result<()> + Sync,
     ) -> Result<Counted> {
-        let takers = self.place.takers(workers);
         let gathered = Mutex::new(Vec::with_capacity(takers));
-        let run_one = |index: usize, elsewhere: Option<Box<dyn Elsewhere + '_>>| {
+        let run_one = &|index: usize, elsewhere: Option<Box<dyn Elsewhere + '_>>| {
             let one = || -> Result<(usize, CountOperator, Tally)> {
                 let operator = CountOperator::new(self.rule, self.resources)?;
                 let mut worker = Worker::new(self, operator, takers, elsewhere);
@@ -117,20 +132,36 @@ impl<'a> Crew<'a> {
                 Err(error) => board.fail(error),
             }
         };
-        let elsewhere = || self.place.elsewhere(self.rule, self.resources);
-        match (elsewhere(), self.place.cpu_workers(workers)) {
-            (None, _) => pool.broadcast(workers, |index| run_one(index, None))?,
-            (there, 0) => run_one(0, there),
-            (Some(_), beside) => std::thread::scope(|scope| {
-                scope.spawn(|| run_one(beside, elsewhere()));
+        let mut decisions = self.place.decision().into_iter().collect();
+        let on_device = || self.place.elsewhere(self.rule, self.resources);
+        let beside = self.place.cpu_workers(workers);
+        match (on_device(), joining) {
+            (None, None) => pool.broadcast(workers, |index| run_one(index, None))?,
+            (Some(there), _) if beside == 0 => run_one(0, Some(there)),
+            (Some(there), _) => std::thread::scope(|scope| {
+                // Neither begins before the other one is there.
+                let (ready, begun) = std::sync::mpsc::channel();
+                scope.spawn(move || {
+                    let _ = ready.send(());
+                    run_one(beside, Some(there));
+                });
+                let _ = begun.recv();
                 pool.broadcast(beside, |index| run_one(index, None))
             })?,
+            (None, Some(joining)) => {
+                let join = || run_one(workers, joining.elsewhere(self.rule, self.resources));
+                let count = || pool.broadcast(workers, |index| run_one(index, None));
+                decisions = vec![joining.run(join, count)?];
+            }
         }
         let mut gathered = gathered
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
         gathered.sort_by_key(|(index, ..)| *index);
-        let mut tally = Tally::default();
+        let mut tally = Tally {
+            decisions,
+            ..Tally::default()
+        };
         let operators = gathered
             .into_iter()
             .map(|(_, operator, part)| {

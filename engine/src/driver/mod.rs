@@ -9,9 +9,14 @@
 mod board;
 mod crew;
 mod elsewhere;
+#[cfg(feature = "gpu")]
+mod late;
 mod memory;
+#[cfg(not(feature = "gpu"))]
+mod nobody;
 #[cfg(feature = "gpu")]
 mod offload;
+mod pace;
 mod place;
 mod pool;
 mod tally;

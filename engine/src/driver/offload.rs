@@ -8,23 +8,31 @@
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow_buffer::Buffer;
 use keymill_kernels::Groups;
 
 use super::Tally;
 use super::elsewhere::Elsewhere;
-use crate::device::{Device, DeviceCounter, Fault, Seat, refusal};
+use super::pace::Pace;
+use crate::device::calibrate::kind_of;
+use crate::device::choose::{Megabytes, should_leave};
+use crate::device::{Device, DeviceCounter, Fault, refusal};
+use crate::engine::Engine;
 use crate::operator::{CountOperator, cut_text};
 use crate::resources::Reservation;
 use crate::{Resources, Result, TokenRule};
+
+/// Bytes that a device must have counted before its rate means something.
+const ENOUGH_BYTES: u64 = 16 << 20;
 
 /// One part of the memory budget in so many is for the texts that a device may lose.
 const HELD_PART: usize = 4;
 
 /// A worker's way to a device.
 pub(super) struct Offload<'a> {
-    seat: &'a Seat,
+    engine: &'a Engine,
     rule: &'a TokenRule,
     resources: &'a Resources,
     /// The device, and its counts since the last drain.
@@ -33,18 +41,31 @@ pub(super) struct Offload<'a> {
     gathered: Vec<u8>,
     held_bytes: usize,
     reservation: Reservation,
+    /// How fast the processor is, if the device is to leave once it is slower.
+    rival: Option<&'a Pace>,
+    /// Bytes that the device has counted, and the time that took.
+    counted_bytes: u64,
+    busy: Duration,
 }
 
 impl<'a> Offload<'a> {
-    pub(super) fn new(seat: &'a Seat, rule: &'a TokenRule, resources: &'a Resources) -> Self {
+    pub(super) fn new(
+        engine: &'a Engine,
+        rule: &'a TokenRule,
+        resources: &'a Resources,
+        rival: Option<&'a Pace>,
+    ) -> Self {
         Self {
-            seat,
+            engine,
             rule,
             resources,
             counter: None,
             gathered: Vec::new(),
             held_bytes: 0,
             reservation: resources.memory.reservation(),
+            rival,
+            counted_bytes: 0,
+            busy: Duration::ZERO,
         }
     }
 
@@ -90,7 +111,7 @@ impl<'a> Offload<'a> {
         if self.counter.is_some() {
             return true;
         }
-        match self.seat.device() {
+        match self.engine.seat().device() {
             Ok(device) => {
                 let Resources { limits, seed, .. } = self.resources;
                 let counter = DeviceCounter::new(Arc::clone(&device), self.rule, limits, *seed);
@@ -132,6 +153,7 @@ impl<'a> Offload<'a> {
                     tally.device = Some(device.name().to_owned());
                 }
                 operator.push_counted(&groups, drained.tokens, drained.rejected)?;
+                self.counted_bytes += self.held_bytes as u64;
                 self.held_bytes = 0;
                 self.reservation.set(0);
                 Ok(())
@@ -151,7 +173,7 @@ impl<'a> Offload<'a> {
             return Ok(());
         };
         let texts = counter.take_back();
-        let goes_on = self.seat.lose(&device);
+        let goes_on = self.engine.seat().lose(&device);
         tally.remark(loss(device.name(), fault, goes_on));
         drop(device);
         for text in texts {
@@ -175,8 +197,8 @@ impl<'a> Offload<'a> {
     }
 }
 
-impl Elsewhere for Offload<'_> {
-    fn push(
+impl Offload<'_> {
+    fn push_text(
         &mut self,
         mut text: &[u8],
         operator: &mut CountOperator,
@@ -199,9 +221,51 @@ impl Elsewhere for Offload<'_> {
         Ok(())
     }
 
+    /// Bytes a second, once enough was counted.
+    fn rate(&self) -> Option<f64> {
+        let is_enough = self.counted_bytes >= ENOUGH_BYTES;
+        is_enough.then(|| self.counted_bytes as f64 / self.busy.as_secs_f64().max(1e-9))
+    }
+
+    /// Keeps what was measured for jobs to come, and says it.
+    fn note_cost(&self, tally: &mut Tally) {
+        let (Some(rate), Some((device, _))) = (self.rate(), &self.counter) else {
+            return;
+        };
+        let (identity, kind) = (device.identity(), kind_of(self.rule));
+        if let Some(mut cost) = self.engine.costs().get(&identity, kind) {
+            cost.learn(self.counted_bytes, self.busy);
+            self.engine.costs().set(&identity, kind, cost);
+        }
+        let (name, bytes) = (device.name(), Megabytes(self.counted_bytes as f64));
+        let rate = Megabytes(rate);
+        tally
+            .decisions
+            .push(format!("{name}: measured {rate}/s over {bytes}"));
+    }
+}
+
+impl Elsewhere for Offload<'_> {
+    fn push(&mut self, text: &[u8], operator: &mut CountOperator, tally: &mut Tally) -> Result<()> {
+        let started = Instant::now();
+        let pushed = self.push_text(text, operator, tally);
+        self.busy += started.elapsed();
+        pushed
+    }
+
+    fn has_enough(&self) -> bool {
+        let thread_rate = self.rival.and_then(Pace::rate);
+        let rates = self.rate().zip(thread_rate);
+        rates.is_some_and(|(own, thread)| should_leave(own, thread))
+    }
+
     fn finish(&mut self, operator: &mut CountOperator, tally: &mut Tally) -> Result<()> {
+        let started = Instant::now();
         self.send(operator, tally)?;
-        self.drain(operator, tally)
+        self.drain(operator, tally)?;
+        self.busy += started.elapsed();
+        self.note_cost(tally);
+        Ok(())
     }
 }
 

@@ -2,8 +2,15 @@
 #![forbid(unsafe_code)]
 
 use super::elsewhere::Elsewhere;
+use super::pace::Pace;
 use crate::engine::Engine;
+use crate::job::Progress;
 use crate::{DeviceChoice, Resources, Result, TokenRule};
+
+#[cfg(feature = "gpu")]
+pub(super) use super::late::Joining;
+#[cfg(not(feature = "gpu"))]
+pub(super) use super::nobody::Joining;
 
 #[cfg(feature = "gpu")]
 use super::offload::Offload;
@@ -36,10 +43,32 @@ impl<'a> Place<'a> {
     ) -> Option<Box<dyn Elsewhere + 'w>> {
         #[cfg(feature = "gpu")]
         if self.has_device {
-            return Some(Box::new(Offload::new(self.engine.seat(), rule, resources)));
+            return Some(Box::new(Offload::new(self.engine, rule, resources, None)));
         }
         let _ = (rule, resources);
         None
+    }
+
+    /// A device that may join a job while the processor counts.
+    pub(super) fn joining<'w>(
+        &'w self,
+        rule: &'w TokenRule,
+        progress: &'w Progress,
+        pace: &'w Pace,
+        total: Option<u64>,
+    ) -> Option<Joining<'w>> {
+        match self.engine.device() {
+            DeviceChoice::Auto => Joining::new(self.engine, rule, progress, pace, total),
+            _ => None,
+        }
+    }
+
+    /// Where chunks are counted, and why, if that is known before any is.
+    pub(super) fn decision(&self) -> Option<String> {
+        match self.engine.device() {
+            DeviceChoice::Auto => None,
+            choice => Some(format!("{choice}, as was asked")),
+        }
     }
 
     /// How many workers count on the processor where it would be so many.
@@ -99,9 +128,24 @@ pub(crate) fn describe(engine: &Engine) -> String {
     let choice = engine.device();
     match choice {
         DeviceChoice::Cpu => "cpu, as was asked".to_owned(),
-        DeviceChoice::Auto => "cpu: auto has no measurements of adapters yet".to_owned(),
+        DeviceChoice::Auto => describe_auto(),
         _ => describe_device(engine, choice),
     }
+}
+
+#[cfg(feature = "gpu")]
+fn describe_auto() -> String {
+    use crate::device::choose::{Megabytes, SMALLEST};
+    let smallest = Megabytes(SMALLEST as f64);
+    match crate::device::may_have_hardware() {
+        true => format!("auto: cpu up to {smallest} of input; then a GPU may join, if it pays"),
+        false => "auto: cpu; this machine shows no GPU".to_owned(),
+    }
+}
+
+#[cfg(not(feature = "gpu"))]
+fn describe_auto() -> String {
+    "auto: cpu; this build has no feature `gpu`".to_owned()
 }
 
 #[cfg(feature = "gpu")]

@@ -26,6 +26,8 @@ pub(crate) struct Tally {
     pub(crate) drain_time: Duration,
     /// The device that counted chunks.
     pub(crate) device: Option<String>,
+    /// Where chunks were counted, and why.
+    pub(crate) decisions: Vec<String>,
     /// What became of the device, said once each.
     pub(crate) remarks: Vec<String>,
 }
@@ -54,6 +56,7 @@ impl AddAssign for Tally {
         self.merged_groups += other.merged_groups;
         self.drain_time += other.drain_time;
         self.device = self.device.take().or(other.device);
+        self.decisions.extend(other.decisions);
         other.remarks.into_iter().for_each(|it| self.remark(it));
     }
 }

@@ -74,7 +74,7 @@ impl<'a> Worker<'a> {
         splits: &'s [Split],
         board: &Board<'s>,
     ) -> Result<()> {
-        loop {
+        while !self.has_enough() {
             match board.take() {
                 Work::Done => return Ok(()),
                 Work::Block(block) => {
@@ -88,6 +88,11 @@ impl<'a> Worker<'a> {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn has_enough(&self) -> bool {
+        self.elsewhere.as_ref().is_some_and(|it| it.has_enough())
     }
 
     /// Opens a split, and counts it or puts its ranges up.
@@ -237,7 +242,7 @@ impl<'a> Worker<'a> {
         columns: &Mutex<Columns>,
         board: &Board<'_>,
     ) -> Result<()> {
-        while !board.has_failed() {
+        while !board.has_failed() && !self.has_enough() {
             let next = columns
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -276,7 +281,11 @@ impl<'a> Worker<'a> {
         } else {
             self.count(text)?;
         }
-        self.tally.count_time += started.elapsed();
+        let took = started.elapsed();
+        if self.elsewhere.is_none() {
+            self.crew.pace.note(text.len(), took);
+        }
+        self.tally.count_time += took;
         self.tally.bytes += text.len() as u64;
         self.note_chunk();
         Ok(())

@@ -42,6 +42,8 @@ pub struct JobMetrics {
     pub gpu_chunks: u64,
     /// The adapter that took them.
     pub adapter: Option<String>,
+    /// Where chunks were counted, and why: what was predicted of a device, and what was measured.
+    pub decisions: Vec<String>,
     /// What whoever runs the job should know of its devices: a loss, chunks that they did not take.
     pub remarks: Vec<String>,
 }
@@ -85,6 +87,9 @@ impl fmt::Display for JobMetrics {
             self.elapsed.as_secs_f64(),
             self.spilled_bytes
         )?;
+        for decision in &self.decisions {
+            writeln!(f, "device: {decision}")?;
+        }
         write!(
             f,
             "chunks: cpu {}, gpu {}",

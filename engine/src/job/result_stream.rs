@@ -101,6 +101,7 @@ impl CountStream {
             cpu_chunks: tally.cpu_chunks,
             gpu_chunks: tally.gpu_chunks,
             adapter: tally.device.clone(),
+            decisions: tally.decisions.clone(),
             remarks: tally.remarks.clone(),
         }
     }

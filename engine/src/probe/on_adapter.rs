@@ -45,15 +45,16 @@ fn chunks<'a>(rule: &TokenRule, text: &'a [u8], most: usize) -> Result<Vec<&'a [
 }
 
 fn tokenize(device: &Arc<dyn Device>, rule: &TokenRule, text: &[u8]) -> Run {
-    let most = tokenize::most_bytes(device.binding_bytes(), true).min(LIMITS.device_chunk_bytes);
+    let most =
+        tokenize::most_bytes(rule, device.binding_bytes(), false).min(LIMITS.device_chunk_bytes);
     let (mut answer, mut clock) = (Answer::default(), Clock::default());
     for chunk in chunks(rule, text, most)? {
         let started = Instant::now();
-        let (spans, runs) = tokenize::run_timed(&**device, rule, chunk, None).map_err(failed)?;
+        let (cut, runs) = tokenize::run_timed(&**device, rule, chunk, None).map_err(failed)?;
         let whole = started.elapsed();
-        clock.add(&**device, chunk, spans.len() as u64 * 8, whole, runs)?;
+        clock.add(&**device, chunk, cut.spans.len() as u64 * 8, whole, runs)?;
         let start = (chunk.as_ptr() as usize - text.as_ptr() as usize) as u64;
-        for span in &spans {
+        for span in &cut.spans {
             answer.span(start + u64::from(span.start), start + u64::from(span.end));
         }
     }

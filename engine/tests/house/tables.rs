@@ -24,16 +24,12 @@ pub(crate) const STAGE_PLACES: [&str; 4] = [
 ];
 
 /// `(stem, place, why there is no twin)`; `*` stands for every stem while the place is empty.
-pub(crate) const NO_TWIN: [(&str, &str, &str); 8] = [
-    ("count", "shaders/wgsl", "the next GPU stage"),
-    ("frame", "shaders/wgsl", "the next GPU stage"),
-    ("hash_partition", "shaders/wgsl", "the next GPU stage"),
+pub(crate) const NO_TWIN: [(&str, &str, &str); 4] = [
     (
         "lowercase",
         "shaders/wgsl",
         "needs tables that WGSL does not carry",
     ),
-    ("reduce_by_key", "shaders/wgsl", "the next GPU stage"),
     ("shared", "kernels/src/stage", "parts of shaders, no stage"),
     ("shared", "benches/stage", "parts of shaders, no stage"),
     (

@@ -65,6 +65,9 @@ pub struct CountGroup {
     pub count: u32,
 }
 
+/// In place of the end of a token that is left to the host, where no device has seen it.
+pub const COUNT_NO_END: u32 = u32::MAX;
+
 impl CountGroup {
     /// Keys of so many bytes lie in their slot.
     pub const INLINE_BYTES: usize = 8;

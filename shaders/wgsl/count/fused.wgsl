@@ -16,7 +16,10 @@ struct Summary {
     starts: atomic<u32>,
     ends: atomic<u32>,
     token_bytes: atomic<u32>,
-    space_bytes: atomic<u32>,
+    other_bytes: atomic<u32>,
+    // Of other rules.
+    rows: u32,
+    rejected: u32,
     run: u32,
 }
 
@@ -129,7 +132,7 @@ fn count_token(tile: u32, within: u32) -> u32 {
     let start = tile * TILE_BYTES + within;
     let length = token_length(start, tile * LANES);
     if length > params.longest {
-        leave(start, 0u);
+        leave(start, NO_END);
         return 0u;
     }
     let key = Span(start, length);
@@ -186,7 +189,7 @@ fn add_sums(lane: u32) {
             atomicAdd(&summary.token_bytes, atomicLoad(&sums_here[2]));
         }
         case 3u: {
-            atomicAdd(&summary.space_bytes, atomicLoad(&sums_here[3]));
+            atomicAdd(&summary.other_bytes, atomicLoad(&sums_here[3]));
         }
         default: {}
     }

@@ -58,7 +58,7 @@ struct Report {
 // Of each slot the key: length, hash, and its bytes or where they lie in the arena.
 @group(0) @binding(3) var<storage, read_write> keys: array<vec4<u32>>;
 @group(0) @binding(4) var<storage, read_write> arena: array<u32>;
-// Start and end of each token that is left to the host, the end 0 where it is not known; at a
+// Start and end of each token that is left to the host, or `NO_END` where that is not known; at a
 // drain the groups.
 @group(0) @binding(5) var<storage, read_write> out: array<u32>;
 @group(0) @binding(6) var<storage, read_write> report: Report;
@@ -82,6 +82,7 @@ const KEPT: u32 = 1u;
 const CLAIMED: u32 = 2u;
 
 const NO_SLOT: u32 = 0xffffffffu;
+const NO_END: u32 = 0xffffffffu;
 // Keys of so many bytes lie in their slot.
 const INLINE_BYTES: u32 = 8u;
 // Times that a swap is tried which fails for no reason.

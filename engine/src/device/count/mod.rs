@@ -22,6 +22,7 @@ use std::time::Duration;
 use arrow_buffer::Buffer;
 use bytemuck::pod_read_unaligned;
 use keymill_kernels::stage::tokenize::Span;
+use keymill_shaders::TokenizeSummary;
 
 use super::tokenize::{self, Input};
 use super::{Device, Fault, Pending, Ran};
@@ -88,7 +89,7 @@ impl DeviceCounter {
         limits: &Limits,
         secret: u64,
     ) -> Self {
-        let text_bytes = most_bytes(&*device, limits);
+        let text_bytes = most_bytes(&*device, rule, limits);
         Self {
             table: Table::new(limits.device_slots, text_bytes, device.binding_bytes()),
             device,
@@ -133,7 +134,7 @@ impl DeviceCounter {
 
     /// The most bytes of a text.
     pub(crate) fn most_bytes(&self) -> usize {
-        most_bytes(&*self.device, &self.limits)
+        most_bytes(&*self.device, &self.rule, &self.limits)
     }
 
     /// Whether a text can be pushed before a drain.
@@ -234,7 +235,7 @@ impl DeviceCounter {
             records: None,
         };
         let longest = self.limits.device_key_bytes;
-        let cut = pod_read_unaligned(cut);
+        let cut: TokenizeSummary = pod_read_unaligned(cut);
         tokenize::check(&input, &cut)?;
         let (report, left) = read::text(run, cut.starts, longest, &held.text, report, left)?;
         // A key that no device looks at does not mean that the table is too small.
@@ -244,6 +245,7 @@ impl DeviceCounter {
         held.left = left;
         self.counted += u64::from(report.counted);
         self.hot += u64::from(report.hot);
+        self.rejected += u64::from(cut.rejected);
         Ok(())
     }
 
@@ -262,10 +264,10 @@ impl Drop for DeviceCounter {
 }
 
 /// The most bytes of a text, so that all that is made of it fits.
-fn most_bytes(device: &dyn Device, limits: &Limits) -> usize {
+fn most_bytes(device: &dyn Device, rule: &TokenRule, limits: &Limits) -> usize {
     let binding_bytes = device.binding_bytes();
     // Twice its part of the arena has to fit too.
     let arena = usize::try_from(binding_bytes / 4).unwrap_or(usize::MAX);
-    let cut = tokenize::most_bytes(binding_bytes, true);
+    let cut = tokenize::most_bytes(rule, binding_bytes, false);
     limits.device_chunk_bytes.clamp(1, arena.min(cut))
 }

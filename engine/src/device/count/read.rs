@@ -3,7 +3,7 @@
 
 use bytemuck::{bytes_of, pod_collect_to_vec, pod_read_unaligned};
 use keymill_kernels::stage::tokenize::Span;
-use keymill_shaders::{CountGroup, CountReport};
+use keymill_shaders::{COUNT_NO_END, CountGroup, CountReport};
 
 use crate::device::Fault;
 
@@ -42,7 +42,7 @@ pub(super) fn text(
 /// the longest key, did not see it.
 fn whole(span: Span, longest: usize, text: &[u8]) -> Option<Span> {
     let Span { start, end } = span;
-    if end > 0 {
+    if end != COUNT_NO_END {
         return (start <= end && end as usize <= text.len()).then_some(span);
     }
     let rest = text.get(start as usize..)?;
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn the_end_of_a_long_token_is_found_here() {
         let read = |bytes: &[u8], start: u32| {
-            let left = [start, 0];
+            let left = [start, COUNT_NO_END];
             let left: &[u8] = bytemuck::cast_slice(&left);
             let read = text(7, 4, 3, bytes, bytes_of(&REPORT), left);
             read.map(|(_, left)| left[0].of(bytes).to_vec())

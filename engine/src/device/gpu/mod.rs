@@ -47,6 +47,7 @@ pub(crate) fn adapters() -> Result<Vec<Found>, Fault> {
 pub(crate) struct Gpu {
     shared: Arc<Shared>,
     name: String,
+    driver: String,
     is_software: bool,
     binding_bytes: u64,
 }
@@ -72,6 +73,7 @@ impl Gpu {
                 true => format!("software Vulkan ({})", found.name),
                 false => found.name.clone(),
             },
+            driver: format!("{} {}", found.interface, found.driver),
             is_software: found.is_software,
             binding_bytes,
         })
@@ -122,6 +124,11 @@ impl Device for Gpu {
 
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn identity(&self) -> String {
+        let shaders = keymill_shaders::version();
+        format!("{}; {}; shaders {shaders:016x}", self.name, self.driver)
     }
 
     fn is_software(&self) -> bool {

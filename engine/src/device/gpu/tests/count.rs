@@ -13,7 +13,21 @@ use crate::device::count::DeviceCounter;
 use crate::device::{Device, Fault};
 use crate::{Limits, TokenRule};
 
-const RULE: TokenRule = TokenRule::Whitespace;
+const WHITESPACE: TokenRule = TokenRule::Whitespace;
+
+/// Rules of which tokens may be empty, or lines may have none.
+fn other_rules() -> [TokenRule; 4] {
+    let comma = || b",".as_slice().into();
+    [
+        TokenRule::Words,
+        TokenRule::Lines,
+        TokenRule::Split(comma()),
+        TokenRule::Field {
+            index: std::num::NonZeroUsize::MIN.saturating_add(1),
+            separator: comma(),
+        },
+    ]
+}
 
 /// Sizes at which the tables are crowded, the texts are small, or both.
 fn limits() -> [Limits; 5] {
@@ -33,10 +47,13 @@ fn limits() -> [Limits; 5] {
 
 type Counts = BTreeMap<Vec<u8>, u64>;
 
-/// The two ways to count by white space: in one pass, and by the tokenizer's spans.
-fn counters(device: &Arc<dyn Device>, limits: &Limits) -> [DeviceCounter; 2] {
-    let new = || DeviceCounter::new(Arc::clone(device), &RULE, limits, 0x5eed);
-    [new(), new().in_two_steps()]
+/// The ways to count: white space in one pass, and every rule by the tokenizer's spans.
+fn counters(device: &Arc<dyn Device>, rule: &TokenRule, limits: &Limits) -> Vec<DeviceCounter> {
+    let new = || DeviceCounter::new(Arc::clone(device), rule, limits, 0x5eed);
+    match rule {
+        TokenRule::Whitespace => vec![new(), new().in_two_steps()],
+        _ => vec![new()],
+    }
 }
 
 /// Counts texts on a device; drains where there is no more room.
@@ -58,10 +75,10 @@ fn count(mut counter: DeviceCounter, texts: &[&[u8]]) -> Result<(Counts, u64), F
     Ok((counts, counter.hot()))
 }
 
-fn expected(texts: &[&[u8]]) -> Counts {
+fn expected(rule: &TokenRule, texts: &[&[u8]]) -> Counts {
     let mut counts = Counts::new();
     for text in texts {
-        for (key, count) in oracle::count(&RULE, text) {
+        for (key, count) in oracle::count(rule, text) {
             *counts.entry(key.to_vec()).or_default() += count;
         }
     }
@@ -70,21 +87,28 @@ fn expected(texts: &[&[u8]]) -> Counts {
 
 /// Counts a text in pieces that a device takes, with all limits, on all devices.
 fn agrees(text: &[u8]) {
+    agrees_by(&WHITESPACE, text);
+}
+
+fn agrees_by(rule: &TokenRule, text: &[u8]) {
     for limits in limits() {
-        agrees_with(text, &limits);
+        agrees_with(rule, &limits, text);
     }
 }
 
 /// The same with limits that are given.
-fn agrees_with(text: &[u8], limits: &Limits) {
+fn agrees_with(rule: &TokenRule, limits: &Limits, text: &[u8]) {
     // A piece ends where the text is cut, whatever the token: both sides are.
     let pieces: Vec<&[u8]> = text.chunks(limits.device_chunk_bytes).collect();
-    let expected = expected(&pieces);
+    let expected = expected(rule, &pieces);
     for device in devices() {
-        for (way, counter) in counters(device, limits).into_iter().enumerate() {
+        for (way, counter) in counters(device, rule, limits).into_iter().enumerate() {
             let counts = count(counter, &pieces).unwrap().0;
             let bytes = text.len();
-            assert!(counts == expected, "way {way}, {bytes} bytes, {limits:?}");
+            assert!(
+                counts == expected,
+                "way {way}, {rule:?}, {bytes} bytes, {limits:?}"
+            );
         }
     }
 }
@@ -140,13 +164,14 @@ fn a_table_outlives_its_texts() {
         .collect();
     let texts: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
     for device in devices() {
-        let counters = counters(device, &Limits::DEFAULT);
-        let hot = counters.map(|counter| {
+        let counters = counters(device, &WHITESPACE, &Limits::DEFAULT);
+        let hot = counters.into_iter().map(|counter| {
             let (counts, hot) = count(counter, &texts).unwrap();
-            assert_eq!(counts, expected(&texts));
+            assert_eq!(counts, expected(&WHITESPACE, &texts));
             assert_eq!(counts[&b"to"[..]], 80);
             hot
         });
+        let hot: Vec<u64> = hot.collect();
         // From the second text on four words are known, and the tokenizer's way knows none.
         assert!(hot[0] >= 39 * 5 && hot[1] == 0, "{hot:?}");
     }
@@ -177,7 +202,7 @@ fn separators_at_every_edge() {
                 text.extend(b"yz ");
                 text.resize(text.len().next_multiple_of(TILE_BYTES), b' ');
             }
-            agrees_with(&text, &Limits::DEFAULT);
+            agrees_with(&WHITESPACE, &Limits::DEFAULT, &text);
         }
     }
 }
@@ -195,10 +220,10 @@ fn tokens_across_tiles_and_tokens_that_no_device_looks_at() {
     }
     // In the smallest pieces there are no such tokens.
     for limits in &limits()[..3] {
-        agrees_with(text.as_bytes(), limits);
+        agrees_with(&WHITESPACE, limits, text.as_bytes());
     }
     let text = format!("{} b {}", long(3 << 20), long(5000));
-    agrees_with(text.as_bytes(), &Limits::DEFAULT);
+    agrees_with(&WHITESPACE, &Limits::DEFAULT, text.as_bytes());
 }
 
 /// A key that ends in zeros is not taken for the one before the end of the text, behind which there
@@ -239,13 +264,30 @@ fn dense_tiles_one_after_another() {
     text.extend("one of\u{2003}many words, ".repeat(100_000).as_bytes());
     assert!(text.len() > 1024 * TILE_BYTES);
     let limits = Limits::DEFAULT;
-    agrees_with(&text, &limits);
+    agrees_with(&WHITESPACE, &limits, &text);
     // The frequent keys of the first pieces are known in the others.
     let limits = Limits {
         device_chunk_bytes: 1 << 20,
         ..limits
     };
-    agrees_with(&text, &limits);
+    agrees_with(&WHITESPACE, &limits, &text);
+}
+
+#[test]
+fn tokens_of_every_rule_are_counted() {
+    let mut text = String::new();
+    for i in 0..900u32 {
+        let tail = ["", ",,x", ",\r", "\r"][i as usize % 4];
+        text.push_str(&format!("to be {},or-not-{},,{tail}\n", i % 50, i % 7));
+        if i % 5 == 0 {
+            text.push_str("no comma\n\n");
+        }
+    }
+    for rule in other_rules() {
+        agrees_by(&rule, text.as_bytes());
+        agrees_by(&rule, b"");
+        agrees_by(&rule, b"\n,\n");
+    }
 }
 
 proptest! {

@@ -172,7 +172,7 @@ fn a_device_that_cannot_be_opened_is_an_error_before_anything_is_read() {
 
 #[test]
 fn a_device_and_the_processor_share_a_job() {
-    let text = text().repeat(20);
+    let text = text().repeat(200);
     let injuries = Injuries::after(usize::MAX, Injury::Destroyed);
     let Some(engine) = engine(DeviceChoice::Hybrid, &injuries) else {
         return;

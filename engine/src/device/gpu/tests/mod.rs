@@ -1,7 +1,11 @@
 //! WGSL against the oracle, on every adapter there is; CI asks for one at least.
 
+mod auto;
 mod count;
 mod faults;
+mod frame;
+mod hash_partition;
+mod reduce_by_key;
 mod tokenize;
 
 use std::sync::{Arc, OnceLock};
@@ -38,9 +42,8 @@ pub(super) fn software() -> Option<Found> {
 }
 
 fn sound(found: &Found) -> Option<Arc<dyn Device>> {
-    let device: Arc<dyn Device> = Arc::new(Gpu::open(found).ok()?);
-    match self_test::run(&device) {
-        Ok(()) => Some(device),
+    match Gpu::open(found).and_then(crate::device::sound) {
+        Ok(device) => Some(device),
         Err(fault) => {
             eprintln!("{} is left out: {fault}", found.name);
             None

@@ -1,48 +1,134 @@
 //! `tokenize.wgsl`.
 
+use std::num::NonZeroUsize;
+
 use keymill_kernels::oracle;
 use keymill_shaders::{LANE_BYTES, TILE_BYTES};
 use proptest::prelude::*;
 
 use super::devices;
 use crate::TokenRule;
-use crate::device::Device;
-use crate::device::tokenize;
+use crate::device::{Device, Fault, tokenize};
 
-/// What is wrong with the spans of a text whose records begin at `records`.
-fn compare(device: &dyn Device, text: &[u8], records: Option<&[u32]>) -> Result<(), String> {
-    let spans = tokenize::run(device, &TokenRule::Whitespace, text, records)
-        .map_err(|fault| fault.to_string())?;
+/// What is wrong with the tokens of a text whose records begin at `records`.
+fn compare(
+    device: &dyn Device,
+    rule: &TokenRule,
+    text: &[u8],
+    records: Option<&[u32]>,
+) -> Result<(), String> {
+    let cut = tokenize::run(device, rule, text, records).map_err(|fault| fault.to_string())?;
     let mut cuts = records.unwrap_or_default().to_vec();
     cuts.insert(0, 0);
     cuts.push(text.len() as u32);
     let mut expected = Vec::new();
+    let mut rejected = 0;
     for cut in cuts.windows(2) {
         let record = &text[cut[0] as usize..cut[1] as usize];
-        for token in oracle::tokenize(&TokenRule::Whitespace, record) {
+        for token in oracle::tokenize(rule, record) {
             let start = token.as_ptr() as usize - text.as_ptr() as usize;
             expected.push((start as u32, (start + token.len()) as u32));
         }
+        rejected += oracle::rejected(rule, record);
     }
-    let found: Vec<_> = spans.iter().map(|span| (span.start, span.end)).collect();
-    if found == expected {
+    let found: Vec<_> = cut
+        .spans
+        .iter()
+        .map(|span| (span.start, span.end))
+        .collect();
+    if found == expected && u64::from(cut.rejected) == rejected {
         return Ok(());
     }
     let at = found.iter().zip(&expected).position(|(a, b)| a != b);
     Err(format!(
-        "{} tokens, not {}; the first other one is {at:?} of a text of {} bytes",
+        "{rule:?}: {} tokens, not {}; {} rejected, not {rejected}; the first other one is {at:?} \
+         of a text of {} bytes: {:?}",
         found.len(),
         expected.len(),
-        text.len()
+        cut.rejected,
+        text.len(),
+        text[..text.len().min(300)].escape_ascii().to_string()
     ))
 }
 
-fn agrees(text: &[u8], records: Option<&[u32]>) {
+fn agrees(rule: &TokenRule, text: &[u8], records: Option<&[u32]>) {
     for device in devices() {
-        if let Err(wrong) = compare(&**device, text, records) {
+        if let Err(wrong) = compare(&**device, rule, text, records) {
             panic!("{wrong}");
         }
     }
+}
+
+/// The same with no records, and with records that cut everywhere, and here and there.
+fn agrees_however_cut(rule: &TokenRule, text: &[u8]) {
+    agrees(rule, text, None);
+    for step in [1, 5, 1000] {
+        let records: Vec<u32> = (0..=text.len() as u32).step_by(step).collect();
+        agrees(rule, text, Some(&records));
+    }
+}
+
+fn split(separator: &[u8]) -> TokenRule {
+    TokenRule::Split(separator.into())
+}
+
+fn field(index: usize, separator: &[u8]) -> TokenRule {
+    TokenRule::Field {
+        index: NonZeroUsize::new(index).unwrap(),
+        separator: separator.into(),
+    }
+}
+
+/// Rules of lines and their parts: separators of one byte, of many, of as many as there may be, and
+/// odd ones; fields that all lines have, some, and none.
+fn rules_of_lines() -> Vec<TokenRule> {
+    let mut rules = vec![TokenRule::Lines];
+    let separators: [&[u8]; 12] = [
+        b",",
+        b", ",
+        b"ab",
+        b"\r",
+        b",\r",
+        b"\r,",
+        b"\n",
+        b"",
+        b"\0",
+        b"x\0\0",
+        b"\xe2\x80\x80",
+        LONG,
+    ];
+    rules.extend(separators.map(split));
+    for (index, separator) in [
+        (1, &b","[..]),
+        (2, b","),
+        (3, b","),
+        (2, b"ab"),
+        (2, b"\r"),
+        (2, b",\r"),
+        (1, b"\n"),
+        (2, LONG),
+        (usize::MAX, b","),
+    ] {
+        rules.push(field(index, separator));
+    }
+    rules
+}
+
+const LONG: &[u8] = b"abcdefghijklmno,";
+
+/// Pieces of lines that separate under some rule, or nearly do.
+fn lines(pieces: usize) -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        8 => prop::sample::select(vec![
+            ",", ",,", ", ", "\n", "\r\n", "\r", ",\r\n", ",\r", "\r,", "\r\r\n", "a", "ab", "aab",
+            "\0", "x\0\0", "x\0", "\u{2000}", "abcdefghijklmno,", "abcdefghijklmno", "\n\n",
+        ])
+        .prop_map(|text| text.as_bytes().to_vec()),
+        2 => "[a-z]{1,40}".prop_map(String::into_bytes),
+        1 => prop::collection::vec(any::<u8>(), 1..4),
+        1 => (1_usize..40).prop_map(|length| vec![b','; length]),
+    ];
+    prop::collection::vec(piece, 0..pieces).prop_map(|pieces| pieces.concat())
 }
 
 /// Pieces that meet every class of byte: white space of one, two and three bytes, its neighbours,
@@ -63,43 +149,169 @@ fn text(pieces: usize) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..pieces).prop_map(|pieces| pieces.concat())
 }
 
+fn starts(cuts: &[prop::sample::Index], text: &[u8]) -> Vec<u32> {
+    let cuts = cuts.iter().map(|cut| cut.index(text.len() + 1) as u32);
+    let mut records: Vec<u32> = cuts.collect();
+    records.sort_unstable();
+    records
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 60, failure_persistence: None, ..ProptestConfig::default()
     })]
 
     #[test]
-    fn texts_are_cut_as_the_oracle_cuts(text in text(300)) {
+    fn texts_are_cut_as_the_oracle_cuts(
+        text in text(300),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
+    ) {
+        let records = starts(&cuts, &text);
         for device in devices() {
-            compare(&**device, &text, None).map_err(TestCaseError::fail)?;
+            for records in [None, Some(&records[..])] {
+                let rule = &TokenRule::Whitespace;
+                compare(&**device, rule, &text, records).map_err(TestCaseError::fail)?;
+            }
         }
     }
 
     #[test]
-    fn records_are_texts_of_their_own(
-        text in text(200),
+    fn words_are_cut_as_the_oracle_cuts(
+        text in prop::collection::vec(0_u8..0x80, 0..9000),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
     ) {
-        let cuts = cuts.iter().map(|cut| cut.index(text.len() + 1) as u32);
-        let mut records: Vec<u32> = cuts.collect();
-        records.sort_unstable();
+        let records = starts(&cuts, &text);
         for device in devices() {
-            compare(&**device, &text, Some(&records)).map_err(TestCaseError::fail)?;
+            for records in [None, Some(&records[..])] {
+                let rule = &TokenRule::Words;
+                compare(&**device, rule, &text, records).map_err(TestCaseError::fail)?;
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_cut_as_the_oracle_cuts(
+        text in lines(700),
+        rule in prop::sample::select(rules_of_lines()),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
+    ) {
+        let records = starts(&cuts, &text);
+        for device in devices() {
+            for records in [None, Some(&records[..])] {
+                compare(&**device, &rule, &text, records).map_err(TestCaseError::fail)?;
+            }
         }
     }
 }
 
 #[test]
 fn tokens_around_every_edge() {
+    let rule = &TokenRule::Whitespace;
     for edge in [0, LANE_BYTES, TILE_BYTES, 2 * TILE_BYTES] {
         for length in edge.saturating_sub(3)..=edge + 3 {
-            agrees(&vec![b'x'; length], None);
-            agrees(&vec![b' '; length], None);
+            agrees(rule, &vec![b'x'; length], None);
+            agrees(rule, &vec![b' '; length], None);
             for space in [" ", "\u{a0}", "\u{3000}"] {
                 let token = "y".repeat(length);
-                agrees(format!("{token}{space}{token}").as_bytes(), None);
-                agrees(format!("{space}{token}{space}").as_bytes(), None);
+                agrees(rule, format!("{token}{space}{token}").as_bytes(), None);
+                agrees(rule, format!("{space}{token}{space}").as_bytes(), None);
             }
+        }
+    }
+}
+
+#[test]
+fn words_around_every_edge() {
+    let rule = &TokenRule::Words;
+    for edge in [0, LANE_BYTES, TILE_BYTES] {
+        for length in edge.saturating_sub(3)..=edge + 3 {
+            let word = "y".repeat(length);
+            agrees(rule, word.as_bytes(), None);
+            agrees(rule, format!("{word}_{word}").as_bytes(), None);
+            agrees(rule, format!("-{word}@").as_bytes(), None);
+        }
+    }
+    let all: Vec<u8> = (0..0x80).collect();
+    agrees_however_cut(rule, &all.repeat(3));
+}
+
+/// Line ends and separators that lie before, across and behind an edge of lanes or tiles.
+fn around(edge: usize, reach: usize) -> impl Iterator<Item = Vec<u8>> {
+    let ends = [
+        "",
+        "\n",
+        "\r\n",
+        "\r",
+        ",",
+        ",\r\n",
+        ",\r",
+        "abcdefghijklmno,",
+    ];
+    let lengths = edge.saturating_sub(reach)..=edge + 2;
+    lengths.flat_map(move |length| {
+        let token = "y".repeat(length);
+        let line = move |end| format!("{token}{end}z,{end}{end}").into_bytes();
+        ends.into_iter().map(line)
+    })
+}
+
+#[test]
+fn lines_around_every_edge() {
+    let rules = [
+        (TokenRule::Lines, 3),
+        (split(b","), 3),
+        (split(b",\r"), 3),
+        (split(LONG), LONG.len()),
+        (field(1, b","), 3),
+        (field(2, b","), 3),
+        (field(2, LONG), LONG.len()),
+    ];
+    for (rule, reach) in &rules {
+        for edge in [LANE_BYTES, TILE_BYTES] {
+            for text in around(edge, *reach) {
+                agrees(rule, &text, None);
+            }
+        }
+    }
+}
+
+#[test]
+fn records_around_every_edge() {
+    for rule in [TokenRule::Lines, split(b","), split(LONG), field(2, b",")] {
+        for edge in [LANE_BYTES, TILE_BYTES] {
+            for text in around(edge, LONG.len()).step_by(3) {
+                // The record's end cuts through line ends and separators.
+                let last = text.len() as u32;
+                let records = [edge as u32 - 1, edge as u32, edge as u32 + 1, last];
+                for record in records.into_iter().filter(|record| *record <= last) {
+                    agrees(&rule, &text, Some(&[record]));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn small_texts_and_those_without_a_last_line_end() {
+    let texts: [&[u8]; 14] = [
+        b"",
+        b"a",
+        b",",
+        b"\n",
+        b"\r",
+        b"\r\n",
+        b"\n\r",
+        b"a\n",
+        b"a\nb",
+        b"a,\r\n,b,",
+        b",,,",
+        b"\n\n",
+        b"\r\r\n",
+        b"abcdefghijklmno,",
+    ];
+    for rule in rules_of_lines() {
+        for text in texts {
+            agrees_however_cut(&rule, text);
         }
     }
 }
@@ -107,15 +319,66 @@ fn tokens_around_every_edge() {
 #[test]
 fn more_tiles_than_a_workgroup_has_lanes() {
     let words = "one of\u{2003}many words, ".repeat(120_000);
-    agrees(words.as_bytes(), None);
-    agrees(&vec![b'x'; 3 << 20], None);
-    agrees(&vec![b'\n'; 3 << 20], None);
-    agrees(&b"a ".repeat(1 << 20), None);
+    let rule = &TokenRule::Whitespace;
+    agrees(rule, words.as_bytes(), None);
+    agrees(rule, &vec![b'x'; 3 << 20], None);
+    agrees(rule, &vec![b'\n'; 3 << 20], None);
+    agrees(rule, &b"a ".repeat(1 << 20), None);
+    agrees(
+        &TokenRule::Words,
+        &b"a few more words, ".repeat(100_000),
+        None,
+    );
+}
+
+#[test]
+fn more_tiles_of_lines_than_a_workgroup_has_lanes() {
+    let rows = b"1,to be,,or not\r\nx\n,abcdefghijklmno,".repeat(40_000);
+    let texts = [
+        rows,
+        vec![b','; 3 << 20],
+        vec![b'\n'; 3 << 20],
+        vec![b'x'; 3 << 20],
+        // A line of many tiles, whose fields far behind its beginning are counted.
+        [b"a,".repeat(1 << 20), b"\nb,c".to_vec()].concat(),
+    ];
+    for text in &texts {
+        for rule in [
+            TokenRule::Lines,
+            split(b","),
+            split(LONG),
+            field(2, b","),
+            field(1_000_000, b","),
+        ] {
+            agrees(&rule, text, None);
+        }
+    }
 }
 
 #[test]
 fn every_byte_can_begin_a_record() {
     let text = "ab \u{3000}c".repeat(2_000);
     let records: Vec<u32> = (0..text.len() as u32).collect();
-    agrees(text.as_bytes(), Some(&records));
+    agrees(&TokenRule::Whitespace, text.as_bytes(), Some(&records));
+    // Each byte is a line of two empty parts: no text has more tokens.
+    let text = vec![b','; 3 * TILE_BYTES];
+    let records: Vec<u32> = (0..text.len() as u32).collect();
+    agrees(&split(b","), &text, Some(&records));
+    agrees(&field(2, b","), &text, Some(&records));
+    agrees_however_cut(&split(LONG), &LONG.repeat(600));
+    agrees_however_cut(&field(3, LONG), &LONG.repeat(600));
+}
+
+#[test]
+fn what_shaders_cannot_cut_is_refused() {
+    for device in devices() {
+        for (rule, text) in [
+            (TokenRule::Words, "caf\u{e9}"),
+            (split(b",,"), "a,,b"),
+            (field(1, &[b'x'; 17]), "a,,b"),
+        ] {
+            let fault = tokenize::run(&**device, &rule, text.as_bytes(), None).unwrap_err();
+            assert!(matches!(fault, Fault::Refused(_)), "{fault}");
+        }
+    }
 }

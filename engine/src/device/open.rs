@@ -1,0 +1,110 @@
+//! Opens the device of a choice.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use super::gpu::{self, Found, Gpu};
+use super::seat::Opener;
+use super::{Device, Fault, sound};
+use crate::DeviceChoice;
+
+/// What opens the device of a choice.
+pub(crate) fn opener(choice: &DeviceChoice) -> Opener {
+    let wanted = match choice {
+        DeviceChoice::Named(name) => Wanted::Named(name.to_lowercase()),
+        DeviceChoice::Auto => Wanted::Hardware,
+        _ => Wanted::Best,
+    };
+    Box::new(move || open(&wanted))
+}
+
+/// Whether this machine may have a GPU; where it shows none, no driver has to be asked.
+pub(crate) fn may_have_hardware() -> bool {
+    #[cfg(target_os = "linux")]
+    return shows_gpu(std::path::Path::new("/dev"));
+    #[cfg(not(target_os = "linux"))]
+    true
+}
+
+/// Render nodes, and those of NVIDIA, of AMD's compute driver, and of Windows beneath.
+#[cfg(target_os = "linux")]
+fn shows_gpu(dev: &std::path::Path) -> bool {
+    let has = |name: &str| dev.join(name).exists();
+    let renders = std::fs::read_dir(dev.join("dri")).is_ok_and(|mut nodes| {
+        nodes.any(|node| {
+            node.is_ok_and(|it| it.file_name().as_encoded_bytes().starts_with(b"render"))
+        })
+    });
+    renders || ["nvidiactl", "nvidia0", "kfd", "dxg"].into_iter().any(has)
+}
+
+/// Which adapters will do.
+enum Wanted {
+    /// Any; hardware stands before software.
+    Best,
+    /// None that is software.
+    Hardware,
+    /// Those with this in their name, in lower case.
+    Named(String),
+}
+
+/// Opens the first adapter that will do and passes its self-test.
+fn open(wanted: &Wanted) -> Result<Arc<dyn Device>, Fault> {
+    let found = gpu::adapters()?;
+    let mut wrong = Vec::new();
+    for adapter in candidates(&found, wanted) {
+        match Gpu::open(adapter).and_then(sound) {
+            Ok(device) => return Ok(device),
+            Err(fault) => wrong.push(format!("{}: {fault}", adapter.name)),
+        }
+    }
+    Err(Fault::Refused(match (wrong.is_empty(), wanted) {
+        (false, _) => wrong.join("; "),
+        (true, Wanted::Named(name)) => format!("no adapter's name has `{name}` in it"),
+        (true, Wanted::Hardware) => "there is no adapter of hardware".to_owned(),
+        (true, Wanted::Best) => "there is no adapter".to_owned(),
+    }))
+}
+
+fn candidates<'a>(found: &'a [Found], wanted: &'a Wanted) -> impl Iterator<Item = &'a Found> {
+    found.iter().filter(move |adapter| match wanted {
+        Wanted::Best => true,
+        Wanted::Hardware => !adapter.is_software,
+        Wanted::Named(name) => adapter.name.to_lowercase().contains(name),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_machine_without_nodes_has_no_gpu() {
+        let dev = tempfile::tempdir().unwrap();
+        assert!(!shows_gpu(dev.path()));
+        std::fs::create_dir(dev.path().join("dri")).unwrap();
+        std::fs::write(dev.path().join("dri/card0"), "").unwrap();
+        assert!(!shows_gpu(dev.path()));
+        std::fs::write(dev.path().join("dri/renderD128"), "").unwrap();
+        assert!(shows_gpu(dev.path()));
+        let other = tempfile::tempdir().unwrap();
+        std::fs::write(other.path().join("nvidia0"), "").unwrap();
+        assert!(shows_gpu(other.path()));
+    }
+
+    #[test]
+    fn adapters_are_told_apart_by_name_and_kind() {
+        let mut found = ["NVIDIA H200", "llvmpipe"].map(Found::named);
+        found[1].is_software = true;
+        let names = |wanted: &Wanted| -> Vec<String> {
+            let candidates = candidates(&found, wanted);
+            candidates.map(|adapter| adapter.name.clone()).collect()
+        };
+        assert_eq!(names(&Wanted::Best), ["NVIDIA H200", "llvmpipe"]);
+        assert_eq!(names(&Wanted::Hardware), ["NVIDIA H200"]);
+        assert_eq!(names(&Wanted::Named("pipe".to_owned())), ["llvmpipe"]);
+        let fault = open(&Wanted::Named("no such".to_owned())).err().unwrap();
+        assert!(fault.to_string().contains("`no such`"), "{fault}");
+    }
+}

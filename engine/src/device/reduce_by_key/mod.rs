@@ -1,0 +1,139 @@
+//! `reduce_by_key` on a device: integer keys and values to count, sum, min and max of each key.
+//!
+//! ```text
+//! rows ─▶ reduce_rows ─▶ settle_lows ─▶ list_groups ─▶ records ─┐
+//!             └─ rows without a slot ─▶ spill ─▶ the CPU ───────┴▶ checked, by key
+//! ```
+#![forbid(unsafe_code)]
+
+mod answer;
+mod table;
+
+pub(crate) use answer::Group;
+pub(crate) use table::Table;
+
+use arrow_buffer::Buffer;
+use bytemuck::{bytes_of, cast_slice};
+use keymill_shaders::{
+    LISTED_SLOTS, REDUCE_TILE_ROWS, ReduceByKeyParams, ReduceByKeySummary, ReducedGroup, Stage,
+};
+
+use super::bindings::run_bound;
+use super::recording::{Extent, Recording};
+use super::tokenize::next_run;
+use super::{Device, Fault};
+
+/// More rows are refused: the three words of a sum hold that of 2³¹ values.
+const MOST_ROWS: usize = i32::MAX as usize;
+
+const WORD_BYTES: u64 = 4;
+/// The words of a slot beside its owner: count, three of the sum, two of each extreme.
+const STATE_BYTES: u64 = 8 * WORD_BYTES;
+const GROUP_BYTES: u64 = size_of::<ReducedGroup>() as u64;
+const SUMMARY_BYTES: u64 = size_of::<ReduceByKeySummary>() as u64;
+
+/// Rows that a device is to reduce: `values[i]` belongs to `keys[i]`.
+///
+/// A narrower key is widened by `IntKey::to_bits`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rows<'a> {
+    pub(crate) keys: &'a [u64],
+    pub(crate) values: &'a [i64],
+}
+
+/// Reduces the values of each key, in a table of the given size; the groups ascend by key.
+///
+/// What finds no slot is reduced on the CPU. What is more than the device binds is refused.
+pub(crate) fn run(device: &dyn Device, rows: Rows<'_>, table: &Table) -> Result<Vec<Group>, Fault> {
+    let (keys, values) = (rows.keys.len(), rows.values.len());
+    if keys != values {
+        return Err(Fault::Refused(format!("{keys} keys have {values} values")));
+    }
+    if keys > MOST_ROWS {
+        let message = format!("{keys} rows at once; it takes {MOST_ROWS}");
+        return Err(Fault::Refused(message));
+    }
+    if keys == 0 {
+        return Ok(Vec::new());
+    }
+    let run = next_run();
+    let downloads = run_bound(device, &record(run, rows, table))?;
+    answer::read(run, rows, &downloads)
+}
+
+fn record(run: u32, rows: Rows<'_>, table: &Table) -> Recording {
+    let mut recording = Recording::default();
+    let count = rows.keys.len();
+    let params = ReduceByKeyParams {
+        rows: count as u32,
+        run,
+        ..table.params()
+    };
+    let slots = u64::from(params.slots);
+    let most_groups = slots.min(count as u64);
+    let words = count as u64 * WORD_BYTES;
+    let buffers = [
+        recording.upload("params", bytes_of(&params).to_vec()),
+        recording.upload("keys", Buffer::from(cast_slice::<_, u8>(rows.keys))),
+        recording.upload("values", Buffer::from(cast_slice::<_, u8>(rows.values))),
+        recording.buffer("owners", slots * WORD_BYTES),
+        recording.buffer("states", slots * STATE_BYTES),
+        recording.buffer("places", words),
+        recording.buffer("spill", words),
+        recording.buffer("groups", most_groups * GROUP_BYTES),
+        recording.buffer("summary", SUMMARY_BYTES),
+    ];
+    let [.., spill, groups, summary] = buffers;
+    let tiles = count.div_ceil(REDUCE_TILE_ROWS) as u32;
+    let lists = params.slots.div_ceil(LISTED_SLOTS as u32);
+    recording.run(Stage::ReduceByKey, "reduce_rows", &buffers, tiles);
+    recording.run(Stage::ReduceByKey, "settle_lows", &buffers, tiles);
+    recording.run(Stage::ReduceByKey, "list_groups", &buffers, lists);
+    let by = recording.download(summary, Extent::Bytes(SUMMARY_BYTES));
+    let counted = |word, item_bytes| Extent::Counted {
+        by,
+        word,
+        item_bytes,
+    };
+    recording.download(groups, counted(0, GROUP_BYTES));
+    recording.download(spill, counted(1, WORD_BYTES));
+    recording
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::stub::Stub;
+
+    /// What a device binds that is not asked.
+    const MOST: u64 = 1 << 16;
+
+    #[test]
+    fn what_a_device_does_not_take_is_refused_with_the_reason() {
+        let refused = |keys: &[u64], values: &[i64], table: &Table| {
+            let fault = run(&Stub::unasked(MOST), Rows { keys, values }, table).unwrap_err();
+            assert!(matches!(fault, Fault::Refused(_)), "{fault}");
+            fault.to_string()
+        };
+        let table = Table::for_rows(9000, 9000, MOST);
+        let fault = refused(&[0; 9000], &[0; 9000], &table);
+        assert!(fault.contains("72000 bytes of keys at once"), "{fault}");
+        let fault = refused(&[0; 3], &[0; 2], &table);
+        assert!(fault.contains("3 keys have 2 values"), "{fault}");
+    }
+
+    #[test]
+    fn a_table_is_bound_whatever_is_hoped_for() {
+        for (rows, distinct) in [(1, 1), (8000, 100), (8000, 8000), (8000, usize::MAX)] {
+            let table = Table::for_rows(rows, distinct, MOST);
+            let (keys, values) = (vec![1; rows], vec![1; rows]);
+            let rows = Rows {
+                keys: &keys,
+                values: &values,
+            };
+            let recording = record(7, rows, &table);
+            let most = recording.buffers().iter().map(|buffer| buffer.bytes).max();
+            assert!(most <= Some(MOST), "{recording}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Known answers of the stages that take rows.
+#![forbid(unsafe_code)]
+
+use keymill_kernels::contract_hash::hash_bytes;
+use keymill_kernels::{ContractSeed, oracle};
+
+use super::unless;
+use crate::device::hash_partition::{self, Keys};
+use crate::device::reduce_by_key::{self, Rows, Table};
+use crate::device::{Device, Fault};
+
+/// More than a tile of each stage that takes rows.
+const ROWS: u64 = 5000;
+const SEED: ContractSeed = ContractSeed(0x0706_0504_0302_0100);
+/// Bytes of which keys are cut.
+const TEXT: &[u8] = b"to be or not\0to be \xff\xe2\x80 that is the question";
+
+/// Keys of each kind: their hashes, and their rows dealt out in one pass and in two.
+pub(super) fn partitions(device: &dyn Device) -> Result<(), Fault> {
+    let wide: Vec<u64> = (0..ROWS).map(|row| (row * row) << (row % 40)).collect();
+    let narrow: Vec<u32> = wide.iter().map(|&key| key as u32).collect();
+    // Keys of 0 to 16 bytes that begin anywhere in a word.
+    let ends = (0..ROWS).scan(0, |end, row| {
+        *end += row as u32 % 17;
+        Some(*end)
+    });
+    let offsets: Vec<u32> = [0].into_iter().chain(ends).collect();
+    let bytes = TEXT.repeat(offsets[offsets.len() - 1] as usize / TEXT.len() + 1);
+    let hash = |key: &[u8]| hash_bytes(SEED, key);
+    let span = |ends: &[u32]| hash(&bytes[ends[0] as usize..ends[1] as usize]);
+    let of_bytes = Keys::Bytes {
+        bytes: &bytes,
+        offsets: &offsets,
+    };
+    let narrow_hashes = narrow.iter().map(|key| hash(&key.to_le_bytes()));
+    let wide_hashes = wide.iter().map(|key| hash(&key.to_le_bytes()));
+    deals(device, Keys::U32(&narrow), narrow_hashes.collect())?;
+    deals(device, Keys::U64(&wide), wide_hashes.collect())?;
+    deals(device, of_bytes, offsets.windows(2).map(span).collect())
+}
+
+fn deals(device: &dyn Device, keys: Keys<'_>, expected: Vec<u64>) -> Result<(), Fault> {
+    let hashes = hash_partition::hashes(device, keys, SEED)?;
+    unless(hashes == expected, "hash_partition hashes wrongly")?;
+    for partitions in [7, 1000] {
+        let dealt = hash_partition::run(device, keys, SEED, partitions)?;
+        let expected = oracle::hash_partition(&expected, partitions);
+        let rows_of = |ends: &[usize]| &dealt.rows[ends[0]..ends[1]];
+        let is_right = dealt.starts.windows(2).map(rows_of).eq(&expected);
+        unless(is_right, "hash_partition deals rows out wrongly")?;
+    }
+    Ok(())
+}
+
+/// Values at both ends, in a table with room and in one where every key collides.
+pub(super) fn groups(device: &dyn Device) -> Result<(), Fault> {
+    let keys: Vec<u64> = (0..ROWS)
+        .map(|row| (row * row % 97) << (row % 3 * 20))
+        .collect();
+    let values = (0..ROWS as i64).map(|row| match row % 5 {
+        0 => i64::MAX - row,
+        1 => i64::MIN + row,
+        _ => row - 2500,
+    });
+    let values: Vec<i64> = values.collect();
+    let expected = oracle::reduce_by_key(&keys, &values);
+    let rows = Rows {
+        keys: &keys,
+        values: &values,
+    };
+    let roomy = Table::for_rows(keys.len(), expected.len(), device.binding_bytes());
+    for table in [roomy, Table::new(64, 8, 0)] {
+        let groups = reduce_by_key::run(device, rows, &table)?;
+        let found = groups.iter().map(|group| {
+            let (count, sum, min, max) = (group.count, group.sum, group.min, group.max);
+            (
+                group.key,
+                oracle::Reduced {
+                    count,
+                    sum,
+                    min,
+                    max,
+                },
+            )
+        });
+        let is_right = found.eq(expected.iter().map(|(&key, &reduced)| (key, reduced)));
+        unless(is_right, "reduce_by_key answers wrongly")?;
+    }
+    Ok(())
+}

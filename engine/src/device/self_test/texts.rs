@@ -1,0 +1,114 @@
+//! Known answers of the stages that take text.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use arrow_buffer::Buffer;
+use keymill_kernels::oracle;
+use keymill_kernels::stage::tokenize::Span;
+
+use super::unless;
+use crate::device::{Device, DeviceCounter, Fault, frame, tokenize};
+use crate::{Limits, TokenRule};
+
+/// Text that meets each kind of white space, tokens across lanes, and bytes that are no UTF-8.
+const TEXT: &[u8] = b"to be\tor\xc2\xa0not\xc2\x85 \xe3\x80\x80a-token-of-more-than-sixteen-bytes\
+    \xe2\x80\xa8\r\nthat\xe1\x9a\x80is\xe2\x81\x9fthe\xe2\x80\xafquestion\xff\xe2\x80 \xc3\xa9end";
+
+/// Lines of ASCII with both ends, with parts that are empty, and with more and fewer of them.
+const TABLE: &[u8] = b"1,to be,,or not\r\n,a-part-of-more-than-sixteen-bytes,\n\n\r\nrow\r,\r\n2,3";
+
+/// A text and a table by every rule, and the lines of the table.
+pub(super) fn spans(device: &dyn Device) -> Result<(), Fault> {
+    cuts(device, &TokenRule::Whitespace, &TEXT.repeat(120))?;
+    let table = TABLE.repeat(120);
+    for rule in rules_of_the_table() {
+        cuts(device, &rule, &table)?;
+    }
+    frames(device, &table)
+}
+
+/// Counts in a table with room, in one that is too small, and in one where every key collides.
+pub(super) fn counts(device: &Arc<dyn Device>) -> Result<(), Fault> {
+    let text = TEXT.repeat(120);
+    let table = TABLE.repeat(120);
+    let comma = TokenRule::Split(Box::from(&b","[..]));
+    let small = Limits {
+        device_slots: 8,
+        device_key_bytes: 24,
+        ..Limits::DEFAULT
+    };
+    let roomy = Limits {
+        device_slots: 1 << 10,
+        ..Limits::DEFAULT
+    };
+    for limits in [roomy, small, small.all_colliding()] {
+        for (rule, text) in [(&TokenRule::Whitespace, &text), (&comma, &table)] {
+            let counter = DeviceCounter::new(Arc::clone(device), rule, &limits, 0x5eed);
+            let message = format!("count counts wrongly by {rule:?}");
+            unless(counts_twice(counter, rule, text)?, &message)?;
+        }
+    }
+    Ok(())
+}
+
+/// The second time keys are known from the first.
+fn counts_twice(mut counter: DeviceCounter, rule: &TokenRule, text: &[u8]) -> Result<bool, Fault> {
+    counter.push(Buffer::from(text))?;
+    counter.push(Buffer::from(text))?;
+    let mut counts = BTreeMap::<Vec<u8>, u64>::new();
+    counter.drain(&mut |key, count| *counts.entry(key.to_vec()).or_default() += count)?;
+    let mut expected = oracle::count(rule, text);
+    expected.values_mut().for_each(|count| *count *= 2);
+    Ok(counts == expected)
+}
+
+/// A rule for each way in which a shader cuts.
+fn rules_of_the_table() -> [TokenRule; 5] {
+    let separator = |bytes: &[u8]| Box::from(bytes);
+    [
+        TokenRule::Words,
+        TokenRule::Lines,
+        TokenRule::Split(separator(b"o")),
+        TokenRule::Split(separator(b",to")),
+        TokenRule::Field {
+            index: NonZeroUsize::MIN.saturating_add(1),
+            separator: separator(b","),
+        },
+    ]
+}
+
+/// Whether the device cuts a text by a rule as the oracle does, and so its records.
+fn cuts(device: &dyn Device, rule: &TokenRule, text: &[u8]) -> Result<(), Fault> {
+    known(device, rule, text, None)?;
+    // Records of seven bytes cut through tokens, and through what separates them.
+    let starts: Vec<u32> = (0..text.len() as u32).step_by(7).collect();
+    known(device, rule, text, Some(&starts))
+}
+
+fn known(
+    device: &dyn Device,
+    rule: &TokenRule,
+    text: &[u8],
+    records: Option<&[u32]>,
+) -> Result<(), Fault> {
+    let cut = tokenize::run(device, rule, text, records)?;
+    let tokens = cut.spans.iter().map(|span: &Span| span.of(text));
+    let record_bytes = records.map_or(text.len(), |_| 7);
+    let records = || text.chunks(record_bytes);
+    let expected = records().flat_map(|record| oracle::tokenize(rule, record));
+    let rejected: u64 = records().map(|record| oracle::rejected(rule, record)).sum();
+    let is_right = tokens.eq(expected) && u64::from(cut.rejected) == rejected;
+    unless(
+        is_right,
+        &format!("tokenize cuts records of {record_bytes} bytes wrongly by {rule:?}"),
+    )
+}
+
+fn frames(device: &dyn Device, text: &[u8]) -> Result<(), Fault> {
+    let spans = frame::run(device, text)?;
+    let lines: Vec<&[u8]> = spans.iter().map(|span| span.of(text)).collect();
+    unless(lines == oracle::frame(text), "frame finds wrong lines")
+}

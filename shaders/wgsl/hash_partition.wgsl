@@ -1,0 +1,248 @@
+// Keys to row numbers in the order of partitions; the rows of a partition stay in order.
+//
+//   count_digits   tile by tile, how many rows have each digit of a partition's number
+//   scan_tiles     a workgroup for each digit: how many rows of it stand before each tile
+//   place_rows     tile by tile, every row into its place
+//
+// Up to 256 partitions are one digit. More are two, and so two passes: by the low digit, and then,
+// in the order that the first pass left, by the high one.
+// @use contract_hash_bytes
+// @use scan
+
+struct Params {
+    rows: u32,
+    // Words of a key; 0 if keys are bytes between two offsets.
+    key_words: u32,
+    partitions: u32,
+    tiles: u32,
+    // Where the digit of this pass begins in a partition's number: 0 in the first pass, or 8.
+    shift: u32,
+    seed_low: u32,
+    seed_high: u32,
+    // Which run this is; the last dispatch writes it down.
+    run: u32,
+}
+
+struct Summary {
+    run: u32,
+    // Rows of each partition.
+    histogram: array<atomic<u32>>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> keys: array<u32>;
+// Where each key of bytes begins, and where the last one ends.
+@group(0) @binding(2) var<storage, read> offsets: array<u32>;
+// The rows in the order of the pass before; the first pass does not read it.
+@group(0) @binding(3) var<storage, read> before: array<u32>;
+// Rows of each digit; then, digit by digit, those of each tile, and after `scan_tiles` of all
+// tiles before it.
+@group(0) @binding(4) var<storage, read_write> counts: array<u32>;
+// The rows in order; `hash_rows` writes hashes instead.
+@group(0) @binding(5) var<storage, read_write> rows: array<u32>;
+@group(0) @binding(6) var<storage, read_write> summary: Summary;
+
+const DIGITS: u32 = 256u;
+const STRIPES: u32 = 8u;
+const TILE_ROWS: u32 = 2048u;
+// What stands for the digit of a row that is not there.
+const NO_DIGIT: u32 = 0xffffffffu;
+// Words with a bit for each lane.
+const LANE_WORDS: u32 = 8u;
+
+var<workgroup> tile_counts: array<atomic<u32>, 256>;
+// For each digit, which lanes of a stripe have it.
+var<workgroup> lanes_with: array<atomic<u32>, 2048>;
+// Where the next row of each digit goes.
+var<workgroup> next_place: array<u32, 256>;
+
+fn word_of_keys(at: u32) -> u32 {
+    return keys[at];
+}
+
+fn hash_of(row: u32) -> vec2<u32> {
+    let seed = vec2<u32>(params.seed_low, params.seed_high);
+    switch params.key_words {
+        case 1u: {
+            return hash_of_u32(seed, keys[row]);
+        }
+        case 2u: {
+            return hash_of_u64(seed, vec2<u32>(keys[row * 2u], keys[row * 2u + 1u]));
+        }
+        default: {
+            return hash_of_bytes(seed, offsets[row], offsets[row + 1u]);
+        }
+    }
+}
+
+// The row at a place in the order that this pass begins with.
+fn row_at(place: u32) -> u32 {
+    if params.shift == 0u {
+        return place;
+    }
+    return before[place];
+}
+
+fn digit_of(part: u32) -> u32 {
+    return (part >> params.shift) & (DIGITS - 1u);
+}
+
+fn place_of(tile: u32, stripe: u32, lane: u32) -> u32 {
+    return tile * TILE_ROWS + stripe * LANES + lane;
+}
+
+// Where the count of a tile's rows with a digit stands.
+fn count_at(digit: u32, tile: u32) -> u32 {
+    return DIGITS + digit * params.tiles + tile;
+}
+
+fn digits() -> u32 {
+    return min(((params.partitions - 1u) >> params.shift) + 1u, DIGITS);
+}
+
+// Counts rows by partition where there are too many partitions for a count of digits to tell.
+fn count_partition(part: u32) {
+    if params.partitions > DIGITS && params.shift == 0u {
+        atomicAdd(&summary.histogram[part], 1u);
+    }
+}
+
+@compute @workgroup_size(256)
+fn count_digits(here: Here) {
+    let tile = tile_of(here);
+    let lane = here.lane;
+    atomicStore(&tile_counts[lane], 0u);
+    workgroupBarrier();
+    for (var stripe = 0u; stripe < STRIPES && tile < params.tiles; stripe++) {
+        let place = place_of(tile, stripe, lane);
+        if place < params.rows {
+            let part = partition_of(hash_of(row_at(place)), params.partitions);
+            count_partition(part);
+            atomicAdd(&tile_counts[digit_of(part)], 1u);
+        }
+    }
+    workgroupBarrier();
+    if lane < digits() && tile < params.tiles {
+        counts[count_at(lane, tile)] = atomicLoad(&tile_counts[lane]);
+    }
+}
+
+@compute @workgroup_size(256)
+fn scan_tiles(here: Here) {
+    let digit = tile_of(here);
+    let lane = here.lane;
+    var before_tile = 0u;
+    for (var first = 0u; first < params.tiles; first += LANES) {
+        let tile = first + lane;
+        let is_there = tile < params.tiles && digit < digits();
+        var mine = 0u;
+        if is_there {
+            mine = counts[count_at(digit, tile)];
+        }
+        let scanned = scan(lane, vec2<u32>(mine, 0u));
+        if is_there {
+            counts[count_at(digit, tile)] = before_tile + scanned.before.x;
+        }
+        before_tile += scanned.total.x;
+    }
+    if lane == 0u && digit < digits() {
+        counts[digit] = before_tile;
+        if params.partitions <= DIGITS {
+            atomicStore(&summary.histogram[digit], before_tile);
+        }
+    }
+}
+
+struct Rank {
+    // Lanes before this one with the same digit.
+    before: u32,
+    // Whether no lane behind this one has it.
+    is_last: bool,
+}
+
+fn rank_of(digit: u32, lane: u32) -> Rank {
+    let own = lane / 32u;
+    let bit = lane % 32u;
+    var rank = Rank(0u, true);
+    for (var word = 0u; word < LANE_WORDS; word++) {
+        let lanes = atomicLoad(&lanes_with[digit * LANE_WORDS + word]);
+        var earlier = 0u;
+        var later = lanes;
+        if word < own {
+            earlier = lanes;
+            later = 0u;
+        } else if word == own {
+            earlier = lanes & ((1u << bit) - 1u);
+            // A shift by 32 is none, so by `bit` and by one more.
+            later = (lanes >> bit) >> 1u;
+        }
+        rank.before += countOneBits(earlier);
+        rank.is_last = rank.is_last && later == 0u;
+    }
+    return rank;
+}
+
+@compute @workgroup_size(256)
+fn place_rows(here: Here) {
+    let tile = tile_of(here);
+    let lane = here.lane;
+    var of_digit = 0u;
+    var before_tile = 0u;
+    if lane < digits() && tile < params.tiles {
+        of_digit = counts[lane];
+        before_tile = counts[count_at(lane, tile)];
+    }
+    next_place[lane] = scan(lane, vec2<u32>(of_digit, 0u)).before.x + before_tile;
+    for (var word = 0u; word < LANE_WORDS; word++) {
+        atomicStore(&lanes_with[word * LANES + lane], 0u);
+    }
+    workgroupBarrier();
+    for (var stripe = 0u; stripe < STRIPES; stripe++) {
+        let place = place_of(tile, stripe, lane);
+        var row = 0u;
+        var digit = NO_DIGIT;
+        if tile < params.tiles && place < params.rows {
+            row = row_at(place);
+            digit = digit_of(partition_of(hash_of(row), params.partitions));
+            atomicOr(&lanes_with[digit * LANE_WORDS + lane / 32u], 1u << (lane % 32u));
+        }
+        workgroupBarrier();
+        var rank = Rank(0u, false);
+        var to = 0u;
+        if digit != NO_DIGIT {
+            rank = rank_of(digit, lane);
+            to = next_place[digit] + rank.before;
+            if to < params.rows {
+                rows[to] = row;
+            }
+        }
+        workgroupBarrier();
+        if digit != NO_DIGIT {
+            atomicStore(&lanes_with[digit * LANE_WORDS + lane / 32u], 0u);
+        }
+        if rank.is_last {
+            next_place[digit] = to + 1u;
+        }
+        workgroupBarrier();
+    }
+    if tile == 0u && lane == 0u {
+        summary.run = params.run;
+    }
+}
+
+// The hash of every row's key, low word and high word: what a device must get right first.
+@compute @workgroup_size(256)
+fn hash_rows(here: Here) {
+    let tile = tile_of(here);
+    for (var stripe = 0u; stripe < STRIPES && tile < params.tiles; stripe++) {
+        let row = place_of(tile, stripe, here.lane);
+        if row < params.rows {
+            let hash = hash_of(row);
+            rows[row * 2u] = hash.x;
+            rows[row * 2u + 1u] = hash.y;
+        }
+    }
+    if tile == 0u && here.lane == 0u {
+        summary.run = params.run;
+    }
+}

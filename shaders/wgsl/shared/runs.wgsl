@@ -1,0 +1,19 @@
+// Tokens that are runs of bytes of one kind.
+// @use spans
+// @use window
+
+fn own(window: u32) -> u32 {
+    return (window & OWN) >> 4u;
+}
+
+// The edges of the runs of `inside`, the bytes of a window that are of that kind; a run ends where
+// a record does.
+fn edges_of_runs(at: u32, inside: u32, starts: u32) -> Edges {
+    var edges = no_edges();
+    edges.opens = own(inside & (~(inside << 1u) | starts));
+    edges.closes = own(inside & (~(inside >> 1u) | (starts >> 1u)));
+    let within = within_text(at);
+    edges.bytes = countOneBits(own(within));
+    edges.others = countOneBits(own(within & ~inside));
+    return edges;
+}

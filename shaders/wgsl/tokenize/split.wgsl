@@ -1,0 +1,19 @@
+// Text to spans of the parts of its lines, in order; every separator counts.
+// @use separators
+
+fn edges_of(here: Here) -> Edges {
+    if !has_text(here) {
+        return no_edges();
+    }
+    return edges_of_parts(place_of(here));
+}
+
+@compute @workgroup_size(256)
+fn count_edges(here: Here) {
+    count(here, edges_of(here));
+}
+
+@compute @workgroup_size(256)
+fn write_spans(here: Here) {
+    write(here, edges_of(here));
+}

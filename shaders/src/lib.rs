@@ -20,9 +20,9 @@ mod sources;
 
 pub use compose::{Place, Shader, version};
 pub use params::{
-    COUNT_KEY_BYTES, COUNT_TOKENS, CountGroup, CountParams, CountReport, HashPartitionParams,
-    ReduceByKeyParams, ReduceByKeySummary, ReducedGroup, SelfTestAnswers, SelfTestParams,
-    TokenizeParams, TokenizeSummary, count_table_words,
+    COUNT_HEAD_WORDS, COUNT_KEY_BYTES, COUNT_NO_END, COUNT_TOKENS, CountGroup, CountParams,
+    CountReport, HashPartitionParams, ReduceByKeyParams, ReduceByKeySummary, ReducedGroup,
+    SelfTestAnswers, SelfTestParams, TokenizeParams, TokenizeSummary, count_table_words,
 };
 pub use sources::{Binding, Stage};
 

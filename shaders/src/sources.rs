@@ -10,6 +10,8 @@ pub enum Stage {
     Tokenize,
     /// Tokens to counts by key.
     Count,
+    /// Text to counts by key in one pass.
+    FusedCount,
     /// Text of ASCII alone to spans of words.
     TokenizeWords,
     /// Text to spans of the parts of its lines.
@@ -37,7 +39,7 @@ pub enum Binding {
 
 impl Stage {
     /// Every stage.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::SelfTest,
         Self::Tokenize,
         Self::TokenizeWords,
@@ -45,6 +47,7 @@ impl Stage {
         Self::TokenizeField,
         Self::Frame,
         Self::Count,
+        Self::FusedCount,
         Self::HashPartition,
         Self::ReduceByKey,
     ];
@@ -56,6 +59,7 @@ impl Stage {
             Self::SelfTest => "self_test",
             Self::Tokenize => "tokenize",
             Self::Count => "count",
+            Self::FusedCount => "count/fused",
             Self::TokenizeWords => "tokenize/words",
             Self::TokenizeSplit => "tokenize/split",
             Self::TokenizeField => "tokenize/field",
@@ -79,7 +83,8 @@ impl Stage {
             Self::ReduceByKey => &[
                 Uniform, Read, Read, Write, Write, Write, Write, Write, Write,
             ],
-            Self::Count => &[Uniform, Read, Read, Read, Write, Write, Write, Write, Write],
+            Self::Count => &[Uniform, Read, Write, Write, Write, Write, Write, Read, Read],
+            Self::FusedCount => &[Uniform, Read, Write, Write, Write, Write, Write, Write],
         }
     }
 
@@ -92,6 +97,7 @@ impl Stage {
             ),
             Self::Tokenize => ("tokenize.wgsl", include_str!("../wgsl/tokenize.wgsl")),
             Self::Count => ("count.wgsl", include_str!("../wgsl/count.wgsl")),
+            Self::FusedCount => ("count/fused.wgsl", include_str!("../wgsl/count/fused.wgsl")),
             Self::TokenizeWords => (
                 "tokenize/words.wgsl",
                 include_str!("../wgsl/tokenize/words.wgsl"),
@@ -136,10 +142,13 @@ macro_rules! part {
 }
 
 /// The parts that stages share.
-pub(crate) const SHARED: [(&str, &str); 13] = [
+pub(crate) const SHARED: [(&str, &str); 16] = [
     part!("contract_hash"),
     part!("contract_hash_bytes"),
+    part!("count_table"),
+    part!("hot_keys"),
     part!("lines"),
+    part!("records"),
     part!("runs"),
     part!("scan"),
     part!("separators"),

@@ -3,10 +3,10 @@
 #![forbid(unsafe_code)]
 
 use keymill_shaders::{
-    Binding, COUNT_TOKENS, CountGroup, CountParams, CountReport, HashPartitionParams, LANE_BYTES,
-    LISTED_SLOTS, PARTITION_DIGITS, PARTITION_TILE_ROWS, REDUCE_TILE_ROWS, ReduceByKeyParams,
-    ReduceByKeySummary, ReducedGroup, SelfTestAnswers, SelfTestParams, Shader, Stage, TILE_BYTES,
-    TokenizeParams, TokenizeSummary,
+    Binding, COUNT_HEAD_WORDS, COUNT_TOKENS, CountGroup, CountParams, CountReport,
+    HashPartitionParams, LANE_BYTES, LISTED_SLOTS, PARTITION_DIGITS, PARTITION_TILE_ROWS,
+    REDUCE_TILE_ROWS, ReduceByKeyParams, ReduceByKeySummary, ReducedGroup, SelfTestAnswers,
+    SelfTestParams, Shader, Stage, TILE_BYTES, TokenizeParams, TokenizeSummary,
 };
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
@@ -179,7 +179,11 @@ fn parameters_are_laid_out_as_their_mirrors() {
             secret_1,
             hash_mask,
             run,
-            pad_0
+            text_bytes,
+            rounds,
+            pad_0,
+            pad_1,
+            pad_2
         }
     );
     mirrors!(
@@ -191,7 +195,8 @@ fn parameters_are_laid_out_as_their_mirrors() {
             groups,
             arena_used,
             lost,
-            run
+            run,
+            hot
         }
     );
     for stage in CUTTING {
@@ -210,6 +215,8 @@ fn parameters_are_laid_out_as_their_mirrors() {
                 separator
             }
         );
+    }
+    for stage in CUTTING.into_iter().chain([Stage::FusedCount]) {
         mirrors!(
             stage,
             "Summary",
@@ -349,7 +356,9 @@ fn constants_are_those_of_rust() {
     }
     let tokens = ("TOKENS_A_LANE", COUNT_TOKENS as usize / lanes.1);
     let inline = ("INLINE_BYTES", CountGroup::INLINE_BYTES);
-    has_constants(Stage::Count, &[lanes, tokens, inline]);
+    let head = ("HEAD_WORDS", COUNT_HEAD_WORDS as usize);
+    has_constants(Stage::Count, &[lanes, tokens, inline, head]);
+    has_constants(Stage::FusedCount, &[lanes, ("TILE_BYTES", TILE_BYTES)]);
     let stripes = ("STRIPES", PARTITION_TILE_ROWS / lanes.1);
     let tile = ("TILE_ROWS", PARTITION_TILE_ROWS);
     let digits = ("DIGITS", PARTITION_DIGITS);

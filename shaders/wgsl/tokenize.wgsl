@@ -1,6 +1,7 @@
 // Text to spans of tokens, in order: runs of anything but white space.
 //
 // The other rules lie in `tokenize/`; lines are what `frame.wgsl` finds.
+// @use records
 // @use runs
 // @use white_space
 

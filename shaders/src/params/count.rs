@@ -1,8 +1,8 @@
-//! What `count.wgsl` is told and tells.
+//! What `count.wgsl` and `count/fused.wgsl` are told and tell.
 
 use bytemuck::{Pod, Zeroable};
 
-/// `Params` of `count.wgsl`.
+/// `Params` of `shared/count_table.wgsl`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct CountParams {
@@ -20,11 +20,19 @@ pub struct CountParams {
     pub hash_mask: u32,
     /// Which run this is.
     pub run: u32,
+    /// Bytes of text, for the fused count.
+    pub text_bytes: u32,
+    /// Tiles that a workgroup of the fused count takes one after another.
+    pub rounds: u32,
     /// Nothing; a uniform's size is a multiple of 16.
     pub pad_0: u32,
+    /// Nothing.
+    pub pad_1: u32,
+    /// Nothing.
+    pub pad_2: u32,
 }
 
-/// `Report` of `count.wgsl`.
+/// `Report` of `shared/count_table.wgsl`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct CountReport {
@@ -40,6 +48,8 @@ pub struct CountReport {
     pub lost: u32,
     /// The run that wrote this.
     pub run: u32,
+    /// Of the tokens that were counted, those that a workgroup knew by heart.
+    pub hot: u32,
 }
 
 /// One group, as `list_groups` of `count.wgsl` writes it.
@@ -55,15 +65,21 @@ pub struct CountGroup {
     pub count: u32,
 }
 
+/// In place of the end of a token that is left to the host, where no device has seen it.
+pub const COUNT_NO_END: u32 = u32::MAX;
+
 impl CountGroup {
     /// Keys of so many bytes lie in their slot.
     pub const INLINE_BYTES: usize = 8;
 }
 
+/// Words in front of a table's slots.
+pub const COUNT_HEAD_WORDS: u64 = 132;
+
 /// Words of a table of so many slots; all zeros are a table without groups.
 #[must_use]
 pub const fn count_table_words(slots: u32) -> u64 {
-    4 + slots as u64 * 4
+    COUNT_HEAD_WORDS + slots as u64 * 4
 }
 
 /// Bytes of a slot's key beside the arena.

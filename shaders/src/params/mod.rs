@@ -7,7 +7,8 @@ mod self_test;
 mod tokenize;
 
 pub use count::{
-    COUNT_KEY_BYTES, COUNT_TOKENS, CountGroup, CountParams, CountReport, count_table_words,
+    COUNT_HEAD_WORDS, COUNT_KEY_BYTES, COUNT_NO_END, COUNT_TOKENS, CountGroup, CountParams,
+    CountReport, count_table_words,
 };
 pub use hash_partition::HashPartitionParams;
 pub use reduce_by_key::{ReduceByKeyParams, ReduceByKeySummary, ReducedGroup};

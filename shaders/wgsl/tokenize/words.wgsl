@@ -1,4 +1,5 @@
 // Text to spans of words: runs of letters and digits, in text that is ASCII alone.
+// @use records
 // @use runs
 // @use swar
 

@@ -1,27 +1,29 @@
 //! Counts by key on a device, over many texts.
 //!
 //! ```text
-//! push(text) ─▶ tokenize ─▶ count ─▶ table, which stays ─┐
-//!               left to the host: tokens without a slot ─┴─▶ drain: groups, tokens ─▶ operator
+//! push(text) ─▶ tokenize, count ─▶ table, which stays ─┐
+//!             left to the host: tokens without a slot ─┴─▶ drain: groups, tokens ─▶ operator
 //! ```
+//!
+//! White space is counted in one pass over the text; for other rules the tokenizer runs first.
 //!
 //! The table is never the only copy: every text since the last drain is held, so that the CPU can
 //! count it should the device fail.
 #![forbid(unsafe_code)]
 
 mod read;
+mod record;
 mod table;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow_buffer::Buffer;
-use bytemuck::{bytes_of, pod_read_unaligned};
+use bytemuck::pod_read_unaligned;
 use keymill_kernels::stage::tokenize::Span;
-use keymill_shaders::{COUNT_TOKENS, CountGroup, CountParams, CountReport, Stage, TokenizeSummary};
+use keymill_shaders::TokenizeSummary;
 
-use super::recording::{BufferId, Extent, Recording};
-use super::tokenize::{self, Input, SPAN_BYTES, SUMMARY_BYTES};
+use super::tokenize::{self, Input};
 use super::{Device, Fault, Pending};
 use crate::{Limits, TokenRule};
 use table::Table;
@@ -29,16 +31,20 @@ use table::Table;
 /// Texts that are on their way at once: one is uploaded while another one is counted.
 const ON_THEIR_WAY: usize = 2;
 
-/// Workgroups that go over the groups of a table, in turns.
-const TABLE_GROUPS: u32 = 64;
-
-const REPORT_BYTES: u64 = size_of::<CountReport>() as u64;
-const GROUP_BYTES: u64 = size_of::<CountGroup>() as u64;
+/// How the tokens of a text come to the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// In one pass over the text.
+    Fused,
+    /// By the spans that the tokenizer writes.
+    Tokens,
+}
 
 /// Counts of texts on a device, since the last drain.
 pub(crate) struct DeviceCounter {
     device: Arc<dyn Device>,
     rule: TokenRule,
+    way: Way,
     limits: Limits,
     secret: u64,
     table: Table,
@@ -47,6 +53,8 @@ pub(crate) struct DeviceCounter {
     /// Tokens in the table.
     counted: u64,
     rejected: u64,
+    /// Tokens that workgroups knew by heart, of all that were ever counted.
+    hot: u64,
 }
 
 /// A text since the last drain.
@@ -83,13 +91,31 @@ impl DeviceCounter {
             table: Table::new(limits.device_slots, text_bytes, device.binding_bytes()),
             device,
             rule: rule.clone(),
+            way: match rule {
+                TokenRule::Whitespace => Way::Fused,
+                _ => Way::Tokens,
+            },
             limits: *limits,
             secret,
             flying: VecDeque::new(),
             held: Vec::new(),
             counted: 0,
             rejected: 0,
+            hot: 0,
         }
+    }
+
+    /// Has the tokenizer run first, though it need not.
+    #[cfg(test)]
+    pub(crate) fn in_two_steps(mut self) -> Self {
+        self.way = Way::Tokens;
+        self
+    }
+
+    /// Tokens that workgroups knew by heart, of all that were ever counted.
+    #[cfg(test)]
+    pub(crate) fn hot(&self) -> u64 {
+        self.hot
     }
 
     /// The most bytes of a text.
@@ -190,100 +216,19 @@ impl DeviceCounter {
             text: held.text.clone(),
             records: None,
         };
+        let longest = self.limits.device_key_bytes;
         let cut: TokenizeSummary = pod_read_unaligned(cut);
         tokenize::check(&input, &cut)?;
-        let (report, left) = read::text(run, cut.starts, &held.text, report, left)?;
+        let (report, left) = read::text(run, cut.starts, longest, &held.text, report, left)?;
         // A key that no device looks at does not mean that the table is too small.
-        let is_long = |span: &Span| (span.end - span.start) as usize > self.limits.device_key_bytes;
+        let is_long = |span: &Span| (span.end - span.start) as usize > longest;
         let short = left.iter().filter(|span| !is_long(span)).count();
         self.table.note(held.text.len(), &report, short);
         held.left = left;
         self.counted += u64::from(report.counted);
+        self.hot += u64::from(report.hot);
         self.rejected += u64::from(cut.rejected);
         Ok(())
-    }
-
-    fn record_text(&self, input: &Input<'_>) -> Recording {
-        let mut recording = Recording::default();
-        let staged = tokenize::stage(&mut recording, input);
-        let params = self.upload_params(&mut recording, input.run);
-        let tokens = tokenize::cut(&mut recording, &staged);
-        // Any token may be left to the host.
-        let span_bytes = recording.buffers()[tokens.spans.0].bytes;
-        let left = recording.scratch("left", span_bytes);
-        let report = recording.buffer("report", REPORT_BYTES);
-        let source = [params, tokens.text, tokens.spans, tokens.summary];
-        let buffers = self.buffers(&mut recording, source, left, report);
-        let most = u32::try_from(span_bytes / SPAN_BYTES).unwrap_or(u32::MAX);
-        recording.run(
-            Stage::Count,
-            "count_tokens",
-            &buffers,
-            most.div_ceil(COUNT_TOKENS),
-        );
-        recording.run(Stage::Count, "keep_keys", &buffers, TABLE_GROUPS);
-        recording.run(Stage::Count, "close", &buffers, 1);
-        recording.download(tokens.summary, Extent::Bytes(SUMMARY_BYTES));
-        let by = recording.download(report, Extent::Bytes(REPORT_BYTES));
-        let counted = Extent::Counted {
-            by,
-            word: 1,
-            item_bytes: SPAN_BYTES,
-        };
-        recording.download(left, counted);
-        recording
-    }
-
-    fn record_drain(&self, run: u32) -> Recording {
-        let mut recording = Recording::default();
-        let params = self.upload_params(&mut recording, run);
-        let nothing = recording.upload("nothing", Vec::<u8>::new());
-        let groups = u64::from(self.table.groups()) * GROUP_BYTES;
-        let groups = recording.scratch("groups", groups);
-        let report = recording.buffer("report", REPORT_BYTES);
-        let buffers = self.buffers(
-            &mut recording,
-            [params, nothing, nothing, nothing],
-            groups,
-            report,
-        );
-        recording.run(Stage::Count, "list_groups", &buffers, TABLE_GROUPS);
-        recording.run(Stage::Count, "close", &buffers, 1);
-        let by = recording.download(report, Extent::Bytes(REPORT_BYTES));
-        let counted = |word, item_bytes| Extent::Counted {
-            by,
-            word,
-            item_bytes,
-        };
-        recording.download(groups, counted(2, GROUP_BYTES));
-        recording.download(buffers[6], counted(3, 4));
-        recording
-    }
-
-    fn upload_params(&self, recording: &mut Recording, run: u32) -> BufferId {
-        let params = CountParams {
-            slots: self.table.slots(),
-            probes: self.table.probes(),
-            longest: u32::try_from(self.limits.device_key_bytes).unwrap_or(u32::MAX),
-            secret_0: self.secret as u32,
-            secret_1: (self.secret >> 32) as u32,
-            hash_mask: self.limits.hash_mask as u32,
-            run,
-            pad_0: 0,
-        };
-        recording.upload("params", bytes_of(&params).to_vec())
-    }
-
-    /// In the order of [`Stage::bindings`].
-    fn buffers(
-        &self,
-        recording: &mut Recording,
-        [params, text, spans, cut]: [BufferId; 4],
-        out: BufferId,
-        report: BufferId,
-    ) -> [BufferId; 9] {
-        let table::Buffers { slots, keys, arena } = self.table.buffers(recording);
-        [params, text, spans, cut, slots, keys, arena, out, report]
     }
 }
 

@@ -3,7 +3,7 @@
 
 use bytemuck::{bytes_of, pod_collect_to_vec, pod_read_unaligned};
 use keymill_kernels::stage::tokenize::Span;
-use keymill_shaders::{CountGroup, CountReport};
+use keymill_shaders::{COUNT_NO_END, CountGroup, CountReport};
 
 use crate::device::Fault;
 
@@ -15,6 +15,7 @@ fn wrong(what: String) -> Fault {
 pub(super) fn text(
     run: u32,
     tokens: u32,
+    longest: usize,
     text: &[u8],
     report: &[u8],
     left: &[u8],
@@ -26,12 +27,45 @@ pub(super) fn text(
         let message = format!("{counted} counted and {left} left of {tokens}");
         return Err(wrong(message));
     }
-    let left: Vec<Span> = pod_collect_to_vec(left);
-    let lies_in_text = |span: &Span| span.start <= span.end && span.end as usize <= text.len();
-    if left.len() != report.left as usize || !left.iter().all(lies_in_text) {
-        return Err(wrong(format!("{} tokens are left to the host", left.len())));
+    let spans: Vec<Span> = pod_collect_to_vec(left);
+    let whole = spans.iter().map(|span| whole(*span, longest, text));
+    match whole.collect::<Option<Vec<Span>>>() {
+        Some(left) if left.len() == report.left as usize => Ok((report, left)),
+        _ => Err(wrong(format!(
+            "{} tokens are left to the host",
+            spans.len()
+        ))),
     }
-    Ok((report, left))
+}
+
+/// A span that lies in the text; its end is found where the device, which looks no further than at
+/// the longest key, did not see it.
+fn whole(span: Span, longest: usize, text: &[u8]) -> Option<Span> {
+    let Span { start, end } = span;
+    if end != COUNT_NO_END {
+        return (start <= end && end as usize <= text.len()).then_some(span);
+    }
+    let rest = text.get(start as usize..)?;
+    let length = length_before_space(rest);
+    let end = start.checked_add(u32::try_from(length).ok()?)?;
+    (length > longest).then_some(Span { start, end })
+}
+
+/// How many bytes there are before the first white space.
+fn length_before_space(text: &[u8]) -> usize {
+    let begins_space = |at: &usize| {
+        let bytes = match text[*at] {
+            0x9..=0xd | b' ' => return true,
+            0xc2 => 2,
+            0xe1..=0xe3 => 3,
+            _ => return false,
+        };
+        let character = text
+            .get(*at..at + bytes)
+            .and_then(|it| str::from_utf8(it).ok());
+        character.is_some_and(|it| it.chars().all(char::is_whitespace))
+    };
+    (0..text.len()).find(begins_space).unwrap_or(text.len())
 }
 
 fn check_run(report: &CountReport, run: u32) -> Result<(), Fault> {
@@ -109,13 +143,14 @@ mod tests {
         arena_used: 3,
         lost: 0,
         run: 7,
+        hot: 0,
     };
 
     #[test]
     fn a_damaged_report_is_caught() {
         let read = |report: CountReport, left: &[u32]| {
             let left: &[u8] = bytemuck::cast_slice(left);
-            text(7, 4, b"to be or not", bytes_of(&report), left).map(|(_, left)| left.len())
+            text(7, 4, 3, b"to be or notable", bytes_of(&report), left).map(|(_, left)| left.len())
         };
         assert_eq!(read(REPORT, &[3, 5]), Ok(1));
         let damaged: [(CountReport, &[u32]); 7] = [
@@ -147,6 +182,28 @@ mod tests {
             );
         }
         assert!(read(CountReport::default(), &[]).is_err());
+    }
+
+    #[test]
+    fn the_end_of_a_long_token_is_found_here() {
+        let read = |bytes: &[u8], start: u32| {
+            let left = [start, COUNT_NO_END];
+            let left: &[u8] = bytemuck::cast_slice(&left);
+            let read = text(7, 4, 3, bytes, bytes_of(&REPORT), left);
+            read.map(|(_, left)| left[0].of(bytes).to_vec())
+        };
+        let token = "b\0\u{300}\u{2030}\u{200b}\u{e9}".as_bytes();
+        for space in ["", " ", "\n", "\u{85}", "\u{1680}", "\u{2028}", "\u{3000}"] {
+            let bytes = [b"to ", token, space.as_bytes()].concat();
+            assert_eq!(read(&bytes, 3), Ok(token.to_vec()));
+            let bytes = [&bytes[..], b"abcd", space.as_bytes(), b"\xe2\x80"].concat();
+            assert!(read(&bytes, 3).unwrap().starts_with(token));
+        }
+        assert_eq!(read(b" abc\xe2\x80", 1), Ok(b"abc\xe2\x80".to_vec()));
+        // No longer than a key that the device looks at, or nowhere.
+        for start in [0, 3, 4, 7, 8, u32::MAX] {
+            assert!(read(b"abc def", start).is_err(), "{start}");
+        }
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(super) struct Table {
     arena_used: u64,
     /// Words of the arena that texts on their way may take.
     arena_promised: u64,
+    /// Texts since it was empty.
+    texts: u64,
 }
 
 /// The table's buffers in a recording.
@@ -59,6 +61,7 @@ impl Table {
             was_short: false,
             arena_used: 0,
             arena_promised: 0,
+            texts: 0,
         }
     }
 
@@ -73,6 +76,11 @@ impl Table {
     /// Groups that were there when the last text was counted.
     pub(super) fn groups(&self) -> u32 {
         self.groups
+    }
+
+    /// Texts that were counted, or are on their way, since it was empty.
+    pub(super) fn texts(&self) -> u64 {
+        self.texts
     }
 
     pub(super) fn buffers(&self, recording: &mut Recording) -> Buffers {
@@ -94,6 +102,7 @@ impl Table {
     /// Notes that a text is on its way.
     pub(super) fn promise(&mut self, text_bytes: usize) {
         self.arena_promised += arena_words(text_bytes);
+        self.texts += 1;
     }
 
     /// Notes what a text left behind; `left` of its tokens found no slot.
@@ -116,6 +125,7 @@ impl Table {
         self.was_short = false;
         self.arena_used = 0;
         self.arena_promised = 0;
+        self.texts = 0;
         unused
     }
 

@@ -33,6 +33,8 @@ pub(super) fn spans(device: &dyn Device) -> Result<(), Fault> {
 /// Counts in a table with room, in one that is too small, and in one where every key collides.
 pub(super) fn counts(device: &Arc<dyn Device>) -> Result<(), Fault> {
     let text = TEXT.repeat(120);
+    let table = TABLE.repeat(120);
+    let comma = TokenRule::Split(Box::from(&b","[..]));
     let small = Limits {
         device_slots: 8,
         device_key_bytes: 24,
@@ -43,17 +45,24 @@ pub(super) fn counts(device: &Arc<dyn Device>) -> Result<(), Fault> {
         ..Limits::DEFAULT
     };
     for limits in [roomy, small, small.all_colliding()] {
-        let rule = TokenRule::Whitespace;
-        let mut counter = DeviceCounter::new(Arc::clone(device), &rule, &limits, 0x5eed);
-        counter.push(Buffer::from(&text[..]))?;
-        let mut counts = BTreeMap::<Vec<u8>, u64>::new();
-        counter.drain(&mut |key, count| *counts.entry(key.to_vec()).or_default() += count)?;
-        unless(
-            counts == oracle::count(&rule, &text),
-            "count counts wrongly",
-        )?;
+        for (rule, text) in [(&TokenRule::Whitespace, &text), (&comma, &table)] {
+            let counter = DeviceCounter::new(Arc::clone(device), rule, &limits, 0x5eed);
+            let message = format!("count counts wrongly by {rule:?}");
+            unless(counts_twice(counter, rule, text)?, &message)?;
+        }
     }
     Ok(())
+}
+
+/// The second time keys are known from the first.
+fn counts_twice(mut counter: DeviceCounter, rule: &TokenRule, text: &[u8]) -> Result<bool, Fault> {
+    counter.push(Buffer::from(text))?;
+    counter.push(Buffer::from(text))?;
+    let mut counts = BTreeMap::<Vec<u8>, u64>::new();
+    counter.drain(&mut |key, count| *counts.entry(key.to_vec()).or_default() += count)?;
+    let mut expected = oracle::count(rule, text);
+    expected.values_mut().for_each(|count| *count *= 2);
+    Ok(counts == expected)
 }
 
 /// A rule for each way in which a shader cuts.

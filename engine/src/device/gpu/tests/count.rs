@@ -1,10 +1,11 @@
-//! `count.wgsl`.
+//! `count.wgsl` and `count/fused.wgsl`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_buffer::Buffer;
 use keymill_kernels::oracle;
+use keymill_shaders::{LANE_BYTES, TILE_BYTES};
 use proptest::prelude::*;
 
 use super::devices;
@@ -46,14 +47,17 @@ fn limits() -> [Limits; 5] {
 
 type Counts = BTreeMap<Vec<u8>, u64>;
 
+/// The ways to count: white space in one pass, and every rule by the tokenizer's spans.
+fn counters(device: &Arc<dyn Device>, rule: &TokenRule, limits: &Limits) -> Vec<DeviceCounter> {
+    let new = || DeviceCounter::new(Arc::clone(device), rule, limits, 0x5eed);
+    match rule {
+        TokenRule::Whitespace => vec![new(), new().in_two_steps()],
+        _ => vec![new()],
+    }
+}
+
 /// Counts texts on a device; drains where there is no more room.
-fn count(
-    device: &Arc<dyn Device>,
-    rule: &TokenRule,
-    limits: &Limits,
-    texts: &[&[u8]],
-) -> Result<Counts, Fault> {
-    let mut counter = DeviceCounter::new(Arc::clone(device), rule, limits, 0x5eed);
+fn count(mut counter: DeviceCounter, texts: &[&[u8]]) -> Result<(Counts, u64), Fault> {
     let mut counts = Counts::new();
     let mut tokens = 0;
     let mut visit = |key: &[u8], count| {
@@ -68,7 +72,7 @@ fn count(
     tokens += counter.drain(&mut visit)?.tokens;
     assert_eq!(counter.drain(&mut visit)?.tokens, 0);
     assert_eq!(counts.values().sum::<u64>(), tokens);
-    Ok(counts)
+    Ok((counts, counter.hot()))
 }
 
 fn expected(rule: &TokenRule, texts: &[&[u8]]) -> Counts {
@@ -87,16 +91,23 @@ fn agrees(text: &[u8]) {
 }
 
 fn agrees_by(rule: &TokenRule, text: &[u8]) {
+    for limits in limits() {
+        agrees_with(rule, &limits, text);
+    }
+}
+
+/// The same with limits that are given.
+fn agrees_with(rule: &TokenRule, limits: &Limits, text: &[u8]) {
+    // A piece ends where the text is cut, whatever the token: both sides are.
+    let pieces: Vec<&[u8]> = text.chunks(limits.device_chunk_bytes).collect();
+    let expected = expected(rule, &pieces);
     for device in devices() {
-        for limits in limits() {
-            let most = limits.device_chunk_bytes;
-            // A piece ends where the text is cut, whatever the token: both sides are.
-            let pieces: Vec<&[u8]> = text.chunks(most).collect();
-            let counts = count(device, rule, &limits, &pieces).unwrap();
+        for (way, counter) in counters(device, rule, limits).into_iter().enumerate() {
+            let counts = count(counter, &pieces).unwrap().0;
+            let bytes = text.len();
             assert!(
-                counts == expected(rule, &pieces),
-                "{rule:?} {limits:?}, {} bytes",
-                text.len()
+                counts == expected,
+                "way {way}, {rule:?}, {bytes} bytes, {limits:?}"
             );
         }
     }
@@ -153,10 +164,113 @@ fn a_table_outlives_its_texts() {
         .collect();
     let texts: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
     for device in devices() {
-        let counts = count(device, &WHITESPACE, &Limits::DEFAULT, &texts).unwrap();
-        assert_eq!(counts, expected(&WHITESPACE, &texts));
-        assert_eq!(counts[&b"to"[..]], 80);
+        let counters = counters(device, &WHITESPACE, &Limits::DEFAULT);
+        let hot = counters.into_iter().map(|counter| {
+            let (counts, hot) = count(counter, &texts).unwrap();
+            assert_eq!(counts, expected(&WHITESPACE, &texts));
+            assert_eq!(counts[&b"to"[..]], 80);
+            hot
+        });
+        let hot: Vec<u64> = hot.collect();
+        // From the second text on four words are known, and the tokenizer's way knows none.
+        assert!(hot[0] >= 39 * 5 && hot[1] == 0, "{hot:?}");
     }
+}
+
+/// White space of one, two and three bytes, what is nearly that, NULs and bytes that are no UTF-8,
+/// at every distance from the edges of lanes and tiles.
+#[test]
+fn separators_at_every_edge() {
+    let separators: [&[u8]; 9] = [
+        b" ",
+        b"\n\n",
+        "\u{85}".as_bytes(),
+        "\u{1680}".as_bytes(),
+        "\u{2028}\u{3000}".as_bytes(),
+        "\u{200b}".as_bytes(),
+        b"\xe2\x80 ",
+        b"\0 \0",
+        b"\xc2\xe3\x80",
+    ];
+    for edge in [LANE_BYTES, TILE_BYTES, 2 * TILE_BYTES] {
+        for before in edge - 4..edge + 2 {
+            let mut text = Vec::new();
+            for separator in separators {
+                text.extend(b"ab ".iter().cycle().take(before - 1));
+                text.push(b'x');
+                text.extend(separator);
+                text.extend(b"yz ");
+                text.resize(text.len().next_multiple_of(TILE_BYTES), b' ');
+            }
+            agrees_with(&WHITESPACE, &Limits::DEFAULT, &text);
+        }
+    }
+}
+
+#[test]
+fn tokens_across_tiles_and_tokens_that_no_device_looks_at() {
+    let long = |bytes: usize| "abcdefg".repeat(bytes.div_ceil(7));
+    let longest = Limits::DEFAULT.device_key_bytes;
+    let mut text = String::new();
+    for bytes in [longest - 1, longest, longest + 1, 2 * TILE_BYTES, 100_000] {
+        for before in [0, 1, TILE_BYTES - 1] {
+            let key = &long(bytes)[..bytes];
+            text.push_str(&format!("{key}\u{3000}{}{key}\n", " ".repeat(before)));
+        }
+    }
+    // In the smallest pieces there are no such tokens.
+    for limits in &limits()[..3] {
+        agrees_with(&WHITESPACE, limits, text.as_bytes());
+    }
+    let text = format!("{} b {}", long(3 << 20), long(5000));
+    agrees_with(&WHITESPACE, &Limits::DEFAULT, text.as_bytes());
+}
+
+/// A key that ends in zeros is not taken for the one before the end of the text, behind which there
+/// is nothing; nor one that is the beginning of another.
+#[test]
+fn keys_that_begin_alike() {
+    let last: [&[u8]; 4] = [b"a", b"a\0", b"same8byt", b"same8bytes\xe2\x80"];
+    for last in last {
+        let keys: [&[u8]; 9] = [
+            b"a\0",
+            b"a\0\0",
+            b"a",
+            b"\0",
+            b"same8byt",
+            b"same8byte",
+            b"same8bytes",
+            b"same8bytes\0\0",
+            b"same8bytes\xe2\x80",
+        ];
+        for space in ["\u{2003}", " "] {
+            let mut text = keys.join(space.as_bytes()).repeat(40);
+            text.extend(space.as_bytes());
+            text.extend(last);
+            agrees(&text);
+        }
+    }
+    // Whoever comes first: the last token alone may claim, too.
+    agrees(b"a\0 a");
+    agrees(b"a\0\0\0\0\0\0\0\0 a");
+    agrees(b" \t\n\x0b\x0c\r ".repeat(3000).as_slice());
+    agrees("\u{2003}\u{a0}".repeat(3000).as_bytes());
+}
+
+/// More tokens than are listed of a tile, and workgroups that take several tiles.
+#[test]
+fn dense_tiles_one_after_another() {
+    let mut text = b"a b c d ".repeat(400_000);
+    text.extend("one of\u{2003}many words, ".repeat(100_000).as_bytes());
+    assert!(text.len() > 1024 * TILE_BYTES);
+    let limits = Limits::DEFAULT;
+    agrees_with(&WHITESPACE, &limits, &text);
+    // The frequent keys of the first pieces are known in the others.
+    let limits = Limits {
+        device_chunk_bytes: 1 << 20,
+        ..limits
+    };
+    agrees_with(&WHITESPACE, &limits, &text);
 }
 
 #[test]

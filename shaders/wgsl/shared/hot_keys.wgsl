@@ -1,0 +1,112 @@
+// Keys that every workgroup knows by heart: their tokens are counted by an addition in its own
+// memory, and no slot is looked for.
+//
+//   pick_hot      frequent short keys of the table are put on its list of hot slots
+//
+// A hot slot keeps its key as long as the table stays, so that the list only grows.
+// @use count_table
+
+// Slots that can be hot, and places of a workgroup for them. The list lies in the table's head.
+const HOT: u32 = 128u;
+const HOT_PLACES: u32 = 256u;
+const HOT_PROBES: u32 = 4u;
+// A key is hot with so many occurrences, and one of so many tokens of a text.
+const HOT_LEAST: u32 = 2u;
+const HOT_SHARE: u32 = 512u;
+
+// Of each place its slot and length, as `hot_tag` has them, or 0; its key; how often it was met.
+var<workgroup> hot_tags: array<atomic<u32>, 256>;
+var<workgroup> hot_words: array<vec2<u32>, 256>;
+var<workgroup> hot_counts: array<atomic<u32>, 256>;
+var<workgroup> hot_here: atomic<u32>;
+
+// No table has 2^28 slots, and no hot key is empty or longer than eight bytes.
+fn hot_tag(slot: u32, length: u32) -> u32 {
+    return (slot << 4u) | length;
+}
+
+fn hot_place(words: vec2<u32>, length: u32) -> u32 {
+    let mixed = ((words.x ^ length) * 0x9e3779b1u) ^ (words.y * 0x85ebca6bu);
+    return ((mixed ^ (mixed >> 15u)) * 0xc2b2ae35u) >> 24u;
+}
+
+fn learn(slot: u32) {
+    let kept = keys[slot];
+    let first = hot_place(kept.zw, kept.x);
+    for (var probe = 0u; probe < HOT_PROBES; probe++) {
+        let place = (first + probe) % HOT_PLACES;
+        let swapped = atomicCompareExchangeWeak(&hot_tags[place], 0u, hot_tag(slot, kept.x));
+        if swapped.exchanged {
+            hot_words[place] = kept.zw;
+            return;
+        }
+    }
+}
+
+// Every lane of the workgroup has to come here, before any token is counted.
+fn learn_hot(lane: u32) {
+    if lane < min(atomicLoad(&table[HOT_KEYS]), HOT) {
+        learn(atomicLoad(&table[HOT_SLOTS + lane]));
+    }
+    workgroupBarrier();
+}
+
+// Tells whether a token's key is hot; then it has been counted.
+fn count_hot(key: Span) -> bool {
+    if key.length > INLINE_BYTES {
+        return false;
+    }
+    let words = vec2<u32>(key_word(key, 0u), key_word(key, 1u));
+    let first = hot_place(words, key.length);
+    for (var probe = 0u; probe < HOT_PROBES; probe++) {
+        let place = (first + probe) % HOT_PLACES;
+        let tag = atomicLoad(&hot_tags[place]);
+        if tag == 0u {
+            return false;
+        }
+        if (tag & 15u) == key.length && all(hot_words[place] == words) {
+            atomicAdd(&hot_counts[place], 1u);
+            return true;
+        }
+    }
+    return false;
+}
+
+// Every lane of the workgroup has to come here, once, after a barrier behind the last token.
+fn add_hot(lane: u32) {
+    let count = atomicLoad(&hot_counts[lane]);
+    if count != 0u {
+        let slot = atomicLoad(&hot_tags[lane]) >> 4u;
+        atomicAdd(&table[word_of(slot) + COUNT], count);
+        atomicAdd(&hot_here, count);
+    }
+    workgroupBarrier();
+    if lane == 0u {
+        atomicAdd(&report.hot, atomicLoad(&hot_here));
+    }
+}
+
+fn pick(slot: u32, least: u32) {
+    let word = word_of(slot);
+    let is_frequent = atomicLoad(&table[word + COUNT]) >= least;
+    if !is_frequent || keys[slot].x > INLINE_BYTES || atomicLoad(&table[word + IS_HOT]) != 0u {
+        return;
+    }
+    // The list's length goes past its end only by the lanes that are here together.
+    if atomicLoad(&table[HOT_KEYS]) < HOT {
+        let at = atomicAdd(&table[HOT_KEYS], 1u);
+        if at < HOT {
+            atomicStore(&table[HOT_SLOTS + at], slot);
+            atomicStore(&table[word + IS_HOT], 1u);
+        }
+    }
+}
+
+@compute @workgroup_size(256)
+fn pick_hot(here: Here) {
+    let groups = min(atomicLoad(&table[GROUPS]), params.slots);
+    let least = max(atomicLoad(&report.counted) / HOT_SHARE, HOT_LEAST);
+    for (var group = first_group(here); group < groups; group = next_group(here, group)) {
+        pick(atomicLoad(&table[word_of(group) + LISTED]), least);
+    }
+}

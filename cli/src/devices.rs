@@ -90,7 +90,7 @@ fn for_people(all: bool, adapters: &[AdapterInfo]) -> Result<String> {
     } else if adapters.iter().all(|adapter| adapter.is_software) {
         row(&mut text, "gpu", "none found");
     }
-    row(&mut text, "jobs", "run on the CPU; none runs on a GPU yet");
+    row(&mut text, "jobs", &engine.explain_device());
     Ok(text)
 }
 
@@ -150,6 +150,9 @@ mod tests {
     fn people_see_the_level_in_use() {
         let text = for_people(true, &[]).unwrap();
         assert_eq!(text.matches("used unless").count(), 1);
-        assert!(text.contains("budget"));
+        assert!(
+            text.contains("budget") && text.contains("auto: cpu"),
+            "{text}"
+        );
     }
 }

@@ -155,6 +155,12 @@ impl Engine {
         &self.0.device
     }
 
+    /// Where jobs run, and why, in words; it opens the device that was asked for, if any.
+    #[must_use]
+    pub fn explain_device(&self) -> String {
+        crate::driver::describe_place(self)
+    }
+
     /// The device that jobs share, which the first one that needs it opens.
     #[cfg(feature = "gpu")]
     pub(crate) fn seat(&self) -> &Arc<Seat> {

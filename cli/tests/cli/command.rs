@@ -8,10 +8,13 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-/// The binary, with no choice of level from outside.
+/// The binary, with no choice of level from outside, and no cache.
 pub(crate) fn keymill() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keymill"));
-    command.env_remove("KEYMILL_LEVEL").stdin(Stdio::null());
+    command
+        .env_remove("KEYMILL_LEVEL")
+        .env("KEYMILL_CACHE", "off")
+        .stdin(Stdio::null());
     command
 }
 

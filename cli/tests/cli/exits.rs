@@ -59,17 +59,6 @@ fn every_level_of_this_machine_runs_by_name() {
 }
 
 #[test]
-fn a_gpu_is_refused_before_anything_is_read() {
-    for device in ["gpu", "gpu:X", "hybrid"] {
-        assert_fails(
-            &["count", "--device", device, "no-such-file"],
-            1,
-            &["GPU", "--device cpu"],
-        );
-    }
-}
-
-#[test]
 fn what_cannot_be_read_is_1_and_named() {
     let folder = Folder::new();
     let good = folder.file("good", "a b");

@@ -3,6 +3,7 @@
 
 mod command;
 mod compare;
+mod devices;
 mod exits;
 mod formats;
 mod inputs;

@@ -63,11 +63,7 @@ impl fmt::Display for Plan<'_> {
                 .map_or_else(std::env::temp_dir, Into::into)
                 .display()
         )?;
-        write!(
-            f,
-            "device      {}",
-            crate::driver::describe_place(&job.engine)
-        )
+        write!(f, "device      {}", job.engine.explain_device())
     }
 }
 

@@ -1,0 +1,126 @@
+//! `--device`: the answer is the same wherever it is counted.
+//!
+//! Without any adapter these tests see that asking for one fails; with `KEYMILL_REQUIRE_GPU=1` that
+//! is a failure of theirs.
+
+use std::fs;
+
+use crate::command::{Folder, assert_fails, keymill, run, stdout_of, text};
+
+/// Whether any adapter can be used here.
+fn has_adapter() -> bool {
+    let all = stdout_of(&["devices", "--all"], b"");
+    let levels = ["scalar", "neon", "avx2", "avx512"];
+    let is_adapter = |line: &&str| {
+        let (name, verdict) = line.split_once('\t').unwrap();
+        !levels.contains(&name) && verdict == "available"
+    };
+    let found = text(&all).lines().any(|line| is_adapter(&line));
+    let required = std::env::var_os("KEYMILL_REQUIRE_GPU").is_some_and(|it| it == "1");
+    assert!(found || !required, "no adapter: {}", text(&all));
+    found
+}
+
+fn table() -> String {
+    let mut table = String::new();
+    for i in 0..3000 {
+        table.push_str(&format!(
+            "{},site-{},\u{e9}t\u{e9} {}\r\n",
+            i % 17,
+            i % 251,
+            i % 5
+        ));
+        if i % 40 == 0 {
+            table.push_str("no comma\n\n");
+        }
+    }
+    table.push_str(&"long-".repeat(2000));
+    table
+}
+
+#[test]
+fn every_device_counts_alike() {
+    if !has_adapter() {
+        return;
+    }
+    let folder = Folder::new();
+    let files = [
+        folder.file("table", &table()),
+        folder.file("no-newline", "to be or not"),
+        folder.file("empty", ""),
+        folder.file("next", "to be\u{3000}or not to be\r"),
+    ];
+    for rule in [
+        "whitespace",
+        "words",
+        "lines",
+        "split:,",
+        "split:--",
+        "field:2,,",
+    ] {
+        for more in [&[][..], &["--lowercase"]] {
+            let count = |device: &str| {
+                let mut arguments = vec!["count", "--quiet", "--device", device, "--tokens", rule];
+                arguments.extend(more);
+                arguments.extend(files.iter().map(String::as_str));
+                text(&stdout_of(&arguments, b"")).to_owned()
+            };
+            let expected = count("cpu");
+            assert!(expected.lines().count() > 3, "{rule}");
+            for device in ["gpu", "hybrid", "auto"] {
+                assert_eq!(count(device), expected, "{rule} {device} {more:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn stats_and_explain_name_the_adapter() {
+    if !has_adapter() {
+        return;
+    }
+    let output = run(
+        &["count", "--device", "gpu", "--stats", "--explain"],
+        b"to be or not to be",
+    );
+    assert_eq!(text(&output.stdout).lines().next(), Some("be\t2"));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("chunks: cpu 0, gpu 1 ("), "{stderr}");
+    assert!(stderr.contains("device: gpu, as was asked"), "{stderr}");
+    let plan = stderr.lines().find(|line| line.starts_with("device  "));
+    assert!(plan.unwrap().contains("as was asked"), "{stderr}");
+    // A part of the name is enough, in any case.
+    let stats = stderr.split_once("gpu 1 (").unwrap().1;
+    let name = stats.split([')', '(']).find(|part| part.len() > 4).unwrap();
+    let part = name.trim().split(' ').next().unwrap().to_uppercase();
+    let named = run(&["count", "--device", &format!("gpu:{part}")], b"to be");
+    assert_eq!(named.status.code(), Some(0), "{}", text(&named.stderr));
+}
+
+#[test]
+fn a_device_that_is_not_there_is_1_before_anything_is_read() {
+    let output = run(&["count", "--device", "gpu:no such adapter"], b"to be");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stdout), "");
+    assert_fails(
+        &["count", "--device", "gpu:no such adapter"],
+        1,
+        &["no such adapter", "keymill devices --all", "--device cpu"],
+    );
+}
+
+#[test]
+fn small_input_leaves_no_trace_in_the_cache() {
+    let folder = Folder::new();
+    let cache = folder.path("cache");
+    let mut command = keymill();
+    command
+        .env("KEYMILL_CACHE", &cache)
+        .args(["count", "--stats"]);
+    let output = command.arg(folder.file("small", "to be")).output().unwrap();
+    assert_eq!(text(&output.stdout), "be\t1\nto\t1\n");
+    let stderr = text(&output.stderr);
+    let decided = stderr.lines().find(|line| line.starts_with("device: "));
+    assert!(decided.unwrap().starts_with("device: cpu: "), "{stderr}");
+    assert!(fs::metadata(&cache).is_err());
+}

@@ -27,7 +27,7 @@ const SLOWER: f64 = 1.3;
 
 /// One round of a case may take this part of all the time that is left, if that is more than the
 /// case's share: a machine that is busy measures the large sizes, too, and then fewer times.
-const MOST_PART: u32 = 4;
+const MOST_PART: u32 = 2;
 
 /// Everything that the cases of one run share.
 pub(crate) struct Course<'a> {

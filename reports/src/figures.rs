@@ -38,6 +38,9 @@ pub(crate) fn ratio(one: u64, other: u64) -> String {
 }
 
 fn gigabytes(number: f64) -> String {
+    if number < 0.1 {
+        return format!("{} MB/s", three_digits(number * 1e3));
+    }
     format!("{} GB/s", three_digits(number))
 }
 
@@ -63,6 +66,7 @@ mod tests {
         assert_eq!(time(1_234_567), "1.23 ms");
         assert_eq!(time(12_345_678_900), "12.3 s");
         assert_eq!(rate(2_000, 1_000), "2.00 GB/s");
+        assert_eq!(rate(2, 1_000), "2.00 MB/s");
         assert_eq!(bandwidth(26_480_000_000), "26.5 GB/s");
         assert_eq!(ratio(312, 100), "3.12");
         assert_eq!(ratio(5, 0), "5.00");

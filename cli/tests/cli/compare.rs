@@ -77,6 +77,11 @@ fn every_level_counts_the_words_of_the_file() {
         );
     }
     assert!(ways.iter().any(|way| way["part"] == "job"));
+    for (number, adapter) in report["adapters"].as_array().unwrap().iter().enumerate() {
+        let is_there = ways.iter().any(|way| way["adapter"] == number);
+        assert_eq!(is_there, adapter["not_measured"].is_null(), "{adapter}");
+        assert_eq!(adapter["is_software"] == true, adapter["label"] != "GPU");
+    }
     for way in ways {
         assert_eq!(way["answer"], case["expected"], "{way}");
         assert!(ordered(&way["end_to_end"]), "{way}");

@@ -14,6 +14,10 @@ const TURN: Duration = Duration::from_millis(20);
 /// Of how many runs a turn is; at least two, as one more before them is not measured.
 const RUNS_A_TURN: (u32, u32) = (2, 20);
 
+/// A software adapter has one turn alone if the next would take more than this part of the share:
+/// it is there to be seen, and not to take the others' time.
+const PART_OF_SOFTWARE: u32 = 8;
+
 /// What a race found out.
 #[derive(Debug, Default)]
 pub(crate) struct Raced {
@@ -55,12 +59,22 @@ pub(crate) fn race<'a>(
         runner.turn(1);
         runner.cost = start.elapsed();
     }
-    let next: Duration = runners.iter().map(Runner::expected).sum();
+    // Not at the cost of the others.
+    let slow = runners.iter().filter(|it| it.label.is_software);
+    let software: Duration = slow.map(|it| it.cost).sum();
+    let stays = |runner: &Runner<'_>| {
+        !runner.label.is_software || runner.expected() <= share / PART_OF_SOFTWARE
+    };
+    let next: Duration = runners
+        .iter()
+        .filter(|it| stays(it))
+        .map(Runner::expected)
+        .sum();
     for _ in 1..most_rounds {
-        if started.elapsed() + next > share {
+        if started.elapsed().saturating_sub(software) + next > share {
             break;
         }
-        for runner in &mut runners {
+        for runner in runners.iter_mut().filter(|it| stays(it)) {
             cancel.check()?;
             runner.turn(runner.runs_a_turn());
         }
@@ -168,6 +182,7 @@ mod tests {
 
     /// A way that takes as long as it is told, and from some run on answers something else.
     struct MadeUp {
+        is_slow_software: bool,
         time: u64,
         adapter: Option<u32>,
         right: usize,
@@ -182,11 +197,14 @@ mod tests {
                 level: None,
                 threads: None,
                 adapter: self.adapter,
-                is_software: false,
+                is_software: self.is_slow_software,
             }
         }
 
         fn run(&mut self, times: usize) -> Result<Sample> {
+            if self.is_slow_software {
+                std::thread::sleep(Duration::from_millis(200));
+            }
             self.runs += times;
             let mut answer = Answer::default();
             answer.counted(b"to", if self.runs > self.right { 3 } else { 2 });
@@ -206,6 +224,7 @@ mod tests {
 
     fn made_up(time: u64, adapter: Option<u32>, right: usize) -> Box<dyn Contender> {
         Box::new(MadeUp {
+            is_slow_software: false,
             time,
             adapter,
             right,
@@ -226,6 +245,22 @@ mod tests {
         assert_eq!((cpu.kernel, adapter.kernel.unwrap().median), (None, 9_000));
         assert_eq!(adapter.end_to_end.median, 18_000);
         assert_eq!(adapter.readback.unwrap().max, 0);
+    }
+
+    #[test]
+    fn slow_software_does_not_take_the_turns_of_others() {
+        let software = MadeUp {
+            is_slow_software: true,
+            time: 9,
+            adapter: Some(0),
+            right: 999,
+            runs: 0,
+        };
+        let all = [made_up(7, None, 999), Box::new(software)];
+        let raced = race(all, Duration::from_secs(2), 3, &Cancel::default()).unwrap();
+        let runs: Vec<u32> = raced.ways.iter().map(|way| way.end_to_end.runs).collect();
+        assert_eq!(runs, [41, 1]);
+        assert!(raced.software > raced.round);
     }
 
     #[test]

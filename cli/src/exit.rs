@@ -3,7 +3,6 @@
 
 use std::error::Error as _;
 use std::io;
-use std::process;
 #[cfg(unix)]
 use std::sync::Arc;
 use std::thread;
@@ -23,7 +22,19 @@ const GRACE: Duration = Duration::from_millis(10);
 /// Ends the process without waiting for memory to be given back piece by piece.
 pub(crate) fn end(code: i32) -> ! {
     sink::abandon_unfinished();
-    process::exit(code)
+    leave(code)
+}
+
+/// Leaves at once: a driver may be at work on a thread of its own, and would not like to have its
+/// library taken down around it. Nothing is buffered here that would have to be written.
+#[cfg(unix)]
+fn leave(code: i32) -> ! {
+    signal_hook::low_level::exit(code)
+}
+
+#[cfg(not(unix))]
+fn leave(code: i32) -> ! {
+    std::process::exit(code)
 }
 
 /// Says what went wrong, if somebody needs to know, and gives the exit code for it.

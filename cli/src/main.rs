@@ -16,7 +16,6 @@ mod system;
 mod tokens;
 
 use std::io::{self, Write};
-use std::process;
 
 use clap::Parser;
 use keymill::{Error, ErrorKind, Result};
@@ -27,7 +26,7 @@ use output::Output;
 fn main() {
     let command = Cli::parse().command;
     let code = run(&command).unwrap_or_else(|error| exit::report(&error));
-    process::exit(code)
+    exit::end(code)
 }
 
 fn run(command: &Command) -> Result<i32> {

@@ -49,7 +49,7 @@ struct Shared {
     pool: Pool,
     device: DeviceChoice,
     #[cfg(feature = "gpu")]
-    seat: Arc<Seat>,
+    seat: Seat,
     #[cfg(feature = "gpu")]
     costs: Arc<Costs>,
 }
@@ -163,7 +163,7 @@ impl Engine {
 
     /// The device that jobs share, which the first one that needs it opens.
     #[cfg(feature = "gpu")]
-    pub(crate) fn seat(&self) -> &Arc<Seat> {
+    pub(crate) fn seat(&self) -> &Seat {
         &self.0.seat
     }
 
@@ -176,7 +176,14 @@ impl Engine {
     /// The same engine with another device; for tests, before any clone is made.
     #[cfg(all(test, feature = "gpu"))]
     pub(crate) fn with_seat(mut self, seat: Seat) -> Self {
-        Arc::get_mut(&mut self.0).expect("no clone was made").seat = Arc::new(seat);
+        Arc::get_mut(&mut self.0).expect("no clone was made").seat = seat;
+        self
+    }
+
+    /// The same engine with other costs of devices; for tests, before any clone is made.
+    #[cfg(all(test, feature = "gpu"))]
+    pub(crate) fn with_costs(mut self, costs: Costs) -> Self {
+        Arc::get_mut(&mut self.0).expect("no clone was made").costs = Arc::new(costs);
         self
     }
 
@@ -242,7 +249,8 @@ pub struct EngineBuilder {
 }
 
 impl EngineBuilder {
-    /// Uses so many threads; one means the caller's own.
+    /// Uses so many threads; one means the caller's own. A job on a device has a few more, which
+    /// mostly wait.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
@@ -338,7 +346,7 @@ impl EngineBuilder {
             seed: self.seed,
             pool: Pool::new(threads),
             #[cfg(feature = "gpu")]
-            seat: Arc::new(Seat::new(crate::device::opener(&self.device))),
+            seat: Seat::new(crate::device::opener(&self.device)),
             #[cfg(feature = "gpu")]
             costs: Arc::new(Costs::new(self.device_cache)),
             device: self.device,

@@ -27,7 +27,7 @@ pub(crate) fn kind_of(rule: &TokenRule) -> &'static str {
 /// Measures what counting costs on a device.
 pub(crate) fn calibrate(device: &Arc<dyn Device>, rule: &TokenRule) -> Result<Cost, Fault> {
     let text = words(LARGE);
-    // The first run makes shaders ready and tables large enough.
+    // The first run makes shaders ready.
     count(device, rule, &text[..SMALL])?;
     let small = count(device, rule, &text[..SMALL])?;
     let large = count(device, rule, &text)?;

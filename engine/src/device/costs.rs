@@ -39,10 +39,15 @@ impl Costs {
 
     /// Changes what is known, and writes it down; a file that cannot be written is let be.
     pub(crate) fn set(&self, device: &str, job: &str, cost: Cost) {
-        let mut known = self.lock();
-        known.insert(name(device, job), cost);
+        let (name, mut known) = (name(device, job), self.lock());
+        if known.insert(name.clone(), cost) == Some(cost) {
+            return;
+        }
         if let Some(file) = &self.file {
-            let _ = write(file, &known);
+            // Another process may have learned something since.
+            let mut all = read(file);
+            all.insert(name, cost);
+            let _ = write(file, &all);
         }
     }
 

@@ -14,6 +14,8 @@ pub(crate) enum Fault {
     OutOfMemory(String),
     /// It did not answer in time.
     TimedOut,
+    /// Nobody waits for it any more.
+    Cancelled,
     /// The driver or its library panicked.
     Panicked(String),
     /// It answered, and an equation that must hold does not.
@@ -26,6 +28,7 @@ impl fmt::Display for Fault {
             Self::Lost(why) => write!(f, "the device was lost: {why}"),
             Self::Refused(why) => write!(f, "the device refused: {why}"),
             Self::OutOfMemory(why) => write!(f, "the device is out of memory: {why}"),
+            Self::Cancelled => f.write_str("nobody waits for the device any more"),
             Self::TimedOut => f.write_str("the device did not answer in time"),
             Self::Panicked(why) => write!(f, "the driver panicked: {why}"),
             Self::NotConserved(why) => write!(f, "the device answered wrongly: {why}"),

@@ -41,6 +41,6 @@ pub(crate) fn launch(device: &dyn Device) -> Result<Duration, Fault> {
 
 fn timed(device: &dyn Device, recording: Recording) -> Result<Duration, Fault> {
     let started = Instant::now();
-    device.begin(recording)()?;
+    device.run(&recording)?;
     Ok(started.elapsed())
 }

@@ -37,6 +37,7 @@ pub(crate) use tokenize::refusal;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::Cancel;
 use crate::probe::AdapterInfo;
 use gpu::{Found, Gpu};
 use recording::{Kept, Recording};
@@ -64,12 +65,13 @@ pub(crate) trait Device: Send + Sync {
 
     /// Runs a recording, and gives its downloads in order.
     fn run(&self, recording: &Recording) -> Result<Vec<Vec<u8>>, Fault> {
-        self.begin(recording.clone())().map(|ran| ran.downloads)
+        let ran = self.begin(recording.clone())(&Cancel::default())?;
+        Ok(ran.downloads)
     }
 }
 
-/// A recording on its way: waits for it.
-pub(crate) type Pending = Box<dyn FnOnce() -> Result<Ran, Fault> + Send>;
+/// A recording on its way: waits for it, unless somebody cancels that.
+pub(crate) type Pending = Box<dyn FnOnce(&Cancel) -> Result<Ran, Fault> + Send>;
 
 /// What a recording answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -179,6 +179,16 @@ impl Recording {
         &self.buffers
     }
 
+    /// The buffers that stay on the device.
+    pub(crate) fn kept_ones(&self) -> impl Iterator<Item = Kept> {
+        self.buffers
+            .iter()
+            .filter_map(|buffer| match buffer.content {
+                Content::Kept(kept) => Some(kept),
+                _ => None,
+            })
+    }
+
     /// How many runs there are.
     pub(crate) fn runs(&self) -> usize {
         let runs = |it: &&Command| matches!(it, Command::Run { .. });

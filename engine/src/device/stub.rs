@@ -24,7 +24,7 @@ impl Device for Stub {
     fn begin(&self, recording: Recording) -> Pending {
         let answer = self.answer.clone();
         let answer = answer.unwrap_or_else(|| panic!("it was asked to\n{recording}"));
-        Box::new(|| answer)
+        Box::new(|_| answer)
     }
 
     fn forget(&self, _: &[Kept]) {}

@@ -37,8 +37,8 @@ impl Device for Timed {
         recording.time();
         let runs = Arc::clone(&self.runs);
         let pending = self.device.begin(recording);
-        Box::new(move || {
-            let ran = pending()?;
+        Box::new(move |cancel| {
+            let ran = pending(cancel)?;
             let mut sum = lock(&runs);
             *sum = sum
                 .zip(ran.runs.as_ref())

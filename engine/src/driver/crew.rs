@@ -73,8 +73,9 @@ impl<'a> Crew<'a> {
     pub(super) fn count_columns(&self, columns: Columns, pool: &Pool) -> Result<Counted> {
         self.progress.expect(None);
         let workers = self.resources.threads;
-        let joining = self.joining(None);
-        let takers = self.place.takers(workers) + joining.as_ref().map_or(0, Joining::workers);
+        // Columns have no size that would tell whether a device pays.
+        let joining = None;
+        let takers = self.place.takers(workers);
         let board = Board::new(0, takers);
         let columns = Mutex::new(columns);
         self.run(pool, (workers, takers), joining, &board, |worker| {
@@ -116,19 +117,23 @@ impl<'a> Crew<'a> {
     ) -> Result<Counted> {
         let gathered = Mutex::new(Vec::with_capacity(takers));
         let run_one = &|index: usize, elsewhere: Option<Box<dyn Elsewhere + '_>>| {
-            let one = || -> Result<(usize, CountOperator, Tally)> {
+            let one = || -> Result<Option<(usize, CountOperator, Tally)>> {
                 let operator = CountOperator::new(self.rule, self.resources)?;
                 let mut worker = Worker::new(self, operator, takers, elsewhere);
                 work(&mut worker)?;
+                if board.has_failed() {
+                    // What a device has is of no use any more.
+                    return Ok(None);
+                }
                 let (operator, tally) = worker.finish()?;
-                Ok((index, operator, tally))
+                Ok(Some((index, operator, tally)))
             };
             // After a panic nothing of the worker is looked at again.
             match caught(one) {
                 Ok(counted) => gathered
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .push(counted),
+                    .extend(counted),
                 Err(error) => board.fail(error),
             }
         };
@@ -138,16 +143,12 @@ impl<'a> Crew<'a> {
         match (on_device(), joining) {
             (None, None) => pool.broadcast(workers, |index| run_one(index, None))?,
             (Some(there), _) if beside == 0 => run_one(0, Some(there)),
-            (Some(there), _) => std::thread::scope(|scope| {
-                // Neither begins before the other one is there.
-                let (ready, begun) = std::sync::mpsc::channel();
-                scope.spawn(move || {
-                    let _ = ready.send(());
-                    run_one(beside, Some(there));
-                });
-                let _ = begun.recv();
-                pool.broadcast(beside, |index| run_one(index, None))
-            })?,
+            (Some(there), _) => {
+                let on_device = move || run_one(beside, Some(there));
+                beside_each_other(on_device, || {
+                    pool.broadcast(beside, |index| run_one(index, None))
+                })?;
+            }
             (None, Some(joining)) => {
                 let join = || run_one(workers, joining.elsewhere(self.rule, self.resources));
                 let count = || pool.broadcast(workers, |index| run_one(index, None));
@@ -171,4 +172,25 @@ impl<'a> Crew<'a> {
             .collect();
         Ok((operators, tally))
     }
+}
+
+/// Does one thing on a thread of its own while another one is done, or before it where there is no
+/// thread to be had.
+fn beside_each_other<T>(one: impl FnOnce() + Send, other: impl FnOnce() -> Result<T>) -> Result<T> {
+    let one = Mutex::new(Some(one));
+    let take = || one.lock().unwrap_or_else(PoisonError::into_inner).take();
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("keymill-beside".to_owned());
+        let spawned = thread.spawn_scoped(scope, || {
+            if let Some(one) = take() {
+                one();
+            }
+        });
+        if spawned.is_err()
+            && let Some(one) = take()
+        {
+            one();
+        }
+        other()
+    })
 }

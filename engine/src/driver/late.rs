@@ -12,11 +12,14 @@ use super::elsewhere::Elsewhere;
 use super::offload::Offload;
 use super::pace::Pace;
 use crate::device::calibrate::{calibrate, kind_of};
-use crate::device::choose::{Cost, SMALLEST, Verdict, decide, look_at_devices};
+use crate::device::choose::{Cost, Megabytes, SMALLEST, Verdict, decide, look_at_devices};
 use crate::device::{Costs, Device, Fault, Seat, may_have_hardware, refusal};
 use crate::engine::Engine;
 use crate::job::Progress;
-use crate::{Resources, Result, TokenRule};
+use crate::{Cancel, Resources, Result, TokenRule};
+
+/// What a device takes at least to be opened and tested.
+const TO_BE_READY: Duration = Duration::from_millis(300);
 
 /// How often the joiner looks up.
 const LOOK: Duration = Duration::from_millis(4);
@@ -29,8 +32,31 @@ pub(super) struct Joining<'a> {
     pace: &'a Pace,
     /// Bytes of input, where that is known.
     total: Option<u64>,
+    /// What `progress` said when the job began: it may have been another job's before.
+    at_first: u64,
     /// Why none can, if that is known before anything is counted.
     ruled_out: Option<String>,
+}
+
+/// Looks for devices on a thread of its own while the processor counts; where there is no thread to
+/// be had nobody looks.
+fn beside_each_other(
+    look: impl FnOnce() + Send,
+    over: &Over,
+    count: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("keymill-joiner".to_owned());
+        // Without it the job is the processor's.
+        let _ = thread.spawn_scoped(scope, look);
+        let counted = count();
+        over.set();
+        counted
+    })
+}
+
+fn too_late() -> String {
+    "cpu: it was done before a device was ready".to_owned()
 }
 
 /// Tells the joiner that the job has no more work.
@@ -57,7 +83,7 @@ impl Over {
 }
 
 /// A device, and what it costs.
-type Discovered = std::result::Result<(String, Cost), Fault>;
+type Discovered = std::result::Result<(Arc<dyn Device>, Cost), Fault>;
 
 impl<'a> Joining<'a> {
     pub(super) fn new(
@@ -69,7 +95,7 @@ impl<'a> Joining<'a> {
     ) -> Option<Self> {
         let ruled_out = match refusal(rule, b"") {
             Some(why) => Some(format!("cpu: {why}")),
-            None if !may_have_hardware() && !engine.seat().is_there() => {
+            None if !engine.seat().is_there() && !may_have_hardware() => {
                 Some("cpu: this machine shows no GPU".to_owned())
             }
             None => look_at_devices(total).err(),
@@ -80,6 +106,7 @@ impl<'a> Joining<'a> {
             progress,
             pace,
             total,
+            at_first: progress.bytes(),
             ruled_out,
         })
     }
@@ -109,38 +136,39 @@ impl<'a> Joining<'a> {
             return count().map(|()| why.clone());
         }
         let over = Over::default();
-        std::thread::scope(|scope| {
-            let joiner = scope.spawn(|| match self.wait(&over) {
-                Verdict::Joins(why) => {
-                    join();
-                    why
-                }
-                Verdict::StaysOut(why) => why,
-            });
-            let counted = count();
-            over.set();
-            let why = joiner
-                .join()
-                .unwrap_or_else(|_| "cpu: the joiner panicked".to_owned());
-            counted.map(|()| why)
-        })
+        let why = Mutex::new("cpu: there was no thread to look for devices".to_owned());
+        let say = |said: String| *why.lock().unwrap_or_else(PoisonError::into_inner) = said;
+        let look = || match self.wait(&over) {
+            Verdict::Joins(why) => {
+                join();
+                say(why);
+            }
+            Verdict::StaysOut(why) => say(why),
+        };
+        beside_each_other(look, &over, count)?;
+        Ok(why.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Bytes that this job has read.
+    fn met(&self) -> u64 {
+        self.progress.bytes().saturating_sub(self.at_first)
     }
 
     /// Waits until a device should join, or it is clear that none will.
     fn wait(&self, over: &Over) -> Verdict {
-        while self.total.is_none() && self.progress.bytes() < SMALLEST {
+        while self.total.is_none() && self.met() < SMALLEST || self.pace.rate().is_none() {
             if over.wait() {
-                let met = self.progress.bytes();
-                return Verdict::StaysOut(look_at_devices(Some(met)).err().unwrap_or_default());
+                let why = look_at_devices(Some(self.met())).err();
+                return Verdict::StaysOut(why.unwrap_or_else(too_late));
             }
+        }
+        if let Some(why) = self.is_nearly_done() {
+            return Verdict::StaysOut(why);
         }
         let coming = self.discover();
         loop {
             match coming.try_recv() {
-                Ok(Ok((name, cost))) if self.pace.rate().is_some() => {
-                    return self.judge(&name, cost);
-                }
-                Ok(Ok((name, cost))) => return self.judge_when_known(&name, cost, over),
+                Ok(Ok((device, cost))) => return self.judge(&*device, cost),
                 Ok(Err(fault)) => return Verdict::StaysOut(format!("cpu: {fault}")),
                 Err(TryRecvError::Disconnected) => {
                     return Verdict::StaysOut("cpu: the search for devices broke off".to_owned());
@@ -148,26 +176,26 @@ impl<'a> Joining<'a> {
                 Err(TryRecvError::Empty) => {}
             }
             if over.wait() {
-                return Verdict::StaysOut("cpu: it was done before a device was ready".to_owned());
+                return Verdict::StaysOut(too_late());
             }
         }
     }
 
-    fn judge_when_known(&self, name: &str, cost: Cost, over: &Over) -> Verdict {
-        while self.pace.rate().is_none() {
-            if over.wait() {
-                return Verdict::StaysOut("cpu: it was done before a device was ready".to_owned());
-            }
-        }
-        self.judge(name, cost)
+    /// Why no device can be ready in time, if so much of the input is done.
+    fn is_nearly_done(&self) -> Option<String> {
+        let left = self.total?.saturating_sub(self.met()) as f64;
+        let rate = self.pace.rate()? * self.engine.threads() as f64;
+        (left < rate * TO_BE_READY.as_secs_f64()).then(|| {
+            let (left, rate) = (Megabytes(left), Megabytes(rate));
+            format!("cpu: the {left} left are done, at {rate}/s, before a device is ready")
+        })
     }
 
-    fn judge(&self, name: &str, mut cost: Cost) -> Verdict {
-        let left = self
-            .total
-            .map(|total| total.saturating_sub(self.progress.bytes()));
-        let verdict = decide(name, &cost, left, self.pace.rate().unwrap_or(0.0));
-        if let (Verdict::StaysOut(_), Ok(device)) = (&verdict, self.engine.seat().device()) {
+    fn judge(&self, device: &dyn Device, mut cost: Cost) -> Verdict {
+        let left = self.total.map(|total| total.saturating_sub(self.met()));
+        let rate = self.pace.rate().unwrap_or(0.0);
+        let verdict = decide(device.name(), &cost, left, rate);
+        if matches!(verdict, Verdict::StaysOut(_)) {
             cost.skipped += 1;
             self.engine
                 .costs()
@@ -179,10 +207,7 @@ impl<'a> Joining<'a> {
     /// Opens the device and learns its cost; nobody has to wait for that.
     fn discover(&self) -> Receiver<Discovered> {
         let (found, coming) = channel();
-        let (seat, costs) = (
-            Arc::clone(self.engine.seat()),
-            Arc::clone(self.engine.costs()),
-        );
+        let (seat, costs) = (self.engine.seat().clone(), Arc::clone(self.engine.costs()));
         let rule = self.rule.clone();
         let search = move || {
             // The job may have ended meanwhile.
@@ -196,15 +221,15 @@ impl<'a> Joining<'a> {
 }
 
 fn learn(seat: &Seat, costs: &Costs, rule: &TokenRule) -> Discovered {
-    let device: Arc<dyn Device> = seat.device()?;
+    let device = seat.device(&Cancel::default())?;
     let (identity, kind) = (device.identity(), kind_of(rule));
     let known = costs.get(&identity, kind).filter(|cost| !cost.is_stale());
-    let cost = match known {
-        Some(cost) => cost,
-        None => calibrate(&device, rule).inspect_err(|_| {
-            seat.lose(&device);
-        })?,
-    };
+    if let Some(cost) = known {
+        return Ok((device, cost));
+    }
+    let cost = calibrate(&device, rule).inspect_err(|_| {
+        seat.lose(&device);
+    })?;
     costs.set(&identity, kind, cost);
-    Ok((device.name().to_owned(), cost))
+    Ok((device, cost))
 }

@@ -50,15 +50,17 @@ pub(crate) fn run(job: CountJob, order: Order, limits: BatchLimits) -> Result<Co
     let mut resources = engine.resources();
     resources.cancel = options.cancel.clone();
     resources.threads = engine.pool().threads();
-    let place = Place::of(&engine)?;
+    let place = Place::of(&engine, &rule, &resources.cancel)?;
     let crew = Crew::new(&resources, &rule, lowercase, &options.progress, &place);
     let (operators, mut tally) = match input {
         Input::Source(source) => crew.count_source(&*source, engine.pool())?,
         Input::Columns(columns) => crew.count_columns(columns, engine.pool())?,
     };
     let merging = Instant::now();
-    place.remark().into_iter().for_each(|it| tally.remark(it));
+    let remark = place.remark.clone();
+    remark.into_iter().for_each(|it| tally.remark(it));
     tally.merge_bytes = operators.iter().map(|one| one.size() as u64).sum();
+    engine.pool().start_for(tally.merge_bytes)?;
     let (batches, counted) = engine.pool().install(|| {
         let mut whole = Together::new(operators)?;
         tally.merge_time = merging.elapsed();

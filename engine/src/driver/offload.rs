@@ -27,6 +27,10 @@ use crate::{Resources, Result, TokenRule};
 /// Bytes that a device must have counted before its rate means something.
 const ENOUGH_BYTES: u64 = 16 << 20;
 
+/// The most bytes of texts that are held. It also keeps the counts of a drain far below what their
+/// words on the device hold.
+const MOST_HELD: usize = 256 << 20;
+
 /// One part of the memory budget in so many is for the texts that a device may lose.
 const HELD_PART: usize = 4;
 
@@ -87,7 +91,12 @@ impl<'a> Offload<'a> {
         self.resources.cancel.check()?;
         let text = Buffer::from_vec(std::mem::take(&mut self.gathered));
         if let Some(why) = refusal(self.rule, &text) {
-            tally.remark(format!("chunks were counted on the processor: {why}"));
+            let says = format!("chunks were counted on the processor: {why}");
+            match self.rival {
+                None => tally.remark(says),
+                // Nobody has asked for a device.
+                Some(_) => tally.decide(says),
+            }
             return count_here(&text, operator, tally);
         }
         if !self.is_open() {
@@ -100,8 +109,13 @@ impl<'a> Offload<'a> {
         };
         self.held_bytes += text.len();
         self.reservation.set(self.held_bytes);
+        let started = Instant::now();
         match counter.push(text) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.busy += started.elapsed();
+                Ok(())
+            }
+            Err(Fault::Cancelled) => Err(crate::Error::cancelled()),
             Err(fault) => self.redo(&fault, operator, tally),
         }
     }
@@ -111,16 +125,19 @@ impl<'a> Offload<'a> {
         if self.counter.is_some() {
             return true;
         }
-        match self.engine.seat().device() {
-            Ok(device) => {
-                let Resources { limits, seed, .. } = self.resources;
-                let counter = DeviceCounter::new(Arc::clone(&device), self.rule, limits, *seed);
-                self.counter = Some((device, counter));
-                true
-            }
-            // Why it was lost was said then.
-            Err(_) => false,
-        }
+        // Why it was lost was said then.
+        let Some(device) = self.engine.seat().device_now() else {
+            return false;
+        };
+        let Resources {
+            limits,
+            seed,
+            cancel,
+            ..
+        } = self.resources;
+        let counter = DeviceCounter::new(Arc::clone(&device), self.rule, limits, *seed);
+        self.counter = Some((device, counter.cancel(cancel)));
+        true
     }
 
     fn make_room(
@@ -129,12 +146,13 @@ impl<'a> Offload<'a> {
         operator: &mut CountOperator,
         tally: &mut Tally,
     ) -> Result<()> {
-        let most_held = self.resources.memory.limit() / HELD_PART;
-        let is_held = self.held_bytes > 0;
-        let has_room = |(_, counter): &(_, DeviceCounter)| counter.has_room(bytes);
-        if is_held && self.held_bytes + bytes > most_held
-            || !self.counter.as_ref().is_some_and(has_room)
-        {
+        let Some((_, counter)) = &self.counter else {
+            return Ok(());
+        };
+        // What a drain brings is in memory beside the texts.
+        let held = self.held_bytes + counter.drain_bytes();
+        let most_held = (self.resources.memory.limit() / HELD_PART).min(MOST_HELD);
+        if self.held_bytes > 0 && (held + bytes > most_held || !counter.has_room(bytes)) {
             return self.drain(operator, tally);
         }
         Ok(())
@@ -146,11 +164,14 @@ impl<'a> Offload<'a> {
             return Ok(());
         };
         let mut groups = Groups::default();
+        let started = Instant::now();
         match counter.drain(&mut |key, count| groups.push(key, count)) {
             Ok(drained) => {
+                self.busy += started.elapsed();
                 tally.gpu_chunks += drained.texts;
                 if drained.texts > 0 {
                     tally.device = Some(device.name().to_owned());
+                    self.engine.seat().praise();
                 }
                 operator.push_counted(&groups, drained.tokens, drained.rejected)?;
                 self.counted_bytes += self.held_bytes as u64;
@@ -158,6 +179,7 @@ impl<'a> Offload<'a> {
                 self.reservation.set(0);
                 Ok(())
             }
+            Err(Fault::Cancelled) => Err(crate::Error::cancelled()),
             Err(fault) => self.redo(&fault, operator, tally),
         }
     }
@@ -172,6 +194,9 @@ impl<'a> Offload<'a> {
         let Some((device, counter)) = self.counter.take() else {
             return Ok(());
         };
+        // How long a device took to fail says nothing of how fast it is.
+        self.busy = Duration::ZERO;
+        self.counted_bytes = 0;
         let texts = counter.take_back();
         let goes_on = self.engine.seat().lose(&device);
         tally.remark(loss(device.name(), fault, goes_on));
@@ -239,18 +264,13 @@ impl Offload<'_> {
         }
         let (name, bytes) = (device.name(), Megabytes(self.counted_bytes as f64));
         let rate = Megabytes(rate);
-        tally
-            .decisions
-            .push(format!("{name}: measured {rate}/s over {bytes}"));
+        tally.decide(format!("{name}: measured {rate}/s over {bytes}"));
     }
 }
 
 impl Elsewhere for Offload<'_> {
     fn push(&mut self, text: &[u8], operator: &mut CountOperator, tally: &mut Tally) -> Result<()> {
-        let started = Instant::now();
-        let pushed = self.push_text(text, operator, tally);
-        self.busy += started.elapsed();
-        pushed
+        self.push_text(text, operator, tally)
     }
 
     fn has_enough(&self) -> bool {
@@ -260,10 +280,8 @@ impl Elsewhere for Offload<'_> {
     }
 
     fn finish(&mut self, operator: &mut CountOperator, tally: &mut Tally) -> Result<()> {
-        let started = Instant::now();
         self.send(operator, tally)?;
         self.drain(operator, tally)?;
-        self.busy += started.elapsed();
         self.note_cost(tally);
         Ok(())
     }

@@ -5,7 +5,10 @@ use super::elsewhere::Elsewhere;
 use super::pace::Pace;
 use crate::engine::Engine;
 use crate::job::Progress;
-use crate::{DeviceChoice, Resources, Result, TokenRule};
+use crate::{Cancel, DeviceChoice, Resources, Result, TokenRule};
+
+#[cfg(feature = "gpu")]
+use crate::device::{Fault, refusal};
 
 #[cfg(feature = "gpu")]
 pub(super) use super::late::Joining;
@@ -19,20 +22,26 @@ use super::offload::Offload;
 pub(super) struct Place<'a> {
     engine: &'a Engine,
     has_device: bool,
+    /// What whoever asked for a device has to know before anything else.
+    pub(super) remark: Option<String>,
 }
 
 impl<'a> Place<'a> {
-    /// The place that an engine was asked for.
+    /// The place that an engine was asked for, if it takes such tokens.
     ///
     /// # Errors
     ///
     /// [`crate::ErrorKind::Device`] where no adapter can be used and one was asked for.
-    pub(super) fn of(engine: &'a Engine) -> Result<Self> {
-        let has_device = !matches!(engine.device(), DeviceChoice::Auto | DeviceChoice::Cpu);
-        if has_device {
-            check_device(engine)?;
-        }
-        Ok(Self { engine, has_device })
+    pub(super) fn of(engine: &'a Engine, rule: &TokenRule, cancel: &Cancel) -> Result<Self> {
+        let (has_device, remark) = match engine.device() {
+            DeviceChoice::Auto | DeviceChoice::Cpu => (false, None),
+            _ => check_device(engine, rule, cancel)?,
+        };
+        Ok(Self {
+            engine,
+            has_device,
+            remark,
+        })
     }
 
     /// A worker's way to another place than its own thread, if there is one.
@@ -83,37 +92,37 @@ impl<'a> Place<'a> {
     pub(super) fn takers(&self, threads: usize) -> usize {
         self.cpu_workers(threads) + usize::from(self.has_device)
     }
+}
 
-    /// What whoever asked for a GPU has to know before anything else.
-    pub(super) fn remark(&self) -> Option<String> {
-        let is_named = matches!(self.engine.device(), DeviceChoice::Named(_));
-        (self.has_device && !is_named).then(|| software(self.engine))?
+/// Whether the device takes the tokens of a rule, and what is to be said of it.
+#[cfg(feature = "gpu")]
+fn check_device(
+    engine: &Engine,
+    rule: &TokenRule,
+    cancel: &Cancel,
+) -> Result<(bool, Option<String>)> {
+    let device = match engine.seat().device(cancel) {
+        Ok(device) => device,
+        Err(Fault::Cancelled) => return Err(crate::Error::cancelled()),
+        Err(fault) => return Err(no_device(fault)),
+    };
+    if let Some(why) = refusal(rule, b"") {
+        return Ok((
+            false,
+            Some(format!("this is counted on the processor: {why}")),
+        ));
     }
-}
-
-#[cfg(feature = "gpu")]
-fn check_device(engine: &Engine) -> Result<()> {
-    engine.seat().device().map(drop).map_err(no_device)
-}
-
-#[cfg(not(feature = "gpu"))]
-fn check_device(_: &Engine) -> Result<()> {
-    Err(no_device("this build has no feature `gpu`"))
-}
-
-/// What is said of a device that is software.
-#[cfg(feature = "gpu")]
-fn software(engine: &Engine) -> Option<String> {
-    let device = engine.seat().device().ok()?;
+    let is_named = matches!(engine.device(), DeviceChoice::Named(_));
     let name = device.name();
-    device.is_software().then(|| {
-        format!("there is no GPU that can be used; this ran on {name}, which is for tests")
-    })
+    let remark = (device.is_software() && !is_named).then(|| {
+        format!("there is no GPU that can be used; this runs on {name}, which is for tests")
+    });
+    Ok((true, remark))
 }
 
 #[cfg(not(feature = "gpu"))]
-fn software(_: &Engine) -> Option<String> {
-    None
+fn check_device(_: &Engine, _: &TokenRule, _: &Cancel) -> Result<(bool, Option<String>)> {
+    Err(no_device("this build has no feature `gpu`"))
 }
 
 fn no_device(why: impl std::fmt::Display) -> crate::Error {
@@ -151,7 +160,7 @@ fn describe_auto() -> String {
 #[cfg(feature = "gpu")]
 fn describe_device(engine: &Engine, choice: &DeviceChoice) -> String {
     let limits = engine.resources().limits;
-    match engine.seat().device() {
+    match engine.seat().device(&Cancel::default()) {
         Ok(device) => {
             let name = device.name();
             let chunk = limits.device_chunk_bytes;

@@ -3,6 +3,10 @@
 
 use crate::Result;
 
+/// Bytes of tables that are worth more threads than one.
+#[cfg(feature = "parallel")]
+const WORTH_THREADS: u64 = 8 << 20;
+
 /// So many threads; one is the caller's own.
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -39,6 +43,17 @@ impl Pool {
     #[cfg(not(feature = "parallel"))]
     pub(crate) fn broadcast(&self, _workers: usize, work: impl Fn(usize) + Sync) -> Result<()> {
         work(0);
+        Ok(())
+    }
+
+    /// Starts the threads, if that was not done yet, for work on so many bytes that are worth it: a
+    /// job whose texts a device counted has not needed them before.
+    pub(crate) fn start_for(&self, bytes: u64) -> Result<()> {
+        #[cfg(feature = "parallel")]
+        if self.threads > 1 && bytes >= WORTH_THREADS {
+            self.start()?;
+        }
+        let _ = bytes;
         Ok(())
     }
 

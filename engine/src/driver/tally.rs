@@ -33,6 +33,13 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Notes where chunks are counted, and why.
+    pub(crate) fn decide(&mut self, decision: String) {
+        if !self.decisions.contains(&decision) {
+            self.decisions.push(decision);
+        }
+    }
+
     /// Notes something that is worth a line for whoever runs the job.
     pub(crate) fn remark(&mut self, remark: String) {
         if !self.remarks.contains(&remark) {
@@ -56,7 +63,7 @@ impl AddAssign for Tally {
         self.merged_groups += other.merged_groups;
         self.drain_time += other.drain_time;
         self.device = self.device.take().or(other.device);
-        self.decisions.extend(other.decisions);
+        other.decisions.into_iter().for_each(|it| self.decide(it));
         other.remarks.into_iter().for_each(|it| self.remark(it));
     }
 }

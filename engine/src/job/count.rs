@@ -49,6 +49,7 @@ impl CountJob {
     /// [`crate::ErrorKind::Source`] for input that cannot be read, [`crate::ErrorKind::Format`] for
     /// broken compression, [`crate::ErrorKind::Config`] for a rule with an empty separator,
     /// [`crate::ErrorKind::Capacity`] for a spill disk that is full,
+    /// [`crate::ErrorKind::Device`] where a GPU was asked for and none can be used,
     /// [`crate::ErrorKind::Cancelled`] once cancelled.
     pub fn stream(self, order: Order, limits: BatchLimits) -> Result<CountStream> {
         driver::run(self, order, limits)

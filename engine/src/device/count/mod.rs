@@ -25,7 +25,7 @@ use keymill_shaders::TokenizeSummary;
 
 use super::tokenize::{self, Input};
 use super::{Device, Fault, Pending};
-use crate::{Limits, TokenRule};
+use crate::{Cancel, Limits, TokenRule};
 use table::Table;
 
 /// Texts that are on their way at once: one is uploaded while another one is counted.
@@ -47,6 +47,7 @@ pub(crate) struct DeviceCounter {
     way: Way,
     limits: Limits,
     secret: u64,
+    cancel: Cancel,
     table: Table,
     flying: VecDeque<Flying>,
     held: Vec<Held>,
@@ -97,12 +98,24 @@ impl DeviceCounter {
             },
             limits: *limits,
             secret,
+            cancel: Cancel::default(),
             flying: VecDeque::new(),
             held: Vec::new(),
             counted: 0,
             rejected: 0,
             hot: 0,
         }
+    }
+
+    /// Lets a flag end every wait for the device.
+    pub(crate) fn cancel(mut self, cancel: &Cancel) -> Self {
+        self.cancel = cancel.clone();
+        self
+    }
+
+    /// Bytes that a drain brings to the host.
+    pub(crate) fn drain_bytes(&self) -> usize {
+        self.table.drain_bytes()
     }
 
     /// Has the tokenizer run first, though it need not.
@@ -172,9 +185,10 @@ impl DeviceCounter {
             return Ok(Drained::default());
         }
         let run = tokenize::next_run();
-        let downloads = self.device.run(&self.record_drain(run))?;
+        let pending = self.device.begin(self.record_drain(run));
+        let downloads = pending(&self.cancel)?.downloads;
         let longest = self.limits.device_key_bytes;
-        let groups = read::Groups::read(run, self.counted, longest, &downloads)?;
+        let groups = read::Groups::read(run, self.counted, longest, downloads)?;
         groups.for_each(&mut *visit);
         let mut tokens = self.counted;
         for Held { text, left } in &self.held {
@@ -204,7 +218,7 @@ impl DeviceCounter {
         let Some(Flying { run, held, pending }) = self.flying.pop_front() else {
             return Ok(());
         };
-        let downloads = pending()?.downloads;
+        let downloads = pending(&self.cancel)?.downloads;
         let [cut, report, left] = &downloads[..] else {
             let message = format!("count, {} downloads", downloads.len());
             return Err(Fault::NotConserved(message));

@@ -81,7 +81,8 @@ fn check_run(report: &CountReport, run: u32) -> Result<(), Fault> {
 
 /// The groups of a table, checked before any is used.
 pub(super) struct Groups {
-    groups: Vec<CountGroup>,
+    /// Of [`CountGroup`]s the bytes, as they came.
+    groups: Vec<u8>,
     arena: Vec<u8>,
 }
 
@@ -91,23 +92,20 @@ impl Groups {
         run: u32,
         counted: u64,
         longest: usize,
-        downloads: &[Vec<u8>],
+        downloads: Vec<Vec<u8>>,
     ) -> Result<Self, Fault> {
-        let [report, groups, arena] = downloads else {
-            return Err(wrong(format!("{} downloads", downloads.len())));
+        let Ok([report, groups, arena]) = <[Vec<u8>; 3]>::try_from(downloads) else {
+            return Err(wrong("another number of downloads".to_owned()));
         };
-        check_run(&pod_read_unaligned(report), run)?;
-        let read = Self {
-            groups: pod_collect_to_vec(groups),
-            arena: arena.clone(),
-        };
-        let sum: u64 = read.groups.iter().map(|group| u64::from(group.count)).sum();
+        check_run(&pod_read_unaligned(&report), run)?;
+        let read = Self { groups, arena };
+        let sum: u64 = read.iter().map(|group| u64::from(group.count)).sum();
         if sum != counted {
             return Err(wrong(format!("{sum} tokens of {counted}")));
         }
-        for group in &read.groups {
+        for group in read.iter() {
             let is_short = group.length as usize <= longest && group.count > 0;
-            if !is_short || read.key(group).is_none() {
+            if !is_short || read.key(&group).is_none() {
                 return Err(wrong(format!("a group that cannot be: {group:?}")));
             }
         }
@@ -115,11 +113,16 @@ impl Groups {
     }
 
     pub(super) fn for_each(&self, mut visit: impl FnMut(&[u8], u64)) {
-        for group in &self.groups {
-            if let Some(key) = self.key(group) {
+        for group in self.iter() {
+            if let Some(key) = self.key(&group) {
                 visit(key, group.count.into());
             }
         }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = CountGroup> {
+        let groups = self.groups.chunks_exact(size_of::<CountGroup>());
+        groups.map(pod_read_unaligned)
     }
 
     fn key<'a>(&'a self, group: &'a CountGroup) -> Option<&'a [u8]> {
@@ -219,12 +222,12 @@ mod tests {
             count: 1,
         };
         let read = |groups: &[CountGroup], arena: &[u8]| {
-            let downloads = [
+            let downloads = vec![
                 bytes_of(&REPORT).to_vec(),
                 bytemuck::cast_slice(groups).to_vec(),
                 arena.to_vec(),
             ];
-            Groups::read(7, 3, 16, &downloads)
+            Groups::read(7, 3, 16, downloads)
         };
         let arena = b"....0123456789..";
         let mut seen = Vec::new();
@@ -251,6 +254,6 @@ mod tests {
             assert!(read(&groups, arena).is_err(), "{groups:?}");
         }
         assert!(read(&[short, long], b"").is_err());
-        assert!(Groups::read(7, 0, 16, &[]).is_err());
+        assert!(Groups::read(7, 0, 16, Vec::new()).is_err());
     }
 }

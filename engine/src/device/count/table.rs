@@ -83,6 +83,11 @@ impl Table {
         self.texts
     }
 
+    /// Bytes of all groups and their keys.
+    pub(super) fn drain_bytes(&self) -> usize {
+        (u64::from(self.groups) * COUNT_KEY_BYTES + self.arena_used * 4) as usize
+    }
+
     pub(super) fn buffers(&self, recording: &mut Recording) -> Buffers {
         let slot_bytes = count_table_words(self.slots) * 4;
         let key_bytes = u64::from(self.slots) * COUNT_KEY_BYTES;
@@ -140,10 +145,11 @@ impl Table {
     }
 }
 
-/// The most slots of which the device binds everything, as a power of two.
+/// The most slots of which the device binds everything, as a power of two: 16 million at most, which
+/// take half a gigabyte.
 fn most_slots(binding_bytes: u64) -> u32 {
     let fits = |slots: &u32| count_table_words(*slots) * 4 <= binding_bytes;
-    let powers = (0..28).map(|power| 1u32 << power);
+    let powers = (0..=24).map(|power| 1u32 << power);
     powers.take_while(fits).last().unwrap_or(1)
 }
 

@@ -73,7 +73,8 @@ impl Opened {
 
     /// Hands a recording to the device up to where it needs an answer to go on.
     pub(super) fn begin(&mut self, number: u64, recording: Recording) -> Result<(), Fault> {
-        self.watched(|opened| {
+        let kept: Vec<Kept> = recording.kept_ones().collect();
+        let begun = self.watched(|opened| {
             let (buffers, unclear) = opened.buffers_for(&recording);
             let clock = (recording.is_timed() && opened.has_clock())
                 .then(|| Clock::new(&opened.device, recording.runs()));
@@ -81,7 +82,12 @@ impl Opened {
             let begun = flight.proceed(opened);
             opened.flights.insert(number, flight);
             begun
-        })
+        });
+        if begun.is_err() {
+            // Some may never have come to be; none of them finds another use.
+            kept.iter().for_each(|one| drop(self.kept.remove(one)));
+        }
+        begun
     }
 
     /// Waits for a recording, and takes what it answers.
@@ -132,6 +138,8 @@ impl Opened {
             return answer;
         }
         if let Some(error) = caught {
+            // What waits for another use may be what there is no memory for.
+            self.pool = Pool::default();
             return Err(fault_of(&error));
         }
         self.check()?;

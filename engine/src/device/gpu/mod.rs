@@ -100,13 +100,13 @@ impl Device for Gpu {
             shared: Arc::clone(&self.shared),
             number,
         };
-        Box::new(move || {
+        Box::new(move |cancel| {
             let thread = &flying.shared.thread;
             // The device's own watch ends a little earlier than the one on its thread.
-            thread.wait(begun, RUN_WITHIN + OPEN_WITHIN)?;
-            thread.ask(RUN_WITHIN + OPEN_WITHIN, move |opened| {
-                opened.finish(number, RUN_WITHIN)
-            })
+            let within = RUN_WITHIN + OPEN_WITHIN;
+            thread.wait(begun, within, cancel)?;
+            let ran = thread.tell(move |opened| opened.finish(number, RUN_WITHIN));
+            thread.wait(ran, within, cancel)
         })
     }
 

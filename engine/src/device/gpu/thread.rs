@@ -9,12 +9,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::Cancel;
 use crate::device::Fault;
 
 /// How long the end of a device is waited for.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+
+/// How often a wait looks whether it was cancelled.
+const SLICE: Duration = Duration::from_millis(20);
 
 /// Something to do; it tells whether the driver is in a state to be called again.
 type Job<C> = Box<dyn FnOnce(&mut C) -> bool + Send>;
@@ -68,7 +72,7 @@ impl<C: 'static> DeviceThread<C> {
         job: impl FnOnce(&mut C) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
         let reply = self.tell(job);
-        self.wait(reply, within)
+        self.wait(reply, within, &Cancel::default())
     }
 
     /// Has the thread do something while the caller goes on.
@@ -89,16 +93,16 @@ impl<C: 'static> DeviceThread<C> {
         Reply(is_told.map(|()| answer))
     }
 
-    /// Waits so long at most for what the thread was told to do.
-    pub(super) fn wait<T>(&self, reply: Reply<T>, within: Duration) -> Result<T, Fault> {
+    /// Waits so long at most for what the thread was told to do, unless that is cancelled.
+    pub(super) fn wait<T>(
+        &self,
+        reply: Reply<T>,
+        within: Duration,
+        cancel: &Cancel,
+    ) -> Result<T, Fault> {
         let answer = match reply.0 {
             None => Err(gone()),
-            Some(answer) => answer
-                .recv_timeout(within)
-                .unwrap_or_else(|error| match error {
-                    RecvTimeoutError::Timeout => Err(Fault::TimedOut),
-                    RecvTimeoutError::Disconnected => Err(gone()),
-                }),
+            Some(answer) => receive(&answer, within, cancel),
         };
         if !is_sound(&answer) {
             // What hangs or broke is asked nothing more.
@@ -107,6 +111,27 @@ impl<C: 'static> DeviceThread<C> {
             }
         }
         answer
+    }
+}
+
+/// Waits in slices, between which it looks whether anybody still wants the answer.
+fn receive<T>(
+    answer: &Receiver<Result<T, Fault>>,
+    within: Duration,
+    cancel: &Cancel,
+) -> Result<T, Fault> {
+    let deadline = Instant::now() + within;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match answer.recv_timeout(left.min(SLICE)) {
+            Ok(answer) => return answer,
+            Err(RecvTimeoutError::Disconnected) => return Err(gone()),
+            Err(RecvTimeoutError::Timeout) if cancel.is_cancelled() => {
+                return Err(Fault::Cancelled);
+            }
+            Err(RecvTimeoutError::Timeout) if left.is_zero() => return Err(Fault::TimedOut),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
     }
 }
 
@@ -209,6 +234,24 @@ mod tests {
         assert!(drops_after(Err(Fault::Lost("gone".to_owned()))));
         assert!(!drops_after(Err(Fault::TimedOut)));
         assert!(!drops_after(Err(Fault::Panicked("driver".to_owned()))));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_device_after_an_interrupt() {
+        let thread = DeviceThread::start(|| Ok(())).unwrap();
+        let (release, held) = channel::<()>();
+        let reply = thread.tell(move |()| {
+            let _ = held.recv();
+            Ok(())
+        });
+        let cancel = Cancel::default();
+        cancel.cancel();
+        let began = Instant::now();
+        assert_eq!(thread.wait(reply, OPEN, &cancel), Err(Fault::Cancelled));
+        assert!(began.elapsed() < OPEN);
+        drop(release);
+        // The device itself is sound.
+        assert_eq!(thread.ask(OPEN, |()| Ok(1)), Ok(1));
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(super) fn devices() -> &'static [Arc<dyn Device>] {
     DEVICES.get_or_init(|| {
         let found = adapters().unwrap();
         let devices: Vec<Arc<dyn Device>> = found.iter().filter_map(sound).collect();
-        let required = std::env::var_os("KEYMILL_REQUIRE_GPU").is_some_and(|it| it == "1");
+        let required = is_required();
         assert!(
             !required || !devices.is_empty(),
             "KEYMILL_REQUIRE_GPU=1, and no adapter is sound: {found:?}"
@@ -35,10 +35,16 @@ pub(super) fn devices() -> &'static [Arc<dyn Device>] {
 /// A software adapter, which can be pulled out as often as one likes.
 pub(super) fn software() -> Option<Found> {
     devices();
-    adapters()
-        .unwrap()
-        .into_iter()
-        .find(|found| found.is_software)
+    let software = adapters().unwrap().into_iter().find(|it| it.is_software);
+    assert!(
+        software.is_some() || !is_required(),
+        "KEYMILL_REQUIRE_GPU=1, and these tests need software Vulkan"
+    );
+    software
+}
+
+fn is_required() -> bool {
+    std::env::var_os("KEYMILL_REQUIRE_GPU").is_some_and(|it| it == "1")
 }
 
 fn sound(found: &Found) -> Option<Arc<dyn Device>> {

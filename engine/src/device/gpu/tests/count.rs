@@ -30,7 +30,7 @@ fn other_rules() -> [TokenRule; 4] {
 }
 
 /// Sizes at which the tables are crowded, the texts are small, or both.
-fn limits() -> [Limits; 5] {
+fn limits() -> [Limits; 6] {
     let small = Limits {
         device_slots: 64,
         device_chunk_bytes: 1 << 16,
@@ -38,6 +38,11 @@ fn limits() -> [Limits; 5] {
     };
     [
         Limits::DEFAULT,
+        // Keys of a text are known from those before it.
+        Limits {
+            device_chunk_bytes: 1 << 10,
+            ..Limits::DEFAULT
+        },
         small,
         small.all_colliding(),
         Limits::TINY,
@@ -219,7 +224,7 @@ fn tokens_across_tiles_and_tokens_that_no_device_looks_at() {
         }
     }
     // In the smallest pieces there are no such tokens.
-    for limits in &limits()[..3] {
+    for limits in &limits()[..4] {
         agrees_with(&WHITESPACE, limits, text.as_bytes());
     }
     let text = format!("{} b {}", long(3 << 20), long(5000));
@@ -250,7 +255,12 @@ fn keys_that_begin_alike() {
             agrees(&text);
         }
     }
-    // Whoever comes first: the last token alone may claim, too.
+    // The last tile has nothing but the end of the text, and may well be the first to be counted.
+    let mut text = b"b ".repeat(TILE_BYTES / 2 - 1);
+    text.extend(b"a\0 a");
+    for _ in 0..20 {
+        agrees_with(&WHITESPACE, &limits()[3], &text);
+    }
     agrees(b"a\0 a");
     agrees(b"a\0\0\0\0\0\0\0\0 a");
     agrees(b" \t\n\x0b\x0c\r ".repeat(3000).as_slice());

@@ -27,7 +27,7 @@ fn hot_tag(slot: u32, length: u32) -> u32 {
 
 fn hot_place(words: vec2<u32>, length: u32) -> u32 {
     let mixed = ((words.x ^ length) * 0x9e3779b1u) ^ (words.y * 0x85ebca6bu);
-    return ((mixed ^ (mixed >> 15u)) * 0xc2b2ae35u) >> 24u;
+    return (((mixed ^ (mixed >> 15u)) * 0xc2b2ae35u) >> 24u) & params.hash_mask;
 }
 
 fn learn(slot: u32) {

@@ -30,19 +30,21 @@ fn other_rules() -> [TokenRule; 4] {
 }
 
 /// Sizes at which the tables are crowded, the texts are small, or both.
-fn limits() -> [Limits; 6] {
+fn limits() -> [Limits; 7] {
     let small = Limits {
         device_slots: 64,
         device_chunk_bytes: 1 << 16,
         ..Limits::DEFAULT
     };
+    // Keys of a text are known from those before it.
+    let many_texts = Limits {
+        device_chunk_bytes: 1 << 10,
+        ..Limits::DEFAULT
+    };
     [
         Limits::DEFAULT,
-        // Keys of a text are known from those before it.
-        Limits {
-            device_chunk_bytes: 1 << 10,
-            ..Limits::DEFAULT
-        },
+        many_texts,
+        many_texts.all_colliding(),
         small,
         small.all_colliding(),
         Limits::TINY,
@@ -224,7 +226,7 @@ fn tokens_across_tiles_and_tokens_that_no_device_looks_at() {
         }
     }
     // In the smallest pieces there are no such tokens.
-    for limits in &limits()[..4] {
+    for limits in &limits()[..5] {
         agrees_with(&WHITESPACE, limits, text.as_bytes());
     }
     let text = format!("{} b {}", long(3 << 20), long(5000));
@@ -259,7 +261,7 @@ fn keys_that_begin_alike() {
     let mut text = b"b ".repeat(TILE_BYTES / 2 - 1);
     text.extend(b"a\0 a");
     for _ in 0..20 {
-        agrees_with(&WHITESPACE, &limits()[3], &text);
+        agrees_with(&WHITESPACE, &limits()[4], &text);
     }
     agrees(b"a\0 a");
     agrees(b"a\0\0\0\0\0\0\0\0 a");

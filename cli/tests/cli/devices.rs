@@ -45,7 +45,7 @@ fn every_device_counts_alike() {
     }
     let folder = Folder::new();
     let files = [
-        folder.file("table", &table()),
+        folder.file("table", table()),
         folder.file("no-newline", "to be or not"),
         folder.file("empty", ""),
         folder.file("next", "to be\u{3000}or not to be\r"),

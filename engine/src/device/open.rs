@@ -70,7 +70,7 @@ fn candidates<'a>(found: &'a [Found], wanted: &'a Wanted) -> impl Iterator<Item 
     found.iter().filter(move |adapter| match wanted {
         Wanted::Best => true,
         Wanted::Hardware => !adapter.is_software,
-        Wanted::Named(name) => adapter.name.to_lowercase().contains(name),
+        Wanted::Named(name) => adapter.shown_name().to_lowercase().contains(name),
     })
 }
 

@@ -181,8 +181,11 @@ impl<'a> Joining<'a> {
         }
     }
 
-    /// Why no device can be ready in time, if so much of the input is done.
+    /// Why no device can be ready in time, if so much of the input is done and none is open.
     fn is_nearly_done(&self) -> Option<String> {
+        if self.engine.seat().is_there() {
+            return None;
+        }
         let left = self.total?.saturating_sub(self.met()) as f64;
         let rate = self.pace.rate()? * self.engine.threads() as f64;
         (left < rate * TO_BE_READY.as_secs_f64()).then(|| {

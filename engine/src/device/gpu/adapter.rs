@@ -23,6 +23,16 @@ pub(crate) struct Found {
     pub(crate) binding_bytes: u64,
 }
 
+impl Found {
+    /// Its name, which says of software that it is that.
+    pub(crate) fn shown_name(&self) -> String {
+        match self.is_software {
+            true => format!("software Vulkan ({})", self.name),
+            false => self.name.clone(),
+        }
+    }
+}
+
 #[cfg(test)]
 impl Found {
     pub(crate) fn named(name: &str) -> Self {

@@ -69,10 +69,7 @@ impl Gpu {
                 thread,
                 begun: AtomicU64::new(0),
             }),
-            name: match found.is_software {
-                true => format!("software Vulkan ({})", found.name),
-                false => found.name.clone(),
-            },
+            name: found.shown_name(),
             driver: format!("{} {}", found.interface, found.driver),
             is_software: found.is_software,
             binding_bytes,

@@ -56,9 +56,9 @@ pub(crate) const FULL: Plan = Plan {
     most_rounds: 9,
 };
 
-/// Text, tables and results take several times a text's own size; in a full run of 256 MiB about
-/// five times. With this part of memory for a text, half of memory stays free.
-const PART_OF_MEMORY: u64 = 10;
+/// Text, tables and results take several times a text's own size; in a full run of 256 MiB up to eight
+/// times. With this part of memory for a text, half of memory stays free.
+const PART_OF_MEMORY: u64 = 16;
 
 impl Plan {
     /// The largest size that there is the memory for.

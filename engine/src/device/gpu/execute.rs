@@ -195,6 +195,7 @@ impl Opened {
         {
             Some(Injury::Destroyed) => self.device.destroy(),
             Some(Injury::Panic) => panic!("the driver of a test panics"),
+            Some(Injury::Hang) => std::thread::sleep(super::tests::HANG),
             Some(Injury::Zeros) | None => {}
         }
     }

@@ -11,6 +11,8 @@ pub(crate) enum Injury {
     Destroyed,
     /// Its driver panics.
     Panic,
+    /// Its driver does not come back for a while.
+    Hang,
     /// From then on all that is read back from it is zeros.
     Zeros,
 }
@@ -35,6 +37,11 @@ impl Injuries {
         }
     }
 
+    /// Whether it is of this kind.
+    pub(crate) fn is(&self, injury: Injury) -> bool {
+        self.injury == injury
+    }
+
     /// How many commands were met.
     pub(crate) fn commands(&self) -> usize {
         self.commands.load(Ordering::Relaxed)
@@ -52,6 +59,6 @@ impl Injuries {
     /// Whether downloads are zeros.
     pub(super) fn zeroes(&self) -> bool {
         let is_struck = *self.struck.lock().unwrap_or_else(PoisonError::into_inner);
-        is_struck && self.injury == Injury::Zeros
+        is_struck && self.is(Injury::Zeros)
     }
 }

@@ -50,6 +50,25 @@ pub(crate) struct Gpu {
     driver: String,
     is_software: bool,
     binding_bytes: u64,
+    patience: Patience,
+}
+
+/// How long a recording may take.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// By the device's own watch.
+    run: Duration,
+    /// By whoever waits for its thread, a little longer.
+    answer: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            run: RUN_WITHIN,
+            answer: RUN_WITHIN + OPEN_WITHIN,
+        }
+    }
 }
 
 /// What recordings on their way hold on to.
@@ -73,12 +92,21 @@ impl Gpu {
             driver: format!("{} {}", found.interface, found.driver),
             is_software: found.is_software,
             binding_bytes,
+            patience: Patience::default(),
         })
     }
 }
 
 #[cfg(test)]
 impl Gpu {
+    /// Has nobody wait longer than that.
+    pub(crate) fn hurry(&mut self, within: Duration) {
+        self.patience = Patience {
+            run: within,
+            answer: within,
+        };
+    }
+
     /// Lets something become of the device later on.
     pub(crate) fn injure(&self, injuries: injury::Injuries) -> Result<(), Fault> {
         self.shared.thread.ask(OPEN_WITHIN, |opened| {
@@ -97,13 +125,12 @@ impl Device for Gpu {
             shared: Arc::clone(&self.shared),
             number,
         };
+        let patience = self.patience;
         Box::new(move |cancel| {
             let thread = &flying.shared.thread;
-            // The device's own watch ends a little earlier than the one on its thread.
-            let within = RUN_WITHIN + OPEN_WITHIN;
-            thread.wait(begun, within, cancel)?;
-            let ran = thread.tell(move |opened| opened.finish(number, RUN_WITHIN));
-            thread.wait(ran, within, cancel)
+            thread.wait(begun, patience.answer, cancel)?;
+            let ran = thread.tell(move |opened| opened.finish(number, patience.run));
+            thread.wait(ran, patience.answer, cancel)
         })
     }
 

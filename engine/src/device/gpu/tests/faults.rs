@@ -2,12 +2,13 @@
 
 use std::io::Read;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::software;
+use super::{HURRY, software};
 use crate::device::gpu::Gpu;
 use crate::device::gpu::injury::{Injuries, Injury};
 use crate::device::{Device, Fault, Seat};
-use crate::{Counts, DeviceChoice, Engine, Limits, TokenRule};
+use crate::{Cancel, Counts, DeviceChoice, Engine, Limits, TokenRule};
 
 /// Chunks so small that a short text takes many, and drains between them.
 const LIMITS: Limits = Limits {
@@ -23,7 +24,10 @@ fn engine(choice: DeviceChoice, injuries: &Injuries) -> Option<Engine> {
     let injuries = injuries.clone();
     let first = std::sync::atomic::AtomicBool::new(true);
     let seat = Seat::new(Box::new(move || {
-        let device = Gpu::open(&found)?;
+        let mut device = Gpu::open(&found)?;
+        if injuries.is(Injury::Hang) {
+            device.hurry(HURRY);
+        }
         if first.swap(false, std::sync::atomic::Ordering::Relaxed) {
             device.injure(injuries.clone())?;
         }
@@ -105,6 +109,51 @@ fn a_device_may_be_pulled_out_at_every_command() {
 #[test]
 fn a_driver_may_panic_at_every_command() {
     every_command_of_a_job_may_be_the_last(Injury::Panic);
+}
+
+#[test]
+fn a_driver_that_hangs_is_not_waited_for() {
+    let text = text();
+    let expected = rows(&count(
+        &Engine::builder().threads(1).build().unwrap(),
+        &text,
+    ));
+    // Behind the first commands, which make the shaders ready.
+    for after in [20, 33] {
+        let began = Instant::now();
+        let Some(counts) = injured(after, Injury::Hang, &text) else {
+            return;
+        };
+        assert_eq!(rows(&counts), expected);
+        let metrics = counts.metrics();
+        let remark = metrics.remarks.concat();
+        assert!(remark.contains("did not answer in time"), "{remark}");
+        assert!(metrics.cpu_chunks > 0, "{metrics}");
+        assert!(began.elapsed() >= HURRY, "{after}");
+    }
+}
+
+#[test]
+fn an_interrupt_is_not_held_up_by_a_device() {
+    let injuries = Injuries::after(20, Injury::Hang);
+    let Some(engine) = engine(DeviceChoice::Gpu, &injuries) else {
+        return;
+    };
+    let cancel = Cancel::default();
+    let job = engine.read_bytes(text()).tokenize(TokenRule::Whitespace);
+    let job = job.count_by_key().cancel(&cancel);
+    let interrupt = std::thread::spawn(move || {
+        while injuries.commands() <= 20 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        cancel.cancel();
+        Instant::now()
+    });
+    let error = job.collect().unwrap_err();
+    let ended = Instant::now();
+    assert_eq!(error.kind(), crate::ErrorKind::Cancelled);
+    let took = ended.saturating_duration_since(interrupt.join().unwrap());
+    assert!(took < HURRY, "{took:?}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod reduce_by_key;
 mod tokenize;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use keymill_shaders::Stage;
 
@@ -31,6 +32,10 @@ pub(super) fn devices() -> &'static [Arc<dyn Device>] {
         devices
     })
 }
+
+/// How long a driver hangs that hangs, and how long a hurried one is waited for.
+pub(super) const HANG: Duration = Duration::from_secs(6);
+const HURRY: Duration = Duration::from_secs(3);
 
 /// A software adapter, which can be pulled out as often as one likes.
 pub(super) fn software() -> Option<Found> {

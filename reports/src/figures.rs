@@ -3,7 +3,9 @@
 /// A size with its unit: `64 KiB`, `1.5 MiB`.
 pub(crate) fn size(bytes: u64) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-    match units.into_iter().find(|&(shift, _)| bytes >> shift > 0) {
+    // Text is cut where a token ends: what is a hair below a unit reads as that.
+    let nearly = bytes + (bytes >> 14);
+    match units.into_iter().find(|&(shift, _)| nearly >> shift > 0) {
         None => format!("{bytes} B"),
         Some((shift, unit)) => {
             let number = format!("{:.1}", bytes as f64 / (1u64 << shift) as f64);
@@ -62,6 +64,7 @@ mod tests {
         assert_eq!(size(65536), "64 KiB");
         assert_eq!(size(3 << 29), "1.5 GiB");
         assert_eq!(size(10), "10 B");
+        assert_eq!(size((1 << 20) - 6), "1 MiB");
         assert_eq!(time(999), "999 ns");
         assert_eq!(time(1_234_567), "1.23 ms");
         assert_eq!(time(12_345_678_900), "12.3 s");

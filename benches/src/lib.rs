@@ -10,7 +10,7 @@ use arrow_array::types::UInt64Type;
 use hashbrown::HashMap;
 use keymill::prelude::*;
 use keymill::probe::{self, Adapter, Answer, Resident, Stage, Times};
-use keymill::{BatchLimits, Order};
+use keymill::{BatchLimits, DeviceChoice, Order};
 use keymill_kernels::stage::count::Counter;
 use keymill_kernels::{Groups, Limits, TokenRule};
 
@@ -86,10 +86,11 @@ pub fn count_by_engine(engine: &Engine, text: &'static [u8], order: Order) -> To
     totals
 }
 
-/// An engine of so many threads.
+/// An engine of so many threads, without devices.
 #[must_use]
 pub fn engine(threads: usize) -> Engine {
-    let engine = Engine::builder().threads(threads).build();
+    let builder = Engine::builder().device(DeviceChoice::Cpu);
+    let engine = builder.threads(threads).build();
     engine.expect("an engine starts")
 }
 

@@ -21,6 +21,10 @@ Examples:
   keymill devices                            SIMD levels and adapters of this machine
   keymill compare --quick --data book.txt    whether a GPU pays for this data, measured
 
+Environment:
+  KEYMILL_LEVEL   the SIMD level where --level names none
+  KEYMILL_CACHE   the folder in which it is kept what devices cost; off: nowhere
+
 Exit status: 0 done, 1 the job failed, 2 the command line is wrong, 130 interrupted.";
 
 const COUNT_EXAMPLES: &str = "\
@@ -45,7 +49,11 @@ Formats:
   csv      RFC 4180 quotes, heading `key,count`
   json     one object a line; a key that is not UTF-8 is \"key_base64\"
   parquet  a binary and an unsigned column
-  arrow    an Arrow IPC file";
+  arrow    an Arrow IPC file
+
+Environment:
+  KEYMILL_LEVEL   the SIMD level where --level names none
+  KEYMILL_CACHE   the folder in which it is kept what devices cost; off: nowhere";
 
 const COMPARE_EXAMPLES: &str = "\
 Examples:
@@ -76,7 +84,7 @@ pub(crate) enum Command {
     /// Measure the CPU and every adapter on this machine and this data, and say which to use
     #[command(after_help = COMPARE_EXAMPLES)]
     Compare(CompareArgs),
-    /// Show the SIMD levels, processors and memory of this machine
+    /// Show the SIMD levels, adapters and memory of this machine, and where jobs run
     Devices(DevicesArgs),
     /// List the seeded data sets, or make one
     Datasets(DatasetsArgs),
@@ -197,7 +205,8 @@ pub(crate) struct CompareArgs {
     #[arg(long)]
     pub(crate) quick: bool,
 
-    /// Measure this file, up to its first 256 MiB (16 MiB with --quick); seeded texts if not given
+    /// Measure this file as it is, not unpacked, up to its first 256 MiB (16 MiB with --quick); seeded
+    /// texts if not given
     #[arg(long, value_name = "FILE")]
     pub(crate) data: Option<PathBuf>,
 

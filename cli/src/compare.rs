@@ -25,6 +25,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<i32> {
     exit::stop_on_signal(&cancel);
     let folder = args.output.as_deref().filter(|it| !output::is_standard(it));
     // A folder that cannot be made is known before minutes are spent.
+    let was_there = folder.is_none_or(Path::exists);
     folder.map_or(Ok(()), make_folder)?;
     let request = Request {
         quick: args.quick,
@@ -36,7 +37,12 @@ pub(crate) fn run(args: &CompareArgs) -> Result<i32> {
     let is_watched = !args.quiet && io::stderr().is_terminal();
     let report = compare(&request, &mut |step| show(step, is_watched));
     clear(is_watched);
-    let report = report?;
+    let report = report.inspect_err(|_| {
+        if let (false, Some(folder)) = (was_there, folder) {
+            // Nothing is in it yet.
+            let _ = fs::remove_dir(folder);
+        }
+    })?;
     match folder {
         Some(folder) => keep(&report, folder)?,
         None => print(&to_markdown(&report))?,

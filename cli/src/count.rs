@@ -44,9 +44,10 @@ pub(crate) fn run(args: &CountArgs) -> Result<i32> {
     let shown = shown_rows(&args.result);
     let rows = engine.install(|| write(&mut stream, format, output, shown))?;
     bar.stop();
-    remark(&args.result, &stream.metrics(), &progress, rows, started);
     say_remarks(&args.result, &stream.metrics());
     say_rejected(&args.result, stream.metrics().rejected);
+    // The last line is that of the chunks, if anybody asked.
+    remark(&args.result, &stream.metrics(), &progress, rows, started);
     exit::end(exit::DONE)
 }
 

@@ -96,7 +96,8 @@ impl Course<'_> {
         portion: &Portion,
         paces: &mut Paces,
     ) -> Result<()> {
-        let bytes = portion.resident.bytes() as u64;
+        let stage = stage(subject, &self.request.tokens);
+        let bytes = portion.resident.bytes_for(&stage) as u64;
         let what = format!("{}, {data}, {}", subject.name(), size(bytes));
         self.say(what.clone());
         // By the planned size, as the total was added up; the real one is a line short of it.
@@ -109,7 +110,6 @@ impl Course<'_> {
             self.report.notes.push(format!("{what}: left out, {why}."));
             return Ok(());
         }
-        let stage = stage(subject, &self.request.tokens);
         let expected = match portion.is_smallest {
             true => Some(probe::expected(&stage, &portion.resident)?.into()),
             false => None,
@@ -148,7 +148,7 @@ impl Course<'_> {
         case: impl FnOnce(Vec<crate::model::Way>) -> Case,
     ) {
         for (label, error) in raced.failures {
-            // A stage that has no form for adapters yet, or not for this kind of data.
+            // What an adapter does not take by design is no failure of it.
             if label.adapter.is_some() && error.kind() == ErrorKind::Config {
                 let note = format!("{error}.");
                 if !self.report.notes.contains(&note) {

@@ -46,7 +46,8 @@ fn between(loss: &Point, win: &Point) -> u64 {
     let part = if high > low { -low / (high - low) } else { 1.0 };
     let (from, to) = ((loss.bytes as f64).ln(), (win.bytes as f64).ln());
     let bytes = (from + part.clamp(0.0, 1.0) * (to - from)).exp();
-    (bytes.round() as u64).clamp(loss.bytes, win.bytes)
+    // Where both took as long, the next size up is the first that wins.
+    (bytes.round() as u64).clamp((loss.bytes + 1).min(win.bytes), win.bytes)
 }
 
 /// The fastest way on the CPU.

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! [`compare`] measures, and gives a [`Report`]; [`to_json`] and [`to_markdown`] write it, and
-//! [`from_json`] reads it again. Everything runs in this process: no compiler, no other program,
-//! no network.
+//! [`from_json`] reads it again. Everything that is measured runs in this process: no compiler,
+//! no other program, no network.
 #![forbid(unsafe_code)]
 
 mod agreement;

@@ -143,6 +143,9 @@ fn limits(page: &mut Page, report: &Report) {
             spread_row(page, &named("launch"), &limits.launch_ns, time);
         }
     }
+    if report.adapters.iter().any(|it| it.limits.is_some()) {
+        page.line("\nA run of an adapter's limits is the best of five tries.");
+    }
 }
 
 fn spread_row(page: &mut Page, name: &str, spread: &Spread, shown: fn(u64) -> String) {

@@ -318,7 +318,7 @@ pub struct Failure {
     pub adapter: Option<u32>,
 }
 
-/// From which size on an adapter beats the best way on the CPU, end to end.
+/// From which size on an adapter beats the best way on the CPU, end to end; stages have one core.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Crossover {

@@ -50,9 +50,12 @@ fn best_gpu(report: &Report, data: &str) -> Option<u32> {
     let ranked = gpus.filter_map(|number| {
         let points = points(report, Subject::Count, data, number);
         let last = points.last()?;
-        Some((crossover(&points).is_none(), last.adapter, number))
+        // Those that came further first; then by how they compare with the CPU, in thousandths.
+        let ratio = u128::from(last.adapter) * 1000 / u128::from(last.cpu.max(1));
+        let loses = crossover(&points).is_none();
+        Some((std::cmp::Reverse(last.bytes), loses, ratio, number))
     });
-    ranked.min().map(|(_, _, number)| number)
+    ranked.min().map(|(_, _, _, number)| number)
 }
 
 fn why_no_gpu(report: &Report) -> String {
@@ -80,6 +83,13 @@ fn against(report: &Report, largest: &Case, number: u32) -> (Choice, String) {
         return (Choice::Cpu, format!("Use the CPU: {name} has no figures."));
     };
     let up_to = size(last.bytes);
+    if last.bytes < largest.bytes {
+        let text = format!(
+            "Use the CPU: {name} has no figures above {up_to}; what failed or was left out is said \
+             in this report."
+        );
+        return (Choice::Cpu, text);
+    }
     let tie = tie(largest, number);
     let gain = format!(
         "at {up_to} it is {} times as fast as the CPU, end to end.{tie}",
@@ -130,13 +140,17 @@ fn kernel_alone(largest: &Case, number: u32) -> String {
     let both = best_on_cpu(largest).zip(on_adapter(largest, number));
     let gain = both.and_then(|(cpu, gpu)| {
         let kernel = gpu.kernel?.median;
-        (kernel < cpu.end_to_end.median).then(|| ratio(cpu.end_to_end.median, kernel))
+        let copies = gpu.upload?.median + gpu.readback?.median;
+        let around = gpu.end_to_end.median.saturating_sub(kernel);
+        let what_costs = match copies >= around / 2 {
+            true => "bringing the data there and the answer back is",
+            false => "what the host does around it is",
+        };
+        let is_faster = kernel < cpu.end_to_end.median;
+        is_faster.then(|| (ratio(cpu.end_to_end.median, kernel), what_costs))
     });
-    gain.map_or_else(String::new, |gain| {
-        format!(
-            " Its kernel alone is {gain} times as fast as the CPU; bringing the data there and \
-             the answer back is what costs."
-        )
+    gain.map_or_else(String::new, |(gain, what_costs)| {
+        format!(" Its kernel alone is {gain} times as fast as the CPU; {what_costs} what costs.")
     })
 }
 
@@ -175,8 +189,13 @@ pub(crate) fn gpu_lost(report: &Report) -> Vec<String> {
         for (subject, data) in crossover::subjects(report) {
             for point in points(report, subject, data, number) {
                 if !point.adapter_wins() {
+                    // Stages run on one core; the word count has all of them.
+                    let cpu = match subject {
+                        Subject::Count => "the CPU",
+                        _ => "one core of the CPU",
+                    };
                     lost.push(format!(
-                        "{}, {data}, {}: {} takes {} times as long as the CPU",
+                        "{}, {data}, {}: {} takes {} times as long as {cpu}",
                         subject.name(),
                         size(point.bytes),
                         adapter.name,

@@ -10,6 +10,8 @@ pub(crate) enum Fault {
     Lost(String),
     /// It refused what it was asked.
     Refused(String),
+    /// There is none.
+    Missing(String),
     /// It has no memory for what it was asked.
     OutOfMemory(String),
     /// It did not answer in time.
@@ -26,6 +28,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lost(why) => write!(f, "the device was lost: {why}"),
+            Self::Missing(why) => f.write_str(why),
             Self::Refused(why) => write!(f, "the device refused: {why}"),
             Self::OutOfMemory(why) => write!(f, "the device is out of memory: {why}"),
             Self::Cancelled => f.write_str("nobody waits for the device any more"),

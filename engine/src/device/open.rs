@@ -58,7 +58,7 @@ fn open(wanted: &Wanted) -> Result<Arc<dyn Device>, Fault> {
             Err(fault) => wrong.push(format!("{}: {fault}", adapter.name)),
         }
     }
-    Err(Fault::Refused(match (wrong.is_empty(), wanted) {
+    Err(Fault::Missing(match (wrong.is_empty(), wanted) {
         (false, _) => wrong.join("; "),
         (true, Wanted::Named(name)) => format!("no adapter's name has `{name}` in it"),
         (true, Wanted::Hardware) => "there is no adapter of hardware".to_owned(),

@@ -76,7 +76,11 @@ impl<'a> Place<'a> {
     pub(super) fn decision(&self) -> Option<String> {
         match self.engine.device() {
             DeviceChoice::Auto => None,
-            choice => Some(format!("{choice}, as was asked")),
+            DeviceChoice::Cpu => Some("cpu, as was asked".to_owned()),
+            choice => Some(match &self.remark {
+                Some(why) if !self.has_device => format!("cpu, not {choice}: {why}"),
+                _ => format!("{choice}, as was asked"),
+            }),
         }
     }
 

@@ -62,7 +62,9 @@ impl<'a> Worker<'a> {
     /// What was counted, all of it in the operator.
     pub(super) fn finish(mut self) -> Result<(CountOperator, Tally)> {
         if let Some(elsewhere) = &mut self.elsewhere {
+            let started = Instant::now();
             elsewhere.finish(&mut self.operator, &mut self.tally)?;
+            self.tally.count_time += started.elapsed();
         }
         Ok((self.operator, self.tally))
     }

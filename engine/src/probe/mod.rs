@@ -145,6 +145,15 @@ impl Resident {
         Ok(Self(Content::Rows { keys, values }))
     }
 
+    /// How many of the bytes a stage works on: keys without values are dealt out.
+    #[must_use]
+    pub fn bytes_for(&self, stage: &Stage) -> usize {
+        match (&self.0, stage) {
+            (Content::Rows { keys, .. }, Stage::HashPartition(_)) => size_of_val(&keys[..]),
+            _ => self.bytes(),
+        }
+    }
+
     /// How many bytes there are.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -153,9 +162,26 @@ impl Resident {
             Content::Rows { keys, values } => size_of_val(&keys[..]) + size_of_val(&values[..]),
         }
     }
+
+    /// The bytes that a stage works on, as they are brought to a device.
+    #[cfg(feature = "gpu")]
+    fn of_stage(&self, stage: &Stage) -> [&[u8]; 2] {
+        match (&self.0, stage) {
+            (Content::Text(text), _) => [text, &[]],
+            (Content::Rows { keys, .. }, Stage::HashPartition(_)) => {
+                [bytemuck::cast_slice(keys), &[]]
+            }
+            (Content::Rows { keys, values }, _) => {
+                [bytemuck::cast_slice(keys), bytemuck::cast_slice(values)]
+            }
+        }
+    }
 }
 
 /// What one run took; a stage on the CPU uploads, reads back and launches nothing.
+///
+/// On an adapter, `upload`, `readback` and `launch` are measured alone, behind the run; what the
+/// host does besides, and what of them overlaps, is in `whole` only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
     /// In the stage itself.

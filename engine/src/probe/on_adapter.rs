@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow_buffer::Buffer;
-use bytemuck::cast_slice;
+use keymill_kernels::Groups;
 use keymill_kernels::stage::tokenize::Span;
 
 use super::{AdapterLimits, Answer, Content, Resident, SEED, Stage, Times};
 use crate::chunk::{Boundary, Slices};
-use crate::device::hash_partition::{self, Keys};
-use crate::device::reduce_by_key::{self, Rows, Table};
+use crate::device::hash_partition::{self, Dealt, Keys};
+use crate::device::reduce_by_key::{self, Group, Rows, Table};
 use crate::device::{Device, DeviceCounter, Fault, Timed, frame, measure, refusal, tokenize};
 use crate::{Error, ErrorKind, Level, Limits, TokenRule};
 
@@ -26,11 +26,11 @@ const GROUP_BYTES: u64 = 16;
 /// What a run answered, and what it took.
 pub(super) type Run = Result<(Answer, Times)>;
 
-/// Runs a stage once on a device.
+/// Runs a stage once on a device. The clock stands while the answer is looked at.
 pub(super) fn run(device: &Arc<dyn Device>, stage: &Stage, data: &Resident) -> Run {
     let timed = Arc::new(Timed::new(Arc::clone(device)));
     let started = Instant::now();
-    let (answer, answer_bytes) = match (stage, &data.0) {
+    let raw = match (stage, &data.0) {
         (Stage::Frame, Content::Text(text)) => frame(&*timed, text)?,
         (Stage::Tokenize(rule), Content::Text(text)) => tokenize(&*timed, rule, text)?,
         (Stage::Count(rule), Content::Text(text)) => count(&timed, rule, text)?,
@@ -43,43 +43,95 @@ pub(super) fn run(device: &Arc<dyn Device>, stage: &Stage, data: &Resident) -> R
         _ => return Err(unknown(stage)),
     };
     let whole = started.elapsed();
-    let times = parts_of(&**device, data, answer_bytes, whole, timed.runs());
-    Ok((answer, times.map_err(failed)?))
+    let (answer, answer_bytes) = raw.digest();
+    let copies = copies(&**device, data.of_stage(stage), answer_bytes).map_err(failed)?;
+    let kernel = timed.runs().unwrap_or_else(|| {
+        // Copies are measured apart, and may then take longer than they did within the whole.
+        let rest = whole.saturating_sub(copies.upload + copies.readback);
+        rest.max(Duration::from_nanos(1))
+    });
+    let times = Times {
+        kernel,
+        whole,
+        ..copies
+    };
+    Ok((answer, times))
 }
 
-/// What a run took in all, and in its kernels if the device can tell. The same bytes are then
-/// brought there and back alone.
-fn parts_of(
-    device: &dyn Device,
-    data: &Resident,
-    answer_bytes: u64,
-    whole: Duration,
-    kernels: Option<Duration>,
-) -> Result<Times, Fault> {
-    let mut upload = Duration::ZERO;
-    match &data.0 {
-        Content::Text(text) => upload += copy_there(device, text)?,
-        Content::Rows { keys, values } => {
-            upload +=
-                copy_there(device, cast_slice(keys))? + copy_there(device, cast_slice(values))?;
-        }
-    }
-    let readback = copy_back(device, answer_bytes)?;
+/// What bringing the same bytes there and back takes, alone, and a run that does nothing.
+fn copies(device: &dyn Device, data: [&[u8]; 2], answer_bytes: u64) -> Result<Times, Fault> {
+    let there = data.into_iter().map(|bytes| copy_there(device, bytes));
     Ok(Times {
-        // Copies are measured apart, and may then take longer than they did within the whole.
-        kernel: kernels.unwrap_or_else(|| {
-            let rest = whole.saturating_sub(upload + readback);
-            rest.max(Duration::from_nanos(1))
-        }),
-        upload,
-        readback,
+        upload: there.sum::<Result<Duration, Fault>>()?,
+        readback: copy_back(device, answer_bytes)?,
         launch: measure::launch(device)?,
-        whole,
+        ..Times::default()
     })
 }
 
-/// What a stage answered, and the bytes of that on the device.
-type Answered = Result<(Answer, u64)>;
+/// What a stage answered, as it came.
+enum Raw {
+    /// Spans, each chunk's behind the place where it begins.
+    Spans(Vec<(u64, Vec<Span>)>),
+    /// Groups of one drain or several, and how many tokens they count.
+    Groups(Groups, u64),
+    Dealt(Dealt),
+    Reduced(Vec<Group>, u64),
+}
+
+impl Raw {
+    /// In short, and how many bytes of it came from the device.
+    fn digest(&self) -> (Answer, u64) {
+        let mut answer = Answer::default();
+        let bytes = match self {
+            Self::Spans(chunks) => {
+                for (start, spans) in chunks {
+                    for span in spans {
+                        answer.span(start + u64::from(span.start), start + u64::from(span.end));
+                    }
+                }
+                answer.rows * SPAN_BYTES
+            }
+            Self::Groups(groups, tokens) => {
+                answer.rows = *tokens;
+                digest_groups(groups, &mut answer)
+            }
+            Self::Dealt(dealt) => {
+                for (&row, place) in dealt.rows.iter().zip(0..) {
+                    answer.placed(row, place);
+                }
+                let filled = dealt.starts.windows(2).filter(|ends| ends[0] < ends[1]);
+                answer.groups = filled.count() as u64;
+                size_of_val(&dealt.rows[..]) as u64
+            }
+            Self::Reduced(groups, rows) => {
+                answer.rows = *rows;
+                for group in groups {
+                    answer.group(&group.key.to_le_bytes(), group.sum as u64);
+                }
+                size_of_val(&groups[..]) as u64
+            }
+        };
+        (answer, bytes)
+    }
+}
+
+/// A key of several drains is one group.
+fn digest_groups(groups: &Groups, answer: &mut Answer) -> u64 {
+    let mut counts = HashMap::<Vec<u8>, u64>::new();
+    let mut bytes = 0;
+    groups.for_each(|key, count| {
+        bytes += key.len() as u64 + GROUP_BYTES;
+        *counts.entry(key.to_vec()).or_default() += count;
+    });
+    counts
+        .iter()
+        .for_each(|(key, count)| answer.group(key, *count));
+    bytes
+}
+
+/// What a stage answered.
+type Answered = Result<Raw>;
 
 /// Text in chunks that the device takes, none of which cuts a token.
 fn chunks<'a>(rule: &TokenRule, text: &'a [u8], most: usize) -> Result<Vec<&'a [u8]>> {
@@ -90,83 +142,61 @@ fn chunks<'a>(rule: &TokenRule, text: &'a [u8], most: usize) -> Result<Vec<&'a [
         .collect();
     if chunks.iter().any(|chunk| chunk.len() > most) {
         let message = "a token is longer than what the device takes at once";
-        return Err(Error::new(ErrorKind::Device, message));
+        return Err(Error::new(ErrorKind::Config, message));
     }
     if let Some(why) = chunks.iter().find_map(|chunk| refusal(rule, chunk)) {
-        return Err(Error::new(ErrorKind::Device, why));
+        return Err(Error::new(ErrorKind::Config, why));
     }
     Ok(chunks)
 }
 
 fn frame(device: &dyn Device, text: &[u8]) -> Answered {
-    let mut answer = Answer::default();
     let rule = TokenRule::Lines;
-    for chunk in chunks(&rule, text, most_bytes(device, &rule))? {
-        let lines = frame::run(device, chunk).map_err(failed)?;
-        note_spans(&mut answer, text, chunk, &lines);
-    }
-    let bytes = answer.rows * SPAN_BYTES;
-    Ok((answer, bytes))
+    let find = |chunk: &[u8]| frame::run(device, chunk);
+    by_chunk(text, chunks(&rule, text, most_bytes(device, &rule))?, find)
 }
 
 fn tokenize(device: &dyn Device, rule: &TokenRule, text: &[u8]) -> Answered {
-    let mut answer = Answer::default();
-    for chunk in chunks(rule, text, most_bytes(device, rule))? {
-        let cut = tokenize::run(device, rule, chunk, None).map_err(failed)?;
-        note_spans(&mut answer, text, chunk, &cut.spans);
-    }
-    let bytes = answer.rows * SPAN_BYTES;
-    Ok((answer, bytes))
+    let cut = |chunk: &[u8]| tokenize::run(device, rule, chunk, None).map(|cut| cut.spans);
+    by_chunk(text, chunks(rule, text, most_bytes(device, rule))?, cut)
 }
 
 fn most_bytes(device: &dyn Device, rule: &TokenRule) -> usize {
     tokenize::most_bytes(rule, device.binding_bytes(), false).min(LIMITS.device_chunk_bytes)
 }
 
-/// Takes in the spans of a chunk, by their places in the whole text.
-fn note_spans(answer: &mut Answer, text: &[u8], chunk: &[u8], spans: &[Span]) {
-    let start = (chunk.as_ptr() as usize - text.as_ptr() as usize) as u64;
-    for span in spans {
-        answer.span(start + u64::from(span.start), start + u64::from(span.end));
-    }
+fn by_chunk(
+    text: &[u8],
+    chunks: Vec<&[u8]>,
+    spans_of: impl Fn(&[u8]) -> Result<Vec<Span>, Fault>,
+) -> Answered {
+    let place = |chunk: &[u8]| (chunk.as_ptr() as usize - text.as_ptr() as usize) as u64;
+    let found = chunks.into_iter().map(|chunk| {
+        let spans = spans_of(chunk).map_err(failed)?;
+        Ok((place(chunk), spans))
+    });
+    Ok(Raw::Spans(found.collect::<Result<_>>()?))
 }
 
 fn count(device: &Arc<Timed>, rule: &TokenRule, text: &[u8]) -> Answered {
     let device: Arc<dyn Device> = Arc::clone(device) as _;
     let mut counter = DeviceCounter::new(device, rule, &LIMITS, SEED.0);
-    let mut answer = Answer::default();
-    let mut groups = HashMap::<Vec<u8>, u64>::new();
-    let mut bytes = 0;
-    let mut visit = |key: &[u8], count: u64| match groups.get_mut(key) {
-        Some(sum) => *sum += count,
-        None => {
-            bytes += key.len() as u64 + GROUP_BYTES;
-            groups.insert(key.to_vec(), count);
-        }
-    };
+    let (mut groups, mut tokens) = (Groups::default(), 0);
+    let mut visit = |key: &[u8], count: u64| groups.push(key, count);
     for chunk in chunks(rule, text, counter.most_bytes())? {
         if !counter.has_room(chunk.len()) {
-            answer.rows += counter.drain(&mut visit).map_err(failed)?.tokens;
+            tokens += counter.drain(&mut visit).map_err(failed)?.tokens;
         }
         counter.push(Buffer::from(chunk)).map_err(failed)?;
     }
-    answer.rows += counter.drain(&mut visit).map_err(failed)?.tokens;
-    groups
-        .iter()
-        .for_each(|(key, count)| answer.group(key, *count));
-    Ok((answer, bytes))
+    tokens += counter.drain(&mut visit).map_err(failed)?.tokens;
+    Ok(Raw::Groups(groups, tokens))
 }
 
 fn hash_partition(device: &dyn Device, partitions: usize, keys: &[u64]) -> Answered {
     super::check_partitions(partitions)?;
-    let dealt = hash_partition::run(device, Keys::U64(keys), SEED, partitions).map_err(failed)?;
-    let mut answer = Answer::default();
-    for (&row, place) in dealt.rows.iter().zip(0..) {
-        answer.placed(row, place);
-    }
-    let filled = dealt.starts.windows(2).filter(|ends| ends[0] < ends[1]);
-    answer.groups = filled.count() as u64;
-    Ok((answer, size_of_val(&dealt.rows[..]) as u64))
+    let dealt = hash_partition::run(device, Keys::U64(keys), SEED, partitions);
+    dealt.map(Raw::Dealt).map_err(failed)
 }
 
 /// Groups that a table is made for where nobody knows how many there will be.
@@ -176,14 +206,7 @@ fn reduce_by_key(device: &dyn Device, keys: &[u64], values: &[i64]) -> Answered 
     let distinct = keys.len().min(GROUPS_AT_FIRST);
     let table = Table::for_rows(keys.len(), distinct, device.binding_bytes());
     let groups = reduce_by_key::run(device, Rows { keys, values }, &table).map_err(failed)?;
-    let mut answer = Answer {
-        rows: keys.len() as u64,
-        ..Answer::default()
-    };
-    for group in &groups {
-        answer.group(&group.key.to_le_bytes(), group.sum as u64);
-    }
-    Ok((answer, size_of_val(&groups[..]) as u64))
+    Ok(Raw::Reduced(groups, keys.len() as u64))
 }
 
 /// Pieces in which bytes are brought to a device alone.

@@ -20,6 +20,18 @@ const TIMES: [&str; 8] = [
 const PARTS: [&str; 4] = ["kernel", "upload", "readback", "launch"];
 
 pub(super) fn cases(page: &mut Page, report: &Report) {
+    if report
+        .cases
+        .iter()
+        .any(|case| on_adapters(case).next().is_some())
+    {
+        page.title("What the tables say");
+        page.line(
+            "An adapter's times are end to end, from memory to memory. Its kernel is by its own \
+             clock, or, where it has none, what is left of the whole; upload, readback and launch \
+             are measured alone, behind each run. What the host does besides is in the whole only.",
+        );
+    }
     for (subject, data) in subjects(report) {
         page.title(&format!("{}: {data}", titled_subject(subject)));
         let cases = report.cases.iter();

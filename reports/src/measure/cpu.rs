@@ -6,15 +6,14 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use keymill::probe::{self, Answer, Resident, Stage, Times};
-use keymill::{BatchLimits, Engine, Error, ErrorKind, Level, Order, Result, TokenRule};
+use keymill::{
+    BatchLimits, DeviceChoice, Engine, Error, ErrorKind, Level, Order, Result, TokenRule,
+};
 
 use super::{Contender, Label, Sample};
 use crate::data::Text;
 use crate::machine;
 use crate::model::Part;
-
-/// The memory of a job: the largest text of the plans is counted within it without a spill.
-const JOB_MEMORY: usize = 1 << 30;
 
 /// The stage on every level of this machine.
 pub(crate) fn stages<'a>(
@@ -52,8 +51,9 @@ pub(crate) fn engines() -> Result<Vec<Engine>> {
         wanted.extend(all.map(|level| (level, machine::threads())));
     }
     let engine = |(level, threads)| {
-        let builder = Engine::builder().level(level).threads(threads);
-        builder.memory(JOB_MEMORY).build()
+        // By itself a job would let a GPU join; that has ways of its own here.
+        let builder = Engine::builder().device(DeviceChoice::Cpu);
+        builder.level(level).threads(threads).build()
     };
     wanted.into_iter().map(engine).collect()
 }

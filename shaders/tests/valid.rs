@@ -41,15 +41,15 @@ fn a_shader_beyond_the_core_is_refused() {
     assert!(validator.validate(&module).is_err());
 }
 
-/// Shifts that stand beside `&`, `|` or `^` without parentheses: WGSL's grammar has no such
-/// expression, which browsers see and naga does not.
+/// Shifts that stand beside `&`, `|` or `^` without parentheses, or two of these beside each other:
+/// WGSL's grammar has no such expression, which browsers see and naga does not.
 fn bare_shifts(wgsl: &str) -> Vec<String> {
     let mut bare = Vec::new();
     for line in wgsl.lines() {
         let code = line.split("//").next().unwrap_or_default();
         let code = code.replace("&&", " ").replace("||", " ");
-        // What is open: whether a shift and whether a bitwise operator was met in it.
-        let mut open = vec![(false, false)];
+        // What is open: whether a shift was met in it, and which bitwise operator.
+        let mut open: Vec<(bool, Option<u8>)> = vec![(false, None)];
         let bytes = code.as_bytes();
         for (at, byte) in bytes.iter().enumerate() {
             let is = |place: usize, other: u8| bytes.get(place) == Some(&other);
@@ -57,13 +57,17 @@ fn bare_shifts(wgsl: &str) -> Vec<String> {
             let inner = open.len() - 1;
             match byte {
                 b'<' | b'>' if is(at + 1, *byte) && is(at + 2, b' ') => open[inner].0 = true,
-                b'&' | b'|' | b'^' if is_spaced => open[inner].1 = true,
-                b'(' | b'[' => open.push((false, false)),
+                b'&' | b'|' | b'^' if is_spaced => {
+                    // Two that differ are as wrong as one beside a shift.
+                    open[inner].0 |= open[inner].1.is_some_and(|other| other != *byte);
+                    open[inner].1 = Some(*byte);
+                }
+                b'(' | b'[' => open.push((false, None)),
                 b')' | b']' if open.len() > 1 => drop(open.pop()),
-                b',' | b';' => open[inner] = (false, false),
+                b',' | b';' => open[inner] = (false, None),
                 _ => {}
             }
-            if open.last() == Some(&(true, true)) {
+            if matches!(open.last(), Some((true, Some(_)))) {
                 bare.push(line.to_owned());
                 break;
             }
@@ -82,6 +86,8 @@ fn shifts_stand_in_parentheses_of_their_own() {
         "let a = b >> 1u & c;",
         "f(a | b << (c * 8u), d)",
         "x[a ^ b >> 2u]",
+        "let a = b & c | d;",
+        "f(a ^ b & c)",
     ] {
         assert_eq!(bare_shifts(wrong).len(), 1, "{wrong}");
     }
@@ -89,6 +95,8 @@ fn shifts_stand_in_parentheses_of_their_own() {
         "let a = (b >> 1u) & c;",
         "f(a | b, c << 2u)",
         "a >>= 1u; b & c",
+        "a & b & c, (a | b) & c",
+        "a && b & c",
     ] {
         assert_eq!(bare_shifts(right).len(), 0, "{right}");
     }

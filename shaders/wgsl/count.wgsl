@@ -53,6 +53,8 @@ fn count_token(token: u32) -> u32 {
 fn count_tokens(here: Here) {
     let lane = here.lane;
     var counted = 0u;
+    clear_counts(lane);
+    workgroupBarrier();
     for (var i = 0u; i < TOKENS_A_LANE; i++) {
         let token = (tile_of(here) * TOKENS_A_LANE + i) * LANES + lane;
         if token < cut.tokens {

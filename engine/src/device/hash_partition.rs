@@ -315,7 +315,11 @@ fn read(input: &Input<'_>, downloads: &[Vec<u8>]) -> Result<Dealt, Fault> {
     Ok(Dealt { starts, rows })
 }
 
-/// Every row is there once, the rows of a partition ascend, and the first of each belongs to it.
+/// Of so many rows one is hashed again, whatever its partition.
+const LOOKED_AT: usize = 64;
+
+/// Every row is there once, the rows of a partition ascend, and those that are looked at belong to it:
+/// the first, the last, and one in so many between.
 fn check_rows(input: &Input<'_>, starts: &[usize], rows: &[u32]) -> Result<(), Fault> {
     let mut seen = vec![0u64; rows.len().div_ceil(64)];
     for (partition, ends) in starts.windows(2).enumerate() {
@@ -337,12 +341,20 @@ fn check_rows(input: &Input<'_>, starts: &[usize], rows: &[u32]) -> Result<(), F
                 }
             }
         }
-        if let Some(&first) = rows_of.first() {
-            let hash = input.keys.hash(first as usize, input.seed);
+        let between = (ends[0] + input.run as usize % LOOKED_AT..ends[1]).step_by(LOOKED_AT);
+        let looked_at = between.map(|place| rows[place]);
+        for row in rows_of
+            .first()
+            .into_iter()
+            .chain(rows_of.last())
+            .copied()
+            .chain(looked_at)
+        {
+            let hash = input.keys.hash(row as usize, input.seed);
             let home = partition_of(hash, input.partitions as u32) as usize;
             if home != partition {
                 return Err(wrong(format!(
-                    "row {first} of partition {home} is in {partition}"
+                    "row {row} of partition {home} is in {partition}"
                 )));
             }
         }

@@ -200,6 +200,13 @@ fn count_text(here: Here) {
     let lane = here.lane;
     var counted = 0u;
     var sums = vec4<u32>(0u);
+    clear_counts(lane);
+    if lane < 4u {
+        atomicStore(&sums_here[lane], 0u);
+    }
+    if lane < 2u {
+        atomicStore(&tile_tokens[lane], 0u);
+    }
     learn_hot(lane);
     for (var round = 0u; round < params.rounds; round++) {
         let tile = tile_of(here) + round * here.grid.x * here.grid.y;

@@ -166,6 +166,17 @@ fn add_to(slot: u32) {
     }
 }
 
+// Every lane of the workgroup has to come here, with a barrier before anything is counted.
+fn clear_counts(lane: u32) {
+    for (var place = lane; place < CACHE; place += LANES) {
+        atomicStore(&cached_slots[place], 0u);
+        atomicStore(&cached_counts[place], 0u);
+    }
+    if lane == 0u {
+        atomicStore(&counted_here, 0u);
+    }
+}
+
 // Every lane of the workgroup has to come here, once, with how many tokens it counted.
 fn add_counts(lane: u32, counted: u32) {
     atomicAdd(&counted_here, counted);

@@ -45,6 +45,12 @@ fn learn(slot: u32) {
 
 // Every lane of the workgroup has to come here, before any token is counted.
 fn learn_hot(lane: u32) {
+    atomicStore(&hot_tags[lane], 0u);
+    atomicStore(&hot_counts[lane], 0u);
+    if lane == 0u {
+        atomicStore(&hot_here, 0u);
+    }
+    workgroupBarrier();
     if lane < min(atomicLoad(&table[HOT_KEYS]), HOT) {
         learn(atomicLoad(&table[HOT_SLOTS + lane]));
     }

@@ -49,10 +49,13 @@ pub(crate) struct DeviceCounter {
     secret: u64,
     cancel: Cancel,
     table: Table,
+    /// The most workgroups that count a text in one pass.
+    text_groups: u32,
     flying: VecDeque<Flying>,
     held: Vec<Held>,
-    /// Tokens in the table.
+    /// Tokens in the table, and their bytes.
     counted: u64,
+    counted_bytes: u64,
     rejected: u64,
     /// Tokens that workgroups knew by heart, of all that were ever counted.
     hot: u64,
@@ -99,12 +102,20 @@ impl DeviceCounter {
             limits: *limits,
             secret,
             cancel: Cancel::default(),
+            text_groups: record::TEXT_GROUPS,
             flying: VecDeque::new(),
             held: Vec::new(),
             counted: 0,
+            counted_bytes: 0,
             rejected: 0,
             hot: 0,
         }
+    }
+
+    /// Lets each workgroup take several tiles of a text, however short it is.
+    pub(crate) fn with_text_groups(mut self, groups: u32) -> Self {
+        self.text_groups = groups.max(1);
+        self
     }
 
     /// Lets a flag end every wait for the device.
@@ -188,7 +199,11 @@ impl DeviceCounter {
         let pending = self.device.begin(self.record_drain(run));
         let downloads = pending(&self.cancel)?.downloads;
         let longest = self.limits.device_key_bytes;
-        let groups = read::Groups::read(run, self.counted, longest, downloads)?;
+        let counted = read::Counted {
+            tokens: self.counted,
+            bytes: self.counted_bytes,
+        };
+        let groups = read::Groups::read(run, counted, longest, downloads)?;
         groups.for_each(&mut *visit);
         let mut tokens = self.counted;
         for Held { text, left } in &self.held {
@@ -201,7 +216,7 @@ impl DeviceCounter {
             rejected: self.rejected,
         };
         self.held.clear();
-        (self.counted, self.rejected) = (0, 0);
+        (self.counted, self.counted_bytes, self.rejected) = (0, 0, 0);
         let unused = self.table.restart();
         self.device.forget(&unused);
         Ok(drained)
@@ -237,6 +252,9 @@ impl DeviceCounter {
         // A key that no device looks at does not mean that the table is too small.
         let is_long = |span: &Span| (span.end - span.start) as usize > longest;
         let short = left.iter().filter(|span| !is_long(span)).count();
+        let left_bytes: u64 = left.iter().map(|it| u64::from(it.end - it.start)).sum();
+        let counted_bytes = u64::from(cut.token_bytes).checked_sub(left_bytes);
+        self.counted_bytes += counted_bytes.ok_or_else(read::too_many_left)?;
         self.table.note(held.text.len(), &report, short);
         held.left = left;
         self.counted += u64::from(report.counted);

@@ -79,6 +79,18 @@ fn check_run(report: &CountReport, run: u32) -> Result<(), Fault> {
     Ok(())
 }
 
+/// More bytes are left to the host than its tokens have.
+pub(super) fn too_many_left() -> Fault {
+    wrong("more bytes are left to the host than tokens have".to_owned())
+}
+
+/// What the texts of a table say that it counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    pub(super) tokens: u64,
+    pub(super) bytes: u64,
+}
+
 /// The groups of a table, checked before any is used.
 pub(super) struct Groups {
     /// Of [`CountGroup`]s the bytes, as they came.
@@ -90,7 +102,7 @@ impl Groups {
     /// Takes the groups of a table that counted so many tokens.
     pub(super) fn read(
         run: u32,
-        counted: u64,
+        counted: Counted,
         longest: usize,
         downloads: Vec<Vec<u8>>,
     ) -> Result<Self, Fault> {
@@ -99,9 +111,20 @@ impl Groups {
         };
         check_run(&pod_read_unaligned(&report), run)?;
         let read = Self { groups, arena };
-        let sum: u64 = read.iter().map(|group| u64::from(group.count)).sum();
-        if sum != counted {
-            return Err(wrong(format!("{sum} tokens of {counted}")));
+        let (mut tokens, mut bytes) = (0, 0);
+        for group in read.iter() {
+            tokens += u64::from(group.count);
+            bytes += u64::from(group.count) * u64::from(group.length);
+        }
+        // Two ways to the same sum: masks of the text, and the keys that the table kept.
+        if (tokens, bytes) != (counted.tokens, counted.bytes) {
+            let Counted {
+                tokens: all_tokens,
+                bytes: all_bytes,
+            } = counted;
+            return Err(wrong(format!(
+                "{tokens} tokens with {bytes} bytes of {all_tokens} with {all_bytes}"
+            )));
         }
         for group in read.iter() {
             let is_short = group.length as usize <= longest && group.count > 0;
@@ -138,6 +161,12 @@ impl Groups {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Twice two bytes, and once ten.
+    const COUNTED: Counted = Counted {
+        tokens: 3,
+        bytes: 14,
+    };
 
     const REPORT: CountReport = CountReport {
         counted: 3,
@@ -227,7 +256,7 @@ mod tests {
                 bytemuck::cast_slice(groups).to_vec(),
                 arena.to_vec(),
             ];
-            Groups::read(7, 3, 16, downloads)
+            Groups::read(7, COUNTED, 16, downloads)
         };
         let arena = b"....0123456789..";
         let mut seen = Vec::new();
@@ -254,6 +283,6 @@ mod tests {
             assert!(read(&groups, arena).is_err(), "{groups:?}");
         }
         assert!(read(&[short, long], b"").is_err());
-        assert!(Groups::read(7, 0, 16, Vec::new()).is_err());
+        assert!(Groups::read(7, COUNTED, 16, Vec::new()).is_err());
     }
 }

@@ -14,12 +14,15 @@ use super::{DeviceCounter, Way};
 use crate::device::recording::{BufferId, Extent, Recording};
 use crate::device::tokenize::{self, Input, SPAN_BYTES, SUMMARY_BYTES};
 
-/// Workgroups that go over the groups of a table, in turns.
-const TABLE_GROUPS: u32 = 64;
+/// The most workgroups that go over the groups of a table, in turns.
+const TABLE_GROUPS: u32 = 1024;
 
-/// The most workgroups that count a text in one pass: enough for a large device to be busy, and few
+/// Lanes of a workgroup: more workgroups than a table has slots for would have nothing to do.
+const LANES: u32 = 256;
+
+/// The most workgroups that count a text in one pass, unless a test has fewer: enough for a large device to be busy, and few
 /// enough that each has several tiles for what it learns and adds up once.
-const TEXT_GROUPS: u32 = 1024;
+pub(super) const TEXT_GROUPS: u32 = 1024;
 
 const REPORT_BYTES: u64 = size_of::<CountReport>() as u64;
 const GROUP_BYTES: u64 = size_of::<CountGroup>() as u64;
@@ -52,6 +55,11 @@ impl Answer {
 }
 
 impl DeviceCounter {
+    /// Workgroups that go over the groups of the table.
+    fn table_groups(&self) -> u32 {
+        (self.table.slots() / LANES).clamp(1, TABLE_GROUPS)
+    }
+
     pub(super) fn record_text(&self, input: &Input<'_>) -> Recording {
         match self.way {
             Way::Fused => self.record_fused(input),
@@ -63,7 +71,7 @@ impl DeviceCounter {
         let mut recording = Recording::default();
         let bytes = input.text.len();
         let tiles = bytes.div_ceil(TILE_BYTES) as u32;
-        let rounds = tiles.div_ceil(TEXT_GROUPS);
+        let rounds = tiles.div_ceil(self.text_groups);
         let params = CountParams {
             text_bytes: bytes as u32,
             rounds,
@@ -78,10 +86,10 @@ impl DeviceCounter {
         buffers.push(summary);
         let mut run = |entry, groups| recording.run(Stage::FusedCount, entry, &buffers, groups);
         run("count_text", tiles.div_ceil(rounds));
-        run("keep_keys", TABLE_GROUPS);
+        run("keep_keys", self.table_groups());
         // Few keys become hot late, and looking at all of them takes its time.
         if self.table.texts().is_power_of_two() {
-            run("pick_hot", TABLE_GROUPS);
+            run("pick_hot", self.table_groups());
         }
         run("close", 1);
         answer.download(&mut recording, summary);
@@ -100,7 +108,7 @@ impl DeviceCounter {
         let most = u32::try_from(span_bytes / SPAN_BYTES).unwrap_or(u32::MAX);
         let mut run = |entry, groups| recording.run(Stage::Count, entry, &buffers, groups);
         run("count_tokens", most.div_ceil(COUNT_TOKENS));
-        run("keep_keys", TABLE_GROUPS);
+        run("keep_keys", self.table_groups());
         run("close", 1);
         answer.download(&mut recording, tokens.summary);
         recording
@@ -119,7 +127,7 @@ impl DeviceCounter {
         let mut buffers = self.buffers(&mut recording, params, nothing, &answer);
         let arena = buffers[4];
         buffers.extend([nothing, nothing]);
-        recording.run(Stage::Count, "list_groups", &buffers, TABLE_GROUPS);
+        recording.run(Stage::Count, "list_groups", &buffers, self.table_groups());
         recording.run(Stage::Count, "close", &buffers, 1);
         let by = recording.download(answer.report, Extent::Bytes(REPORT_BYTES));
         let counted = |word, item_bytes| Extent::Counted {

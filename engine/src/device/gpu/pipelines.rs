@@ -80,7 +80,12 @@ impl Module {
             layout: Some(&layout),
             module: &self.shader,
             entry_point: Some(entry),
-            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                // Some drivers have one lane do that. The shaders clear what they read, all lanes
+                // together.
+                zero_initialize_workgroup_memory: false,
+                ..wgpu::PipelineCompilationOptions::default()
+            },
             cache: None,
         })
     }

@@ -44,7 +44,15 @@ impl Group {
     fn is_possible(&self) -> bool {
         let least = i128::from(self.count) * i128::from(self.min);
         let most = i128::from(self.count) * i128::from(self.max);
-        self.count > 0 && self.min <= self.max && (least..=most).contains(&self.sum)
+        let ends = i128::from(self.min) + i128::from(self.max);
+        // One value is both ends, and two are the ends.
+        let is_of_its_ends = match self.count {
+            0 => false,
+            1 => self.min == self.max,
+            2 => self.sum == ends,
+            _ => true,
+        };
+        is_of_its_ends && self.min <= self.max && (least..=most).contains(&self.sum)
     }
 }
 

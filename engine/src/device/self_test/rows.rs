@@ -5,7 +5,7 @@ use keymill_kernels::contract_hash::hash_bytes;
 use keymill_kernels::{ContractSeed, oracle};
 
 use super::unless;
-use crate::device::hash_partition::{self, Keys};
+use crate::device::hash_partition::{self, Keys, LONGEST_KEY};
 use crate::device::reduce_by_key::{self, Rows, Table};
 use crate::device::{Device, Fault};
 
@@ -19,9 +19,12 @@ const TEXT: &[u8] = b"to be or not\0to be \xff\xe2\x80 that is the question";
 pub(super) fn partitions(device: &dyn Device) -> Result<(), Fault> {
     let wide: Vec<u64> = (0..ROWS).map(|row| (row * row) << (row % 40)).collect();
     let narrow: Vec<u32> = wide.iter().map(|&key| key as u32).collect();
-    // Keys of 0 to 16 bytes that begin anywhere in a word.
+    // Keys of 0 to 16 bytes that begin anywhere in a word, and a few as long as they can be.
     let ends = (0..ROWS).scan(0, |end, row| {
-        *end += row as u32 % 17;
+        *end += match row % 500 {
+            499 => LONGEST_KEY as u32 - row as u32 % 7,
+            _ => row as u32 % 17,
+        };
         Some(*end)
     });
     let offsets: Vec<u32> = [0].into_iter().chain(ends).collect();

@@ -44,9 +44,6 @@ pub(crate) fn run(args: &CountArgs) -> Result<i32> {
     let shown = shown_rows(&args.result);
     let rows = engine.install(|| write(&mut stream, format, output, shown))?;
     bar.stop();
-    say_remarks(&args.result, &stream.metrics());
-    say_rejected(&args.result, stream.metrics().rejected);
-    // The last line is that of the chunks, if anybody asked.
     remark(&args.result, &stream.metrics(), &progress, rows, started);
     exit::end(exit::DONE)
 }
@@ -195,7 +192,8 @@ fn write(
     Ok(rows)
 }
 
-/// What is said below a result: on a terminal a line about it, elsewhere only what was asked for.
+/// What is said below a result: on a terminal a line about it, elsewhere what went wrong and what was
+/// asked for. The last line is that of the chunks, which programs read.
 fn remark(
     args: &ResultArgs,
     metrics: &JobMetrics,
@@ -207,6 +205,8 @@ fn remark(
     if is_watched && !args.quiet {
         say(&summary(args, metrics, progress, rows, started));
     }
+    say_remarks(args, metrics);
+    say_rejected(args, metrics.rejected);
     if args.explain && !args.stats {
         let decisions = &metrics.decisions;
         decisions

@@ -150,7 +150,7 @@ impl Course<'_> {
         for (label, error) in raced.failures {
             // What an adapter does not take by design is no failure of it.
             if label.adapter.is_some() && error.kind() == ErrorKind::Config {
-                let note = format!("{error}.");
+                let note = format!("{what}: {}: {error}.", label.name);
                 if !self.report.notes.contains(&note) {
                     self.report.notes.push(note);
                 }

@@ -66,16 +66,16 @@ impl Seat {
                 drop(state);
                 self.start_opening();
                 state = self.0.lock();
-                continue;
+            } else {
+                let waited = self.0.changed.wait_timeout(state, SLICE);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
-            if cancel.is_cancelled() {
-                return Err(Fault::Cancelled);
-            }
-            let waited = self.0.changed.wait_timeout(state, SLICE);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
             // Whoever opened it in vain has said why.
             if !state.is_opening && state.device.is_none() {
                 return Err(state.why_closed());
+            }
+            if cancel.is_cancelled() {
+                return Err(Fault::Cancelled);
             }
         }
     }

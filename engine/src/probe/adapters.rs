@@ -115,8 +115,8 @@ impl Adapter {
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Config`] for a stage that no adapter runs, or data that is not the
-    /// stage's; [`crate::ErrorKind::Device`] if the adapter fails or refuses the data;
+    /// [`crate::ErrorKind::Config`] for a stage that no adapter runs, data that is not the stage's,
+    /// or text that adapters leave to the CPU; [`crate::ErrorKind::Device`] if the adapter fails;
     /// [`crate::ErrorKind::Internal`] if two runs answer differently.
     pub fn run(&self, stage: &Stage, data: &Resident, times: usize) -> Result<Probed> {
         #[cfg(feature = "gpu")]

@@ -111,7 +111,13 @@ impl Groups {
         };
         check_run(&pod_read_unaligned(&report), run)?;
         let read = Self { groups, arena };
-        let (mut tokens, mut bytes) = (0, 0);
+        for group in read.iter() {
+            let is_short = group.length as usize <= longest && group.count > 0;
+            if !is_short || read.key(&group).is_none() {
+                return Err(wrong(format!("a group that cannot be: {group:?}")));
+            }
+        }
+        let (mut tokens, mut bytes) = (0u64, 0u64);
         for group in read.iter() {
             tokens += u64::from(group.count);
             bytes += u64::from(group.count) * u64::from(group.length);
@@ -125,12 +131,6 @@ impl Groups {
             return Err(wrong(format!(
                 "{tokens} tokens with {bytes} bytes of {all_tokens} with {all_bytes}"
             )));
-        }
-        for group in read.iter() {
-            let is_short = group.length as usize <= longest && group.count > 0;
-            if !is_short || read.key(&group).is_none() {
-                return Err(wrong(format!("a group that cannot be: {group:?}")));
-            }
         }
         Ok(read)
     }

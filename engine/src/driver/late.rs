@@ -40,7 +40,7 @@ pub(super) struct Joining<'a> {
 
 /// Looks for devices on a thread of its own while the processor counts; where there is no thread to
 /// be had nobody looks.
-fn beside_each_other(
+fn look_beside(
     look: impl FnOnce() + Send,
     over: &Over,
     count: impl FnOnce() -> Result<()>,
@@ -145,7 +145,7 @@ impl<'a> Joining<'a> {
             }
             Verdict::StaysOut(why) => say(why),
         };
-        beside_each_other(look, &over, count)?;
+        look_beside(look, &over, count)?;
         Ok(why.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -16,7 +16,7 @@ pub mod stage;
 mod table;
 mod unicode;
 
-pub use buffer::HugeVec;
+pub use buffer::{Block, HugeVec};
 pub use contract_hash::ContractSeed;
 pub use groups::{Groups, LongGroup, MidGroup, Once, ShortGroup};
 pub use level::{Level, UnknownLevel};

@@ -254,7 +254,6 @@ impl Worker {
                 batcher.push_groups(groups)
             })
         });
-        reducer.take_spare().for_each(drop);
         batches
     }
 

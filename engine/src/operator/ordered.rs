@@ -48,7 +48,6 @@ pub(super) fn drain_items(
         || Worker::new(&setting, by, &splitters),
         |Worker { reducer, dealer }, item| {
             item.reduce(reducer, |groups| dealer.deal(groups))?;
-            dealer.reuse(reducer.take_spare());
             Ok(())
         },
     )?;
@@ -80,7 +79,6 @@ pub(super) fn drain_changes(
                     kept.push((number, part));
                 }
             }
-            dealer.reuse(reducer.take_spare());
             Ok(())
         },
     )?;
@@ -112,7 +110,6 @@ pub(super) fn drain_top(
         || (Reducer::new(&setting), Top::new(by, most)),
         |(reducer, top), item| {
             item.reduce(reducer, |groups| top.show(groups))?;
-            reducer.take_spare().for_each(drop);
             Ok(())
         },
     )?;
@@ -222,7 +219,6 @@ fn take_sample(setting: &Setting, items: &mut Vec<Item>, wanted: usize) -> Resul
             reduced.push(Item::part(pieces, budget));
             Ok(())
         })?;
-        reducer.take_spare().for_each(drop);
     }
     let items = reduced;
     Ok(Sample { keys, items })

@@ -33,8 +33,6 @@ pub(super) struct Reducer {
     /// Made when it is first needed: groups that are distinct already need none.
     counter: Option<Counter>,
     groups: Groups,
-    /// What held groups that were reduced.
-    spare: Vec<Vec<u8>>,
     setting: Setting,
 }
 
@@ -43,7 +41,6 @@ impl Reducer {
         Self {
             counter: None,
             groups: Groups::default(),
-            spare: Vec::new(),
             setting: setting.clone(),
         }
     }
@@ -60,11 +57,6 @@ impl Reducer {
             let seed = !resources.seed.rotate_left(32);
             Counter::new(resources.level, &TokenRule::Whitespace, &limits, seed)
         })
-    }
-
-    /// Gives up memory that held groups.
-    pub(super) fn take_spare(&mut self) -> impl Iterator<Item = Vec<u8>> {
-        self.spare.drain(..)
     }
 
     fn drain_into(&mut self, groups: &mut Groups) {
@@ -171,7 +163,6 @@ impl Reducer {
         for groups in pieces.memory {
             cancel.check()?;
             self.counter().absorb(&groups);
-            self.spare.push(groups.once.into_bytes());
         }
         let counter = self.counter();
         let mut loaded = Groups::default();

@@ -103,11 +103,6 @@ impl<'a> Dealer<'a> {
         Ok(())
     }
 
-    /// Takes memory that is no longer needed for what it held.
-    pub(crate) fn reuse(&mut self, memory: impl Iterator<Item = Vec<u8>>) {
-        memory.for_each(|memory| self.slabs.reuse(memory));
-    }
-
     fn spill(&mut self) -> Result<()> {
         self.close();
         for (range, share) in self.shares.iter_mut().enumerate() {

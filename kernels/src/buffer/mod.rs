@@ -4,10 +4,12 @@
     reason = "huge pages come from beneath the allocator; text is read at token starts unchecked"
 )]
 
+mod block;
 mod huge;
 mod rows;
 mod window;
 
+pub use block::Block;
 pub use huge::HugeVec;
 pub(crate) use rows::{PartitionRows, Row};
 pub(crate) use window::{Window, WindowScratch};

@@ -5,7 +5,10 @@
 //! ```
 //!
 //! Where nearly every token is new this is what a partition holds until it is reduced: about as
-//! many bytes as the text had, and so about as few pages to touch.
+//! many bytes as the text had, and so about as few pages to touch. It grows by blocks: nothing that
+//! was written is copied.
+
+use crate::buffer::Block;
 
 /// The longest key that is packed.
 pub(crate) const LONGEST: usize = 15;
@@ -13,11 +16,21 @@ pub(crate) const LONGEST: usize = 15;
 /// Bytes of a record read or written at once: its length and the longest key.
 const RECORD: usize = 1 + LONGEST;
 
+/// Bytes of a list's first block.
+const FIRST: usize = 512;
+/// How much larger each one after it is, up to the largest there is.
+const GROWTH: usize = 4;
+
 /// Keys of 1 to 15 bytes without a NUL, in the order of their coming.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Once {
-    bytes: Vec<u8>,
+    /// The blocks before the open one, and how many of their bytes are keys.
+    full: Vec<(Block, usize)>,
+    open: Block,
+    filled: usize,
     keys: usize,
+    /// Bytes of all blocks.
+    held: usize,
 }
 
 impl Once {
@@ -36,7 +49,7 @@ impl Once {
     /// How many bytes of memory the keys hold.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.bytes.capacity()
+        self.held + self.full.capacity() * size_of::<(Block, usize)>()
     }
 
     /// Appends a key: the first byte lowest, zeros above the last of its `length` bytes.
@@ -45,51 +58,93 @@ impl Once {
         debug_assert!((1..=LONGEST).contains(&length));
         let key = u128::from(first) | u128::from(second) << 64;
         let record = (key << 8 | length as u128).to_le_bytes();
-        let end = self.bytes.len() + 1 + length;
+        if self.filled + RECORD > self.open.len() {
+            self.open_next();
+        }
         // Always a whole record, cut to size after: no loop over bytes, no branch on the length.
-        self.bytes.extend_from_slice(&record);
-        self.bytes.truncate(end);
+        self.open[self.filled..][..RECORD].copy_from_slice(&record);
+        self.filled += 1 + length;
         self.keys += 1;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn open_next(&mut self) {
+        let bytes = (GROWTH * self.open.len()).clamp(FIRST, Block::LARGEST);
+        self.replace_open(Block::new(bytes), 0);
+        self.held += bytes;
+    }
+
+    fn replace_open(&mut self, block: Block, filled: usize) {
+        let full = core::mem::replace(&mut self.open, block);
+        let filled = core::mem::replace(&mut self.filled, filled);
+        if filled > 0 {
+            self.full.push((full, filled));
+        } else {
+            self.held -= full.len();
+        }
     }
 
     /// Visits every key: the first byte lowest, zeros above the last, and its length.
     #[inline(always)]
     pub fn for_each(&self, mut visit: impl FnMut([u64; 2], usize)) {
-        let mut rest = &self.bytes[..];
-        while let Some(record) = rest.first_chunk::<RECORD>() {
-            rest = &rest[visit_record(*record, &mut visit)..];
-        }
-        while !rest.is_empty() {
-            let mut record = [0; RECORD];
-            record[..rest.len()].copy_from_slice(rest);
-            rest = &rest[visit_record(record, &mut visit)..];
+        for (block, filled) in self.filled_blocks() {
+            let mut at = 0;
+            while at < filled {
+                let record = block[at..].first_chunk::<RECORD>();
+                at += visit_record(record.expect("keys are written as records"), &mut visit);
+            }
         }
     }
 
-    /// Gives up the keys for the memory that they were in.
-    #[must_use]
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+    fn filled_blocks(&self) -> impl Iterator<Item = (&[u8], usize)> {
+        let full = self
+            .full
+            .iter()
+            .map(|(block, filled)| (&block[..], *filled));
+        full.chain([(&self.open[..], self.filled)])
     }
 
     /// Moves the keys of `other` here.
     pub(crate) fn append(&mut self, other: &mut Self) {
-        self.bytes.append(&mut other.bytes);
-        self.keys += core::mem::take(&mut other.keys);
+        if other.is_empty() {
+            return;
+        }
+        let mut other = core::mem::take(other);
+        self.keys += other.keys;
+        if other.full.is_empty() && other.filled + RECORD <= self.open.len() - self.filled {
+            // The last record may be shorter than it was written.
+            let end = self.filled + other.filled;
+            self.open[self.filled..end].copy_from_slice(&other.open[..other.filled]);
+            self.filled = end;
+            return;
+        }
+        self.held += other.held;
+        self.replace_open(Block::default(), 0);
+        self.full.append(&mut other.full);
+        self.replace_open(other.open, other.filled);
     }
 
-    /// Forgets all keys and keeps the memory.
+    /// Forgets all keys, and keeps a block for those to come.
     pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
-        self.keys = 0;
+        self.full.clear();
+        (self.filled, self.keys, self.held) = (0, 0, self.open.len());
+    }
+}
+
+impl Clone for Once {
+    fn clone(&self) -> Self {
+        let mut keys = Self::default();
+        self.for_each(|key, length| keys.push(key, length));
+        keys
     }
 }
 
 /// Hands the key at the front of `record` to `visit`; returns how many bytes it took.
 #[inline(always)]
-fn visit_record(record: [u8; RECORD], visit: &mut impl FnMut([u64; 2], usize)) -> usize {
+fn visit_record(record: &[u8; RECORD], visit: &mut impl FnMut([u64; 2], usize)) -> usize {
     let length = usize::from(record[0]);
-    let key = u128::from_le_bytes(record) >> 8 & (u128::MAX >> (128 - 8 * length));
+    let key = u128::from_le_bytes(*record) >> 8 & (u128::MAX >> (128 - 8 * length));
     visit([key as u64, (key >> 64) as u64], length);
     1 + length
 }
@@ -98,22 +153,69 @@ fn visit_record(record: [u8; RECORD], visit: &mut impl FnMut([u64; 2], usize)) -
 mod tests {
     use super::*;
 
+    fn key(number: u64, length: usize) -> ([u64; 2], usize) {
+        let bytes = 0x0101_0101_0101_0101_0101_0101_0101_0101u128 * u128::from(number % 255 + 1);
+        let key = bytes & (u128::MAX >> (128 - 8 * length));
+        ([key as u64, (key >> 64) as u64], length)
+    }
+
+    fn keys(numbers: core::ops::Range<u64>) -> Vec<([u64; 2], usize)> {
+        numbers
+            .map(|number| key(number, number as usize % LONGEST + 1))
+            .collect()
+    }
+
+    fn packed(keys: &[([u64; 2], usize)]) -> Once {
+        let mut once = Once::default();
+        keys.iter()
+            .for_each(|&(key, length)| once.push(key, length));
+        once
+    }
+
+    fn seen(once: &Once) -> Vec<([u64; 2], usize)> {
+        let mut seen = Vec::with_capacity(once.len());
+        once.for_each(|key, length| seen.push((key, length)));
+        assert_eq!(seen.len(), once.len());
+        seen
+    }
+
     #[test]
     fn keys_of_every_length_come_back_in_order() {
-        let mut once = Once::default();
-        let mut expected = Vec::new();
-        for round in 0..3u64 {
-            for length in 1..=LONGEST {
-                let key = (0x0101_0101_0101_0101_0101_0101_0101_0101u128 * u128::from(round + 1))
-                    & (u128::MAX >> (128 - 8 * length));
-                let key = [key as u64, (key >> 64) as u64];
-                once.push(key, length);
-                expected.push((key, length));
+        let expected = keys(0..if cfg!(miri) { 100 } else { 20_000 });
+        let mut once = packed(&expected);
+        assert_eq!(seen(&once), expected);
+        assert_eq!(seen(&once.clone()), expected);
+        let text: usize = expected.iter().map(|(_, length)| 1 + length).sum();
+        assert!((text..2 * text + 2 * Block::LARGEST).contains(&once.bytes()));
+        once.clear();
+        assert!(once.is_empty() && seen(&once).is_empty());
+        once.push(expected[1].0, expected[1].1);
+        assert_eq!(seen(&once), expected[1..2]);
+    }
+
+    #[test]
+    fn what_is_appended_comes_after_what_was_there() {
+        let sizes = [0, 1, 9, 26, 27, 28, 300, 2500, 6000];
+        for &first in &sizes[..if cfg!(miri) { 5 } else { 9 }] {
+            for second in sizes.into_iter().take(if cfg!(miri) { 5 } else { 9 }) {
+                let expected = keys(0..first + second + 1);
+                let mut once = packed(&keys(0..first));
+                let mut other = packed(&keys(first..first + second));
+                once.append(&mut other);
+                assert!(
+                    other.is_empty() && seen(&other).is_empty() && other.bytes() == 0
+                        || second == 0
+                );
+                let (last, length) = key(first + second, (first + second) as usize % LONGEST + 1);
+                once.push(last, length);
+                assert_eq!(seen(&once), expected, "{first} and {second}");
+                let held = once
+                    .full
+                    .iter()
+                    .map(|(block, _)| block.len())
+                    .sum::<usize>();
+                assert_eq!(once.held, held + once.open.len());
             }
         }
-        let mut seen = Vec::new();
-        once.for_each(|key, length| seen.push((key, length)));
-        assert_eq!(seen, expected);
-        assert_eq!(once.len(), expected.len());
     }
 }

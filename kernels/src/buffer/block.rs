@@ -1,0 +1,282 @@
+//! Blocks of memory for what grows by little at many places at once.
+//!
+//! ```text
+//! slab: 2 MiB, a huge page │ block │ block │ … │ 64 of 32 KiB, each its owner's alone
+//! ```
+//!
+//! A thousand lists that grow side by side, and each by copying itself to twice its size, touch a
+//! fresh page of 4 KiB for nearly every 4 KiB that they hold; on a virtual machine that costs more
+//! than all that is done with them. Lists of blocks copy nothing, and their pages are huge. Blocks
+//! come back to one place for all threads, so what one list gives up the next one writes to.
+
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::HugeVec;
+
+/// Slabs that are kept although no block of theirs is in use.
+const IDLE_SLABS: usize = 1;
+
+/// A slab all of whose blocks are free.
+const ALL_FREE: u64 = u64::MAX;
+
+/// Bytes that belong to one owner, of any content; up to [`Block::LARGEST`] of them.
+///
+/// # Examples
+///
+/// ```
+/// use keymill_kernels::Block;
+///
+/// let mut block = Block::new(Block::LARGEST);
+/// block[7] = 7;
+/// assert_eq!((block.len(), block[7]), (32 << 10, 7));
+/// ```
+pub struct Block {
+    first: NonNull<u8>,
+    bytes: u32,
+    home: u32,
+}
+
+/// Where a block that is no part of a slab comes from: an allocation of its own.
+const HEAP: u32 = u32::MAX;
+
+// SAFETY: a block owns its bytes alone, as a `Box<[u8]>` does.
+unsafe impl Send for Block {}
+// SAFETY: a shared block gives out shared bytes only, as a `Box<[u8]>` does.
+unsafe impl Sync for Block {}
+
+impl Block {
+    /// The largest block, in bytes; only these come from slabs.
+    pub const LARGEST: usize = 32 << 10;
+
+    /// Makes a block of so many bytes.
+    ///
+    /// # Panics
+    ///
+    /// When that is more than [`Block::LARGEST`]. Without memory it aborts, as `Vec` does.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
+        assert!(bytes <= Self::LARGEST, "a block is not larger than 32 KiB");
+        if bytes == Self::LARGEST {
+            return slabs().take();
+        }
+        let memory = Box::leak(vec![0; bytes].into_boxed_slice());
+        Self {
+            first: NonNull::from(memory).cast(),
+            bytes: bytes as u32,
+            home: HEAP,
+        }
+    }
+}
+
+impl Deref for Block {
+    type Target = [u8];
+
+    #[inline(always)]
+    fn deref(&self) -> &[u8] {
+        // SAFETY: `first` points to so many bytes, which were zero at first and are ours alone.
+        unsafe { core::slice::from_raw_parts(self.first.as_ptr(), self.bytes as usize) }
+    }
+}
+
+impl DerefMut for Block {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `deref`; `&mut self` makes the borrow the only one.
+        unsafe { core::slice::from_raw_parts_mut(self.first.as_ptr(), self.bytes as usize) }
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        if self.home != HEAP {
+            return slabs().give_back(self);
+        }
+        let memory = NonNull::slice_from_raw_parts(self.first, self.bytes as usize);
+        // SAFETY: it was leaked from a box of this very size, and nobody borrows it any more.
+        drop(unsafe { Box::from_raw(memory.as_ptr()) });
+    }
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
+impl core::fmt::Debug for Block {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Block({} bytes)", self.bytes)
+    }
+}
+
+/// As many blocks as a word has bits.
+struct Slab {
+    /// Held, and not looked at: blocks are cut from `first`, and no borrow of the whole may be made
+    /// while they are out. Empty while the slab has no memory.
+    _memory: HugeVec<u8>,
+    first: NonNull<u8>,
+    /// A set bit for each block that nobody has.
+    free: u64,
+}
+
+// SAFETY: a slab hands each block to one owner, and reads and writes no byte itself.
+unsafe impl Send for Slab {}
+
+/// Every slab of this process.
+struct Slabs {
+    slabs: Vec<Slab>,
+    /// Slabs that had a free block when they were noted; some may be full by now, or gone.
+    with_room: Vec<u32>,
+    /// Slabs without memory.
+    vacant: Vec<u32>,
+    /// Slabs with memory that no block of is in use.
+    idle: usize,
+}
+
+fn slabs() -> MutexGuard<'static, Slabs> {
+    static SLABS: Mutex<Slabs> = Mutex::new(Slabs::new());
+    SLABS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Slabs {
+    const fn new() -> Self {
+        Self {
+            slabs: Vec::new(),
+            with_room: Vec::new(),
+            vacant: Vec::new(),
+            idle: 0,
+        }
+    }
+
+    fn take(&mut self) -> Block {
+        let home = loop {
+            match self.with_room.last() {
+                Some(&home) if self.slabs[home as usize].free != 0 => break home,
+                Some(_) => _ = self.with_room.pop(),
+                None => self.open(),
+            }
+        };
+        let slab = &mut self.slabs[home as usize];
+        self.idle -= usize::from(slab.free == ALL_FREE);
+        let place = slab.free.trailing_zeros() as usize;
+        slab.free &= slab.free - 1;
+        // SAFETY: a slab is 64 blocks long, and a place is the number of a bit.
+        let first = unsafe { slab.first.add(place * Block::LARGEST) };
+        Block {
+            first,
+            bytes: Block::LARGEST as u32,
+            home,
+        }
+    }
+
+    fn give_back(&mut self, block: &Block) {
+        let slab = &mut self.slabs[block.home as usize];
+        if slab.free == 0 {
+            self.with_room.push(block.home);
+        }
+        let place = (block.first.addr().get() - slab.first.addr().get()) / Block::LARGEST;
+        slab.free |= 1 << place;
+        if slab.free != ALL_FREE {
+            return;
+        }
+        if self.idle < IDLE_SLABS {
+            self.idle += 1;
+        } else {
+            *slab = Slab::without_memory();
+            self.vacant.push(block.home);
+        }
+    }
+
+    /// Adds a slab all of whose blocks are free.
+    fn open(&mut self) {
+        let home = self.vacant.pop().unwrap_or_else(|| {
+            self.slabs.push(Slab::without_memory());
+            u32::try_from(self.slabs.len() - 1).expect("fewer slabs than an address space holds")
+        });
+        self.slabs[home as usize] = Slab::new();
+        self.with_room.push(home);
+        self.idle += 1;
+    }
+}
+
+impl Slab {
+    fn new() -> Self {
+        let mut memory = HugeVec::new(u64::BITS as usize * Block::LARGEST);
+        let first = NonNull::from(&mut memory[..]).cast();
+        Self {
+            _memory: memory,
+            first,
+            free: ALL_FREE,
+        }
+    }
+
+    fn without_memory() -> Self {
+        Self {
+            _memory: HugeVec::default(),
+            first: NonNull::dangling(),
+            free: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_block_is_its_owners_alone() {
+        for rounds in 0..2 {
+            let sizes = [0, 1, 700, Block::LARGEST - 1, Block::LARGEST];
+            let mut blocks: Vec<_> = (0..if cfg!(miri) { 10 } else { 1000 })
+                .map(|i| Block::new(sizes[i % sizes.len()]))
+                .collect();
+            for (i, block) in blocks.iter_mut().enumerate() {
+                block.fill((i as u8).wrapping_add(rounds));
+            }
+            for (i, block) in blocks.iter().enumerate() {
+                assert_eq!(block.len(), sizes[i % sizes.len()]);
+                assert!(block.iter().all(|&byte| byte == (i as u8).wrapping_add(rounds)));
+            }
+        }
+    }
+
+    #[test]
+    fn slabs_come_and_go_with_their_blocks() {
+        let mut slabs = Slabs::new();
+        let mut blocks: Vec<_> = (0..3 * 64 + 1).map(|_| slabs.take()).collect();
+        assert_eq!((slabs.slabs.len(), slabs.idle), (4, 0));
+        blocks.sort_unstable_by_key(|block| block.first);
+        blocks.dedup_by_key(|block| block.first);
+        assert_eq!(blocks.len(), 3 * 64 + 1, "no place is given out twice");
+        let give_back = |slabs: &mut Slabs, block| {
+            slabs.give_back(&block);
+            core::mem::forget(block);
+        };
+        let first = blocks.pop().expect("there are blocks");
+        let place = first.first;
+        give_back(&mut slabs, first);
+        let again = slabs.take();
+        assert_eq!(
+            again.first, place,
+            "a free block is taken before a fresh one"
+        );
+        blocks.push(again);
+        blocks
+            .drain(..)
+            .for_each(|block| give_back(&mut slabs, block));
+        assert_eq!((slabs.idle, slabs.vacant.len()), (IDLE_SLABS, 3));
+        let with_memory = slabs.slabs.iter().filter(|slab| !slab._memory.is_empty());
+        assert_eq!(with_memory.count(), IDLE_SLABS);
+        let blocks: Vec<_> = (0..65).map(|_| slabs.take()).collect();
+        assert_eq!(
+            (slabs.slabs.len(), slabs.idle),
+            (4, 0),
+            "vacant slabs are used again"
+        );
+        blocks
+            .into_iter()
+            .for_each(|block| give_back(&mut slabs, block));
+    }
+}

@@ -248,13 +248,12 @@ impl Worker {
 
     fn reduce(&mut self, item: Item, limits: &BatchLimits) -> Result<Vec<RecordBatch>> {
         let Self { reducer, seen, .. } = self;
-        let batches = batches_of(limits, |batcher| {
+        batches_of(limits, |batcher| {
             item.reduce(reducer, |groups| {
                 seen.note(groups);
                 batcher.push_groups(groups)
             })
-        });
-        batches
+        })
     }
 
     fn sort(&mut self, range: Range, by: By, limits: &BatchLimits) -> Result<Vec<RecordBatch>> {

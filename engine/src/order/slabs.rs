@@ -7,8 +7,11 @@ use keymill_kernels::Block;
 /// Bytes of a chunk: whole keys and whole entries; small, as every range has one that is not full.
 pub(super) const CHUNK: usize = 136 * 48;
 
-/// Chunks of a block.
+/// Chunks of a large block.
 const CHUNKS: usize = Block::LARGEST / CHUNK;
+
+/// The first chunks have blocks of their own: a small job pays for no huge page.
+const SINGLE: usize = 16;
 
 /// Where a chunk begins.
 #[derive(Clone, Copy, Debug)]
@@ -41,9 +44,12 @@ impl fmt::Debug for Slabs {
 impl Slabs {
     /// Gives out a chunk.
     pub(super) fn open(&mut self) -> Place {
-        let (block, chunk) = (self.chunks / CHUNKS, self.chunks % CHUNKS);
+        let (block, chunk, bytes) = match self.chunks.checked_sub(SINGLE) {
+            None => (self.chunks, 0, CHUNK),
+            Some(chunk) => (SINGLE + chunk / CHUNKS, chunk % CHUNKS, Block::LARGEST),
+        };
         if block == self.blocks.len() {
-            self.blocks.push(Block::new(Block::LARGEST));
+            self.blocks.push(Block::new(bytes));
         }
         self.chunks += 1;
         Place {
@@ -73,5 +79,27 @@ impl Slabs {
     pub(super) fn clear(&mut self) {
         self.blocks.clear();
         self.chunks = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_apart_and_come_back_at_once() {
+        let mut slabs = Slabs::default();
+        for _ in 0..2 {
+            let places: Vec<_> = (0..SINGLE + 3 * CHUNKS + 1).map(|_| slabs.open()).collect();
+            for (i, &place) in places.iter().enumerate() {
+                (0..CHUNK / 16).for_each(|at| slabs.write(place, 16 * at, [i as u8; 16]));
+            }
+            for (i, &place) in places.iter().enumerate() {
+                assert!(slabs.read(place, CHUNK).iter().all(|&byte| byte == i as u8));
+            }
+            assert_eq!(slabs.bytes(), places.len() * CHUNK);
+            slabs.clear();
+            assert_eq!(slabs.bytes(), 0);
+        }
     }
 }

@@ -223,6 +223,8 @@ impl Slab {
 
 #[cfg(test)]
 mod tests {
+    use core::mem::ManuallyDrop;
+
     use super::*;
 
     #[test]
@@ -237,7 +239,11 @@ mod tests {
             }
             for (i, block) in blocks.iter().enumerate() {
                 assert_eq!(block.len(), sizes[i % sizes.len()]);
-                assert!(block.iter().all(|&byte| byte == (i as u8).wrapping_add(rounds)));
+                assert!(
+                    block
+                        .iter()
+                        .all(|&byte| byte == (i as u8).wrapping_add(rounds))
+                );
             }
         }
     }
@@ -245,38 +251,32 @@ mod tests {
     #[test]
     fn slabs_come_and_go_with_their_blocks() {
         let mut slabs = Slabs::new();
-        let mut blocks: Vec<_> = (0..3 * 64 + 1).map(|_| slabs.take()).collect();
+        let mut blocks: Vec<_> = (0..3 * 64 + 1)
+            .map(|_| ManuallyDrop::new(slabs.take()))
+            .collect();
         assert_eq!((slabs.slabs.len(), slabs.idle), (4, 0));
         blocks.sort_unstable_by_key(|block| block.first);
         blocks.dedup_by_key(|block| block.first);
         assert_eq!(blocks.len(), 3 * 64 + 1, "no place is given out twice");
-        let give_back = |slabs: &mut Slabs, block| {
-            slabs.give_back(&block);
-            core::mem::forget(block);
-        };
         let first = blocks.pop().expect("there are blocks");
         let place = first.first;
-        give_back(&mut slabs, first);
-        let again = slabs.take();
+        slabs.give_back(&first);
+        let again = ManuallyDrop::new(slabs.take());
         assert_eq!(
             again.first, place,
             "a free block is taken before a fresh one"
         );
         blocks.push(again);
-        blocks
-            .drain(..)
-            .for_each(|block| give_back(&mut slabs, block));
+        blocks.drain(..).for_each(|block| slabs.give_back(&block));
         assert_eq!((slabs.idle, slabs.vacant.len()), (IDLE_SLABS, 3));
         let with_memory = slabs.slabs.iter().filter(|slab| !slab._memory.is_empty());
         assert_eq!(with_memory.count(), IDLE_SLABS);
-        let blocks: Vec<_> = (0..65).map(|_| slabs.take()).collect();
+        let blocks: Vec<_> = (0..65).map(|_| ManuallyDrop::new(slabs.take())).collect();
         assert_eq!(
             (slabs.slabs.len(), slabs.idle),
             (4, 0),
             "vacant slabs are used again"
         );
-        blocks
-            .into_iter()
-            .for_each(|block| give_back(&mut slabs, block));
+        blocks.into_iter().for_each(|block| slabs.give_back(&block));
     }
 }

@@ -43,9 +43,9 @@ impl CountTable {
         let mid = groups.mid.iter();
         self.mid
             .add_all(mid.map(|group| (group.key.to_padded_before(), group.count)));
-        for group in &groups.long {
-            self.long.add(groups.long_key(group), group.count);
-        }
+        let long = groups.long.iter();
+        self.long
+            .add_all(long.map(|group| (groups.long_key(group), group.count)));
         self.empty += groups.empty;
         self.absorb_once(&groups.once);
     }

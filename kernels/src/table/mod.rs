@@ -3,7 +3,7 @@
 //! ```text
 //! 1..=8 bytes   InlineTable<u64>       slot = key u64   | number u64
 //! 9..=16 bytes  InlineTable<[u64; 2]>  slot = key 2×u64 | number u64
-//! the others    LongTable              slot = hash, length, place in an arena | number u64
+//! the others    LongTable              slot = place of a record: number, hash, length, key
 //! ```
 //!
 //! The number is a count in `CountTable`, and a dense group id in [`KeyTable`], beside which

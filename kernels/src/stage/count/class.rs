@@ -64,12 +64,7 @@ impl Lists {
         table
             .mid
             .count(window, &self.mid[..sizes.mid], &mut self.missed_mid);
-        for &span in &self.others[..sizes.others] {
-            match window.slice(span) {
-                [] => table.empty += 1,
-                key => table.long.add(key, 1),
-            }
-        }
+        table.empty += table.long.count(window, &self.others[..sizes.others]);
     }
 
     /// Sends tokens that hold no NUL byte to their partitions, uncounted.

@@ -3,11 +3,18 @@
 //! A table pays while tokens repeat. Where nearly every token is new it only grows, at a cache miss
 //! a token; then it is cheaper to write the keys to their partitions at once and to reduce each
 //! partition in cache later. Text changes its mind, so the table is tried again now and then.
+//!
+//! New keys are no reason by themselves: of a hundred thousand keys that come equally often, nearly
+//! all are new at first. But then tokens repeat twice as often once the table is twice as large,
+//! which tells how large it will be, and which they do not where new keys never end.
 
 use crate::Limits;
 
 /// How many looks long the table is passed by before it is tried again.
 const LOOKS_PASSED: usize = 64;
+
+/// How many times as often tokens repeat once the table is twice as large, where that has an end.
+const MORE_REPEATED: f64 = 1.5;
 
 /// What to do with the tokens that follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +45,16 @@ pub(super) struct Pace {
     /// Looks until the table is tried again; zero while it is in use.
     passing: usize,
     last: Standing,
+    /// The table when most tokens were new, and how many were not.
+    doubt: Option<Doubt>,
+}
+
+/// A table that most tokens were new to.
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    groups: usize,
+    /// The share of tokens that were not new.
+    repeated: f64,
 }
 
 impl Pace {
@@ -49,6 +66,7 @@ impl Pace {
             left: limits.look_bytes,
             passing: 0,
             last: Standing::default(),
+            doubt: None,
         }
     }
 
@@ -81,8 +99,13 @@ impl Pace {
         let fresh = now.groups.saturating_sub(self.last.groups) as u64;
         self.last = now;
         if now.bytes > self.bypass_bytes && fresh * 2 > tokens {
-            self.passing = LOOKS_PASSED;
-            return Path::Bypass;
+            let repeated = 1.0 - fresh as f64 / tokens as f64;
+            if self.is_hopeless(now, repeated) {
+                self.passing = LOOKS_PASSED;
+                return Path::Bypass;
+            }
+        } else {
+            self.doubt = None;
         }
         if now.bytes > self.flush_bytes {
             Path::Flush
@@ -91,9 +114,27 @@ impl Pace {
         }
     }
 
+    /// Whether a table that most tokens are new to will never hold most of them.
+    fn is_hopeless(&mut self, now: Standing, repeated: f64) -> bool {
+        // If all keys are equally frequent, this share of them is in the table.
+        if now.bytes as f64 > repeated * self.flush_bytes as f64 {
+            return true;
+        }
+        match self.doubt {
+            Some(before) if now.groups < 2 * before.groups => false,
+            Some(before) if repeated < MORE_REPEATED * before.repeated => true,
+            _ => {
+                let groups = now.groups;
+                self.doubt = Some(Doubt { groups, repeated });
+                false
+            }
+        }
+    }
+
     /// Notes that the table was emptied.
     pub(super) fn emptied(&mut self) {
         self.last.groups = 0;
+        self.doubt = None;
     }
 }
 
@@ -120,13 +161,33 @@ mod tests {
         let limits = Limits::DEFAULT;
         let mut pace = Pace::new(&limits);
         let large = limits.bypass_bytes + 1;
-        assert_eq!(pace.look(standing(large, 900, 1000)), Path::Bypass);
+        assert_eq!(pace.look(standing(large, 900, 1000)), Path::Table);
+        assert_eq!(pace.look(standing(2 * large, 1800, 2000)), Path::Bypass);
         pace.emptied();
         for _ in 1..LOOKS_PASSED {
-            assert_eq!(pace.look(standing(0, 0, 2000)), Path::Bypass);
+            assert_eq!(pace.look(standing(0, 0, 3000)), Path::Bypass);
         }
-        assert_eq!(pace.look(standing(0, 0, 3000)), Path::Table);
+        assert_eq!(pace.look(standing(0, 0, 4000)), Path::Table);
         assert!(!pace.is_passing());
+    }
+
+    #[test]
+    fn keys_that_have_an_end_are_kept_though_most_are_new_at_first() {
+        // 100,000 keys, each as often as any other; a look every 20,000 tokens.
+        let mut pace = Pace::new(&Limits::DEFAULT);
+        for look in 1..50 {
+            let tokens = 20_000 * look;
+            let groups = 100_000.0 * (1.0 - (-f64::from(tokens) / 100_000.0).exp());
+            let now = standing(groups as usize * 40, groups as usize, tokens as u64);
+            assert_eq!(pace.look(now), Path::Table, "look {look}");
+        }
+    }
+
+    #[test]
+    fn more_keys_than_a_table_holds_pass_it_by_at_once() {
+        let mut pace = Pace::new(&Limits::DEFAULT);
+        let large = Limits::DEFAULT.bypass_bytes + 1;
+        assert_eq!(pace.look(standing(large, 999, 1000)), Path::Bypass);
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub(super) struct Lists {
     others: Vec<u32>,
     missed_short: Vec<u64>,
     missed_mid: Vec<[u64; 2]>,
+    /// Tokens of a tile that holds NUL bytes: those without one, and those with.
+    clean: Vec<u32>,
+    with_nul: Vec<u32>,
 }
 
 /// How many spans each list holds.
@@ -37,6 +40,8 @@ impl Lists {
             others: list(),
             missed_short: vec![0; room],
             missed_mid: vec![[0; 2]; room],
+            clean: Vec::new(),
+            with_nul: Vec::new(),
         }
     }
 
@@ -46,6 +51,51 @@ impl Lists {
         let rest = &self.rest[..rest];
         let (mid, others) = isa.split_class(9, rest, &mut self.mid, &mut self.others);
         Sizes { short, mid, others }
+    }
+
+    /// Parts tokens by whether a NUL byte makes them long.
+    fn part_by_nul(&mut self, window: Window<'_>, spans: &[u32]) {
+        self.clean.clear();
+        self.with_nul.clear();
+        for &span in spans {
+            match holds_nul(window, span) {
+                true => self.with_nul.push(span),
+                false => self.clean.push(span),
+            }
+        }
+    }
+
+    /// Counts tokens that may hold NUL bytes.
+    pub(super) fn count_any<I: Isa>(
+        &mut self,
+        isa: I,
+        window: Window<'_>,
+        spans: &[u32],
+        table: &mut CountTable,
+    ) {
+        self.part_by_nul(window, spans);
+        table.empty += table.long.count(window, &self.with_nul);
+        let clean = core::mem::take(&mut self.clean);
+        self.count(isa, window, &clean, table);
+        self.clean = clean;
+    }
+
+    /// Sends tokens that may hold NUL bytes to their partitions, uncounted.
+    pub(super) fn scatter_any<I: Isa>(
+        &mut self,
+        isa: I,
+        window: Window<'_>,
+        spans: &[u32],
+        scatter: &mut Scatter,
+        parts: &mut [Groups],
+    ) {
+        self.part_by_nul(window, spans);
+        for &span in &self.with_nul {
+            scatter.key(parts, window.slice(span));
+        }
+        let clean = core::mem::take(&mut self.clean);
+        self.scatter(isa, window, &clean, scatter, parts);
+        self.clean = clean;
     }
 
     /// Counts tokens that hold no NUL byte.
@@ -88,4 +138,18 @@ impl Lists {
             scatter.key(parts, window.slice(span));
         }
     }
+}
+
+/// Tells whether a NUL byte makes a token long that would not be so by its length.
+#[inline(always)]
+fn holds_nul(window: Window<'_>, span: u32) -> bool {
+    let (start, end) = (span as u16, (span >> 16) as u16);
+    let length = u32::from(end - start);
+    // The lowest mark is that of a NUL; some above it may not be.
+    let first_nul = |word: u64| {
+        let marks = word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080;
+        marks.trailing_zeros() / 8
+    };
+    let [first, second] = window.two_words(start).map(first_nul);
+    length <= 16 && (first < length.min(8) || 8 + second < length)
 }

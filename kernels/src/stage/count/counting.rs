@@ -150,16 +150,13 @@ impl TokenSink for Counting {
         self.tokens += spans.len() as u64;
         match (self.pace.is_passing(), tile.has_nul) {
             (false, false) => self.lists.count(isa, window, spans, &mut self.table),
-            (false, true) => spans
-                .iter()
-                .for_each(|&span| self.table.add(window.slice(span), 1)),
+            (false, true) => self.lists.count_any(isa, window, spans, &mut self.table),
             (true, false) => self
                 .lists
                 .scatter(isa, window, spans, &mut self.scatter, pending),
             (true, true) => {
-                spans
-                    .iter()
-                    .for_each(|&span| self.scatter.key(pending, window.slice(span)));
+                self.lists
+                    .scatter_any(isa, window, spans, &mut self.scatter, pending);
             }
         }
         if self.pace.is_due(next) {

@@ -18,7 +18,7 @@ mod unicode;
 
 pub use buffer::{Block, HugeVec};
 pub use contract_hash::ContractSeed;
-pub use groups::{Groups, LongGroup, MidGroup, Once, ShortGroup};
+pub use groups::{Groups, LongGroup, MidGroup, Once, OnceLong, ShortGroup};
 pub use level::{Level, UnknownLevel};
 pub use limits::Limits;
 pub use rule::TokenRule;

@@ -91,7 +91,11 @@ impl<T: TakeBatch> Batcher<T> {
                 result = self.hand_on_when_full();
             }
         });
-        result
+        result?;
+        groups
+            .once_long
+            .iter()
+            .try_for_each(|key| self.push(key, 1))
     }
 
     fn hand_on_when_full(&mut self) -> Result<()> {

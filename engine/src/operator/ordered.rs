@@ -237,5 +237,8 @@ fn shortened(groups: &Groups) -> Groups {
         let key = groups.long_key(group);
         short.push(&key[..key.len().min(GIANT)], group.count);
     }
+    for key in groups.once_long.iter() {
+        short.push(&key[..key.len().min(GIANT)], 1);
+    }
     short
 }

@@ -184,6 +184,7 @@ pub(super) fn feed(groups: &Groups, by: By, accept: &mut impl Accept) -> Result<
     if groups.empty > 0 {
         accept.inline(0, groups.empty)?;
     }
-    debug_assert!(groups.once.is_empty(), "reduced groups are not packed");
+    let packed = groups.once.len() + groups.once_long.len();
+    debug_assert!(packed == 0, "reduced groups are not packed");
     Ok(())
 }

@@ -5,16 +5,19 @@
 //! mid    2×u64 key (9..=16 bytes)  | u64 count
 //! long   place in the arena        | u64 count
 //! empty                              u64 count
-//! once   keys of 1..=15 bytes, packed; each counts one
+//! once   keys of 1..=15 bytes, and long ones, packed; each counts one
 //! ```
 #![forbid(unsafe_code)]
 
 mod once;
+mod once_long;
+mod packed;
 
 use bytemuck::{Pod, Zeroable};
 
 pub(crate) use once::LONGEST as LONGEST_ONCE;
 pub use once::Once;
+pub use once_long::OnceLong;
 
 /// A key of 1 to 8 bytes without a NUL: the first byte lowest, zeros above the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -94,6 +97,8 @@ pub struct Groups {
     pub empty: u64,
     /// More keys, each counted once; only partitions have any.
     pub once: Once,
+    /// More long keys, each counted once; only partitions have any.
+    pub once_long: OnceLong,
 }
 
 impl Groups {
@@ -105,6 +110,7 @@ impl Groups {
             + self.long.len()
             + usize::from(self.empty > 0)
             + self.once.len()
+            + self.once_long.len()
     }
 
     /// Tells whether there are none.
@@ -121,6 +127,7 @@ impl Groups {
             + self.long.capacity() * size_of::<LongGroup>()
             + self.arena.capacity()
             + self.once.bytes()
+            + self.once_long.bytes()
     }
 
     /// Adds a key with its count.
@@ -144,6 +151,14 @@ impl Groups {
         });
     }
 
+    /// Adds a long key of a partition, packed where that is possible.
+    pub(crate) fn push_long_to_partition(&mut self, key: &[u8], count: u64) {
+        match count == 1 && key.len() <= once_long::LONGEST {
+            true => self.once_long.push(key),
+            false => self.push_long(key, count),
+        }
+    }
+
     /// Moves the groups of `other` here; it keeps its memory unless that is taken over whole.
     pub fn append(&mut self, other: &mut Self) {
         if self.is_empty() {
@@ -161,6 +176,7 @@ impl Groups {
         self.arena.append(&mut other.arena);
         self.empty += core::mem::take(&mut other.empty);
         self.once.append(&mut other.once);
+        self.once_long.append(&mut other.once_long);
     }
 
     /// The bytes of a long key.
@@ -169,7 +185,7 @@ impl Groups {
         &self.arena[group.start..][..group.length]
     }
 
-    /// Visits every key and its count: short, mid, long, empty, once.
+    /// Visits every key and its count: short, mid, long, empty, once, once and long.
     pub fn for_each(&self, mut visit: impl FnMut(&[u8], u64)) {
         for group in &self.short {
             visit(&group.key.to_le_bytes()[..group.length()], group.count);
@@ -190,6 +206,7 @@ impl Groups {
         self.once.for_each(|key, length| {
             visit(&bytemuck::bytes_of(&key.map(u64::to_le))[..length], 1);
         });
+        self.once_long.iter().for_each(|key| visit(key, 1));
     }
 
     /// Forgets all groups and keeps the memory.
@@ -200,6 +217,7 @@ impl Groups {
         self.arena.clear();
         self.empty = 0;
         self.once.clear();
+        self.once_long.clear();
     }
 }
 

@@ -8,7 +8,7 @@
 //! many bytes as the text had, and so about as few pages to touch. It grows by blocks: nothing that
 //! was written is copied.
 
-use crate::buffer::Block;
+use super::packed::Packed;
 
 /// The longest key that is packed.
 pub(crate) const LONGEST: usize = 15;
@@ -16,21 +16,11 @@ pub(crate) const LONGEST: usize = 15;
 /// Bytes of a record read or written at once: its length and the longest key.
 const RECORD: usize = 1 + LONGEST;
 
-/// Bytes of a list's first block.
-const FIRST: usize = 512;
-/// How much larger each one after it is, up to the largest there is.
-const GROWTH: usize = 4;
-
 /// Keys of 1 to 15 bytes without a NUL, in the order of their coming.
 #[derive(Debug, Default)]
 pub struct Once {
-    /// The blocks before the open one, and how many of their bytes are keys.
-    full: Vec<(Block, usize)>,
-    open: Block,
-    filled: usize,
+    records: Packed,
     keys: usize,
-    /// Bytes of all blocks.
-    held: usize,
 }
 
 impl Once {
@@ -49,7 +39,7 @@ impl Once {
     /// How many bytes of memory the keys hold.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.held + self.full.capacity() * size_of::<(Block, usize)>()
+        self.records.bytes()
     }
 
     /// Appends a key: the first byte lowest, zeros above the last of its `length` bytes.
@@ -58,37 +48,16 @@ impl Once {
         debug_assert!((1..=LONGEST).contains(&length));
         let key = u128::from(first) | u128::from(second) << 64;
         let record = (key << 8 | length as u128).to_le_bytes();
-        if self.filled + RECORD > self.open.len() {
-            self.open_next();
-        }
         // Always a whole record, cut to size after: no loop over bytes, no branch on the length.
-        self.open[self.filled..][..RECORD].copy_from_slice(&record);
-        self.filled += 1 + length;
+        self.records.room(RECORD).copy_from_slice(&record);
+        self.records.fill(1 + length);
         self.keys += 1;
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn open_next(&mut self) {
-        let bytes = (GROWTH * self.open.len()).clamp(FIRST, Block::LARGEST);
-        self.replace_open(Block::new(bytes), 0);
-        self.held += bytes;
-    }
-
-    fn replace_open(&mut self, block: Block, filled: usize) {
-        let full = core::mem::replace(&mut self.open, block);
-        let filled = core::mem::replace(&mut self.filled, filled);
-        if filled > 0 {
-            self.full.push((full, filled));
-        } else {
-            self.held -= full.len();
-        }
     }
 
     /// Visits every key: the first byte lowest, zeros above the last, and its length.
     #[inline(always)]
     pub fn for_each(&self, mut visit: impl FnMut([u64; 2], usize)) {
-        for (block, filled) in self.filled_blocks() {
+        for (block, filled) in self.records.blocks() {
             let mut at = 0;
             while at < filled {
                 let record = block[at..].first_chunk::<RECORD>();
@@ -97,38 +66,16 @@ impl Once {
         }
     }
 
-    fn filled_blocks(&self) -> impl Iterator<Item = (&[u8], usize)> {
-        let full = self
-            .full
-            .iter()
-            .map(|(block, filled)| (&block[..], *filled));
-        full.chain([(&self.open[..], self.filled)])
-    }
-
     /// Moves the keys of `other` here.
     pub(crate) fn append(&mut self, other: &mut Self) {
-        if other.is_empty() {
-            return;
-        }
-        let mut other = core::mem::take(other);
-        self.keys += other.keys;
-        if other.full.is_empty() && other.filled + RECORD <= self.open.len() - self.filled {
-            // The last record may be shorter than it was written.
-            let end = self.filled + other.filled;
-            self.open[self.filled..end].copy_from_slice(&other.open[..other.filled]);
-            self.filled = end;
-            return;
-        }
-        self.held += other.held;
-        self.replace_open(Block::default(), 0);
-        self.full.append(&mut other.full);
-        self.replace_open(other.open, other.filled);
+        self.keys += core::mem::take(&mut other.keys);
+        self.records.append(&mut other.records, RECORD);
     }
 
     /// Forgets all keys, and keeps a block for those to come.
     pub(crate) fn clear(&mut self) {
-        self.full.clear();
-        (self.filled, self.keys, self.held) = (0, 0, self.open.len());
+        self.records.clear();
+        self.keys = 0;
     }
 }
 
@@ -152,6 +99,7 @@ fn visit_record(record: &[u8; RECORD], visit: &mut impl FnMut([u64; 2], usize)) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::buffer::Block;
 
     fn key(number: u64, length: usize) -> ([u64; 2], usize) {
         let bytes = 0x0101_0101_0101_0101_0101_0101_0101_0101u128 * u128::from(number % 255 + 1);
@@ -202,19 +150,10 @@ mod tests {
                 let mut once = packed(&keys(0..first));
                 let mut other = packed(&keys(first..first + second));
                 once.append(&mut other);
-                assert!(
-                    other.is_empty() && seen(&other).is_empty() && other.bytes() == 0
-                        || second == 0
-                );
+                assert!(other.is_empty() && seen(&other).is_empty() && other.bytes() == 0);
                 let (last, length) = key(first + second, (first + second) as usize % LONGEST + 1);
                 once.push(last, length);
                 assert_eq!(seen(&once), expected, "{first} and {second}");
-                let held = once
-                    .full
-                    .iter()
-                    .map(|(block, _)| block.len())
-                    .sum::<usize>();
-                assert_eq!(once.held, held + once.open.len());
             }
         }
     }

@@ -48,6 +48,8 @@ impl CountTable {
             .add_all(long.map(|group| (groups.long_key(group), group.count)));
         self.empty += groups.empty;
         self.absorb_once(&groups.once);
+        self.long
+            .add_all(groups.once_long.iter().map(|key| (key, 1)));
     }
 
     fn absorb_once(&mut self, once: &Once) {

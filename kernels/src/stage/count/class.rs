@@ -66,6 +66,7 @@ impl Lists {
     }
 
     /// Counts tokens that may hold NUL bytes.
+    #[inline(always)]
     pub(super) fn count_any<I: Isa>(
         &mut self,
         isa: I,
@@ -81,6 +82,7 @@ impl Lists {
     }
 
     /// Sends tokens that may hold NUL bytes to their partitions, uncounted.
+    #[inline(always)]
     pub(super) fn scatter_any<I: Isa>(
         &mut self,
         isa: I,

@@ -108,6 +108,9 @@ impl Scatter {
             ..=8 => self.short(parts, key[0], 1),
             _ => self.mid(parts, key, 1),
         });
+        for key in groups.once_long.iter() {
+            self.long(parts, key, 1);
+        }
         self.finish(parts);
     }
 
@@ -137,7 +140,7 @@ impl Scatter {
 
     fn long(&self, parts: &mut [Groups], key: &[u8], count: u64) {
         let place = self.place(parts)(hash_bytes(self.seed, key));
-        parts[place].push_long(key, count);
+        parts[place].push_long_to_partition(key, count);
     }
 
     fn empty(&self, parts: &mut [Groups], count: u64) {

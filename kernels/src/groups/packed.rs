@@ -1,0 +1,145 @@
+//! Records written end to end into blocks.
+#![forbid(unsafe_code)]
+
+use crate::buffer::Block;
+
+/// Bytes of the first block.
+const FIRST: usize = 512;
+/// How much larger each one after it is, up to the largest there is.
+const GROWTH: usize = 4;
+
+/// Blocks of records; none lies across two.
+#[derive(Debug, Default)]
+pub(super) struct Packed {
+    /// The blocks before the open one, and how many of their bytes are records.
+    full: Vec<(Block, usize)>,
+    open: Block,
+    filled: usize,
+    /// Bytes of all blocks.
+    held: usize,
+}
+
+impl Packed {
+    /// Room for so many bytes more, which [`Packed::fill`] makes records of; at most
+    /// [`Block::LARGEST`].
+    #[inline(always)]
+    pub(super) fn room(&mut self, bytes: usize) -> &mut [u8] {
+        if self.filled + bytes > self.open.len() {
+            self.open_next(bytes);
+        }
+        &mut self.open[self.filled..][..bytes]
+    }
+
+    /// Makes the first bytes of the room records.
+    #[inline(always)]
+    pub(super) fn fill(&mut self, bytes: usize) {
+        self.filled += bytes;
+        debug_assert!(self.filled <= self.open.len());
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn open_next(&mut self, room: usize) {
+        let bytes = (GROWTH * self.open.len()).clamp(FIRST, Block::LARGEST);
+        let bytes = bytes.max(room.next_power_of_two());
+        self.replace_open(Block::new(bytes), 0);
+        self.held += bytes;
+    }
+
+    fn replace_open(&mut self, block: Block, filled: usize) {
+        let full = core::mem::replace(&mut self.open, block);
+        let filled = core::mem::replace(&mut self.filled, filled);
+        if filled > 0 {
+            self.full.push((full, filled));
+        } else {
+            self.held -= full.len();
+        }
+    }
+
+    /// Every block, and how many of its bytes are records.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = (&[u8], usize)> {
+        let full = self
+            .full
+            .iter()
+            .map(|(block, filled)| (&block[..], *filled));
+        full.chain([(&self.open[..], self.filled)])
+    }
+
+    /// How many bytes of memory are held.
+    pub(super) fn bytes(&self) -> usize {
+        self.held + self.full.capacity() * size_of::<(Block, usize)>()
+    }
+
+    /// Moves the records of `other` here; so many bytes from the beginning of each may be read.
+    pub(super) fn append(&mut self, other: &mut Self, read: usize) {
+        let mut other = core::mem::take(other);
+        if other.full.is_empty() && other.filled + read <= self.open.len() - self.filled {
+            let end = self.filled + other.filled;
+            self.open[self.filled..end].copy_from_slice(&other.open[..other.filled]);
+            self.filled = end;
+            return;
+        }
+        self.held += other.held;
+        self.replace_open(Block::default(), 0);
+        self.full.append(&mut other.full);
+        self.replace_open(other.open, other.filled);
+    }
+
+    /// Forgets all records, and keeps a block for those to come.
+    pub(super) fn clear(&mut self) {
+        self.full.clear();
+        (self.filled, self.held) = (0, self.open.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packed(records: &[Vec<u8>]) -> Packed {
+        let mut packed = Packed::default();
+        for record in records {
+            packed.room(record.len()).copy_from_slice(record);
+            packed.fill(record.len());
+        }
+        packed
+    }
+
+    fn content(packed: &Packed) -> Vec<u8> {
+        let blocks = packed.blocks();
+        blocks
+            .flat_map(|(block, filled)| block[..filled].to_vec())
+            .collect()
+    }
+
+    #[test]
+    fn records_come_back_in_order_and_all_memory_is_known() {
+        let most = if cfg!(miri) { 3 } else { 5 };
+        let sizes = [0, 1, 30, 400, 4000];
+        let some = |number: usize, from: usize| -> Vec<Vec<u8>> {
+            (0..number)
+                .map(|i| vec![(from + i) as u8; sizes[(from + i) % most]])
+                .collect()
+        };
+        for first in [0, 1, 7, 100] {
+            for second in [0, 1, 7, 100] {
+                let mut one = packed(&some(first, 0));
+                let mut other = packed(&some(second, first));
+                one.append(&mut other, 16);
+                assert_eq!((content(&other).len(), other.bytes()), (0, 0));
+                let expected = some(first + second, 0).concat();
+                assert_eq!(content(&one), expected, "{first} and {second}");
+                let held = one.full.iter().map(|(block, _)| block.len()).sum::<usize>();
+                assert_eq!(one.held, held + one.open.len());
+                one.clear();
+                assert!(content(&one).is_empty() && one.bytes() <= held + one.open.len() + 4096);
+            }
+        }
+    }
+
+    #[test]
+    fn records_as_large_as_a_block_have_room() {
+        let records = [vec![1; 3], vec![2; Block::LARGEST], vec![3; 5]];
+        assert_eq!(content(&packed(&records)), records.concat());
+    }
+}

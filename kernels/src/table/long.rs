@@ -214,7 +214,7 @@ impl LongTable {
         self.multipliers == other.multipliers
     }
 
-    /// Visits the keys whose hashes begin with the `bits` bits of `slice`. It looks at all keys.
+    /// Visits the keys whose hashes begin with the `bits` bits of `slice`.
     pub(super) fn for_each_in(&self, slice: usize, bits: u32, mut visit: impl FnMut(&[u8], u64)) {
         self.places_in(slice, bits)
             .for_each(|(place, _)| visit(self.records.key(place), self.records.value(place)));
@@ -245,9 +245,19 @@ impl LongTable {
         }
     }
 
+    /// The records of a slice, and their hashes: those in the slots from where the slice begins to
+    /// the first free one behind its end, but for keys of other slices that found no place before.
     fn places_in(&self, slice: usize, bits: u32) -> impl Iterator<Item = (usize, u64)> {
-        let is_in = move |hash: u64| hash.checked_shr(64 - bits).unwrap_or(0) == slice as u64;
-        self.records.places().filter(move |&(_, hash)| is_in(hash))
+        let below = 64 - bits;
+        let first = (slice as u64).checked_shl(below).unwrap_or(0);
+        let last = first | (u64::MAX >> bits);
+        let [first, last] = [first, last].map(|hash| self.home(hash));
+        let mask = self.slots.len() - 1;
+        (first..first + self.slots.len())
+            .map(move |index| (index, place_in(self.slots[index & mask])))
+            .take_while(move |&(index, place)| index < last || place.is_some())
+            .filter_map(|(_, place)| place.map(|place| (place, self.records.hash(place))))
+            .filter(move |(_, hash)| hash.checked_shr(below).unwrap_or(0) == slice as u64)
     }
 
     /// Visits every key and its number, in the order of their first appearance.

@@ -5,9 +5,6 @@ use super::Counter;
 use crate::Groups;
 use crate::table::CountTable;
 
-/// Long keys at most: each slice looks through all of them.
-const MOST_LONG: usize = 1 << 15;
-
 /// Counters that have stopped counting, and whose groups are taken slice by slice.
 ///
 /// A table holds its keys by their hashes, so that an equal part of the hashes lies together in
@@ -41,18 +38,14 @@ impl Slices {
     /// # Errors
     ///
     /// Hands the counters back when they do not share their hash, when groups have left their
-    /// tables, when many of their keys are long, or when the number is no power of two.
+    /// tables, or when the number is no power of two.
     pub fn new(counters: Vec<Counter>, slices: usize) -> Result<Self, Vec<Counter>> {
         let first = counters.first().map(|counter| counter.counting.table());
         let alike = counters.iter().all(|counter| {
             let table = counter.counting.table();
             counter.counting.is_all_in_table() && first.is_some_and(|first| first.is_like(table))
         });
-        let long: usize = counters
-            .iter()
-            .map(|counter| counter.counting.table().long.len())
-            .sum();
-        if !alike || long > MOST_LONG || !slices.is_power_of_two() {
+        if !alike || !slices.is_power_of_two() {
             return Err(counters);
         }
         let bits = slices.trailing_zeros();

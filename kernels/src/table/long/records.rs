@@ -54,6 +54,12 @@ impl Records {
         &bytemuck::cast_slice(words)[..length]
     }
 
+    /// The hash of a record's key.
+    #[inline(always)]
+    pub(super) fn hash(&self, place: usize) -> u64 {
+        self.words[place + 1]
+    }
+
     /// A record's number.
     #[inline(always)]
     pub(super) fn value(&self, place: usize) -> u64 {

@@ -21,7 +21,7 @@ pub(crate) enum Injury {
 #[derive(Clone, Debug)]
 pub(crate) struct Injuries {
     injury: Injury,
-    at: usize,
+    at: Arc<AtomicUsize>,
     commands: Arc<AtomicUsize>,
     struck: Arc<Mutex<bool>>,
 }
@@ -31,10 +31,15 @@ impl Injuries {
     pub(crate) fn after(commands: usize, injury: Injury) -> Self {
         Self {
             injury,
-            at: commands,
+            at: Arc::new(AtomicUsize::new(commands)),
             commands: Arc::default(),
             struck: Arc::default(),
         }
+    }
+
+    /// The next command is the one.
+    pub(crate) fn strike(&self) {
+        self.at.store(self.commands(), Ordering::Relaxed);
     }
 
     /// Whether it is of this kind.
@@ -49,7 +54,8 @@ impl Injuries {
 
     /// What becomes of the device at the next command.
     pub(super) fn next(&self) -> Option<Injury> {
-        let is_due = self.commands.fetch_add(1, Ordering::Relaxed) == self.at;
+        let command = self.commands.fetch_add(1, Ordering::Relaxed);
+        let is_due = command == self.at.load(Ordering::Relaxed);
         if is_due {
             *self.struck.lock().unwrap_or_else(PoisonError::into_inner) = true;
         }

@@ -161,43 +161,70 @@ fn zeros_are_never_believed() {
     every_command_of_a_job_may_be_the_last(Injury::Zeros);
 }
 
-/// So many megabytes, of which nothing is kept.
-struct Words {
-    left: u64,
+/// Lines of which nothing is kept; at their end the device is hurt.
+struct Lines {
+    line: &'static [u8],
+    bytes: usize,
+    read: usize,
+    injuries: Injuries,
 }
 
-impl Read for Words {
+impl Read for Lines {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let bytes = (into.len() as u64).min(self.left) as usize;
-        let line = b"to be or not to be that is the question whether\n";
-        for (byte, at) in into[..bytes].iter_mut().zip(self.left as usize..) {
-            *byte = line[at % line.len()];
+        let bytes = into.len().min(self.bytes - self.read);
+        for (byte, at) in into[..bytes].iter_mut().zip(self.read..) {
+            *byte = self.line[at % self.line.len()];
         }
-        self.left -= bytes as u64;
+        self.read += bytes;
+        if self.read == self.bytes {
+            // What was sent before is on its way by now.
+            std::thread::sleep(Duration::from_millis(200));
+            self.injuries.strike();
+        }
         Ok(bytes)
     }
 }
 
 #[test]
-fn the_last_chunk_of_a_long_stream_may_be_lost() {
-    let bytes = 24 << 20;
+fn the_last_chunk_of_a_gibibyte_may_be_lost() {
+    let line = b"to be or not to be that is the question whether\n";
+    let lines = (1usize << 30).div_ceil(line.len());
     let limits = Limits {
         device_chunk_bytes: 4 << 20,
         ..Limits::DEFAULT
     };
-    let run = |injuries: &Injuries| {
-        let engine = engine(DeviceChoice::Gpu, injuries)?.with_limits(limits);
-        let job = engine
-            .read(Words { left: bytes })
-            .tokenize(TokenRule::Whitespace);
-        Some(job.count_by_key().collect().unwrap())
+    let injuries = Injuries::after(usize::MAX, Injury::Destroyed);
+    let Some(engine) = engine(DeviceChoice::Gpu, &injuries) else {
+        return;
     };
-    let unhurt = Injuries::after(usize::MAX, Injury::Destroyed);
-    let Some(whole) = run(&unhurt) else { return };
-    let hurt = run(&Injuries::after(unhurt.commands() - 2, Injury::Destroyed)).unwrap();
-    assert_eq!(rows(&whole), rows(&hurt));
-    assert!(hurt.metrics().cpu_chunks >= 1 && !hurt.metrics().remarks.is_empty());
-    assert!(whole.metrics().gpu_chunks >= 6 && whole.metrics().cpu_chunks == 0);
+    let text = Lines {
+        line,
+        bytes: lines * line.len(),
+        read: 0,
+        injuries,
+    };
+    let engine = engine.with_limits(limits);
+    let job = engine.read(text).tokenize(TokenRule::Whitespace);
+    let counts = job.count_by_key().collect().unwrap();
+    let once = lines as u64;
+    let expected = [
+        ("be", 2 * once),
+        ("is", once),
+        ("not", once),
+        ("or", once),
+        ("question", once),
+        ("that", once),
+        ("the", once),
+        ("to", 2 * once),
+        ("whether", once),
+    ];
+    let expected = expected.map(|(key, count)| (key.as_bytes().to_vec(), count));
+    assert_eq!(rows(&counts), expected);
+    let metrics = counts.metrics();
+    assert!(metrics.cpu_chunks >= 1, "{metrics}");
+    assert!(metrics.gpu_chunks >= 128, "{metrics}");
+    let remark = metrics.remarks.concat();
+    assert!(remark.contains("again on the processor"), "{remark}");
 }
 
 #[test]

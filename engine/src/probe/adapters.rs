@@ -36,15 +36,13 @@ impl AdapterInfo {
     /// # Examples
     ///
     /// ```
-    /// use keymill::TokenRule;
     /// use keymill::probe::{self, Adapter, Resident, Stage};
     ///
     /// let text = Resident::text("to be\nor not\n");
     /// for info in probe::adapters().iter().filter(|info| info.refused.is_none()) {
-    ///     for variant in info.variants() {
-    ///         let probed = Adapter::open_with(info, variant)?.run(&Stage::Frame, &text, 1)?;
-    ///         assert_eq!(probed.answer.rows, 2, "{variant}");
-    ///     }
+    ///     let base = info.variants()[0];
+    ///     let probed = Adapter::open_with(info, base)?.run(&Stage::Frame, &text, 1)?;
+    ///     assert_eq!(probed.answer.rows, 2);
     /// }
     /// # Ok::<(), keymill::Error>(())
     /// ```

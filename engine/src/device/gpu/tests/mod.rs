@@ -1,4 +1,5 @@
 //! WGSL against the oracle, on every adapter there is; CI asks for one at least.
+#![forbid(unsafe_code)]
 
 mod auto;
 mod count;

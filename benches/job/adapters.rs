@@ -86,26 +86,32 @@ fn bench_parts(
     }
 }
 
-/// An adapter's name in a benchmark's; what its shaders use stands behind it.
-fn name_of(info: &AdapterInfo, variant: ShaderVariant) -> String {
+/// An adapter's name in a benchmark's.
+fn name_of(info: &AdapterInfo) -> String {
     let software = if info.is_software { "software-" } else { "" };
-    let name = match variant {
-        ShaderVariant::BASE => info.name.clone(),
-        _ => format!("{} with {variant}", info.name),
-    };
-    format!(
-        "{software}{}",
-        name.replace(", ", "+").replace(['/', ' '], "-")
-    )
+    format!("{software}{}", info.name.replace(['/', ' '], "-"))
+}
+
+/// What stands behind a stage's name if its shaders are not those of the base; `raw` is unchecked.
+/// Criterion cuts longer names.
+fn name_of_variant(variant: ShaderVariant) -> String {
+    let parts = [
+        (variant.subgroups, "+subgroups"),
+        (variant.wide_atomics, "+wide"),
+        (variant.is_unchecked, "+raw"),
+    ];
+    let parts = parts.into_iter().filter(|(is_on, _)| *is_on);
+    parts.map(|(_, name)| name).collect()
 }
 
 /// Stages with a variant of the shaders. Atomics of 64 bits are of use to one of them.
 fn stages(criterion: &mut Criterion, info: &AdapterInfo, variant: ShaderVariant, cases: &[Case]) {
     let adapter = Adapter::open_with(info, variant).expect("it passes its self-test");
-    let name = name_of(info, variant);
+    let (name, suffix) = (name_of(info), name_of_variant(variant));
     let is_of_use = |case: &&Case| !variant.wide_atomics || case.stage == Stage::ReduceByKey;
     for case in cases.iter().filter(is_of_use) {
-        let mut group = criterion.benchmark_group(format!("stage/{}", case.stage.name()));
+        let stage = case.stage.name();
+        let mut group = criterion.benchmark_group(format!("stage/{stage}{suffix}"));
         group.sample_size(10);
         let parts: [Part; 2] = [("kernel", |times| times.kernel), ("whole", |it| it.whole)];
         bench_parts(&mut group, &adapter, &name, case, &parts);
@@ -125,7 +131,7 @@ fn adapters(criterion: &mut Criterion) {
             stages(criterion, info, variant, &cases);
         }
         let adapter = Adapter::open(info).expect("it passed its self-test");
-        let name = name_of(info, ShaderVariant::BASE);
+        let name = name_of(info);
         let mut group = criterion.benchmark_group("adapter");
         group.sample_size(10);
         let parts: [Part; 3] = [

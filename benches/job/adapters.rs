@@ -1,12 +1,12 @@
-//! Every stage on every adapter: in its kernels alone, and from the host's memory back to it. Then
-//! the copies alone, a run that does nothing, and what `auto` costs where no device joins.
+//! Every stage on every adapter, with every variant of its shaders there: in its kernels alone, and
+//! from the host's memory back to it. Then the copies alone, a run that does nothing, and what `auto` costs where no device joins.
 //!
 //! A machine without an adapter measures the last alone.
 #![forbid(unsafe_code)]
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use keymill::probe::{self, Adapter, Answer, Resident, Stage, Times};
+use keymill::probe::{self, Adapter, AdapterInfo, Answer, Resident, ShaderVariant, Stage, Times};
 use keymill::{DeviceChoice, Engine, Order, TokenRule};
 use keymill_bench::{Rows, count_by_engine, probed_on};
 
@@ -86,6 +86,39 @@ fn bench_parts(
     }
 }
 
+/// An adapter's name in a benchmark's.
+fn name_of(info: &AdapterInfo) -> String {
+    let software = if info.is_software { "software-" } else { "" };
+    format!("{software}{}", info.name.replace(['/', ' '], "-"))
+}
+
+/// What stands behind a stage's name if its shaders are not those of the base; `raw` is unchecked.
+/// Criterion cuts longer names.
+fn name_of_variant(variant: ShaderVariant) -> String {
+    let parts = [
+        (variant.subgroups, "+subgroups"),
+        (variant.wide_atomics, "+wide"),
+        (variant.is_unchecked, "+raw"),
+    ];
+    let parts = parts.into_iter().filter(|(is_on, _)| *is_on);
+    parts.map(|(_, name)| name).collect()
+}
+
+/// Stages with a variant of the shaders. Atomics of 64 bits are of use to one of them.
+fn stages(criterion: &mut Criterion, info: &AdapterInfo, variant: ShaderVariant, cases: &[Case]) {
+    let adapter = Adapter::open_with(info, variant).expect("it passes its self-test");
+    let (name, suffix) = (name_of(info), name_of_variant(variant));
+    let is_of_use = |case: &&Case| !variant.wide_atomics || case.stage == Stage::ReduceByKey;
+    for case in cases.iter().filter(is_of_use) {
+        let stage = case.stage.name();
+        let mut group = criterion.benchmark_group(format!("stage/{stage}{suffix}"));
+        group.sample_size(10);
+        let parts: [Part; 2] = [("kernel", |times| times.kernel), ("whole", |it| it.whole)];
+        bench_parts(&mut group, &adapter, &name, case, &parts);
+        group.finish();
+    }
+}
+
 fn adapters(criterion: &mut Criterion) {
     let sound = probe::adapters();
     let sound: Vec<_> = sound.iter().filter(|it| it.refused.is_none()).collect();
@@ -94,16 +127,11 @@ fn adapters(criterion: &mut Criterion) {
         false => cases(),
     };
     for info in sound {
-        let adapter = Adapter::open(info).expect("it passed its self-test");
-        let software = if info.is_software { "software-" } else { "" };
-        let name = format!("{software}{}", info.name.replace(['/', ' '], "-"));
-        for case in &cases {
-            let mut group = criterion.benchmark_group(format!("stage/{}", case.stage.name()));
-            group.sample_size(10);
-            let parts: [Part; 2] = [("kernel", |times| times.kernel), ("whole", |it| it.whole)];
-            bench_parts(&mut group, &adapter, &name, case, &parts);
-            group.finish();
+        for variant in info.variants() {
+            stages(criterion, info, variant, &cases);
         }
+        let adapter = Adapter::open(info).expect("it passed its self-test");
+        let name = name_of(info);
         let mut group = criterion.benchmark_group("adapter");
         group.sample_size(10);
         let parts: [Part; 3] = [

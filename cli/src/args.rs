@@ -24,6 +24,8 @@ Examples:
 Environment:
   KEYMILL_LEVEL   the SIMD level where --level names none
   KEYMILL_CACHE   the folder in which it is kept what devices cost; off: nowhere
+  KEYMILL_SHADERS what devices run: base (WGSL's core), checked (what the device has beyond it; the
+                  default) or unchecked (the same without checks, to measure what these cost)
 
 Exit status: 0 done, 1 the job failed, 2 the command line is wrong, 130 interrupted.";
 
@@ -53,7 +55,9 @@ Formats:
 
 Environment:
   KEYMILL_LEVEL   the SIMD level where --level names none
-  KEYMILL_CACHE   the folder in which it is kept what devices cost; off: nowhere";
+  KEYMILL_CACHE   the folder in which it is kept what devices cost; off: nowhere
+  KEYMILL_SHADERS what devices run: base (WGSL's core), checked (what the device has beyond it; the
+                  default) or unchecked (the same without checks, to measure what these cost)";
 
 const COMPARE_EXAMPLES: &str = "\
 Examples:

@@ -1,6 +1,7 @@
 //! `keymill count`.
 #![forbid(unsafe_code)]
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -9,7 +10,7 @@ use keymill::format::{Format, grouped};
 use keymill::source::{FileSource, Find};
 use keymill::{
     BatchLimits, Cancel, CountJob, CountStream, Engine, Error, ErrorKind, JobMetrics, Order,
-    Progress, Result,
+    Progress, Result, Shaders, UnknownShaders,
 };
 
 use crate::args::{CountArgs, MachineArgs, ResultArgs, Sort};
@@ -92,13 +93,32 @@ fn engine(args: &MachineArgs) -> Result<Engine> {
     if let Some(file) = device_cache() {
         builder = builder.device_cache(file);
     }
+    if let Some(shaders) = shaders()? {
+        builder = builder.shaders(shaders);
+    }
     builder.build()
+}
+
+/// What `KEYMILL_SHADERS` says.
+fn shaders() -> Result<Option<Shaders>> {
+    let Some(name) = set("KEYMILL_SHADERS") else {
+        return Ok(None);
+    };
+    let wrong = |cause: UnknownShaders| {
+        let message = format!("KEYMILL_SHADERS={}", name.display());
+        Error::new(ErrorKind::Config, message).with_source(cause)
+    };
+    name.to_string_lossy().parse().map(Some).map_err(wrong)
+}
+
+/// A variable of the environment that is not empty.
+fn set(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|it| !it.is_empty())
 }
 
 /// Where it is kept what devices cost: in the user's cache folder, unless `KEYMILL_CACHE` names
 /// another one or says `off`.
 fn device_cache() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|it| !it.is_empty());
     let folder = match set("KEYMILL_CACHE") {
         Some(off) if off == "off" => return None,
         Some(folder) => PathBuf::from(folder),

@@ -111,8 +111,8 @@ fn described(adapter: &AdapterInfo) -> String {
         ..
     } = adapter;
     let binding = size::show(adapter.binding_bytes);
-    let verdict = verdict(adapter);
-    format!("{name} ({interface}, {driver}), {binding} a binding, {verdict}")
+    let (shaders, verdict) = (adapter.shaders, verdict(adapter));
+    format!("{name} ({interface}, {driver}), {binding} a binding, shaders: {shaders}, {verdict}")
 }
 
 fn row(text: &mut String, name: &str, value: &str) {

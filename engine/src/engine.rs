@@ -13,7 +13,7 @@ use crate::job::{Input, TextJob};
 use crate::resources::random_seed;
 use crate::source::{Columns, FileSource, IntoPaths, MemorySource, ReaderSource, Source};
 use crate::{
-    Cancel, DeviceChoice, Error, ErrorKind, Level, Limits, MemoryBudget, Resources, Result,
+    Cancel, DeviceChoice, Error, ErrorKind, Level, Limits, MemoryBudget, Resources, Result, Shaders,
 };
 
 /// The variable that names the level where no builder does.
@@ -245,6 +245,7 @@ pub struct EngineBuilder {
     limits: Limits,
     seed: Option<u64>,
     device: DeviceChoice,
+    shaders: Shaders,
     device_cache: Option<PathBuf>,
 }
 
@@ -289,6 +290,13 @@ impl EngineBuilder {
     #[must_use]
     pub fn device(mut self, device: DeviceChoice) -> Self {
         self.device = device;
+        self
+    }
+
+    /// Says which shaders devices run; no answer depends on it.
+    #[must_use]
+    pub fn shaders(mut self, shaders: Shaders) -> Self {
+        self.shaders = shaders;
         self
     }
 
@@ -346,7 +354,7 @@ impl EngineBuilder {
             seed: self.seed,
             pool: Pool::new(threads),
             #[cfg(feature = "gpu")]
-            seat: Seat::new(crate::device::opener(&self.device)),
+            seat: Seat::new(crate::device::opener(&self.device, self.shaders)),
             #[cfg(feature = "gpu")]
             costs: Arc::new(Costs::new(self.device_cache)),
             device: self.device,

@@ -1,4 +1,5 @@
 //! The one error of the public face.
+#![forbid(unsafe_code)]
 
 use std::any::Any;
 use std::error::Error as StdError;

@@ -25,7 +25,7 @@
 //! An [`Engine`] is made once and shared; its jobs read files, streams, memory or Arrow columns.
 //! Programs with threads and clocks of their own drive the [`CountOperator`] beneath it. The
 //! answers are the same for every level, thread count, chunk size and memory budget.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod choice;
 mod chunk;
@@ -43,6 +43,7 @@ mod parallel;
 pub mod prelude;
 pub mod probe;
 mod resources;
+mod shaders;
 pub mod sink;
 pub mod source;
 mod spill;
@@ -60,3 +61,4 @@ pub use keymill_kernels::oracle;
 pub use keymill_kernels::{Level, Limits, TokenRule};
 pub use operator::{BatchLimits, Batches, CountOperator, Drain, Metrics, Order};
 pub use resources::{Cancel, MemoryBudget, Reservation, Resources};
+pub use shaders::{Shaders, UnknownShaders};

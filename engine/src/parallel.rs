@@ -1,4 +1,5 @@
 //! Work shared among the threads of the pool that the caller is in; there is no pool of our own.
+#![forbid(unsafe_code)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

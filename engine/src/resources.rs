@@ -1,4 +1,5 @@
 //! What an operator may use: threads, memory, a spill folder, and a way to be stopped.
+#![forbid(unsafe_code)]
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;

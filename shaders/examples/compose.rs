@@ -1,29 +1,46 @@
-//! Prints every shader as JSON: its name, its text, and where each of its lines was written.
-//! `scripts/tint` shows them to a browser's compiler.
+//! Prints every shader as JSON: its name, the features it needs, its text, and where each of its
+//! lines was written. `scripts/tint` shows them to a browser's compiler.
 //!
 //! ```text
-//! [{"name": "tokenize", "wgsl": "const …", "places": ["shaders/wgsl/shared/tile.wgsl:1", …]}, …]
+//! [{"name": "tokenize", "needs": [], "wgsl": "const …", "places": ["shaders/wgsl/shared/tile.wgsl:1", …]}, …]
 //! ```
 #![forbid(unsafe_code)]
 
-use keymill_shaders::{Shader, Stage};
+use keymill_shaders::{Permutation, Shader, Stage};
 
 fn main() {
-    let shaders: Vec<_> = Stage::ALL.into_iter().map(json).collect();
+    let [base, subgroups, wide_atomics, _] = Permutation::ALL;
+    let base_shaders = Stage::ALL.map(|stage| Shader::compose_for(stage, base));
+    let mut shaders: Vec<_> = base_shaders.iter().map(|it| json(it, "", "[]")).collect();
+    let with_subgroups = others(&base_shaders, subgroups);
+    // Browsers ask for this; naga, which reads the same text, refuses it.
+    let enabled = |it: &Shader| json(it, "enable subgroups; ", "[\"subgroups\"]");
+    shaders.extend(with_subgroups.iter().map(enabled));
     println!("[{}]", shaders.join(",\n"));
+    let left_out = others(&base_shaders, wide_atomics).len();
+    eprintln!("compose: {left_out} left out that use 64-bit atomics, which WGSL in browsers lacks");
 }
 
-fn json(stage: Stage) -> String {
-    let shader = Shader::compose(stage);
+/// The shaders that are others in a permutation than in the base.
+fn others(base: &[Shader], permutation: Permutation) -> Vec<Shader> {
+    let composed = base.iter().map(|it| {
+        let other = Shader::compose_for(it.stage(), permutation);
+        (other.wgsl() != it.wgsl()).then_some(other)
+    });
+    composed.flatten().collect()
+}
+
+/// A shader behind a line's beginning, so that its lines stay where they are.
+fn json(shader: &Shader, before: &str, needs: &str) -> String {
     let lines = (1..).zip(shader.wgsl().lines());
     let places: Vec<_> = lines
         .map(|(line, _)| shader.place_of(line))
         .map(|place| quoted(&format!("shaders/wgsl/{}:{}", place.file, place.line)))
         .collect();
     format!(
-        "{{\"name\": {}, \"wgsl\": {}, \"places\": [{}]}}",
-        quoted(stage.name()),
-        quoted(shader.wgsl()),
+        "{{\"name\": {}, \"needs\": {needs}, \"wgsl\": {}, \"places\": [{}]}}",
+        quoted(shader.stage().name()),
+        quoted(&format!("{before}{}", shader.wgsl())),
         places.join(", ")
     )
 }

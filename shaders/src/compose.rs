@@ -1,12 +1,14 @@
 //! Puts a shader together from files.
 //!
-//! There is one directive: a line `// @use NAME` asks for `wgsl/shared/NAME.wgsl`. Every part
-//! stands once, before the first that uses it; the lines of the whole remember where they are from.
+//! There is one directive: a line `// @use NAME` asks for `wgsl/shared/NAME.wgsl`, or for
+//! `wgsl/shared/NAME.FEATURE.wgsl` if there is such a file and the permutation has the feature. Every
+//! part stands once, before the first that uses it; the lines of the whole remember where they are
+//! from.
 
 use std::sync::Arc;
 
-use crate::Stage;
 use crate::sources::shared;
+use crate::{Permutation, Stage};
 
 /// Where a line of a shader was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +29,30 @@ pub struct Shader {
 }
 
 impl Shader {
-    /// Puts the shader of a stage together.
+    /// Puts the shader of a stage together, of WGSL's core alone.
     #[must_use]
     pub fn compose(stage: Stage) -> Self {
-        let mut composing = Composing::default();
+        Self::compose_for(stage, Permutation::BASE)
+    }
+
+    /// Puts the shader of a stage together for adapters that have these features.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use keymill_shaders::{Permutation, Shader, Stage};
+    ///
+    /// let base = Shader::compose(Stage::ReduceByKey);
+    /// let [.., best] = Permutation::ALL;
+    /// let best = Shader::compose_for(Stage::ReduceByKey, best);
+    /// assert!(best.wgsl().contains("atomic<u64>") && !base.wgsl().contains("u64"));
+    /// ```
+    #[must_use]
+    pub fn compose_for(stage: Stage, permutation: Permutation) -> Self {
+        let mut composing = Composing {
+            permutation,
+            ..Composing::default()
+        };
         composing.take(stage.source());
         Self {
             stage,
@@ -67,16 +89,21 @@ impl Shader {
 /// taken for another.
 #[must_use]
 pub fn version() -> u64 {
-    let texts = Stage::ALL.map(|stage| Shader::compose(stage).wgsl);
-    let bytes = texts.iter().flat_map(|text| text.bytes());
+    let stages = || Stage::ALL.into_iter();
+    let shaders = Permutation::ALL
+        .into_iter()
+        .flat_map(|permutation| stages().map(move |stage| Shader::compose_for(stage, permutation)));
     // FNV-1a: nobody has a reason to make two shaders collide.
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    shaders.fold(0xcbf2_9ce4_8422_2325, |hash, shader| {
+        shader.wgsl.bytes().fold(hash, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
     })
 }
 
 #[derive(Default)]
 struct Composing {
+    permutation: Permutation,
     wgsl: String,
     lines: u32,
     parts: Vec<(u32, &'static str)>,
@@ -91,7 +118,7 @@ impl Composing {
         }
         self.seen.push(file);
         for name in uses(text) {
-            let part = shared(name);
+            let part = shared(name, self.permutation);
             self.take(part.unwrap_or_else(|| panic!("{file} uses {name}, which is not there")));
         }
         self.parts.push((self.lines + 1, file));
@@ -127,17 +154,64 @@ mod tests {
 
     #[test]
     fn lines_remember_where_they_are_from() {
-        for stage in Stage::ALL {
-            let shader = Shader::compose(stage);
-            for (line, text) in (1..).zip(shader.wgsl().lines()) {
-                let place = shader.place_of(line);
-                let (_, source) = [stage.source()]
-                    .into_iter()
-                    .chain(SHARED)
-                    .find(|(file, _)| *file == place.file)
-                    .unwrap();
-                assert_eq!(source.lines().nth(place.line as usize - 1), Some(text));
+        for permutation in Permutation::ALL {
+            for stage in Stage::ALL {
+                remembers_its_lines(stage, permutation);
             }
+        }
+    }
+
+    fn remembers_its_lines(stage: Stage, permutation: Permutation) {
+        let shader = Shader::compose_for(stage, permutation);
+        for (line, text) in (1..).zip(shader.wgsl().lines()) {
+            let place = shader.place_of(line);
+            let (_, source) = [stage.source()]
+                .into_iter()
+                .chain(SHARED)
+                .find(|(file, _)| *file == place.file)
+                .unwrap();
+            assert_eq!(source.lines().nth(place.line as usize - 1), Some(text));
+        }
+    }
+
+    fn files(stage: Stage, permutation: Permutation) -> Vec<&'static str> {
+        let shader = Shader::compose_for(stage, permutation);
+        shader.parts.iter().map(|(_, file)| *file).collect()
+    }
+
+    #[test]
+    fn a_permutation_takes_another_file_of_the_same_part() {
+        let [_, subgroups, wide, both] = Permutation::ALL;
+        let reduce = |permutation| files(Stage::ReduceByKey, permutation);
+        assert!(reduce(subgroups).contains(&"shared/scan.subgroups.wgsl"));
+        assert!(reduce(subgroups).contains(&"shared/slot_state.wgsl"));
+        assert!(reduce(wide).contains(&"shared/scan.wgsl"));
+        assert!(reduce(wide).contains(&"shared/slot_state.wide_atomics.wgsl"));
+        assert!(reduce(both).contains(&"shared/scan.subgroups.wgsl"));
+        assert!(!reduce(both).contains(&"shared/slot_state.wgsl"));
+        let base = |file: &&str| file.matches('.').count() == 1;
+        for stage in Stage::ALL {
+            assert!(files(stage, Permutation::BASE).iter().all(base));
+        }
+    }
+
+    #[test]
+    fn every_file_is_taken_and_no_part_has_two_that_a_permutation_could_take() {
+        let taken = |file: &str| {
+            Permutation::ALL.into_iter().any(|permutation| {
+                let mut stages = Stage::ALL.into_iter();
+                stages.any(|stage| files(stage, permutation).contains(&file))
+            })
+        };
+        let [.., all] = Permutation::ALL;
+        for (file, _) in SHARED {
+            assert!(taken(file), "{file}");
+            let name = file.strip_prefix("shared/").unwrap();
+            let (part, _) = name.split_once('.').unwrap();
+            let of_features = |feature| format!("shared/{part}.{feature}.wgsl");
+            let files: Vec<String> = all.features().map(of_features).collect();
+            let is_there = |file: &&String| SHARED.iter().any(|(other, _)| other == file);
+            assert!(files.iter().filter(is_there).count() <= 1, "{part}");
         }
     }
 }

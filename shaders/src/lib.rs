@@ -1,7 +1,10 @@
 //! The stages of keymill as WGSL compute shaders: sources, and the Rust mirror of their parameters.
 //!
 //! A stage's file has the stem of its twin in the kernels; where a stage has several, one for each
-//! way to do it, they lie in a folder of that name. What stages share lies in `wgsl/shared`; [`Shader::compose`] puts them together.
+//! way to do it, they lie in a folder of that name. What stages share lies in `wgsl/shared`;
+//! [`Shader::compose`] puts them together from WGSL's core alone. [`Shader::compose_for`] takes
+//! another file of a shared part where a [`Permutation`] has a feature that pays there; the algorithm
+//! stands once, and so does the answer.
 //!
 //! # Examples
 //!
@@ -16,6 +19,7 @@
 
 mod compose;
 mod params;
+mod permutation;
 mod sources;
 
 pub use compose::{Place, Shader, version};
@@ -24,6 +28,7 @@ pub use params::{
     CountReport, HashPartitionParams, ReduceByKeyParams, ReduceByKeySummary, ReducedGroup,
     SelfTestAnswers, SelfTestParams, TokenizeParams, TokenizeSummary, count_table_words,
 };
+pub use permutation::Permutation;
 pub use sources::{Binding, Stage};
 
 /// Bytes of text that one workgroup takes.

@@ -1,5 +1,7 @@
 //! Which files there are.
 
+use crate::Permutation;
+
 /// A stage that has a shader, or a way to run it that has one of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -123,12 +125,17 @@ impl Stage {
     }
 }
 
-/// A shared part by its name, as `// @use` has it.
-pub(crate) fn shared(name: &str) -> Option<(&'static str, &'static str)> {
-    SHARED
-        .iter()
-        .find(|(file, _)| file.strip_prefix("shared/") == Some(&format!("{name}.wgsl")))
-        .copied()
+/// A shared part by its name, as `// @use` has it: the file for a feature that is on, or else the one
+/// for all.
+pub(crate) fn shared(name: &str, permutation: Permutation) -> Option<(&'static str, &'static str)> {
+    let of_features = permutation
+        .features()
+        .map(|feature| format!("{name}.{feature}.wgsl"));
+    let find = |wanted: String| {
+        let is_wanted = |(file, _): &&(&str, _)| file.strip_prefix("shared/") == Some(&*wanted);
+        SHARED.iter().find(is_wanted).copied()
+    };
+    of_features.chain([format!("{name}.wgsl")]).find_map(find)
 }
 
 /// A part's file, and the text of it.
@@ -142,16 +149,21 @@ macro_rules! part {
 }
 
 /// The parts that stages share.
-pub(crate) const SHARED: [(&str, &str); 16] = [
+pub(crate) const SHARED: [(&str, &str); 21] = [
     part!("contract_hash"),
     part!("contract_hash_bytes"),
     part!("count_table"),
     part!("hot_keys"),
+    part!("joined"),
+    part!("joined.subgroups"),
     part!("lines"),
     part!("records"),
     part!("runs"),
     part!("scan"),
+    part!("scan.subgroups"),
     part!("separators"),
+    part!("slot_state"),
+    part!("slot_state.wide_atomics"),
     part!("spans"),
     part!("swar"),
     part!("table_key"),

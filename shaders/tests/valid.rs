@@ -5,8 +5,8 @@
 use keymill_shaders::{
     Binding, COUNT_HEAD_WORDS, COUNT_TOKENS, CountGroup, CountParams, CountReport,
     HashPartitionParams, LANE_BYTES, LISTED_SLOTS, PARTITION_DIGITS, PARTITION_TILE_ROWS,
-    REDUCE_TILE_ROWS, ReduceByKeyParams, ReduceByKeySummary, ReducedGroup, SelfTestAnswers,
-    SelfTestParams, Shader, Stage, TILE_BYTES, TokenizeParams, TokenizeSummary,
+    Permutation, REDUCE_TILE_ROWS, ReduceByKeyParams, ReduceByKeySummary, ReducedGroup,
+    SelfTestAnswers, SelfTestParams, Shader, Stage, TILE_BYTES, TokenizeParams, TokenizeSummary,
 };
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
@@ -21,16 +21,99 @@ fn module(stage: Stage) -> naga::Module {
     parse(&Shader::compose(stage))
 }
 
+/// Every stage's shader in every permutation.
+fn shaders() -> impl Iterator<Item = (Permutation, Shader)> {
+    Permutation::ALL.into_iter().flat_map(|permutation| {
+        let compose = move |stage| (permutation, Shader::compose_for(stage, permutation));
+        Stage::ALL.into_iter().map(compose)
+    })
+}
+
+/// What naga is told that an adapter has which offers a permutation, and no more.
+fn capabilities(permutation: Permutation) -> Capabilities {
+    let mut has = Capabilities::empty();
+    has.set(Capabilities::SUBGROUP, permutation.subgroups);
+    has.set(
+        Capabilities::SHADER_INT64 | Capabilities::SHADER_INT64_ATOMIC_ALL_OPS,
+        permutation.wide_atomics,
+    );
+    has
+}
+
+fn is_valid(shader: &Shader, has: Capabilities) -> Result<(), String> {
+    let mut validator = Validator::new(ValidationFlags::all(), has);
+    let checked = validator.validate(&parse(shader));
+    checked.map(drop).map_err(|error| format!("{error:?}"))
+}
+
 #[test]
 fn shaders_need_nothing_but_the_core() {
     for stage in Stage::ALL {
-        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
-        let module = module(stage);
-        assert!(!module.entry_points.is_empty());
-        if let Err(error) = validator.validate(&module) {
-            panic!("{stage:?}: {error:?}");
-        }
+        let shader = Shader::compose(stage);
+        assert!(!parse(&shader).entry_points.is_empty());
+        assert_eq!(
+            is_valid(&shader, Capabilities::empty()),
+            Ok(()),
+            "{stage:?}"
+        );
     }
+}
+
+#[test]
+fn permutations_need_their_own_features_and_no_others() {
+    for (permutation, shader) in shaders() {
+        let stage = shader.stage();
+        assert!(!parse(&shader).entry_points.is_empty());
+        let has = capabilities(permutation);
+        assert_eq!(is_valid(&shader, has), Ok(()), "{stage:?}: {permutation}");
+    }
+}
+
+/// Where a feature pays.
+fn features_of(stage: Stage) -> Permutation {
+    Permutation {
+        subgroups: stage != Stage::SelfTest,
+        wide_atomics: stage == Stage::ReduceByKey,
+    }
+}
+
+#[test]
+fn permutations_use_what_they_are_named_for() {
+    for (permutation, shader) in shaders() {
+        let stage = shader.stage();
+        let uses = features_of(stage);
+        let has_none = Permutation::BASE;
+        let [without_subgroups, without_wide] = [
+            Permutation {
+                subgroups: false,
+                ..permutation
+            },
+            Permutation {
+                wide_atomics: false,
+                ..permutation
+            },
+        ];
+        for (without, is_used) in [
+            (without_subgroups, uses.subgroups && permutation.subgroups),
+            (without_wide, uses.wide_atomics && permutation.wide_atomics),
+        ] {
+            let is_same = Shader::compose_for(stage, without).wgsl() == shader.wgsl();
+            assert_eq!(is_same, !is_used, "{stage:?}: {permutation}");
+            let is_enough = is_valid(&shader, capabilities(without)).is_ok();
+            assert_eq!(is_enough, !is_used, "{stage:?}: {permutation}");
+        }
+        let differs = uses.subgroups && permutation.subgroups
+            || uses.wide_atomics && permutation.wide_atomics;
+        let is_base = Shader::compose_for(stage, has_none).wgsl() == shader.wgsl();
+        assert_eq!(is_base, !differs, "{stage:?}: {permutation}");
+    }
+}
+
+#[test]
+fn naga_takes_no_line_that_enables_subgroups() {
+    // Browsers ask for that line, and `examples/compose.rs` writes it for them. Once this fails, the
+    // variants can say it themselves.
+    assert!(naga::front::wgsl::parse_str("enable subgroups;").is_err());
 }
 
 #[test]
@@ -78,9 +161,9 @@ fn bare_shifts(wgsl: &str) -> Vec<String> {
 
 #[test]
 fn shifts_stand_in_parentheses_of_their_own() {
-    for stage in Stage::ALL {
-        let bare = bare_shifts(Shader::compose(stage).wgsl());
-        assert_eq!(bare, Vec::<String>::new(), "{stage:?}");
+    for (permutation, shader) in shaders() {
+        let (stage, bare) = (shader.stage(), bare_shifts(shader.wgsl()));
+        assert_eq!(bare, Vec::<String>::new(), "{stage:?}: {permutation}");
     }
     for wrong in [
         "let a = b >> 1u & c;",
@@ -104,8 +187,8 @@ fn shifts_stand_in_parentheses_of_their_own() {
 
 #[test]
 fn workgroups_stay_within_the_guarantees() {
-    for stage in Stage::ALL {
-        let module = module(stage);
+    for (permutation, shader) in shaders() {
+        let (stage, module) = (shader.stage(), parse(&shader));
         let mut layouter = naga::proc::Layouter::default();
         layouter.update(module.to_ctx()).unwrap();
         let shared = module
@@ -115,7 +198,7 @@ fn workgroups_stay_within_the_guarantees() {
         let bytes: u32 = shared.map(|(_, variable)| layouter[variable.ty].size).sum();
         assert!(
             bytes <= 16 << 10,
-            "{stage:?} takes {bytes} of workgroup memory"
+            "{stage:?} takes {bytes} of workgroup memory: {permutation}"
         );
         for entry in &module.entry_points {
             let lanes: u32 = entry.workgroup_size.iter().product();
@@ -322,8 +405,8 @@ fn parameters_of_rows_are_laid_out_as_their_mirrors() {
 
 #[test]
 fn bindings_are_as_the_host_makes_them() {
-    for stage in Stage::ALL {
-        let module = module(stage);
+    for (permutation, shader) in shaders() {
+        let (stage, module) = (shader.stage(), parse(&shader));
         let mut found: Vec<_> = module
             .global_variables
             .iter()
@@ -344,7 +427,19 @@ fn bindings_are_as_the_host_makes_them() {
             .collect();
         found.sort_by_key(|(at, _)| *at);
         let host: Vec<_> = (0..).zip(stage.bindings().iter().copied()).collect();
-        assert_eq!(found, host, "{stage:?}");
+        assert_eq!(found, host, "{stage:?}: {permutation}");
+    }
+}
+
+/// The bytes of a slot's state, which the host makes room for, in every permutation.
+#[test]
+fn states_of_slots_are_as_large_in_every_permutation() {
+    for (_, shader) in shaders().filter(|(_, it)| it.stage() == Stage::ReduceByKey) {
+        let module = parse(&shader);
+        let mut types = module.types.iter();
+        let state = types.find(|(_, ty)| ty.name.as_deref() == Some("State"));
+        let (_, ty) = state.unwrap();
+        assert!(matches!(ty.inner, naga::TypeInner::Struct { span: 32, .. }));
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) fn keymill() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keymill"));
     command
         .env_remove("KEYMILL_LEVEL")
+        .env_remove("KEYMILL_SHADERS")
         .env("KEYMILL_CACHE", "off")
         .stdin(Stdio::null());
     command

@@ -98,6 +98,40 @@ fn stats_and_explain_name_the_adapter() {
 }
 
 #[test]
+fn shaders_of_every_kind_count_alike_and_are_named() {
+    if !has_adapter() {
+        return;
+    }
+    let explained = |shaders: &str| {
+        let mut command = keymill();
+        let arguments = ["count", "--device", "gpu", "--explain"];
+        command.env("KEYMILL_SHADERS", shaders).args(arguments);
+        let folder = Folder::new();
+        let output = command.arg(folder.file("text", table())).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        (
+            text(&output.stdout).to_owned(),
+            text(&output.stderr).to_owned(),
+        )
+    };
+    let (expected, base) = explained("base");
+    assert!(
+        expected.lines().count() > 3 && !base.contains("shaders: "),
+        "{base}"
+    );
+    let (counts, checked) = explained("checked");
+    assert!(
+        counts == expected && !checked.contains("unchecked"),
+        "{checked}"
+    );
+    let (counts, unchecked) = explained("unchecked");
+    assert!(
+        counts == expected && unchecked.contains("unchecked"),
+        "{unchecked}"
+    );
+}
+
+#[test]
 fn a_device_that_is_not_there_is_1_before_anything_is_read() {
     let output = run(&["count", "--device", "gpu:no such adapter"], b"to be");
     assert_eq!(output.status.code(), Some(1));

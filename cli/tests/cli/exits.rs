@@ -47,6 +47,18 @@ fn a_level_that_this_machine_lacks_is_2_and_says_what_it_runs() {
 }
 
 #[test]
+fn shaders_that_there_are_not_are_2_and_are_named() {
+    let mut command = keymill();
+    let output = command.args(["count"]).env("KEYMILL_SHADERS", "fast");
+    let output = output.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = text(&output.stderr);
+    for part in ["KEYMILL_SHADERS=fast", "base, checked and unchecked"] {
+        assert!(stderr.contains(part), "{stderr}");
+    }
+}
+
+#[test]
 fn every_level_of_this_machine_runs_by_name() {
     let levels = levels();
     assert!(levels.iter().any(|level| level == "scalar"));

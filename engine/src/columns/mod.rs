@@ -6,6 +6,7 @@
 //! ```
 //!
 //! The schema's metadata names the aggregate and the version of this form.
+#![forbid(unsafe_code)]
 
 mod batcher;
 mod build;

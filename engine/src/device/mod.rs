@@ -4,7 +4,7 @@
 //! stage ─▶ Recording ─▶ Device ─▶ downloads ─▶ conservation ─▶ answer, or a Fault
 //!          printable     gpu/
 //! ```
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod bindings;
 pub(crate) mod calibrate;
@@ -38,7 +38,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Cancel;
-use crate::probe::AdapterInfo;
+use crate::Shaders;
+use crate::probe::{AdapterInfo, ShaderVariant};
 use gpu::{Found, Gpu};
 use recording::{Kept, Recording};
 
@@ -56,6 +57,17 @@ pub(crate) trait Device: Send + Sync {
 
     /// What its driver calls it; software is named as such.
     fn name(&self) -> &str;
+
+    /// What its shaders use.
+    fn variant(&self) -> ShaderVariant;
+
+    /// Its name, and what its shaders use if that is more than the core.
+    fn described(&self) -> String {
+        match self.variant() {
+            ShaderVariant::BASE => self.name().to_owned(),
+            variant => format!("{} (shaders: {variant})", self.name()),
+        }
+    }
 
     /// Its name, its driver and the shaders that it runs: what its costs are known by.
     fn identity(&self) -> String;
@@ -91,12 +103,12 @@ pub(crate) fn tested_adapters() -> Vec<AdapterInfo> {
 }
 
 /// Opens an adapter by its place in the list, unless another one is there now.
-pub(crate) fn open(info: &AdapterInfo) -> Result<Arc<dyn Device>, Fault> {
+pub(crate) fn open(info: &AdapterInfo, variant: ShaderVariant) -> Result<Arc<dyn Device>, Fault> {
     let found = gpu::adapters()?;
     let same = |found: &&Found| found.index == info.place && found.name == info.name;
     let found = found.iter().find(same);
     let gone = || Fault::Lost("the adapter has disappeared".to_owned());
-    sound(Gpu::open(found.ok_or_else(gone)?)?)
+    sound(Gpu::open(found.ok_or_else(gone)?, variant)?)
 }
 
 /// A device that passes its self-test.
@@ -107,7 +119,8 @@ fn sound(device: Gpu) -> Result<Arc<dyn Device>, Fault> {
 }
 
 fn tested(found: Found) -> AdapterInfo {
-    let verdict = Gpu::open(&found).and_then(sound);
+    let verdict = open::sound_with(&found, Shaders::default());
+    let used = verdict.as_ref().map(|device| device.variant());
     AdapterInfo {
         name: found.name,
         interface: found.interface,
@@ -115,6 +128,8 @@ fn tested(found: Found) -> AdapterInfo {
         is_software: found.is_software,
         place: found.index,
         binding_bytes: found.binding_bytes,
+        offers: found.offers,
+        shaders: used.unwrap_or_default(),
         refused: verdict.err().map(|fault| fault.to_string()),
     }
 }

@@ -6,16 +6,17 @@ use std::sync::Arc;
 use super::gpu::{self, Found, Gpu};
 use super::seat::Opener;
 use super::{Device, Fault, sound};
-use crate::DeviceChoice;
+use crate::probe::ShaderVariant;
+use crate::{DeviceChoice, Shaders};
 
-/// What opens the device of a choice.
-pub(crate) fn opener(choice: &DeviceChoice) -> Opener {
+/// What opens the device of a choice, with such shaders.
+pub(crate) fn opener(choice: &DeviceChoice, shaders: Shaders) -> Opener {
     let wanted = match choice {
         DeviceChoice::Named(name) => Wanted::Named(name.to_lowercase()),
         DeviceChoice::Auto => Wanted::Hardware,
         _ => Wanted::Best,
     };
-    Box::new(move || open(&wanted))
+    Box::new(move || open(&wanted, shaders))
 }
 
 /// Whether this machine may have a GPU; where it shows none, no driver has to be asked.
@@ -49,11 +50,11 @@ enum Wanted {
 }
 
 /// Opens the first adapter that will do and passes its self-test.
-fn open(wanted: &Wanted) -> Result<Arc<dyn Device>, Fault> {
+fn open(wanted: &Wanted, shaders: Shaders) -> Result<Arc<dyn Device>, Fault> {
     let found = gpu::adapters()?;
     let mut wrong = Vec::new();
     for adapter in candidates(&found, wanted) {
-        match Gpu::open(adapter).and_then(sound) {
+        match sound_with(adapter, shaders) {
             Ok(device) => return Ok(device),
             Err(fault) => wrong.push(format!("{}: {fault}", adapter.name)),
         }
@@ -64,6 +65,28 @@ fn open(wanted: &Wanted) -> Result<Arc<dyn Device>, Fault> {
         (true, Wanted::Hardware) => "there is no adapter of hardware".to_owned(),
         (true, Wanted::Best) => "there is no adapter".to_owned(),
     }))
+}
+
+/// Opens an adapter with the first of such shaders that pass its self-test.
+pub(super) fn sound_with(found: &Found, shaders: Shaders) -> Result<Arc<dyn Device>, Fault> {
+    first_sound(shaders.to_try(found.offers), |variant| {
+        Gpu::open(found, variant).and_then(sound)
+    })
+}
+
+/// The base comes last, and what it gets wrong is why an adapter is refused.
+fn first_sound<T>(
+    variants: Vec<ShaderVariant>,
+    open: impl Fn(ShaderVariant) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let mut refused = Fault::Missing("no shaders were tried".to_owned());
+    for variant in variants {
+        match open(variant) {
+            Ok(device) => return Ok(device),
+            Err(fault) => refused = fault,
+        }
+    }
+    Err(refused)
 }
 
 fn candidates<'a>(found: &'a [Found], wanted: &'a Wanted) -> impl Iterator<Item = &'a Found> {
@@ -94,6 +117,24 @@ mod tests {
     }
 
     #[test]
+    fn shaders_that_fail_leave_the_base_and_the_base_is_the_last() {
+        let mut best = ShaderVariant::BASE;
+        best.subgroups = true;
+        let sound = |right: &[ShaderVariant]| {
+            first_sound(Shaders::Checked.to_try(best), |variant| {
+                let wrong = || Fault::NotConserved(variant.to_string());
+                right
+                    .contains(&variant)
+                    .then_some(variant)
+                    .ok_or_else(wrong)
+            })
+        };
+        assert_eq!(sound(&[ShaderVariant::BASE, best]), Ok(best));
+        assert_eq!(sound(&[ShaderVariant::BASE]), Ok(ShaderVariant::BASE));
+        assert_eq!(sound(&[]), Err(Fault::NotConserved("base".to_owned())));
+    }
+
+    #[test]
     fn adapters_are_told_apart_by_name_and_kind() {
         let mut found = ["NVIDIA H200", "llvmpipe"].map(Found::named);
         found[1].is_software = true;
@@ -104,7 +145,9 @@ mod tests {
         assert_eq!(names(&Wanted::Best), ["NVIDIA H200", "llvmpipe"]);
         assert_eq!(names(&Wanted::Hardware), ["NVIDIA H200"]);
         assert_eq!(names(&Wanted::Named("pipe".to_owned())), ["llvmpipe"]);
-        let fault = open(&Wanted::Named("no such".to_owned())).err().unwrap();
+        let fault = open(&Wanted::Named("no such".to_owned()), Shaders::Base)
+            .err()
+            .unwrap();
         assert!(fault.to_string().contains("`no such`"), "{fault}");
     }
 }

@@ -3,6 +3,7 @@
 
 use super::recording::{Kept, Recording};
 use super::{Device, Fault, Pending, Ran};
+use crate::probe::ShaderVariant;
 
 /// Binds so much, and answers the same to everything; without an answer it is not to be asked.
 pub(crate) struct Stub {
@@ -35,6 +36,10 @@ impl Device for Stub {
 
     fn name(&self) -> &str {
         "stub"
+    }
+
+    fn variant(&self) -> ShaderVariant {
+        ShaderVariant::BASE
     }
 
     fn identity(&self) -> String {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::recording::{Kept, Recording};
 use super::{Device, Pending};
+use crate::probe::ShaderVariant;
 
 /// Adds up what all runs take.
 pub(crate) struct Timed {
@@ -58,6 +59,10 @@ impl Device for Timed {
 
     fn name(&self) -> &str {
         self.device.name()
+    }
+
+    fn variant(&self) -> ShaderVariant {
+        self.device.variant()
     }
 
     fn identity(&self) -> String {

@@ -197,7 +197,7 @@ impl<'a> Joining<'a> {
     fn judge(&self, device: &dyn Device, mut cost: Cost) -> Verdict {
         let left = self.total.map(|total| total.saturating_sub(self.met()));
         let rate = self.pace.rate().unwrap_or(0.0);
-        let verdict = decide(device.name(), &cost, left, rate);
+        let verdict = decide(&device.described(), &cost, left, rate);
         if matches!(verdict, Verdict::StaysOut(_)) {
             cost.skipped += 1;
             self.engine

@@ -9,6 +9,8 @@ use crate::{Cancel, DeviceChoice, Resources, Result, TokenRule};
 
 #[cfg(feature = "gpu")]
 use crate::device::{Fault, refusal};
+#[cfg(feature = "gpu")]
+use crate::probe::ShaderVariant;
 
 #[cfg(feature = "gpu")]
 pub(super) use super::late::Joining;
@@ -79,9 +81,24 @@ impl<'a> Place<'a> {
             DeviceChoice::Cpu => Some("cpu, as was asked".to_owned()),
             choice => Some(match &self.remark {
                 Some(why) if !self.has_device => format!("cpu, not {choice}: {why}"),
-                _ => format!("{choice}, as was asked"),
+                _ => format!("{choice}, as was asked{}", self.shaders()),
             }),
         }
+    }
+
+    /// What the shaders of the device use, if that is more than the core.
+    #[cfg(feature = "gpu")]
+    fn shaders(&self) -> String {
+        let device = self.engine.seat().device_now();
+        match device.map(|device| device.variant()) {
+            None | Some(ShaderVariant::BASE) => String::new(),
+            Some(variant) => format!("; shaders: {variant}"),
+        }
+    }
+
+    #[cfg(not(feature = "gpu"))]
+    fn shaders(&self) -> String {
+        String::new()
     }
 
     /// How many workers count on the processor where it would be so many.
@@ -166,7 +183,7 @@ fn describe_device(engine: &Engine, choice: &DeviceChoice) -> String {
     let limits = engine.resources().limits;
     match engine.seat().device(&Cancel::default()) {
         Ok(device) => {
-            let name = device.name();
+            let name = device.described();
             let chunk = limits.device_chunk_bytes;
             let beside = match choice {
                 DeviceChoice::Hybrid => " and cpu, each taking what it can,",

@@ -1,4 +1,5 @@
 //! The operator under every job: bytes or columns in, counts by key out.
+#![forbid(unsafe_code)]
 
 mod array;
 mod batches;

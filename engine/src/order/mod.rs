@@ -13,6 +13,7 @@
 //! Partitions are cut by a hash, so the first of them is a fair sample of all keys, and ranges cut
 //! by its quantiles hold about the same number each. A range that was written to disk is read back
 //! when it is its turn, so beyond memory nothing has to be merged.
+#![forbid(unsafe_code)]
 
 mod deal;
 mod entry;

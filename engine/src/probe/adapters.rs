@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Probed, Resident, Stage};
+use super::{Probed, Resident, ShaderVariant, Stage};
 use crate::Result;
 
 /// What is known of an adapter.
@@ -20,10 +20,36 @@ pub struct AdapterInfo {
     pub is_software: bool,
     /// The most bytes of a buffer that a shader sees at once.
     pub binding_bytes: u64,
+    /// What its shaders may use beyond the core.
+    pub offers: ShaderVariant,
+    /// What they use in jobs: all that it offers, or the base where it got something wrong with that.
+    pub shaders: ShaderVariant,
     /// Its place among all adapters.
     pub(crate) place: usize,
     /// Why it is not used: what it got wrong in its self-test. `None` if it got all right.
     pub refused: Option<String>,
+}
+
+impl AdapterInfo {
+    /// The variants of the shaders that it has the features for, checked and unchecked, the base first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use keymill::probe::{self, Adapter, Resident, Stage};
+    ///
+    /// let text = Resident::text("to be\nor not\n");
+    /// for info in probe::adapters().iter().filter(|info| info.refused.is_none()) {
+    ///     let base = info.variants()[0];
+    ///     let probed = Adapter::open_with(info, base)?.run(&Stage::Frame, &text, 1)?;
+    ///     assert_eq!(probed.answer.rows, 2);
+    /// }
+    /// # Ok::<(), keymill::Error>(())
+    /// ```
+    #[must_use]
+    pub fn variants(&self) -> Vec<ShaderVariant> {
+        ShaderVariant::all_of(self.offers)
+    }
 }
 
 /// Lists the adapters, hardware first, each after a self-test of some milliseconds.
@@ -86,14 +112,24 @@ pub struct AdapterLimits {
 }
 
 impl Adapter {
-    /// Makes a device of an adapter.
+    /// Makes a device of an adapter, with the shaders that jobs run on it.
     ///
     /// # Errors
     ///
     /// [`crate::ErrorKind::Device`] if it is gone, is refused, or fails its self-test.
-    #[cfg(feature = "gpu")]
     pub fn open(info: &AdapterInfo) -> Result<Self> {
-        let device = crate::device::open(info).map_err(super::on_adapter::failed)?;
+        Self::open_with(info, info.shaders)
+    }
+
+    /// Makes a device of an adapter, with such shaders.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Device`] if it is gone, lacks what the shaders need, or fails its self-test
+    /// with them.
+    #[cfg(feature = "gpu")]
+    pub fn open_with(info: &AdapterInfo, variant: ShaderVariant) -> Result<Self> {
+        let device = crate::device::open(info, variant).map_err(super::on_adapter::failed)?;
         Ok(Self { device })
     }
 
@@ -103,7 +139,7 @@ impl Adapter {
     ///
     /// [`crate::ErrorKind::Device`], always.
     #[cfg(not(feature = "gpu"))]
-    pub fn open(_: &AdapterInfo) -> Result<Self> {
+    pub fn open_with(_: &AdapterInfo, _: ShaderVariant) -> Result<Self> {
         let message = "this build has no feature `gpu`";
         Err(crate::Error::new(crate::ErrorKind::Device, message))
     }

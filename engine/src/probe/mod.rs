@@ -34,6 +34,8 @@ use crate::{Error, ErrorKind, Level, Result, TokenRule};
 pub use adapters::{Adapter, AdapterInfo, AdapterLimits, adapters};
 pub use answer::Answer;
 
+pub use crate::shaders::ShaderVariant;
+
 /// The seed of every probe, so that answers can be compared between runs.
 const SEED: ContractSeed = ContractSeed(0x6b65_796d_696c_6c00);
 

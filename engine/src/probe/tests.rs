@@ -81,6 +81,24 @@ fn every_adapter_answers_as_the_oracle_does() {
 }
 
 #[test]
+fn every_variant_of_the_shaders_answers_as_the_oracle_does() {
+    let data = data(7);
+    for info in adapters().iter().filter(|info| info.refused.is_none()) {
+        let variants = info.variants();
+        assert!(variants[0] == ShaderVariant::BASE && variants.contains(&info.shaders));
+        // The tests of shaders have them all.
+        for variant in [variants[0], variants[variants.len() - 1]] {
+            let adapter = Adapter::open_with(info, variant).unwrap();
+            for (stage, kind) in stages_on_adapters() {
+                let expected = expected(&stage, &data[kind]).unwrap();
+                let probed = adapter.run(&stage, &data[kind], 0).unwrap();
+                assert_eq!(probed.answer, expected, "{stage:?} {} {variant}", info.name);
+            }
+        }
+    }
+}
+
+#[test]
 fn another_input_has_another_answer() {
     let (one, other) = (data(7), data(123));
     for (stage, kind) in stages() {

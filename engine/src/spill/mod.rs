@@ -7,6 +7,7 @@
 //!
 //! The file is made with mode 0600 and has lost its name before a byte is written, so that nothing
 //! stays behind however the process ends.
+#![forbid(unsafe_code)]
 
 mod disk;
 mod segment;

@@ -10,6 +10,7 @@
 // memory, so that lanes with few of them help those with many.
 // @use count_table
 // @use hot_keys
+// @use joined
 // @use white_space
 
 struct Summary {
@@ -224,7 +225,10 @@ fn count_text(here: Here) {
         counted += count_tile(tile, lane, unlisted, turn);
     }
     for (var i = 0u; i < 4u; i++) {
-        atomicAdd(&sums_here[i], sums[i]);
+        let together = joined(sums[i]);
+        if together != 0u {
+            atomicAdd(&sums_here[i], together);
+        }
     }
     add_counts(lane, counted);
     add_hot(lane);

@@ -9,6 +9,7 @@
 //
 // Whoever uses this says what a number stands for: `claimed_key(number)` is the token's key, and
 // `is_claimed_key(key, number)` tells whether that is this one.
+// @use joined
 // @use table_key
 // @use tile
 
@@ -179,7 +180,10 @@ fn clear_counts(lane: u32) {
 
 // Every lane of the workgroup has to come here, once, with how many tokens it counted.
 fn add_counts(lane: u32, counted: u32) {
-    atomicAdd(&counted_here, counted);
+    let together = joined(counted);
+    if together != 0u {
+        atomicAdd(&counted_here, together);
+    }
     workgroupBarrier();
     for (var place = lane; place < CACHE; place += LANES) {
         let count = atomicLoad(&cached_counts[place]);

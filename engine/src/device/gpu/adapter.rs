@@ -7,6 +7,7 @@ use wgpu::{
 };
 
 use crate::device::Fault;
+use crate::probe::ShaderVariant;
 
 /// An adapter that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(crate) struct Found {
     pub(crate) driver: String,
     /// The most bytes of a buffer that a shader sees at once.
     pub(crate) binding_bytes: u64,
+    /// What its shaders may use.
+    pub(crate) offers: ShaderVariant,
 }
 
 impl Found {
@@ -43,6 +46,7 @@ impl Found {
             interface: "vulkan",
             driver: String::new(),
             binding_bytes: 1 << 27,
+            offers: ShaderVariant::BASE,
         }
     }
 }
@@ -54,8 +58,8 @@ pub(super) fn list() -> Vec<Found> {
     found
 }
 
-/// Makes a device on an adapter.
-pub(super) fn open(index: usize) -> Result<(Device, Queue), Fault> {
+/// Makes a device on an adapter, with what such shaders need and no more.
+pub(super) fn open(index: usize, variant: ShaderVariant) -> Result<(Device, Queue), Fault> {
     let adapter = all()
         .into_iter()
         .nth(index)
@@ -63,7 +67,7 @@ pub(super) fn open(index: usize) -> Result<(Device, Queue), Fault> {
     let has = adapter.limits();
     let descriptor = DeviceDescriptor {
         label: Some("keymill"),
-        required_features: adapter.features() & Features::TIMESTAMP_QUERY,
+        required_features: features_of(variant) | (adapter.features() & Features::TIMESTAMP_QUERY),
         // What WebGPU guarantees, but for the sizes of buffers.
         required_limits: Limits {
             max_buffer_size: has.max_buffer_size,
@@ -74,6 +78,25 @@ pub(super) fn open(index: usize) -> Result<(Device, Queue), Fault> {
     };
     pollster::block_on(adapter.request_device(&descriptor))
         .map_err(|error| Fault::Refused(error.to_string()))
+}
+
+const WIDE_ATOMICS: Features = Features::SHADER_INT64.union(Features::SHADER_INT64_ATOMIC_ALL_OPS);
+
+/// What the shaders of a variant need.
+fn features_of(variant: ShaderVariant) -> Features {
+    let mut features = Features::empty();
+    features.set(Features::SUBGROUP, variant.subgroups);
+    features.set(WIDE_ATOMICS, variant.wide_atomics);
+    features
+}
+
+/// What an adapter has of what shaders may use.
+fn offers(adapter: &Adapter) -> ShaderVariant {
+    let has = adapter.features();
+    let mut offers = ShaderVariant::BASE;
+    offers.subgroups = has.contains(Features::SUBGROUP);
+    offers.wide_atomics = has.contains(WIDE_ATOMICS);
+    offers
 }
 
 fn all() -> Vec<Adapter> {
@@ -101,5 +124,6 @@ fn describe((index, adapter): (usize, &Adapter)) -> Found {
         interface: info.backend.to_str(),
         driver: driver.trim().to_owned(),
         binding_bytes: binding_bytes(adapter),
+        offers: offers(adapter),
     }
 }

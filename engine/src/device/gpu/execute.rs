@@ -15,6 +15,7 @@ use super::pipelines::Pipelines;
 use super::pool::Pool;
 use crate::device::recording::{BufferId, BufferSpec, Content, Kept, Recording};
 use crate::device::{Fault, Ran};
+use crate::probe::ShaderVariant;
 
 /// Bytes of one buffer that uploads are staged in; longer uploads take several.
 pub(super) const STAGE_BYTES: u64 = 4 << 20;
@@ -37,8 +38,8 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    pub(super) fn new(index: usize) -> Result<Self, Fault> {
-        let (device, queue) = adapter::open(index)?;
+    pub(super) fn new(index: usize, variant: ShaderVariant) -> Result<Self, Fault> {
+        let (device, queue) = adapter::open(index, variant)?;
         let complaint = Arc::new(Mutex::new(None));
         let lost = Arc::clone(&complaint);
         device.set_device_lost_callback(move |reason, message| {
@@ -52,7 +53,7 @@ impl Opened {
             belt: StagingBelt::new(device.clone(), STAGE_BYTES),
             device,
             queue,
-            pipelines: Pipelines::default(),
+            pipelines: Pipelines::new(variant),
             pool: Pool::default(),
             kept: HashMap::new(),
             flights: HashMap::new(),

@@ -3,12 +3,12 @@
 //! ```text
 //! caller ─▶ thread.rs: one thread a device, panics caught, waits bounded
 //!             ├─ adapter.rs   which adapters there are; a device on one
-//!             ├─ pipelines.rs shaders made ready, once each
+//!             ├─ pipelines.rs shaders made ready, once each; module.rs: checked or not
 //!             ├─ pool.rs      buffers that wait for their next use
 //!             ├─ clock.rs     how long each run takes
 //!             └─ execute.rs   the device; flight.rs: one recording on its way
 //! ```
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod adapter;
 mod clock;
@@ -16,6 +16,7 @@ mod execute;
 mod flight;
 #[cfg(test)]
 pub(crate) mod injury;
+mod module;
 mod pipelines;
 mod pool;
 mod thread;
@@ -30,6 +31,7 @@ use self::execute::Opened;
 use self::thread::DeviceThread;
 use super::recording::{Kept, Recording};
 use super::{Device, Fault, Pending};
+use crate::probe::ShaderVariant;
 
 /// How long drivers may take to say what there is, or to make a device.
 const OPEN_WITHIN: Duration = Duration::from_secs(20);
@@ -49,6 +51,7 @@ pub(crate) struct Gpu {
     name: String,
     driver: String,
     is_software: bool,
+    variant: ShaderVariant,
     binding_bytes: u64,
     patience: Patience,
 }
@@ -78,10 +81,10 @@ struct Shared {
 }
 
 impl Gpu {
-    /// Makes a device of an adapter.
-    pub(crate) fn open(found: &Found) -> Result<Self, Fault> {
+    /// Makes a device of an adapter, with such shaders.
+    pub(crate) fn open(found: &Found, variant: ShaderVariant) -> Result<Self, Fault> {
         let index = found.index;
-        let thread = DeviceThread::start(move || Opened::new(index))?;
+        let thread = DeviceThread::start(move || Opened::new(index, variant))?;
         let binding_bytes = thread.ask(OPEN_WITHIN, |opened| Ok(opened.binding_bytes()))?;
         Ok(Self {
             shared: Arc::new(Shared {
@@ -91,6 +94,7 @@ impl Gpu {
             name: found.shown_name(),
             driver: format!("{} {}", found.interface, found.driver),
             is_software: found.is_software,
+            variant,
             binding_bytes,
             patience: Patience::default(),
         })
@@ -150,9 +154,14 @@ impl Device for Gpu {
         &self.name
     }
 
+    fn variant(&self) -> ShaderVariant {
+        self.variant
+    }
+
     fn identity(&self) -> String {
+        let (name, driver, variant) = (&self.name, &self.driver, self.variant);
         let shaders = keymill_shaders::version();
-        format!("{}; {}; shaders {shaders:016x}", self.name, self.driver)
+        format!("{name}; {driver}; shaders {shaders:016x}, {variant}")
     }
 
     fn is_software(&self) -> bool {

@@ -3,16 +3,19 @@
 
 use std::collections::HashMap;
 
-use keymill_shaders::{Binding, Shader, Stage};
+use keymill_shaders::{Binding, Permutation, Shader, Stage};
 use wgpu::{
     BindGroupLayout, BindGroupLayoutDescriptor, BindGroupLayoutEntry, BindingType,
     BufferBindingType, ComputePipeline, ComputePipelineDescriptor, Device,
-    PipelineLayoutDescriptor, ShaderModule, ShaderModuleDescriptor, ShaderSource, ShaderStages,
+    PipelineLayoutDescriptor, ShaderModule, ShaderStages,
 };
 
+use super::module::module;
+use crate::probe::ShaderVariant;
+
 /// The shaders that a device has met.
-#[derive(Default)]
 pub(super) struct Pipelines {
+    variant: ShaderVariant,
     modules: HashMap<Stage, Module>,
     entries: HashMap<(Stage, &'static str), ComputePipeline>,
 }
@@ -23,6 +26,15 @@ struct Module {
 }
 
 impl Pipelines {
+    /// For shaders of one variant.
+    pub(super) fn new(variant: ShaderVariant) -> Self {
+        Self {
+            variant,
+            modules: HashMap::new(),
+            entries: HashMap::new(),
+        }
+    }
+
     /// The pipeline of a stage's entry, and the layout of what it has bound.
     pub(super) fn get(
         &mut self,
@@ -33,7 +45,7 @@ impl Pipelines {
         let module = self
             .modules
             .entry(stage)
-            .or_insert_with(|| Module::new(device, stage));
+            .or_insert_with(|| Module::new(device, stage, self.variant));
         let pipeline = self
             .entries
             .entry((stage, entry))
@@ -43,12 +55,9 @@ impl Pipelines {
 }
 
 impl Module {
-    fn new(device: &Device, stage: Stage) -> Self {
-        let shader = Shader::compose(stage);
-        let shader = device.create_shader_module(ShaderModuleDescriptor {
-            label: Some(stage.name()),
-            source: ShaderSource::Wgsl(shader.wgsl().into()),
-        });
+    fn new(device: &Device, stage: Stage, variant: ShaderVariant) -> Self {
+        let shader = Shader::compose_for(stage, permutation_of(variant));
+        let shader = module(device, &shader, variant.is_unchecked);
         let entries: Vec<_> = (0..)
             .zip(stage.bindings())
             .map(|(binding, how)| BindGroupLayoutEntry {
@@ -88,6 +97,14 @@ impl Module {
             },
             cache: None,
         })
+    }
+}
+
+/// The shaders of a variant.
+pub(super) fn permutation_of(variant: ShaderVariant) -> Permutation {
+    Permutation {
+        subgroups: variant.subgroups,
+        wide_atomics: variant.wide_atomics,
     }
 }
 

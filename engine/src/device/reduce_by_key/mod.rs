@@ -4,6 +4,8 @@
 //! rows ─▶ reduce_rows ─▶ settle_lows ─▶ list_groups ─▶ records ─┐
 //!             └─ rows without a slot ─▶ spill ─▶ the CPU ───────┴▶ checked, by key
 //! ```
+//!
+//! With atomics of 64 bits nothing is left to settle, and `settle_lows` is left out.
 #![forbid(unsafe_code)]
 
 mod answer;
@@ -22,6 +24,7 @@ use super::bindings::run_bound;
 use super::recording::{Extent, Recording};
 use super::tokenize::next_run;
 use super::{Device, Fault};
+use crate::probe::ShaderVariant;
 
 /// More rows are refused: the three words of a sum hold that of 2³¹ values.
 const MOST_ROWS: usize = i32::MAX as usize;
@@ -57,11 +60,11 @@ pub(crate) fn run(device: &dyn Device, rows: Rows<'_>, table: &Table) -> Result<
         return Ok(Vec::new());
     }
     let run = next_run();
-    let downloads = run_bound(device, &record(run, rows, table))?;
+    let downloads = run_bound(device, &record(run, rows, table, device.variant()))?;
     answer::read(run, rows, &downloads)
 }
 
-fn record(run: u32, rows: Rows<'_>, table: &Table) -> Recording {
+fn record(run: u32, rows: Rows<'_>, table: &Table, variant: ShaderVariant) -> Recording {
     let mut recording = Recording::default();
     let count = rows.keys.len();
     let params = ReduceByKeyParams {
@@ -72,13 +75,15 @@ fn record(run: u32, rows: Rows<'_>, table: &Table) -> Recording {
     let slots = u64::from(params.slots);
     let most_groups = slots.min(count as u64);
     let words = count as u64 * WORD_BYTES;
+    // Where each row's values went is asked by what settles low words.
+    let settles = !variant.wide_atomics;
     let buffers = [
         recording.upload("params", bytes_of(&params).to_vec()),
         recording.upload("keys", Buffer::from(cast_slice::<_, u8>(rows.keys))),
         recording.upload("values", Buffer::from(cast_slice::<_, u8>(rows.values))),
         recording.buffer("owners", slots * WORD_BYTES),
         recording.buffer("states", slots * STATE_BYTES),
-        recording.buffer("places", words),
+        recording.buffer("places", if settles { words } else { 0 }),
         recording.buffer("spill", words),
         recording.buffer("groups", most_groups * GROUP_BYTES),
         recording.buffer("summary", SUMMARY_BYTES),
@@ -87,7 +92,9 @@ fn record(run: u32, rows: Rows<'_>, table: &Table) -> Recording {
     let tiles = count.div_ceil(REDUCE_TILE_ROWS) as u32;
     let lists = params.slots.div_ceil(LISTED_SLOTS as u32);
     recording.run(Stage::ReduceByKey, "reduce_rows", &buffers, tiles);
-    recording.run(Stage::ReduceByKey, "settle_lows", &buffers, tiles);
+    if settles {
+        recording.run(Stage::ReduceByKey, "settle_lows", &buffers, tiles);
+    }
     recording.run(Stage::ReduceByKey, "list_groups", &buffers, lists);
     let by = recording.download(summary, Extent::Bytes(SUMMARY_BYTES));
     let counted = |word, item_bytes| Extent::Counted {
@@ -123,6 +130,21 @@ mod tests {
     }
 
     #[test]
+    fn atomics_of_64_bits_leave_nothing_to_settle() {
+        let rows = Rows {
+            keys: &[1; 9],
+            values: &[1; 9],
+        };
+        let table = Table::for_rows(9, 9, MOST);
+        let mut variant = ShaderVariant::BASE;
+        assert_eq!(record(7, rows, &table, variant).runs(), 3);
+        variant.wide_atomics = true;
+        let recording = record(7, rows, &table, variant);
+        assert_eq!(recording.runs(), 2);
+        assert!(!recording.to_string().contains("settle_lows"));
+    }
+
+    #[test]
     fn a_table_is_bound_whatever_is_hoped_for() {
         for (rows, distinct) in [(1, 1), (8000, 100), (8000, 8000), (8000, usize::MAX)] {
             let table = Table::for_rows(rows, distinct, MOST);
@@ -131,7 +153,7 @@ mod tests {
                 keys: &keys,
                 values: &values,
             };
-            let recording = record(7, rows, &table);
+            let recording = record(7, rows, &table, ShaderVariant::BASE);
             let most = recording.buffers().iter().map(|buffer| buffer.bytes).max();
             assert!(most <= Some(MOST), "{recording}");
         }

@@ -16,7 +16,7 @@ const RULE: TokenRule = TokenRule::Whitespace;
 fn engine(per_byte: f64) -> Option<(Engine, Arc<dyn Device>)> {
     let found = software()?;
     let seat = Seat::new(Box::new(move || {
-        Gpu::open(&found).map(|device| Arc::new(device) as Arc<dyn Device>)
+        Gpu::open(&found, found.offers).map(|device| Arc::new(device) as Arc<dyn Device>)
     }));
     let device = seat.device(&Cancel::default()).unwrap();
     let builder = Engine::builder().threads(1).device(DeviceChoice::Auto);

@@ -24,7 +24,7 @@ fn engine(choice: DeviceChoice, injuries: &Injuries) -> Option<Engine> {
     let injuries = injuries.clone();
     let first = std::sync::atomic::AtomicBool::new(true);
     let seat = Seat::new(Box::new(move || {
-        let mut device = Gpu::open(&found)?;
+        let mut device = Gpu::open(&found, found.offers)?;
         if injuries.is(Injury::Hang) {
             device.hurry(HURRY);
         }

@@ -1,10 +1,10 @@
 //! `frame.wgsl`.
 
 use keymill_kernels::oracle;
-use keymill_shaders::{LANE_BYTES, TILE_BYTES};
+use keymill_shaders::{LANE_BYTES, Stage, TILE_BYTES};
 use proptest::prelude::*;
 
-use super::devices;
+use super::devices_of;
 use crate::device::{Device, frame};
 
 /// What is wrong with the lines of a text.
@@ -29,7 +29,7 @@ fn compare(device: &dyn Device, text: &[u8]) -> Result<(), String> {
 }
 
 fn agrees(text: &[u8]) {
-    for device in devices() {
+    for device in devices_of(Stage::Frame) {
         if let Err(wrong) = compare(&**device, text) {
             panic!("{wrong}");
         }
@@ -46,7 +46,7 @@ proptest! {
         pieces in prop::collection::vec("\r?\n|\r|[a-z,]{0,30}|\u{e9}\0", 0..600),
     ) {
         let text = pieces.concat();
-        for device in devices() {
+        for device in devices_of(Stage::Frame) {
             compare(&**device, text.as_bytes()).map_err(TestCaseError::fail)?;
         }
     }

@@ -3,10 +3,10 @@
 use keymill_kernels::contract_hash::hash_bytes;
 use keymill_kernels::stage::hash_partition::{HashPartition, MOST_PARTITIONS, Partitioned};
 use keymill_kernels::{ContractSeed, Level, oracle};
-use keymill_shaders::PARTITION_TILE_ROWS;
+use keymill_shaders::{PARTITION_TILE_ROWS, Stage};
 use proptest::prelude::*;
 
-use super::devices;
+use super::devices_of;
 use crate::device::Device;
 use crate::device::hash_partition::{Keys, LONGEST_KEY, hashes, run};
 
@@ -52,7 +52,7 @@ fn compare(
 }
 
 fn agrees(keys: Keys<'_>, partitions: usize) {
-    for device in devices() {
+    for device in devices_of(Stage::HashPartition) {
         if let Err(wrong) = compare(&**device, keys, SEED, partitions) {
             panic!("{wrong}");
         }
@@ -131,7 +131,7 @@ fn a_device_deals_as_the_kernels_do() {
         let mut expected = Partitioned::default();
         let mut stage = HashPartition::new(Level::best(), SEED, partitions);
         stage.u64s(&keys, &mut expected);
-        for device in devices() {
+        for device in devices_of(Stage::HashPartition) {
             let dealt = run(&**device, Keys::U64(&keys), SEED, partitions).unwrap();
             assert_eq!(dealt.starts, expected.starts());
             assert_eq!(dealt.rows, expected.rows());
@@ -143,7 +143,7 @@ fn a_device_deals_as_the_kernels_do() {
 #[test]
 fn keys_hash_to_the_golden_values() {
     let seed = ContractSeed(0x0706_0504_0302_0100);
-    for device in devices() {
+    for device in devices_of(Stage::HashPartition) {
         let words = [1, u64::MAX, (-2i64) as u64];
         let golden = [
             0x1da0_878a_fee6_0531,
@@ -218,7 +218,7 @@ proptest! {
     ) {
         let keys: Vec<u64> = keys.iter().map(|key| key % distinct).collect();
         let seed = ContractSeed(seed);
-        for device in devices() {
+        for device in devices_of(Stage::HashPartition) {
             compare(&**device, Keys::U64(&keys), seed, partitions).map_err(TestCaseError::fail)?;
             let narrow = narrowed(&keys);
             compare(&**device, Keys::U32(&narrow), seed, partitions).map_err(TestCaseError::fail)?;
@@ -238,7 +238,7 @@ proptest! {
             offsets.push(bytes.len() as u32);
         }
         let keys = Keys::Bytes { bytes: &bytes, offsets: &offsets };
-        for device in devices() {
+        for device in devices_of(Stage::HashPartition) {
             let found = hashes(&**device, keys, SEED).map_err(|it| TestCaseError::fail(it.to_string()))?;
             prop_assert_eq!(found, expected_hashes(keys, SEED));
             compare(&**device, keys, SEED, partitions).map_err(TestCaseError::fail)?;

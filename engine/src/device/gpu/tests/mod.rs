@@ -1,4 +1,5 @@
 //! WGSL against the oracle, on every adapter there is; CI asks for one at least.
+#![forbid(unsafe_code)]
 
 mod auto;
 mod count;
@@ -8,29 +9,60 @@ mod hash_partition;
 mod reduce_by_key;
 mod tokenize;
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use keymill_shaders::Stage;
+use keymill_shaders::{Shader, Stage};
 
+use super::pipelines::permutation_of;
 use super::{Found, Gpu, adapters};
 use crate::device::recording::{Extent, Recording};
 use crate::device::{Device, Fault, self_test};
+use crate::probe::ShaderVariant;
 
-/// A device on each adapter that passes its self-test. If none does, that is a skip, unless
-/// `KEYMILL_REQUIRE_GPU=1`; `scripts/test` says on which adapters these tests ran.
-pub(super) fn devices() -> &'static [Arc<dyn Device>] {
+/// A device for each variant of the shaders on each adapter, the base first. If no adapter is sound,
+/// that is a skip, unless `KEYMILL_REQUIRE_GPU=1`; `scripts/test` says on which these tests ran.
+fn opened() -> &'static [Arc<dyn Device>] {
     static DEVICES: OnceLock<Vec<Arc<dyn Device>>> = OnceLock::new();
     DEVICES.get_or_init(|| {
         let found = adapters().unwrap();
-        let devices: Vec<Arc<dyn Device>> = found.iter().filter_map(sound).collect();
-        let required = is_required();
+        let devices: Vec<Arc<dyn Device>> = found.iter().flat_map(variants_on).collect();
         assert!(
-            !required || !devices.is_empty(),
+            !is_required() || !devices.is_empty(),
             "KEYMILL_REQUIRE_GPU=1, and no adapter is sound: {found:?}"
         );
         devices
     })
+}
+
+/// A device on each adapter, with the shaders that all of them run.
+pub(super) fn devices() -> Vec<&'static Arc<dyn Device>> {
+    let is_base = |device: &&Arc<dyn Device>| device.variant() == ShaderVariant::BASE;
+    opened().iter().filter(is_base).collect()
+}
+
+/// A device on each adapter for each shader that a stage has there, checked and unchecked.
+pub(super) fn devices_of(stage: Stage) -> Vec<&'static Arc<dyn Device>> {
+    let mut seen = HashSet::new();
+    let is_new = |device: &&Arc<dyn Device>| {
+        let variant = device.variant();
+        let shader = Shader::compose_for(stage, permutation_of(variant));
+        seen.insert((
+            device.name().to_owned(),
+            variant.is_unchecked,
+            shader.wgsl().to_owned(),
+        ))
+    };
+    opened().iter().filter(is_new).collect()
+}
+
+/// Of each adapter one of these, another one each turn: for work that takes too long for all.
+pub(super) fn in_turn(stage: Stage, turn: usize) -> Vec<&'static Arc<dyn Device>> {
+    let all = devices_of(stage);
+    let of = |name: &str| -> Vec<_> { all.iter().filter(|it| it.name() == name).collect() };
+    let names = devices().into_iter().map(|device| of(device.name()));
+    names.map(|of| *of[turn % of.len()]).collect()
 }
 
 /// How long a driver hangs that hangs, and how long a hurried one is waited for.
@@ -39,7 +71,7 @@ const HURRY: Duration = Duration::from_secs(3);
 
 /// A software adapter, which can be pulled out as often as one likes.
 pub(super) fn software() -> Option<Found> {
-    devices();
+    opened();
     let software = adapters().unwrap().into_iter().find(|it| it.is_software);
     assert!(
         software.is_some() || !is_required(),
@@ -52,14 +84,34 @@ fn is_required() -> bool {
     std::env::var_os("KEYMILL_REQUIRE_GPU").is_some_and(|it| it == "1")
 }
 
-fn sound(found: &Found) -> Option<Arc<dyn Device>> {
-    match Gpu::open(found).and_then(crate::device::sound) {
-        Ok(device) => Some(device),
+/// A device for each variant, if the base is sound on the adapter.
+fn variants_on(found: &Found) -> Vec<Arc<dyn Device>> {
+    let base = match Gpu::open(found, ShaderVariant::BASE).and_then(crate::device::sound) {
+        Ok(device) => device,
         Err(fault) => {
             eprintln!("{} is left out: {fault}", found.name);
-            None
+            return Vec::new();
         }
+    };
+    let all = ShaderVariant::all_of(found.offers).into_iter();
+    let others = all.filter(|variant| *variant != ShaderVariant::BASE);
+    let open = |variant| Arc::new(Gpu::open(found, variant).unwrap()) as Arc<dyn Device>;
+    [base].into_iter().chain(others.map(open)).collect()
+}
+
+#[test]
+fn devices_with_every_variant_pass_the_self_test() {
+    for device in opened() {
+        let (name, variant) = (device.name(), device.variant());
+        assert_eq!(self_test::run(device), Ok(()), "{name}: {variant}");
+        println!("keymill: {name}: shaders: {variant}");
+        let has_its_features = device.described().contains(&variant.to_string());
+        assert!(has_its_features || variant == ShaderVariant::BASE);
     }
+    let mut identities: Vec<String> = opened().iter().map(|it| it.identity()).collect();
+    identities.sort_unstable();
+    identities.dedup();
+    assert_eq!(identities.len(), opened().len());
 }
 
 #[test]

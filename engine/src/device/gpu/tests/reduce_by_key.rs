@@ -2,10 +2,10 @@
 
 use keymill_kernels::oracle;
 use keymill_kernels::stage::reduce_by_key::IntKey;
-use keymill_shaders::REDUCE_TILE_ROWS;
+use keymill_shaders::{REDUCE_TILE_ROWS, Stage};
 use proptest::prelude::*;
 
-use super::devices;
+use super::devices_of;
 use crate::device::Device;
 use crate::device::reduce_by_key::{Group, Rows, Table, run};
 
@@ -26,7 +26,10 @@ fn compare(device: &dyn Device, rows: Rows<'_>, table: &Table) -> Result<(), Str
     }
     let mut both = found.iter().zip(&expected);
     let (counts, other) = ((found.len(), expected.len()), both.find(|(a, b)| a != b));
-    Err(format!("{counts:?} groups, {other:?}, {table:?}"))
+    let variant = device.variant();
+    Err(format!(
+        "{counts:?} groups, {other:?}, {table:?}, shaders: {variant}"
+    ))
 }
 
 /// Tables with room, with too little of it, and with none for keys that all collide.
@@ -41,7 +44,7 @@ fn tables(rows: usize, device: &dyn Device) -> [Table; 5] {
 }
 
 fn agrees(keys: &[u64], values: &[i64]) {
-    for device in devices() {
+    for device in devices_of(Stage::ReduceByKey) {
         for table in tables(keys.len(), &**device) {
             if let Err(wrong) = compare(&**device, Rows { keys, values }, &table) {
                 panic!("{wrong}");
@@ -155,7 +158,7 @@ proptest! {
         let keys: Vec<u64> = rows.iter().map(|(key, _)| key % distinct).collect();
         let values: Vec<i64> = rows.iter().map(|(_, value)| *value).collect();
         let rows = Rows { keys: &keys, values: &values };
-        for device in devices() {
+        for device in devices_of(Stage::ReduceByKey) {
             let table = Table::new(slots, chain, hash_mask);
             compare(&**device, rows, &table).map_err(TestCaseError::fail)?;
         }

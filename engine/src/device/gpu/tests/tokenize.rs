@@ -3,10 +3,10 @@
 use std::num::NonZeroUsize;
 
 use keymill_kernels::oracle;
-use keymill_shaders::{LANE_BYTES, TILE_BYTES};
+use keymill_shaders::{LANE_BYTES, Stage, TILE_BYTES};
 use proptest::prelude::*;
 
-use super::devices;
+use super::devices_of;
 use crate::TokenRule;
 use crate::device::{Device, Fault, tokenize};
 
@@ -52,7 +52,7 @@ fn compare(
 }
 
 fn agrees(rule: &TokenRule, text: &[u8], records: Option<&[u32]>) {
-    for device in devices() {
+    for device in devices_of(Stage::Tokenize) {
         if let Err(wrong) = compare(&**device, rule, text, records) {
             panic!("{wrong}");
         }
@@ -167,7 +167,7 @@ proptest! {
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
     ) {
         let records = starts(&cuts, &text);
-        for device in devices() {
+        for device in devices_of(Stage::Tokenize) {
             for records in [None, Some(&records[..])] {
                 let rule = &TokenRule::Whitespace;
                 compare(&**device, rule, &text, records).map_err(TestCaseError::fail)?;
@@ -181,7 +181,7 @@ proptest! {
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
     ) {
         let records = starts(&cuts, &text);
-        for device in devices() {
+        for device in devices_of(Stage::Tokenize) {
             for records in [None, Some(&records[..])] {
                 let rule = &TokenRule::Words;
                 compare(&**device, rule, &text, records).map_err(TestCaseError::fail)?;
@@ -196,7 +196,7 @@ proptest! {
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
     ) {
         let records = starts(&cuts, &text);
-        for device in devices() {
+        for device in devices_of(Stage::Tokenize) {
             for records in [None, Some(&records[..])] {
                 compare(&**device, &rule, &text, records).map_err(TestCaseError::fail)?;
             }
@@ -371,7 +371,7 @@ fn every_byte_can_begin_a_record() {
 
 #[test]
 fn what_shaders_cannot_cut_is_refused() {
-    for device in devices() {
+    for device in devices_of(Stage::Tokenize) {
         for (rule, text) in [
             (TokenRule::Words, "caf\u{e9}"),
             (split(b",,"), "a,,b"),

@@ -5,6 +5,7 @@ mod array;
 mod batches;
 mod cut;
 mod drain;
+mod fold;
 mod item;
 mod ordered;
 mod partitions;

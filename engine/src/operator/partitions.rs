@@ -109,10 +109,12 @@ impl Part {
 /// All partitions; none until the first flush.
 #[derive(Debug, Default)]
 pub(super) struct Partitions {
-    parts: Vec<Part>,
+    pub(super) parts: Vec<Part>,
     /// One per partition: flushed groups are appended here, until there are enough for a piece.
     open: Vec<Groups>,
     bytes: usize,
+    /// Bytes at which they are folded again.
+    pub(super) fold_at: usize,
 }
 
 impl Partitions {
@@ -175,6 +177,7 @@ impl Partitions {
             part.spill(space)?;
         }
         self.measure();
+        self.fold_at = 0;
         Ok(())
     }
 
@@ -194,13 +197,15 @@ impl Partitions {
         partitions
     }
 
-    fn close(&mut self) {
+    /// Makes pieces of what there is not enough of for one.
+    pub(super) fn close(&mut self) {
         for (open, part) in self.open.iter_mut().zip(&mut self.parts) {
             part.fresh.push(std::mem::take(open));
         }
     }
 
-    fn measure(&mut self) {
+    /// Takes note of the memory that is held.
+    pub(super) fn measure(&mut self) {
         let open: usize = self.open.iter().map(Groups::bytes).sum();
         self.bytes = open + self.parts.iter().map(Part::bytes).sum::<usize>();
     }

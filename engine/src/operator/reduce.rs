@@ -87,6 +87,23 @@ impl Reducer {
         Ok(())
     }
 
+    /// The distinct groups of all of these, as a partition holds them.
+    ///
+    /// # Errors
+    ///
+    /// A cancellation.
+    pub(super) fn bring_together(&mut self, pieces: Vec<Groups>) -> Result<Groups> {
+        let memory = pieces;
+        self.absorb(Pieces {
+            memory,
+            ..Pieces::default()
+        })?;
+        let mut groups = Groups::default();
+        self.drain_into(&mut groups);
+        groups.pack();
+        Ok(groups)
+    }
+
     /// Gives `visit` the distinct groups of those that `copy` appends, which says whether they are
     /// distinct already.
     ///

@@ -8,7 +8,10 @@ use super::{CountOperator, FEW, MOST, new_counter, too_many};
 use crate::Result;
 use crate::resources::Resources;
 
-/// When an operator flushes and spills.
+/// Bytes of partitions that are left as they are: a small job is over sooner.
+const LARGEST_UNFOLDED: usize = 64 << 20;
+
+/// When an operator flushes, folds and spills.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sizes {
     /// Bytes of a counter without groups.
@@ -19,6 +22,8 @@ pub(super) struct Sizes {
     pub(super) piece: usize,
     /// Bytes of tables from which groups go to partitions.
     pub(super) flush: usize,
+    /// Bytes of partitions from which it is tried to make them smaller.
+    pub(super) fold: usize,
     /// Bytes from which an operator spills though others may have room.
     pub(super) share: usize,
 }
@@ -34,6 +39,7 @@ impl Sizes {
             look: resources.limits.look_bytes.max(1),
             flush,
             piece: flush / resources.limits.partitions.max(1) / 2,
+            fold: (share / 4).min(LARGEST_UNFOLDED),
             share,
         }
     }
@@ -54,6 +60,7 @@ impl CountOperator {
         self.observe()?;
         if self.counter.bytes() > self.sizes.flush {
             self.flush();
+            self.fold_when_due()?;
         }
         self.reservation.set(self.size());
         let memory = &self.setting.resources.memory;

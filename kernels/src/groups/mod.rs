@@ -13,6 +13,8 @@ mod once;
 mod once_long;
 mod packed;
 
+use core::mem;
+
 use bytemuck::{Pod, Zeroable};
 
 pub(crate) use once::LONGEST as LONGEST_ONCE;
@@ -159,10 +161,41 @@ impl Groups {
         }
     }
 
+    /// Packs what was counted once, as partitions hold it, and keeps no more memory than that takes.
+    pub fn pack(&mut self) {
+        let once = &mut self.once;
+        self.short.retain(|group| {
+            if group.count == 1 {
+                once.push([group.key, 0], group.length());
+            }
+            group.count != 1
+        });
+        self.mid.retain(|group| {
+            let is_packed = group.count == 1 && group.length() <= LONGEST_ONCE;
+            if is_packed {
+                once.push(group.key, group.length());
+            }
+            !is_packed
+        });
+        let (long, arena) = (mem::take(&mut self.long), mem::take(&mut self.arena));
+        for LongGroup {
+            start,
+            length,
+            count,
+        } in long
+        {
+            self.push_long_to_partition(&arena[start..][..length], count);
+        }
+        self.short.shrink_to_fit();
+        self.mid.shrink_to_fit();
+        self.long.shrink_to_fit();
+        self.arena.shrink_to_fit();
+    }
+
     /// Moves the groups of `other` here; it keeps its memory unless that is taken over whole.
     pub fn append(&mut self, other: &mut Self) {
         if self.is_empty() {
-            core::mem::swap(self, other);
+            mem::swap(self, other);
             return;
         }
         self.short.append(&mut other.short);
@@ -174,7 +207,7 @@ impl Groups {
                 ..group
             }));
         self.arena.append(&mut other.arena);
-        self.empty += core::mem::take(&mut other.empty);
+        self.empty += mem::take(&mut other.empty);
         self.once.append(&mut other.once);
         self.once_long.append(&mut other.once_long);
     }
@@ -248,5 +281,43 @@ pub(crate) fn class_of(key: &[u8]) -> KeyClass {
             KeyClass::Mid([u64::from_le_bytes(*first), u64::from_le_bytes(second)])
         }
         _ => KeyClass::Long,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn packing_changes_no_count() {
+        let mut groups = Groups::default();
+        let lengths = [0, 1, 8, 9, 15, 16, 17, 4096, 4097];
+        for (i, length) in lengths.into_iter().cycle().take(45).enumerate() {
+            let mut key = vec![b'a' + i as u8; length];
+            if i % 5 == 0 {
+                key.iter_mut().take(1).for_each(|byte| *byte = 0);
+            }
+            groups.push(&key, 1 + i as u64 % 3);
+        }
+        let counts = |groups: &Groups| {
+            let mut counts = BTreeMap::new();
+            groups.for_each(|key, count| *counts.entry(key.to_vec()).or_insert(0) += count);
+            counts
+        };
+        let before = counts(&groups);
+        for _ in 0..2 {
+            groups.pack();
+            assert_eq!(counts(&groups), before);
+        }
+        assert!(groups.once.len() > 2 && groups.once_long.len() > 2);
+        let still = groups.long.iter().map(|group| (group.length, group.count));
+        assert!(
+            still
+                .clone()
+                .all(|(length, count)| count > 1 || length > 4096)
+        );
+        assert!(groups.short.iter().all(|group| group.count > 1) && still.count() > 2);
     }
 }

@@ -10,6 +10,7 @@ use arrow_array::{
     StringArray, StringViewArray,
 };
 
+mod fold;
 mod together;
 
 use super::*;

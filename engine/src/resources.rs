@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use keymill_kernels::{Level, Limits};
+use keymill_kernels::{Block, Level, Limits};
 
 use crate::{Error, Result};
 
@@ -92,6 +92,9 @@ impl Cancel {
     }
 }
 
+/// Bytes of unused blocks that are nobody's.
+const UNUSED_AND_FREE: usize = 24 << 20;
+
 /// A number of bytes that clones share, and how many of them are taken.
 ///
 /// # Examples
@@ -156,9 +159,12 @@ impl MemoryBudget {
     }
 
     /// Tells whether `more` bytes would go past the limit.
+    ///
+    /// Memory that this process holds for blocks that nobody has counts as taken, but for a little.
     #[must_use]
     pub fn is_tight(&self, more: usize) -> bool {
-        self.taken().saturating_add(more) > self.0.limit
+        let unused = Block::unused_bytes().saturating_sub(UNUSED_AND_FREE);
+        self.taken().saturating_add(unused).saturating_add(more) > self.0.limit
     }
 }
 

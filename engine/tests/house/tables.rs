@@ -53,7 +53,7 @@ pub(crate) const IMPORTS: [Imports; 8] = [
         folder: "kernels",
         house: &[],
         house_in_tests: &[],
-        outside: &["bytemuck", "hashbrown", "rayon", "libc"],
+        outside: &["bytemuck", "rayon", "libc"],
     },
     Imports {
         folder: "shaders",

@@ -11,12 +11,16 @@
 
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::HugeVec;
 
 /// Slabs that are kept although no block of theirs is in use.
 const IDLE_SLABS: usize = 1;
+
+/// Free blocks of slabs that have memory.
+static FREE_BLOCKS: AtomicUsize = AtomicUsize::new(0);
 
 /// A slab all of whose blocks are free.
 const ALL_FREE: u64 = u64::MAX;
@@ -50,6 +54,15 @@ impl Block {
     /// The largest block, in bytes; only these come from slabs.
     pub const LARGEST: usize = 32 << 10;
 
+    /// How many bytes of memory this process holds for blocks that nobody has.
+    ///
+    /// A slab goes back to the system once all of its blocks are free, and lists that end one after
+    /// the other leave free blocks in many.
+    #[must_use]
+    pub fn unused_bytes() -> usize {
+        FREE_BLOCKS.load(Ordering::Relaxed) * Self::LARGEST
+    }
+
     /// Makes a block of so many bytes.
     ///
     /// # Panics
@@ -61,7 +74,7 @@ impl Block {
         if bytes == Self::LARGEST {
             return slabs().take();
         }
-        let memory = Box::leak(vec![0; bytes].into_boxed_slice());
+        let memory: &mut [u8] = Box::leak(vec![0; bytes].into_boxed_slice());
         Self {
             first: NonNull::from(memory).cast(),
             bytes: bytes as u32,
@@ -91,7 +104,9 @@ impl DerefMut for Block {
 impl Drop for Block {
     fn drop(&mut self) {
         if self.home != HEAP {
-            return slabs().give_back(self);
+            // The lock is open again when a slab goes back to the system.
+            let emptied = slabs().give_back(self);
+            return drop(emptied);
         }
         let memory = NonNull::slice_from_raw_parts(self.first, self.bytes as usize);
         // SAFETY: it was leaked from a box of this very size, and nobody borrows it any more.
@@ -127,7 +142,7 @@ unsafe impl Send for Slab {}
 /// Every slab of this process.
 struct Slabs {
     slabs: Vec<Slab>,
-    /// Slabs that had a free block when they were noted; some may be full by now, or gone.
+    /// Slabs with a free block; some may be gone.
     with_room: Vec<u32>,
     /// Slabs without memory.
     vacant: Vec<u32>,
@@ -162,6 +177,10 @@ impl Slabs {
         self.idle -= usize::from(slab.free == ALL_FREE);
         let place = slab.free.trailing_zeros() as usize;
         slab.free &= slab.free - 1;
+        if slab.free == 0 {
+            self.with_room.pop();
+        }
+        FREE_BLOCKS.fetch_sub(1, Ordering::Relaxed);
         // SAFETY: a slab is 64 blocks long, and a place is the number of a bit.
         let first = unsafe { slab.first.add(place * Block::LARGEST) };
         Block {
@@ -171,22 +190,25 @@ impl Slabs {
         }
     }
 
-    fn give_back(&mut self, block: &Block) {
+    /// Takes a block back; answers with a slab that there is no use for.
+    fn give_back(&mut self, block: &Block) -> Option<Slab> {
         let slab = &mut self.slabs[block.home as usize];
         if slab.free == 0 {
             self.with_room.push(block.home);
         }
         let place = (block.first.addr().get() - slab.first.addr().get()) / Block::LARGEST;
         slab.free |= 1 << place;
+        FREE_BLOCKS.fetch_add(1, Ordering::Relaxed);
         if slab.free != ALL_FREE {
-            return;
+            return None;
         }
         if self.idle < IDLE_SLABS {
             self.idle += 1;
-        } else {
-            *slab = Slab::without_memory();
-            self.vacant.push(block.home);
+            return None;
         }
+        self.vacant.push(block.home);
+        FREE_BLOCKS.fetch_sub(u64::BITS as usize, Ordering::Relaxed);
+        Some(core::mem::replace(slab, Slab::without_memory()))
     }
 
     /// Adds a slab all of whose blocks are free.
@@ -198,6 +220,7 @@ impl Slabs {
         self.slabs[home as usize] = Slab::new();
         self.with_room.push(home);
         self.idle += 1;
+        FREE_BLOCKS.fetch_add(u64::BITS as usize, Ordering::Relaxed);
     }
 }
 
@@ -231,7 +254,7 @@ mod tests {
     fn every_block_is_its_owners_alone() {
         for rounds in 0..2 {
             let sizes = [0, 1, 700, Block::LARGEST - 1, Block::LARGEST];
-            let mut blocks: Vec<_> = (0..if cfg!(miri) { 10 } else { 1000 })
+            let mut blocks: Vec<_> = (0..if cfg!(miri) { 5 } else { 1000 })
                 .map(|i| Block::new(sizes[i % sizes.len()]))
                 .collect();
             for (i, block) in blocks.iter_mut().enumerate() {
@@ -260,14 +283,21 @@ mod tests {
         assert_eq!(blocks.len(), 3 * 64 + 1, "no place is given out twice");
         let first = blocks.pop().expect("there are blocks");
         let place = first.first;
-        slabs.give_back(&first);
+        assert!(slabs.give_back(&first).is_none());
         let again = ManuallyDrop::new(slabs.take());
         assert_eq!(
             again.first, place,
             "a free block is taken before a fresh one"
         );
+        for _ in 0..100 {
+            let block = ManuallyDrop::new(slabs.take());
+            slabs.give_back(&block);
+        }
+        assert!(slabs.with_room.len() <= slabs.slabs.len());
         blocks.push(again);
-        blocks.drain(..).for_each(|block| slabs.give_back(&block));
+        blocks
+            .drain(..)
+            .for_each(|block| drop(slabs.give_back(&block)));
         assert_eq!((slabs.idle, slabs.vacant.len()), (IDLE_SLABS, 3));
         let with_memory = slabs.slabs.iter().filter(|slab| !slab._memory.is_empty());
         assert_eq!(with_memory.count(), IDLE_SLABS);
@@ -277,6 +307,8 @@ mod tests {
             (4, 0),
             "vacant slabs are used again"
         );
-        blocks.into_iter().for_each(|block| slabs.give_back(&block));
+        blocks
+            .into_iter()
+            .for_each(|block| drop(slabs.give_back(&block)));
     }
 }

@@ -192,7 +192,7 @@ impl Groups {
         self.arena.shrink_to_fit();
     }
 
-    /// Moves the groups of `other` here; it keeps its memory unless that is taken over whole.
+    /// Moves the groups of `other` here; memory moves where that is possible.
     pub fn append(&mut self, other: &mut Self) {
         if self.is_empty() {
             mem::swap(self, other);
@@ -242,7 +242,7 @@ impl Groups {
         self.once_long.iter().for_each(|key| visit(key, 1));
     }
 
-    /// Forgets all groups and keeps the memory.
+    /// Forgets all groups and keeps the memory, but for most of that of packed keys.
     pub fn clear(&mut self) {
         self.short.clear();
         self.mid.clear();

@@ -3,10 +3,8 @@
 
 use crate::buffer::Block;
 
-/// Bytes of the first block.
+/// Bytes of the first block; each one after it has as many as all before it.
 const FIRST: usize = 512;
-/// How much larger each one after it is, up to the largest there is.
-const GROWTH: usize = 4;
 
 /// Blocks of records; none lies across two.
 #[derive(Debug, Default)]
@@ -40,7 +38,7 @@ impl Packed {
     #[cold]
     #[inline(never)]
     fn open_next(&mut self, room: usize) {
-        let bytes = (GROWTH * self.open.len()).clamp(FIRST, Block::LARGEST);
+        let bytes = self.held.clamp(FIRST, Block::LARGEST);
         let bytes = bytes.max(room.next_power_of_two());
         self.replace_open(Block::new(bytes), 0);
         self.held += bytes;
@@ -73,6 +71,9 @@ impl Packed {
     /// Moves the records of `other` here; so many bytes from the beginning of each may be read.
     pub(super) fn append(&mut self, other: &mut Self, read: usize) {
         let mut other = core::mem::take(other);
+        if other.full.is_empty() && other.filled == 0 {
+            return;
+        }
         if other.full.is_empty() && other.filled + read <= self.open.len() - self.filled {
             let end = self.filled + other.filled;
             self.open[self.filled..end].copy_from_slice(&other.open[..other.filled]);

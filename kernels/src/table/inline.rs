@@ -305,7 +305,7 @@ impl<K: InlineKey> InlineTable<K> {
     /// Whether keys that crowd one part of the table would have more room in a larger one.
     #[cold]
     fn can_spread(&self) -> bool {
-        self.multipliers[0] != 0 && self.slots.len() < self.used * MOST_SLOTS_A_KEY
+        self.multipliers[0] != 0 && self.slots.len() < self.used.saturating_mul(MOST_SLOTS_A_KEY)
     }
 
     /// Makes the table twice as large, in place.

@@ -19,6 +19,9 @@ use crate::buffer::{HugeVec, Window};
 /// Bits of a slot for the place of a record, in words.
 const PLACE_BITS: u32 = 40;
 
+/// Slots of a fresh table: many never meet a long key.
+const FIRST_SLOTS: usize = 2;
+
 /// How many keys are hashed, and their slots and records asked for, before the first is compared.
 const AHEAD: usize = 64;
 
@@ -32,6 +35,10 @@ const FAR_FROM_HOME: usize = 256;
 /// How many slots a key a table may grow to for being crowded.
 const MOST_SLOTS_A_KEY: usize = 1024;
 
+/// One part in so many of the bytes at which a table is flushed may be kept when it was: else one
+/// that has met a giant would be flushed again and again, however little it held.
+const KEPT_PART: usize = 8;
+
 /// An open-addressing table of records.
 pub(crate) struct LongTable {
     slots: HugeVec<u64>,
@@ -40,18 +47,19 @@ pub(crate) struct LongTable {
     records: Records,
     multipliers: [u64; 4],
     prefetch_bytes: usize,
+    /// Bytes of slots, and of records, that are kept for the keys to come.
+    kept_bytes: usize,
 }
 
 impl LongTable {
     pub(crate) fn new(limits: &Limits, secret: Secret) -> Self {
-        // Many tables never meet a long key.
-        let slots = 2;
         Self {
-            slots: HugeVec::new(slots),
-            shift: 64 - slots.trailing_zeros(),
+            slots: HugeVec::new(FIRST_SLOTS),
+            shift: 64 - FIRST_SLOTS.trailing_zeros(),
             records: Records::default(),
             multipliers: secret.masked(limits.hash_mask),
             prefetch_bytes: limits.prefetch_bytes,
+            kept_bytes: limits.flush_bytes / KEPT_PART,
         }
     }
 
@@ -154,14 +162,13 @@ impl LongTable {
 
     /// Whether keys that crowd one part of the table would have more room in a larger one.
     fn can_spread(&self) -> bool {
-        self.multipliers[0] != 0 && self.slots.len() < self.len() * MOST_SLOTS_A_KEY
+        self.multipliers[0] != 0 && self.slots.len() < self.len().saturating_mul(MOST_SLOTS_A_KEY)
     }
 
     /// Makes the slots twice as many; the records stay where they are.
     fn grow(&mut self) {
         let slots = 2 * self.slots.len();
-        self.slots = HugeVec::new(slots);
-        self.shift = 64 - slots.trailing_zeros();
+        self.set_slots(slots);
         for (place, hash) in self.records.places() {
             let mut index = self.home(hash);
             while self.slots[index] != 0 {
@@ -201,12 +208,25 @@ impl LongTable {
         size_of_val::<[u64]>(&self.slots) + self.records.bytes()
     }
 
-    /// Forgets every key, and keeps the memory for as many again.
+    /// Forgets every key, and keeps the memory for as many again, unless that is a lot.
     pub(crate) fn clear(&mut self) {
-        if self.len() > 0 {
-            self.slots.clear();
-            self.records.clear();
+        let (slots, len) = (self.slots.len(), self.len());
+        if len == 0 {
+            return;
         }
+        if 8 * slots > self.kept_bytes || len * 16 < slots {
+            let fewer = (2 * len).next_power_of_two().min(self.kept_bytes / 16);
+            self.set_slots(fewer.next_power_of_two().clamp(FIRST_SLOTS, slots));
+        } else {
+            self.slots.clear();
+        }
+        self.records.clear(self.kept_bytes);
+    }
+
+    /// Makes so many slots, all of them free.
+    fn set_slots(&mut self, slots: usize) {
+        self.slots = HugeVec::new(slots);
+        self.shift = 64 - slots.trailing_zeros();
     }
 
     /// Tells whether a key has the same hash in both tables.

@@ -155,3 +155,32 @@ fn holds_nul(window: Window<'_>, span: u32) -> bool {
     let [first, second] = window.two_words(start).map(first_nul);
     length <= 16 && (first < length.min(8) || 8 + second < length)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::buffer::WindowScratch;
+
+    #[test]
+    fn a_nul_makes_a_token_long_only_if_it_is_inside() {
+        let mut scratch = WindowScratch::new();
+        for filler in [1, 0x80, 0xff, b'a'] {
+            for length in 0..=17 {
+                for nul in 0..24 {
+                    let mut text = [filler; 24];
+                    text[nul] = 0;
+                    let window = scratch.window(&text, 24);
+                    let start = 2;
+                    let span = start | (start + length) << 16;
+                    let inside = (start..start + length).contains(&(nul as u32));
+                    let expected = inside && length <= 16;
+                    assert_eq!(
+                        holds_nul(window, span),
+                        expected,
+                        "{length} bytes, NUL at {nul}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -11,6 +11,8 @@ use crate::buffer::HugeVec;
 const HEAD: usize = 3;
 /// Words of the first memory for records.
 const FIRST: usize = 64;
+/// Bytes from which memory is not touched before it is used.
+const UNTOUCHED: usize = 2 << 20;
 
 /// Records, found by the word that they begin at.
 #[derive(Default)]
@@ -98,12 +100,20 @@ impl Records {
 
     /// How many bytes of memory they take.
     pub(super) fn bytes(&self) -> usize {
-        8 * self.touched
+        let whole = size_of_val::<[u64]>(&self.words);
+        // Small memory is written to when it is made, and large memory too on other systems.
+        match whole < UNTOUCHED || !cfg!(target_os = "linux") {
+            true => whole,
+            false => 8 * self.touched,
+        }
     }
 
-    /// Forgets all records, and keeps the memory.
-    pub(super) fn clear(&mut self) {
+    /// Forgets all records, and keeps the memory if it is no more than `most` bytes.
+    pub(super) fn clear(&mut self, most: usize) {
         (self.used, self.len) = (0, 0);
+        if self.bytes() > most {
+            *self = Self::default();
+        }
     }
 }
 
@@ -163,9 +173,12 @@ mod tests {
                 assert_eq!(records.value(place), round + 5);
             }
             let bytes = records.bytes();
-            records.clear();
+            records.clear(bytes);
             assert_eq!((records.len(), records.bytes()), (0, bytes));
             assert!(records.places().next().is_none());
         }
+        records.push(1, b"one", 1);
+        records.clear(100);
+        assert_eq!((records.len(), records.bytes()), (0, 0));
     }
 }

@@ -42,8 +42,9 @@ proptest! {
     }
 
     #[test]
-    fn slices_of_several_tables_add_up(all in keys(), bits in 0..4u32) {
-        let mut tables = [1, 2, 3].map(|_| LongTable::new(&Limits::TINY, Secret::from_seed(9)));
+    fn slices_of_several_tables_add_up(all in keys(), bits in 0..4u32, colliding: bool) {
+        let limits = if colliding { Limits::TINY.all_colliding() } else { Limits::TINY };
+        let mut tables = [1, 2, 3].map(|_| LongTable::new(&limits, Secret::from_seed(9)));
         let mut expected = BTreeMap::new();
         for (i, (key, count)) in all.iter().enumerate() {
             tables[i % 3].add(key, *count);
@@ -77,7 +78,7 @@ fn keys_that_differ_in_one_byte_or_in_length_have_different_hashes() {
 
 #[test]
 fn keys_in_the_order_of_their_hashes_do_not_crowd() {
-    let keys = if cfg!(miri) { 2000 } else { 50_000u64 };
+    let keys = if cfg!(miri) { 200 } else { 50_000u64 };
     let mut table = LongTable::new(&Limits::DEFAULT, Secret::from_seed(3));
     let mut sorted: Vec<_> = (0..keys)
         .map(|key| {
@@ -96,4 +97,30 @@ fn keys_in_the_order_of_their_hashes_do_not_crowd() {
         far += usize::from(steps.expect("it is there") > FAR_FROM_HOME);
     }
     assert!(far * 20 < sorted.len(), "{far} keys are far from home");
+}
+
+#[test]
+fn a_table_that_has_met_giants_becomes_small_again() {
+    let mut table = LongTable::new(&Limits::TINY, Secret::from_seed(7));
+    table.add(&vec![7; 100_000], 1);
+    assert!(table.bytes() > 100_000);
+    table.clear();
+    assert!(
+        table.bytes() <= Limits::TINY.flush_bytes,
+        "{} bytes",
+        table.bytes()
+    );
+    let keys = if cfg!(miri) { 50 } else { 5000u32 };
+    (0..keys).for_each(|key| table.add(&key.to_be_bytes(), 1));
+    table.clear();
+    assert!(
+        table.bytes() <= Limits::TINY.flush_bytes,
+        "{} bytes",
+        table.bytes()
+    );
+    table.add(b"a key", 2);
+    assert_eq!(
+        counts(&table).into_iter().collect::<Vec<_>>(),
+        [(b"a key".to_vec(), 2)]
+    );
 }

@@ -92,8 +92,7 @@ impl Reducer {
     /// # Errors
     ///
     /// A cancellation.
-    pub(super) fn bring_together(&mut self, pieces: Vec<Groups>) -> Result<Groups> {
-        let memory = pieces;
+    pub(super) fn bring_together(&mut self, memory: Vec<Groups>) -> Result<Groups> {
         self.absorb(Pieces {
             memory,
             ..Pieces::default()

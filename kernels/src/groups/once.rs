@@ -20,20 +20,19 @@ const RECORD: usize = 1 + LONGEST;
 #[derive(Debug, Default)]
 pub struct Once {
     records: Packed,
-    keys: usize,
 }
 
 impl Once {
     /// How many keys there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.keys
+        self.records.len()
     }
 
     /// Tells whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.keys == 0
+        self.len() == 0
     }
 
     /// How many bytes of memory the keys hold.
@@ -51,7 +50,6 @@ impl Once {
         // Always a whole record, cut to size after: no loop over bytes, no branch on the length.
         self.records.room(RECORD).copy_from_slice(&record);
         self.records.fill(1 + length);
-        self.keys += 1;
     }
 
     /// Visits every key: the first byte lowest, zeros above the last, and its length.
@@ -68,14 +66,12 @@ impl Once {
 
     /// Moves the keys of `other` here.
     pub(crate) fn append(&mut self, other: &mut Self) {
-        self.keys += core::mem::take(&mut other.keys);
         self.records.append(&mut other.records, RECORD);
     }
 
     /// Forgets all keys, and keeps a block for those to come.
     pub(crate) fn clear(&mut self) {
         self.records.clear();
-        self.keys = 0;
     }
 }
 

@@ -14,20 +14,19 @@ pub(crate) const LONGEST: usize = 4 << 10;
 #[derive(Debug, Default)]
 pub struct OnceLong {
     records: Packed,
-    keys: usize,
 }
 
 impl OnceLong {
     /// How many keys there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.keys
+        self.records.len()
     }
 
     /// Tells whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.keys == 0
+        self.len() == 0
     }
 
     /// How many bytes of memory the keys hold.
@@ -44,7 +43,6 @@ impl OnceLong {
         room[..2].copy_from_slice(&(key.len() as u16).to_le_bytes());
         room[2..].copy_from_slice(key);
         self.records.fill(record);
-        self.keys += 1;
     }
 
     /// Every key.
@@ -62,14 +60,12 @@ impl OnceLong {
 
     /// Moves the keys of `other` here.
     pub(crate) fn append(&mut self, other: &mut Self) {
-        self.keys += core::mem::take(&mut other.keys);
         self.records.append(&mut other.records, 0);
     }
 
     /// Forgets all keys, and keeps a block for those to come.
     pub(crate) fn clear(&mut self) {
         self.records.clear();
-        self.keys = 0;
     }
 }
 

@@ -13,12 +13,18 @@ pub(super) struct Packed {
     full: Vec<(Block, usize)>,
     open: Block,
     filled: usize,
+    records: usize,
     /// Bytes of all blocks.
     held: usize,
 }
 
 impl Packed {
-    /// Room for so many bytes more, which [`Packed::fill`] makes records of; at most
+    /// How many records there are.
+    pub(super) fn len(&self) -> usize {
+        self.records
+    }
+
+    /// Room for so many bytes more, of which [`Packed::fill`] makes a record; at most
     /// [`Block::LARGEST`].
     #[inline(always)]
     pub(super) fn room(&mut self, bytes: usize) -> &mut [u8] {
@@ -28,10 +34,11 @@ impl Packed {
         &mut self.open[self.filled..][..bytes]
     }
 
-    /// Makes the first bytes of the room records.
+    /// Makes the first bytes of the room a record.
     #[inline(always)]
     pub(super) fn fill(&mut self, bytes: usize) {
         self.filled += bytes;
+        self.records += 1;
         debug_assert!(self.filled <= self.open.len());
     }
 
@@ -71,9 +78,10 @@ impl Packed {
     /// Moves the records of `other` here; so many bytes from the beginning of each may be read.
     pub(super) fn append(&mut self, other: &mut Self, read: usize) {
         let mut other = core::mem::take(other);
-        if other.full.is_empty() && other.filled == 0 {
+        if other.records == 0 {
             return;
         }
+        self.records += other.records;
         if other.full.is_empty() && other.filled + read <= self.open.len() - self.filled {
             let end = self.filled + other.filled;
             self.open[self.filled..end].copy_from_slice(&other.open[..other.filled]);
@@ -89,7 +97,7 @@ impl Packed {
     /// Forgets all records, and keeps a block for those to come.
     pub(super) fn clear(&mut self) {
         self.full.clear();
-        (self.filled, self.held) = (0, self.open.len());
+        (self.filled, self.records, self.held) = (0, 0, self.open.len());
     }
 }
 
@@ -130,6 +138,7 @@ mod tests {
                 assert_eq!((content(&other).len(), other.bytes()), (0, 0));
                 let expected = some(first + second, 0).concat();
                 assert_eq!(content(&one), expected, "{first} and {second}");
+                assert_eq!((one.len(), other.len()), (first + second, 0));
                 let held = one.full.iter().map(|(block, _)| block.len()).sum::<usize>();
                 assert_eq!(one.held, held + one.open.len());
                 one.clear();

@@ -21,7 +21,7 @@ use crate::columns::{check_version, for_each_group};
 use crate::order::By;
 use crate::resources::{Reservation, Resources};
 use crate::spill::SpillSpace;
-use crate::{Error, ErrorKind, Limits, Result, TokenRule, parallel};
+use crate::{Error, ErrorKind, Result, TokenRule, parallel};
 use array::Gathered;
 pub use batches::Batches;
 use batches::Source;
@@ -32,7 +32,7 @@ pub use drain::{BatchLimits, Drain, Order};
 use item::Item;
 use partitions::Partitions;
 use reduce::Setting;
-use settle::Sizes;
+use settle::{Sizes, new_counter};
 pub(crate) use together::Together;
 
 /// Up to so many groups, tables are merged into one another and not by partition.
@@ -480,15 +480,6 @@ impl Metrics {
             spilled_bytes: self.spilled_bytes + other.spilled_bytes,
         }
     }
-}
-
-fn new_counter(rule: &TokenRule, resources: &Resources, flush_bytes: usize) -> Counter {
-    let limits = Limits {
-        flush_bytes,
-        bypass_bytes: resources.limits.bypass_bytes.min(flush_bytes / 2),
-        ..resources.limits
-    };
-    Counter::new(resources.level, rule, &limits, resources.seed)
 }
 
 fn too_many() -> Error {

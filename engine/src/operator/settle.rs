@@ -4,9 +4,9 @@
 use keymill_kernels::Groups;
 use keymill_kernels::stage::count::Counter;
 
-use super::{CountOperator, FEW, MOST, new_counter, too_many};
-use crate::Result;
+use super::{CountOperator, FEW, MOST, too_many};
 use crate::resources::Resources;
+use crate::{Limits, Result, TokenRule};
 
 /// Bytes of partitions that are left as they are: a small job is over sooner.
 const LARGEST_UNFOLDED: usize = 64 << 20;
@@ -131,4 +131,14 @@ impl CountOperator {
         other.counter.drain_into(&mut groups);
         self.counter.absorb(&groups);
     }
+}
+
+/// A counter that flushes at so many bytes.
+pub(super) fn new_counter(rule: &TokenRule, resources: &Resources, flush_bytes: usize) -> Counter {
+    let limits = Limits {
+        flush_bytes,
+        bypass_bytes: resources.limits.bypass_bytes.min(flush_bytes / 2),
+        ..resources.limits
+    };
+    Counter::new(resources.level, rule, &limits, resources.seed)
 }

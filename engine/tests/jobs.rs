@@ -15,6 +15,8 @@ mod results;
 mod same_everywhere;
 #[path = "jobs/texts.rs"]
 mod texts;
+#[path = "jobs/two_jobs.rs"]
+mod two_jobs;
 
 use std::collections::BTreeMap;
 

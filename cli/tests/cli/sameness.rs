@@ -1,6 +1,6 @@
 //! The same answer however it is made.
 
-use crate::command::{Folder, levels, stdout_of};
+use crate::command::{Folder, keymill, levels, stdout_of, text};
 
 /// Data sets whose counting meets every path: few keys, many, long ones, none.
 const SETS: [&str; 4] = ["zipf-30k", "unique", "invalid-utf8", "separators"];
@@ -84,4 +84,22 @@ fn a_pipe_and_a_file_are_the_same() {
     let bytes = keymill_datasets::find("zipf-30k").unwrap().to_vec(3 << 20);
     let file = folder.file("zipf", &bytes);
     assert!(stdout_of(&["count", &file], b"") == stdout_of(&["count"], &bytes));
+}
+
+/// A thread of this size is refused by any system, as one too many would be.
+#[cfg(target_os = "linux")]
+#[test]
+fn where_no_threads_are_to_be_had_one_does_all() {
+    let folder = Folder::new();
+    let set = keymill_datasets::find("unique").unwrap();
+    // Tables large enough to be drained by several threads too.
+    let file = folder.file("unique", set.to_vec(24 << 20));
+    let arguments = ["count", "--threads", "3", &file];
+    let alone = keymill()
+        .args(arguments)
+        .env("RUST_MIN_STACK", (1_u64 << 46).to_string())
+        .output()
+        .expect("it runs");
+    assert!(alone.status.success(), "{}", text(&alone.stderr));
+    assert!(alone.stdout == stdout_of(&arguments, b""));
 }

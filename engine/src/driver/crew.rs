@@ -141,18 +141,18 @@ impl<'a> Crew<'a> {
         let on_device = || self.place.elsewhere(self.rule, self.resources);
         let beside = self.place.cpu_workers(workers);
         match (on_device(), joining) {
-            (None, None) => pool.broadcast(workers, |index| run_one(index, None))?,
+            (None, None) => pool.side_by_side(workers, |index| run_one(index, None)),
             (Some(there), _) if beside == 0 => run_one(0, Some(there)),
             (Some(there), _) => {
                 let on_device = move || run_one(beside, Some(there));
                 beside_each_other(on_device, || {
-                    pool.broadcast(beside, |index| run_one(index, None))
-                })?;
+                    pool.side_by_side(beside, |index| run_one(index, None));
+                });
             }
             (None, Some(joining)) => {
                 let join = || run_one(workers, joining.elsewhere(self.rule, self.resources));
-                let count = || pool.broadcast(workers, |index| run_one(index, None));
-                decisions = vec![joining.run(join, count)?];
+                let count = || pool.side_by_side(workers, |index| run_one(index, None));
+                decisions = vec![joining.run(join, count)];
             }
         }
         let mut gathered = gathered
@@ -176,7 +176,7 @@ impl<'a> Crew<'a> {
 
 /// Does one thing on a thread of its own while another one is done, or before it where there is no
 /// thread to be had.
-fn beside_each_other<T>(one: impl FnOnce() + Send, other: impl FnOnce() -> Result<T>) -> Result<T> {
+fn beside_each_other(one: impl FnOnce() + Send, other: impl FnOnce()) {
     let one = Mutex::new(Some(one));
     let take = || one.lock().unwrap_or_else(PoisonError::into_inner).take();
     std::thread::scope(|scope| {
@@ -191,6 +191,6 @@ fn beside_each_other<T>(one: impl FnOnce() + Send, other: impl FnOnce() -> Resul
         {
             one();
         }
-        other()
-    })
+        other();
+    });
 }

@@ -16,7 +16,7 @@ use crate::device::choose::{Cost, Megabytes, SMALLEST, Verdict, decide, look_at_
 use crate::device::{Costs, Device, Fault, Seat, may_have_hardware, refusal};
 use crate::engine::Engine;
 use crate::job::Progress;
-use crate::{Cancel, Resources, Result, TokenRule};
+use crate::{Cancel, Resources, TokenRule};
 
 /// What a device takes at least to be opened and tested.
 const TO_BE_READY: Duration = Duration::from_millis(300);
@@ -40,19 +40,14 @@ pub(super) struct Joining<'a> {
 
 /// Looks for devices on a thread of its own while the processor counts; where there is no thread to
 /// be had nobody looks.
-fn look_beside(
-    look: impl FnOnce() + Send,
-    over: &Over,
-    count: impl FnOnce() -> Result<()>,
-) -> Result<()> {
+fn look_beside(look: impl FnOnce() + Send, over: &Over, count: impl FnOnce()) {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("keymill-joiner".to_owned());
         // Without it the job is the processor's.
         let _ = thread.spawn_scoped(scope, look);
-        let counted = count();
+        count();
         over.set();
-        counted
-    })
+    });
 }
 
 fn too_late() -> String {
@@ -83,7 +78,7 @@ impl Over {
 }
 
 /// A device, and what it costs.
-type Discovered = std::result::Result<(Arc<dyn Device>, Cost), Fault>;
+type Discovered = Result<(Arc<dyn Device>, Cost), Fault>;
 
 impl<'a> Joining<'a> {
     pub(super) fn new(
@@ -127,13 +122,10 @@ impl<'a> Joining<'a> {
     }
 
     /// Counts, and joins beside that if it pays; gives what was decided, in words.
-    pub(super) fn run(
-        &self,
-        join: impl Fn() + Sync,
-        count: impl FnOnce() -> Result<()>,
-    ) -> Result<String> {
+    pub(super) fn run(&self, join: impl Fn() + Sync, count: impl FnOnce()) -> String {
         if let Some(why) = &self.ruled_out {
-            return count().map(|()| why.clone());
+            count();
+            return why.clone();
         }
         let over = Over::default();
         let why = Mutex::new("cpu: there was no thread to look for devices".to_owned());
@@ -145,8 +137,8 @@ impl<'a> Joining<'a> {
             }
             Verdict::StaysOut(why) => say(why),
         };
-        look_beside(look, &over, count)?;
-        Ok(why.into_inner().unwrap_or_else(PoisonError::into_inner))
+        look_beside(look, &over, count);
+        why.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bytes that this job has read.

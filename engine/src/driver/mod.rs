@@ -60,7 +60,7 @@ pub(crate) fn run(job: CountJob, order: Order, limits: BatchLimits) -> Result<Co
     let remark = place.remark.clone();
     remark.into_iter().for_each(|it| tally.remark(it));
     tally.merge_bytes = operators.iter().map(|one| one.size() as u64).sum();
-    engine.pool().start_for(tally.merge_bytes)?;
+    engine.pool().start_for(tally.merge_bytes);
     let (batches, counted) = engine.pool().install(|| {
         let mut whole = Together::new(operators)?;
         tally.merge_time = merging.elapsed();

@@ -8,7 +8,7 @@ use super::elsewhere::Elsewhere;
 use super::pace::Pace;
 use crate::engine::Engine;
 use crate::job::Progress;
-use crate::{Resources, Result, TokenRule};
+use crate::{Resources, TokenRule};
 
 /// A device that may join; there is none.
 pub(super) struct Joining<'a>(Infallible, PhantomData<&'a ()>);
@@ -37,11 +37,7 @@ impl<'a> Joining<'a> {
         match self.0 {}
     }
 
-    pub(super) fn run(
-        &self,
-        _: impl Fn() + Sync,
-        _: impl FnOnce() -> Result<()>,
-    ) -> Result<String> {
+    pub(super) fn run(&self, _: impl Fn() + Sync, _: impl FnOnce()) -> String {
         match self.0 {}
     }
 }

@@ -9,7 +9,14 @@ use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterio
 use keymill::{Level, Order};
 use keymill_bench::{count_by_engine, count_by_kernel, engine, job_bytes, read_all, rival};
 
-const SETS: [&str; 4] = ["zipf-30k", "zipf-1m", "book", "zipf-multibyte"];
+const SETS: [&str; 6] = [
+    "zipf-30k",
+    "zipf-1m",
+    "book",
+    "zipf-multibyte",
+    "integers-1m",
+    "urls-200k",
+];
 
 fn bench<T: PartialEq + std::fmt::Debug>(
     group: &mut BenchmarkGroup<'_, WallTime>,

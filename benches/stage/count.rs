@@ -11,13 +11,14 @@ use keymill_kernels::stage::count::Counter;
 use keymill_kernels::{Level, Limits, TokenRule};
 
 const BYTES: usize = 1 << 20;
-const SETS: [&str; 6] = [
+const SETS: [&str; 7] = [
     "zipf-30k",
     "zipf-1m",
     "zipf-multibyte",
     "book",
     "equal",
     "prefix-16",
+    "urls-200k",
 ];
 
 fn counter(level: Level) -> Counter {

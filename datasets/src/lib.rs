@@ -2,8 +2,8 @@
 //!
 //! [`all`] lists the named data sets, [`find`] gives one, and [`Dataset::write_to`] makes as much
 //! of it as wanted, in blocks, without holding it. The generators behind the names ([`Zipf`],
-//! [`Unique`], [`Visits`], [`Sensors`], [`Pathological`], [`Book`]) can be used with other
-//! parameters. [`expected`] tells what a correct count of a data set gives, from the committed
+//! [`Unique`], [`Integers`], [`Urls`], [`Visits`], [`Sensors`], [`Pathological`], [`Book`]) can be
+//! used with other parameters. [`expected`] tells what a correct count of a data set gives, from the committed
 //! manifest, and [`book`] is a real text.
 //!
 //! The bytes follow from a seed by integers and `+ − × ÷ √` alone; random numbers come from this
@@ -30,6 +30,8 @@
 
 mod block;
 mod book;
+mod decimal;
+mod integers;
 mod manifest;
 mod pathological;
 mod ranks;
@@ -37,12 +39,14 @@ mod registry;
 mod rng;
 mod sensors;
 mod unique;
+mod urls;
 mod visits;
 mod words;
 mod zipf;
 
 pub use block::Written;
 pub use book::{Book, book};
+pub use integers::Integers;
 pub use manifest::{CANONICAL_BYTES, Expected, expected, manifest};
 pub use pathological::Pathological;
 pub use ranks::{Ranks, Skew};
@@ -50,6 +54,7 @@ pub use registry::{Dataset, Generator, all, find};
 pub use rng::Rng;
 pub use sensors::Sensors;
 pub use unique::Unique;
+pub use urls::Urls;
 pub use visits::Visits;
 pub use words::Lengths;
 pub use zipf::Zipf;

@@ -5,9 +5,11 @@ use std::io::{self, Write};
 
 use crate::block::Written;
 use crate::book::Book;
+use crate::integers::Integers;
 use crate::pathological::Pathological;
 use crate::sensors::Sensors;
 use crate::unique::Unique;
+use crate::urls::Urls;
 use crate::visits::Visits;
 use crate::zipf::Zipf;
 
@@ -100,7 +102,7 @@ const fn set(
     }
 }
 
-static ALL: [Dataset; 16] = [
+static ALL: [Dataset; 18] = [
     set(
         "zipf-30k",
         "words by Zipf's law, 30,000 of them, ASCII",
@@ -131,6 +133,19 @@ static ALL: [Dataset; 16] = [
         "unique",
         "keys of about 10 bytes, four in five new",
         &Unique { seed: 1 },
+    ),
+    set(
+        "integers-1m",
+        "numbers in decimal, a million of them, each as likely as every other",
+        &Integers {
+            seed: 1,
+            values: 1_000_000,
+        },
+    ),
+    set(
+        "urls-200k",
+        "addresses of web pages, 200,000 of them, each as likely as every other",
+        &Urls::DEFAULT,
     ),
     set(
         "visits",

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use crate::block::{Blocks, Written};
+use crate::decimal::Decimal;
 use crate::ranks::{Ranks, Skew};
 use crate::registry::Generator;
 use crate::rng::Rng;
@@ -69,8 +70,8 @@ impl Generator for Visits {
         let mut blocks = Blocks::new(bytes, out);
         loop {
             let site = sites.get(ranks.draw(&mut rng));
-            let (line_end, start) = count_and_newline(draw_count(&mut rng));
-            if !blocks.push_parts(site, &line_end[start..])? {
+            let count = Decimal::new(draw_count(&mut rng).into(), b'\n');
+            if !blocks.push_parts(site, count.as_bytes())? {
                 return blocks.finish();
             }
         }
@@ -85,31 +86,9 @@ fn draw_count(rng: &mut Rng) -> u32 {
     below + 1
 }
 
-/// Writes a number and a line feed at the end of a small array, and says where it starts.
-fn count_and_newline(mut count: u32) -> ([u8; 12], usize) {
-    let mut digits = [b'\n'; 12];
-    let mut start = 11;
-    loop {
-        start -= 1;
-        digits[start] = b'0' + (count % 10) as u8;
-        count /= 10;
-        if count == 0 {
-            return (digits, start);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn counts_are_written_in_decimal() {
-        for count in [1, 9, 10, 65_536, u32::MAX] {
-            let (digits, start) = count_and_newline(count);
-            assert_eq!(digits[start..], *format!("{count}\n").as_bytes());
-        }
-    }
 
     #[test]
     fn counts_keep_their_bounds() {

@@ -7,6 +7,12 @@ use keymill::TokenRule;
 
 /// Reads `whitespace`, `words`, `lines`, `split:<bytes>` or `field:<n>,<bytes>`.
 pub(crate) fn parse(text: &str) -> Result<TokenRule, String> {
+    let rule = named(text)?;
+    rule.check().map_err(|error| error.to_string())?;
+    Ok(rule)
+}
+
+fn named(text: &str) -> Result<TokenRule, String> {
     match text {
         "whitespace" => return Ok(TokenRule::Whitespace),
         "words" => return Ok(TokenRule::Words),
@@ -14,7 +20,7 @@ pub(crate) fn parse(text: &str) -> Result<TokenRule, String> {
         _ => {}
     }
     if let Some(separator) = text.strip_prefix("split:") {
-        return Ok(TokenRule::Split(parse_separator(separator)?));
+        return Ok(TokenRule::Split(unescape(separator)?.into()));
     }
     match text
         .strip_prefix("field:")
@@ -24,25 +30,12 @@ pub(crate) fn parse(text: &str) -> Result<TokenRule, String> {
             index: number
                 .parse::<NonZeroUsize>()
                 .map_err(|_| format!("`{number}` is no field; fields are counted from 1"))?,
-            separator: parse_separator(separator)?,
+            separator: unescape(separator)?.into(),
         }),
         None => Err(
             "a rule is whitespace, words, lines, split:SEPARATOR or field:N,SEPARATOR".to_owned(),
         ),
     }
-}
-
-fn parse_separator(text: &str) -> Result<Box<[u8]>, String> {
-    let separator = unescape(text)?;
-    if separator.is_empty() {
-        return Err("the separator is empty".to_owned());
-    }
-    if separator.contains(&b'\n') {
-        return Err(
-            "a separator cannot hold a line end, which separates lines; use `lines`".to_owned(),
-        );
-    }
-    Ok(separator.into())
 }
 
 /// Resolves `\t`, `\n`, `\r`, `\0`, `\\` and `\xNN`.

@@ -310,10 +310,10 @@ impl EngineBuilder {
         self
     }
 
-    /// Cuts work at other sizes; for tests.
+    /// Cuts work at other sizes; for tests. No answer depends on it.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.limits = limits.fitting();
         self
     }
 

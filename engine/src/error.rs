@@ -101,6 +101,12 @@ impl Error {
     }
 }
 
+impl From<keymill_kernels::RuleError> for Error {
+    fn from(error: keymill_kernels::RuleError) -> Self {
+        Self::new(ErrorKind::Config, error.to_string())
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;

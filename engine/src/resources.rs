@@ -144,9 +144,12 @@ impl MemoryBudget {
         self.0.taken.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Notes that bytes were freed.
+    /// Notes that bytes were freed; more than were taken are as many.
     pub fn give_back(&self, bytes: usize) {
-        self.0.taken.fetch_sub(bytes, Ordering::Relaxed);
+        let rest = |taken: usize| Some(taken.saturating_sub(bytes));
+        let taken = &self.0.taken;
+        // Always answers: there is always a rest.
+        let _ = taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest);
     }
 
     /// Opens an account for one holder of memory; it is closed when dropped.

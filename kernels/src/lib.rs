@@ -21,6 +21,6 @@ pub use contract_hash::ContractSeed;
 pub use groups::{Groups, LongGroup, MidGroup, Once, OnceLong, ShortGroup};
 pub use level::{Level, UnknownLevel};
 pub use limits::Limits;
-pub use rule::TokenRule;
+pub use rule::{RuleError, TokenRule};
 pub use table::{KeyTable, Secret};
 pub use unicode::UNICODE_VERSION;

@@ -1,9 +1,19 @@
 //! Every size that decides where an edge lies, in one value.
 #![forbid(unsafe_code)]
 
+/// Tiles are whole blocks of so many bytes.
+const TILE_STEP: usize = 64;
+/// A place within a tile, and the one behind it, are numbers of 16 bits.
+const MOST_TILE: usize = 32 << 10;
+/// More slots than this no table begins with.
+const MOST_SLOTS: usize = 1 << 24;
+/// With more partitions than this the files and buffers of each would be too small to pay.
+const MOST_PARTITIONS: usize = 1 << 16;
+
 /// The sizes by which work is cut: tiles, tables, partitions.
 ///
-/// No answer depends on them. Tests run everything with [`Limits::TINY`] too, so that every edge
+/// No answer depends on them; what is not as it should be is taken for the next that is
+/// ([`Limits::fitting`]). Tests run everything with [`Limits::TINY`] too, so that every edge
 /// (a token across tiles, a table that grows, a partition that is flushed) is the common path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -11,7 +21,7 @@ pub struct Limits {
     pub chunk_bytes: usize,
     /// Bytes that are tokenized before their tokens are counted; a multiple of 64, at most 32 KiB.
     pub tile_bytes: usize,
-    /// Slots of a fresh table; a power of two.
+    /// Slots of a fresh table; a power of two, at most 2²⁴.
     pub table_slots: usize,
     /// Bytes of a table above which probes are prefetched.
     pub prefetch_bytes: usize,
@@ -19,15 +29,15 @@ pub struct Limits {
     pub flush_bytes: usize,
     /// Bytes of a table above which tokens that are mostly new pass it by.
     pub bypass_bytes: usize,
-    /// Bytes of text between two looks at how many tokens are new.
+    /// Bytes of text between two looks at how many tokens are new; at least 1.
     pub look_bytes: usize,
-    /// Partitions of a key space; a power of two.
+    /// Partitions of a key space; a power of two, at most 65,536.
     pub partitions: usize,
     /// Bytes that a device counts at a time, unless it binds less; at least 1.
     pub device_chunk_bytes: usize,
-    /// Slots of a fresh table on a device; a power of two.
+    /// Slots of a fresh table on a device; a power of two, at most 2²⁴.
     pub device_slots: usize,
-    /// Bytes of the longest key that a device looks at; the CPU counts longer ones.
+    /// Bytes of the longest key that a device looks at, at most 4 KiB; the CPU counts longer ones.
     pub device_key_bytes: usize,
     /// Which bits of a table's hash are kept: `0` makes every key collide.
     pub hash_mask: u64,
@@ -66,6 +76,32 @@ impl Limits {
         hash_mask: u64::MAX,
     };
 
+    /// These sizes where they are as each should be, and the next ones that are where they are not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use keymill_kernels::Limits;
+    ///
+    /// let odd = Limits { tile_bytes: 100, partitions: 0, ..Limits::DEFAULT };
+    /// assert_eq!((odd.fitting().tile_bytes, odd.fitting().partitions), (64, 1));
+    /// assert_eq!(Limits::DEFAULT.fitting(), Limits::DEFAULT);
+    /// ```
+    #[must_use]
+    pub fn fitting(self) -> Self {
+        Self {
+            chunk_bytes: self.chunk_bytes.max(1),
+            tile_bytes: (self.tile_bytes / TILE_STEP * TILE_STEP).clamp(TILE_STEP, MOST_TILE),
+            table_slots: power_of_two(self.table_slots, MOST_SLOTS),
+            look_bytes: self.look_bytes.max(1),
+            partitions: power_of_two(self.partitions, MOST_PARTITIONS),
+            device_chunk_bytes: self.device_chunk_bytes.max(1),
+            device_slots: power_of_two(self.device_slots, MOST_SLOTS),
+            device_key_bytes: self.device_key_bytes.min(Self::DEFAULT.device_key_bytes),
+            ..self
+        }
+    }
+
     /// The same sizes, with every key hashed alike.
     #[must_use]
     pub const fn all_colliding(self) -> Self {
@@ -79,5 +115,43 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self::DEFAULT
+    }
+}
+
+fn power_of_two(size: usize, most: usize) -> usize {
+    size.min(most).next_power_of_two()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_that_fit_stay_and_others_become_some_that_fit() {
+        for limits in [Limits::DEFAULT, Limits::TINY, Limits::TINY.all_colliding()] {
+            assert_eq!(limits.fitting(), limits);
+        }
+        for size in [0, 1, 63, 65, 100, (32 << 10) + 1, usize::MAX] {
+            let odd = Limits {
+                chunk_bytes: size,
+                tile_bytes: size,
+                table_slots: size,
+                prefetch_bytes: size,
+                flush_bytes: size,
+                bypass_bytes: size,
+                look_bytes: size,
+                partitions: size,
+                device_chunk_bytes: size,
+                device_slots: size,
+                device_key_bytes: size,
+                hash_mask: 0,
+            };
+            let fitting = odd.fitting();
+            assert!(fitting.tile_bytes % 64 == 0 && (64..=32 << 10).contains(&fitting.tile_bytes));
+            assert!(fitting.chunk_bytes > 0 && fitting.look_bytes > 0);
+            assert!(fitting.table_slots.is_power_of_two() && fitting.partitions.is_power_of_two());
+            assert!(fitting.device_slots.is_power_of_two() && fitting.device_key_bytes <= 4096);
+            assert_eq!(fitting.fitting(), fitting);
+        }
     }
 }

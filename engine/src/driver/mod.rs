@@ -31,7 +31,7 @@ use std::time::Instant;
 
 use crate::job::{CountJob, CountStream, Input, StreamParts};
 use crate::operator::{BatchLimits, Order, Together};
-use crate::{Error, ErrorKind, Result, TokenRule};
+use crate::{Error, Result};
 use crew::Crew;
 use place::Place;
 
@@ -46,7 +46,7 @@ pub(crate) fn run(job: CountJob, order: Order, limits: BatchLimits) -> Result<Co
         lowercase,
     } = job;
     let input = input?;
-    check_rule(&rule)?;
+    rule.check()?;
     let mut resources = engine.resources();
     resources.cancel = options.cancel.clone();
     resources.threads = engine.pool().threads();
@@ -79,18 +79,4 @@ pub(crate) fn run(job: CountJob, order: Order, limits: BatchLimits) -> Result<Co
         tally,
         started,
     }))
-}
-
-fn check_rule(rule: &TokenRule) -> Result<()> {
-    match rule {
-        TokenRule::Split(separator) | TokenRule::Field { separator, .. }
-            if separator.is_empty() =>
-        {
-            Err(Error::new(
-                ErrorKind::Config,
-                "the separator of a token rule is empty: give it a byte at least",
-            ))
-        }
-        _ => Ok(()),
-    }
 }

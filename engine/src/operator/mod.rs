@@ -7,6 +7,7 @@ mod cut;
 mod drain;
 mod fold;
 mod item;
+mod merge;
 mod ordered;
 mod partitions;
 mod reduce;
@@ -21,7 +22,7 @@ use crate::columns::{check_version, for_each_group};
 use crate::order::By;
 use crate::resources::{Reservation, Resources};
 use crate::spill::SpillSpace;
-use crate::{Error, ErrorKind, Result, TokenRule, parallel};
+use crate::{Error, ErrorKind, Result, TokenRule};
 use array::Gathered;
 pub use batches::Batches;
 use batches::Source;
@@ -119,8 +120,10 @@ impl CountOperator {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] for a level that this machine does not run.
+    /// [`ErrorKind::Config`] for a level that this machine does not run, and for a rule whose
+    /// separator is empty.
     pub fn new(rule: &TokenRule, resources: &Resources) -> Result<Self> {
+        rule.check()?;
         if !resources.level.is_available() {
             return Err(Error::new(
                 ErrorKind::Config,
@@ -217,57 +220,6 @@ impl CountOperator {
             operator.counter.absorb(groups);
             operator.settle()
         })
-    }
-
-    /// Takes everything that another operator holds; a key of both has the sum of its counts.
-    ///
-    /// For [`Drain::Changed`] all keys of the other operator came since the last drain.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Config`] when the other one has another token rule, seed or number of
-    /// partitions, and those of [`CountOperator::push`].
-    pub fn merge(&mut self, mut other: Self) -> Result<()> {
-        self.guarded(|operator| {
-            operator.check_mergeable(&other)?;
-            operator.observe()?;
-            other.observe()?;
-            operator.hold(other.held)?;
-            operator.metrics = operator.metrics.plus(&other.metrics());
-            if operator.is_small() && other.is_small() {
-                operator.absorb_table(&mut other);
-            } else {
-                operator.flush();
-                other.flush();
-                operator
-                    .partitions
-                    .absorb(std::mem::take(&mut other.partitions));
-            }
-            drop(other);
-            operator.settle()
-        })
-    }
-
-    /// Merges the operators of several workers, side by side where that pays.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Config`] when there is none, and those of [`CountOperator::merge`].
-    pub fn merge_all(operators: Vec<Self>) -> Result<Self> {
-        let threads = operators.len();
-        let all_small = threads == 1 || operators.iter().all(Self::is_small);
-        let flushed = parallel::map(threads, operators, |mut operator| {
-            if !all_small {
-                operator.flush();
-            }
-            Ok(operator)
-        })?;
-        let mut flushed = flushed.into_iter();
-        let mut whole = flushed
-            .next()
-            .ok_or_else(|| Error::new(ErrorKind::Config, "there is no operator to merge"))?;
-        flushed.try_for_each(|other| whole.merge(other))?;
-        Ok(whole)
     }
 
     /// Lets groups leave as batches of `key` (`BinaryView`) and `count` (`UInt64`), none of them
@@ -375,28 +327,6 @@ impl CountOperator {
         Ok(())
     }
 
-    fn check_mergeable(&mut self, other: &Self) -> Result<()> {
-        let of = |one: &Self| {
-            (
-                one.setting.resources.seed,
-                one.setting.resources.limits.partitions,
-            )
-        };
-        if self.rule != other.rule || of(self) != of(other) {
-            return Err(Error::new(
-                ErrorKind::Config,
-                "operators can be merged that share token rule, seed and number of partitions",
-            ));
-        }
-        if other.broken {
-            return Err(Error::new(
-                ErrorKind::Config,
-                "an earlier error left the other operator incomplete; it cannot be merged",
-            ));
-        }
-        Ok(())
-    }
-
     fn drain_all(&mut self, order: Order, limits: BatchLimits) -> Result<Batches> {
         self.settle()?;
         let items = self.take_items()?;
@@ -466,19 +396,6 @@ impl CountOperator {
         self.partitions = Partitions::from_parts(kept);
         self.reservation.set(self.size());
         Ok(batches)
-    }
-}
-
-impl Metrics {
-    /// Both together.
-    fn plus(&self, other: &Self) -> Self {
-        Self {
-            bytes: self.bytes + other.bytes,
-            rows: self.rows + other.rows,
-            tokens: self.tokens + other.tokens,
-            rejected: self.rejected + other.rejected,
-            spilled_bytes: self.spilled_bytes + other.spilled_bytes,
-        }
     }
 }
 

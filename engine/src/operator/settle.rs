@@ -1,7 +1,6 @@
 //! Keeps an operator within its memory: when tables go to partitions, and partitions to disk.
 #![forbid(unsafe_code)]
 
-use keymill_kernels::Groups;
 use keymill_kernels::stage::count::Counter;
 
 use super::{CountOperator, FEW, MOST, too_many};
@@ -116,20 +115,6 @@ impl CountOperator {
     /// Tells whether all groups are in tables, and few.
     pub(super) fn is_small(&self) -> bool {
         self.partitions.is_unused() && self.counter.len() <= FEW
-    }
-
-    /// Adds the smaller table to the larger one.
-    ///
-    /// The other way round groups would come in the order of their hashes to a table that is much
-    /// too small for them, and crowd its first slots.
-    pub(super) fn absorb_table(&mut self, other: &mut Self) {
-        if self.counter.len() < other.counter.len() {
-            std::mem::swap(&mut self.counter, &mut other.counter);
-            std::mem::swap(&mut self.seen, &mut other.seen);
-        }
-        let mut groups = Groups::default();
-        other.counter.drain_into(&mut groups);
-        self.counter.absorb(&groups);
     }
 }
 

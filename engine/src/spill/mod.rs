@@ -49,6 +49,13 @@ impl SpillSpace {
         self.0.written.load(Ordering::Relaxed)
     }
 
+    /// Another space in the same folder, with the same limit; nothing has been written to it.
+    pub(crate) fn another(&self) -> Self {
+        let space = Self::new(Some(self.0.folder.clone()));
+        space.limit(self.0.most.load(Ordering::Relaxed));
+        space
+    }
+
     /// Lets no more than this many bytes be written.
     pub(crate) fn limit(&self, bytes: u64) {
         self.0.most.store(bytes, Ordering::Relaxed);

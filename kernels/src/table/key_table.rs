@@ -48,6 +48,7 @@ impl KeyTable {
     /// Makes a table without keys.
     #[must_use]
     pub fn new(limits: &Limits, secret: Secret) -> Self {
+        let limits = &limits.fitting();
         Self {
             short: InlineTable::new(limits, secret),
             mid: InlineTable::new(limits, secret),

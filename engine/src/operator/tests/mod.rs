@@ -11,6 +11,7 @@ use arrow_array::{
 };
 
 mod fold;
+mod merge;
 mod together;
 
 use super::*;
@@ -201,40 +202,6 @@ fn changed_keys_leave_with_running_totals() {
         assert_eq!(none, []);
         let rows = drained(&mut state, Drain::All, Order::Key, BatchLimits::default());
         assert!(rows == in_order(&totals, Order::Key));
-    });
-}
-
-#[test]
-fn merging_is_associative_and_takes_state_as_news() {
-    let words = words(3, 900);
-    let expected = in_order(&count(&words), Order::Key);
-    every_setting(|resources| {
-        let make = |part: usize| {
-            let mut one = operator(resources);
-            one.push(&text_of(&words[part * 300..][..300])).unwrap();
-            if part == 1 {
-                // Drained before: still everything is new to whom it is merged into.
-                one.drain(Drain::Changed, Order::Key, BatchLimits::default())
-                    .unwrap();
-            }
-            one
-        };
-        let (mut left, mut right) = (make(0), make(1));
-        left.merge(make(1)).unwrap();
-        left.merge(make(2)).unwrap();
-        right.merge(make(2)).unwrap();
-        let mut first = make(0);
-        first.merge(right).unwrap();
-        for mut whole in [left, first] {
-            assert_eq!(whole.tokens(), 900);
-            let rows = drained(
-                &mut whole,
-                Drain::Changed,
-                Order::Key,
-                BatchLimits::default(),
-            );
-            assert!(rows == expected, "{resources:?}");
-        }
     });
 }
 
@@ -502,22 +469,6 @@ fn counts_never_wrap() {
         other.push_partial(&batch(u64::MAX)).unwrap_err().kind(),
         ErrorKind::Capacity
     );
-}
-
-#[test]
-fn strangers_are_not_merged() {
-    let mut one = operator(&Resources::default());
-    let seed = Resources {
-        seed: 99,
-        ..Resources::default()
-    };
-    assert_eq!(
-        one.merge(operator(&seed)).unwrap_err().kind(),
-        ErrorKind::Config
-    );
-    let lines = CountOperator::new(&TokenRule::Lines, &Resources::default()).unwrap();
-    assert_eq!(one.merge(lines).unwrap_err().kind(), ErrorKind::Config);
-    one.push(b"still counts").unwrap();
 }
 
 #[test]

@@ -51,9 +51,10 @@ impl Counter {
     /// Counters whose groups are to be merged take the same `seed`.
     #[must_use]
     pub fn new(level: Level, rule: &TokenRule, limits: &Limits, seed: u64) -> Self {
+        let limits = limits.fitting();
         Self {
-            feeder: Feeder::new(level, rule, limits),
-            counting: Counting::new(level, limits, seed),
+            feeder: Feeder::new(level, rule, &limits),
+            counting: Counting::new(level, &limits, seed),
             rejected: 0,
         }
     }

@@ -183,3 +183,23 @@ fn keys_of_every_length_around_the_classes_stay_apart() {
         assert_eq!(counts_of(&groups), expected);
     });
 }
+
+#[test]
+fn sizes_that_are_not_as_they_should_be_change_no_answer() {
+    let text = b"to be or not to be that is the question ".repeat(9);
+    let expected = expected(&[text.clone()]);
+    for tile_bytes in [0, 1, 100, 70_000, 1 << 20] {
+        let limits = Limits {
+            tile_bytes,
+            table_slots: 3,
+            partitions: 0,
+            look_bytes: 0,
+            ..Limits::TINY
+        };
+        let mut counter = counter(Level::best(), &limits);
+        counter.push(&text);
+        let mut groups = Groups::default();
+        counter.drain_into(&mut groups);
+        assert_eq!(counts_of(&groups), expected, "{tile_bytes}");
+    }
+}

@@ -96,7 +96,7 @@ impl<K: IntKey, A: Aggregate> ReduceByKey<K, A> {
     /// Makes a reducer without groups.
     #[must_use]
     pub fn new(level: Level, limits: Limits, secret: Secret) -> Self {
-        let sizes = Sizes::new(limits, secret);
+        let sizes = Sizes::new(limits.fitting(), secret);
         Self {
             groups: Width::Narrow(Reducer::new(sizes)),
             bound: 0,

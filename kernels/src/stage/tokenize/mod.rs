@@ -106,7 +106,7 @@ impl Tokenizer {
     #[must_use]
     pub fn new(level: Level, rule: &TokenRule, limits: &Limits) -> Self {
         Self {
-            feeder: Feeder::new(level, rule, limits),
+            feeder: Feeder::new(level, rule, &limits.fitting()),
         }
     }
 

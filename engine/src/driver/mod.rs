@@ -59,12 +59,11 @@ pub(crate) fn run(job: CountJob, order: Order, limits: BatchLimits) -> Result<Co
     let merging = Instant::now();
     let remark = place.remark.clone();
     remark.into_iter().for_each(|it| tally.remark(it));
-    tally.merge_bytes = operators.iter().map(|one| one.size() as u64).sum();
-    engine.pool().start_for(tally.merge_bytes);
+    let tables = operators.iter().map(|one| one.size() as u64).sum();
+    engine.pool().start_for(tables);
     let (batches, counted) = engine.pool().install(|| {
         let mut whole = Together::new(operators)?;
         tally.merge_time = merging.elapsed();
-        tally.merged_bytes = whole.bytes() as u64;
         tally.merged_groups = whole.groups_at_most() as u64;
         let draining = Instant::now();
         let batches = whole.drain(order, limits)?;

@@ -17,10 +17,7 @@ pub(crate) struct Tally {
     pub(crate) read_time: Duration,
     pub(crate) count_time: Duration,
     pub(crate) merge_time: Duration,
-    /// Bytes of tables and partitions before they were merged.
-    pub(crate) merge_bytes: u64,
-    /// Bytes of them after, and how many groups they held.
-    pub(crate) merged_bytes: u64,
+    /// How many groups there were when all was merged; a key that is in several places is several.
     pub(crate) merged_groups: u64,
     /// What preparing the order took.
     pub(crate) drain_time: Duration,
@@ -58,8 +55,6 @@ impl AddAssign for Tally {
         self.read_time += other.read_time;
         self.count_time += other.count_time;
         self.merge_time += other.merge_time;
-        self.merge_bytes += other.merge_bytes;
-        self.merged_bytes += other.merged_bytes;
         self.merged_groups += other.merged_groups;
         self.drain_time += other.drain_time;
         self.device = self.device.take().or(other.device);

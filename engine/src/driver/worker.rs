@@ -261,18 +261,32 @@ impl<'a> Worker<'a> {
             let rows = ROWS_PER_PUSH.min(array.len() - start);
             let started = Instant::now();
             let array = array.slice(start, rows);
-            if self.crew.lowercase {
-                for_each_value(&array, |value| self.push_lowered(value))?;
-            } else if self.elsewhere.is_some() {
-                for_each_value(&array, |value| self.count(value))?;
-            } else {
-                self.operator.push_array(&array)?;
-            }
+            let bytes = self.count_rows(&array)?;
             self.tally.count_time += started.elapsed();
             self.tally.rows += rows as u64;
+            self.tally.bytes += bytes;
+            self.crew.progress.add(bytes);
             self.note_chunk();
         }
         Ok(())
+    }
+
+    /// Counts all rows, and tells how many bytes they have.
+    fn count_rows(&mut self, array: &ArrayRef) -> Result<u64> {
+        if !self.crew.lowercase && self.elsewhere.is_none() {
+            let before = self.operator.metrics().bytes;
+            self.operator.push_array(array)?;
+            return Ok(self.operator.metrics().bytes - before);
+        }
+        let mut bytes = 0;
+        for_each_value(array, |value| {
+            bytes += value.len() as u64;
+            match self.crew.lowercase {
+                true => self.push_lowered(value),
+                false => self.count(value),
+            }
+        })?;
+        Ok(bytes)
     }
 
     fn push(&mut self, text: &[u8]) -> Result<()> {

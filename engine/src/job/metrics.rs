@@ -9,11 +9,11 @@ use std::time::Duration;
 pub struct StageMetrics {
     /// The stage's name.
     pub name: &'static str,
-    /// Bytes that went in: text while reading and counting, tables and partitions after.
+    /// Bytes of text that were read and counted; what is merged and drained is groups, not text.
     pub bytes: u64,
-    /// Rows that came out: cells of a column read, tokens counted, groups merged and drained.
+    /// Rows: cells of a column read, tokens counted, groups before they were merged, groups drained.
     pub rows: u64,
-    /// Time, summed over threads.
+    /// Time, summed over threads: of one that two threads share both count.
     pub time: Duration,
     /// Chunks, or batches, that it took.
     pub chunks: u64,
@@ -48,6 +48,21 @@ pub struct JobMetrics {
     pub remarks: Vec<String>,
 }
 
+impl StageMetrics {
+    /// Bytes a second of one thread.
+    fn rate(&self) -> f64 {
+        self.bytes as f64 / self.time.as_secs_f64().max(1e-9)
+    }
+}
+
+/// What stands in a cell: nothing where there is nothing to be measured.
+fn shown(measured: u64, cell: String) -> String {
+    match measured {
+        0 => "-".to_owned(),
+        _ => cell,
+    }
+}
+
 impl JobMetrics {
     /// A stage by its name.
     #[must_use]
@@ -60,20 +75,19 @@ impl fmt::Display for JobMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<10} {:>15} {:>13} {:>10} {:>9} {:>9}",
-            "stage", "bytes", "rows", "time", "chunks", "GB/s"
+            "{:<10} {:>15} {:>13} {:>12} {:>9} {:>12}",
+            "stage", "bytes", "rows", "thread time", "chunks", "GB/s/thread"
         )?;
         for stage in &self.stages {
-            let seconds = stage.time.as_secs_f64();
             writeln!(
                 f,
-                "{:<10} {:>15} {:>13} {:>9.3}s {:>9} {:>9.3}",
+                "{:<10} {:>15} {:>13} {:>11.3}s {:>9} {:>12}",
                 stage.name,
-                stage.bytes,
-                stage.rows,
-                seconds,
+                shown(stage.bytes, stage.bytes.to_string()),
+                shown(stage.rows, stage.rows.to_string()),
+                stage.time.as_secs_f64(),
                 stage.chunks,
-                stage.bytes as f64 / seconds.max(1e-9) / 1e9,
+                shown(stage.bytes, format!("{:.3}", stage.rate() / 1e9)),
             )?;
         }
         writeln!(

@@ -29,7 +29,8 @@ struct State {
 }
 
 impl Progress {
-    /// How many bytes of the input were read; of compressed files, the bytes in the file.
+    /// How many bytes of the input were read; of compressed files, the bytes in the file, and of
+    /// columns, those of their values.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.0.bytes.load(Ordering::Relaxed)

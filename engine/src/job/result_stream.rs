@@ -78,16 +78,10 @@ impl CountStream {
                     tally.count_time,
                     tally.chunks,
                 ),
-                stage(
-                    "merge",
-                    tally.merge_bytes,
-                    tally.merged_groups,
-                    tally.merge_time,
-                    1,
-                ),
+                stage("merge", 0, tally.merged_groups, tally.merge_time, 1),
                 stage(
                     "drain",
-                    tally.merged_bytes,
+                    0,
                     self.rows,
                     tally.drain_time + self.drain_time,
                     self.batches,

@@ -52,12 +52,6 @@ impl Together {
         self.tables.is_some()
     }
 
-    /// How many bytes of memory the groups take.
-    pub(crate) fn bytes(&self) -> usize {
-        let tables = self.tables.as_ref().map(|tables| tables.slices.bytes());
-        self.operator.size() + tables.unwrap_or(0)
-    }
-
     /// How many groups there are; a key that is in several places is several groups.
     pub(crate) fn groups_at_most(&self) -> usize {
         let tables = self.tables.as_ref().map(|tables| tables.slices.len());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BinaryArray, Int32Array, RecordBatch, StringArray, StringViewArray};
+use keymill::Progress;
 use keymill::prelude::*;
 use keymill::source::Columns;
 
@@ -22,6 +23,34 @@ fn rows_without_separators_never_merge() {
             let counts = count(engine(threads, 64).read_columns(columns), whitespace());
             assert_eq!(counts.len(), 10);
             assert!(counts.values().all(|n| *n == 20_000));
+        }
+    }
+}
+
+#[test]
+fn metrics_and_progress_know_the_bytes_of_columns() {
+    let rows: Vec<String> = (0..10_000).map(|row| format!("W{row}")).collect();
+    let bytes: u64 = rows.iter().map(|row| row.len() as u64).sum();
+    let arrays: [ArrayRef; 2] = [
+        Arc::new(StringArray::from(rows.clone())),
+        Arc::new(StringViewArray::from_iter_values(&rows)),
+    ];
+    for array in arrays {
+        for lowercase in [false, true] {
+            let progress = Progress::default();
+            let columns = Columns::of_arrays([Arc::clone(&array)]);
+            let text = engine(2, 64).read_columns(columns).progress(&progress);
+            let tokens = text.tokenize(whitespace());
+            let job = match lowercase {
+                true => tokens.lowercase(),
+                false => tokens,
+            };
+            let metrics = job.count_by_key().collect().unwrap().metrics().clone();
+            for name in ["read", "count"] {
+                let stage = metrics.stage(name).unwrap();
+                assert_eq!((stage.bytes, stage.rows), (bytes, 10_000), "{name}");
+            }
+            assert_eq!(progress.bytes(), bytes);
         }
     }
 }

@@ -105,6 +105,11 @@ fn metrics_add_up() {
     );
     let stage = metrics.stage("count").unwrap();
     assert_eq!((stage.bytes, stage.rows), (TEXT.len() as u64, 12));
+    let (merge, drain) = (
+        metrics.stage("merge").unwrap(),
+        metrics.stage("drain").unwrap(),
+    );
+    assert!((merge.bytes, drain.bytes) == (0, 0) && merge.rows >= 9 && drain.rows == 9);
     assert!(metrics.cpu_chunks > 1);
     let last = format!("chunks: cpu {}, gpu 0", metrics.cpu_chunks);
     assert_eq!(metrics.to_string().lines().last(), Some(last.as_str()));

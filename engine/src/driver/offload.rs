@@ -103,10 +103,13 @@ impl<'a> Offload<'a> {
             return count_here(&text, operator, tally);
         }
         self.make_room(text.len(), operator, tally)?;
-        // Draining may have ended it.
+        // Draining may have ended it, or it is another one by now, which takes less.
         let Some((_, counter)) = &mut self.counter else {
             return count_here(&text, operator, tally);
         };
+        if text.len() > counter.most_bytes() {
+            return count_here(&text, operator, tally);
+        }
         self.held_bytes += text.len();
         self.reservation.set(self.held_bytes);
         let started = Instant::now();
@@ -230,6 +233,10 @@ impl Offload<'_> {
         tally: &mut Tally,
     ) -> Result<()> {
         while !text.is_empty() {
+            if self.gathered.is_empty() {
+                // How much makes a chunk is the device's to say.
+                self.is_open();
+            }
             let most = self.chunk_bytes();
             let (piece, rest) = text.split_at(cut_text(self.rule, text, most));
             text = rest;

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod auto;
+mod binding;
 mod count;
 mod faults;
 mod frame;

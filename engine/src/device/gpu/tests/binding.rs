@@ -1,0 +1,135 @@
+//! Whole jobs on devices that bind little: chunks are split, and every edge of that is met.
+
+use std::sync::Arc;
+
+use super::{devices_of, software};
+use crate::choice::DeviceChoice;
+use crate::device::gpu::Gpu;
+use crate::device::recording::{Kept, Recording};
+use crate::device::{Device, DeviceCounter, Pending, Seat};
+use crate::job::Counts;
+use crate::probe::ShaderVariant;
+use crate::{Engine, Limits, TokenRule};
+use keymill_shaders::Stage;
+
+/// A device that binds less than its adapter does.
+struct Narrow {
+    device: Arc<dyn Device>,
+    binding_bytes: u64,
+}
+
+impl Device for Narrow {
+    fn begin(&self, recording: Recording) -> Pending {
+        for buffer in recording.buffers() {
+            let (name, bytes) = (buffer.name, buffer.bytes);
+            assert!(bytes <= self.binding_bytes, "{bytes} bytes of {name}");
+        }
+        self.device.begin(recording)
+    }
+
+    fn forget(&self, kept: &[Kept]) {
+        self.device.forget(kept);
+    }
+
+    fn binding_bytes(&self) -> u64 {
+        self.binding_bytes
+    }
+
+    fn name(&self) -> &str {
+        self.device.name()
+    }
+
+    fn variant(&self) -> ShaderVariant {
+        self.device.variant()
+    }
+
+    fn identity(&self) -> String {
+        self.device.identity()
+    }
+
+    fn is_software(&self) -> bool {
+        self.device.is_software()
+    }
+}
+
+fn count(engine: &Engine, rule: &TokenRule, text: &[u8]) -> Counts {
+    let job = engine.read_bytes(text.to_vec()).tokenize(rule.clone());
+    job.count_by_key().collect().unwrap()
+}
+
+fn on_processor() -> Engine {
+    let builder = Engine::builder().threads(2).device(DeviceChoice::Cpu);
+    builder.build().unwrap()
+}
+
+fn on_device(device: Arc<dyn Device>) -> Engine {
+    let seat = Seat::new(Box::new(move || Ok(Arc::clone(&device))));
+    let builder = Engine::builder().threads(1).device(DeviceChoice::Gpu);
+    builder.build().unwrap().with_seat(seat)
+}
+
+fn assert_same(one: &Counts, other: &Counts, context: std::fmt::Arguments<'_>) {
+    assert!(one.iter().eq(other.iter()), "{context}");
+}
+
+/// Words of many lengths, a few times each.
+fn text(bytes: usize) -> Vec<u8> {
+    let lines = (0u32..).flat_map(|i| {
+        let many = "m".repeat(i as usize % 61);
+        format!("to be or-not-{} {many}{}, {i}\n", i % 50, i % 7).into_bytes()
+    });
+    lines.take(bytes).collect()
+}
+
+#[test]
+fn texts_longer_than_what_is_bound_are_split() {
+    let rules = [
+        TokenRule::Whitespace,
+        TokenRule::Lines,
+        TokenRule::Split(b", ".as_slice().into()),
+    ];
+    for device in devices_of(Stage::Count) {
+        for binding_bytes in [8 << 10, 40_000, 256 << 10] {
+            let device = Arc::new(Narrow {
+                device: Arc::clone(device),
+                binding_bytes,
+            });
+            for rule in &rules {
+                let limits = Limits::DEFAULT;
+                let counter = DeviceCounter::new(device.clone(), rule, &limits, 1);
+                let most = counter.most_bytes();
+                assert!(most < binding_bytes as usize, "{most}");
+                let engine = on_device(device.clone());
+                for bytes in [0, 1, most - 1, most, most + 1, 2 * most, 9 * most + 77] {
+                    let text = text(bytes);
+                    let counts = count(&engine, rule, &text);
+                    let context = format_args!("{rule:?}, {bytes} bytes, {binding_bytes} bound");
+                    assert_same(&counts, &count(&on_processor(), rule, &text), context);
+                    let chunks = counts.metrics().gpu_chunks;
+                    assert!(chunks >= (bytes / most) as u64, "{chunks}: {context}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_token_of_100_megabytes_goes_round_the_device() {
+    let Some(found) = software() else { return };
+    let offers = found.offers;
+    let device: Arc<dyn Device> = Arc::new(Gpu::open(&found, offers).unwrap());
+    let mut text = text(50_000);
+    text.push(b' ');
+    text.resize(text.len() + 100_000_000, b'g');
+    text.extend(self::text(50_000));
+    let counts = count(&on_device(device), &TokenRule::Whitespace, &text);
+    let expected = count(&on_processor(), &TokenRule::Whitespace, &text);
+    assert_same(&counts, &expected, format_args!("a giant among others"));
+    let longest = counts.iter().map(|(key, _)| key.len()).max();
+    assert_eq!(longest, Some(100_000_002));
+    let metrics = counts.metrics();
+    assert!(
+        metrics.gpu_chunks > 0 && metrics.cpu_chunks > 0,
+        "{metrics}"
+    );
+}

@@ -328,8 +328,8 @@ impl EngineBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] for no threads, a level that this machine lacks, or a value of
-    /// `KEYMILL_LEVEL` that is no level.
+    /// [`ErrorKind::Config`] for no threads, a spill folder that is none, a level that this machine
+    /// lacks, or a value of `KEYMILL_LEVEL` that is no level.
     pub fn build(self) -> Result<Engine> {
         let threads = match self.threads {
             Some(0) => {
@@ -341,6 +341,9 @@ impl EngineBuilder {
             Some(threads) => threads,
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
+        if let Some(folder) = self.spill_dir.as_deref().filter(|folder| !folder.is_dir()) {
+            return Err(no_spill_folder(folder));
+        }
         let memory = self.memory.unwrap_or_else(crate::driver::default_memory);
         let least = least_worker_bytes(&self.limits);
         let memory = memory.max(2 * least);
@@ -360,6 +363,12 @@ impl EngineBuilder {
             device: self.device,
         })))
     }
+}
+
+fn no_spill_folder(folder: &Path) -> Error {
+    let folder = folder.display();
+    let message = format!("the spill folder `{folder}` is no folder; make it, or name another one");
+    Error::new(ErrorKind::Config, message)
 }
 
 /// What a thread needs to work: tables, what it deals to partitions and ranges, and its output.

@@ -84,7 +84,9 @@ impl Disk {
 /// Not `tempfile_in`: on Linux that never has a name, but its mode is left to the umask.
 #[cfg(unix)]
 fn create(folder: &Path) -> io::Result<File> {
-    let (file, path) = tempfile::NamedTempFile::new_in(folder)?.into_parts();
+    let file = tempfile::NamedTempFile::new_in(folder);
+    // The error would name a file that nobody has asked for.
+    let (file, path) = file.map_err(|cause| cause.kind())?.into_parts();
     path.close()?;
     Ok(file)
 }

@@ -237,3 +237,19 @@ fn a_level_that_is_not_here_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains(missing.name()), "{error}");
 }
+
+#[test]
+fn a_spill_folder_that_is_none_is_named_before_anything_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a-file");
+    std::fs::write(&file, "").unwrap();
+    for place in [file, folder.path().join("not-there")] {
+        let error = Engine::builder().spill_dir(&place).build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(
+            error.to_string().contains(place.to_str().unwrap()),
+            "{error}"
+        );
+    }
+    assert!(Engine::builder().spill_dir(folder.path()).build().is_ok());
+}

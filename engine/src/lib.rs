@@ -59,6 +59,6 @@ pub use job::{
 #[cfg(feature = "oracle")]
 pub use keymill_kernels::oracle;
 pub use keymill_kernels::{Level, Limits, TokenRule};
-pub use operator::{BatchLimits, Batches, CountOperator, Drain, Metrics, Order};
+pub use operator::{BatchLimits, Batches, CountOperator, Drain, OperatorMetrics, Order};
 pub use resources::{Cancel, MemoryBudget, Reservation, Resources};
 pub use shaders::{Shaders, UnknownShaders};

@@ -3,10 +3,13 @@
 //! ```
 //! use keymill::prelude::*;
 //! ```
+//!
+//! Programs that drive a [`CountOperator`](crate::CountOperator) themselves, or look at metrics and
+//! devices, name these types by their own paths.
 #![forbid(unsafe_code)]
 
 pub use crate::engine::Engine;
 pub use crate::job::tokens::{field, lines, split, whitespace, words};
 pub use crate::job::{Counts, Utf8};
 pub use crate::operator::{BatchLimits, Order};
-pub use crate::{Cancel, ErrorKind, Level, TokenRule};
+pub use crate::{Cancel, DeviceChoice, ErrorKind, Level, TokenRule};

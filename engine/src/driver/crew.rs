@@ -4,18 +4,15 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::board::Board;
-use super::elsewhere::Elsewhere;
 use super::pace::Pace;
 use super::place::{Joining, Place};
 use super::pool::Pool;
-use super::tally::Tally;
+use super::shift::{Counted, Shift};
 use super::worker::Worker;
 use crate::chunk::Boundary;
 use crate::job::Progress;
-use crate::operator::CountOperator;
-use crate::parallel::caught;
 use crate::source::{Columns, Source, Split};
-use crate::{Resources, Result, TokenRule};
+use crate::{DeviceChoice, Resources, Result, TokenRule};
 
 /// Input below so many chunks is one thread's work: starting others takes longer.
 const CHUNKS_WORTH_A_THREAD: u64 = 4;
@@ -25,15 +22,12 @@ pub(super) struct Crew<'a> {
     pub(super) resources: &'a Resources,
     pub(super) boundary: Boundary,
     pub(super) progress: &'a Progress,
-    rule: &'a TokenRule,
+    pub(super) rule: &'a TokenRule,
     pub(super) lowercase: bool,
     /// How fast its threads are.
     pub(super) pace: Pace,
     place: &'a Place<'a>,
 }
-
-/// What the workers leave behind.
-type Counted = (Vec<CountOperator>, Tally);
 
 impl<'a> Crew<'a> {
     pub(super) fn new(
@@ -63,10 +57,10 @@ impl<'a> Crew<'a> {
         let joining = self.joining(total);
         let takers = self.place.takers(workers) + joining.as_ref().map_or(0, Joining::workers);
         let board = Board::new(splits.len(), takers);
-        self.run(pool, (workers, takers), joining, &board, |worker| {
+        let counted = self.run(pool, (workers, takers), joining, &board, |worker| {
             worker.count_splits(source, &splits, &board)
-        })
-        .and_then(|counted| board.finish().map(|()| counted))
+        });
+        board.finish().map(|()| counted)
     }
 
     /// Counts all rows of Arrow arrays.
@@ -78,10 +72,14 @@ impl<'a> Crew<'a> {
         let takers = self.place.takers(workers);
         let board = Board::new(0, takers);
         let columns = Mutex::new(columns);
-        self.run(pool, (workers, takers), joining, &board, |worker| {
+        let mut counted = self.run(pool, (workers, takers), joining, &board, |worker| {
             worker.count_arrays(&columns, &board)
-        })
-        .and_then(|counted| board.finish().map(|()| counted))
+        });
+        if *self.place.choice() == DeviceChoice::Auto {
+            let why = "cpu: nobody knows how long columns are, so no device joins by itself";
+            counted.1.decide(why.to_owned());
+        }
+        board.finish().map(|()| counted)
     }
 
     fn workers(&self, bytes: Option<u64>) -> usize {
@@ -114,63 +112,25 @@ impl<'a> Crew<'a> {
         joining: Option<Joining<'_>>,
         board: &Board<'b>,
         work: impl Fn(&mut Worker<'_>) -> Result<()> + Sync,
-    ) -> Result<Counted> {
-        let gathered = Mutex::new(Vec::with_capacity(takers));
-        let run_one = &|index: usize, elsewhere: Option<Box<dyn Elsewhere + '_>>| {
-            let one = || -> Result<Option<(usize, CountOperator, Tally)>> {
-                let operator = CountOperator::new(self.rule, self.resources)?;
-                let mut worker = Worker::new(self, operator, takers, elsewhere);
-                work(&mut worker)?;
-                if board.has_failed() {
-                    // What a device has is of no use any more.
-                    return Ok(None);
-                }
-                let (operator, tally) = worker.finish()?;
-                Ok(Some((index, operator, tally)))
-            };
-            // After a panic nothing of the worker is looked at again.
-            match caught(one) {
-                Ok(counted) => gathered
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .extend(counted),
-                Err(error) => board.fail(error),
-            }
-        };
-        let mut decisions = self.place.decision().into_iter().collect();
-        let on_device = || self.place.elsewhere(self.rule, self.resources);
+    ) -> Counted {
+        let whole = Shift::new(self, board, takers, work);
+        let shift = &whole;
+        let on_cpu = |workers| pool.side_by_side(workers, |index| shift.join(index, None));
         let beside = self.place.cpu_workers(workers);
-        match (on_device(), joining) {
-            (None, None) => pool.side_by_side(workers, |index| run_one(index, None)),
-            (Some(there), _) if beside == 0 => run_one(0, Some(there)),
+        let mut decision = self.place.decision();
+        match (self.place.elsewhere(self.rule, self.resources), joining) {
+            (None, None) => on_cpu(workers),
+            (Some(there), _) if beside == 0 => shift.join(0, Some(there)),
             (Some(there), _) => {
-                let on_device = move || run_one(beside, Some(there));
-                beside_each_other(on_device, || {
-                    pool.side_by_side(beside, |index| run_one(index, None));
-                });
+                let on_device = move || shift.join(beside, Some(there));
+                beside_each_other(on_device, || on_cpu(beside));
             }
             (None, Some(joining)) => {
-                let join = || run_one(workers, joining.elsewhere(self.rule, self.resources));
-                let count = || pool.side_by_side(workers, |index| run_one(index, None));
-                decisions = vec![joining.run(join, count)];
+                let join = || shift.join(workers, joining.elsewhere(self.rule, self.resources));
+                decision = Some(joining.run(join, || on_cpu(workers)));
             }
         }
-        let mut gathered = gathered
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        gathered.sort_by_key(|(index, ..)| *index);
-        let mut tally = Tally {
-            decisions,
-            ..Tally::default()
-        };
-        let operators = gathered
-            .into_iter()
-            .map(|(_, operator, part)| {
-                tally += part;
-                operator
-            })
-            .collect();
-        Ok((operators, tally))
+        whole.end(decision)
     }
 }
 

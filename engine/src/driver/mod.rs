@@ -19,6 +19,7 @@ mod offload;
 mod pace;
 mod place;
 mod pool;
+mod shift;
 mod tally;
 mod worker;
 

@@ -46,6 +46,11 @@ impl<'a> Place<'a> {
         })
     }
 
+    /// What the engine was asked for.
+    pub(super) fn choice(&self) -> &DeviceChoice {
+        self.engine.device()
+    }
+
     /// A worker's way to another place than its own thread, if there is one.
     pub(super) fn elsewhere<'w>(
         &'w self,

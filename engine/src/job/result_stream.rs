@@ -10,7 +10,7 @@ use super::{JobMetrics, StageMetrics};
 use crate::columns::count_schema;
 use crate::driver::Tally;
 use crate::engine::Engine;
-use crate::operator::{Batches, Metrics};
+use crate::operator::{Batches, OperatorMetrics};
 use crate::{Resources, Result};
 
 /// The counts of a job as batches of `key` (binary view) and `count` (`u64`).
@@ -28,7 +28,7 @@ pub(crate) struct StreamParts {
     pub(crate) engine: Engine,
     pub(crate) resources: Resources,
     pub(crate) batches: Batches,
-    pub(crate) counted: Metrics,
+    pub(crate) counted: OperatorMetrics,
     pub(crate) tally: Tally,
     pub(crate) started: Instant,
 }

@@ -3,7 +3,7 @@
 
 use keymill_kernels::Groups;
 
-use super::{CountOperator, Metrics};
+use super::{CountOperator, OperatorMetrics};
 use crate::{Error, ErrorKind, Result, parallel};
 
 impl CountOperator {
@@ -110,7 +110,7 @@ impl CountOperator {
             self.replace_counter();
         }
         self.seen = (self.counter.tokens(), self.counter.rejected());
-        (self.metrics, self.held, self.unsettled) = (Metrics::default(), 0, 0);
+        (self.metrics, self.held, self.unsettled) = (OperatorMetrics::default(), 0, 0);
         // What was written belongs to whoever has it now.
         self.setting.space = self.setting.space.another();
         self.reservation.set(self.size());
@@ -131,7 +131,7 @@ impl CountOperator {
     }
 }
 
-impl Metrics {
+impl OperatorMetrics {
     /// Both together.
     fn plus(&self, other: &Self) -> Self {
         Self {

@@ -78,7 +78,7 @@ pub struct CountOperator {
     partitions: Partitions,
     reservation: Reservation,
     sizes: Sizes,
-    metrics: Metrics,
+    metrics: OperatorMetrics,
     /// The counter's own tokens and rejected lines that `metrics` knows of.
     seen: (u64, u64),
     /// Tokens that have not been drained for good.
@@ -92,7 +92,7 @@ pub struct CountOperator {
 /// What an operator has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Metrics {
+pub struct OperatorMetrics {
     /// Bytes that were pushed.
     pub bytes: u64,
     /// Texts, rows of columns and partial counts that were pushed.
@@ -145,7 +145,7 @@ impl CountOperator {
                 resources: resources.clone(),
                 space: SpillSpace::new(resources.spill_dir.clone()),
             },
-            metrics: Metrics::default(),
+            metrics: OperatorMetrics::default(),
             seen: (0, 0),
             held: 0,
             unsettled: 0,
@@ -286,8 +286,8 @@ impl CountOperator {
 
     /// What the operator has seen since it was made, with what was merged into it.
     #[must_use]
-    pub fn metrics(&self) -> Metrics {
-        Metrics {
+    pub fn metrics(&self) -> OperatorMetrics {
+        OperatorMetrics {
             tokens: self.metrics.tokens + self.counter.tokens() - self.seen.0,
             rejected: self.metrics.rejected + self.counter.rejected() - self.seen.1,
             spilled_bytes: self.metrics.spilled_bytes + self.setting.space.written(),

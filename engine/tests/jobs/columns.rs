@@ -51,6 +51,8 @@ fn metrics_and_progress_know_the_bytes_of_columns() {
                 assert_eq!((stage.bytes, stage.rows), (bytes, 10_000), "{name}");
             }
             assert_eq!(progress.bytes(), bytes);
+            let why = metrics.decisions.concat();
+            assert!(why.contains("how long columns are"), "{why}");
         }
     }
 }

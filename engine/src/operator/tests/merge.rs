@@ -69,7 +69,7 @@ fn what_was_merged_is_gone_from_where_it_was() {
                 }
                 one.merge(&mut other).unwrap();
                 let nothing = (other.tokens(), other.metrics(), other.groups_at_most());
-                assert_eq!(nothing, (0, Metrics::default(), 0));
+                assert_eq!(nothing, (0, OperatorMetrics::default(), 0));
             }
         }
         let rows = |one: &mut _| drained(one, Drain::All, Order::Key, BatchLimits::default());

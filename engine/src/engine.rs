@@ -158,7 +158,7 @@ impl Engine {
     /// Where jobs run, and why, in words; it opens the device that was asked for, if any.
     #[must_use]
     pub fn explain_device(&self) -> String {
-        crate::driver::describe_place(self)
+        crate::driver::describe_place(self, None)
     }
 
     /// The device that jobs share, which the first one that needs it opens.

@@ -158,14 +158,27 @@ fn no_device(why: impl std::fmt::Display) -> crate::Error {
     crate::Error::new(crate::ErrorKind::Device, message)
 }
 
-/// Where an engine's jobs run, and why.
-pub(crate) fn describe(engine: &Engine) -> String {
+/// Where an engine's jobs run, and why; where a job with that rule does, if there is one.
+pub(crate) fn describe(engine: &Engine, rule: Option<&TokenRule>) -> String {
     let choice = engine.device();
-    match choice {
-        DeviceChoice::Cpu => "cpu, as was asked".to_owned(),
-        DeviceChoice::Auto => describe_auto(),
-        _ => describe_device(engine, choice),
+    match (choice, rule.and_then(why_not)) {
+        (DeviceChoice::Cpu, _) => "cpu, as was asked".to_owned(),
+        (DeviceChoice::Auto, Some(why)) => format!("auto: cpu; {why}"),
+        (DeviceChoice::Auto, None) => describe_auto(),
+        (choice, Some(why)) => format!("cpu, not {choice}: {why}"),
+        (choice, None) => describe_device(engine, choice),
     }
+}
+
+/// Why no device takes the tokens of a rule, whatever the text.
+#[cfg(feature = "gpu")]
+fn why_not(rule: &TokenRule) -> Option<String> {
+    refusal(rule, b"").map(|why| why.to_string())
+}
+
+#[cfg(not(feature = "gpu"))]
+fn why_not(_: &TokenRule) -> Option<String> {
+    None
 }
 
 #[cfg(feature = "gpu")]

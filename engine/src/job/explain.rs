@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::CountJob;
 use crate::TokenRule;
+use crate::driver::describe_place;
 
 /// A job's plan, for `explain()`.
 pub(crate) struct Plan<'a> {
@@ -63,7 +64,11 @@ impl fmt::Display for Plan<'_> {
                 .map_or_else(std::env::temp_dir, Into::into)
                 .display()
         )?;
-        write!(f, "device      {}", job.engine.explain_device())
+        write!(
+            f,
+            "device      {}",
+            describe_place(&job.engine, Some(&job.rule))
+        )
     }
 }
 

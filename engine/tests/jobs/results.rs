@@ -157,3 +157,23 @@ fn a_plan_names_what_it_will_do() {
         assert!(plan.contains(part), "{part} in {plan}");
     }
 }
+
+#[cfg(feature = "gpu")]
+#[test]
+fn a_plan_says_why_no_device_takes_a_rule() {
+    for (choice, begins) in [
+        (DeviceChoice::Auto, "auto: cpu; "),
+        (DeviceChoice::Gpu, "cpu, not gpu: "),
+        (DeviceChoice::Hybrid, "cpu, not hybrid: "),
+    ] {
+        let engine = Engine::builder().device(choice).build().unwrap();
+        let job = engine.read_bytes(TEXT).tokenize(split(b"aa"));
+        let plan = job.count_by_key().explain();
+        let device = plan.lines().find_map(|line| line.strip_prefix("device"));
+        let device = device.unwrap().trim_start();
+        assert!(
+            device.starts_with(begins) && device.contains("overlap"),
+            "{device}"
+        );
+    }
+}

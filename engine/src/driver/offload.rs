@@ -17,7 +17,7 @@ use super::Tally;
 use super::elsewhere::Elsewhere;
 use super::pace::Pace;
 use crate::device::calibrate::kind_of;
-use crate::device::choose::{Megabytes, should_leave};
+use crate::device::choose::{Cost, Megabytes, should_leave};
 use crate::device::{Device, DeviceCounter, Fault, refusal};
 use crate::engine::Engine;
 use crate::operator::{CountOperator, cut_text};
@@ -259,19 +259,30 @@ impl Offload<'_> {
         is_enough.then(|| self.counted_bytes as f64 / self.busy.as_secs_f64().max(1e-9))
     }
 
-    /// Keeps what was measured for jobs to come, and says it.
+    /// Says what was predicted and measured, and keeps it for jobs to come if it means something.
     fn note_cost(&self, tally: &mut Tally) {
-        let (Some(rate), Some((device, _))) = (self.rate(), &self.counter) else {
+        let (Some((device, _)), true) = (&self.counter, self.counted_bytes > 0) else {
             return;
         };
         let (identity, kind) = (device.identity(), kind_of(self.rule));
-        if let Some(mut cost) = self.engine.costs().get(&identity, kind) {
+        let cost = self.engine.costs().get(&identity, kind);
+        tally.decide(self.measured(device.name(), cost));
+        if let (Some(mut cost), Some(_)) = (cost, self.rate()) {
             cost.learn(self.counted_bytes, self.busy);
             self.engine.costs().set(&identity, kind, cost);
         }
-        let (name, bytes) = (device.name(), Megabytes(self.counted_bytes as f64));
-        let rate = Megabytes(rate);
-        tally.decide(format!("{name}: measured {rate}/s over {bytes}"));
+    }
+
+    /// What the device took, and what was predicted, in words.
+    fn measured(&self, name: &str, cost: Option<Cost>) -> String {
+        let (bytes, seconds) = (self.counted_bytes, self.busy.as_secs_f64());
+        let rate = Megabytes(bytes as f64 / seconds.max(1e-9));
+        let predicted = match cost {
+            Some(cost) => format!("predicted were {:.3} s", cost.time(bytes)),
+            None => "nothing was known of it before".to_owned(),
+        };
+        let bytes = Megabytes(bytes as f64);
+        format!("{name}: {bytes} measured in {seconds:.3} s, {rate}/s; {predicted}")
     }
 }
 

@@ -48,7 +48,9 @@ fn a_device_joins_that_is_known_to_be_fast() {
     let counts = count(&engine, 2 * SMALLEST);
     let metrics = counts.metrics();
     let decided = metrics.decisions.join("\n");
-    assert!(decided.contains("it joins"), "{decided}");
+    for part in ["it joins", " measured in ", "predicted were 0.000 s"] {
+        assert!(decided.contains(part), "{part} in {decided}");
+    }
     let alone = Engine::builder().threads(1).device(DeviceChoice::Cpu);
     let alone = count(&alone.build().unwrap(), 2 * SMALLEST);
     assert!(counts.iter().eq(alone.iter()));
@@ -104,4 +106,19 @@ fn a_device_is_measured_before_anything_is_known_of_it() {
     let cost = calibrate(&device, &RULE).unwrap();
     assert!(cost.per_byte > 0.0 && cost.per_byte < 1e-5, "{cost:?}");
     assert!(cost.launch >= 0.0 && cost.launch < 60.0, "{cost:?}");
+}
+
+#[test]
+fn a_device_that_was_asked_for_says_what_it_took_however_little() {
+    let Some(found) = software() else { return };
+    let seat = Seat::new(Box::new(move || {
+        Gpu::open(&found, found.offers).map(|device| Arc::new(device) as Arc<dyn Device>)
+    }));
+    let builder = Engine::builder().threads(1).device(DeviceChoice::Gpu);
+    let engine = builder.build().unwrap().with_seat(seat);
+    let counts = count(&engine, 10_000);
+    let decided = counts.metrics().decisions.join("\n");
+    for part in ["as was asked", "0.01 MB measured in ", "nothing was known"] {
+        assert!(decided.contains(part), "{part} in {decided}");
+    }
 }

@@ -16,7 +16,7 @@ pub mod stage;
 mod table;
 mod unicode;
 
-pub use buffer::{Block, HugeVec};
+pub use buffer::{Block, HugeVec, extend_hugely};
 pub use contract_hash::ContractSeed;
 pub use groups::{Groups, LongGroup, MidGroup, Once, OnceLong, ShortGroup};
 pub use level::{Level, UnknownLevel};

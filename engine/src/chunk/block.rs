@@ -1,11 +1,13 @@
 //! A piece of memory that text is read into, again and again.
 #![forbid(unsafe_code)]
 
+use keymill_kernels::HugeVec;
+
 use crate::MemoryBudget;
 
 /// Memory for the text of one chunk, charged to a budget.
 pub(crate) struct Block {
-    bytes: Vec<u8>,
+    bytes: HugeVec<u8>,
     /// Bytes from the front that are the chunk.
     used: usize,
     budget: MemoryBudget,
@@ -16,7 +18,7 @@ impl Block {
     pub(crate) fn new(room: usize, budget: &MemoryBudget) -> Self {
         budget.take(room);
         Self {
-            bytes: vec![0; room],
+            bytes: HugeVec::new(room),
             used: 0,
             budget: budget.clone(),
         }
@@ -37,15 +39,15 @@ impl Block {
         &mut self.bytes
     }
 
-    /// Makes room for `room` bytes, and keeps the first `keep` bytes.
-    pub(crate) fn resize(&mut self, room: usize, keep: usize) {
-        let before = self.bytes.len();
-        self.budget.take(room);
-        // Copies what is to be kept alone, where `resize` might copy all.
-        let mut bytes = vec![0; room];
-        bytes[..keep].copy_from_slice(&self.bytes[..keep]);
-        self.bytes = bytes;
-        self.budget.give_back(before);
+    /// Has room for `room` bytes from now on, and keeps none of those that are there.
+    pub(crate) fn renew(&mut self, room: usize) {
+        *self = Self::new(room, &self.budget);
+    }
+
+    /// Makes room for `room` bytes, and keeps those that are there.
+    pub(crate) fn grow_to(&mut self, room: usize) {
+        self.budget.take(room.saturating_sub(self.bytes.len()));
+        self.bytes.grow_to(room);
     }
 }
 

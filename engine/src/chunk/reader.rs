@@ -40,7 +40,7 @@ impl<'a> BlockReader<'a> {
             // A token longer than the block: the block becomes its side buffer.
             let searched = filled;
             let room = block.room().len();
-            block.resize(room * 2, filled);
+            block.grow_to(room * 2);
             filled = self.fill(block, filled, &mut read)?;
             cut = self.boundary.first(&block.room()[..filled], searched);
         }
@@ -59,7 +59,7 @@ impl<'a> BlockReader<'a> {
         let carried = self.carry.len();
         let room = block.room().len();
         if room <= carried || room > 4 * self.chunk_bytes.max(carried) {
-            block.resize(self.chunk_bytes.max(2 * carried), 0);
+            block.renew(self.chunk_bytes.max(2 * carried));
         }
         block.room()[..carried].copy_from_slice(&self.carry);
         self.carry.clear();
@@ -120,6 +120,26 @@ mod tests {
                 assert!(chunks.iter().all(|chunk| chunk.ends_with(b" ")));
             }
         }
+    }
+
+    #[test]
+    fn a_block_that_held_a_giant_becomes_small_again() {
+        let boundary = Boundary::new(Level::Scalar, &TokenRule::Whitespace, false);
+        let budget = MemoryBudget::new(1 << 20);
+        let mut block = Block::new(64, &budget);
+        let mut reader = BlockReader::new(&boundary, 64);
+        let text = format!("{} {}", "x".repeat(9000), "to be ".repeat(40));
+        let mut rest = text.as_bytes();
+        let mut next = |block: &mut Block| {
+            let more = reader.next(block, |into| {
+                Ok(std::io::Read::read(&mut rest, into).unwrap())
+            });
+            more.unwrap().then(|| block.room().len())
+        };
+        assert!(next(&mut block) > Some(9000));
+        let last = std::iter::from_fn(|| next(&mut block)).last().unwrap();
+        assert!(last < 1000, "{last}");
+        assert_eq!(budget.taken(), last);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{BinaryViewArray, RecordBatch, UInt64Array};
 use arrow_buffer::{Buffer, ScalarBuffer};
+use keymill_kernels::extend_hugely;
 
 use crate::{Error, ErrorKind, Result};
 
@@ -60,7 +61,7 @@ impl ColumnBuilder {
         } else {
             let offset = self.data.len();
             check_length(key.len(), offset)?;
-            self.data.extend_from_slice(key);
+            extend_hugely(&mut self.data, key);
             let start = u32::from_le_bytes([key[0], key[1], key[2], key[3]]);
             outside_view(key.len(), start, offset)
         };

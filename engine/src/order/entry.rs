@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use keymill_kernels::Groups;
+use keymill_kernels::{Groups, extend_hugely};
 
 use crate::Result;
 use crate::columns::{big_endian_prefix, sortable_mid, sortable_short};
@@ -125,7 +125,7 @@ pub(super) struct LongRows {
 impl LongRows {
     pub(super) fn push(&mut self, head: Entry, key: &[u8]) {
         let start = self.arena.len();
-        self.arena.extend_from_slice(key);
+        extend_hugely(&mut self.arena, key);
         let length = key.len();
         self.entries.push(LongEntry {
             head,

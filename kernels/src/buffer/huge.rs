@@ -14,7 +14,6 @@ const LARGEST_PAGE: usize = 64 << 10;
 const CACHE_LINE: usize = 64;
 
 /// Bytes of a huge page, and the size from which a slice asks for them.
-#[cfg(any(test, all(target_os = "linux", not(miri))))]
 const HUGE_PAGE: usize = 2 << 20;
 
 /// A slice of zeroed elements, as long as it was made, or [grown](HugeVec::grow_to), to be.
@@ -223,6 +222,31 @@ impl<T> DerefMut for HugeVec<T> {
     }
 }
 
+/// Appends bytes; where they are many, memory that was not touched yet comes in huge pages.
+pub fn extend_hugely(to: &mut Vec<u8>, bytes: &[u8]) {
+    if bytes.len() >= HUGE_PAGE {
+        to.reserve(bytes.len());
+        ask_for_huge_pages(to.spare_capacity_mut());
+    }
+    to.extend_from_slice(bytes);
+}
+
+/// Asks for huge pages where whole ones lie within a piece of memory.
+#[cfg(all(target_os = "linux", not(miri)))]
+fn ask_for_huge_pages(room: &mut [core::mem::MaybeUninit<u8>]) {
+    let begin = room.as_ptr().align_offset(HUGE_PAGE);
+    let bytes = room.len().saturating_sub(begin) / HUGE_PAGE * HUGE_PAGE;
+    if bytes > 0 {
+        let first = room[begin..].as_mut_ptr();
+        // SAFETY: these are whole pages of memory that we alone may write to, and advice changes
+        // nothing of what is in them. It may fail: then the pages are small.
+        unsafe { libc::madvise(first.cast(), bytes, libc::MADV_HUGEPAGE) };
+    }
+}
+
+#[cfg(not(all(target_os = "linux", not(miri))))]
+fn ask_for_huge_pages(_: &mut [core::mem::MaybeUninit<u8>]) {}
+
 impl<T: Zeroable + Copy> Default for HugeVec<T> {
     fn default() -> Self {
         Self::new(0)
@@ -263,6 +287,19 @@ mod tests {
         }
         slice.grow_to(5);
         assert_eq!(Some(&slice.len()), lengths.last(), "it never gets shorter");
+    }
+
+    #[test]
+    fn many_bytes_are_appended_like_few() {
+        let most = if cfg!(miri) { 100 } else { 3 * HUGE_PAGE + 5 };
+        let bytes: Vec<u8> = (0..most).map(|i| (i % 251) as u8).collect();
+        let mut all = Vec::new();
+        for length in [0, 1, most / 3, most] {
+            let before = all.len();
+            extend_hugely(&mut all, &bytes[..length]);
+            assert!(all[before..] == bytes[..length]);
+        }
+        assert_eq!(all.len(), 1 + most / 3 + most);
     }
 
     #[test]

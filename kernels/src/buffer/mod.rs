@@ -10,6 +10,6 @@ mod rows;
 mod window;
 
 pub use block::Block;
-pub use huge::HugeVec;
+pub use huge::{HugeVec, extend_hugely};
 pub(crate) use rows::{PartitionRows, Row};
 pub(crate) use window::{Window, WindowScratch};

@@ -17,6 +17,8 @@ use core::mem;
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::buffer::extend_hugely;
+
 pub(crate) use once::LONGEST as LONGEST_ONCE;
 pub use once::Once;
 pub use once_long::OnceLong;
@@ -145,7 +147,7 @@ impl Groups {
     /// Adds a key that is long, whatever its bytes.
     pub(crate) fn push_long(&mut self, key: &[u8], count: u64) {
         let start = self.arena.len();
-        self.arena.extend_from_slice(key);
+        extend_hugely(&mut self.arena, key);
         self.long.push(LongGroup {
             start,
             length: key.len(),
@@ -177,19 +179,23 @@ impl Groups {
             }
             !is_packed
         });
-        let (long, arena) = (mem::take(&mut self.long), mem::take(&mut self.arena));
-        for LongGroup {
-            start,
-            length,
-            count,
-        } in long
-        {
-            self.push_long_to_partition(&arena[start..][..length], count);
-        }
+        self.pack_long();
         self.short.shrink_to_fit();
         self.mid.shrink_to_fit();
         self.long.shrink_to_fit();
         self.arena.shrink_to_fit();
+    }
+
+    fn pack_long(&mut self) {
+        let is_packed = |group: &LongGroup| group.count == 1 && group.length <= once_long::LONGEST;
+        if !self.long.iter().any(is_packed) {
+            return;
+        }
+        let (long, arena) = (mem::take(&mut self.long), mem::take(&mut self.arena));
+        for group in long {
+            let key = &arena[group.start..][..group.length];
+            self.push_long_to_partition(key, group.count);
+        }
     }
 
     /// Moves the groups of `other` here; memory moves where that is possible.

@@ -8,7 +8,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use keymill::probe::{self, Adapter, AdapterInfo, Answer, Resident, ShaderVariant, Stage, Times};
 use keymill::{DeviceChoice, Engine, Order, TokenRule};
-use keymill_bench::{Rows, count_by_engine, probed_on};
+use keymill_bench::{Rows, TextRows, count_by_engine, probed_on};
 
 /// Bytes of text and of rows: 16 MiB when measuring, 256 KiB when benches run as tests.
 fn bytes() -> usize {
@@ -37,6 +37,16 @@ fn rows(stage: Stage, groups: u64, name: &'static str) -> Case {
     case(stage, data, name)
 }
 
+/// A row has a key of up to 16 bytes, 8 that say where it lies, and a value.
+fn text_rows(groups: u64, name: &'static str) -> Case {
+    let rows = Rows::random(bytes() / 32, groups, false);
+    case(
+        Stage::ReduceByKey,
+        TextRows::spelled(&rows).resident(),
+        name,
+    )
+}
+
 fn case(stage: Stage, data: Resident, name: &'static str) -> Case {
     let expected = probe::expected(&stage, &data).expect("the stage takes this data");
     Case {
@@ -56,6 +66,8 @@ fn cases() -> Vec<Case> {
         rows(Stage::HashPartition(256), 1 << 31, "spread-keys"),
         rows(Stage::ReduceByKey, 100, "100-groups"),
         rows(Stage::ReduceByKey, 100_000, "100k-groups"),
+        text_rows(100, "100-texts"),
+        text_rows(100_000, "100k-texts"),
         text(Stage::Count(TokenRule::Whitespace), "zipf-30k"),
         text(Stage::Count(TokenRule::Whitespace), "zipf-1m"),
         text(Stage::Count(TokenRule::Whitespace), "unique"),

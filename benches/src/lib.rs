@@ -1,6 +1,7 @@
 //! What the benchmarks share: sizes, rivals and the memory's roof.
 #![forbid(unsafe_code)]
 
+use std::fmt::Write;
 use std::hash::BuildHasher;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use keymill::prelude::*;
 use keymill::probe::{self, Adapter, Answer, Resident, Stage, Times};
 use keymill::{BatchLimits, DeviceChoice, Order};
 use keymill_kernels::stage::count::Counter;
+use keymill_kernels::stage::tokenize::Span;
 use keymill_kernels::{Groups, Limits, TokenRule};
 
 /// Bytes of text for a job: 256 MiB when measuring, 1 MiB when benches run as tests.
@@ -158,6 +160,58 @@ impl Rows {
     pub fn rival<S: BuildHasher + Default>(&self) -> HashMap<u64, i64, S> {
         let mut sums = HashMap::default();
         for (&key, &value) in self.keys.iter().zip(&self.values) {
+            *sums.entry(key).or_insert(0) += value;
+        }
+        sums
+    }
+}
+
+/// Rows of a key that is bytes of a text, and an integer value.
+#[derive(Debug)]
+pub struct TextRows {
+    /// All keys.
+    pub text: Vec<u8>,
+    /// Where each row's lies.
+    pub spans: Vec<Span>,
+    /// As many values.
+    pub values: Vec<i64>,
+}
+
+impl TextRows {
+    /// The same rows, with keys in hexadecimal digits: up to 16 bytes, those of dense keys fewer.
+    #[must_use]
+    pub fn spelled(rows: &Rows) -> Self {
+        let (mut text, mut spans) = (String::new(), Vec::with_capacity(rows.keys.len()));
+        for key in &rows.keys {
+            let start = text.len() as u32;
+            write!(text, "{key:x}").expect("a string grows");
+            let end = text.len() as u32;
+            spans.push(Span { start, end });
+        }
+        Self {
+            text: text.into_bytes(),
+            spans,
+            values: rows.values.clone(),
+        }
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.spans.iter().map(|span| span.of(&self.text))
+    }
+
+    /// The rows as a probe takes them.
+    #[must_use]
+    pub fn resident(&self) -> Resident {
+        let keyed = Resident::keyed(self.keys(), &self.values[..]);
+        keyed.expect("as many values as keys")
+    }
+
+    /// The sums that everybody's loop makes.
+    #[must_use]
+    pub fn rival<S: BuildHasher + Default>(&self) -> HashMap<&[u8], i64, S> {
+        let mut sums = HashMap::default();
+        for (key, &value) in self.keys().zip(&self.values) {
             *sums.entry(key).or_insert(0) += value;
         }
         sums

@@ -1,5 +1,5 @@
-//! u64 keys to the sums of i64 values, against hashbrown's `entry` loop; a plain read of the rows
-//! is the roof.
+//! u64 keys, and keys of bytes, to the sums of i64 values, against hashbrown's `entry` loop; a plain
+//! read of the rows is the roof.
 #![forbid(unsafe_code)]
 
 use core::hash::BuildHasherDefault;
@@ -8,8 +8,10 @@ use std::hint::black_box;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use keymill::probe::{self, Resident, Stage};
-use keymill_bench::{Rows, probed};
-use keymill_kernels::stage::reduce_by_key::{Aggregate, Count, Max, Min, ReduceByKey, Sum};
+use keymill_bench::{Rows, TextRows, probed};
+use keymill_kernels::stage::reduce_by_key::{
+    Aggregate, Count, Max, Min, ReduceByBytes, ReduceByKey, Sum,
+};
 use keymill_kernels::{Level, Limits, Secret};
 use rapidhash::fast::RapidHasher;
 
@@ -75,6 +77,34 @@ fn bench_rows(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, rows: &Rows)
     });
 }
 
+/// Keys of bytes: the table that numbers them is the same on every level.
+fn bench_text_rows(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, rows: &TextRows) {
+    let resident = rows.resident();
+    group.throughput(Throughput::ElementsAndBytes {
+        elements: rows.spans.len() as u64,
+        bytes: resident.bytes() as u64,
+    });
+    group.bench_function(format!("hashbrown-foldhash/{name}"), |bencher| {
+        bencher.iter(|| black_box(rows).rival::<foldhash::fast::RandomState>().len());
+    });
+    let expected_sums = rows.rival::<foldhash::fast::RandomState>();
+    let mut expected = None;
+    for level in Level::available() {
+        let mut sums = ReduceByBytes::<Sum>::new(level, Limits::DEFAULT, Secret::random());
+        let updated = sums.update(&rows.text, &rows.spans, &rows.values);
+        updated.expect("spans lie in their text");
+        assert_eq!(sums.size(), expected_sums.len());
+        sums.for_each(|key, sum| assert_eq!(sum, i128::from(expected_sums[key])));
+        let stage = Stage::ReduceByKey;
+        let probed_once = probe::run(&stage, level, &resident, 0);
+        let answer = probed_once.expect("rows are what it takes").answer;
+        let expected = *expected.get_or_insert(answer);
+        group.bench_function(format!("{level}-fresh/{name}"), |bencher| {
+            bencher.iter_custom(probed(&stage, level, &resident, expected));
+        });
+    }
+}
+
 fn reduce_by_key(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("stage/reduce_by_key");
     group.sample_size(10);
@@ -93,6 +123,10 @@ fn reduce_by_key(criterion: &mut Criterion) {
             &format!("dense-{name}"),
             &Rows::random(count, groups, true),
         );
+    }
+    for (count, groups, name) in [(4_000_000, 100, "1e2"), (4_000_000, 100_000, "1e5")] {
+        let rows = TextRows::spelled(&Rows::random(count, groups, false));
+        bench_text_rows(&mut group, &format!("bytes-{name}"), &rows);
     }
     group.finish();
 }

@@ -4,7 +4,10 @@
 use arbitrary::Arbitrary;
 use keymill_fuzz::each_setting;
 use keymill_kernels::oracle::{self, Reduced};
-use keymill_kernels::stage::reduce_by_key::{Count, IntKey, Max, Min, Order, ReduceByKey, Sum};
+use keymill_kernels::stage::reduce_by_key::{
+    Count, IntKey, Max, Min, Order, ReduceByBytes, ReduceByKey, Sum,
+};
+use keymill_kernels::stage::tokenize::Span;
 use keymill_kernels::{Level, Limits, Secret};
 use libfuzzer_sys::fuzz_target;
 
@@ -25,6 +28,8 @@ enum Keys {
     Signed(Vec<i64>),
     Narrow(Vec<u32>),
     NarrowSigned(Vec<i32>),
+    /// Bytes of a text between two places each.
+    Texts(Vec<u8>, Vec<(u16, u16)>),
 }
 
 fuzz_target!(|job: Job| {
@@ -37,12 +42,55 @@ fuzz_target!(|job: Job| {
         Keys::Signed(keys) => reduce(&job, keys),
         Keys::Narrow(keys) => reduce(&job, keys),
         Keys::NarrowSigned(keys) => reduce(&job, keys),
+        Keys::Texts(text, places) => reduce_texts(&job, text, places),
     }
 });
 
-fn reduce<K: IntKey>(job: &Job, keys: &[K]) {
+/// The values of so many rows.
+fn values(job: &Job, rows: usize) -> Vec<i64> {
     let pick = |row: usize| job.values.get(row % job.values.len().max(1)).copied();
-    let values: Vec<i64> = (0..keys.len()).map(|row| pick(row).unwrap_or(1)).collect();
+    (0..rows).map(|row| pick(row).unwrap_or(1)).collect()
+}
+
+/// Spans that overlap and lie in any order, in two batches.
+fn reduce_texts(job: &Job, text: &[u8], places: &[(u16, u16)]) {
+    let place = |at: u16| u32::from(at) % (text.len() as u32 + 1);
+    let spans = places.iter().map(|&(one, other)| Span {
+        start: place(one).min(place(other)),
+        end: place(one).max(place(other)),
+    });
+    let spans: Vec<Span> = spans.collect();
+    let keys: Vec<&[u8]> = spans.iter().map(|span| span.of(text)).collect();
+    let values = values(job, keys.len());
+    let expected = oracle::reduce_by_key(&keys, &values);
+    let split = usize::from(job.split).min(keys.len());
+    each_setting(|level, limits| {
+        let mut reducer: ReduceByBytes<(Count, Sum, Min, Max)> =
+            ReduceByBytes::new(level, *limits, Secret::from_seed(job.seed));
+        for (spans, values) in [
+            (&spans[..split], &values[..split]),
+            (&spans[split..], &values[split..]),
+        ] {
+            reducer
+                .update(text, spans, values)
+                .expect("spans lie in the text");
+        }
+        let mut wanted = expected.iter();
+        reducer.drain(Order::ByKey, |key, (count, sum, min, max)| {
+            let all = Reduced {
+                count,
+                sum,
+                min,
+                max,
+            };
+            assert_eq!(Some((&key, &all)), wanted.next(), "{level} {limits:?}");
+        });
+        assert_eq!(wanted.next(), None, "{level} {limits:?}");
+    });
+}
+
+fn reduce<K: IntKey>(job: &Job, keys: &[K]) {
+    let values = values(job, keys.len());
     let expected: Vec<(K, Reduced)> = oracle::reduce_by_key(keys, &values).into_iter().collect();
     each_setting(|level, limits| {
         assert_eq!(

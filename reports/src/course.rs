@@ -68,7 +68,7 @@ impl Course<'_> {
         let whole = match origin {
             Origin::Given(text) => Some(text.clone()),
             Origin::Seeded(set) => Some(Text::new(set.to_vec(data.bytes as usize))),
-            Origin::Rows { .. } => None,
+            Origin::Rows { .. } | Origin::TextRows { .. } => None,
         };
         let sizes = self.plan.sizes_of(data.bytes);
         self.report.data.push(data);
@@ -172,6 +172,7 @@ impl Portion {
         let resident = match (&text, origin) {
             (Some(text), _) => Resident::text(text.as_ref()),
             (None, Origin::Rows { keys, .. }) => data::draw_rows(*keys, bytes)?,
+            (None, Origin::TextRows { keys }) => data::draw_text_rows(*keys, bytes)?,
             (None, _) => Resident::text(""),
         };
         Ok(Self {

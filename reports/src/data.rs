@@ -16,6 +16,9 @@ use crate::plan::Plan;
 /// A row is a key and a value of 8 bytes each.
 const ROW_BYTES: u64 = 16;
 
+/// A row whose key is a text has 16 bytes of that, 8 that say where it lies, and a value.
+const TEXT_ROW_BYTES: u64 = 32;
+
 /// Rows of less than this are too few to be timed.
 const LEAST_ROWS: u64 = 64 << 10;
 
@@ -35,6 +38,8 @@ pub(crate) enum Origin {
         /// Whether these are the first rows of a plan.
         is_first: bool,
     },
+    /// It is to be drawn, from so many keys that are texts.
+    TextRows { keys: u64 },
 }
 
 impl Origin {
@@ -46,7 +51,7 @@ impl Origin {
                 &[Subject::Count, Subject::Frame, Subject::Tokenize]
             }
             Self::Rows { is_first: true, .. } => &[Subject::HashPartition, Subject::ReduceByKey],
-            Self::Rows { .. } => &[Subject::ReduceByKey],
+            Self::Rows { .. } | Self::TextRows { .. } => &[Subject::ReduceByKey],
         }
     }
 }
@@ -129,7 +134,15 @@ pub(crate) fn choose(
     };
     for (number, &(name, keys)) in plan.rows.iter().enumerate() {
         let is_first = number == 0;
-        all.push((rows(name, keys, largest), Origin::Rows { keys, is_first }));
+        let keys_are = format!("64-bit keys with 64-bit values, drawn from {keys} keys");
+        all.push((
+            rows(name, keys_are, largest),
+            Origin::Rows { keys, is_first },
+        ));
+    }
+    for &(name, keys) in plan.text_rows {
+        let keys_are = format!("keys of 16 bytes with 64-bit values, drawn from {keys} keys");
+        all.push((rows(name, keys_are, largest), Origin::TextRows { keys }));
     }
     Ok(all)
 }
@@ -146,11 +159,11 @@ fn seeded(name: &str, bytes: u64) -> Option<(Data, Origin)> {
     Some((data, Origin::Seeded(set)))
 }
 
-fn rows(name: &str, keys: u64, bytes: u64) -> Data {
+fn rows(name: &str, description: String, bytes: u64) -> Data {
     Data {
         name: name.to_owned(),
         kind: Kind::Rows,
-        description: format!("64-bit keys with 64-bit values, drawn from {keys} keys"),
+        description,
         is_given: false,
         bytes,
     }
@@ -205,14 +218,23 @@ fn is_packed(bytes: &[u8]) -> bool {
 
 /// Draws rows; fewer are the beginning of more.
 pub(crate) fn draw_rows(keys: u64, bytes: u64) -> Result<Resident> {
+    let (keys, values): (Vec<u64>, Vec<i64>) = drawn(keys, bytes / ROW_BYTES).unzip();
+    Resident::rows(keys, values)
+}
+
+/// The same rows with keys in hexadecimal digits.
+pub(crate) fn draw_text_rows(keys: u64, bytes: u64) -> Result<Resident> {
+    let (keys, values): (Vec<u64>, Vec<i64>) = drawn(keys, bytes / TEXT_ROW_BYTES).unzip();
+    Resident::keyed(keys.iter().map(|key| format!("{key:016x}")), values)
+}
+
+fn drawn(keys: u64, rows: u64) -> impl Iterator<Item = (u64, i64)> {
     let mut rng = Rng::new(1);
-    let row = |_| {
+    (0..rows).map(move |_| {
         // Spread over all 64 bits, as identifiers are.
         let key = rng.below(keys).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (key, (key >> 54) as i64 - 512)
-    };
-    let (keys, values): (Vec<u64>, Vec<i64>) = (0..bytes / ROW_BYTES).map(row).unzip();
-    Resident::rows(keys, values)
+    })
 }
 
 #[cfg(test)]
@@ -255,5 +277,6 @@ mod tests {
     #[test]
     fn rows_have_the_size_that_was_asked_for() {
         assert_eq!(draw_rows(100, 1 << 16).unwrap().bytes(), 1 << 16);
+        assert_eq!(draw_text_rows(100, 1 << 16).unwrap().bytes(), 1 << 16);
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Plan {
     pub(crate) texts: &'static [&'static str],
     /// How many distinct keys rows have, and what that data is called.
     pub(crate) rows: &'static [(&'static str, u64)],
+    /// The same for rows whose keys are texts.
+    pub(crate) text_rows: &'static [(&'static str, u64)],
     /// The buffer that shows how fast memory is read.
     pub(crate) memory_buffer: u64,
     /// After so many rounds a case is done, whatever time is left.
@@ -37,6 +39,7 @@ pub(crate) const QUICK: Plan = Plan {
     sizes: &[64 << 10, 1 << 20, 16 << 20],
     texts: &["zipf-30k", "unique"],
     rows: &[("rows-100", 100), ("rows-100k", 100_000)],
+    text_rows: &[("text-rows-100k", 100_000)],
     memory_buffer: 128 << 20,
     most_rounds: 5,
 };
@@ -52,6 +55,7 @@ pub(crate) const FULL: Plan = Plan {
         ("rows-100k", 100_000),
         ("rows-10m", 10_000_000),
     ],
+    text_rows: &[("text-rows-100", 100), ("text-rows-100k", 100_000)],
     memory_buffer: 256 << 20,
     most_rounds: 9,
 };

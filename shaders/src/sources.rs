@@ -26,6 +26,8 @@ pub enum Stage {
     HashPartition,
     /// Integer keys and values to a record for each key.
     ReduceByKey,
+    /// Keys that are spans of a text, and values, to a record for each key.
+    ReduceByKeyBytes,
 }
 
 /// How a shader has a buffer bound.
@@ -41,7 +43,7 @@ pub enum Binding {
 
 impl Stage {
     /// Every stage.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::SelfTest,
         Self::Tokenize,
         Self::TokenizeWords,
@@ -52,6 +54,7 @@ impl Stage {
         Self::FusedCount,
         Self::HashPartition,
         Self::ReduceByKey,
+        Self::ReduceByKeyBytes,
     ];
 
     /// The stage's name, which is that of its file.
@@ -68,6 +71,7 @@ impl Stage {
             Self::Frame => "frame",
             Self::HashPartition => "hash_partition",
             Self::ReduceByKey => "reduce_by_key",
+            Self::ReduceByKeyBytes => "reduce_by_key/bytes",
         }
     }
 
@@ -82,9 +86,10 @@ impl Stage {
             }
             Self::TokenizeField => &[Uniform, Read, Read, Write, Write, Write, Write],
             Self::HashPartition => &[Uniform, Read, Read, Read, Write, Write, Write],
-            Self::ReduceByKey => &[
-                Uniform, Read, Read, Write, Write, Write, Write, Write, Write,
-            ],
+            Self::ReduceByKey => &[Uniform, Read, Read, Write, Write, Write, Write, Write],
+            Self::ReduceByKeyBytes => {
+                &[Uniform, Read, Read, Write, Write, Write, Write, Write, Read]
+            }
             Self::Count => &[Uniform, Read, Write, Write, Write, Write, Write, Read, Read],
             Self::FusedCount => &[Uniform, Read, Write, Write, Write, Write, Write, Write],
         }
@@ -121,6 +126,10 @@ impl Stage {
                 "reduce_by_key.wgsl",
                 include_str!("../wgsl/reduce_by_key.wgsl"),
             ),
+            Self::ReduceByKeyBytes => (
+                "reduce_by_key/bytes.wgsl",
+                include_str!("../wgsl/reduce_by_key/bytes.wgsl"),
+            ),
         }
     }
 }
@@ -149,7 +158,7 @@ macro_rules! part {
 }
 
 /// The parts that stages share.
-pub(crate) const SHARED: [(&str, &str); 21] = [
+pub(crate) const SHARED: [(&str, &str); 22] = [
     part!("contract_hash"),
     part!("contract_hash_bytes"),
     part!("count_table"),
@@ -158,6 +167,7 @@ pub(crate) const SHARED: [(&str, &str); 21] = [
     part!("joined.subgroups"),
     part!("lines"),
     part!("records"),
+    part!("reduce_table"),
     part!("runs"),
     part!("scan"),
     part!("scan.subgroups"),

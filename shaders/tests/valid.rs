@@ -73,7 +73,7 @@ fn permutations_need_their_own_features_and_no_others() {
 fn features_of(stage: Stage) -> Permutation {
     Permutation {
         subgroups: stage != Stage::SelfTest,
-        wide_atomics: stage == Stage::ReduceByKey,
+        wide_atomics: REDUCING.contains(&stage),
     }
 }
 
@@ -324,6 +324,9 @@ fn parameters_are_laid_out_as_their_mirrors() {
     }
 }
 
+/// The shaders that reduce rows by their keys.
+const REDUCING: [Stage; 2] = [Stage::ReduceByKey, Stage::ReduceByKeyBytes];
+
 /// The shaders that cut a text.
 const CUTTING: [Stage; 5] = [
     Stage::Tokenize,
@@ -362,45 +365,51 @@ fn parameters_of_rows_are_laid_out_as_their_mirrors() {
             run
         }
     );
-    mirrors!(
-        Stage::ReduceByKey,
-        "Params",
-        ReduceByKeyParams {
-            rows,
-            slots,
-            chain,
-            hash_mask,
-            secret_0,
-            secret_1,
-            secret_2,
-            run
-        }
-    );
-    mirrors!(
-        Stage::ReduceByKey,
-        "Summary",
-        ReduceByKeySummary {
-            groups,
-            spilled,
-            run
-        }
-    );
-    mirrors!(
-        Stage::ReduceByKey,
-        "Group",
-        ReducedGroup {
-            key_low,
-            key_high,
-            count,
-            sum_0,
-            sum_1,
-            sum_2,
-            min_low,
-            min_high,
-            max_low,
-            max_high
-        }
-    );
+    for stage in REDUCING {
+        mirrors!(
+            stage,
+            "Params",
+            ReduceByKeyParams {
+                rows,
+                slots,
+                chain,
+                hash_mask,
+                secret_0,
+                secret_1,
+                secret_2,
+                run,
+                longest,
+                pad_0,
+                pad_1,
+                pad_2
+            }
+        );
+        mirrors!(
+            stage,
+            "Summary",
+            ReduceByKeySummary {
+                groups,
+                spilled,
+                run
+            }
+        );
+        mirrors!(
+            stage,
+            "Group",
+            ReducedGroup {
+                key_0,
+                key_1,
+                count,
+                sum_0,
+                sum_1,
+                sum_2,
+                min_low,
+                min_high,
+                max_low,
+                max_high
+            }
+        );
+    }
 }
 
 #[test]
@@ -434,7 +443,7 @@ fn bindings_are_as_the_host_makes_them() {
 /// The bytes of a slot's state, which the host makes room for, in every permutation.
 #[test]
 fn states_of_slots_are_as_large_in_every_permutation() {
-    for (_, shader) in shaders().filter(|(_, it)| it.stage() == Stage::ReduceByKey) {
+    for (_, shader) in shaders().filter(|(_, it)| REDUCING.contains(&it.stage())) {
         let module = parse(&shader);
         let mut types = module.types.iter();
         let state = types.find(|(_, ty)| ty.name.as_deref() == Some("State"));
@@ -468,8 +477,7 @@ fn constants_are_those_of_rust() {
     has_constants(Stage::HashPartition, &[lanes, stripes, tile, digits]);
     let stripes = ("STRIPES", REDUCE_TILE_ROWS / lanes.1);
     let tile = ("TILE_ROWS", REDUCE_TILE_ROWS);
-    has_constants(
-        Stage::ReduceByKey,
-        &[("LANES", LISTED_SLOTS), stripes, tile],
-    );
+    for stage in REDUCING {
+        has_constants(stage, &[("LANES", LISTED_SLOTS), stripes, tile]);
+    }
 }

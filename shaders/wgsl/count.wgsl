@@ -26,17 +26,7 @@ fn claimed_key(token: u32) -> Span {
 }
 
 fn is_claimed_key(key: Span, token: u32) -> bool {
-    let other = claimed_key(token);
-    if key.length != other.length {
-        return false;
-    }
-    let words = key_words(key.length);
-    for (var i = 0u; i < words; i++) {
-        if key_word(key, i) != key_word(other, i) {
-            return false;
-        }
-    }
-    return true;
+    return is_same_key(key, claimed_key(token));
 }
 
 // Tells how many tokens it counted: one or none.

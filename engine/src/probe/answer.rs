@@ -3,6 +3,7 @@
 
 use keymill_kernels::contract_hash::hash_bytes;
 use keymill_kernels::oracle;
+use keymill_kernels::stage::tokenize::Span;
 
 use super::SEED;
 use crate::TokenRule;
@@ -118,12 +119,25 @@ pub(super) fn of_hash_partition(partitions: usize, keys: &[u64]) -> Answer {
 }
 
 pub(super) fn of_reduce_by_key(keys: &[u64], values: &[i64]) -> Answer {
+    of_reduced(keys, values, |key| key.to_le_bytes())
+}
+
+pub(super) fn of_reduce_by_bytes(text: &[u8], spans: &[Span], values: &[i64]) -> Answer {
+    let keys: Vec<&[u8]> = spans.iter().map(|span| span.of(text)).collect();
+    of_reduced(&keys, values, |key| key)
+}
+
+fn of_reduced<K: Ord + Copy, B: AsRef<[u8]>>(
+    keys: &[K],
+    values: &[i64],
+    bytes_of: impl Fn(K) -> B,
+) -> Answer {
     let mut answer = Answer {
         rows: keys.len() as u64,
         ..Answer::default()
     };
     for (key, reduced) in oracle::reduce_by_key(keys, values) {
-        answer.group(&key.to_le_bytes(), reduced.sum as u64);
+        answer.group(bytes_of(key).as_ref(), reduced.sum as u64);
     }
     answer
 }

@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use keymill_kernels::ContractSeed;
 use keymill_kernels::stage::hash_partition::MOST_PARTITIONS;
+use keymill_kernels::stage::tokenize::Span;
 
 use crate::{Error, ErrorKind, Level, Result, TokenRule};
 pub use adapters::{Adapter, AdapterInfo, AdapterLimits, adapters};
@@ -83,7 +84,7 @@ pub enum Stage {
     Tokenize(TokenRule),
     /// Keys to row numbers in the order of so many partitions.
     HashPartition(usize),
-    /// Keys and values to sums by key.
+    /// Keys, integers or bytes, and values to sums by key.
     ReduceByKey,
     /// Text to counts by token: tokenize and reduce in one.
     Count(TokenRule),
@@ -121,7 +122,16 @@ pub struct Resident(Content);
 #[derive(Clone, Debug)]
 enum Content {
     Text(Vec<u8>),
-    Rows { keys: Vec<u64>, values: Vec<i64> },
+    Rows {
+        keys: Vec<u64>,
+        values: Vec<i64>,
+    },
+    /// Keys that are spans of a text.
+    TextRows {
+        text: Vec<u8>,
+        spans: Vec<Span>,
+        values: Vec<i64>,
+    },
 }
 
 impl Resident {
@@ -131,20 +141,59 @@ impl Resident {
         Self(Content::Text(bytes.into()))
     }
 
-    /// Rows, for [`Stage::HashPartition`] and [`Stage::ReduceByKey`].
+    /// Rows, for [`Stage::HashPartition`] and [`Stage::ReduceByKey`]. Fixed-point decimals are values
+    /// in their smallest unit: with two digits behind the point 0.10 is 10, and sums stay exact.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Config`] if there are not as many values as keys.
     pub fn rows(keys: impl Into<Vec<u64>>, values: impl Into<Vec<i64>>) -> Result<Self> {
         let (keys, values) = (keys.into(), values.into());
-        if keys.len() != values.len() {
-            return Err(Error::new(
-                ErrorKind::Config,
-                format!("{} keys have {} values", keys.len(), values.len()),
-            ));
-        }
+        check_values(keys.len(), values.len())?;
         Ok(Self(Content::Rows { keys, values }))
+    }
+
+    /// Rows whose keys are bytes, for [`Stage::ReduceByKey`]; their values are as those of
+    /// [`Resident::rows`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if there are not as many values as keys; [`ErrorKind::Capacity`] if the
+    /// keys have more than 4 GiB together.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use keymill::probe::{self, Resident, Stage};
+    /// use keymill::Level;
+    ///
+    /// // 0.10 and 0.20 for the site `a`, 1.00 for `b`.
+    /// let rows = Resident::keyed(["a", "b", "a"], [10, 100, 20])?;
+    /// let probed = probe::run(&Stage::ReduceByKey, Level::best(), &rows, 0)?;
+    /// assert_eq!((probed.answer.rows, probed.answer.groups), (3, 2));
+    /// # Ok::<(), keymill::Error>(())
+    /// ```
+    pub fn keyed<K: AsRef<[u8]>>(
+        keys: impl IntoIterator<Item = K>,
+        values: impl Into<Vec<i64>>,
+    ) -> Result<Self> {
+        let (mut text, mut spans, values) = (Vec::new(), Vec::new(), values.into());
+        let place = |text: &Vec<u8>| {
+            let message = "keys have more than 4 GiB together";
+            u32::try_from(text.len()).map_err(|_| Error::new(ErrorKind::Capacity, message))
+        };
+        for key in keys {
+            let start = place(&text)?;
+            text.extend_from_slice(key.as_ref());
+            let end = place(&text)?;
+            spans.push(Span { start, end });
+        }
+        check_values(spans.len(), values.len())?;
+        Ok(Self(Content::TextRows {
+            text,
+            spans,
+            values,
+        }))
     }
 
     /// How many of the bytes a stage works on: keys without values are dealt out.
@@ -162,20 +211,30 @@ impl Resident {
         match &self.0 {
             Content::Text(bytes) => bytes.len(),
             Content::Rows { keys, values } => size_of_val(&keys[..]) + size_of_val(&values[..]),
+            Content::TextRows {
+                text,
+                spans,
+                values,
+            } => text.len() + size_of_val(&spans[..]) + size_of_val(&values[..]),
         }
     }
 
     /// The bytes that a stage works on, as they are brought to a device.
     #[cfg(feature = "gpu")]
-    fn of_stage(&self, stage: &Stage) -> [&[u8]; 2] {
+    fn of_stage(&self, stage: &Stage) -> Vec<&[u8]> {
+        use bytemuck::cast_slice;
         match (&self.0, stage) {
-            (Content::Text(text), _) => [text, &[]],
-            (Content::Rows { keys, .. }, Stage::HashPartition(_)) => {
-                [bytemuck::cast_slice(keys), &[]]
-            }
-            (Content::Rows { keys, values }, _) => {
-                [bytemuck::cast_slice(keys), bytemuck::cast_slice(values)]
-            }
+            (Content::Text(text), _) => vec![text],
+            (Content::Rows { keys, .. }, Stage::HashPartition(_)) => vec![cast_slice(keys)],
+            (Content::Rows { keys, values }, _) => vec![cast_slice(keys), cast_slice(values)],
+            (
+                Content::TextRows {
+                    text,
+                    spans,
+                    values,
+                },
+                _,
+            ) => vec![text, cast_slice(spans), cast_slice(values)],
         }
     }
 }
@@ -248,6 +307,14 @@ pub fn run(stage: &Stage, level: Level, data: &Resident, times: usize) -> Result
         (Stage::ReduceByKey, Content::Rows { keys, values }) => {
             repeat(times, stages::reduce_by_key(level, keys, values))
         }
+        (
+            Stage::ReduceByKey,
+            Content::TextRows {
+                text,
+                spans,
+                values,
+            },
+        ) => repeat(times, stages::reduce_by_bytes(level, text, spans, values)),
         _ => Err(stage.refuses()),
     }
 }
@@ -282,8 +349,24 @@ pub fn expected(stage: &Stage, data: &Resident) -> Result<Answer> {
         (Stage::ReduceByKey, Content::Rows { keys, values }) => {
             Ok(answer::of_reduce_by_key(keys, values))
         }
+        (
+            Stage::ReduceByKey,
+            Content::TextRows {
+                text,
+                spans,
+                values,
+            },
+        ) => Ok(answer::of_reduce_by_bytes(text, spans, values)),
         _ => Err(stage.refuses()),
     }
+}
+
+fn check_values(keys: usize, values: usize) -> Result<()> {
+    if keys == values {
+        return Ok(());
+    }
+    let message = format!("{keys} keys have {values} values");
+    Err(Error::new(ErrorKind::Config, message))
 }
 
 fn check_partitions(partitions: usize) -> Result<()> {

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use arrow_buffer::Buffer;
 use keymill_kernels::Groups;
 use keymill_kernels::stage::tokenize::Span;
+use keymill_shaders::ReducedGroup;
 
 use super::{AdapterLimits, Answer, Content, Resident, SEED, Stage, Times};
 use crate::chunk::{Boundary, Slices};
 use crate::device::hash_partition::{self, Dealt, Keys};
-use crate::device::reduce_by_key::{self, Group, Rows, Table};
+use crate::device::reduce_by_key::{self, Group, Rows, Table, TextRows};
 use crate::device::{Device, DeviceCounter, Fault, Timed, frame, measure, refusal, tokenize};
 use crate::{Error, ErrorKind, Level, Limits, TokenRule};
 
@@ -22,6 +23,8 @@ const LIMITS: Limits = Limits::DEFAULT;
 const SPAN_BYTES: u64 = 8;
 /// Bytes of a group on a device, beside those of its key.
 const GROUP_BYTES: u64 = 16;
+/// Bytes of what comes back for a key whose values were reduced.
+const REDUCED_BYTES: u64 = size_of::<ReducedGroup>() as u64;
 
 /// What a run answered, and what it took.
 pub(super) type Run = Result<(Answer, Times)>;
@@ -38,13 +41,28 @@ pub(super) fn run(device: &Arc<dyn Device>, stage: &Stage, data: &Resident) -> R
             hash_partition(&*timed, partitions, keys)?
         }
         (Stage::ReduceByKey, Content::Rows { keys, values }) => {
-            reduce_by_key(&*timed, keys, values)?
+            reduce_by_key(&*timed, Rows { keys, values })?
+        }
+        (
+            Stage::ReduceByKey,
+            Content::TextRows {
+                text,
+                spans,
+                values,
+            },
+        ) => {
+            let rows = TextRows {
+                text,
+                spans,
+                values,
+            };
+            reduce_by_bytes(&*timed, rows)?
         }
         _ => return Err(unknown(stage)),
     };
     let whole = started.elapsed();
     let (answer, answer_bytes) = raw.digest();
-    let copies = copies(&**device, data.of_stage(stage), answer_bytes).map_err(failed)?;
+    let copies = copies(&**device, &data.of_stage(stage), answer_bytes).map_err(failed)?;
     let kernel = timed.runs().unwrap_or_else(|| {
         // Copies are measured apart, and may then take longer than they did within the whole.
         let rest = whole.saturating_sub(copies.upload + copies.readback);
@@ -59,8 +77,8 @@ pub(super) fn run(device: &Arc<dyn Device>, stage: &Stage, data: &Resident) -> R
 }
 
 /// What bringing the same bytes there and back takes, alone, and a run that does nothing.
-fn copies(device: &dyn Device, data: [&[u8]; 2], answer_bytes: u64) -> Result<Times, Fault> {
-    let there = data.into_iter().map(|bytes| copy_there(device, bytes));
+fn copies(device: &dyn Device, data: &[&[u8]], answer_bytes: u64) -> Result<Times, Fault> {
+    let there = data.iter().map(|bytes| copy_there(device, bytes));
     Ok(Times {
         upload: there.sum::<Result<Duration, Fault>>()?,
         readback: copy_back(device, answer_bytes)?,
@@ -70,16 +88,17 @@ fn copies(device: &dyn Device, data: [&[u8]; 2], answer_bytes: u64) -> Result<Ti
 }
 
 /// What a stage answered, as it came.
-enum Raw {
+enum Raw<'a> {
     /// Spans, each chunk's behind the place where it begins.
     Spans(Vec<(u64, Vec<Span>)>),
     /// Groups of one drain or several, and how many tokens they count.
     Groups(Groups, u64),
     Dealt(Dealt),
-    Reduced(Vec<Group>, u64),
+    Reduced(Vec<Group<u64>>, u64),
+    ReducedBytes(Vec<Group<&'a [u8]>>, u64),
 }
 
-impl Raw {
+impl Raw<'_> {
     /// In short, and how many bytes of it came from the device.
     fn digest(&self) -> (Answer, u64) {
         let mut answer = Answer::default();
@@ -109,7 +128,15 @@ impl Raw {
                 for group in groups {
                     answer.group(&group.key.to_le_bytes(), group.sum as u64);
                 }
-                size_of_val(&groups[..]) as u64
+                groups.len() as u64 * REDUCED_BYTES
+            }
+            Self::ReducedBytes(groups, rows) => {
+                answer.rows = *rows;
+                for group in groups {
+                    answer.group(group.key, group.sum as u64);
+                }
+                // A row stands for its key, so that no bytes of keys come back.
+                groups.len() as u64 * REDUCED_BYTES
             }
         };
         (answer, bytes)
@@ -131,7 +158,7 @@ fn digest_groups(groups: &Groups, answer: &mut Answer) -> u64 {
 }
 
 /// What a stage answered.
-type Answered = Result<Raw>;
+type Answered<'a> = Result<Raw<'a>>;
 
 /// Text in chunks that the device takes, none of which cuts a token.
 fn chunks<'a>(rule: &TokenRule, text: &'a [u8], most: usize) -> Result<Vec<&'a [u8]>> {
@@ -150,13 +177,13 @@ fn chunks<'a>(rule: &TokenRule, text: &'a [u8], most: usize) -> Result<Vec<&'a [
     Ok(chunks)
 }
 
-fn frame(device: &dyn Device, text: &[u8]) -> Answered {
+fn frame(device: &dyn Device, text: &[u8]) -> Answered<'static> {
     let rule = TokenRule::Lines;
     let find = |chunk: &[u8]| frame::run(device, chunk);
     by_chunk(text, chunks(&rule, text, most_bytes(device, &rule))?, find)
 }
 
-fn tokenize(device: &dyn Device, rule: &TokenRule, text: &[u8]) -> Answered {
+fn tokenize(device: &dyn Device, rule: &TokenRule, text: &[u8]) -> Answered<'static> {
     let cut = |chunk: &[u8]| tokenize::run(device, rule, chunk, None).map(|cut| cut.spans);
     by_chunk(text, chunks(rule, text, most_bytes(device, rule))?, cut)
 }
@@ -169,7 +196,7 @@ fn by_chunk(
     text: &[u8],
     chunks: Vec<&[u8]>,
     spans_of: impl Fn(&[u8]) -> Result<Vec<Span>, Fault>,
-) -> Answered {
+) -> Answered<'static> {
     let place = |chunk: &[u8]| (chunk.as_ptr() as usize - text.as_ptr() as usize) as u64;
     let found = chunks.into_iter().map(|chunk| {
         let spans = spans_of(chunk).map_err(failed)?;
@@ -178,7 +205,7 @@ fn by_chunk(
     Ok(Raw::Spans(found.collect::<Result<_>>()?))
 }
 
-fn count(device: &Arc<Timed>, rule: &TokenRule, text: &[u8]) -> Answered {
+fn count(device: &Arc<Timed>, rule: &TokenRule, text: &[u8]) -> Answered<'static> {
     let device: Arc<dyn Device> = Arc::clone(device) as _;
     let mut counter = DeviceCounter::new(device, rule, &LIMITS, SEED.0);
     let (mut groups, mut tokens) = (Groups::default(), 0);
@@ -193,7 +220,7 @@ fn count(device: &Arc<Timed>, rule: &TokenRule, text: &[u8]) -> Answered {
     Ok(Raw::Groups(groups, tokens))
 }
 
-fn hash_partition(device: &dyn Device, partitions: usize, keys: &[u64]) -> Answered {
+fn hash_partition(device: &dyn Device, partitions: usize, keys: &[u64]) -> Answered<'static> {
     super::check_partitions(partitions)?;
     let dealt = hash_partition::run(device, Keys::U64(keys), SEED, partitions);
     dealt.map(Raw::Dealt).map_err(failed)
@@ -202,11 +229,20 @@ fn hash_partition(device: &dyn Device, partitions: usize, keys: &[u64]) -> Answe
 /// Groups that a table is made for where nobody knows how many there will be.
 const GROUPS_AT_FIRST: usize = 1 << 20;
 
-fn reduce_by_key(device: &dyn Device, keys: &[u64], values: &[i64]) -> Answered {
-    let distinct = keys.len().min(GROUPS_AT_FIRST);
-    let table = Table::for_rows(keys.len(), distinct, device.binding_bytes());
-    let groups = reduce_by_key::run(device, Rows { keys, values }, &table).map_err(failed)?;
-    Ok(Raw::Reduced(groups, keys.len() as u64))
+fn table_for(device: &dyn Device, rows: usize) -> Table {
+    Table::for_rows(rows, rows.min(GROUPS_AT_FIRST), device.binding_bytes())
+}
+
+fn reduce_by_key(device: &dyn Device, rows: Rows<'_>) -> Answered<'static> {
+    let count = rows.keys.len();
+    let groups = reduce_by_key::run(device, rows, &table_for(device, count)).map_err(failed)?;
+    Ok(Raw::Reduced(groups, count as u64))
+}
+
+fn reduce_by_bytes<'a>(device: &dyn Device, rows: TextRows<'a>) -> Answered<'a> {
+    let count = rows.spans.len();
+    let groups = reduce_by_key::run(device, rows, &table_for(device, count)).map_err(failed)?;
+    Ok(Raw::ReducedBytes(groups, count as u64))
 }
 
 /// Pieces in which bytes are brought to a device alone.

@@ -9,8 +9,8 @@ use keymill_kernels::stage::count::Counter;
 use keymill_kernels::stage::frame::Framer;
 use keymill_kernels::stage::hash_partition::{HashPartition, Partitioned};
 use keymill_kernels::stage::lowercase;
-use keymill_kernels::stage::reduce_by_key::{ReduceByKey, Sum};
-use keymill_kernels::stage::tokenize::{InputError, Tokenizer};
+use keymill_kernels::stage::reduce_by_key::{ReduceByBytes, ReduceByKey, Sum};
+use keymill_kernels::stage::tokenize::{InputError, Span, Tokenizer};
 use keymill_kernels::{Groups, Secret};
 
 use super::{Answer, SEED};
@@ -118,6 +118,31 @@ pub(super) fn reduce_by_key(level: Level, keys: &[u64], values: &[i64]) -> impl 
         reducer.for_each(|key, sum| answer.group(&key.to_le_bytes(), sum as u64));
         answer.rows = keys.len() as u64;
         // What was made anew is given back in the same time, as by any loop around it.
+        let started = Instant::now();
+        drop(reducer);
+        kernel += started.elapsed();
+        Ok((answer, kernel))
+    }
+}
+
+pub(super) fn reduce_by_bytes(
+    level: Level,
+    text: &[u8],
+    spans: &[Span],
+    values: &[i64],
+) -> impl FnMut() -> Run {
+    move || {
+        let started = Instant::now();
+        let secret = Secret::from_seed(SEED.0);
+        let mut reducer = ReduceByBytes::<Sum>::new(level, LIMITS, secret);
+        let updated = reducer.update(text, spans, values);
+        updated.map_err(|cause| {
+            Error::new(ErrorKind::Internal, "a key is not of its text").with_source(cause)
+        })?;
+        let mut kernel = started.elapsed();
+        let mut answer = Answer::default();
+        reducer.for_each(|key, sum| answer.group(key, sum as u64));
+        answer.rows = spans.len() as u64;
         let started = Instant::now();
         drop(reducer);
         kernel += started.elapsed();

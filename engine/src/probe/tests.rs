@@ -3,20 +3,24 @@
 use super::*;
 
 /// Text of a few chunks and rows of a few keys; `last` is the last of either.
-fn data(last: i64) -> [Resident; 2] {
+fn data(last: i64) -> [Resident; 3] {
     let words: String = (0..60_000)
         .map(|word| format!("W{} \u{e9}t\u{c9}\n", word % 97))
         .collect();
     let keys: Vec<u64> = (0..5000).map(|row| row % 97).collect();
     let values: Vec<i64> = (0..4999).chain([last]).collect();
+    let texts = keys
+        .iter()
+        .map(|key| format!("{key}-\0-").repeat(*key as usize));
     [
         Resident::text(format!("{words} {last}")),
-        Resident::rows(keys, values).unwrap(),
+        Resident::rows(&keys[..], &values[..]).unwrap(),
+        Resident::keyed(texts, values).unwrap(),
     ]
 }
 
 /// Every stage, and which of the data it takes.
-fn stages() -> [(Stage, usize); 7] {
+fn stages() -> [(Stage, usize); 8] {
     [
         (Stage::Frame, 0),
         (Stage::Lowercase, 0),
@@ -24,6 +28,7 @@ fn stages() -> [(Stage, usize); 7] {
         (Stage::Tokenize(TokenRule::Split(b"W".as_slice().into())), 0),
         (Stage::Count(TokenRule::Words), 0),
         (Stage::ReduceByKey, 1),
+        (Stage::ReduceByKey, 2),
         (Stage::HashPartition(16), 1),
     ]
 }
@@ -44,7 +49,7 @@ fn every_level_answers_as_the_oracle_does() {
 }
 
 /// Stages that adapters run, and which of the data they take.
-fn stages_on_adapters() -> [(Stage, usize); 8] {
+fn stages_on_adapters() -> [(Stage, usize); 9] {
     [
         (Stage::Frame, 0),
         (Stage::Tokenize(TokenRule::Lines), 0),
@@ -52,6 +57,7 @@ fn stages_on_adapters() -> [(Stage, usize); 8] {
         (Stage::HashPartition(16), 1),
         (Stage::HashPartition(1000), 1),
         (Stage::ReduceByKey, 1),
+        (Stage::ReduceByKey, 2),
         (Stage::Tokenize(TokenRule::Whitespace), 0),
         (Stage::Count(TokenRule::Whitespace), 0),
     ]
@@ -118,10 +124,12 @@ fn another_input_has_another_answer() {
 fn what_does_not_fit_is_refused() {
     let text = Resident::text("to be");
     let rows = Resident::rows([1], [1]).unwrap();
+    let keyed = Resident::keyed(["a"], [1]).unwrap();
     for (stage, data) in [
         (&Stage::ReduceByKey, &text),
         (&Stage::Tokenize(TokenRule::Lines), &rows),
         (&Stage::HashPartition(0), &rows),
+        (&Stage::HashPartition(16), &keyed),
     ] {
         for error in [
             run(stage, Level::Scalar, data, 1).unwrap_err(),
@@ -131,4 +139,5 @@ fn what_does_not_fit_is_refused() {
         }
     }
     assert!(Resident::rows([1, 2], [1]).is_err());
+    assert!(Resident::keyed(["a", "b"], [1]).is_err());
 }

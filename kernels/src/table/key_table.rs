@@ -7,7 +7,7 @@
 use super::{InlineKey, InlineTable, LongTable, Secret};
 use crate::Limits;
 use crate::groups::{KeyClass, class_of};
-use crate::stage::tokenize::{InputError, Records};
+use crate::stage::tokenize::{InputError, Records, Span};
 
 /// How many keys are classed, and their slots asked for, before the first is looked up.
 const AHEAD: usize = 64;
@@ -75,13 +75,43 @@ impl KeyTable {
         ids: &mut Vec<u32>,
     ) -> Result<(), InputError> {
         records.check(text)?;
-        ids.reserve(records.len());
+        self.intern_each(records.len(), |row| &text[records.range(row)], ids);
+        Ok(())
+    }
+
+    /// Appends the id of every span of a text to `ids`; spans may lie anywhere, and be empty.
+    ///
+    /// # Errors
+    ///
+    /// [`InputError::SpanBeyondText`] when a span does not lie in the text; nothing is changed.
+    ///
+    /// # Panics
+    ///
+    /// When there are more than 2^32 keys.
+    pub fn intern_spans(
+        &mut self,
+        text: &[u8],
+        spans: &[Span],
+        ids: &mut Vec<u32>,
+    ) -> Result<(), InputError> {
+        Span::check_all(spans, text)?;
+        self.intern_each(spans.len(), |row| spans[row].of(text), ids);
+        Ok(())
+    }
+
+    fn intern_each<'k>(
+        &mut self,
+        rows: usize,
+        key_of: impl Fn(usize) -> &'k [u8],
+        ids: &mut Vec<u32>,
+    ) {
+        ids.reserve(rows);
         let mut keys: [&[u8]; AHEAD] = [b""; AHEAD];
         let mut classes = [KeyClass::Empty; AHEAD];
-        for first in (0..records.len()).step_by(AHEAD) {
-            let number = AHEAD.min(records.len() - first);
+        for first in (0..rows).step_by(AHEAD) {
+            let number = AHEAD.min(rows - first);
             for i in 0..number {
-                keys[i] = &text[records.range(first + i)];
+                keys[i] = key_of(first + i);
                 classes[i] = class_of(keys[i]);
                 self.ask_for(classes[i]);
             }
@@ -89,7 +119,6 @@ impl KeyTable {
                 ids.push(self.id_of(key, class));
             }
         }
-        Ok(())
     }
 
     /// The id of one key.
@@ -221,6 +250,19 @@ mod tests {
                     assert_eq!(table.intern_one(key), id);
                 }
                 assert_eq!(table.size(), expected.len());
+                let spans: Vec<Span> = offsets
+                    .windows(2)
+                    .map(|ends| Span {
+                        start: ends[0],
+                        end: ends[1],
+                    })
+                    .rev()
+                    .collect();
+                let mut again = Vec::new();
+                table.intern_spans(&text, &spans, &mut again).unwrap();
+                for (key, id) in keys.iter().rev().zip(again) {
+                    assert_eq!(id, expected[&key[..]]);
+                }
                 let (bytes, ends) = table.emit_all();
                 assert_eq!(
                     (bytes.len(), ends.len()),
@@ -238,5 +280,12 @@ mod tests {
         let mut ids = Vec::new();
         let beyond = table.intern(b"abc", Records::from_u32(&[0, 2, 9]).unwrap(), &mut ids);
         assert!(beyond.is_err() && ids.is_empty() && table.size() == 0);
+        for (start, end) in [(0, 4), (4, 4), (2, 1), (u32::MAX, u32::MAX)] {
+            let spans = [Span { start: 0, end: 2 }, Span { start, end }];
+            let beyond = table.intern_spans(b"abc", &spans, &mut ids);
+            let error = InputError::SpanBeyondText { span: 1, bytes: 3 };
+            assert_eq!(beyond, Err(error), "{start}..{end}");
+            assert!(ids.is_empty() && table.size() == 0);
+        }
     }
 }

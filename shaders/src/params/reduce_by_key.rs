@@ -1,8 +1,8 @@
-//! What `reduce_by_key.wgsl` is told and tells.
+//! What `reduce_by_key.wgsl` and `reduce_by_key/bytes.wgsl` are told and tell.
 
 use bytemuck::{Pod, Zeroable};
 
-/// `Params` of `reduce_by_key.wgsl`.
+/// `Params` of `shared/reduce_table.wgsl`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct ReduceByKeyParams {
@@ -22,9 +22,17 @@ pub struct ReduceByKeyParams {
     pub secret_2: u32,
     /// Which run this is.
     pub run: u32,
+    /// The most bytes of a key that is looked at; integers are always.
+    pub longest: u32,
+    /// Nothing; a uniform's size is a multiple of 16.
+    pub pad_0: u32,
+    /// Nothing.
+    pub pad_1: u32,
+    /// Nothing.
+    pub pad_2: u32,
 }
 
-/// `Summary` of `reduce_by_key.wgsl`.
+/// `Summary` of `shared/reduce_table.wgsl`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct ReduceByKeySummary {
@@ -36,14 +44,14 @@ pub struct ReduceByKeySummary {
     pub run: u32,
 }
 
-/// `Group` of `reduce_by_key.wgsl`: what is known of a key.
+/// `Group` of `shared/reduce_table.wgsl`: what is known of a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct ReducedGroup {
-    /// The key's low word.
-    pub key_low: u32,
-    /// The key's high word.
-    pub key_high: u32,
+    /// An integer's low word; of a key of bytes a row that has it.
+    pub key_0: u32,
+    /// An integer's high word; of a key of bytes how many they are.
+    pub key_1: u32,
     /// Rows that have the key.
     pub count: u32,
     /// The sum of their values, 2⁶³ added to each: the low word.

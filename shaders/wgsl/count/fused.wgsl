@@ -118,14 +118,7 @@ fn is_claimed_key(key: Span, start: u32) -> bool {
     if start + key.length > params.text_bytes || !ends_at(start + key.length) {
         return false;
     }
-    let other = Span(start, key.length);
-    let words = key_words(key.length);
-    for (var i = 0u; i < words; i++) {
-        if key_word(key, i) != key_word(other, i) {
-            return false;
-        }
-    }
-    return true;
+    return is_same_key(key, Span(start, key.length));
 }
 
 // Tells how many tokens it counted: one or none.

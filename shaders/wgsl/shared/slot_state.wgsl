@@ -35,7 +35,7 @@ var<workgroup> cache: array<Cached, 256>;
 
 // Keeps where a row's values went, for `settle_lows`.
 fn keep_place(row: u32, slot: u32) {
-    places[row] = slot;
+    atomicStore(&owners[params.slots + row], slot);
 }
 
 fn add_sum(slot: u32, count: u32, low: u32, middle: u32, third: u32) {
@@ -97,7 +97,7 @@ fn flush_cache(at: u32, slot: u32) {
 }
 
 fn settle_row(row: u32) {
-    let slot = places[row];
+    let slot = atomicLoad(&owners[params.slots + row]);
     if slot == NO_SLOT {
         return;
     }

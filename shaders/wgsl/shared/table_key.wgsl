@@ -37,6 +37,20 @@ fn key_words(length: u32) -> u32 {
     return (length + 3u) / 4u;
 }
 
+// Whether two keys have the same bytes: the length tells most that differ apart.
+fn is_same_key(key: Span, other: Span) -> bool {
+    if key.length != other.length {
+        return false;
+    }
+    let words = key_words(key.length);
+    for (var i = 0u; i < words; i++) {
+        if key_word(key, i) != key_word(other, i) {
+            return false;
+        }
+    }
+    return true;
+}
+
 // As the contract hash, less the half that no table needs: whoever does not know the secret cannot
 // choose keys that collide.
 fn key_hash(key: Span) -> u32 {

@@ -1,4 +1,5 @@
-//! `reduce_by_key` on a device: integer keys and values to count, sum, min and max of each key.
+//! `reduce_by_key` on a device: keys, integers or bytes, and integer values to count, sum, min and
+//! max of each key.
 //!
 //! ```text
 //! rows ─▶ reduce_rows ─▶ settle_lows ─▶ list_groups ─▶ records ─┐
@@ -9,15 +10,18 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod group;
+mod rows;
 mod table;
 
-pub(crate) use answer::Group;
+pub(crate) use group::Group;
+pub(crate) use rows::{Rows, TextRows};
 pub(crate) use table::Table;
 
 use arrow_buffer::Buffer;
 use bytemuck::{bytes_of, cast_slice};
 use keymill_shaders::{
-    LISTED_SLOTS, REDUCE_TILE_ROWS, ReduceByKeyParams, ReduceByKeySummary, ReducedGroup, Stage,
+    LISTED_SLOTS, REDUCE_TILE_ROWS, ReduceByKeyParams, ReduceByKeySummary, ReducedGroup,
 };
 
 use super::bindings::run_bound;
@@ -25,6 +29,7 @@ use super::recording::{Extent, Recording};
 use super::tokenize::next_run;
 use super::{Device, Fault};
 use crate::probe::ShaderVariant;
+use rows::Keyed;
 
 /// More rows are refused: the three words of a sum hold that of 2³¹ values.
 const MOST_ROWS: usize = i32::MAX as usize;
@@ -35,38 +40,42 @@ const STATE_BYTES: u64 = 8 * WORD_BYTES;
 const GROUP_BYTES: u64 = size_of::<ReducedGroup>() as u64;
 const SUMMARY_BYTES: u64 = size_of::<ReduceByKeySummary>() as u64;
 
-/// Rows that a device is to reduce: `values[i]` belongs to `keys[i]`.
+/// Reduces the values of each key, in a table of the given size; the groups ascend by key, keys of
+/// bytes byte by byte.
 ///
-/// A narrower key is widened by `IntKey::to_bits`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rows<'a> {
-    pub(crate) keys: &'a [u64],
-    pub(crate) values: &'a [i64],
-}
-
-/// Reduces the values of each key, in a table of the given size; the groups ascend by key.
-///
-/// What finds no slot is reduced on the CPU. What is more than the device binds is refused.
-pub(crate) fn run(device: &dyn Device, rows: Rows<'_>, table: &Table) -> Result<Vec<Group>, Fault> {
-    let (keys, values) = (rows.keys.len(), rows.values.len());
-    if keys != values {
-        return Err(Fault::Refused(format!("{keys} keys have {values} values")));
+/// What finds no slot is reduced on the CPU, and so are keys of more bytes than a device looks at.
+/// What is more than the device binds is refused, and so are keys that do not lie in their text.
+pub(crate) fn run<R: Keyed>(
+    device: &dyn Device,
+    rows: R,
+    table: &Table,
+) -> Result<Vec<Group<R::Key>>, Fault> {
+    if let Some(why) = refusal(rows) {
+        return Err(Fault::Refused(why));
     }
-    if keys > MOST_ROWS {
-        let message = format!("{keys} rows at once; it takes {MOST_ROWS}");
-        return Err(Fault::Refused(message));
-    }
-    if keys == 0 {
+    if rows.keys() == 0 {
         return Ok(Vec::new());
     }
     let run = next_run();
     let downloads = run_bound(device, &record(run, rows, table, device.variant()))?;
-    answer::read(run, rows, &downloads)
+    answer::read(run, rows, table.longest(), &downloads)
 }
 
-fn record(run: u32, rows: Rows<'_>, table: &Table, variant: ShaderVariant) -> Recording {
+/// Why no device can take these rows; `None` where one can.
+fn refusal(rows: impl Keyed) -> Option<String> {
+    let (keys, values) = (rows.keys(), rows.values().len());
+    if keys != values {
+        return Some(format!("{keys} keys have {values} values"));
+    }
+    if keys > MOST_ROWS {
+        return Some(format!("{keys} rows at once; it takes {MOST_ROWS}"));
+    }
+    rows.refusal()
+}
+
+fn record<R: Keyed>(run: u32, rows: R, table: &Table, variant: ShaderVariant) -> Recording {
     let mut recording = Recording::default();
-    let count = rows.keys.len();
+    let count = rows.keys();
     let params = ReduceByKeyParams {
         rows: count as u32,
         run,
@@ -77,25 +86,26 @@ fn record(run: u32, rows: Rows<'_>, table: &Table, variant: ShaderVariant) -> Re
     let words = count as u64 * WORD_BYTES;
     // Where each row's values went is asked by what settles low words.
     let settles = !variant.wide_atomics;
-    let buffers = [
-        recording.upload("params", bytes_of(&params).to_vec()),
-        recording.upload("keys", Buffer::from(cast_slice::<_, u8>(rows.keys))),
-        recording.upload("values", Buffer::from(cast_slice::<_, u8>(rows.values))),
-        recording.buffer("owners", slots * WORD_BYTES),
-        recording.buffer("states", slots * STATE_BYTES),
-        recording.buffer("places", if settles { words } else { 0 }),
-        recording.buffer("spill", words),
-        recording.buffer("groups", most_groups * GROUP_BYTES),
-        recording.buffer("summary", SUMMARY_BYTES),
-    ];
-    let [.., spill, groups, summary] = buffers;
+    let places = if settles { words } else { 0 };
+    let params_buffer = recording.upload("params", bytes_of(&params).to_vec());
+    let (keys, last) = rows.upload(&mut recording);
+    let values = Buffer::from(cast_slice::<_, u8>(rows.values()));
+    let values = recording.upload("values", values);
+    let owners = recording.buffer("owners", slots * WORD_BYTES + places);
+    let states = recording.buffer("states", slots * STATE_BYTES);
+    let spill = recording.buffer("spill", words);
+    let groups = recording.buffer("groups", most_groups * GROUP_BYTES);
+    let summary = recording.buffer("summary", SUMMARY_BYTES);
+    let mut buffers = vec![params_buffer, keys, values, owners, states];
+    buffers.extend([spill, groups, summary]);
+    buffers.extend(last);
     let tiles = count.div_ceil(REDUCE_TILE_ROWS) as u32;
     let lists = params.slots.div_ceil(LISTED_SLOTS as u32);
-    recording.run(Stage::ReduceByKey, "reduce_rows", &buffers, tiles);
+    recording.run(R::STAGE, "reduce_rows", &buffers, tiles);
     if settles {
-        recording.run(Stage::ReduceByKey, "settle_lows", &buffers, tiles);
+        recording.run(R::STAGE, "settle_lows", &buffers, tiles);
     }
-    recording.run(Stage::ReduceByKey, "list_groups", &buffers, lists);
+    recording.run(R::STAGE, "list_groups", &buffers, lists);
     let by = recording.download(summary, Extent::Bytes(SUMMARY_BYTES));
     let counted = |word, item_bytes| Extent::Counted {
         by,
@@ -109,6 +119,8 @@ fn record(run: u32, rows: Rows<'_>, table: &Table, variant: ShaderVariant) -> Re
 
 #[cfg(test)]
 mod tests {
+    use keymill_kernels::stage::tokenize::Span;
+
     use super::*;
     use crate::device::stub::Stub;
 
@@ -127,6 +139,33 @@ mod tests {
         assert!(fault.contains("72000 bytes of keys at once"), "{fault}");
         let fault = refused(&[0; 3], &[0; 2], &table);
         assert!(fault.contains("3 keys have 2 values"), "{fault}");
+    }
+
+    #[test]
+    fn a_key_that_does_not_lie_in_its_text_is_refused() {
+        let table = Table::for_rows(9, 9, MOST);
+        let refused = |text: &[u8], spans: &[Span], values: &[i64]| {
+            let rows = TextRows {
+                text,
+                spans,
+                values,
+            };
+            let fault = run(&Stub::unasked(MOST), rows, &table).unwrap_err();
+            assert!(matches!(fault, Fault::Refused(_)), "{fault}");
+            fault.to_string()
+        };
+        for (start, end) in [(3, 6), (6, 6), (3, 2), (u32::MAX, u32::MAX), (0, u32::MAX)] {
+            let fault = refused(
+                b"to be",
+                &[Span { start: 0, end: 5 }, Span { start, end }],
+                &[0; 2],
+            );
+            assert!(fault.contains("span 1 does not lie in the text"), "{fault}");
+        }
+        let fault = refused(b"to be", &[Span { start: 0, end: 5 }], &[0; 2]);
+        assert!(fault.contains("1 keys have 2 values"), "{fault}");
+        let fault = refused(&[b'x'; 1 << 17], &[Span::default()], &[0]);
+        assert!(fault.contains("bytes of text at once"), "{fault}");
     }
 
     #[test]

@@ -6,11 +6,12 @@ use std::hash::{BuildHasher, RandomState};
 use keymill_shaders::ReduceByKeyParams;
 
 use super::GROUP_BYTES;
+use crate::device::hash_partition::LONGEST_KEY;
 
 /// Slots that are looked at for a key, unless somebody asks otherwise.
 const CHAIN: u32 = 64;
 
-/// The longest chain: with it an invocation stays below the 65,535 rounds of all its loops at which
+/// The longest chain: with it an invocation that compares integers stays below the 65,535 rounds of all its loops at which
 /// some software drivers end it.
 const MOST_CHAIN: u32 = 256;
 
@@ -24,6 +25,8 @@ pub(crate) struct Table {
     /// Which bits of a hash are kept: 0 has every key collide.
     hash_mask: u32,
     secret: [u32; 3],
+    /// The most bytes of a key that a device looks at.
+    longest: u32,
 }
 
 impl Table {
@@ -36,7 +39,21 @@ impl Table {
             chain: chain.min(MOST_CHAIN).min(slots),
             hash_mask,
             secret: [0, 1, 2].map(|it| words.hash_one(it) as u32 | 1),
+            longest: LONGEST_KEY as u32,
         }
+    }
+
+    /// The same table, for keys of no more bytes than these: longer ones are spilled.
+    pub(crate) fn with_longest(self, bytes: u32) -> Self {
+        Self {
+            longest: bytes.min(LONGEST_KEY as u32),
+            ..self
+        }
+    }
+
+    /// The most bytes of a key that a device looks at.
+    pub(super) fn longest(&self) -> u32 {
+        self.longest
     }
 
     /// A table for rows of which so many keys are hoped to be distinct, at most half full then.
@@ -59,6 +76,7 @@ impl Table {
             secret_0,
             secret_1,
             secret_2,
+            longest: self.longest,
             ..ReduceByKeyParams::default()
         }
     }
@@ -79,6 +97,8 @@ mod tests {
         assert_eq!(slots(1000, 1000, 100), 2);
         assert_eq!(Table::new(u32::MAX, u32::MAX, 0).chain, MOST_CHAIN);
         assert_eq!(Table::new(7, u32::MAX, 0).chain, 8);
+        let longest = |bytes| Table::new(7, 1, 0).with_longest(bytes).params().longest;
+        assert_eq!([0, 24, 9999].map(longest), [0, 24, 4096]);
     }
 
     #[test]

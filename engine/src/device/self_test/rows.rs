@@ -2,11 +2,12 @@
 #![forbid(unsafe_code)]
 
 use keymill_kernels::contract_hash::hash_bytes;
+use keymill_kernels::stage::tokenize::Span;
 use keymill_kernels::{ContractSeed, oracle};
 
 use super::unless;
 use crate::device::hash_partition::{self, Keys, LONGEST_KEY};
-use crate::device::reduce_by_key::{self, Rows, Table};
+use crate::device::reduce_by_key::{self, Group, Rows, Table, TextRows};
 use crate::device::{Device, Fault};
 
 /// More than a tile of each stage that takes rows.
@@ -55,39 +56,72 @@ fn deals(device: &dyn Device, keys: Keys<'_>, expected: Vec<u64>) -> Result<(), 
     Ok(())
 }
 
-/// Values at both ends, in a table with room and in one where every key collides.
+/// Values at both ends, with keys of each kind, in a table with room and in one where every key
+/// collides.
 pub(super) fn groups(device: &dyn Device) -> Result<(), Fault> {
-    let keys: Vec<u64> = (0..ROWS)
-        .map(|row| (row * row % 97) << (row % 3 * 20))
-        .collect();
     let values = (0..ROWS as i64).map(|row| match row % 5 {
         0 => i64::MAX - row,
         1 => i64::MIN + row,
         _ => row - 2500,
     });
     let values: Vec<i64> = values.collect();
-    let expected = oracle::reduce_by_key(&keys, &values);
+    let keys: Vec<u64> = (0..ROWS)
+        .map(|row| (row * row % 97) << (row % 3 * 20))
+        .collect();
     let rows = Rows {
         keys: &keys,
         values: &values,
     };
-    let roomy = Table::for_rows(keys.len(), expected.len(), device.binding_bytes());
-    for table in [roomy, Table::new(64, 8, 0)] {
+    for table in [Table::new(1 << 11, 64, u32::MAX), Table::new(64, 8, 0)] {
         let groups = reduce_by_key::run(device, rows, &table)?;
-        let found = groups.iter().map(|group| {
-            let (count, sum, min, max) = (group.count, group.sum, group.min, group.max);
-            (
-                group.key,
-                oracle::Reduced {
-                    count,
-                    sum,
-                    min,
-                    max,
-                },
-            )
-        });
-        let is_right = found.eq(expected.iter().map(|(&key, &reduced)| (key, reduced)));
-        unless(is_right, "reduce_by_key answers wrongly")?;
+        reduces(&groups, &keys, &values)?;
+    }
+    let (text, spans) = (TEXT.repeat(250), spans_of_text());
+    let keys: Vec<&[u8]> = spans.iter().map(|span| span.of(&text)).collect();
+    let rows = TextRows {
+        text: &text,
+        spans: &spans,
+        values: &values,
+    };
+    let crowded = Table::new(64, 64, 0).with_longest(12);
+    for table in [Table::new(1 << 11, 64, u32::MAX), crowded] {
+        let groups = reduce_by_key::run(device, rows, &table)?;
+        reduces(&groups, &keys, &values)?;
     }
     Ok(())
+}
+
+/// Keys of 0 to 16 bytes that begin at each byte of a word, a few of which agree in their first
+/// word and not behind it; and some as long as a device looks at, or longer.
+fn spans_of_text() -> Vec<Span> {
+    let span = |row: u32| {
+        let bytes = match row % 500 {
+            499 => LONGEST_KEY as u32 - 2 + row % 7,
+            _ => row % 17,
+        };
+        let start = row % 5 * 13;
+        Span {
+            start,
+            end: start + bytes,
+        }
+    };
+    (0..ROWS as u32).map(span).collect()
+}
+
+fn reduces<K: Ord + Copy>(groups: &[Group<K>], keys: &[K], values: &[i64]) -> Result<(), Fault> {
+    let expected = oracle::reduce_by_key(keys, values);
+    let found = groups.iter().map(|group| {
+        let (count, sum, min, max) = (group.count, group.sum, group.min, group.max);
+        (
+            group.key,
+            oracle::Reduced {
+                count,
+                sum,
+                min,
+                max,
+            },
+        )
+    });
+    let is_right = found.eq(expected.iter().map(|(&key, &reduced)| (key, reduced)));
+    unless(is_right, "reduce_by_key answers wrongly")
 }

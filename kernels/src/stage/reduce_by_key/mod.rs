@@ -1,4 +1,4 @@
-//! `reduce_by_key`: rows of an integer key and an integer value become one row a key.
+//! `reduce_by_key`: rows of a key, an integer or bytes, and an integer value become one row a key.
 //!
 //! ```text
 //! key   7 3 7 3 3      ──▶   key    3   7
@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod aggregate;
+mod bytes;
 mod key;
 mod partitioned;
 mod reducer;
@@ -14,6 +15,7 @@ mod reducer;
 use core::marker::PhantomData;
 
 pub use aggregate::{Aggregate, Count, Max, Min, Sum, WideSum};
+pub use bytes::ReduceByBytes;
 pub use key::IntKey;
 
 use crate::isa::{Isa, Kernel, dispatch};

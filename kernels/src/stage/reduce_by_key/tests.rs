@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::oracle::{Reduced, reduce_by_key};
+use crate::stage::tokenize::Span;
 
 /// Rows of a case, at most; Miri is slow.
 const MOST_ROWS: usize = if cfg!(miri) { 40 } else { 600 };
@@ -238,4 +239,66 @@ fn the_key_that_marks_free_slots_is_a_key_like_others() {
 #[should_panic(expected = "one value for each key")]
 fn too_few_values_are_refused() {
     reducer::<u64, Sum>((Level::Scalar, Limits::TINY)).update(&[1, 2], &[3]);
+}
+
+/// Keys of bytes, of which some are empty, equal in their beginnings, or no UTF-8.
+fn texts() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let byte = prop_oneof![Just(0), Just(b'a'), any::<u8>()];
+    let key = prop_oneof![
+        proptest::collection::vec(byte, 0..4),
+        (0u8..5, 0usize..40).prop_map(|(last, bytes)| [&vec![b'k'; bytes][..], &[last]].concat()),
+    ];
+    proptest::collection::vec(key, 0..MOST_ROWS)
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn keys_of_bytes_are_reduced_as_the_oracle_does(
+        (keys, values) in texts().prop_flat_map(|keys| (Just(keys.clone()), values(keys.len()))),
+        batch in 1..MOST_ROWS,
+    ) {
+        let slices: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        let expected = reduce_by_key(&slices, &values);
+        let text = keys.concat();
+        let spans: Vec<Span> = keys
+            .iter()
+            .scan(0, |end, key| {
+                let start = *end;
+                *end += key.len() as u32;
+                Some(Span { start, end: *end })
+            })
+            .collect();
+        for (level, limits) in stamps() {
+            let mut reducer: ReduceByBytes<All> =
+                ReduceByBytes::new(level, limits, Secret::from_seed(7));
+            for order in [Order::ByKey, Order::Any] {
+                for (spans, values) in spans.chunks(batch).zip(values.chunks(batch)) {
+                    reducer.update(&text, spans, values).unwrap();
+                }
+                prop_assert_eq!(reducer.size(), expected.len());
+                let mut found = Vec::new();
+                reducer.drain(order, |key, (count, sum, min, max)| {
+                    let all = Reduced { count, sum, min, max };
+                    found.push((key.to_vec(), all));
+                });
+                if order == Order::Any {
+                    found.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+                }
+                let wanted = expected.iter().map(|(key, all)| (key.to_vec(), *all));
+                prop_assert_eq!(found, wanted.collect::<Vec<_>>());
+                prop_assert_eq!(reducer.size(), 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_that_is_not_in_the_text_changes_nothing() {
+    let mut sums = ReduceByBytes::<Sum>::new(Level::best(), Limits::TINY, Secret::from_seed(7));
+    let spans = [(0, 1), (2, 4)].map(|(start, end)| Span { start, end });
+    assert!(sums.update(b"abc", &spans, &[1, 2]).is_err());
+    assert_eq!(sums.size(), 0);
+    sums.for_each(|key, sum| panic!("{key:?} has {sum}"));
 }

@@ -23,6 +23,13 @@ pub enum InputError {
         /// How many bytes the text has.
         bytes: usize,
     },
+    /// A span ends behind the text, or before it begins.
+    SpanBeyondText {
+        /// Which one, counting from 0.
+        span: usize,
+        /// How many bytes the text has.
+        bytes: usize,
+    },
 }
 
 impl fmt::Display for InputError {
@@ -42,6 +49,10 @@ impl fmt::Display for InputError {
             Self::OffsetsBeyondText { end, bytes } => write!(
                 f,
                 "the records end at byte {end}, but the text has {bytes} bytes"
+            ),
+            Self::SpanBeyondText { span, bytes } => write!(
+                f,
+                "span {span} does not lie in the text, which has {bytes} bytes"
             ),
         }
     }

@@ -62,6 +62,32 @@ impl Span {
     pub fn of(self, text: &[u8]) -> &[u8] {
         &text[self.start as usize..self.end as usize]
     }
+
+    /// Makes sure that spans lie in a text, whatever their order.
+    ///
+    /// # Errors
+    ///
+    /// [`InputError::SpanBeyondText`] with the first one that does not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use keymill_kernels::stage::tokenize::Span;
+    ///
+    /// let spans = [Span { start: 4, end: 7 }, Span { start: 0, end: 3 }];
+    /// assert!(Span::check_all(&spans, b"the fox").is_ok());
+    /// assert!(Span::check_all(&spans, b"the fo").is_err());
+    /// ```
+    pub fn check_all(spans: &[Self], text: &[u8]) -> Result<(), InputError> {
+        let is_within = |it: &Self| it.start <= it.end && it.end as usize <= text.len();
+        match spans.iter().position(|it| !is_within(it)) {
+            Some(span) => Err(InputError::SpanBeyondText {
+                span,
+                bytes: text.len(),
+            }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What a run of [`Tokenizer::tokenize`] did.

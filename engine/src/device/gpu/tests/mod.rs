@@ -8,6 +8,7 @@ mod faults;
 mod frame;
 mod hash_partition;
 mod reduce_by_key;
+mod reduce_by_key_bytes;
 mod tokenize;
 
 use std::collections::HashSet;

@@ -20,7 +20,7 @@ fn compare(device: &dyn Device, rows: Rows<'_>, table: &Table) -> Result<(), Str
         min: reduced.min,
         max: reduced.max,
     });
-    let expected: Vec<Group> = expected.collect();
+    let expected: Vec<Group<u64>> = expected.collect();
     if found == expected {
         return Ok(());
     }

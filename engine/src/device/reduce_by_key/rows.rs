@@ -1,0 +1,190 @@
+//! The kinds of rows that a device reduces: keys that are integers, and keys that are bytes.
+#![forbid(unsafe_code)]
+
+use std::fmt::Debug;
+use std::hash::{BuildHasher, RandomState};
+
+use arrow_buffer::Buffer;
+use bytemuck::cast_slice;
+use keymill_kernels::stage::reduce_by_key::{Count, IntKey, Max, Min, Order, ReduceByKey, Sum};
+use keymill_kernels::stage::tokenize::Span;
+use keymill_kernels::{KeyTable, Level, Limits, Secret};
+use keymill_shaders::{ReducedGroup, Stage};
+
+use super::group::{Group, wide};
+use crate::device::recording::{BufferId, Recording};
+
+/// Rows that a device is to reduce, each of a key and a value.
+pub(crate) trait Keyed: Copy {
+    /// A key as the host has it; groups ascend by it.
+    type Key: Copy + Ord + Debug;
+
+    /// The stage that takes such keys.
+    const STAGE: Stage;
+
+    /// How many keys there are.
+    fn keys(&self) -> usize;
+
+    /// As many values.
+    fn values(&self) -> &[i64];
+
+    /// The key of a row.
+    fn key(&self, row: usize) -> Self::Key;
+
+    /// The key that a record has, if one of at most so many bytes is there.
+    fn key_of(&self, record: &ReducedGroup, longest: u32) -> Option<Self::Key>;
+
+    /// A number that stands for a key where keys are added up.
+    fn mark(key: Self::Key, secret: &RandomState) -> u64;
+
+    /// Why no device can take these; `None` where one can.
+    fn refusal(&self) -> Option<String>;
+
+    /// Uploads the keys: what is bound in front of the values, and what is bound last, if anything.
+    fn upload(&self, recording: &mut Recording) -> (BufferId, Option<BufferId>);
+
+    /// Reduces some of the rows on the processor; the groups are in any order.
+    fn reduce(&self, rows: &[u32]) -> Vec<Group<Self::Key>>;
+}
+
+/// Rows with integer keys: `values[i]` belongs to `keys[i]`.
+///
+/// A narrower key is widened by [`IntKey::to_bits`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rows<'a> {
+    pub(crate) keys: &'a [u64],
+    pub(crate) values: &'a [i64],
+}
+
+/// Rows with keys of bytes: `values[i]` belongs to the key that is `spans[i]` of the text.
+///
+/// Spans are as the tokenizer writes them, on devices too. They may lie in any order, overlap, and
+/// be empty.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TextRows<'a> {
+    pub(crate) text: &'a [u8],
+    pub(crate) spans: &'a [Span],
+    pub(crate) values: &'a [i64],
+}
+
+/// All aggregates at once.
+type All = (Count, Sum, Min, Max);
+
+/// Reduces on the processor, group by group.
+fn reduce<K: IntKey>(keys: &[K], values: &[i64], mut visit: impl FnMut(K, (u64, i128, i64, i64))) {
+    let mut reducer: ReduceByKey<K, All> =
+        ReduceByKey::new(Level::best(), Limits::DEFAULT, Secret::random());
+    reducer.update(keys, values);
+    reducer.drain(Order::Any, |keys, outputs| {
+        keys.iter()
+            .zip(outputs)
+            .for_each(|(&key, &all)| visit(key, all));
+    });
+}
+
+/// What some rows have in a column.
+fn picked<T: Copy>(rows: &[u32], column: &[T]) -> Vec<T> {
+    rows.iter().map(|&row| column[row as usize]).collect()
+}
+
+impl Keyed for Rows<'_> {
+    type Key = u64;
+
+    const STAGE: Stage = Stage::ReduceByKey;
+
+    fn keys(&self) -> usize {
+        self.keys.len()
+    }
+
+    fn values(&self) -> &[i64] {
+        self.values
+    }
+
+    fn key(&self, row: usize) -> u64 {
+        self.keys[row]
+    }
+
+    fn key_of(&self, record: &ReducedGroup, _: u32) -> Option<u64> {
+        Some(wide(record.key_1, record.key_0))
+    }
+
+    fn mark(key: u64, _: &RandomState) -> u64 {
+        key
+    }
+
+    fn refusal(&self) -> Option<String> {
+        None
+    }
+
+    fn upload(&self, recording: &mut Recording) -> (BufferId, Option<BufferId>) {
+        let keys = Buffer::from(cast_slice::<_, u8>(self.keys));
+        (recording.upload("keys", keys), None)
+    }
+
+    fn reduce(&self, rows: &[u32]) -> Vec<Group<u64>> {
+        let (keys, values) = (picked(rows, self.keys), picked(rows, self.values));
+        let mut groups = Vec::new();
+        reduce(&keys, &values, |key, all| {
+            groups.push(Group::reduced(key, all))
+        });
+        groups
+    }
+}
+
+impl<'a> Keyed for TextRows<'a> {
+    type Key = &'a [u8];
+
+    const STAGE: Stage = Stage::ReduceByKeyBytes;
+
+    fn keys(&self) -> usize {
+        self.spans.len()
+    }
+
+    fn values(&self) -> &[i64] {
+        self.values
+    }
+
+    fn key(&self, row: usize) -> &'a [u8] {
+        self.spans[row].of(self.text)
+    }
+
+    fn key_of(&self, record: &ReducedGroup, longest: u32) -> Option<&'a [u8]> {
+        let key = self.spans.get(record.key_0 as usize)?.of(self.text);
+        (key.len() == record.key_1 as usize && record.key_1 <= longest).then_some(key)
+    }
+
+    fn mark(key: &'a [u8], secret: &RandomState) -> u64 {
+        secret.hash_one(key)
+    }
+
+    fn refusal(&self) -> Option<String> {
+        let checked = Span::check_all(self.spans, self.text);
+        checked.err().map(|error| error.to_string())
+    }
+
+    fn upload(&self, recording: &mut Recording) -> (BufferId, Option<BufferId>) {
+        let text = recording.upload("text", Buffer::from(self.text));
+        let spans = Buffer::from(cast_slice::<_, u8>(self.spans));
+        (text, Some(recording.upload("spans", spans)))
+    }
+
+    fn reduce(&self, rows: &[u32]) -> Vec<Group<&'a [u8]>> {
+        let mut table = KeyTable::new(&Limits::DEFAULT, Secret::random());
+        let numbers: Vec<u32> = rows
+            .iter()
+            .map(|&row| table.intern_one(self.key(row as usize)))
+            .collect();
+        // Of each number the first row: its key lies in the text, where the table's is a copy.
+        let mut keys = Vec::with_capacity(table.size());
+        for (&number, &row) in numbers.iter().zip(rows) {
+            if number as usize == keys.len() {
+                keys.push(self.key(row as usize));
+            }
+        }
+        let mut groups = Vec::with_capacity(keys.len());
+        reduce(&numbers, &picked(rows, self.values), |number, all| {
+            groups.push(Group::reduced(keys[number as usize], all));
+        });
+        groups
+    }
+}

@@ -9,8 +9,6 @@ use crate::{Cancel, DeviceChoice, Resources, Result, TokenRule};
 
 #[cfg(feature = "gpu")]
 use crate::device::{Fault, refusal};
-#[cfg(feature = "gpu")]
-use crate::probe::ShaderVariant;
 
 #[cfg(feature = "gpu")]
 pub(super) use super::late::Joining;
@@ -86,14 +84,12 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// What the shaders of the device use, if that is more than the core.
+    /// What the shaders of the device use, if there is something to say of that.
     #[cfg(feature = "gpu")]
     fn shaders(&self) -> String {
         let device = self.engine.seat().device_now();
-        match device.map(|device| device.variant()) {
-            None | Some(ShaderVariant::BASE) => String::new(),
-            Some(variant) => format!("; shaders: {variant}"),
-        }
+        let shaders = device.and_then(|device| device.shaders());
+        shaders.map_or_else(String::new, |shaders| format!("; {shaders}"))
     }
 
     #[cfg(not(feature = "gpu"))]

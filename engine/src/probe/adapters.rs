@@ -24,6 +24,8 @@ pub struct AdapterInfo {
     pub offers: ShaderVariant,
     /// What they use in jobs: all that it offers, or the base where it got something wrong with that.
     pub shaders: ShaderVariant,
+    /// Which shaders got something wrong, and what, where others are used instead of them.
+    pub passed_over: Option<String>,
     /// Its place among all adapters.
     pub(crate) place: usize,
     /// Why it is not used: what it got wrong in its self-test. `None` if it got all right.

@@ -52,6 +52,7 @@ pub(crate) struct Gpu {
     driver: String,
     is_software: bool,
     variant: ShaderVariant,
+    passed_over: Option<String>,
     binding_bytes: u64,
     patience: Patience,
 }
@@ -95,9 +96,20 @@ impl Gpu {
             driver: format!("{} {}", found.interface, found.driver),
             is_software: found.is_software,
             variant,
+            passed_over: None,
             binding_bytes,
             patience: Patience::default(),
         })
+    }
+}
+
+impl Gpu {
+    /// Keeps in mind which shaders were tried before these, and what they got wrong.
+    pub(crate) fn instead_of(self, passed_over: Option<String>) -> Self {
+        Self {
+            passed_over,
+            ..self
+        }
     }
 }
 
@@ -156,6 +168,10 @@ impl Device for Gpu {
 
     fn variant(&self) -> ShaderVariant {
         self.variant
+    }
+
+    fn passed_over(&self) -> Option<&str> {
+        self.passed_over.as_deref()
     }
 
     fn identity(&self) -> String {

@@ -32,6 +32,15 @@ pub(super) struct Crew<'a> {
     place: &'a Place<'a>,
 }
 
+/// What is known of an input before it is read.
+#[derive(Clone, Copy)]
+pub(super) struct KnownInput<'a> {
+    /// Bytes there are to read, where that is known.
+    pub(super) total: Option<u64>,
+    /// Whether they become more when they are decompressed; it takes a look at each split.
+    pub(super) expands: &'a dyn Fn() -> bool,
+}
+
 /// What the workers leave behind.
 type Counted = (Vec<CountOperator>, Tally);
 
@@ -60,7 +69,8 @@ impl<'a> Crew<'a> {
         let total = splits.iter().map(Split::size).sum::<Option<u64>>();
         self.progress.expect(total);
         let workers = self.workers(total);
-        let joining = self.joining(total);
+        let expands = || splits.iter().any(|split| source.expands(split));
+        let joining = self.joining(total, &expands);
         let takers = self.place.takers(workers) + joining.as_ref().map_or(0, Joining::workers);
         let board = Board::new(splits.len(), takers);
         self.run(pool, (workers, takers), joining, &board, |worker| {
@@ -98,9 +108,10 @@ impl<'a> Crew<'a> {
     }
 
     /// A device that may join while the processor counts.
-    fn joining(&self, total: Option<u64>) -> Option<Joining<'_>> {
+    fn joining(&self, total: Option<u64>, expands: &dyn Fn() -> bool) -> Option<Joining<'_>> {
+        let input = KnownInput { total, expands };
         self.place
-            .joining(self.rule, self.progress, &self.pace, total)
+            .joining(self.rule, self.progress, &self.pace, input)
     }
 
     /// Runs the same work on several workers, and gathers what they counted.

@@ -1,6 +1,7 @@
 //! Where the chunks of a job are counted.
 #![forbid(unsafe_code)]
 
+use super::crew::KnownInput;
 use super::elsewhere::Elsewhere;
 use super::pace::Pace;
 use crate::engine::Engine;
@@ -64,10 +65,10 @@ impl<'a> Place<'a> {
         rule: &'w TokenRule,
         progress: &'w Progress,
         pace: &'w Pace,
-        total: Option<u64>,
+        input: KnownInput<'_>,
     ) -> Option<Joining<'w>> {
         match self.engine.device() {
-            DeviceChoice::Auto => Joining::new(self.engine, rule, progress, pace, total),
+            DeviceChoice::Auto => Joining::new(self.engine, rule, progress, pace, input),
             _ => None,
         }
     }

@@ -90,6 +90,12 @@ pub(crate) trait Device: Send + Sync {
     /// Whether it runs on the processor: for tests, never counted as a GPU.
     fn is_software(&self) -> bool;
 
+    /// How long so many bytes take from memory of the host that it reads by itself.
+    fn copy_alone(&self, bytes: u64) -> Result<Duration, Fault> {
+        let message = format!("{} copies nothing of {bytes} bytes by itself", self.name());
+        Err(Fault::Refused(message))
+    }
+
     /// Runs a recording, and gives its downloads in order.
     fn run(&self, recording: &Recording) -> Result<Vec<Vec<u8>>, Fault> {
         let ran = self.begin(recording.clone())(&Cancel::default())?;

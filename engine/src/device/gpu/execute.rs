@@ -121,7 +121,10 @@ impl Opened {
     }
 
     /// Does something, every error that the device reports on the way being its fault.
-    fn watched<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
+    pub(super) fn watched<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         self.check()?;
         let scopes = [
             ErrorFilter::OutOfMemory,

@@ -5,13 +5,14 @@
 //!             ├─ adapter.rs   which adapters there are; a device on one
 //!             ├─ pipelines.rs shaders made ready, once each; module.rs: checked or not
 //!             ├─ pool.rs      buffers that wait for their next use
-//!             ├─ clock.rs     how long each run takes
+//!             ├─ clock.rs     how long each run takes; copy.rs: and a copy alone
 //!             └─ execute.rs   the device; flight.rs: one recording on its way
 //! ```
 #![deny(unsafe_code)]
 
 mod adapter;
 mod clock;
+mod copy;
 mod execute;
 mod flight;
 #[cfg(test)]
@@ -168,6 +169,12 @@ impl Device for Gpu {
 
     fn variant(&self) -> ShaderVariant {
         self.variant
+    }
+
+    fn copy_alone(&self, bytes: u64) -> Result<Duration, Fault> {
+        let Patience { run, answer } = self.patience;
+        let thread = &self.shared.thread;
+        thread.ask(answer, move |opened| opened.copy_alone(bytes, run))
     }
 
     fn passed_over(&self) -> Option<&str> {

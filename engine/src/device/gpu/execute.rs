@@ -200,6 +200,17 @@ impl Opened {
             Some(Injury::Destroyed) => self.device.destroy(),
             Some(Injury::Panic) => panic!("the driver of a test panics"),
             Some(Injury::Hang) => std::thread::sleep(super::tests::HANG),
+            // A buffer that is for nothing.
+            Some(Injury::Refusal) => drop(self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("of a test"),
+                size: 4,
+                usage: BufferUsages::empty(),
+                mapped_at_creation: false,
+            })),
+            // A software driver gives out more than there is, and never says so.
+            Some(Injury::OutOfMemory) => {
+                note(&self.complaint, Fault::OutOfMemory("of a test".to_owned()));
+            }
             Some(Injury::Zeros) | None => {}
         }
     }

@@ -34,6 +34,10 @@ pub(super) struct Crew<'a> {
 
 /// What is known of an input before it is read.
 #[derive(Clone, Copy)]
+#[cfg_attr(
+    not(feature = "gpu"),
+    expect(dead_code, reason = "only a device that may join asks")
+)]
 pub(super) struct KnownInput<'a> {
     /// Bytes there are to read, where that is known.
     pub(super) total: Option<u64>,

@@ -65,7 +65,7 @@ const A_SAMPLE: u64 = 1 << 20;
 /// The lengths that its own heads and trailers state are no use: gzip's wraps, and others are optional.
 fn expanded(total: u64, taken: u64, met: u64) -> Option<u64> {
     let times = met as f64 / taken as f64;
-    (taken > 0 && met >= A_SAMPLE).then(|| (total as f64 * times) as u64)
+    (taken > 0 && met >= A_SAMPLE).then_some((total as f64 * times) as u64)
 }
 
 fn too_late() -> String {

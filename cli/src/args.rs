@@ -209,8 +209,8 @@ pub(crate) struct CompareArgs {
     #[arg(long)]
     pub(crate) quick: bool,
 
-    /// Measure this file as it is, not unpacked, up to its first 256 MiB (16 MiB with --quick); seeded
-    /// texts if not given
+    /// Measure this file, unpacked if it is compressed, up to its first 256 MiB (16 MiB with --quick);
+    /// seeded texts if not given
     #[arg(long, value_name = "FILE")]
     pub(crate) data: Option<PathBuf>,
 

@@ -24,9 +24,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<i32> {
     let cancel = Cancel::default();
     exit::stop_on_signal(&cancel);
     let folder = args.output.as_deref().filter(|it| !output::is_standard(it));
-    // A folder that cannot be made is known before minutes are spent.
-    let was_there = folder.is_none_or(Path::exists);
-    folder.map_or(Ok(()), make_folder)?;
+    folder.map_or(Ok(()), try_folder)?;
     let request = Request {
         quick: args.quick,
         data: args.data.clone(),
@@ -37,17 +35,25 @@ pub(crate) fn run(args: &CompareArgs) -> Result<i32> {
     let is_watched = !args.quiet && io::stderr().is_terminal();
     let report = compare(&request, &mut |step| show(step, is_watched));
     clear(is_watched);
-    let report = report.inspect_err(|_| {
-        if let (false, Some(folder)) = (was_there, folder) {
-            // Nothing is in it yet.
-            let _ = fs::remove_dir(folder);
-        }
-    })?;
+    let report = report?;
     match folder {
         Some(folder) => keep(&report, folder)?,
         None => print(&to_markdown(&report))?,
     }
     verdict(&report)
+}
+
+/// A folder that cannot be made is known before minutes are spent. It is not left there empty: a run
+/// that is interrupted leaves nothing behind.
+fn try_folder(folder: &Path) -> Result<()> {
+    let is_missing = |one: &&Path| !one.as_os_str().is_empty() && !one.exists();
+    let missing: Vec<&Path> = folder.ancestors().take_while(is_missing).collect();
+    make_folder(folder)?;
+    for made in missing {
+        // Somebody else may have put something in.
+        let _ = fs::remove_dir(made);
+    }
+    Ok(())
 }
 
 fn make_folder(folder: &Path) -> Result<()> {
@@ -59,8 +65,12 @@ fn make_folder(folder: &Path) -> Result<()> {
 
 /// Writes both files, and says on standard output what they come down to.
 fn keep(report: &Report, folder: &Path) -> Result<()> {
-    write(&folder.join("report.json"), &to_json(report)?)?;
-    write(&folder.join("report.md"), &to_markdown(report))?;
+    let (json, page) = (to_json(report)?, to_markdown(report));
+    make_folder(folder)?;
+    let json = write(&folder.join("report.json"), &json)?;
+    let page = write(&folder.join("report.md"), &page)?;
+    json.commit()?;
+    page.commit()?;
     let recommended = report.recommendations.iter();
     let lines: Vec<String> = recommended
         .map(|it| format!("{}: {}\n", it.data, it.text))
@@ -68,13 +78,13 @@ fn keep(report: &Report, folder: &Path) -> Result<()> {
     print(&lines.concat())
 }
 
-fn write(path: &Path, text: &str) -> Result<()> {
+fn write(path: &Path, text: &str) -> Result<OutputFile> {
     let mut file = OutputFile::create(path)?;
     file.write_all(text.as_bytes()).map_err(|cause| {
         let message = format!("cannot write `{}`", path.display());
         Error::new(ErrorKind::Sink, message).with_source(cause)
     })?;
-    file.commit()
+    Ok(file)
 }
 
 /// A report that cannot be relied on is a failure, though it was written.
@@ -136,6 +146,20 @@ mod tests {
         assert_eq!(quoted(OsStr::new("split: ;")), "'split: ;'");
         assert_eq!(quoted(OsStr::new("it's")), r"'it'\''s'");
         assert_eq!(quoted(OsStr::new("")), "''");
+    }
+
+    #[test]
+    fn a_folder_that_is_tried_is_not_left_behind() {
+        let around = tempfile::tempdir().unwrap();
+        let deep = around.path().join("a/b/c");
+        try_folder(&deep).unwrap();
+        assert!(!around.path().join("a").exists());
+        // What was there stays.
+        fs::create_dir(around.path().join("a")).unwrap();
+        try_folder(&deep).unwrap();
+        assert!(around.path().join("a").exists() && !around.path().join("a/b").exists());
+        fs::write(around.path().join("file"), "").unwrap();
+        assert!(try_folder(&around.path().join("file/inside")).is_err());
     }
 
     #[test]

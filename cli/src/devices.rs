@@ -44,9 +44,10 @@ fn for_programs(all: bool, adapters: &[AdapterInfo]) -> String {
 }
 
 fn verdict(adapter: &AdapterInfo) -> String {
-    match &adapter.refused {
-        None => "available".to_owned(),
-        Some(why) => format!("refused: {why}"),
+    match (&adapter.refused, &adapter.passed_over) {
+        (Some(why), _) => format!("refused: {why}"),
+        (None, None) => "available".to_owned(),
+        (None, Some(why)) => format!("available with shaders: {}, as {why}", adapter.shaders),
     }
 }
 
@@ -111,8 +112,13 @@ fn described(adapter: &AdapterInfo) -> String {
         ..
     } = adapter;
     let binding = size::show(adapter.binding_bytes);
-    let (shaders, verdict) = (adapter.shaders, verdict(adapter));
-    format!("{name} ({interface}, {driver}), {binding} a binding, shaders: {shaders}, {verdict}")
+    let verdict = verdict(adapter);
+    let shaders = match &adapter.passed_over {
+        // The verdict names them.
+        Some(_) => String::new(),
+        None => format!("shaders: {}, ", adapter.shaders),
+    };
+    format!("{name} ({interface}, {driver}), {binding} a binding, {shaders}{verdict}")
 }
 
 fn row(text: &mut String, name: &str, value: &str) {
@@ -144,6 +150,25 @@ mod tests {
         let hardware = adapters.iter().any(|adapter| !adapter.is_software);
         let says_none = people.contains("none found");
         assert_eq!(says_none, cfg!(feature = "gpu") && !hardware, "{people}");
+    }
+
+    #[test]
+    fn shaders_that_failed_are_said_with_those_that_run() {
+        for mut adapter in probe::adapters() {
+            adapter.refused = None;
+            adapter.shaders = probe::ShaderVariant::BASE;
+            adapter.passed_over = Some("subgroups failed the self-test: 7, not 8".to_owned());
+            let said = "available with shaders: base, as subgroups failed the self-test: 7, not 8";
+            let adapters = [adapter];
+            for text in [
+                for_people(true, &adapters).unwrap(),
+                for_programs(true, &adapters),
+            ] {
+                assert!(text.contains(said), "{text}");
+            }
+            // What programs read by default stays a name.
+            assert!(!for_programs(false, &adapters).contains("self-test"));
+        }
     }
 
     #[test]

@@ -39,7 +39,9 @@ pub struct Limits {
     pub device_slots: usize,
     /// Bytes of the longest key that a device looks at, at most 4 KiB; the CPU counts longer ones.
     pub device_key_bytes: usize,
-    /// Which bits of a table's hash are kept: `0` makes every key collide.
+    /// Which bits of a table's hash are kept: `0` makes every key collide. The contract hash, which
+    /// decides partitions, is the same for everybody, and has no mask: tests of partitions look for
+    /// keys that share one.
     pub hash_mask: u64,
 }
 

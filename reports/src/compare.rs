@@ -9,10 +9,11 @@ use crate::course::Course;
 use crate::data::{self, Origin};
 use crate::figures::size;
 use crate::measure::adapter::{self, Device};
-use crate::measure::{cpu, memory};
+use crate::measure::cpu::{self, Runner};
+use crate::measure::memory;
 use crate::model::{Data, FORMAT, Machine, Report, VERSION};
 use crate::plan::{self, Budget, FULL, Plan, QUICK};
-use crate::{agreement, clock, crossover, recommend};
+use crate::{agreement, clock, crossover, measures, recommend};
 
 /// What is asked of a comparison.
 #[derive(Clone, Debug, Default)]
@@ -79,12 +80,18 @@ pub fn compare(request: &Request, watch: &mut dyn FnMut(&Step)) -> Result<Report
     watch(&Step::first("adapters"));
     let devices = adapter::find();
     report.adapters = devices.iter().map(Device::describe).collect();
-    let total = weight(plan, &all);
+    let cases = weight(plan, &all);
+    let has_gpu = devices.iter().any(|it| it.is_open() && !it.is_software());
+    let beside = match devices.is_empty() {
+        true => 0.0,
+        false => plan::weight_beside(cases, has_gpu),
+    };
+    let total = cases + 2.0 * beside;
     let mut course = Course {
         request,
         plan,
+        runners: runners(&devices)?,
         devices,
-        engines: cpu::engines()?,
         budget: Budget::new(begun + plan.time, total),
         total,
         watch,
@@ -93,6 +100,8 @@ pub fn compare(request: &Request, watch: &mut dyn FnMut(&Step)) -> Result<Report
     for (data, origin) in all {
         course.run(data, &origin)?;
     }
+    course.resident(beside, memory)?;
+    course.variants(beside)?;
     conclude(&mut report);
     report.took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(report)
@@ -124,6 +133,15 @@ fn rule_name(rule: &TokenRule) -> String {
     }
 }
 
+/// What runs jobs: on the CPU, on each adapter, and wherever it sees fit.
+fn runners(devices: &[Device]) -> Result<Vec<Runner>> {
+    let mut runners = cpu::runners()?;
+    for device in devices.iter().filter(|device| device.is_open()) {
+        runners.push(device.runner()?);
+    }
+    Ok(runners)
+}
+
 /// The memory that this process may use: an engine takes half of it, control groups considered.
 fn memory_given() -> Result<u64> {
     let engine = Engine::builder().level(Level::Scalar).threads(1).build()?;
@@ -153,9 +171,11 @@ fn note_what_is_left_out(report: &mut Report, plan: &Plan, largest: u64) {
 }
 
 fn conclude(report: &mut Report) {
-    report.disagreements = agreement::disagreements(&report.cases);
+    let all = [&report.cases, &report.resident, &report.variants];
+    report.disagreements = all.map(|cases| agreement::disagreements(cases)).concat();
     report.answers_agree = report.disagreements.is_empty();
     report.crossovers = crossover::all(report);
+    report.measures = measures::all(report);
     report.gpu_lost = recommend::gpu_lost(report);
     report.recommendations = recommend::recommend(report);
 }

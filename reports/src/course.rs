@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use keymill::probe::{self, Resident};
-use keymill::{Engine, ErrorKind, Result};
+use keymill::{ErrorKind, Result};
 
 use crate::compare::{Request, Step};
 use crate::data::{self, Origin, Text};
 use crate::figures::size;
 use crate::measure::adapter::Device;
+use crate::measure::cpu::{self, Runner};
 use crate::measure::race::{Raced, race};
-use crate::measure::{Contender, cpu, stage};
-use crate::model::{Case, Data, Failure, Report, Subject};
+use crate::measure::{Contender, stage};
+use crate::model::{Case, Data, Failure, Report, Subject, Way};
 use crate::plan::{self, Budget, Plan};
 
 /// More than this the spans of lines may not take: a text of nothing but line feeds has the more
@@ -34,7 +35,7 @@ pub(crate) struct Course<'a> {
     pub(crate) request: &'a Request,
     pub(crate) plan: &'a Plan,
     pub(crate) devices: Vec<Device>,
-    pub(crate) engines: Vec<Engine>,
+    pub(crate) runners: Vec<Runner>,
     pub(crate) budget: Budget,
     /// The weight of all cases.
     pub(crate) total: f64,
@@ -68,7 +69,7 @@ impl Course<'_> {
         let whole = match origin {
             Origin::Given(text) => Some(text.clone()),
             Origin::Seeded(set) => Some(Text::new(set.to_vec(data.bytes as usize))),
-            Origin::Rows { .. } | Origin::TextRows { .. } => None,
+            Origin::Rows(_) | Origin::Keys => None,
         };
         let sizes = self.plan.sizes_of(data.bytes);
         self.report.data.push(data);
@@ -82,8 +83,10 @@ impl Course<'_> {
         Ok(())
     }
 
-    fn say(&mut self, what: String) {
+    pub(crate) fn say(&mut self, what: String) {
         let done = 1.0 - self.budget.weight() / self.total.max(1.0);
+        // Weights are added up in one order and taken away in another.
+        let done = done.clamp(0.0, 1.0);
         (self.watch)(&Step { what, done });
     }
 
@@ -114,24 +117,32 @@ impl Course<'_> {
             true => Some(probe::expected(&stage, &portion.resident)?.into()),
             false => None,
         };
-        let mut ways: Vec<Box<dyn Contender + '_>> =
-            cpu::stages(&stage, &portion.resident).collect();
-        if let (Subject::Count, Some(text)) = (subject, &portion.text) {
-            ways.extend(cpu::jobs(&self.engines, &self.request.tokens, text));
-        }
         let has_software = paces
             .get(&subject)
             .is_none_or(|it| it.allows_software(bytes, most));
+        let mut ways: Vec<Box<dyn Contender + '_>> =
+            cpu::stages(&stage, &portion.resident).collect();
+        if let (Subject::Count, Some(text)) = (subject, &portion.text) {
+            let runners = self.runners.iter();
+            let runners = runners.filter(|runner| has_software || !runner.is_software());
+            ways.extend(runners.map(|runner| runner.job(&self.request.tokens, text)));
+        }
         let devices = self.devices.iter();
         let devices = devices.filter(|device| has_software || !device.is_software());
         ways.extend(devices.filter_map(|device| device.contender(&stage, &portion.resident)));
         let raced = race(ways, share, self.plan.most_rounds, &self.request.cancel)?;
-        paces.insert(subject, Pace::of(&raced, bytes));
+        let before = paces.get(&subject);
+        let pace = match before.filter(|_| !has_software) {
+            Some(before) => Pace::of(&raced, bytes).with_software_of(before),
+            None => Pace::of(&raced, bytes),
+        };
+        paces.insert(subject, pace);
         if !has_software {
             let note = format!("{what}: software adapters left out, as they take too long.");
             self.report.notes.push(note);
         }
-        self.keep(raced, &what, |ways| Case {
+        let ways = self.keep(raced, &what);
+        self.report.cases.push(Case {
             subject,
             data: data.to_owned(),
             bytes,
@@ -141,12 +152,8 @@ impl Course<'_> {
         Ok(())
     }
 
-    fn keep(
-        &mut self,
-        raced: Raced,
-        what: &str,
-        case: impl FnOnce(Vec<crate::model::Way>) -> Case,
-    ) {
+    /// Writes down what failed in a race, and gives the ways that did not.
+    pub(crate) fn keep(&mut self, raced: Raced, what: &str) -> Vec<Way> {
         for (label, error) in raced.failures {
             // What an adapter does not take by design is no failure of it.
             if label.adapter.is_some() && error.kind() == ErrorKind::Config {
@@ -162,7 +169,7 @@ impl Course<'_> {
                 adapter: label.adapter,
             });
         }
-        self.report.cases.push(case(raced.ways));
+        raced.ways
     }
 }
 
@@ -171,8 +178,8 @@ impl Portion {
         let text = whole.map(|whole| whole.first(bytes));
         let resident = match (&text, origin) {
             (Some(text), _) => Resident::text(text.as_ref()),
-            (None, Origin::Rows { keys, .. }) => data::draw_rows(*keys, bytes)?,
-            (None, Origin::TextRows { keys }) => data::draw_text_rows(*keys, bytes)?,
+            (None, Origin::Rows(set)) => data::draw_rows(set, bytes)?,
+            (None, Origin::Keys) => data::draw_keys(bytes),
             (None, _) => Resident::text(""),
         };
         Ok(Self {
@@ -190,6 +197,15 @@ impl Pace {
             round: raced.round,
             software: raced.software,
             rows: raced.ways.first().map_or(0, |way| way.answer.rows),
+        }
+    }
+
+    /// What software adapters would have taken, which were left out; at larger sizes they stay so.
+    fn with_software_of(self, before: &Self) -> Self {
+        let times = self.bytes as f64 / before.bytes.max(1) as f64;
+        Self {
+            software: before.software.mul_f64(times * SLOWER),
+            ..self
         }
     }
 
@@ -238,6 +254,17 @@ mod tests {
         assert!(!pace(1, 0).allows_software(4 << 20, share));
         let why = pace(1, 0).forbids(Subject::Count, 16 << 20, share).unwrap();
         assert!(why.contains("20.8 s"), "{why}");
+    }
+
+    #[test]
+    fn software_that_was_left_out_stays_out_of_larger_sizes() {
+        let share = Duration::from_secs(20);
+        let raced = Raced::default();
+        let left_out = Pace::of(&raced, 16 << 20).with_software_of(&pace(1, 0));
+        assert!(!left_out.allows_software(16 << 20, share));
+        assert!(left_out.software > Duration::from_secs(16));
+        // As if it had taken no time at all.
+        assert!(Pace::of(&raced, 16 << 20).allows_software(16 << 20, share));
     }
 
     #[test]

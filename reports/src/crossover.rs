@@ -10,7 +10,7 @@
 //!      64K 1M       16M
 //! ```
 
-use crate::model::{Case, Crossover, Report, Subject, Way};
+use crate::model::{Case, Crossover, Part, Report, Subject, Way};
 
 /// The times of one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +50,17 @@ fn between(loss: &Point, win: &Point) -> u64 {
     (bytes.round() as u64).clamp((loss.bytes + 1).min(win.bytes), win.bytes)
 }
 
-/// The fastest way on the CPU.
+/// The fastest way on the CPU; one that chooses by itself may be elsewhere.
 pub(crate) fn best_on_cpu(case: &Case) -> Option<&Way> {
-    let on_cpu = case.ways.iter().filter(|way| way.adapter.is_none());
+    let on_cpu = |way: &&Way| way.adapter.is_none() && way.part != Part::Auto;
+    let on_cpu = case.ways.iter().filter(on_cpu);
     on_cpu.min_by_key(|way| way.end_to_end.median)
+}
+
+/// The stage on an adapter.
+pub(crate) fn on_adapter(case: &Case, number: u32) -> Option<&Way> {
+    let is_it = |way: &&Way| way.adapter == Some(number) && way.part == Part::Stage;
+    case.ways.iter().find(is_it)
 }
 
 /// The times of an adapter and of the CPU, size by size, where both were measured.
@@ -62,11 +69,10 @@ pub(crate) fn points(report: &Report, subject: Subject, data: &str, adapter: u32
     let of = cases.filter(|case| case.subject == subject && case.data == data);
     let mut points: Vec<Point> = of
         .filter_map(|case| {
-            let on_adapter = case.ways.iter().find(|way| way.adapter == Some(adapter))?;
             Some(Point {
                 bytes: case.bytes,
                 cpu: best_on_cpu(case)?.end_to_end.median,
-                adapter: on_adapter.end_to_end.median,
+                adapter: on_adapter(case, adapter)?.end_to_end.median,
             })
         })
         .collect();

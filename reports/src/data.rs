@@ -1,23 +1,27 @@
 //! The data that is measured: a file of the caller's, seeded texts, seeded rows.
 
-use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use keymill::probe::Resident;
+use keymill::source::{FileSource, Find, Offset, ReadAt, Source, SplitBytes};
 use keymill::{Error, ErrorKind, Result};
-use keymill_datasets::Rng;
+use keymill_datasets::{Ranks, Rng, Skew};
 
 use crate::figures::size;
 use crate::model::{Data, Kind, Subject};
-use crate::plan::Plan;
+use crate::plan::{KEYS, Plan, RowSet};
 
 /// A row is a key and a value of 8 bytes each.
 const ROW_BYTES: u64 = 16;
 
 /// A row whose key is a text has 16 bytes of that, 8 that say where it lies, and a value.
 const TEXT_ROW_BYTES: u64 = 32;
+
+/// A key that is dealt out.
+const KEY_BYTES: u64 = 4;
+const KEYS_PART: u64 = ROW_BYTES / KEY_BYTES;
 
 /// Rows of less than this are too few to be timed.
 const LEAST_ROWS: u64 = 64 << 10;
@@ -32,26 +36,21 @@ pub(crate) enum Origin {
     Given(Text),
     /// It is to be made.
     Seeded(&'static keymill_datasets::Dataset),
-    /// It is to be drawn, from so many keys.
-    Rows {
-        keys: u64,
-        /// Whether these are the first rows of a plan.
-        is_first: bool,
-    },
-    /// It is to be drawn, from so many keys that are texts.
-    TextRows { keys: u64 },
+    /// It is to be drawn.
+    Rows(RowSet),
+    /// 32-bit keys that are to be drawn.
+    Keys,
 }
 
 impl Origin {
-    /// What is done with it, what matters most first. Rows are partitioned in the same time whatever
-    /// their keys, so only the first rows are.
+    /// What is done with it, what matters most first.
     pub(crate) fn subjects(&self) -> &'static [Subject] {
         match self {
             Self::Given(_) | Self::Seeded(_) => {
                 &[Subject::Count, Subject::Frame, Subject::Tokenize]
             }
-            Self::Rows { is_first: true, .. } => &[Subject::HashPartition, Subject::ReduceByKey],
-            Self::Rows { .. } | Self::TextRows { .. } => &[Subject::ReduceByKey],
+            Self::Rows(_) => &[Subject::ReduceByKey],
+            Self::Keys => &[Subject::HashPartition],
         }
     }
 }
@@ -132,22 +131,26 @@ pub(crate) fn choose(
             .max(LEAST_ROWS),
         None => largest,
     };
-    for (number, &(name, keys)) in plan.rows.iter().enumerate() {
-        let is_first = number == 0;
-        let keys_are = format!("64-bit keys with 64-bit values, drawn from {keys} keys");
-        all.push((
-            rows(name, keys_are, largest),
-            Origin::Rows { keys, is_first },
-        ));
-    }
-    for &(name, keys) in plan.text_rows {
-        let keys_are = format!("keys of 16 bytes with 64-bit values, drawn from {keys} keys");
-        all.push((rows(name, keys_are, largest), Origin::TextRows { keys }));
-    }
+    // A quarter as many bytes are as many rows: each has a key of 4 bytes where others have 16.
+    all.push((keys(largest / KEYS_PART), Origin::Keys));
+    let row_sets = plan.rows.iter();
+    all.extend(row_sets.map(|set| (rows(set, largest), Origin::Rows(*set))));
     Ok(all)
 }
 
-fn seeded(name: &str, bytes: u64) -> Option<(Data, Origin)> {
+/// Keys that are dealt out.
+pub(crate) fn keys(bytes: u64) -> Data {
+    Data {
+        name: KEYS.to_owned(),
+        kind: Kind::Keys,
+        description: "32-bit keys, drawn from all there are, of rows whose numbers are dealt out"
+            .to_owned(),
+        is_given: false,
+        bytes,
+    }
+}
+
+pub(crate) fn seeded(name: &str, bytes: u64) -> Option<(Data, Origin)> {
     let set = keymill_datasets::find(name)?;
     let data = Data {
         name: name.to_owned(),
@@ -159,40 +162,38 @@ fn seeded(name: &str, bytes: u64) -> Option<(Data, Origin)> {
     Some((data, Origin::Seeded(set)))
 }
 
-fn rows(name: &str, description: String, bytes: u64) -> Data {
+pub(crate) fn rows(set: &RowSet, bytes: u64) -> Data {
+    let how = match set.is_zipf {
+        true => "drawn by Zipf's law",
+        false => "drawn evenly",
+    };
+    let keys_are = match set.is_text {
+        true => "keys of 16 bytes",
+        false => "64-bit keys",
+    };
     Data {
-        name: name.to_owned(),
+        name: set.name.to_owned(),
         kind: Kind::Rows,
-        description,
+        description: format!(
+            "{keys_are} with 64-bit values, {how} from {} keys",
+            set.keys
+        ),
         is_given: false,
         bytes,
     }
 }
 
-/// Reads a file, no further than is measured.
+/// Reads a file as a count does, decompressed, no further than is measured.
 fn given(path: &Path, largest: u64, notes: &mut Vec<String>) -> Result<(Data, Origin)> {
-    let shown = path.display();
-    let fault = |cause| {
-        let message = format!("cannot read `{shown}`");
-        Error::new(ErrorKind::Source, message).with_source(cause)
-    };
-    let file = File::open(path).map_err(fault)?;
-    let mut bytes = Vec::new();
     // One byte more tells whether there is more.
-    let mut some = file.take(largest.saturating_add(1));
-    some.read_to_end(&mut bytes).map_err(fault)?;
+    let bytes = read(path, largest.saturating_add(1))?;
     if bytes.is_empty() {
+        let shown = path.display();
         let message = format!("`{shown}` is empty: there is nothing to measure");
         return Err(Error::new(ErrorKind::Source, message));
     }
     let name = path.file_name().unwrap_or(path.as_os_str());
     let name = name.to_string_lossy().into_owned();
-    if is_packed(&bytes) {
-        notes.push(format!(
-            "{name} is compressed, and was measured as the bytes that it is; unpack it to measure \
-             what is in it."
-        ));
-    }
     let is_cut = bytes.len() as u64 > largest;
     let text = Text::new(bytes).first(largest);
     let description = match is_cut {
@@ -212,34 +213,80 @@ fn given(path: &Path, largest: u64, notes: &mut Vec<String>) -> Result<(Data, Or
     Ok((data, Origin::Given(text)))
 }
 
-fn is_packed(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0x1f, 0x8b]) || bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
+/// The first bytes of what is in a file.
+fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let source = FileSource::find(&[path.to_owned()], Find::default())?;
+    let fault = |cause: io::Error| {
+        let message = format!("cannot read `{}`", path.display());
+        Error::new(ErrorKind::Source, message).with_source(cause)
+    };
+    let mut bytes = Vec::new();
+    // A name may be a pattern, and stand for several files.
+    for split in source.splits()? {
+        let room = most - bytes.len() as u64;
+        match source.read(&split, Offset::START..source.latest(&split)?)? {
+            SplitBytes::Memory(text) => bytes.extend_from_slice(text),
+            SplitBytes::At(file) => read_at(&*file, room, &mut bytes).map_err(fault)?,
+            SplitBytes::Stream(stream) => {
+                stream.take(room).read_to_end(&mut bytes).map_err(fault)?;
+            }
+        }
+    }
+    Ok(bytes)
+}
+
+fn read_at(file: &dyn ReadAt, most: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let size = usize::try_from(file.size().min(most)).unwrap_or(usize::MAX);
+    let (before, mut at) = (bytes.len(), 0);
+    bytes.resize(before + size, 0);
+    while at < size {
+        match file.read_at(&mut bytes[before + at..], at as u64) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(some) => at += some,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Draws rows; fewer are the beginning of more.
-pub(crate) fn draw_rows(keys: u64, bytes: u64) -> Result<Resident> {
-    let (keys, values): (Vec<u64>, Vec<i64>) = drawn(keys, bytes / ROW_BYTES).unzip();
-    Resident::rows(keys, values)
-}
-
-/// The same rows with keys in hexadecimal digits.
-pub(crate) fn draw_text_rows(keys: u64, bytes: u64) -> Result<Resident> {
-    let (keys, values): (Vec<u64>, Vec<i64>) = drawn(keys, bytes / TEXT_ROW_BYTES).unzip();
-    Resident::keyed(keys.iter().map(|key| format!("{key:016x}")), values)
-}
-
-fn drawn(keys: u64, rows: u64) -> impl Iterator<Item = (u64, i64)> {
+pub(crate) fn draw_rows(set: &RowSet, bytes: u64) -> Result<Resident> {
     let mut rng = Rng::new(1);
-    (0..rows).map(move |_| {
+    let ranks = set
+        .is_zipf
+        .then(|| Ranks::zipf(u32::try_from(set.keys).unwrap_or(u32::MAX), Skew::ONE));
+    let row = |_| {
+        let rank = match &ranks {
+            Some(ranks) => ranks.draw(&mut rng) as u64,
+            None => rng.below(set.keys),
+        };
         // Spread over all 64 bits, as identifiers are.
-        let key = rng.below(keys).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let key = rank.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (key, (key >> 54) as i64 - 512)
-    })
+    };
+    let row_bytes = match set.is_text {
+        true => TEXT_ROW_BYTES,
+        false => ROW_BYTES,
+    };
+    let (keys, values): (Vec<u64>, Vec<i64>) = (0..bytes / row_bytes).map(row).unzip();
+    match set.is_text {
+        true => Resident::keyed(keys.iter().map(|key| format!("{key:016x}")), values),
+        false => Resident::rows(keys, values),
+    }
+}
+
+/// Draws keys; fewer are the beginning of more.
+pub(crate) fn draw_keys(bytes: u64) -> Resident {
+    let mut rng = Rng::new(1);
+    let keys = (0..bytes / KEY_BYTES).map(|_| (rng.next_u64() >> 32) as u32);
+    Resident::keys(keys.collect::<Vec<u32>>())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::{UNIFORM, ZIPF};
 
     #[test]
     fn a_part_ends_with_a_line_or_else_a_word() {
@@ -265,9 +312,9 @@ mod tests {
         assert_eq!(notes.len(), 1);
         let (data, _) = given(&path, 18, &mut notes).unwrap();
         assert_eq!((data.bytes, notes.len()), (18, 1));
+        // The head of a gzip file, and nothing behind it.
         std::fs::write(&path, [0x1f, 0x8b, 8]).unwrap();
-        given(&path, 100, &mut notes).unwrap();
-        assert!(notes[1].contains("compressed"));
+        assert!(given(&path, 100, &mut notes).is_err());
         std::fs::write(&path, "").unwrap();
         let empty = given(&path, 100, &mut notes).unwrap_err();
         assert!(empty.to_string().contains("is empty"));
@@ -276,7 +323,35 @@ mod tests {
 
     #[test]
     fn rows_have_the_size_that_was_asked_for() {
-        assert_eq!(draw_rows(100, 1 << 16).unwrap().bytes(), 1 << 16);
-        assert_eq!(draw_text_rows(100, 1 << 16).unwrap().bytes(), 1 << 16);
+        assert_eq!(draw_rows(&UNIFORM, 1 << 16).unwrap().bytes(), 1 << 16);
+        assert_eq!(draw_rows(&ZIPF, 1 << 16).unwrap().bytes(), 1 << 16);
+        let texts = RowSet {
+            is_text: true,
+            ..UNIFORM
+        };
+        assert_eq!(draw_rows(&texts, 1 << 16).unwrap().bytes(), 1 << 16);
+        assert_eq!(draw_keys(1 << 16).bytes(), 1 << 16);
+    }
+
+    #[test]
+    fn what_is_compressed_is_measured_unpacked() {
+        // `printf 'to be or not to be\n' | gzip -n`
+        let packed = [
+            0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x03, 0x2b, 0xc9, 0x57, 0x48,
+            0x4a, 0x55, 0xc8, 0x2f, 0x52, 0xc8, 0xcb, 0x2f, 0x51, 0x28, 0x01, 0x71, 0xb8, 0x00,
+            0x7d, 0x3a, 0x57, 0x22, 0x13, 0x00, 0x00, 0x00,
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("words.gz");
+        std::fs::write(&path, packed).unwrap();
+        let (data, origin) = given(&path, 100, &mut Vec::new()).unwrap();
+        let Origin::Given(text) = origin else {
+            panic!("{origin:?}");
+        };
+        assert_eq!(text.as_ref(), b"to be or not to be\n");
+        assert_eq!(
+            (data.bytes, data.description.as_str()),
+            (19, "the whole file")
+        );
     }
 }

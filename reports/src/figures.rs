@@ -34,6 +34,14 @@ pub(crate) fn bandwidth(bytes_per_second: u64) -> String {
     gigabytes(bytes_per_second as f64 / 1e9)
 }
 
+/// Rows a second, in billions or millions.
+pub(crate) fn rows_a_second(rows: f64) -> String {
+    match rows / 1e9 {
+        few if few < 0.1 => format!("{} M rows/s", three_digits(few * 1e3)),
+        many => format!("{} G rows/s", three_digits(many)),
+    }
+}
+
 /// How many times one is the other: `3.1`.
 pub(crate) fn ratio(one: u64, other: u64) -> String {
     three_digits(one as f64 / other.max(1) as f64)
@@ -71,6 +79,8 @@ mod tests {
         assert_eq!(rate(2_000, 1_000), "2.00 GB/s");
         assert_eq!(rate(2, 1_000), "2.00 MB/s");
         assert_eq!(bandwidth(26_480_000_000), "26.5 GB/s");
+        assert_eq!(rows_a_second(26.48e9), "26.5 G rows/s");
+        assert_eq!(rows_a_second(2.5e6), "2.50 M rows/s");
         assert_eq!(ratio(312, 100), "3.12");
         assert_eq!(ratio(5, 0), "5.00");
     }

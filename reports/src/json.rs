@@ -1,11 +1,12 @@
 //! The report as JSON.
 
 use keymill::{Error, ErrorKind, Result};
+use serde::Deserialize;
 
 use crate::model::{FORMAT, Report, VERSION};
 
 /// The JSON Schema of [`to_json`]'s output.
-pub const SCHEMA: &str = include_str!("../schema/report-v1.schema.json");
+pub const SCHEMA: &str = include_str!("../schema/report-v2.schema.json");
 
 /// Writes a report as JSON, indented, with a line feed at the end.
 ///
@@ -25,15 +26,25 @@ pub fn to_json(report: &Report) -> Result<String> {
 ///
 /// [`ErrorKind::Format`] for anything that is no report of this version.
 pub fn from_json(text: &str) -> Result<Report> {
-    let report: Report = serde_json::from_str(text).map_err(|cause| {
-        Error::new(ErrorKind::Format, "this is no report of `keymill compare`").with_source(cause)
-    })?;
-    if (report.format.as_str(), report.version) != (FORMAT, VERSION) {
+    // The head comes first: a report of another version has other fields.
+    let head: Head = serde_json::from_str(text).map_err(no_report)?;
+    if (head.format.as_str(), head.version) != (FORMAT, VERSION) {
         let message = format!(
             "this is a report of {} {}, and {FORMAT} {VERSION} is known here",
-            report.format, report.version
+            head.format, head.version
         );
         return Err(Error::new(ErrorKind::Format, message));
     }
-    Ok(report)
+    serde_json::from_str(text).map_err(no_report)
+}
+
+/// What reports of every version begin with.
+#[derive(Deserialize)]
+struct Head {
+    format: String,
+    version: u32,
+}
+
+fn no_report(cause: serde_json::Error) -> Error {
+    Error::new(ErrorKind::Format, "this is no report of `keymill compare`").with_source(cause)
 }

@@ -23,9 +23,12 @@ mod machine;
 mod made_up;
 mod markdown;
 mod measure;
+mod measures;
 pub mod model;
 mod plan;
 mod recommend;
+mod resident;
+mod variants;
 
 pub use compare::{Request, Step, compare};
 pub use json::{SCHEMA, from_json, to_json};

@@ -1,7 +1,8 @@
 //! Reports with made-up figures, for the tests of what is concluded from them.
 
 use crate::model::{
-    Adapter, Answer, Case, Data, FORMAT, Kind, Part, Report, Spread, Subject, VERSION, Way,
+    Adapter, AdapterLimits, Answer, Case, Data, FORMAT, Kind, Part, Report, Spread, Subject,
+    VERSION, Way,
 };
 
 /// A report on one set of text, `words`, without figures.
@@ -41,6 +42,17 @@ pub(crate) fn adapter(name: &str, is_software: bool) -> Adapter {
         binding_bytes: 1 << 27,
         not_measured: None,
         limits: None,
+    }
+}
+
+/// The limits of an adapter that copies so many bytes a second by itself.
+pub(crate) fn limits(pinned: u64) -> AdapterLimits {
+    let spread = |figure| Spread::of(vec![figure]).unwrap_or_default();
+    AdapterLimits {
+        upload: spread(pinned / 2),
+        pinned: spread(pinned),
+        readback: spread(pinned / 4),
+        launch_ns: spread(20_000),
     }
 }
 

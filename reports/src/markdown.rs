@@ -5,7 +5,7 @@ mod tables;
 use std::fmt::Write;
 
 use crate::figures::{bandwidth, size, time};
-use crate::model::{Adapter, Report, Spread};
+use crate::model::{Adapter, Case, Report, Spread};
 
 /// Writes a report for people.
 ///
@@ -23,7 +23,10 @@ pub fn to_markdown(report: &Report) -> String {
     limits(&mut page, report);
     adapters(&mut page, report);
     tables::cases(&mut page, report);
+    tables::resident(&mut page, report);
+    tables::variants(&mut page, report);
     tables::crossovers(&mut page, report);
+    tables::measures(&mut page, report);
     lost(&mut page, report);
     notes(&mut page, report);
     page.title("Recommendation");
@@ -103,12 +106,17 @@ fn head(page: &mut Page, report: &Report) {
 
 fn answers(page: &mut Page, report: &Report) {
     page.title("Answers");
-    let ways: usize = report.cases.iter().map(|case| case.ways.len()).sum();
+    let cases = report.cases.iter();
+    let cases: Vec<&Case> = cases
+        .chain(&report.resident)
+        .chain(&report.variants)
+        .collect();
+    let ways: usize = cases.iter().map(|case| case.ways.len()).sum();
     let judged = report.cases.iter().filter(|case| case.expected.is_some());
     if report.answers_agree {
         page.line(&format!(
             "All answers agree: {ways} ways in {} cases, {} of them with the oracle.",
-            report.cases.len(),
+            cases.len(),
             judged.count()
         ));
     } else {
@@ -139,12 +147,17 @@ fn limits(page: &mut Page, report: &Report) {
         if let Some(limits) = &adapter.limits {
             let named = |what: &str| format!("{what}, {}", titled(adapter));
             spread_row(page, &named("upload"), &limits.upload, bandwidth);
+            spread_row(page, &named("upload, pinned"), &limits.pinned, bandwidth);
             spread_row(page, &named("readback"), &limits.readback, bandwidth);
             spread_row(page, &named("launch"), &limits.launch_ns, time);
         }
     }
     if report.adapters.iter().any(|it| it.limits.is_some()) {
-        page.line("\nA run of an adapter's limits is the best of five tries.");
+        page.line(
+            "\nA run of an adapter's limits is the best of five tries. A pinned upload is a copy \
+             alone, from memory of the host that the adapter reads by itself; any other has to bring \
+             the bytes there first.",
+        );
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub const FORMAT: &str = "keymill-report";
 
 /// The version of the report's form; a change that readers have to know of raises it.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Everything that one run of the comparison found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,12 @@ pub struct Report {
     pub data: Vec<Data>,
     /// What was measured.
     pub cases: Vec<Case>,
+    /// What was measured on data that lies on an adapter, in chunks as large as it takes.
+    pub resident: Vec<Case>,
+    /// Each stage on each adapter with each variant of its shaders, which the ways are named by.
+    pub variants: Vec<Case>,
+    /// What is asked of a GPU, measure by measure, as far as cases tell it.
+    pub measures: Vec<Measure>,
     /// Whether all ways agreed with each other, and with the oracle where it was asked.
     pub answers_agree: bool,
     /// Each disagreement in words.
@@ -178,6 +184,9 @@ pub struct Adapter {
 pub struct AdapterLimits {
     /// To the adapter, in bytes a second.
     pub upload: Spread,
+    /// To the adapter from memory of the host that it reads by itself, in bytes a second: no way of
+    /// giving it bytes is faster.
+    pub pinned: Spread,
     /// From the adapter, in bytes a second.
     pub readback: Spread,
     /// From a launch to the end of work that does nothing, in nanoseconds.
@@ -192,6 +201,8 @@ pub enum Kind {
     Text,
     /// 64-bit keys with 64-bit values.
     Rows,
+    /// 32-bit keys of rows, whose numbers stand for all else that they have.
+    Keys,
 }
 
 /// What was worked on; cases name it.
@@ -274,8 +285,11 @@ pub struct Answer {
 pub enum Part {
     /// One stage on data in memory.
     Stage,
-    /// The engine's job, from bytes in memory to batches of the result, unordered.
+    /// The engine's job, from bytes in memory to batches of the result, unordered; on the CPU, or on
+    /// one adapter.
     Job,
+    /// The same job, which chooses by itself where it runs.
+    Auto,
 }
 
 /// A way of doing a case's work, and its times in nanoseconds.
@@ -286,7 +300,7 @@ pub struct Way {
     pub name: String,
     /// A stage or a job.
     pub part: Part,
-    /// The SIMD level; null on an adapter.
+    /// The SIMD level; null on an adapter, where a job has the best one.
     pub level: Option<String>,
     /// How many threads of the CPU; null on an adapter.
     pub threads: Option<u32>,
@@ -294,16 +308,70 @@ pub struct Way {
     pub adapter: Option<u32>,
     /// From data in memory to the answer in memory.
     pub end_to_end: Spread,
-    /// The work alone; null on the CPU, where it is the whole.
+    /// The work alone; null on the CPU, where it is the whole, and of jobs.
     pub kernel: Option<Spread>,
-    /// Bringing the data to the adapter; null on the CPU.
+    /// Bringing the data to the adapter; null on the CPU and of jobs.
     pub upload: Option<Spread>,
-    /// Bringing the answer back; null on the CPU.
+    /// Bringing the answer back; null on the CPU and of jobs.
     pub readback: Option<Spread>,
-    /// Setting the adapter to work; null on the CPU.
+    /// Setting the adapter to work; null on the CPU and of jobs.
     pub launch: Option<Spread>,
     /// What it answered.
     pub answer: Answer,
+}
+
+/// A figure that is asked of a GPU, worked out from a case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measure {
+    /// Which figure it is.
+    pub name: MeasureName,
+    /// The number of the adapter; null for what all of them do together.
+    pub adapter: Option<u32>,
+    /// With which data.
+    pub data: String,
+    /// How many bytes of it.
+    pub bytes: u64,
+    /// What the figure counts.
+    pub unit: Unit,
+    /// The figure, run by run.
+    pub figure: Spread,
+}
+
+/// The figures that are asked of a GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MeasureName {
+    /// Text that lies on the adapter to ordered offsets of tokens, its kernels alone.
+    TokenizeResident,
+    /// 32-bit keys that lie on the adapter to row numbers by partition, its kernels alone.
+    HashPartitionResident,
+    /// Rows that lie on the adapter to sums and counts by key, its kernels alone.
+    ReduceByKeyResident,
+    /// The time that keys by Zipf's law take, against as many that are equally frequent.
+    ZipfAgainstUniform,
+    /// The exact word count of text that lies on the adapter, its kernels alone.
+    CountResident,
+    /// The word count from memory of the host, against a copy that the adapter makes by itself.
+    StreamedAgainstPinned,
+    /// The word count of a text of about 1 MiB, from its upload to the result in memory.
+    MicroBatch,
+    /// The time of a job that chooses by itself, against the better of its choices, where that is worst.
+    AutoAgainstBetter,
+}
+
+/// What a figure counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Bytes.
+    BytesPerSecond,
+    /// Rows.
+    RowsPerSecond,
+    /// A time.
+    Nanoseconds,
+    /// A ratio, times 1000.
+    Thousandths,
 }
 
 /// A way that ended in an error.
@@ -318,7 +386,7 @@ pub struct Failure {
     pub adapter: Option<u32>,
 }
 
-/// From which size on an adapter beats the best way on the CPU, end to end; stages have one core.
+/// From which size on an adapter beats the best way on the CPU, end to end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Crossover {

@@ -22,24 +22,99 @@ pub(crate) struct Plan {
     pub(crate) sizes: &'static [u64],
     /// Seeded texts, by name, where the caller gives none.
     pub(crate) texts: &'static [&'static str],
-    /// How many distinct keys rows have, and what that data is called.
-    pub(crate) rows: &'static [(&'static str, u64)],
-    /// The same for rows whose keys are texts.
-    pub(crate) text_rows: &'static [(&'static str, u64)],
+    /// The rows that are reduced.
+    pub(crate) rows: &'static [RowSet],
+    /// What lies on a GPU while it is measured, at most.
+    pub(crate) resident: Lying,
+    /// Bytes of what every variant of a GPU's shaders works on.
+    pub(crate) variant_bytes: u64,
     /// The buffer that shows how fast memory is read.
     pub(crate) memory_buffer: u64,
     /// After so many rounds a case is done, whatever time is left.
     pub(crate) most_rounds: u32,
 }
 
+/// Seeded rows with 64-bit keys and values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RowSet {
+    pub(crate) name: &'static str,
+    /// From so many keys.
+    pub(crate) keys: u64,
+    /// Whether some are far more frequent than others, by Zipf's law.
+    pub(crate) is_zipf: bool,
+    /// Whether the keys are texts.
+    pub(crate) is_text: bool,
+}
+
+const fn uniform(name: &'static str, keys: u64) -> RowSet {
+    RowSet {
+        name,
+        keys,
+        is_zipf: false,
+        is_text: false,
+    }
+}
+
+const fn texts(name: &'static str, keys: u64) -> RowSet {
+    RowSet {
+        is_text: true,
+        ..uniform(name, keys)
+    }
+}
+
+/// As frequent as each other, and by Zipf's law: both are compared.
+pub(crate) const UNIFORM: RowSet = uniform("rows-100k", 100_000);
+pub(crate) const ZIPF: RowSet = RowSet {
+    name: "rows-100k-zipf",
+    is_zipf: true,
+    ..UNIFORM
+};
+
+/// Keys that are texts.
+const TEXTS: RowSet = texts("text-rows-100k", 100_000);
+
+/// What lies on an adapter while it is measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lying {
+    /// Bytes of text.
+    pub(crate) text: u64,
+    /// Bytes of keys.
+    pub(crate) keys: u64,
+}
+
+/// What software adapters have lying there, and work on with every variant: enough to see that it
+/// works. Nobody would choose them.
+pub(crate) const ON_SOFTWARE: Lying = Lying {
+    text: 1 << 20,
+    keys: 256 << 10,
+};
+pub(crate) const VARIANT_BYTES_ON_SOFTWARE: u64 = 128 << 10;
+
+/// The text and the keys that lie on adapters, and that every variant works on.
+pub(crate) const TEXT: &str = "zipf-30k";
+pub(crate) const KEYS: &str = "keys-u32";
+
+/// Parts of the weight of all cases that data on adapters, and the variants of shaders, weigh beside
+/// them: with a GPU, and with software alone.
+const BESIDE: [f64; 2] = [0.2, 0.08];
+
+/// What data on adapters, and what variants of shaders weigh beside so much.
+pub(crate) fn weight_beside(cases: f64, has_gpu: bool) -> f64 {
+    cases * BESIDE[usize::from(!has_gpu)]
+}
+
 /// Under 30 seconds with all else, on two cores.
 pub(crate) const QUICK: Plan = Plan {
     name: "quick",
-    time: Duration::from_secs(20),
+    time: Duration::from_secs(17),
     sizes: &[64 << 10, 1 << 20, 16 << 20],
     texts: &["zipf-30k", "unique"],
-    rows: &[("rows-100", 100), ("rows-100k", 100_000)],
-    text_rows: &[("text-rows-100k", 100_000)],
+    rows: &[uniform("rows-100", 100), UNIFORM, ZIPF, TEXTS],
+    resident: Lying {
+        text: 256_000_000,
+        keys: 4 << 26,
+    },
+    variant_bytes: 16 << 20,
     memory_buffer: 128 << 20,
     most_rounds: 5,
 };
@@ -51,11 +126,18 @@ pub(crate) const FULL: Plan = Plan {
     sizes: &[64 << 10, 1 << 20, 16 << 20, 256 << 20],
     texts: &["zipf-30k", "zipf-1m", "unique"],
     rows: &[
-        ("rows-100", 100),
-        ("rows-100k", 100_000),
-        ("rows-10m", 10_000_000),
+        uniform("rows-100", 100),
+        UNIFORM,
+        ZIPF,
+        uniform("rows-10m", 10_000_000),
+        texts("text-rows-100", 100),
+        TEXTS,
     ],
-    text_rows: &[("text-rows-100", 100), ("text-rows-100k", 100_000)],
+    resident: Lying {
+        text: 1_000_000_000,
+        keys: 4 << 28,
+    },
+    variant_bytes: 64 << 20,
     memory_buffer: 256 << 20,
     most_rounds: 9,
 };
@@ -64,10 +146,15 @@ pub(crate) const FULL: Plan = Plan {
 /// times. With this part of memory for a text, half of memory stays free.
 const PART_OF_MEMORY: u64 = 16;
 
+/// The most bytes that there is the memory for.
+pub(crate) fn most_bytes(memory: u64) -> u64 {
+    memory / PART_OF_MEMORY
+}
+
 impl Plan {
     /// The largest size that there is the memory for.
     pub(crate) fn largest(&self, memory: u64) -> u64 {
-        let fits = |size: &&u64| **size <= memory / PART_OF_MEMORY;
+        let fits = |size: &&u64| **size <= most_bytes(memory);
         let sizes = self.sizes.iter();
         *sizes.rev().find(fits).unwrap_or(&self.sizes[0])
     }

@@ -1,8 +1,8 @@
 //! What to use for this data, and where the GPU lost: conclusions in words.
 
-use crate::crossover::{self, best_on_cpu, crossover, points};
+use crate::crossover::{self, best_on_cpu, crossover, on_adapter, points};
 use crate::figures::{bandwidth, rate, ratio, size};
-use crate::model::{Adapter, Case, Choice, Kind, Recommendation, Report, Subject, Way};
+use crate::model::{Adapter, Case, Choice, Kind, Recommendation, Report, Subject};
 
 /// A recommendation for each set of text that was counted.
 pub(crate) fn recommend(report: &Report) -> Vec<Recommendation> {
@@ -118,10 +118,6 @@ fn against(report: &Report, largest: &Case, number: u32) -> (Choice, String) {
     }
 }
 
-fn on_adapter(case: &Case, number: u32) -> Option<&Way> {
-    case.ways.iter().find(|way| way.adapter == Some(number))
-}
-
 /// Whether the runs of both lie so close that their order may be chance.
 fn tie(largest: &Case, number: u32) -> String {
     let both = best_on_cpu(largest).zip(on_adapter(largest, number));
@@ -189,13 +185,8 @@ pub(crate) fn gpu_lost(report: &Report) -> Vec<String> {
         for (subject, data) in crossover::subjects(report) {
             for point in points(report, subject, data, number) {
                 if !point.adapter_wins() {
-                    // Stages run on one core; the word count has all of them.
-                    let cpu = match subject {
-                        Subject::Count => "the CPU",
-                        _ => "one core of the CPU",
-                    };
                     lost.push(format!(
-                        "{}, {data}, {}: {} takes {} times as long as {cpu}",
+                        "{}, {data}, {}: {} takes {} times as long as the CPU",
                         subject.name(),
                         size(point.bytes),
                         adapter.name,

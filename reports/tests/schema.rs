@@ -131,7 +131,7 @@ fn a_measured_report_keeps_to_the_schema_and_is_read_again() {
 /// The check above can fail.
 fn damage_is_found(report: &Value) {
     for (place, damage) in [
-        ("/version", json!(2)),
+        ("/version", json!(1)),
         ("/plan", json!("slow")),
         ("/took_ms", json!(-1)),
         ("/machine/fingerprint", json!("ABC")),
@@ -140,6 +140,8 @@ fn damage_is_found(report: &Value) {
         ("/cases/0/ways/0/kernel", json!(7)),
         ("/cases/0/ways/0/answer", json!({"rows": 1, "groups": 1})),
         ("/notes", json!([1])),
+        ("/measures/0/unit", json!("furlongs")),
+        ("/measures/0/name", json!("speed")),
     ] {
         let mut damaged = report.clone();
         *damaged.pointer_mut(place).unwrap() = damage;
@@ -150,9 +152,15 @@ fn damage_is_found(report: &Value) {
     assert_eq!(against_schema(&damaged), [": additionalProperties"]);
     assert!(from_json(&damaged.to_string()).is_err());
     let mut later = report.clone();
-    later["version"] = json!(2);
+    later["version"] = json!(3);
     let error = from_json(&later.to_string()).unwrap_err();
-    assert!(error.to_string().contains("keymill-report 2"), "{error}");
+    assert!(error.to_string().contains("keymill-report 3"), "{error}");
+    // One of the first version, which lacks fields of this one.
+    let mut earlier = report.clone();
+    earlier["version"] = json!(1);
+    earlier.as_object_mut().unwrap().remove("measures");
+    let error = from_json(&earlier.to_string()).unwrap_err();
+    assert!(error.to_string().contains("keymill-report 1"), "{error}");
 }
 
 /// Made-up figures of an adapter fit the form, too.
@@ -162,14 +170,14 @@ fn the_columns_of_adapters_are_in_the_schema() {
     let answer = json!({"rows": 6, "groups": 4, "digest": "00000000000000ff"});
     let mut report = serde_json::to_value(Report::default()).unwrap();
     report["format"] = json!("keymill-report");
-    report["version"] = json!(1);
+    report["version"] = json!(2);
     report["plan"] = json!("full");
     report["machine"]["fingerprint"] = json!("0123456789abcdef");
     report["machine"]["build"] = json!("release");
     report["adapters"] = json!([{
         "name": "Pebble", "label": "GPU", "is_software": false, "interface": "vulkan",
         "driver": "made up", "binding_bytes": 1, "not_measured": null,
-        "limits": {"upload": spread, "readback": spread, "launch_ns": spread},
+        "limits": {"upload": spread, "pinned": spread, "readback": spread, "launch_ns": spread},
     }]);
     report["cases"] = json!([{
         "subject": "count", "data": "words", "bytes": 1, "expected": null,
@@ -178,6 +186,12 @@ fn the_columns_of_adapters_are_in_the_schema() {
             "end_to_end": spread, "kernel": spread, "upload": spread, "readback": spread,
             "launch": spread, "answer": answer,
         }],
+    }]);
+    report["resident"] = report["cases"].clone();
+    report["variants"] = report["cases"].clone();
+    report["measures"] = json!([{
+        "name": "micro_batch", "adapter": 0, "data": "words", "bytes": 1, "unit": "nanoseconds",
+        "figure": spread,
     }]);
     report["crossovers"] = json!([{
         "subject": "count", "data": "words", "adapter": 0, "bytes": null, "from_bytes": 1,

@@ -1,6 +1,10 @@
 //! `keymill compare`, on files small enough for builds that are slow.
 
 use std::fs;
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use serde_json::Value;
 
@@ -33,7 +37,7 @@ fn a_quick_run_writes_json_and_a_page_that_agree() {
     assert_eq!(report["format"], "keymill-report");
     assert_eq!(
         (&report["version"], &report["plan"]),
-        (&1.into(), &"quick".into())
+        (&2.into(), &"quick".into())
     );
     assert_eq!(report["answers_agree"], true);
     assert_eq!(
@@ -48,6 +52,8 @@ fn a_quick_run_writes_json_and_a_page_that_agree() {
             .unwrap()
             .starts_with("keymill compare --quick")
     );
+    shared_out_and_chosen(&report);
+    what_adapters_add(&report, &page);
     let recommended = &report["recommendations"][0];
     assert_eq!(recommended["data"], "words.txt");
     let last = page.rsplit("\n## ").next().unwrap();
@@ -55,6 +61,67 @@ fn a_quick_run_writes_json_and_a_page_that_agree() {
     assert!(
         last.contains(recommended["text"].as_str().unwrap()),
         "{last}"
+    );
+}
+
+/// Stages run by all threads, too, and a job chooses by itself.
+fn shared_out_and_chosen(report: &Value) {
+    let cores = &report["machine"]["cores"];
+    for case in report["cases"].as_array().unwrap() {
+        let ways = case["ways"].as_array().unwrap();
+        for level in levels() {
+            let is_it = |way: &&Value| way["threads"] == *cores && way["level"] == level.as_str();
+            assert!(ways.iter().any(|way| is_it(&way)), "{level}: {case}");
+        }
+        let chooses = ways.iter().any(|way| way["part"] == "auto");
+        assert_eq!(chooses, case["subject"] == "count");
+    }
+    let measures = report["measures"].as_array().unwrap();
+    let has = |name: &str| measures.iter().any(|it| it["name"] == name);
+    assert!(has("auto_against_better"), "{measures:?}");
+}
+
+/// With an adapter every measure is there, with each variant of its shaders.
+fn what_adapters_add(report: &Value, page: &str) {
+    let adapters = report["adapters"].as_array().unwrap();
+    let measured = adapters.iter().filter(|it| it["not_measured"].is_null());
+    let measured = measured.count();
+    assert_eq!(page.contains("## Shader variants"), measured > 0);
+    let variants = report["variants"].as_array().unwrap();
+    assert_eq!(variants.len(), 4 * measured);
+    for case in variants {
+        let ways = case["ways"].as_array().unwrap();
+        assert!(ways.len() >= 2, "{case}");
+        assert!(ways.iter().all(|way| way["answer"] == case["expected"]));
+    }
+    let names = [
+        "tokenize_resident",
+        "hash_partition_resident",
+        "reduce_by_key_resident",
+        "zipf_against_uniform",
+        "count_resident",
+        "streamed_against_pinned",
+        "micro_batch",
+    ];
+    let measures = report["measures"].as_array().unwrap();
+    for name in names {
+        let found = measures.iter().filter(|it| it["name"] == name).count();
+        assert!(found >= measured, "{name} in {measures:?}");
+    }
+}
+
+#[test]
+fn compressed_data_is_measured_unpacked() {
+    let folder = Folder::new();
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let words = "to be or not to be\n".repeat(100);
+    encoder.write_all(words.as_bytes()).unwrap();
+    let file = folder.file("words.gz", encoder.finish().unwrap());
+    let page = stdout_of(&["compare", "--quick", "--data", &file], b"");
+    let page = text(&page);
+    assert!(
+        page.contains("data `words.gz`: the whole file; up to 1.9 KiB"),
+        "{page}"
     );
 }
 
@@ -91,7 +158,7 @@ fn every_level_counts_the_words_of_the_file() {
 #[test]
 fn the_schema_is_printed_and_names_the_version() {
     let schema: Value = serde_json::from_slice(&stdout_of(&["compare", "--schema"], b"")).unwrap();
-    assert_eq!(schema["properties"]["version"]["const"], 1);
+    assert_eq!(schema["properties"]["version"]["const"], 2);
 }
 
 #[test]

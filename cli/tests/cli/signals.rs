@@ -32,6 +32,25 @@ fn wait_for_temporary(folder: &Path) {
     }
 }
 
+/// Waits until the process has a handler for interrupts of its own.
+fn wait_for_handler(child: &Child) {
+    let started = Instant::now();
+    let has_handler = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()));
+        let Ok(status) = status else {
+            // A system that does not tell.
+            return started.elapsed() > Duration::from_secs(1);
+        };
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let mask = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        mask.unwrap_or(0) >> 1 & 1 == 1
+    };
+    while !has_handler() {
+        assert!(started.elapsed() < PATIENCE, "no handler");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 fn counting(output: &str, input: Stdio) -> Child {
     keymill()
         .args(["count", "-o", output])
@@ -101,6 +120,24 @@ fn a_job_that_waits_for_its_reader_can_be_interrupted() {
     std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
     signal(&child, "INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+/// Not even the folders that it would have made.
+#[test]
+fn an_interrupted_comparison_leaves_nothing() {
+    let folder = Folder::new();
+    let words = folder.file("words", "to be or not to be\n".repeat(1000));
+    let target = folder.name("out/report");
+    let mut child = keymill()
+        .args(["compare", "--quick", "--data", &words, "-o", &target])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for_handler(&child);
+    thread::sleep(Duration::from_millis(100));
+    signal(&child, "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(folder.names(), ["words"]);
 }
 
 #[test]

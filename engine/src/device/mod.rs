@@ -61,11 +61,26 @@ pub(crate) trait Device: Send + Sync {
     /// What its shaders use.
     fn variant(&self) -> ShaderVariant;
 
-    /// Its name, and what its shaders use if that is more than the core.
+    /// Which shaders it does not run though it has what they need, and why; `None` where it runs
+    /// those that were tried first.
+    fn passed_over(&self) -> Option<&str> {
+        None
+    }
+
+    /// What its shaders use, if that is more than the core or less than was tried.
+    fn shaders(&self) -> Option<String> {
+        match (self.variant(), self.passed_over()) {
+            (variant, Some(why)) => Some(format!("shaders: {variant}, as {why}")),
+            (ShaderVariant::BASE, None) => None,
+            (variant, None) => Some(format!("shaders: {variant}")),
+        }
+    }
+
+    /// Its name, and what its shaders use if there is something to say of that.
     fn described(&self) -> String {
-        match self.variant() {
-            ShaderVariant::BASE => self.name().to_owned(),
-            variant => format!("{} (shaders: {variant})", self.name()),
+        match self.shaders() {
+            None => self.name().to_owned(),
+            Some(shaders) => format!("{} ({shaders})", self.name()),
         }
     }
 
@@ -74,6 +89,12 @@ pub(crate) trait Device: Send + Sync {
 
     /// Whether it runs on the processor: for tests, never counted as a GPU.
     fn is_software(&self) -> bool;
+
+    /// How long so many bytes take from memory of the host that it reads by itself.
+    fn copy_alone(&self, bytes: u64) -> Result<Duration, Fault> {
+        let message = format!("{} copies nothing of {bytes} bytes by itself", self.name());
+        Err(Fault::Refused(message))
+    }
 
     /// Runs a recording, and gives its downloads in order.
     fn run(&self, recording: &Recording) -> Result<Vec<Vec<u8>>, Fault> {
@@ -121,6 +142,8 @@ fn sound(device: Gpu) -> Result<Arc<dyn Device>, Fault> {
 fn tested(found: Found) -> AdapterInfo {
     let verdict = open::sound_with(&found, Shaders::default());
     let used = verdict.as_ref().map(|device| device.variant());
+    let device = verdict.as_ref().ok();
+    let passed_over = device.and_then(|device| device.passed_over().map(str::to_owned));
     AdapterInfo {
         name: found.name,
         interface: found.interface,
@@ -130,6 +153,7 @@ fn tested(found: Found) -> AdapterInfo {
         binding_bytes: found.binding_bytes,
         offers: found.offers,
         shaders: used.unwrap_or_default(),
+        passed_over,
         refused: verdict.err().map(|fault| fault.to_string()),
     }
 }

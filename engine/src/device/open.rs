@@ -69,21 +69,27 @@ fn open(wanted: &Wanted, shaders: Shaders) -> Result<Arc<dyn Device>, Fault> {
 
 /// Opens an adapter with the first of such shaders that pass its self-test.
 pub(super) fn sound_with(found: &Found, shaders: Shaders) -> Result<Arc<dyn Device>, Fault> {
-    first_sound(shaders.to_try(found.offers), |variant| {
-        Gpu::open(found, variant).and_then(sound)
+    first_sound(shaders.to_try(found.offers), |variant, passed_over| {
+        let device = Gpu::open(found, variant)?;
+        sound(device.instead_of(passed_over))
     })
 }
 
-/// The base comes last, and what it gets wrong is why an adapter is refused.
-fn first_sound<T>(
+/// The base comes last, and what it gets wrong is why an adapter is refused. What others got wrong
+/// before one that is sound is not hidden: `open` is told.
+pub(super) fn first_sound<T>(
     variants: Vec<ShaderVariant>,
-    open: impl Fn(ShaderVariant) -> Result<T, Fault>,
+    open: impl Fn(ShaderVariant, Option<String>) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     let mut refused = Fault::Missing("no shaders were tried".to_owned());
+    let mut passed_over = None;
     for variant in variants {
-        match open(variant) {
+        match open(variant, passed_over.take()) {
             Ok(device) => return Ok(device),
-            Err(fault) => refused = fault,
+            Err(fault) => {
+                passed_over = Some(format!("{variant} failed the self-test: {fault}"));
+                refused = fault;
+            }
         }
     }
     Err(refused)
@@ -121,16 +127,22 @@ mod tests {
         let mut best = ShaderVariant::BASE;
         best.subgroups = true;
         let sound = |right: &[ShaderVariant]| {
-            first_sound(Shaders::Checked.to_try(best), |variant| {
+            first_sound(Shaders::Checked.to_try(best), |variant, passed_over| {
                 let wrong = || Fault::NotConserved(variant.to_string());
                 right
                     .contains(&variant)
-                    .then_some(variant)
+                    .then_some((variant, passed_over))
                     .ok_or_else(wrong)
             })
         };
-        assert_eq!(sound(&[ShaderVariant::BASE, best]), Ok(best));
-        assert_eq!(sound(&[ShaderVariant::BASE]), Ok(ShaderVariant::BASE));
+        assert_eq!(sound(&[ShaderVariant::BASE, best]), Ok((best, None)));
+        let (used, passed_over) = sound(&[ShaderVariant::BASE]).unwrap();
+        let said = passed_over.unwrap();
+        assert_eq!(used, ShaderVariant::BASE);
+        assert!(
+            said.starts_with("subgroups failed the self-test: "),
+            "{said}"
+        );
         assert_eq!(sound(&[]), Err(Fault::NotConserved("base".to_owned())));
     }
 

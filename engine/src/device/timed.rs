@@ -65,6 +65,10 @@ impl Device for Timed {
         self.device.variant()
     }
 
+    fn passed_over(&self) -> Option<&str> {
+        self.device.passed_over()
+    }
+
     fn identity(&self) -> String {
         self.device.identity()
     }

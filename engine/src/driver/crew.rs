@@ -29,6 +29,19 @@ pub(super) struct Crew<'a> {
     place: &'a Place<'a>,
 }
 
+/// What is known of an input before it is read.
+#[derive(Clone, Copy)]
+#[cfg_attr(
+    not(feature = "gpu"),
+    expect(dead_code, reason = "only a device that may join asks")
+)]
+pub(super) struct KnownInput<'a> {
+    /// Bytes there are to read, where that is known.
+    pub(super) total: Option<u64>,
+    /// Whether they become more when they are decompressed; it takes a look at each split.
+    pub(super) expands: &'a dyn Fn() -> bool,
+}
+
 impl<'a> Crew<'a> {
     pub(super) fn new(
         resources: &'a Resources,
@@ -54,7 +67,8 @@ impl<'a> Crew<'a> {
         let total = splits.iter().map(Split::size).sum::<Option<u64>>();
         self.progress.expect(total);
         let workers = self.workers(total);
-        let joining = self.joining(total);
+        let expands = || splits.iter().any(|split| source.expands(split));
+        let joining = self.joining(total, &expands);
         let takers = self.place.takers(workers) + joining.as_ref().map_or(0, Joining::workers);
         let board = Board::new(splits.len(), takers);
         let counted = self.run(pool, (workers, takers), joining, &board, |worker| {
@@ -96,9 +110,10 @@ impl<'a> Crew<'a> {
     }
 
     /// A device that may join while the processor counts.
-    fn joining(&self, total: Option<u64>) -> Option<Joining<'_>> {
+    fn joining(&self, total: Option<u64>, expands: &dyn Fn() -> bool) -> Option<Joining<'_>> {
+        let input = KnownInput { total, expands };
         self.place
-            .joining(self.rule, self.progress, &self.pace, total)
+            .joining(self.rule, self.progress, &self.pace, input)
     }
 
     /// Runs the same work on several workers, and gathers what they counted.

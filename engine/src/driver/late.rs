@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::crew::KnownInput;
 use super::elsewhere::Elsewhere;
 use super::offload::Offload;
 use super::pace::Pace;
@@ -30,8 +31,10 @@ pub(super) struct Joining<'a> {
     rule: &'a TokenRule,
     progress: &'a Progress,
     pace: &'a Pace,
-    /// Bytes of input, where that is known.
+    /// Bytes of input, where that is known; of what is compressed, as they lie there.
     total: Option<u64>,
+    /// Whether some of it is compressed.
+    expands: bool,
     /// What `progress` said when the job began: it may have been another job's before.
     at_first: u64,
     /// Why none can, if that is known before anything is counted.
@@ -48,6 +51,16 @@ fn look_beside(look: impl FnOnce() + Send, over: &Over, count: impl FnOnce()) {
         count();
         over.set();
     });
+}
+
+/// Decompressed bytes that are judged by: before that many a head says nothing of the rest.
+const A_SAMPLE: u64 = 1 << 20;
+
+/// What compressed input comes to, where so much of it gave so much; `None` before that can be told.
+/// The lengths that its own heads and trailers state are no use: gzip's wraps, and others are optional.
+fn expanded(total: u64, taken: u64, met: u64) -> Option<u64> {
+    let times = met as f64 / taken as f64;
+    (taken > 0 && met >= A_SAMPLE).then_some((total as f64 * times) as u64)
 }
 
 fn too_late() -> String {
@@ -86,21 +99,27 @@ impl<'a> Joining<'a> {
         rule: &'a TokenRule,
         progress: &'a Progress,
         pace: &'a Pace,
-        total: Option<u64>,
+        input: KnownInput<'_>,
     ) -> Option<Self> {
+        let mut expands = false;
         let ruled_out = match refusal(rule, b"") {
             Some(why) => Some(format!("cpu: {why}")),
             None if !engine.seat().is_there() && !may_have_hardware() => {
                 Some("cpu: this machine shows no GPU".to_owned())
             }
-            None => look_at_devices(total).err(),
+            None => {
+                expands = input.total.is_some() && (input.expands)();
+                // How much it is once decompressed is known when some of it was.
+                look_at_devices(input.total.filter(|_| !expands)).err()
+            }
         };
         Some(Self {
             engine,
             rule,
             progress,
             pace,
-            total,
+            total: input.total,
+            expands,
             at_first: progress.bytes(),
             ruled_out,
         })
@@ -141,14 +160,40 @@ impl<'a> Joining<'a> {
         why.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Bytes that this job has read.
-    fn met(&self) -> u64 {
+    /// Bytes that this job has read, as they lie there.
+    fn taken(&self) -> u64 {
         self.progress.bytes().saturating_sub(self.at_first)
+    }
+
+    /// Bytes that this job has met, decompressed.
+    fn met(&self) -> u64 {
+        match self.expands {
+            true => self.pace.bytes(),
+            false => self.taken(),
+        }
+    }
+
+    /// Bytes of the whole input, decompressed, as far as can be known.
+    fn whole(&self) -> Option<u64> {
+        match self.expands {
+            true => expanded(self.total?, self.taken(), self.met()),
+            false => self.total,
+        }
+    }
+
+    /// Whether no device could pay for what is known of the input, and what was met of it.
+    fn is_little(&self) -> bool {
+        self.whole().unwrap_or(0).max(self.met()) < SMALLEST
+    }
+
+    /// Bytes that are still to be counted, as far as can be known.
+    fn left(&self) -> Option<u64> {
+        Some(self.whole()?.saturating_sub(self.met()))
     }
 
     /// Waits until a device should join, or it is clear that none will.
     fn wait(&self, over: &Over) -> Verdict {
-        while self.total.is_none() && self.met() < SMALLEST || self.pace.rate().is_none() {
+        while self.is_little() || self.pace.rate().is_none() {
             if over.wait() {
                 let why = look_at_devices(Some(self.met())).err();
                 return Verdict::StaysOut(why.unwrap_or_else(too_late));
@@ -178,7 +223,7 @@ impl<'a> Joining<'a> {
         if self.engine.seat().is_there() {
             return None;
         }
-        let left = self.total?.saturating_sub(self.met()) as f64;
+        let left = self.left()? as f64;
         let rate = self.pace.rate()? * self.engine.threads() as f64;
         (left < rate * TO_BE_READY.as_secs_f64()).then(|| {
             let (left, rate) = (Megabytes(left), Megabytes(rate));
@@ -187,7 +232,7 @@ impl<'a> Joining<'a> {
     }
 
     fn judge(&self, device: &dyn Device, mut cost: Cost) -> Verdict {
-        let left = self.total.map(|total| total.saturating_sub(self.met()));
+        let left = self.left();
         let rate = self.pace.rate().unwrap_or(0.0);
         let verdict = decide(&device.described(), &cost, left, rate);
         if matches!(verdict, Verdict::StaysOut(_)) {
@@ -227,4 +272,19 @@ fn learn(seat: &Seat, costs: &Costs, rule: &TokenRule) -> Discovered {
     })?;
     costs.set(&identity, kind, cost);
     Ok((device, cost))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compressed_input_is_judged_by_what_it_gave_so_far() {
+        const MIB: u64 = 1 << 20;
+        assert_eq!(expanded(10 * MIB, 0, 0), None);
+        // Little was met, and it may be the head of something else.
+        assert_eq!(expanded(10 * MIB, 1000, MIB - 1), None);
+        assert_eq!(expanded(10 * MIB, MIB, 4 * MIB), Some(40 * MIB));
+        assert_eq!(expanded(10 * MIB, 10 * MIB, 10 * MIB), Some(10 * MIB));
+    }
 }

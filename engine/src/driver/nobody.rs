@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
+use super::crew::KnownInput;
 use super::elsewhere::Elsewhere;
 use super::pace::Pace;
 use crate::engine::Engine;
@@ -19,7 +20,7 @@ impl<'a> Joining<'a> {
         _: &'a TokenRule,
         _: &'a Progress,
         _: &'a Pace,
-        _: Option<u64>,
+        _: KnownInput<'_>,
     ) -> Option<Self> {
         None
     }

@@ -22,6 +22,12 @@ impl Pace {
         self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 
+    /// Bytes that were counted.
+    #[cfg(feature = "gpu")]
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
     /// Bytes a second of one thread, once enough was counted.
     #[cfg(feature = "gpu")]
     pub(super) fn rate(&self) -> Option<f64> {

@@ -1,6 +1,7 @@
 //! Where the chunks of a job are counted.
 #![forbid(unsafe_code)]
 
+use super::crew::KnownInput;
 use super::elsewhere::Elsewhere;
 use super::pace::Pace;
 use crate::engine::Engine;
@@ -9,8 +10,6 @@ use crate::{Cancel, DeviceChoice, Resources, Result, TokenRule};
 
 #[cfg(feature = "gpu")]
 use crate::device::{Fault, refusal};
-#[cfg(feature = "gpu")]
-use crate::probe::ShaderVariant;
 
 #[cfg(feature = "gpu")]
 pub(super) use super::late::Joining;
@@ -71,10 +70,10 @@ impl<'a> Place<'a> {
         rule: &'w TokenRule,
         progress: &'w Progress,
         pace: &'w Pace,
-        total: Option<u64>,
+        input: KnownInput<'_>,
     ) -> Option<Joining<'w>> {
         match self.engine.device() {
-            DeviceChoice::Auto => Joining::new(self.engine, rule, progress, pace, total),
+            DeviceChoice::Auto => Joining::new(self.engine, rule, progress, pace, input),
             _ => None,
         }
     }
@@ -91,14 +90,12 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// What the shaders of the device use, if that is more than the core.
+    /// What the shaders of the device use, if there is something to say of that.
     #[cfg(feature = "gpu")]
     fn shaders(&self) -> String {
         let device = self.engine.seat().device_now();
-        match device.map(|device| device.variant()) {
-            None | Some(ShaderVariant::BASE) => String::new(),
-            Some(variant) => format!("; shaders: {variant}"),
-        }
+        let shaders = device.and_then(|device| device.shaders());
+        shaders.map_or_else(String::new, |shaders| format!("; {shaders}"))
     }
 
     #[cfg(not(feature = "gpu"))]

@@ -24,6 +24,8 @@ pub struct AdapterInfo {
     pub offers: ShaderVariant,
     /// What they use in jobs: all that it offers, or the base where it got something wrong with that.
     pub shaders: ShaderVariant,
+    /// Which shaders got something wrong, and what, where others are used instead of them.
+    pub passed_over: Option<String>,
     /// Its place among all adapters.
     pub(crate) place: usize,
     /// Why it is not used: what it got wrong in its self-test. `None` if it got all right.
@@ -105,6 +107,9 @@ pub struct Adapter {
 pub struct AdapterLimits {
     /// Bytes that it is given in a second.
     pub upload_bytes_per_second: f64,
+    /// Bytes that it copies in a second from memory of the host that it reads by itself: pinned, as
+    /// drivers call it. No way of giving it bytes is faster.
+    pub pinned_bytes_per_second: f64,
     /// Bytes that it gives back in a second.
     pub readback_bytes_per_second: f64,
     /// What a run takes that does nothing, until its answer is there.
@@ -155,11 +160,35 @@ impl Adapter {
     /// or text that adapters leave to the CPU; [`crate::ErrorKind::Device`] if the adapter fails;
     /// [`crate::ErrorKind::Internal`] if two runs answer differently.
     pub fn run(&self, stage: &Stage, data: &Resident, times: usize) -> Result<Probed> {
+        self.run_in_chunks(
+            stage,
+            data,
+            crate::Limits::DEFAULT.device_chunk_bytes,
+            times,
+        )
+    }
+
+    /// As [`Adapter::run`], text in chunks of so many bytes, or of as many as the adapter takes at once
+    /// if that is less. Jobs have chunks of some mebibytes, so that one is uploaded while another is
+    /// worked on; [`super::Times::kernel`] of larger ones is what data costs that lies on the adapter.
+    ///
+    /// # Errors
+    ///
+    /// As [`Adapter::run`].
+    pub fn run_in_chunks(
+        &self,
+        stage: &Stage,
+        data: &Resident,
+        chunk_bytes: usize,
+        times: usize,
+    ) -> Result<Probed> {
         #[cfg(feature = "gpu")]
-        return super::repeat_timed(times, || super::on_adapter::run(&self.device, stage, data));
+        return super::repeat_timed(times, || {
+            super::on_adapter::run(&self.device, stage, data, chunk_bytes)
+        });
         #[cfg(not(feature = "gpu"))]
         {
-            let _ = (stage, data, times);
+            let _ = (stage, data, chunk_bytes, times);
             match self.never {}
         }
     }

@@ -5,7 +5,7 @@ use keymill_kernels::contract_hash::hash_bytes;
 use keymill_kernels::oracle;
 use keymill_kernels::stage::tokenize::Span;
 
-use super::SEED;
+use super::{Keys, SEED};
 use crate::TokenRule;
 
 /// What a stage answered, in short: equal for every level and device.
@@ -65,6 +65,13 @@ impl Answer {
         self.rows += count;
     }
 
+    /// Takes in what another part of the same data answered.
+    pub(super) fn join(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.groups += other.groups;
+        self.digest = self.digest.wrapping_add(other.digest);
+    }
+
     fn note(&mut self, one: u64, other: u64) {
         let both = one.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ other.rotate_left(32);
         let mixed = (both ^ both >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -104,12 +111,8 @@ pub(super) fn of_count(rule: &TokenRule, text: &[u8]) -> Answer {
     answer
 }
 
-pub(super) fn of_hash_partition(partitions: usize, keys: &[u64]) -> Answer {
-    let hashes: Vec<u64> = keys
-        .iter()
-        .map(|key| hash_bytes(SEED, &key.to_le_bytes()))
-        .collect();
-    let parts = oracle::hash_partition(&hashes, partitions);
+pub(super) fn of_hash_partition(partitions: usize, keys: Keys<'_>) -> Answer {
+    let parts = oracle::hash_partition(&keys.hashes(), partitions);
     let mut answer = Answer::default();
     for (&row, place) in parts.iter().flatten().zip(0..) {
         answer.placed(row, place);

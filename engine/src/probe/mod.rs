@@ -24,11 +24,13 @@ mod answer;
 #[cfg(feature = "gpu")]
 mod on_adapter;
 mod stages;
+mod threads;
 
 use std::time::Duration;
 
 use keymill_kernels::ContractSeed;
-use keymill_kernels::stage::hash_partition::MOST_PARTITIONS;
+use keymill_kernels::contract_hash::hash_bytes;
+use keymill_kernels::stage::hash_partition::{HashPartition, MOST_PARTITIONS, Partitioned};
 use keymill_kernels::stage::tokenize::Span;
 
 use crate::{Error, ErrorKind, Level, Result, TokenRule};
@@ -132,6 +134,67 @@ enum Content {
         spans: Vec<Span>,
         values: Vec<i64>,
     },
+    Keys(Vec<u32>),
+}
+
+impl Content {
+    /// What is dealt out to partitions.
+    fn keys(&self) -> Option<Keys<'_>> {
+        match self {
+            Self::Text(_) | Self::TextRows { .. } => None,
+            Self::Rows { keys, .. } => Some(Keys::Wide(keys)),
+            Self::Keys(keys) => Some(Keys::Narrow(keys)),
+        }
+    }
+}
+
+/// Keys of either width.
+#[derive(Clone, Copy, Debug)]
+enum Keys<'a> {
+    Wide(&'a [u64]),
+    Narrow(&'a [u32]),
+}
+
+impl<'a> Keys<'a> {
+    fn len(self) -> usize {
+        match self {
+            Self::Wide(keys) => keys.len(),
+            Self::Narrow(keys) => keys.len(),
+        }
+    }
+
+    /// The hash of each key's canonical bytes.
+    fn hashes(self) -> Vec<u64> {
+        let hash = |key: &[u8]| hash_bytes(SEED, key);
+        match self {
+            Self::Wide(keys) => keys.iter().map(|key| hash(&key.to_le_bytes())).collect(),
+            Self::Narrow(keys) => keys.iter().map(|key| hash(&key.to_le_bytes())).collect(),
+        }
+    }
+
+    /// So many parts that are about as large.
+    fn parts(self, parts: usize) -> Vec<Self> {
+        let rows = self.len().div_ceil(parts).max(1);
+        match self {
+            Self::Wide(keys) => keys.chunks(rows).map(Self::Wide).collect(),
+            Self::Narrow(keys) => keys.chunks(rows).map(Self::Narrow).collect(),
+        }
+    }
+
+    fn deal(self, stage: &mut HashPartition, out: &mut Partitioned) {
+        match self {
+            Self::Wide(keys) => stage.u64s(keys, out),
+            Self::Narrow(keys) => stage.u32s(keys, out),
+        }
+    }
+
+    #[cfg(feature = "gpu")]
+    fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Wide(keys) => bytemuck::cast_slice(keys),
+            Self::Narrow(keys) => bytemuck::cast_slice(keys),
+        }
+    }
 }
 
 impl Resident {
@@ -196,6 +259,13 @@ impl Resident {
         }))
     }
 
+    /// Rows with a key of 32 bits each, for [`Stage::HashPartition`]: a row's number stands for all
+    /// else that it has.
+    #[must_use]
+    pub fn keys(keys: impl Into<Vec<u32>>) -> Self {
+        Self(Content::Keys(keys.into()))
+    }
+
     /// How many of the bytes a stage works on: keys without values are dealt out.
     #[must_use]
     pub fn bytes_for(&self, stage: &Stage) -> usize {
@@ -216,6 +286,7 @@ impl Resident {
                 spans,
                 values,
             } => text.len() + size_of_val(&spans[..]) + size_of_val(&values[..]),
+            Content::Keys(keys) => size_of_val(&keys[..]),
         }
     }
 
@@ -225,8 +296,6 @@ impl Resident {
         use bytemuck::cast_slice;
         match (&self.0, stage) {
             (Content::Text(text), _) => vec![text],
-            (Content::Rows { keys, .. }, Stage::HashPartition(_)) => vec![cast_slice(keys)],
-            (Content::Rows { keys, values }, _) => vec![cast_slice(keys), cast_slice(values)],
             (
                 Content::TextRows {
                     text,
@@ -235,6 +304,9 @@ impl Resident {
                 },
                 _,
             ) => vec![text, cast_slice(spans), cast_slice(values)],
+            (keys, Stage::HashPartition(_)) => keys.keys().map(Keys::bytes).into_iter().collect(),
+            (Content::Keys(keys), _) => vec![cast_slice(keys)],
+            (Content::Rows { keys, values }, _) => vec![cast_slice(keys), cast_slice(values)],
         }
     }
 }
@@ -282,26 +354,19 @@ impl Probed {
 /// [`ErrorKind::Config`] for a level that this machine lacks, or data that is not the stage's;
 /// [`ErrorKind::Internal`] if two runs answer differently.
 pub fn run(stage: &Stage, level: Level, data: &Resident, times: usize) -> Result<Probed> {
-    if !level.is_available() {
-        return Err(Error::new(
-            ErrorKind::Config,
-            format!(
-                "this machine does not run level `{level}`, which needs {}",
-                level.requires()
-            ),
-        ));
-    }
+    check_level(level)?;
     match (stage, &data.0) {
-        (Stage::Frame, Content::Text(text)) => repeat(times, stages::frame(level, text)),
+        (Stage::Frame, Content::Text(text)) => repeat(times, stages::frame(level, text, 0)),
         (Stage::Lowercase, Content::Text(text)) => repeat(times, stages::lowercase(level, text)),
         (Stage::Tokenize(rule), Content::Text(text)) => {
-            repeat(times, stages::tokenize(level, rule, text))
+            repeat(times, stages::tokenize(level, rule, text, 0))
         }
         (Stage::Count(rule), Content::Text(text)) => {
             repeat(times, stages::count(level, rule, text))
         }
-        (&Stage::HashPartition(partitions), Content::Rows { keys, .. }) => {
+        (&Stage::HashPartition(partitions), content) => {
             check_partitions(partitions)?;
+            let keys = content.keys().ok_or_else(|| stage.refuses())?;
             repeat(times, stages::hash_partition(level, partitions, keys))
         }
         (Stage::ReduceByKey, Content::Rows { keys, values }) => {
@@ -317,6 +382,67 @@ pub fn run(stage: &Stage, level: Level, data: &Resident, times: usize) -> Result
         ) => repeat(times, stages::reduce_by_bytes(level, text, spans, values)),
         _ => Err(stage.refuses()),
     }
+}
+
+/// Runs a stage some times on so many threads, each with a part of the data, after a first time that is
+/// not measured; the time is that of the slowest.
+///
+/// The threads of a count share a job, which [`crate::Engine`] runs.
+///
+/// # Errors
+///
+/// As [`run`], and [`ErrorKind::Config`] for no threads, and for stages that are not shared out here:
+/// the count, and lower case.
+///
+/// # Examples
+///
+/// ```
+/// use keymill::Level;
+/// use keymill::probe::{self, Resident, Stage};
+///
+/// let text = Resident::text("to be\nor not\nto be\n");
+/// let two = probe::run_on_threads(&Stage::Frame, Level::best(), &text, 2, 1)?;
+/// assert_eq!(two.answer, probe::expected(&Stage::Frame, &text)?);
+/// # Ok::<(), keymill::Error>(())
+/// ```
+pub fn run_on_threads(
+    stage: &Stage,
+    level: Level,
+    data: &Resident,
+    threads: usize,
+    times: usize,
+) -> Result<Probed> {
+    check_level(level)?;
+    let threads = threads::checked(threads)?;
+    match (stage, &data.0) {
+        (Stage::Frame, Content::Text(text)) => repeat(times, threads::frame(level, text, threads)),
+        (Stage::Tokenize(rule), Content::Text(text)) => {
+            repeat(times, threads::tokenize(level, rule, text, threads))
+        }
+        (&Stage::HashPartition(partitions), content) => {
+            check_partitions(partitions)?;
+            let keys = content.keys().ok_or_else(|| stage.refuses())?;
+            let run = threads::hash_partition(level, partitions, keys, threads);
+            repeat(times, run)
+        }
+        (Stage::ReduceByKey, Content::Rows { keys, values }) => {
+            repeat(times, threads::reduce_by_key(level, keys, values, threads))
+        }
+        _ => Err(stage.refuses()),
+    }
+}
+
+fn check_level(level: Level) -> Result<()> {
+    if level.is_available() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Config,
+        format!(
+            "this machine does not run level `{level}`, which needs {}",
+            level.requires()
+        ),
+    ))
 }
 
 /// What a stage must answer, by its oracle: slow, and obviously right.
@@ -342,8 +468,9 @@ pub fn expected(stage: &Stage, data: &Resident) -> Result<Answer> {
         (Stage::Lowercase, Content::Text(text)) => Ok(answer::of_lowercase(text)),
         (Stage::Tokenize(rule), Content::Text(text)) => Ok(answer::of_tokenize(rule, text)),
         (Stage::Count(rule), Content::Text(text)) => Ok(answer::of_count(rule, text)),
-        (&Stage::HashPartition(partitions), Content::Rows { keys, .. }) => {
+        (&Stage::HashPartition(partitions), content) => {
             check_partitions(partitions)?;
+            let keys = content.keys().ok_or_else(|| stage.refuses())?;
             Ok(answer::of_hash_partition(partitions, keys))
         }
         (Stage::ReduceByKey, Content::Rows { keys, values }) => {

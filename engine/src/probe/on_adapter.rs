@@ -10,16 +10,15 @@ use keymill_kernels::Groups;
 use keymill_kernels::stage::tokenize::Span;
 use keymill_shaders::ReducedGroup;
 
-use super::{AdapterLimits, Answer, Content, Resident, SEED, Stage, Times};
+use super::{AdapterLimits, Answer, Content, Keys, Resident, SEED, Stage, Times};
 use crate::chunk::{Boundary, Slices};
-use crate::device::hash_partition::{self, Dealt, Keys};
+use crate::device::hash_partition::{self, Dealt};
 use crate::device::reduce_by_key::{self, Group, Rows, Table, TextRows};
 use crate::device::{Device, DeviceCounter, Fault, Timed, frame, measure, refusal, tokenize};
 use crate::{Error, ErrorKind, Level, Limits, TokenRule};
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
-const LIMITS: Limits = Limits::DEFAULT;
 const SPAN_BYTES: u64 = 8;
 /// Bytes of a group on a device, beside those of its key.
 const GROUP_BYTES: u64 = 16;
@@ -29,15 +28,26 @@ const REDUCED_BYTES: u64 = size_of::<ReducedGroup>() as u64;
 /// What a run answered, and what it took.
 pub(super) type Run = Result<(Answer, Times)>;
 
-/// Runs a stage once on a device. The clock stands while the answer is looked at.
-pub(super) fn run(device: &Arc<dyn Device>, stage: &Stage, data: &Resident) -> Run {
+/// Runs a stage once on a device, text in chunks of so many bytes. The clock stands while the answer
+/// is looked at.
+pub(super) fn run(
+    device: &Arc<dyn Device>,
+    stage: &Stage,
+    data: &Resident,
+    chunk_bytes: usize,
+) -> Run {
+    let limits = Limits {
+        device_chunk_bytes: chunk_bytes.max(1),
+        ..Limits::DEFAULT
+    };
     let timed = Arc::new(Timed::new(Arc::clone(device)));
     let started = Instant::now();
     let raw = match (stage, &data.0) {
-        (Stage::Frame, Content::Text(text)) => frame(&*timed, text)?,
-        (Stage::Tokenize(rule), Content::Text(text)) => tokenize(&*timed, rule, text)?,
-        (Stage::Count(rule), Content::Text(text)) => count(&timed, rule, text)?,
-        (&Stage::HashPartition(partitions), Content::Rows { keys, .. }) => {
+        (Stage::Frame, Content::Text(text)) => frame(&*timed, text, &limits)?,
+        (Stage::Tokenize(rule), Content::Text(text)) => tokenize(&*timed, rule, text, &limits)?,
+        (Stage::Count(rule), Content::Text(text)) => count(&timed, rule, text, &limits)?,
+        (&Stage::HashPartition(partitions), content) => {
+            let keys = content.keys().ok_or_else(|| unknown(stage))?;
             hash_partition(&*timed, partitions, keys)?
         }
         (Stage::ReduceByKey, Content::Rows { keys, values }) => {
@@ -177,19 +187,26 @@ fn chunks<'a>(rule: &TokenRule, text: &'a [u8], most: usize) -> Result<Vec<&'a [
     Ok(chunks)
 }
 
-fn frame(device: &dyn Device, text: &[u8]) -> Answered<'static> {
+fn frame(device: &dyn Device, text: &[u8], limits: &Limits) -> Answered<'static> {
     let rule = TokenRule::Lines;
     let find = |chunk: &[u8]| frame::run(device, chunk);
-    by_chunk(text, chunks(&rule, text, most_bytes(device, &rule))?, find)
+    let most = most_bytes(device, &rule, limits);
+    by_chunk(text, chunks(&rule, text, most)?, find)
 }
 
-fn tokenize(device: &dyn Device, rule: &TokenRule, text: &[u8]) -> Answered<'static> {
+fn tokenize(
+    device: &dyn Device,
+    rule: &TokenRule,
+    text: &[u8],
+    limits: &Limits,
+) -> Answered<'static> {
     let cut = |chunk: &[u8]| tokenize::run(device, rule, chunk, None).map(|cut| cut.spans);
-    by_chunk(text, chunks(rule, text, most_bytes(device, rule))?, cut)
+    let most = most_bytes(device, rule, limits);
+    by_chunk(text, chunks(rule, text, most)?, cut)
 }
 
-fn most_bytes(device: &dyn Device, rule: &TokenRule) -> usize {
-    tokenize::most_bytes(rule, device.binding_bytes(), false).min(LIMITS.device_chunk_bytes)
+fn most_bytes(device: &dyn Device, rule: &TokenRule, limits: &Limits) -> usize {
+    tokenize::most_bytes(rule, device.binding_bytes(), false).min(limits.device_chunk_bytes)
 }
 
 fn by_chunk(
@@ -205,9 +222,9 @@ fn by_chunk(
     Ok(Raw::Spans(found.collect::<Result<_>>()?))
 }
 
-fn count(device: &Arc<Timed>, rule: &TokenRule, text: &[u8]) -> Answered<'static> {
+fn count(device: &Arc<Timed>, rule: &TokenRule, text: &[u8], limits: &Limits) -> Answered<'static> {
     let device: Arc<dyn Device> = Arc::clone(device) as _;
-    let mut counter = DeviceCounter::new(device, rule, &LIMITS, SEED.0);
+    let mut counter = DeviceCounter::new(device, rule, limits, SEED.0);
     let (mut groups, mut tokens) = (Groups::default(), 0);
     let mut visit = |key: &[u8], count: u64| groups.push(key, count);
     for chunk in chunks(rule, text, counter.most_bytes())? {
@@ -220,9 +237,13 @@ fn count(device: &Arc<Timed>, rule: &TokenRule, text: &[u8]) -> Answered<'static
     Ok(Raw::Groups(groups, tokens))
 }
 
-fn hash_partition(device: &dyn Device, partitions: usize, keys: &[u64]) -> Answered<'static> {
+fn hash_partition(device: &dyn Device, partitions: usize, keys: Keys<'_>) -> Answered<'static> {
     super::check_partitions(partitions)?;
-    let dealt = hash_partition::run(device, Keys::U64(keys), SEED, partitions);
+    let keys = match keys {
+        Keys::Wide(keys) => hash_partition::Keys::U64(keys),
+        Keys::Narrow(keys) => hash_partition::Keys::U32(keys),
+    };
+    let dealt = hash_partition::run(device, keys, SEED, partitions);
     dealt.map(Raw::Dealt).map_err(failed)
 }
 
@@ -273,6 +294,7 @@ pub(super) fn limits(device: &dyn Device) -> Result<AdapterLimits, Fault> {
     let per_second = |time: Duration| bytes as f64 / time.as_secs_f64().max(1e-9);
     Ok(AdapterLimits {
         upload_bytes_per_second: per_second(fastest(|| measure::upload(device, &text))?),
+        pinned_bytes_per_second: per_second(fastest(|| device.copy_alone(bytes))?),
         readback_bytes_per_second: per_second(fastest(|| measure::readback(device, bytes))?),
         launch: fastest(|| measure::launch(device))?,
     })

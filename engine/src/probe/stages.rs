@@ -13,16 +13,17 @@ use keymill_kernels::stage::reduce_by_key::{ReduceByBytes, ReduceByKey, Sum};
 use keymill_kernels::stage::tokenize::{InputError, Span, Tokenizer};
 use keymill_kernels::{Groups, Secret};
 
-use super::{Answer, SEED};
+use super::{Answer, Keys, SEED};
 use crate::chunk::{Boundary, Slices};
 use crate::{Error, ErrorKind, Level, Limits, Result, TokenRule};
 
 /// What a run answers, and what it took in the stage itself.
 pub(super) type Run = Result<(Answer, Duration)>;
 
-const LIMITS: Limits = Limits::DEFAULT;
+pub(super) const LIMITS: Limits = Limits::DEFAULT;
 
-pub(super) fn frame(level: Level, text: &[u8]) -> impl FnMut() -> Run {
+/// The text begins at `start` of a larger one, whose places are answered.
+pub(super) fn frame(level: Level, text: &[u8], start: u64) -> impl FnMut() -> Run {
     let mut framer = Framer::new(level, &LIMITS);
     let mut lines = Vec::new();
     move || {
@@ -32,7 +33,7 @@ pub(super) fn frame(level: Level, text: &[u8]) -> impl FnMut() -> Run {
         check_level(level, done.level)?;
         let mut answer = Answer::default();
         for line in &lines {
-            answer.span(line.start.into(), line.end.into());
+            answer.span(start + u64::from(line.start), start + u64::from(line.end));
         }
         Ok((answer, kernel))
     }
@@ -52,7 +53,13 @@ pub(super) fn lowercase(level: Level, text: &[u8]) -> impl FnMut() -> Run {
     }
 }
 
-pub(super) fn tokenize(level: Level, rule: &TokenRule, text: &[u8]) -> impl FnMut() -> Run {
+/// The text begins at `at` of a larger one, whose places are answered.
+pub(super) fn tokenize<'a>(
+    level: Level,
+    rule: &TokenRule,
+    text: &'a [u8],
+    at: u64,
+) -> impl FnMut() -> Run + use<'a> {
     let mut tokenizer = Tokenizer::new(level, rule, &LIMITS);
     let boundary = Boundary::new(level, rule, false);
     let mut spans = Vec::new();
@@ -65,7 +72,7 @@ pub(super) fn tokenize(level: Level, rule: &TokenRule, text: &[u8]) -> impl FnMu
                 .map_err(too_long)?;
             kernel += started.elapsed();
             check_level(level, done.level)?;
-            let start = (chunk.as_ptr() as usize - text.as_ptr() as usize) as u64;
+            let start = at + (chunk.as_ptr() as usize - text.as_ptr() as usize) as u64;
             for span in &spans {
                 answer.span(start + u64::from(span.start), start + u64::from(span.end));
             }
@@ -90,12 +97,16 @@ pub(super) fn count(level: Level, rule: &TokenRule, text: &[u8]) -> impl FnMut()
     }
 }
 
-pub(super) fn hash_partition(level: Level, partitions: usize, keys: &[u64]) -> impl FnMut() -> Run {
+pub(super) fn hash_partition(
+    level: Level,
+    partitions: usize,
+    keys: Keys<'_>,
+) -> impl FnMut() -> Run {
     let mut stage = HashPartition::new(level, SEED, partitions);
     let mut out = Partitioned::default();
     move || {
         let started = Instant::now();
-        stage.u64s(keys, &mut out);
+        keys.deal(&mut stage, &mut out);
         let kernel = started.elapsed();
         let mut answer = Answer::default();
         for (&row, place) in out.rows().iter().zip(0..) {

@@ -48,6 +48,53 @@ fn every_level_answers_as_the_oracle_does() {
     }
 }
 
+#[test]
+fn any_number_of_threads_answers_as_the_oracle_does() {
+    let data = data(7);
+    for (stage, kind) in stages() {
+        let is_shared = !matches!(stage, Stage::Lowercase | Stage::Count(_));
+        let expected = expected(&stage, &data[kind]).unwrap();
+        for threads in [1, 2, 3, 8] {
+            for level in Level::available() {
+                let probed = run_on_threads(&stage, level, &data[kind], threads, 2);
+                assert_eq!(probed.is_ok(), is_shared, "{stage:?}");
+                let Ok(probed) = probed else { continue };
+                assert_eq!(probed.answer, expected, "{stage:?} {level} {threads}");
+                assert!(probed.times.len() == 2 && probed.kernel_time() > Duration::ZERO);
+            }
+        }
+    }
+    // Fewer rows than threads, and none.
+    for rows in [0, 1, 3] {
+        let rows = Resident::rows(vec![5; rows], vec![7; rows]).unwrap();
+        for stage in [Stage::ReduceByKey, Stage::HashPartition(4)] {
+            let probed = run_on_threads(&stage, Level::best(), &rows, 4, 0).unwrap();
+            assert_eq!(probed.answer, expected(&stage, &rows).unwrap());
+        }
+    }
+    let none = run_on_threads(&Stage::Frame, Level::best(), &data[0], 0, 1).unwrap_err();
+    assert_eq!(none.kind(), ErrorKind::Config);
+}
+
+#[test]
+fn narrow_keys_are_dealt_out_everywhere() {
+    let keys = Resident::keys((0..5000).map(|row| row * 77).collect::<Vec<u32>>());
+    let stage = Stage::HashPartition(256);
+    let answer = expected(&stage, &keys).unwrap();
+    assert_eq!((answer.rows, keys.bytes_for(&stage)), (5000, 20_000));
+    for level in Level::available() {
+        assert_eq!(run(&stage, level, &keys, 0).unwrap().answer, answer);
+        let shared = run_on_threads(&stage, level, &keys, 3, 0).unwrap();
+        assert_eq!(shared.answer, answer);
+    }
+    for info in adapters().iter().filter(|info| info.refused.is_none()) {
+        let adapter = Adapter::open(info).unwrap();
+        assert_eq!(adapter.run(&stage, &keys, 1).unwrap().answer, answer);
+    }
+    assert!(expected(&Stage::ReduceByKey, &keys).is_err());
+    assert!(run(&Stage::ReduceByKey, Level::best(), &keys, 0).is_err());
+}
+
 /// Stages that adapters run, and which of the data they take.
 fn stages_on_adapters() -> [(Stage, usize); 9] {
     [
@@ -79,10 +126,21 @@ fn every_adapter_answers_as_the_oracle_does() {
                     && times.readback > Duration::ZERO
             }));
         }
+        for (stage, kind) in stages_on_adapters() {
+            // Chunks of a few kilobytes, and one that is all of the text.
+            for chunk_bytes in [5000, usize::MAX] {
+                let probed = adapter.run_in_chunks(&stage, &data[kind], chunk_bytes, 0);
+                assert_eq!(
+                    probed.unwrap().answer,
+                    expected(&stage, &data[kind]).unwrap()
+                );
+            }
+        }
         let error = adapter.run(&Stage::Lowercase, &data[0], 1).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         let limits = adapter.limits().unwrap();
         assert!(limits.upload_bytes_per_second > 0.0 && limits.launch > Duration::ZERO);
+        assert!(limits.pinned_bytes_per_second > 0.0);
     }
 }
 

@@ -85,6 +85,13 @@ impl Source for FileSource {
         Ok(Offset::at(metadata.len()))
     }
 
+    /// By its first bytes; what cannot be opened is said by whoever reads it.
+    fn expands(&self, split: &Split) -> bool {
+        let found = self.file(split).ok().filter(|found| found.size.is_some());
+        let file = found.and_then(|found| File::open(&found.path).ok());
+        file.is_some_and(|mut file| self.is_compressed(&mut file).unwrap_or(false))
+    }
+
     fn read(&self, split: &Split, range: Range<Offset>) -> Result<SplitBytes<'_>> {
         let found = self.file(split)?;
         if found.is_stdin {

@@ -71,6 +71,12 @@ pub trait Source: Send + Sync + 'static {
     /// [`crate::ErrorKind::Source`] if the split cannot be asked.
     fn latest(&self, split: &Split) -> Result<Offset>;
 
+    /// Whether a split may give more bytes than its size says, as one that is decompressed does;
+    /// plans look again once some of it was read.
+    fn expands(&self, _split: &Split) -> bool {
+        false
+    }
+
     /// The bytes between two offsets.
     ///
     /// # Errors

@@ -331,6 +331,55 @@ mod tests {
         }
     }
 
+    /// Different keys that all belong to one partition, found by looking: the contract hash is the
+    /// same everywhere, so that it has no mask which would make them collide.
+    fn sharing(seed: ContractSeed, partitions: u32, home: u32, wanted: usize) -> Vec<u64> {
+        let mut hashes = [0; TILE];
+        let tiles = (0u64..).map(|tile| {
+            let keys: Vec<u64> = (0..TILE as u64)
+                .map(|key| tile * TILE as u64 + key)
+                .collect();
+            hash_u64s(Level::best(), seed, &keys, &mut hashes);
+            let both = keys.into_iter().zip(hashes);
+            let at_home = both.filter(|(_, hash)| partition_of(*hash, partitions) == home);
+            at_home.map(|(key, _)| key).collect::<Vec<u64>>()
+        });
+        tiles.flatten().take(wanted).collect()
+    }
+
+    #[test]
+    fn keys_that_all_share_a_partition_stay_in_order() {
+        let seed = ContractSeed(7);
+        let most = MOST_PARTITIONS as u32;
+        let wanted = if cfg!(miri) { 4 } else { 3000 };
+        let cases = [
+            (256, 0),
+            (256, 255),
+            (1000, 517),
+            (most, 0),
+            (most, most - 1),
+        ];
+        for (p, home) in cases.into_iter().take(if cfg!(miri) { 2 } else { 5 }) {
+            // Rarer homes are looked for longer.
+            let keys = sharing(seed, p, home, wanted.min(100_000_000 / p as usize));
+            let bytes: Vec<u8> = keys.iter().flat_map(|key| key.to_le_bytes()).collect();
+            let offsets: Vec<u32> = (0..=keys.len() as u32).map(|row| row * 8).collect();
+            let hash = |key: &u64| hash_bytes(seed, &key.to_le_bytes());
+            let hashes: Vec<u64> = keys.iter().map(hash).collect();
+            let in_order: Vec<u32> = (0..keys.len() as u32).collect();
+            let mut rows = Partitioned::default();
+            for level in Level::available() {
+                let mut stage = HashPartition::new(level, seed, p as usize);
+                stage.u64s(&keys, &mut rows);
+                assert_eq!(rows.rows_of(home as usize), in_order, "{level} {p} {home}");
+                check(&mut stage, &rows, &hashes);
+                stage.bytes(&bytes, &offsets, &mut rows);
+                assert_eq!(rows.rows_of(home as usize), in_order, "{level} {p} {home}");
+                check(&mut stage, &rows, &hashes);
+            }
+        }
+    }
+
     #[test]
     fn no_rows_leave_empty_partitions() {
         let mut rows = Partitioned::default();

@@ -2,8 +2,9 @@
 
 use super::{Page, titled};
 use crate::crossover::{best_on_cpu, subjects};
-use crate::figures::{rate, ratio, size, time};
-use crate::model::{Case, Report, Spread, Subject, Way};
+use crate::figures::{bandwidth, rate, ratio, rows_a_second, size, time};
+use crate::measures::asked;
+use crate::model::{Case, Report, Spread, Subject, Unit, Way};
 
 const TIMES: [&str; 8] = [
     "size",
@@ -29,7 +30,8 @@ pub(super) fn cases(page: &mut Page, report: &Report) {
         page.line(
             "An adapter's times are end to end, from memory to memory. Its kernel is by its own \
              clock, or, where it has none, what is left of the whole; upload, readback and launch \
-             are measured alone, behind each run. What the host does besides is in the whole only.",
+             are measured alone, behind each run. What the host does besides is in the whole only. A \
+             job overlaps its parts, so that it has none of them.",
         );
     }
     for (subject, data) in subjects(report) {
@@ -83,6 +85,130 @@ fn row(page: &mut Page, case: &Case, way: &Way, has_adapters: bool) {
     page.row(cells.iter().map(String::as_str));
 }
 
+/// Data that lies on adapters.
+pub(super) fn resident(page: &mut Page, report: &Report) {
+    if report.resident.is_empty() {
+        return;
+    }
+    page.title("Data that lies on the adapter");
+    page.line(
+        "In chunks as large as the adapter takes: its kernel's time is what data costs that is there \
+         already. Beside it the CPU's best level with all threads, on the same data.\n",
+    );
+    page.heading(&[
+        "subject",
+        "data",
+        "size",
+        "way",
+        "kernel",
+        "runs",
+        "rate",
+        "end to end",
+    ]);
+    for case in &report.resident {
+        for way in &case.ways {
+            let alone = way.kernel.unwrap_or(way.end_to_end);
+            page.row([
+                case.subject.name(),
+                &case.data,
+                &size(case.bytes),
+                &way.name,
+                &time(alone.median),
+                &alone.runs.to_string(),
+                &rate_of(case, way, alone.median),
+                &time(way.end_to_end.median),
+            ]);
+        }
+    }
+}
+
+/// Rows where rows are dealt out, and else bytes.
+fn rate_of(case: &Case, way: &Way, nanoseconds: u64) -> String {
+    match case.subject {
+        Subject::HashPartition => {
+            rows_a_second(way.answer.rows as f64 / nanoseconds.max(1) as f64 * 1e9)
+        }
+        _ => rate(case.bytes, nanoseconds),
+    }
+}
+
+/// What each variant of the shaders takes.
+pub(super) fn variants(page: &mut Page, report: &Report) {
+    if report.variants.is_empty() {
+        return;
+    }
+    page.title("Shader variants");
+    page.line(
+        "The kernels alone, by what an adapter's shaders use beyond the core and whether they are \
+         checked. Less than the base's time is a gain.\n",
+    );
+    page.heading(&[
+        "subject",
+        "size",
+        "shaders",
+        "kernel",
+        "fastest",
+        "slowest",
+        "runs",
+        "times the base",
+    ]);
+    for case in &report.variants {
+        let Some(base) = case.ways.first().and_then(|way| way.kernel) else {
+            continue;
+        };
+        for way in &case.ways {
+            let Some(kernel) = way.kernel else { continue };
+            page.row([
+                case.subject.name(),
+                &size(case.bytes),
+                &way.name,
+                &time(kernel.median),
+                &time(kernel.min),
+                &time(kernel.max),
+                &kernel.runs.to_string(),
+                &ratio(kernel.median, base.median),
+            ]);
+        }
+    }
+}
+
+/// What is asked of a GPU, and what it was found to be.
+pub(super) fn measures(page: &mut Page, report: &Report) {
+    if report.measures.is_empty() {
+        return;
+    }
+    page.title("What is asked of a GPU");
+    page.line(
+        "Worked out from the tables above, at the sizes that were measured. What is asked is meant \
+         for a card of the H200's class, the least and then more; of software nothing is asked.\n",
+    );
+    page.heading(&[
+        "measure", "on", "data", "size", "median", "least", "most", "runs", "asked",
+    ]);
+    for it in &report.measures {
+        let adapter = it.adapter.and_then(|number| report.adapter(number));
+        let (what, wanted) = asked(it.name, &it.data);
+        let shown = |figure: u64| match it.unit {
+            Unit::BytesPerSecond => bandwidth(figure),
+            Unit::RowsPerSecond => rows_a_second(figure as f64),
+            Unit::Nanoseconds => time(figure),
+            Unit::Thousandths => ratio(figure, 1000),
+        };
+        let is_asked = adapter.is_none_or(|it| !it.is_software);
+        page.row([
+            what,
+            &adapter.map_or_else(|| "all".to_owned(), titled),
+            &it.data,
+            &size(it.bytes),
+            &shown(it.figure.median),
+            &shown(it.figure.min),
+            &shown(it.figure.max),
+            &it.figure.runs.to_string(),
+            if is_asked { wanted } else { "" },
+        ]);
+    }
+}
+
 pub(super) fn crossovers(page: &mut Page, report: &Report) {
     page.title("Crossover, end to end");
     if report.crossovers.is_empty() {
@@ -90,8 +216,8 @@ pub(super) fn crossovers(page: &mut Page, report: &Report) {
         return;
     }
     page.line(
-        "From which size on an adapter is faster than the best way on the CPU: one core for a stage, \
-         all of them for the word count.\n",
+        "From which size on an adapter is faster than the best way on the CPU, whatever its level and \
+         however many its threads.\n",
     );
     page.heading(&["subject", "data", "adapter", "faster from"]);
     for it in &report.crossovers {

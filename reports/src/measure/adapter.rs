@@ -1,8 +1,9 @@
 //! The ways on adapters: a stage, end to end and in its parts. Software is among them, and labelled.
 
 use keymill::Result;
-use keymill::probe::{self, AdapterInfo, Resident, Stage};
+use keymill::probe::{self, AdapterInfo, Resident, ShaderVariant, Stage};
 
+use super::cpu::{Place, Runner};
 use super::{Contender, Label, Sample};
 use crate::model::{Adapter, AdapterLimits, Part, Spread};
 
@@ -69,8 +70,89 @@ impl Device {
             opened,
             stage,
             data,
+            how: How::AsJobs,
         }))
     }
+
+    /// The stage on data that lies on this adapter, in chunks as large as it takes.
+    pub(crate) fn resident<'a>(
+        &'a self,
+        stage: &'a Stage,
+        data: &'a Resident,
+    ) -> Option<Box<dyn Contender + 'a>> {
+        let opened = self.opened.as_ref().ok()?;
+        Some(Box::new(StageOnAdapter {
+            device: self,
+            opened,
+            stage,
+            data,
+            how: How::InLargeChunks,
+        }))
+    }
+
+    /// The stage with one variant of the shaders.
+    pub(crate) fn with_variant<'a>(
+        &'a self,
+        variant: &'a Variant,
+        stage: &'a Stage,
+        data: &'a Resident,
+    ) -> Box<dyn Contender + 'a> {
+        Box::new(StageOnAdapter {
+            device: self,
+            opened: &variant.opened,
+            stage,
+            data,
+            how: How::Variant(variant.name.clone()),
+        })
+    }
+
+    /// What its name and its kind are.
+    pub(crate) fn titled(&self) -> String {
+        format!("{} ({})", self.info.name, label(&self.info))
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.opened.is_ok()
+    }
+
+    /// What runs jobs on it.
+    pub(crate) fn runner(&self) -> Result<Runner> {
+        let place = Place::Adapter {
+            number: self.number,
+            name: self.titled(),
+            is_software: self.info.is_software,
+        };
+        Runner::on_adapter(&self.info.name, place)
+    }
+
+    /// The variants of its shaders, the base first; `few` are the base and what jobs run.
+    pub(crate) fn variants(&self, few: bool) -> Vec<ShaderVariant> {
+        let used = self.info.shaders;
+        let all = self.info.variants().into_iter();
+        all.filter(|variant| !few || *variant == used || *variant == ShaderVariant::BASE)
+            .collect()
+    }
+
+    /// Makes a device of it with such shaders.
+    pub(crate) fn open_with(&self, variant: ShaderVariant) -> Result<Variant> {
+        let name = match variant == self.info.shaders {
+            true => format!("{variant} (what jobs run)"),
+            false => variant.to_string(),
+        };
+        let opened = probe::Adapter::open_with(&self.info, variant)?;
+        Ok(Variant { name, opened })
+    }
+}
+
+/// An adapter with one variant of its shaders.
+#[derive(Debug)]
+pub(crate) struct Variant {
+    name: String,
+    opened: probe::Adapter,
 }
 
 /// Software is never called a GPU.
@@ -89,9 +171,18 @@ fn limits(opened: &probe::Adapter) -> Result<AdapterLimits> {
     };
     Ok(AdapterLimits {
         upload: spread(|it| it.upload_bytes_per_second as u64),
+        pinned: spread(|it| it.pinned_bytes_per_second as u64),
         readback: spread(|it| it.readback_bytes_per_second as u64),
         launch_ns: spread(|it| u64::try_from(it.launch.as_nanos()).unwrap_or(u64::MAX)),
     })
+}
+
+/// How a stage runs on an adapter.
+enum How {
+    AsJobs,
+    InLargeChunks,
+    /// By the variant's name.
+    Variant(String),
 }
 
 struct StageOnAdapter<'a> {
@@ -99,12 +190,18 @@ struct StageOnAdapter<'a> {
     opened: &'a probe::Adapter,
     stage: &'a Stage,
     data: &'a Resident,
+    how: How,
 }
 
 impl Contender for StageOnAdapter<'_> {
     fn label(&self) -> Label {
+        let titled = self.device.titled();
         Label {
-            name: format!("{} ({})", self.device.info.name, label(&self.device.info)),
+            name: match &self.how {
+                How::AsJobs => titled,
+                How::InLargeChunks => format!("{titled}, resident"),
+                How::Variant(name) => format!("{titled}: {name}"),
+            },
             part: Part::Stage,
             level: None,
             threads: None,
@@ -114,7 +211,13 @@ impl Contender for StageOnAdapter<'_> {
     }
 
     fn run(&mut self, times: usize) -> Result<Sample> {
-        let probed = self.opened.run(self.stage, self.data, times)?;
+        let probed = match self.how {
+            How::InLargeChunks => {
+                self.opened
+                    .run_in_chunks(self.stage, self.data, usize::MAX, times)?
+            }
+            How::AsJobs | How::Variant(_) => self.opened.run(self.stage, self.data, times)?,
+        };
         Ok(Sample {
             answer: probed.answer,
             times: probed.times,

@@ -1,4 +1,5 @@
-//! The ways on the CPU: a stage on a level, by one thread; the whole job, by one thread and by all.
+//! The ways on the CPU: a stage on a level, by one thread and by all; the whole job, likewise. And the
+//! job that chooses by itself, and that on an adapter.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use keymill::probe::{self, Answer, Resident, Stage, Times};
 use keymill::{
-    BatchLimits, DeviceChoice, Engine, Error, ErrorKind, Level, Order, Result, TokenRule,
+    BatchLimits, DeviceChoice, Engine, Error, ErrorKind, JobMetrics, Level, Order, Result,
+    TokenRule,
 };
 
 use super::{Contender, Label, Sample};
@@ -15,69 +17,150 @@ use crate::data::Text;
 use crate::machine;
 use crate::model::Part;
 
-/// The stage on every level of this machine.
+/// The stage on every level of this machine, by one thread, and, but for the count, whose threads share
+/// a job, by all.
 pub(crate) fn stages<'a>(
     stage: &'a Stage,
     data: &'a Resident,
 ) -> impl Iterator<Item = Box<dyn Contender + 'a>> {
-    Level::available().into_iter().map(move |level| {
-        let way = StageOnLevel { stage, level, data };
-        Box::new(way) as Box<dyn Contender>
+    let is_job = matches!(stage, Stage::Count(_));
+    let threads = match machine::threads() {
+        many if many > 1 && !is_job => vec![1, many],
+        _ => vec![1],
+    };
+    threads.into_iter().flat_map(move |threads| {
+        let levels = Level::available().into_iter();
+        levels.map(move |level| stage_on(stage, data, level, threads))
     })
 }
 
-/// The whole job: on every level by all threads, and on the best by one.
-pub(crate) fn jobs<'a>(
-    engines: &'a [Engine],
-    rule: &'a TokenRule,
-    text: &'a Text,
-) -> impl Iterator<Item = Box<dyn Contender + 'a>> {
-    engines.iter().map(move |engine| {
-        let way = WholeJob {
-            engine,
+/// The stage on the best level by all threads: what adapters are up against.
+pub(crate) fn best_stage<'a>(stage: &'a Stage, data: &'a Resident) -> Box<dyn Contender + 'a> {
+    stage_on(stage, data, Level::best(), machine::threads())
+}
+
+fn stage_on<'a>(
+    stage: &'a Stage,
+    data: &'a Resident,
+    level: Level,
+    threads: usize,
+) -> Box<dyn Contender + 'a> {
+    Box::new(StageOnLevel {
+        stage,
+        level,
+        threads,
+        data,
+    })
+}
+
+/// An engine, and where it runs jobs.
+#[derive(Debug)]
+pub(crate) struct Runner {
+    engine: Engine,
+    place: Place,
+}
+
+/// Where an engine runs jobs.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    Cpu,
+    /// Wherever it sees fit.
+    Auto,
+    Adapter {
+        number: u32,
+        /// With what it is.
+        name: String,
+        is_software: bool,
+    },
+}
+
+impl Runner {
+    pub(crate) fn is_software(&self) -> bool {
+        matches!(self.place, Place::Adapter { is_software, .. } if is_software)
+    }
+
+    /// Whether it is the best that the CPU has.
+    pub(crate) fn is_best_on_cpu(&self) -> bool {
+        let is_best = self.engine.level() == Level::best();
+        let has_all = self.engine.threads() == machine::threads();
+        matches!(self.place, Place::Cpu) && is_best && has_all
+    }
+
+    /// The whole job by this engine.
+    pub(crate) fn job<'a>(
+        &'a self,
+        rule: &'a TokenRule,
+        text: &'a Text,
+    ) -> Box<dyn Contender + 'a> {
+        Box::new(WholeJob {
+            runner: self,
             rule,
             text,
             is_warm: false,
-        };
-        Box::new(way) as Box<dyn Contender>
-    })
+        })
+    }
+
+    /// A runner of jobs on an adapter.
+    pub(crate) fn on_adapter(name: &str, place: Place) -> Result<Self> {
+        let choice = DeviceChoice::Named(name.to_owned());
+        let engine = Engine::builder().device(choice).build()?;
+        Ok(Self { engine, place })
+    }
 }
 
-/// The engines of [`jobs`], made once.
-pub(crate) fn engines() -> Result<Vec<Engine>> {
+/// What runs jobs on the CPU, on every level by all threads and on the best by one, and what chooses by
+/// itself.
+pub(crate) fn runners() -> Result<Vec<Runner>> {
     let mut wanted = vec![(Level::best(), 1)];
     if machine::threads() > 1 {
         let all = Level::available().into_iter();
         wanted.extend(all.map(|level| (level, machine::threads())));
     }
-    let engine = |(level, threads)| {
+    let runner = |(level, threads)| -> Result<Runner> {
         // By itself a job would let a GPU join; that has ways of its own here.
         let builder = Engine::builder().device(DeviceChoice::Cpu);
-        builder.level(level).threads(threads).build()
+        let engine = builder.level(level).threads(threads).build()?;
+        let place = Place::Cpu;
+        Ok(Runner { engine, place })
     };
-    wanted.into_iter().map(engine).collect()
+    let mut runners: Vec<Runner> = wanted.into_iter().map(runner).collect::<Result<_>>()?;
+    runners.push(Runner {
+        engine: Engine::builder().device(DeviceChoice::Auto).build()?,
+        place: Place::Auto,
+    });
+    Ok(runners)
 }
 
 struct StageOnLevel<'a> {
     stage: &'a Stage,
     level: Level,
+    threads: usize,
     data: &'a Resident,
+}
+
+/// `1 thread`, and `2 threads`.
+fn shown_threads(threads: usize) -> String {
+    let plural = if threads == 1 { "" } else { "s" };
+    format!("{threads} thread{plural}")
 }
 
 impl Contender for StageOnLevel<'_> {
     fn label(&self) -> Label {
         Label {
-            name: format!("{}, 1 thread", self.level),
+            name: format!("{}, {}", self.level, shown_threads(self.threads)),
             part: Part::Stage,
             level: Some(self.level.name().to_owned()),
-            threads: Some(1),
+            threads: u32::try_from(self.threads).ok(),
             adapter: None,
             is_software: false,
         }
     }
 
     fn run(&mut self, times: usize) -> Result<Sample> {
-        let probed = probe::run(self.stage, self.level, self.data, times)?;
+        let probed = match self.threads {
+            1 => probe::run(self.stage, self.level, self.data, times)?,
+            many => probe::run_on_threads(self.stage, self.level, self.data, many, times)?,
+        };
         Ok(Sample {
             answer: probed.answer,
             times: probed.times,
@@ -86,7 +169,7 @@ impl Contender for StageOnLevel<'_> {
 }
 
 struct WholeJob<'a> {
-    engine: &'a Engine,
+    runner: &'a Runner,
     rule: &'a TokenRule,
     text: &'a Text,
     is_warm: bool,
@@ -94,15 +177,35 @@ struct WholeJob<'a> {
 
 impl Contender for WholeJob<'_> {
     fn label(&self) -> Label {
-        let (level, threads) = (self.engine.level(), self.engine.threads());
-        let plural = if threads == 1 { "" } else { "s" };
-        Label {
-            name: format!("job, {level}, {threads} thread{plural}"),
+        let Runner { engine, place } = self.runner;
+        let (level, threads) = (engine.level(), engine.threads());
+        let on_cpu = Label {
+            name: format!("job, {level}, {}", shown_threads(threads)),
             part: Part::Job,
             level: Some(level.name().to_owned()),
             threads: u32::try_from(threads).ok(),
             adapter: None,
             is_software: false,
+        };
+        match place {
+            Place::Cpu => on_cpu,
+            Place::Auto => Label {
+                name: format!("job, auto, {}", shown_threads(threads)),
+                part: Part::Auto,
+                ..on_cpu
+            },
+            Place::Adapter {
+                number,
+                name,
+                is_software,
+            } => Label {
+                name: format!("job, {name}"),
+                part: Part::Job,
+                level: None,
+                threads: None,
+                adapter: Some(*number),
+                is_software: *is_software,
+            },
         }
     }
 
@@ -131,18 +234,20 @@ impl Contender for WholeJob<'_> {
 impl WholeJob<'_> {
     /// Counts; the clock stands while the answer is looked at.
     fn count(&self) -> Result<(Answer, Times)> {
-        let job = self.engine.read_bytes(self.text.clone());
+        let engine = &self.runner.engine;
+        let job = engine.read_bytes(self.text.clone());
         let job = job.tokenize(self.rule.clone()).count_by_key();
         let mut answer = Answer::default();
         let started = Instant::now();
         let mut batches = job.stream(Order::None, BatchLimits::default())?;
         let mut kernel = started.elapsed();
-        self.engine.install(|| -> Result<()> {
+        engine.install(|| -> Result<()> {
             while let Some(batch) = timed(&mut kernel, || batches.next()) {
                 note(&mut answer, &batch?);
             }
             Ok(())
         })?;
+        self.check_place(&batches.metrics())?;
         timed(&mut kernel, || drop(batches));
         let times = Times {
             kernel,
@@ -150,6 +255,21 @@ impl WholeJob<'_> {
             ..Times::default()
         };
         Ok((answer, times))
+    }
+}
+
+impl WholeJob<'_> {
+    /// A job that was to run on an adapter and ran elsewhere would be published under a wrong name.
+    fn check_place(&self, metrics: &JobMetrics) -> Result<()> {
+        let was_there = metrics.gpu_chunks > 0 || self.text.bytes() == 0;
+        match self.runner.place {
+            Place::Adapter { .. } if !was_there => {
+                let why = metrics.remarks.join("; ");
+                let message = format!("no chunk was counted there: {why}");
+                Err(Error::new(ErrorKind::Config, message))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -180,10 +300,11 @@ mod tests {
         let (resident, text) = (Resident::text(text.clone()), Text::new(text.into()));
         let expected = probe::expected(&stage, &resident).unwrap();
         assert_eq!((expected.rows, expected.groups), (6000, 4));
-        let engines = engines().unwrap();
+        let runners = runners().unwrap();
         let mut ways: Vec<_> = stages(&stage, &resident).collect();
-        ways.extend(jobs(&engines, &rule, &text));
-        assert!(ways.len() > engines.len());
+        ways.extend(runners.iter().map(|runner| runner.job(&rule, &text)));
+        assert!(ways.len() > runners.len());
+        assert_eq!(runners.iter().filter(|it| it.is_best_on_cpu()).count(), 1);
         for way in &mut ways {
             let sample = way.run(3).unwrap();
             assert_eq!(sample.answer, expected, "{:?}", way.label());
@@ -195,5 +316,20 @@ mod tests {
                     .all(|times| times.kernel > Duration::ZERO)
             );
         }
+    }
+
+    #[test]
+    fn stages_run_by_one_thread_and_by_all_and_answer_the_same() {
+        let stage = Stage::Frame;
+        let resident = Resident::text("to be\nor not to be\n".repeat(5000));
+        let expected = probe::expected(&stage, &resident).unwrap();
+        let mut by_threads = std::collections::BTreeMap::<u32, usize>::new();
+        for mut way in stages(&stage, &resident) {
+            assert_eq!(way.run(2).unwrap().answer, expected);
+            *by_threads.entry(way.label().threads.unwrap()).or_default() += 1;
+        }
+        let levels = Level::available().len();
+        assert_eq!(by_threads[&1], levels);
+        assert_eq!(by_threads[&(machine::threads() as u32)], levels);
     }
 }

@@ -12,7 +12,7 @@ use keymill::probe::{Answer, Stage, Times};
 use crate::model::{Part, Subject};
 
 /// How many partitions keys are dealt to.
-const PARTITIONS: usize = 64;
+const PARTITIONS: usize = 256;
 
 /// Something that does a case's work, and can do it again and again.
 pub(crate) trait Contender {
@@ -31,6 +31,7 @@ pub(crate) struct Label {
     pub(crate) level: Option<String>,
     pub(crate) threads: Option<u32>,
     pub(crate) adapter: Option<u32>,
+    /// Whether an adapter is software on the processor.
     pub(crate) is_software: bool,
 }
 

@@ -6,7 +6,7 @@ use keymill::probe::{Answer, Times};
 use keymill::{Cancel, Error, ErrorKind, Result};
 
 use super::{Contender, Label};
-use crate::model::{self, Spread, Way};
+use crate::model::{self, Part, Spread, Way};
 
 /// A turn of a way that is quick holds several runs, up to about this long.
 const TURN: Duration = Duration::from_millis(20);
@@ -144,7 +144,9 @@ impl<'a> Runner<'a> {
 
 fn way(label: &Label, answer: Answer, times: &[Times]) -> Option<Way> {
     let spread = |of: fn(&Times) -> Duration| Spread::of(times.iter().map(of).map(ns).collect());
-    let on_adapter = |of| label.adapter.and_then(|_| spread(of));
+    // A job overlaps its parts, so that it has no times of them.
+    let has_parts = label.adapter.is_some() && label.part == Part::Stage;
+    let on_adapter = |of| has_parts.then(|| spread(of)).flatten();
     Some(Way {
         name: label.name.clone(),
         part: label.part,
@@ -178,7 +180,6 @@ impl From<Answer> for model::Answer {
 mod tests {
     use super::*;
     use crate::measure::Sample;
-    use crate::model::Part;
 
     /// A way that takes as long as it is told, and from some run on answers something else.
     struct MadeUp {

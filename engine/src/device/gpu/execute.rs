@@ -121,7 +121,10 @@ impl Opened {
     }
 
     /// Does something, every error that the device reports on the way being its fault.
-    fn watched<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
+    pub(super) fn watched<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         self.check()?;
         let scopes = [
             ErrorFilter::OutOfMemory,
@@ -197,6 +200,17 @@ impl Opened {
             Some(Injury::Destroyed) => self.device.destroy(),
             Some(Injury::Panic) => panic!("the driver of a test panics"),
             Some(Injury::Hang) => std::thread::sleep(super::tests::HANG),
+            // A buffer that is for nothing.
+            Some(Injury::Refusal) => drop(self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("of a test"),
+                size: 4,
+                usage: BufferUsages::empty(),
+                mapped_at_creation: false,
+            })),
+            // A software driver gives out more than there is, and never says so.
+            Some(Injury::OutOfMemory) => {
+                note(&self.complaint, Fault::OutOfMemory("of a test".to_owned()));
+            }
             Some(Injury::Zeros) | None => {}
         }
     }

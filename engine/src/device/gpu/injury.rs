@@ -13,6 +13,10 @@ pub(crate) enum Injury {
     Panic,
     /// Its driver does not come back for a while.
     Hang,
+    /// It is asked for something that it refuses.
+    Refusal,
+    /// It says that it has no memory left.
+    OutOfMemory,
     /// From then on all that is read back from it is zeros.
     Zeros,
 }

@@ -5,13 +5,14 @@
 //!             ├─ adapter.rs   which adapters there are; a device on one
 //!             ├─ pipelines.rs shaders made ready, once each; module.rs: checked or not
 //!             ├─ pool.rs      buffers that wait for their next use
-//!             ├─ clock.rs     how long each run takes
+//!             ├─ clock.rs     how long each run takes; copy.rs: and a copy alone
 //!             └─ execute.rs   the device; flight.rs: one recording on its way
 //! ```
 #![deny(unsafe_code)]
 
 mod adapter;
 mod clock;
+mod copy;
 mod execute;
 mod flight;
 #[cfg(test)]
@@ -52,6 +53,7 @@ pub(crate) struct Gpu {
     driver: String,
     is_software: bool,
     variant: ShaderVariant,
+    passed_over: Option<String>,
     binding_bytes: u64,
     patience: Patience,
 }
@@ -95,9 +97,20 @@ impl Gpu {
             driver: format!("{} {}", found.interface, found.driver),
             is_software: found.is_software,
             variant,
+            passed_over: None,
             binding_bytes,
             patience: Patience::default(),
         })
+    }
+}
+
+impl Gpu {
+    /// Keeps in mind which shaders were tried before these, and what they got wrong.
+    pub(crate) fn instead_of(self, passed_over: Option<String>) -> Self {
+        Self {
+            passed_over,
+            ..self
+        }
     }
 }
 
@@ -156,6 +169,16 @@ impl Device for Gpu {
 
     fn variant(&self) -> ShaderVariant {
         self.variant
+    }
+
+    fn copy_alone(&self, bytes: u64) -> Result<Duration, Fault> {
+        let Patience { run, answer } = self.patience;
+        let thread = &self.shared.thread;
+        thread.ask(answer, move |opened| opened.copy_alone(bytes, run))
+    }
+
+    fn passed_over(&self) -> Option<&str> {
+        self.passed_over.as_deref()
     }
 
     fn identity(&self) -> String {

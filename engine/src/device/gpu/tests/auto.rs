@@ -81,6 +81,41 @@ fn a_device_stays_out_that_is_known_to_be_slow() {
     assert!(decided.contains("is below"), "{decided}");
 }
 
+/// A file of a few hundred kilobytes that decompresses to more than the smallest input for devices.
+#[cfg(feature = "gzip")]
+#[test]
+fn compressed_input_is_judged_by_what_it_holds() {
+    use std::io::Write;
+
+    let Some((engine, _)) = engine(1e-12) else {
+        return;
+    };
+    let packed = |bytes: u64| {
+        let lines = (0..).map(|i| format!("to be or not to be word-{}\n", i % 997));
+        let text = lines.flat_map(String::into_bytes).take(bytes as usize);
+        let text: Vec<u8> = text.collect();
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(&text).unwrap();
+        let packed = packer.finish().unwrap();
+        assert!((packed.len() as u64) < SMALLEST / 4);
+        packed
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("words.gz");
+    let count = |bytes: u64| {
+        std::fs::write(&path, packed(bytes)).unwrap();
+        let job = engine.read_text(&path).tokenize(RULE).count_by_key();
+        job.collect().unwrap().metrics().clone()
+    };
+    let metrics = count(3 * SMALLEST);
+    let decided = metrics.decisions.join("\n");
+    assert!(decided.contains("it joins"), "{decided}");
+    assert!(metrics.gpu_chunks > 0, "{metrics}");
+    let metrics = count(SMALLEST / 4);
+    let decided = metrics.decisions.join("\n");
+    assert!(decided.contains("is below"), "{decided}");
+}
+
 #[test]
 fn a_device_of_which_nothing_is_known_is_measured_first() {
     let Some((engine, device)) = engine(1e-12) else {

@@ -70,7 +70,15 @@ fn injured(after: usize, injury: Injury, text: &[u8]) -> Option<Counts> {
     (injuries.commands() > after).then_some(counts)
 }
 
+/// Commands of the job that are tried.
+const PLACES: usize = 60;
+
 fn every_command_of_a_job_may_be_the_last(injury: Injury) {
+    one_command_in(1, injury);
+}
+
+/// Tries one command in so many.
+fn one_command_in(step: usize, injury: Injury) {
     let text = text();
     let expected = rows(&count(
         &Engine::builder().threads(1).build().unwrap(),
@@ -93,8 +101,8 @@ fn every_command_of_a_job_may_be_the_last(injury: Injury) {
         assert!(metrics.cpu_chunks > 0, "nothing was redone: {metrics}");
         let remark = metrics.remarks.concat();
         assert!(remark.contains("again on the processor"), "{remark}");
-        places += 1;
-        if places == 60 {
+        places += step;
+        if places >= PLACES {
             return;
         }
     }
@@ -109,6 +117,57 @@ fn a_device_may_be_pulled_out_at_every_command() {
 #[test]
 fn a_driver_may_panic_at_every_command() {
     every_command_of_a_job_may_be_the_last(Injury::Panic);
+}
+
+#[test]
+fn a_device_may_refuse_something_at_any_command() {
+    one_command_in(7, Injury::Refusal);
+}
+
+#[test]
+fn a_device_may_run_out_of_memory_at_any_command() {
+    one_command_in(11, Injury::OutOfMemory);
+}
+
+/// One device after the other fails, until none is asked for any more.
+#[test]
+fn a_device_that_fails_again_and_again_is_given_up_and_that_is_said() {
+    let Some(found) = software() else { return };
+    let seat = Seat::new(Box::new(move || {
+        let device = Gpu::open(&found, found.offers)?;
+        device.injure(Injuries::after(0, Injury::Refusal))?;
+        Ok(Arc::new(device) as Arc<dyn Device>)
+    }));
+    let text = text();
+    let alone = count(&Engine::builder().threads(1).build().unwrap(), &text);
+    let builder = Engine::builder().threads(1).limits(LIMITS);
+    let engine = builder.device(DeviceChoice::Gpu).build().unwrap();
+    let engine = engine.with_seat(seat);
+    let mut remarks = String::new();
+    // It rests longer after each loss: a job of its own for each.
+    while !remarks.contains("the rest stays there") {
+        assert!(
+            remarks.matches("again on the processor").count() < 3,
+            "{remarks}"
+        );
+        let job = engine
+            .read_bytes(text.clone())
+            .tokenize(TokenRule::Whitespace);
+        match job.count_by_key().collect() {
+            Ok(counts) => {
+                assert_eq!(rows(&counts), rows(&alone));
+                remarks += &counts.metrics().remarks.concat();
+            }
+            // It rests, and a device was asked for.
+            Err(error) => assert_eq!(error.kind(), crate::ErrorKind::Device, "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(
+        remarks.matches("tried again after a rest").count(),
+        2,
+        "{remarks}"
+    );
 }
 
 #[test]

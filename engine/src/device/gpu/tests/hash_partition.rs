@@ -1,6 +1,6 @@
 //! `hash_partition.wgsl`.
 
-use keymill_kernels::contract_hash::hash_bytes;
+use keymill_kernels::contract_hash::{hash_bytes, hash_u64s, partition_of};
 use keymill_kernels::stage::hash_partition::{HashPartition, MOST_PARTITIONS, Partitioned};
 use keymill_kernels::{ContractSeed, Level, oracle};
 use keymill_shaders::{PARTITION_TILE_ROWS, Stage};
@@ -121,6 +121,85 @@ fn equal_keys_stay_in_order() {
         agrees(Keys::U32(&vec![0; 5001]), partitions);
         let few: Vec<u64> = mixed(9000).iter().map(|key| key % 5).collect();
         agrees(Keys::U64(&few), partitions);
+    }
+}
+
+/// Different keys of which all belong where they are wanted, found by looking: the contract hash is
+/// the same everywhere, so that it has no mask which would make them collide.
+fn sharing(partitions: usize, wanted: usize, is_home: impl Fn(u32) -> bool) -> Vec<u64> {
+    const TILE: u64 = 4096;
+    let mut hashes = [0; TILE as usize];
+    let tiles = (0..).map(|tile| {
+        let keys: Vec<u64> = (tile * TILE..(tile + 1) * TILE).collect();
+        hash_u64s(Level::best(), SEED, &keys, &mut hashes);
+        let both = keys.into_iter().zip(hashes);
+        let at_home = both.filter(|(_, hash)| is_home(partition_of(*hash, partitions as u32)));
+        at_home.map(|(key, _)| key).collect::<Vec<u64>>()
+    });
+    tiles.flatten().take(wanted).collect()
+}
+
+/// By a device and by every level: all rows in one partition, as they came.
+fn all_in_one(keys: &[u64], partitions: usize, home: u32) {
+    let in_order: Vec<u32> = (0..keys.len() as u32).collect();
+    for level in Level::available() {
+        let mut dealt = Partitioned::default();
+        HashPartition::new(level, SEED, partitions).u64s(keys, &mut dealt);
+        assert_eq!(dealt.rows_of(home as usize), in_order, "{level}");
+    }
+    for device in devices_of(Stage::HashPartition) {
+        let dealt = run(&**device, Keys::U64(keys), SEED, partitions).unwrap();
+        assert_eq!(dealt.rows, in_order, "{partitions} partitions, {home}");
+        let (start, end) = (dealt.starts[home as usize], dealt.starts[home as usize + 1]);
+        assert_eq!((start, end), (0, keys.len()));
+    }
+}
+
+#[test]
+fn different_keys_that_all_share_a_partition() {
+    let most = MOST_PARTITIONS;
+    for (partitions, home) in [
+        (2, 1),
+        (256, 0),
+        (256, 77),
+        (256, 255),
+        (257, 256),
+        (most, 0),
+        (most, 0x5aa5),
+        (most, most as u32 - 1),
+    ] {
+        // Rarer homes are looked for longer: no fewer than a thousand keys, in several tiles.
+        let wanted = (2 * PARTITION_TILE_ROWS + 77).min(80_000_000 / partitions);
+        let distinct = sharing(partitions, wanted, |partition| partition == home);
+        let rows = distinct.iter().cycle().take(2 * PARTITION_TILE_ROWS + 77);
+        let keys: Vec<u64> = rows.copied().collect();
+        all_in_one(&keys, partitions, home);
+        // The same keys as bytes have the same hashes.
+        let offsets: Vec<u32> = (0..=keys.len() as u32).map(|row| row * 8).collect();
+        let bytes = bytemuck::cast_slice(&keys);
+        agrees(
+            Keys::Bytes {
+                bytes,
+                offsets: &offsets,
+            },
+            partitions,
+        );
+    }
+}
+
+/// Of more than 256 partitions each pass has a digit, in which all rows may be alike.
+#[test]
+fn different_keys_that_share_a_digit_of_their_partitions() {
+    let rows = 2 * PARTITION_TILE_ROWS + 77;
+    for partitions in [1000, MOST_PARTITIONS] {
+        agrees(
+            Keys::U64(&sharing(partitions, rows, |it| it % 256 == 3)),
+            partitions,
+        );
+        agrees(
+            Keys::U64(&sharing(partitions, rows, |it| it / 256 == 2)),
+            partitions,
+        );
     }
 }
 

@@ -7,6 +7,8 @@ mod count;
 mod faults;
 mod frame;
 mod hash_partition;
+mod jobs;
+mod passed_over;
 mod reduce_by_key;
 mod reduce_by_key_bytes;
 mod tokenize;

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{devices_of, software};
+use super::devices_of;
 use crate::choice::DeviceChoice;
-use crate::device::gpu::Gpu;
 use crate::device::recording::{Kept, Recording};
 use crate::device::{Device, DeviceCounter, Pending, Seat};
 use crate::job::Counts;
@@ -111,25 +110,4 @@ fn texts_longer_than_what_is_bound_are_split() {
             }
         }
     }
-}
-
-#[test]
-fn a_token_of_100_megabytes_goes_round_the_device() {
-    let Some(found) = software() else { return };
-    let offers = found.offers;
-    let device: Arc<dyn Device> = Arc::new(Gpu::open(&found, offers).unwrap());
-    let mut text = text(50_000);
-    text.push(b' ');
-    text.resize(text.len() + 100_000_000, b'g');
-    text.extend(self::text(50_000));
-    let counts = count(&on_device(device), &TokenRule::Whitespace, &text);
-    let expected = count(&on_processor(), &TokenRule::Whitespace, &text);
-    assert_same(&counts, &expected, format_args!("a giant among others"));
-    let longest = counts.iter().map(|(key, _)| key.len()).max();
-    assert_eq!(longest, Some(100_000_002));
-    let metrics = counts.metrics();
-    assert!(
-        metrics.gpu_chunks > 0 && metrics.cpu_chunks > 0,
-        "{metrics}"
-    );
 }

@@ -325,8 +325,8 @@ fn summary(
         "{more}{}, {}, {} in {:.3} s ({}/s)",
         number(metrics.tokens, "token"),
         number(metrics.groups, "key"),
-        size::show(bytes),
+        size::show_input(bytes),
         seconds,
-        size::show(rate),
+        size::show_input(rate),
     )
 }

@@ -9,72 +9,11 @@ use keymill::format::Format;
 use keymill::{DeviceChoice, Level, TokenRule, UnknownDevice};
 
 use crate::named::Named;
-use crate::{size, tokens};
+use crate::{help, size, tokens};
 
-const EXAMPLES: &str = "\
-Examples:
-  keymill count book.txt                     words and how often, a table on a terminal
-  keymill count --top 10 *.txt               the ten most frequent
-  keymill count -r logs --tokens 'field:2,,' the second field of each line of all files below logs
-  zcat a.gz | keymill count - | head         standard input; TSV in a pipe
-  keymill datasets make zipf-30k --bytes 1GiB -o zipf.txt
-  keymill devices                            SIMD levels and adapters of this machine
-  keymill compare --quick --data book.txt    whether a GPU pays for this data, measured
-
-Environment:
-  KEYMILL_LEVEL   the SIMD level where --level names none
-  KEYMILL_CACHE   the folder in which it is kept what devices cost; off: nowhere
-  KEYMILL_SHADERS what devices run: base (WGSL's core), checked (what the device has beyond it; the
-                  default) or unchecked (the same without checks, to measure what these cost)
-
-Exit status: 0 done, 1 the job failed, 2 the command line is wrong, 130 interrupted.";
-
-const COUNT_EXAMPLES: &str = "\
-Examples:
-  keymill count book.txt
-  keymill count --tokens words --lowercase --top 20 book.txt
-  keymill count --tokens 'split:\\t' --sort key -o cells.parquet table.tsv
-  keymill count --memory 256MiB --spill-dir /var/tmp -o counts.tsv.new huge.txt.zst
-  keymill count --device cpu --level avx2 --threads 2 --memory 32MiB --format tsv FILE
-
-Token rules:
-  whitespace         between Unicode white space (the default)
-  words              runs of letters, marks and digits
-  lines              whole lines, which end with LF or CRLF
-  split:SEPARATOR    between separators within each line; empty tokens count
-  field:N,SEPARATOR  the N-th field of each line, counting from 1; a line without it is rejected
-  A separator may hold \\t \\r \\0 \\\\ and \\xNN.
-
-Formats:
-  table    for people; without --top or --format, a terminal gets the first 40 rows
-  tsv      key<TAB>count; tab, LF, CR and backslash in a key are \\t \\n \\r \\\\; no heading
-  csv      RFC 4180 quotes, heading `key,count`
-  json     one object a line; a key that is not UTF-8 is \"key_base64\"
-  parquet  a binary and an unsigned column
-  arrow    an Arrow IPC file
-
-Environment:
-  KEYMILL_LEVEL   the SIMD level where --level names none
-  KEYMILL_CACHE   the folder in which it is kept what devices cost; off: nowhere
-  KEYMILL_SHADERS what devices run: base (WGSL's core), checked (what the device has beyond it; the
-                  default) or unchecked (the same without checks, to measure what these cost)";
-
-const COMPARE_EXAMPLES: &str = "\
-Examples:
-  keymill compare                                     seeded data, under five minutes
-  keymill compare --quick                             the same in under 30 seconds
-  keymill compare --quick --data access.log -o report writes report/report.json and report/report.md
-  keymill compare --data cells.tsv --tokens 'split:\\t' > report.md
-  keymill compare --schema > report.schema.json       what report.json looks like
-
-Times are medians with the fastest and the slowest run; ways take turns. Software adapters are
-labelled, and are neither counted as GPUs nor recommended.
-
-Exit status: 1 also if ways answer differently; the report, which is written, names them.";
-
-/// Exact counts by key, at the speed of the memory bus
+/// Exact counts by key, from bytes, by SIMD or on a GPU, in bounded memory
 #[derive(Debug, Parser)]
-#[command(name = "keymill", version, after_help = EXAMPLES, infer_subcommands = false)]
+#[command(name = "keymill", version, after_help = help::KEYMILL, infer_subcommands = false)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -83,21 +22,25 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Count words, fields or lines
-    #[command(after_help = COUNT_EXAMPLES)]
+    #[command(after_help = help::COUNT)]
     Count(CountArgs),
     /// Measure the CPU and every adapter on this machine and this data, and say which to use
-    #[command(after_help = COMPARE_EXAMPLES)]
+    #[command(after_help = help::COMPARE)]
     Compare(CompareArgs),
     /// Show the SIMD levels, adapters and memory of this machine, and where jobs run
+    #[command(after_help = help::DEVICES)]
     Devices(DevicesArgs),
     /// List the seeded data sets, or make one
+    #[command(after_help = help::DATASETS)]
     Datasets(DatasetsArgs),
     /// Write the completions of a shell to standard output
+    #[command(after_help = help::COMPLETIONS)]
     Completions {
         /// The shell that is to complete
         shell: Shell,
     },
     /// Write a man page to standard output
+    #[command(after_help = help::MAN)]
     Man {
         /// The command that the page is about; keymill itself if none is given
         command: Option<String>,
@@ -152,7 +95,8 @@ pub(crate) struct MachineArgs {
     #[arg(long, value_name = "N", value_parser = parse_threads, allow_negative_numbers = true)]
     pub(crate) threads: Option<usize>,
 
-    /// Memory for input, tables, sort and output (64M, 1GiB, bytes), from 20MiB on and 10MiB a thread; half of what there is if not given
+    /// Memory for input, tables, sort and output (64M, 1GiB, bytes), 20MiB at least and 10MiB a
+    /// thread; half of what there is if not given
     #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
     pub(crate) memory: Option<usize>,
 
@@ -176,7 +120,7 @@ pub(crate) struct ResultArgs {
     pub(crate) output: Option<PathBuf>,
 
     /// Only the first N rows of the order
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = parse_top, allow_negative_numbers = true)]
     pub(crate) top: Option<usize>,
 
     /// By count (largest first, then by key), by key, or in no order, which is fastest
@@ -187,7 +131,7 @@ pub(crate) struct ResultArgs {
     #[arg(long)]
     pub(crate) explain: bool,
 
-    /// Say on standard error what each stage did
+    /// Say on standard error what each stage did; nothing if the reader closes the pipe first
     #[arg(long)]
     pub(crate) stats: bool,
 
@@ -248,8 +192,10 @@ pub(crate) struct DatasetsArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum DatasetsCommand {
     /// Name and describe all data sets
+    #[command(after_help = help::DATASETS_LIST)]
     List,
     /// Make a data set, the same bytes on every machine
+    #[command(after_help = help::DATASETS_MAKE)]
     Make {
         /// The data set's name
         name: String,
@@ -292,8 +238,16 @@ fn parse_threads(text: &str) -> Result<usize, String> {
     }
 }
 
+fn parse_top(text: &str) -> Result<usize, String> {
+    text.parse()
+        .map_err(|_| "a number of rows is 0 or more".to_owned())
+}
+
 fn parse_memory(text: &str) -> Result<usize, String> {
     let bytes = size::parse(text)?;
+    if bytes == 0 {
+        return Err("no job runs without memory; the least is 20MiB".to_owned());
+    }
     usize::try_from(bytes).map_err(|_| "more than this machine can address".to_owned())
 }
 

@@ -6,7 +6,8 @@ use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use keymill::sink::OutputFile;
+use keymill::format::shown_name;
+use keymill::sink::{OutputFile, cannot_write};
 use keymill::{Cancel, Error, ErrorKind, Result};
 use keymill_report::{Report, Request, SCHEMA, Step, compare, to_json, to_markdown};
 
@@ -57,10 +58,8 @@ fn try_folder(folder: &Path) -> Result<()> {
 }
 
 fn make_folder(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).map_err(|cause| {
-        let message = format!("cannot make the folder `{}`", folder.display());
-        Error::new(ErrorKind::Sink, message).with_source(cause)
-    })
+    let what = format!("into the folder `{}`", shown_name(folder));
+    fs::create_dir_all(folder).map_err(|cause| cannot_write(&what, cause))
 }
 
 /// Writes both files, and says on standard output what they come down to.
@@ -80,10 +79,8 @@ fn keep(report: &Report, folder: &Path) -> Result<()> {
 
 fn write(path: &Path, text: &str) -> Result<OutputFile> {
     let mut file = OutputFile::create(path)?;
-    file.write_all(text.as_bytes()).map_err(|cause| {
-        let message = format!("cannot write `{}`", path.display());
-        Error::new(ErrorKind::Sink, message).with_source(cause)
-    })?;
+    file.write_all(text.as_bytes())
+        .map_err(|cause| cannot_write("the report", cause))?;
     Ok(file)
 }
 

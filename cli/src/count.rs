@@ -4,9 +4,10 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Instant;
 
-use keymill::format::{Format, grouped};
+use keymill::format::{Format, grouped, shown_name};
 use keymill::source::{FileSource, Find};
 use keymill::{
     BatchLimits, Cancel, CountJob, CountStream, Engine, Error, ErrorKind, JobMetrics, Order,
@@ -30,6 +31,11 @@ pub(crate) fn run(args: &CountArgs) -> Result<i32> {
     let format = choose_format(&args.result)?;
     let progress = Progress::default();
     let engine = engine(&args.machine)?;
+    if is_chatty(&args.result) {
+        adjusted(&args.machine, &engine)
+            .iter()
+            .for_each(|it| say(it));
+    }
     let job = job(args, &engine)?.cancel(&cancel).progress(&progress);
     if args.result.explain {
         say(&job.explain());
@@ -99,13 +105,38 @@ fn engine(args: &MachineArgs) -> Result<Engine> {
     builder.build()
 }
 
+/// Whether remarks are welcome on standard error when all is well: in a pipe only those that were
+/// asked for.
+fn is_chatty(args: &ResultArgs) -> bool {
+    let is_asked = args.explain || args.stats;
+    !args.quiet && (is_asked || io::stderr().is_terminal())
+}
+
+/// Says what a job gets less of, or more, than was asked for.
+fn adjusted(args: &MachineArgs, engine: &Engine) -> Option<String> {
+    let (memory, threads) = (engine.memory(), engine.threads());
+    let asked_memory = args.memory.filter(|&asked| asked < memory).map(|asked| {
+        let (least, asked) = (size::show(memory as u64), size::show(asked as u64));
+        format!("memory is {least}, the least that there can be, not {asked}")
+    });
+    let asked_threads = args.threads.or_else(|| {
+        let all = thread::available_parallelism().ok()?;
+        Some(all.get())
+    });
+    let asked_threads = asked_threads
+        .filter(|&asked| asked > threads)
+        .map(|asked| format!("threads are {threads}, not {asked}: each needs 10 MiB of memory"));
+    let said: Vec<String> = asked_memory.into_iter().chain(asked_threads).collect();
+    (!said.is_empty()).then(|| format!("keymill: {}", said.join("; ")))
+}
+
 /// What `KEYMILL_SHADERS` says.
 fn shaders() -> Result<Option<Shaders>> {
     let Some(name) = set("KEYMILL_SHADERS") else {
         return Ok(None);
     };
     let wrong = |cause: UnknownShaders| {
-        let message = format!("KEYMILL_SHADERS={}", name.display());
+        let message = format!("KEYMILL_SHADERS={}", shown_name(&name));
         Error::new(ErrorKind::Config, message).with_source(cause)
     };
     name.to_string_lossy().parse().map(Some).map_err(wrong)
@@ -167,7 +198,7 @@ fn choose_format(args: &ResultArgs) -> Result<Format> {
 }
 
 fn format_of_name(path: &Path) -> Option<Format> {
-    match path.extension()?.to_str()? {
+    match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
         "tsv" => Some(Format::Tsv),
         "csv" => Some(Format::Csv),
         "json" | "jsonl" | "ndjson" => Some(Format::Json),
@@ -294,8 +325,8 @@ fn summary(
         "{more}{}, {}, {} in {:.3} s ({}/s)",
         number(metrics.tokens, "token"),
         number(metrics.groups, "key"),
-        size::show(bytes),
+        size::show_input(bytes),
         seconds,
-        size::show(rate),
+        size::show_input(rate),
     )
 }

@@ -4,6 +4,8 @@
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use keymill::format::shown_name;
+use keymill::sink::cannot_write;
 use keymill::{Cancel, Error, ErrorKind, Result};
 
 use crate::args::{DatasetsArgs, DatasetsCommand};
@@ -42,7 +44,8 @@ fn make(name: &str, bytes: u64, path: &Path) -> Result<()> {
     let Some(set) = keymill_datasets::find(name) else {
         let names: Vec<&str> = keymill_datasets::all().iter().map(|set| set.name).collect();
         let message = format!(
-            "no data set is called `{name}`; there are {}",
+            "no data set is called `{}`; there are {}",
+            shown_name(name),
             names.join(", ")
         );
         return Err(Error::new(ErrorKind::Config, message));
@@ -58,5 +61,5 @@ fn make(name: &str, bytes: u64, path: &Path) -> Result<()> {
 }
 
 fn cannot_make(name: &str, cause: io::Error) -> Error {
-    Error::new(ErrorKind::Sink, format!("cannot make `{name}`")).with_source(cause)
+    cannot_write(&format!("the data set `{name}`"), cause)
 }

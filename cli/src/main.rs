@@ -7,6 +7,7 @@ mod count;
 mod datasets;
 mod devices;
 mod exit;
+mod help;
 mod named;
 mod output;
 mod pages;
@@ -18,15 +19,34 @@ mod tokens;
 use std::io::{self, Write};
 
 use clap::Parser;
-use keymill::{Error, ErrorKind, Result};
+use keymill::Result;
+use keymill::format::shown_name;
+use keymill::sink::cannot_write;
 
 use args::{Cli, Command};
 use output::Output;
 
 fn main() {
-    let command = Cli::parse().command;
-    let code = run(&command).unwrap_or_else(|error| exit::report(&error));
-    exit::end(code)
+    let done = match Cli::try_parse() {
+        Ok(cli) => run(&cli.command),
+        Err(other) => answer(&other),
+    };
+    exit::end(done.unwrap_or_else(|error| exit::report(&error)))
+}
+
+/// Writes what a command line is answered with that starts nothing: help, or what is wrong with it.
+///
+/// Not as clap would: help that cannot be written is a failure, and what was typed is shown in a
+/// form that no terminal obeys.
+fn answer(other: &clap::Error) -> Result<i32> {
+    let text = other.render().to_string();
+    if other.use_stderr() {
+        let lines: Vec<String> = text.trim_end().split('\n').map(shown_name).collect();
+        say(&lines.join("\n"));
+    } else {
+        print(&text)?;
+    }
+    Ok(other.exit_code())
 }
 
 fn run(command: &Command) -> Result<i32> {
@@ -45,7 +65,7 @@ fn print(text: &str) -> Result<()> {
     let mut output = Output::open(None)?;
     output
         .write_all(text.as_bytes())
-        .map_err(|cause| Error::new(ErrorKind::Sink, "cannot write").with_source(cause))
+        .map_err(|cause| cannot_write("the answer", cause))
 }
 
 /// Writes a line to standard error, where it may be lost.

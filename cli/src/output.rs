@@ -4,8 +4,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use keymill::sink::OutputFile;
-use keymill::{Error, ErrorKind, Result};
+use keymill::Result;
+use keymill::sink::{OutputFile, cannot_write};
 
 /// An output that knows its name when it fails.
 #[derive(Debug)]
@@ -26,9 +26,9 @@ impl Output {
     pub(crate) fn open(path: Option<&Path>) -> Result<Self> {
         match path {
             Some(path) if !is_standard(path) => OutputFile::create(path).map(Self::File),
-            _ => standard().map(Self::Standard).map_err(|cause| {
-                Error::new(ErrorKind::Sink, "cannot write to standard output").with_source(cause)
-            }),
+            _ => standard()
+                .map(Self::Standard)
+                .map_err(|cause| cannot_write("to standard output", cause)),
         }
     }
 

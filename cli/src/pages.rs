@@ -1,8 +1,9 @@
 //! Shell completions and man pages, made of the command line's own description.
 #![forbid(unsafe_code)]
 
-use clap::CommandFactory;
+use clap::{Arg, ArgAction, Command, CommandFactory};
 use clap_complete::Shell;
+use keymill::format::shown_name;
 use keymill::{Error, ErrorKind, Result};
 
 use crate::args::Cli;
@@ -22,18 +23,78 @@ pub(crate) fn man(command: Option<&str>) -> Result<i32> {
         Some(name) => all.find_subcommand(name).cloned().ok_or_else(|| {
             Error::new(
                 ErrorKind::Config,
-                format!("no command is called `{name}`; `keymill help` lists them"),
+                format!(
+                    "no command is called `{}`; `keymill help` lists them",
+                    shown_name(name)
+                ),
             )
         })?,
     };
+    let name = about.get_display_name().unwrap_or("keymill").to_owned();
+    let usage = synopsis(&about);
+    let page = clap_mangen::Man::new(about.override_usage(usage))
+        .title(name.to_uppercase())
+        .source(concat!("keymill ", env!("CARGO_PKG_VERSION")));
     let mut text = Vec::new();
-    let rendered = clap_mangen::Man::new(about).render(&mut text);
-    rendered.map_err(|cause| {
+    page.render(&mut text).map_err(|cause| {
         Error::new(ErrorKind::Internal, "cannot make the man page").with_source(cause)
     })?;
     // What stands below the options has headings of its own.
     let text = String::from_utf8_lossy(&text).replace(".SH EXTRA\n", ".SH NOTES\n");
     finish(text.as_bytes())
+}
+
+/// How a command is called, on one line, options with what they take.
+fn synopsis(command: &Command) -> String {
+    let called = command.get_bin_name().unwrap_or("keymill");
+    let (behind, options): (Vec<_>, Vec<_>) =
+        command.get_arguments().partition(|arg| arg.is_positional());
+    let options = options.into_iter().map(|option| {
+        let short = option.get_short().map(|it| format!("-{it}"));
+        let long = option.get_long().map(|it| format!("--{it}"));
+        let names: Vec<String> = short.into_iter().chain(long).collect();
+        let value = match option.get_action().takes_values() {
+            true => format!(" {}", value_name(option)),
+            false => String::new(),
+        };
+        in_brackets(option, format!("{}{value}", names.join("|")))
+    });
+    let behind = behind.into_iter().map(|arg| {
+        let more = match arg.get_action() {
+            ArgAction::Append => "...",
+            _ => "",
+        };
+        in_brackets(arg, value_name(arg)) + more
+    });
+    let inner = command.has_subcommands().then(|| {
+        match command.is_subcommand_required_set() {
+            true => "COMMAND",
+            false => "[COMMAND]",
+        }
+        .to_owned()
+    });
+    let words = std::iter::once(called.to_owned()).chain(options);
+    words
+        .chain(behind)
+        .chain(inner)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn value_name(arg: &Arg) -> String {
+    let names = arg.get_value_names().unwrap_or_default();
+    names
+        .iter()
+        .map(|name| name.to_string())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn in_brackets(arg: &Arg, text: String) -> String {
+    match arg.is_required_set() {
+        true => text,
+        false => format!("[{text}]"),
+    }
 }
 
 fn finish(text: &[u8]) -> Result<i32> {

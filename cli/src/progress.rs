@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use indicatif::{BinaryBytes, HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{DecimalBytes, HumanDuration, ProgressBar, ProgressStyle};
 use keymill::Progress;
 
 /// How long a job runs before it gets a bar.
@@ -15,9 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a bar stands before it moves.
 const STEP: Duration = Duration::from_millis(100);
 
-const KNOWN: &str = "{wide_bar} {bytes}/{total_bytes}  {msg}";
-const UNKNOWN: &str = "{spinner} {bytes}  {msg}  {elapsed}";
-const READ: &str = "{spinner} {bytes} read; ordering and writing  {elapsed}";
+const KNOWN: &str = "{wide_bar} {decimal_bytes}/{decimal_total_bytes}  {msg}";
+const UNKNOWN: &str = "{spinner} {decimal_bytes}  {msg}  {elapsed}";
+const READ: &str = "{spinner} {decimal_bytes} read; ordering and writing  {elapsed}";
 
 /// A bar that is shown until it is dropped.
 pub(crate) struct Bar {
@@ -90,7 +90,7 @@ fn pace(bytes: u64, total: Option<u64>, elapsed: Duration) -> String {
         let left = total.saturating_sub(bytes) as f64 / rate;
         Duration::try_from_secs_f64(left.ceil()).ok()
     });
-    let rate = BinaryBytes(rate as u64);
+    let rate = DecimalBytes(rate as u64);
     match rest {
         Some(rest) => format!("{rate}/s  {} left", HumanDuration(rest)),
         None => format!("{rate}/s"),
@@ -118,8 +118,11 @@ mod tests {
     #[test]
     fn the_pace_is_that_since_the_start() {
         let pace = |bytes, total| pace(bytes, total, Duration::from_secs(2));
-        assert_eq!(pace(4 << 20, Some(10 << 20)), "2.00 MiB/s  3 seconds left");
-        assert_eq!(pace(4 << 20, None), "2.00 MiB/s");
+        assert_eq!(
+            pace(4_000_000, Some(10_000_000)),
+            "2.00 MB/s  3 seconds left"
+        );
+        assert_eq!(pace(4_000_000, None), "2.00 MB/s");
         // Nothing was read yet: who knows.
         assert_eq!(pace(0, Some(10)), "0 B/s");
     }

@@ -45,7 +45,17 @@ fn times(number: &str, worth: u64) -> Option<u64> {
     whole.checked_add(u64::try_from(part).ok()?)
 }
 
-/// Writes a size with one digit behind the point: `1.5 GiB`.
+/// Writes an amount of input, which is counted by the thousand as rates are: `1.5 GB`.
+pub(crate) fn show_input(bytes: u64) -> String {
+    let units = [(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
+    let amount = bytes as f64;
+    match units.into_iter().find(|&(unit, _)| amount >= unit) {
+        Some((unit, name)) => format!("{:.1} {name}", amount / unit),
+        None => format!("{bytes} B"),
+    }
+}
+
+/// Writes a size of memory with one digit behind the point: `1.5 GiB`.
 pub(crate) fn show(bytes: u64) -> String {
     let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
     match units.into_iter().find(|&(shift, _)| bytes >> shift > 0) {
@@ -100,5 +110,8 @@ mod tests {
         assert_eq!(show(1023), "1023 B");
         assert_eq!(show(1536), "1.5 KiB");
         assert_eq!(show(16 << 30), "16.0 GiB");
+        assert_eq!(show_input(999), "999 B");
+        assert_eq!(show_input(1500), "1.5 kB");
+        assert_eq!(show_input(16 << 30), "17.2 GB");
     }
 }

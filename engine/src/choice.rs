@@ -8,7 +8,8 @@ use crate::{Error, ErrorKind};
 
 /// Where jobs run: on the processor, on a GPU, or on both.
 ///
-/// The answers are the same wherever they run.
+/// The answers are the same wherever they run. A device that does not answer keeps a job waiting: it is
+/// given up after 60 to 80 seconds, and the processor counts again what it had.
 ///
 /// # Examples
 ///
@@ -21,7 +22,8 @@ use crate::{Error, ErrorKind};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeviceChoice {
-    /// Where it is fastest, as far as is known; never on software that plays a GPU.
+    /// Where it is fastest, as far as is known; never on software that plays a GPU. Less than 32 MiB of
+    /// input (34 MB) is counted on the processor before any driver is asked.
     #[default]
     Auto,
     /// On the processor.

@@ -1,4 +1,4 @@
-//! Exact counts and sums by key, from bytes, at the speed of the memory bus.
+//! Exact counts and sums by key, from bytes, by SIMD or on a GPU, in bounded memory.
 //!
 //! ```text
 //! source ─▶ chunks ─▶ tokenize ─▶ hash_partition ─▶ reduce_by_key ─▶ merge ─▶ batches

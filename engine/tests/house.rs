@@ -49,7 +49,7 @@ fn read_folder(root: &Path, folder: &Path, files: &mut Vec<File>) {
         }
         if path.is_dir() {
             read_folder(root, &path, files);
-        } else if [".rs", ".toml", ".wgsl"]
+        } else if [".md", ".rs", ".toml", ".wgsl"]
             .iter()
             .any(|end| name.ends_with(end))
         {
@@ -214,7 +214,7 @@ mod keeps {
             &[
                 (
                     "kernels/Cargo.toml",
-                    "[dependencies]\nrayon.workspace = true\n[dev-dependencies]\nproptest.workspace = true",
+                    "[dependencies]\nlibc.workspace = true\n[dev-dependencies]\nproptest.workspace = true",
                 ),
                 (
                     "engine/Cargo.toml",
@@ -234,9 +234,47 @@ mod keeps {
                     "benches/Cargo.toml",
                     "[dev-dependencies]\nwgpu.workspace = true",
                 ),
+                (
+                    "reports/Cargo.toml",
+                    "[dependencies]\nglob.workspace = true",
+                ),
                 ("newcomer/Cargo.toml", ""),
             ],
         );
+    }
+
+    #[test]
+    fn imports_that_are_used() {
+        kept(rows_list_only_what_is_used);
+        let both = "[dependencies]\nbytemuck.workspace = true\n[target.'cfg(unix)'.dependencies]\nlibc.workspace = true";
+        caught(
+            rows_list_only_what_is_used,
+            &[("kernels/Cargo.toml", both)],
+            &[(
+                "shaders/Cargo.toml",
+                "[dev-dependencies]\nnaga.workspace = true",
+            )],
+        );
+    }
+
+    #[test]
+    fn imports_in_the_document() {
+        kept(the_document_says_who_may_import_whom);
+        let files = super::repository();
+        let of = |path: &str| files.iter().find(|file| file.path == path);
+        let text = &of("ARCHITECTURE.md").expect("it is there").text;
+        for (said, instead) in [
+            ("`libc` |", "|"),
+            ("`crc32fast`, ", "`crc32fast`, `regex`, "),
+        ] {
+            assert!(text.contains(said), "{said}");
+            let changed = text.replace(said, instead);
+            let found = the_document_says_who_may_import_whom(&[File {
+                path: "ARCHITECTURE.md".into(),
+                text: changed,
+            }]);
+            assert_eq!(found.len(), 1, "{found:?}");
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
 /// The binary, with no choice of level from outside, and no cache.
@@ -86,6 +88,13 @@ pub(crate) fn oracle(input: &str) -> String {
     rows.iter()
         .map(|(word, count)| format!("{word}\t{count}\n"))
         .collect()
+}
+
+/// A gzip member.
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }
 
 /// A folder of its own for a test.

@@ -1,6 +1,6 @@
 //! Exit codes, and what stands on standard error.
 
-use crate::command::{Folder, assert_fails, keymill, levels, run, text};
+use crate::command::{Folder, assert_fails, gzip, keymill, levels, run, stdout_of, text};
 
 #[test]
 fn a_wrong_command_line_is_2() {
@@ -59,6 +59,25 @@ fn shaders_that_there_are_not_are_2_and_are_named() {
 }
 
 #[test]
+fn memory_and_threads_that_cannot_be_are_spoken_of_where_that_is_asked_for() {
+    assert_fails(&["count", "--memory", "0"], 2, &["--memory", "20MiB"]);
+    let said = "keymill: memory is 20.0 MiB, the least that there can be, not 1 B; \
+                threads are 2, not 1024: each needs 10 MiB of memory\n";
+    let arguments = ["count", "--memory", "1", "--threads", "1024"];
+    for option in ["--stats", "--explain"] {
+        let output = run(&[&arguments[..], &[option]].concat(), b"to be");
+        assert_eq!(text(&output.stdout), "be\t1\nto\t1\n");
+        assert_eq!(text(&output.stderr).matches(said).count(), 1, "{option}");
+        let quiet = run(&[&arguments[..], &[option, "--quiet"]].concat(), b"to be");
+        assert!(!text(&quiet.stderr).contains("not 1024"), "{option}");
+    }
+    // All is well, and this is a pipe.
+    stdout_of(&arguments, b"to be");
+    let fits = ["count", "--memory", "64MiB", "--threads", "2", "--stats"];
+    assert!(!text(&run(&fits, b"to be").stderr).contains("keymill: "));
+}
+
+#[test]
 fn every_level_of_this_machine_runs_by_name() {
     let levels = levels();
     assert!(levels.iter().any(|level| level == "scalar"));
@@ -83,6 +102,84 @@ fn what_cannot_be_read_is_1_and_named() {
     assert_fails(&["count", &broken], 1, &["broken.gz"]);
     let broken = folder.file("broken.zst", [0x28, 0xb5, 0x2f, 0xfd, 1, 2, 3]);
     assert_fails(&["count", &broken], 1, &["broken.zst"]);
+}
+
+#[test]
+fn what_to_do_stands_in_the_line() {
+    let folder = Folder::new();
+    let good = folder.file("good", "a b");
+    assert_fails(&["count", &folder.name("missing")], 1, &["check the name"]);
+    assert_fails(&["count", &folder.name("no*match")], 1, &["the pattern"]);
+    let nowhere = folder.name("missing/out");
+    assert_fails(&["count", &good, "-o", &nowhere], 1, &["check its folder"]);
+    assert_fails(&["count", "--top", "-1"], 2, &["--top", "0 or more"]);
+    assert_fails(&["count", "--top", "many"], 2, &["--top", "0 or more"]);
+}
+
+#[test]
+fn what_follows_the_last_gzip_member_is_not_said_to_be_missing() {
+    let folder = Folder::new();
+    let whole = gzip(b"to be");
+    let place = format!("at compressed byte {}", whole.len());
+    for tail in [&b"x"[..], b"\0\0and a whole line of something else\n"] {
+        let file = folder.file("tail.gz", [&whole[..], tail].concat());
+        let zeros = tail.iter().take_while(|&&byte| byte == 0).count();
+        let says = match zeros {
+            0 => &place,
+            _ => &format!("at compressed byte {}", whole.len() + zeros),
+        };
+        assert_fails(&["count", &file], 1, &["no gzip member", says, "tail.gz"]);
+    }
+    let cut = folder.file("cut.gz", &whole[..whole.len() - 3]);
+    assert_fails(&["count", &cut], 1, &["ends too early", "cut.gz"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn standard_input_is_called_by_its_name() {
+    let folder = std::fs::File::open("/").unwrap();
+    let output = keymill().arg("count").stdin(folder).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let message = text(&output.stderr);
+    assert!(message.contains("`standard input`"), "{message}");
+    let explained = run(&["count", "--explain"], b"to be");
+    assert!(text(&explained.stderr).contains("source      standard input\n"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_neither_breaks_the_line_nor_colours_it() {
+    let folder = Folder::new();
+    let names = ["two\nlines", "\u{1b}[31mred", "é\r\u{9b}0m.gz"];
+    let shown = [r"two\nlines", r"\x1b[31mred", r"é\r\u{9b}0m.gz"];
+    for (name, shown) in names.into_iter().zip(shown) {
+        let missing = folder.name(name);
+        let inside = folder.name(&format!("{name}/out"));
+        let broken = folder.file(&format!("broken {name}"), [0x1f, 0x8b, 8, 0, 1, 2, 3]);
+        for arguments in [
+            &["count", &missing][..],
+            &["count", &broken],
+            &["count", "-o", &inside],
+            &["count", "--spill-dir", "/", "--explain", &missing],
+            &[
+                "compare",
+                "--quick",
+                "--data",
+                "/dev/null",
+                "-o",
+                &format!("{broken}/x"),
+            ],
+        ] {
+            let output = run(arguments, b"a");
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+            let message = text(&output.stderr);
+            assert_eq!(message.lines().count(), 1, "{message:?}");
+            assert!(message.contains(shown), "{message:?}");
+            let controls = message.trim_end().chars().filter(|it| it.is_control());
+            assert_eq!(controls.count(), 0, "{message:?}");
+        }
+    }
+    assert_fails(&["count", "--\u{1b}[31mred"], 2, &[r"--\x1b[31mred"]);
 }
 
 #[cfg(unix)]

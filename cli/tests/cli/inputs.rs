@@ -1,17 +1,6 @@
 //! Files, patterns, folders, standard input, gzip and zstd.
 
-use std::io::Write;
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
-
-use crate::command::{Folder, keymill, levels, oracle, run, stdout_of, text};
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
+use crate::command::{Folder, gzip, keymill, levels, oracle, run, stdout_of, text};
 
 fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 1).unwrap()

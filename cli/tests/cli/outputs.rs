@@ -46,6 +46,13 @@ fn what_cannot_be_written_is_1_and_named() {
     assert_fails(&["count", "-o", &inside], 1, &["no-such-folder"]);
     let itself = folder.name("");
     assert_fails(&["count", "-o", &itself], 1, &[&itself]);
+    // Before anything is read, which would fail too.
+    let broken = folder.file("broken.gz", [0x1f, 0x8b, 8, 0, 1, 2, 3]);
+    for new in ["new/", "new/."] {
+        let new = folder.name(new);
+        assert_fails(&["count", &broken, "-o", &new], 1, &[&new, "name a file"]);
+    }
+    assert_eq!(folder.names(), ["broken.gz"]);
 }
 
 #[test]
@@ -139,6 +146,9 @@ mod unix {
         for arguments in [
             &["count", "/dev/null", "--format", "csv"][..],
             &["devices"],
+            &["--help"],
+            &["--version"],
+            &["help", "count"],
             &["man"],
             &["datasets"],
             &["datasets", "make", "equal", "--bytes", "1k"],

@@ -2,17 +2,41 @@
 
 use crate::command::{run, stdout_of, text};
 
+/// The commands that a help text lists, but for `help` itself.
+fn commands_in(help: &str) -> Vec<String> {
+    let listed = help.split_once("\nCommands:\n").unwrap_or_default().1;
+    let lines = listed.lines().take_while(|line| !line.is_empty());
+    let names = lines.filter_map(|line| line.split_whitespace().next());
+    names
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Sees that a command and those below it have examples; says how many there were.
+fn has_examples(called: &[String], option: &str) -> usize {
+    let mut arguments: Vec<&str> = called.iter().map(String::as_str).collect();
+    arguments.push(option);
+    let help = stdout_of(&arguments, b"");
+    let expected = format!(
+        "\nExamples:\n  {}",
+        [&["keymill".to_owned()], called].concat().join(" ")
+    );
+    assert!(
+        text(&help).contains(&expected),
+        "{arguments:?}: {}",
+        text(&help)
+    );
+    let below = commands_in(text(&help)).into_iter();
+    let below = below.map(|name| has_examples(&[called, &[name]].concat(), option));
+    1 + below.sum::<usize>()
+}
+
 #[test]
 fn help_has_examples() {
-    for (arguments, first) in [
-        (&["--help"][..], "keymill count book.txt"),
-        (&["-h"], "keymill count book.txt"),
-        (&["count", "--help"], "keymill count book.txt"),
-        (&["compare", "--help"], "keymill compare "),
-    ] {
-        let help = stdout_of(arguments, b"");
-        let expected = format!("Examples:\n  {first}");
-        assert!(text(&help).contains(&expected), "{arguments:?}");
+    for option in ["--help", "-h"] {
+        // keymill, its six commands, and the two of `datasets`.
+        assert_eq!(has_examples(&[], option), 9);
     }
 }
 
@@ -42,6 +66,44 @@ fn man_pages_are_made_of_each_command() {
         let page = stdout_of(arguments, b"");
         assert!(text(&page).contains(".SH NAME"), "{arguments:?}");
         assert!(text(&page).contains(name), "{arguments:?}: {}", text(&page));
+    }
+}
+
+#[test]
+fn a_man_page_says_what_it_is_of_and_how_to_call_that() {
+    for (arguments, title, line) in [
+        (
+            &["man"][..],
+            ".TH KEYMILL 1 ",
+            "\\fBkeymill\\fR [\\-h|\\-\\-help] [\\-V|\\-\\-version] COMMAND\n",
+        ),
+        (
+            &["man", "count"],
+            ".TH KEYMILL-COUNT 1 ",
+            "[\\-\\-tokens RULE] [\\-\\-lowercase] ",
+        ),
+        (
+            &["man", "count"],
+            concat!("\"keymill ", env!("CARGO_PKG_VERSION"), "\""),
+            "[\\-o|\\-\\-output FILE] ",
+        ),
+        (
+            &["man", "count"],
+            ".SH SYNOPSIS\n\\fBkeymill count\\fR [",
+            "] [FILE]...\n",
+        ),
+        (
+            &["man", "completions"],
+            ".TH KEYMILL-COMPLETIONS 1 ",
+            " SHELL\n",
+        ),
+    ] {
+        let page = stdout_of(arguments, b"");
+        let page = text(&page);
+        assert!(
+            page.contains(title) && page.contains(line),
+            "{arguments:?}: {page}"
+        );
     }
 }
 

@@ -16,6 +16,7 @@ mod digits;
 mod ipc;
 mod json;
 mod lines;
+mod name;
 #[cfg(feature = "parquet")]
 mod parquet;
 #[cfg(any(feature = "ipc", feature = "parquet"))]
@@ -34,10 +35,12 @@ use std::str::FromStr;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
+use crate::sink::cannot_write;
 use crate::{Error, ErrorKind, Result};
 
 pub use digits::grouped;
 pub use json::decode_base64;
+pub use name::shown_name;
 pub use tsv::unescape;
 
 /// A form in which results are written.
@@ -196,5 +199,5 @@ fn not_built_in(format: Format) -> Error {
 
 /// Says that bytes could not be written, and keeps why.
 fn sink_error(cause: io::Error) -> Error {
-    Error::new(ErrorKind::Sink, "cannot write the result").with_source(cause)
+    cannot_write("the result", cause)
 }

@@ -15,9 +15,10 @@ use std::io::Write;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Schema, SchemaRef};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 use super::column::{self, Cell};
+use super::name::{shown_byte, shown_char};
 use super::{BatchWriter, grouped, sink_error};
 use crate::Result;
 
@@ -181,8 +182,8 @@ fn shown_bytes(bytes: &[u8]) -> Shown {
                 return all;
             }
         }
-        for byte in chunk.invalid() {
-            if !all.append(&format!("\\x{byte:02x}")) {
+        for &byte in chunk.invalid() {
+            if !all.append(&shown_byte(byte)) {
                 return all;
             }
         }
@@ -199,21 +200,4 @@ impl Shown {
         self.width += if fits { width } else { 1 };
         fits
     }
-}
-
-fn shown_char(character: char) -> String {
-    match character {
-        '\t' => r"\t".to_owned(),
-        '\n' => r"\n".to_owned(),
-        '\r' => r"\r".to_owned(),
-        '\0'..='\x1f' | '\x7f' => format!("\\x{:02x}", u32::from(character)),
-        _ if is_unshowable(character) => format!("\\u{{{:x}}}", u32::from(character)),
-        _ => character.to_string(),
-    }
-}
-
-/// Control characters beyond ASCII, and those that turn the direction of what follows.
-fn is_unshowable(character: char) -> bool {
-    let turns = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    turns || character.is_control() || (character.width().is_none())
 }

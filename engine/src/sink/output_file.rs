@@ -14,7 +14,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::{Error, ErrorKind, Result};
+use super::cannot_write;
+use crate::format::shown_name;
+use crate::{Error, Result};
 
 /// More symlinks in a row than this are a circle.
 const MOST_LINKS: usize = 40;
@@ -85,10 +87,10 @@ impl OutputFile {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Sink`], naming the path, when it is a folder, may not be written, or the
+    /// [`crate::ErrorKind::Sink`], naming the path, when it is a folder, may not be written, or the
     /// temporary file cannot be made beside it.
     pub fn create(path: &Path) -> Result<Self> {
-        Self::open(path).map_err(|cause| refused("write", path, cause))
+        Self::open(path).map_err(|cause| refused(path, cause))
     }
 
     fn open(path: &Path) -> io::Result<Self> {
@@ -119,7 +121,7 @@ impl OutputFile {
 
     /// Writes to a new file beside the target.
     fn beside(name: &Path, target: PathBuf, mode: Option<Permissions>) -> io::Result<Self> {
-        if target.file_name().is_none() {
+        if !may_be_file(&target) {
             return Err(io::ErrorKind::InvalidFilename.into());
         }
         let (file, temporary) = create_beside(&target, mode.is_some())?;
@@ -138,15 +140,15 @@ impl OutputFile {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Sink`] when that fails; the file is as it was.
-    /// [`ErrorKind::Cancelled`] after [`abandon_unfinished`].
+    /// [`crate::ErrorKind::Sink`] when that fails; the file is as it was.
+    /// [`crate::ErrorKind::Cancelled`] after [`abandon_unfinished`].
     pub fn commit(mut self) -> Result<()> {
         let Some(Replacement { temporary, target }) = &self.replacement else {
             return Ok(());
         };
         if let Out::File(file) = &self.file {
             file.sync_all()
-                .map_err(|cause| refused("write", &self.name, cause))?;
+                .map_err(|cause| refused(&self.name, cause))?;
         }
         // The lock is held over the rename, so that the temporary file is either given up or
         // renamed, never half of each.
@@ -154,7 +156,7 @@ impl OutputFile {
         let Some(unfinished) = unfinished.as_mut() else {
             return Err(Error::cancelled());
         };
-        fs::rename(temporary, target).map_err(|cause| refused("replace", &self.name, cause))?;
+        fs::rename(temporary, target).map_err(|cause| refused(&self.name, cause))?;
         unfinished.remove(temporary);
         sync_folder(target);
         self.replacement = None;
@@ -172,7 +174,7 @@ impl Write for OutputFile {
         // `write_all` goes on after an interruption, which must therefore stay one.
         written.map_err(|cause| match cause.kind() {
             io::ErrorKind::Interrupted => cause,
-            kind => io::Error::new(kind, format!("`{}`: {cause}", self.name.display())),
+            kind => io::Error::new(kind, format!("`{}`: {cause}", shown_name(&self.name))),
         })
     }
 
@@ -193,9 +195,16 @@ impl Drop for OutputFile {
     }
 }
 
-fn refused(verb: &str, path: &Path, cause: io::Error) -> Error {
-    let message = format!("cannot {verb} `{}`", path.display());
-    Error::new(ErrorKind::Sink, message).with_source(cause)
+fn refused(path: &Path, cause: io::Error) -> Error {
+    cannot_write(&format!("`{}`", shown_name(path)), cause)
+}
+
+/// Tells whether a path's last part can be the name of a file; `new/` and `new/.` are a folder's,
+/// which the system would say only when the file is there to be renamed.
+fn may_be_file(path: &Path) -> bool {
+    let text = path.as_os_str().to_string_lossy();
+    let last = text.rsplit(std::path::is_separator).next();
+    last.is_some_and(|name| !["", ".", ".."].contains(&name))
 }
 
 /// Finds the name that a chain of symlinks to nothing ends in.
@@ -322,9 +331,27 @@ mod tests {
         let missing = folder.path().join("no/out");
         for path in [folder.path(), &missing] {
             let error = OutputFile::create(path).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Sink);
+            assert_eq!(error.kind(), crate::ErrorKind::Sink);
             assert!(error.to_string().contains(&path.display().to_string()));
         }
+    }
+
+    #[test]
+    fn the_name_of_a_folder_is_refused_before_anything_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["new/", "new/.", "new/..", "new//"] {
+            let error = OutputFile::create(&folder.path().join(name)).unwrap_err();
+            assert!(error.to_string().contains("; name a file: "), "{error}");
+            assert_eq!(names(folder.path()), [""; 0], "{name}");
+        }
+        #[cfg(unix)]
+        {
+            let link = folder.path().join("link");
+            std::os::unix::fs::symlink("new/", &link).unwrap();
+            assert!(OutputFile::create(&link).is_err(), "through a link");
+            assert_eq!(names(folder.path()), ["link"]);
+        }
+        write(&folder.path().join("new"), b"x").unwrap();
     }
 
     #[cfg(unix)]

@@ -6,6 +6,24 @@ use arrow_array::{ArrayRef, RecordBatch};
 use crate::{Error, ErrorKind, Result};
 
 /// Arrow arrays of text or bytes, one after the other; each row is a record.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use arrow_array::{ArrayRef, StringArray};
+/// use keymill::{prelude::*, source::Columns};
+///
+/// let rows: ArrayRef = Arc::new(StringArray::from(vec!["to be", "or not to be"]));
+/// let columns = Columns::of_arrays([rows]);
+/// let counts = Engine::new()?
+///     .read_columns(columns)
+///     .tokenize(whitespace())
+///     .count_by_key()
+///     .collect()?;
+/// assert_eq!(counts.get("be"), Some(2));
+/// # Ok::<(), keymill::Error>(())
+/// ```
 pub struct Columns {
     name: String,
     arrays: Box<dyn Iterator<Item = Result<ArrayRef>> + Send>,

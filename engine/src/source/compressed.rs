@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ByteStream;
+use super::find::advice;
 #[cfg(feature = "gzip")]
 use super::members::Members;
 use crate::{Error, ErrorKind, Result};
@@ -62,7 +63,8 @@ pub(crate) fn cannot_read(name: &str, cause: io::Error) -> Error {
     match cause.downcast::<Error>() {
         Ok(error) => error,
         Err(cause) => {
-            Error::new(ErrorKind::Source, format!("`{name}` cannot be read")).with_source(cause)
+            let message = format!("`{name}` cannot be read; {}", advice(cause.kind()));
+            Error::new(ErrorKind::Source, message).with_source(cause)
         }
     }
 }
@@ -173,18 +175,26 @@ impl<D: Read> Read for Checked<D> {
     }
 }
 
+/// Tells whether the form is kept to the end, and something else stands behind it.
+#[cfg(feature = "gzip")]
+fn is_foreign(cause: &io::Error) -> bool {
+    let cause = cause.get_ref();
+    cause.is_some_and(|cause| cause.is::<super::members::NoMember>())
+}
+
+#[cfg(all(feature = "zstd", not(feature = "gzip")))]
+fn is_foreign(_: &io::Error) -> bool {
+    false
+}
+
 /// The error of a stream that does not decompress.
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 fn broken(name: &str, form: &str, place: u64, cause: io::Error) -> Error {
-    let what = match cause.kind() {
-        io::ErrorKind::UnexpectedEof => "ends too early",
-        _ => "is broken",
+    let (what, advice) = match cause.kind() {
+        _ if is_foreign(&cause) => ("is followed by what is no gzip member", "cut it off there"),
+        io::ErrorKind::UnexpectedEof => ("ends too early", "get the rest of it"),
+        _ => ("is broken", "get it again"),
     };
-    Error::new(
-        ErrorKind::Format,
-        format!(
-            "`{name}`: its {form} data {what}, at compressed byte {place}; is the file complete?"
-        ),
-    )
-    .with_source(cause)
+    let message = format!("`{name}`: its {form} data {what}, at compressed byte {place}; {advice}");
+    Error::new(ErrorKind::Format, message).with_source(cause)
 }

@@ -10,6 +10,7 @@ use super::compressed::{Compression, cannot_read, decompressed};
 use super::find::{Find, Found, cannot_open};
 use super::pump::pumped;
 use super::{ByteStream, Offset, ReadAt, Source, Split, SplitBytes};
+use crate::format::shown_name;
 use crate::{Error, ErrorKind, Result};
 
 /// Files, pipes and standard input; each is a split, and its end ends a token.
@@ -59,14 +60,15 @@ impl FileSource {
 impl Source for FileSource {
     fn describe(&self) -> String {
         match self.files.as_slice() {
-            [file] => format!("file {}", file.path.display()),
+            [file] if file.is_stdin => shown(file),
+            [file] => format!("file {}", shown(file)),
             files => format!("{} files", files.len()),
         }
     }
 
     fn splits(&self) -> Result<Vec<Split>> {
         let split = |(index, file): (usize, &Found)| {
-            let split = Split::new(index, file.path.display().to_string());
+            let split = Split::new(index, shown(file));
             match file.size {
                 Some(size) => split.with_size(size),
                 None => split,
@@ -145,6 +147,14 @@ impl FileSource {
         file.take(4).read_to_end(&mut first)?;
         file.rewind()?;
         Ok(Compression::of(&first) != Compression::None)
+    }
+}
+
+/// A file's name, as messages give it.
+fn shown(file: &Found) -> String {
+    match file.is_stdin {
+        true => "standard input".to_owned(),
+        false => shown_name(&file.path),
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::format::shown_name;
 use crate::{Error, ErrorKind, Result};
 
 /// How paths become files.
@@ -89,7 +90,10 @@ impl Find {
         if !self.recursive {
             return Err(Error::new(
                 ErrorKind::Source,
-                format!("`{}` is a folder; -r reads the files in it", path.display()),
+                format!(
+                    "`{}` is a folder; -r reads the files in it",
+                    shown_name(path)
+                ),
             ));
         }
         folder(path, found)
@@ -99,7 +103,7 @@ impl Find {
     fn pattern(self, path: &Path, cause: io::Error, found: &mut Vec<Found>) -> Result<()> {
         let matches = path
             .to_str()
-            .filter(|text| text.contains(['*', '?', '[']))
+            .filter(|_| is_pattern(path))
             .and_then(|text| glob::glob_with(text, LIKE_A_SHELL).ok());
         let before = found.len();
         for entry in matches.into_iter().flatten() {
@@ -109,6 +113,11 @@ impl Find {
             })?;
             let metadata = fs::metadata(&entry).map_err(|cause| cannot_open(&entry, cause))?;
             self.existing(&entry, &metadata, found)?;
+        }
+        if found.len() == before && is_pattern(path) {
+            let shown = shown_name(path);
+            let message = format!("`{shown}` is no file and matches none; check the pattern");
+            return Err(Error::new(ErrorKind::Source, message));
         }
         if found.len() == before {
             return Err(cannot_open(path, cause));
@@ -150,11 +159,25 @@ fn folder(path: &Path, found: &mut Vec<Found>) -> Result<()> {
     Ok(())
 }
 
+fn is_pattern(path: &Path) -> bool {
+    let text = path.to_str();
+    text.is_some_and(|text| text.contains(['*', '?', '[']))
+}
+
 /// The error of a path that cannot be opened.
 pub(crate) fn cannot_open(path: &Path, cause: io::Error) -> Error {
-    Error::new(
-        ErrorKind::Source,
-        format!("`{}` cannot be opened", path.display()),
-    )
-    .with_source(cause)
+    let (shown, advice) = (shown_name(path), advice(cause.kind()));
+    let message = format!("`{shown}` cannot be opened; {advice}");
+    Error::new(ErrorKind::Source, message).with_source(cause)
+}
+
+/// What to do about an input that cannot be had.
+pub(super) fn advice(kind: io::ErrorKind) -> &'static str {
+    use io::ErrorKind::{IsADirectory, NotADirectory, NotFound, PermissionDenied};
+    match kind {
+        NotFound | NotADirectory => "check the name",
+        PermissionDenied => "check who may read it",
+        IsADirectory => "name the files in it",
+        _ => "see whether other programs can read it",
+    }
 }

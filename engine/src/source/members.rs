@@ -1,6 +1,8 @@
 //! The members of a gzip stream, one after the other.
 #![forbid(unsafe_code)]
 
+use std::error::Error;
+use std::fmt;
 use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
@@ -12,6 +14,21 @@ pub(super) struct Members<R> {
     member: Option<GzDecoder<R>>,
     ended: bool,
 }
+
+/// The first byte of every member.
+const MAGIC: u8 = 0x1f;
+
+/// The cause of the error where something follows a member that is none; its first byte.
+#[derive(Debug)]
+pub(super) struct NoMember(u8);
+
+impl fmt::Display for NoMember {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it begins with byte {:#04x}, not {MAGIC:#04x}", self.0)
+    }
+}
+
+impl Error for NoMember {}
 
 impl<R: BufRead> Members<R> {
     pub(super) fn new(stream: R) -> Self {
@@ -35,7 +52,10 @@ impl<R: BufRead> Read for Members<R> {
             if bytes > 0 {
                 return Ok(bytes);
             }
-            if skip_zeros(member.get_mut())? {
+            if let Some(first) = skip_zeros(member.get_mut())? {
+                if first != MAGIC {
+                    return Err(io::Error::other(NoMember(first)));
+                }
                 let stream = self.member.take().map(GzDecoder::into_inner);
                 self.member = stream.map(GzDecoder::new);
             } else {
@@ -46,15 +66,15 @@ impl<R: BufRead> Read for Members<R> {
     }
 }
 
-/// Passes zeros over; tells whether anything else follows.
-fn skip_zeros(stream: &mut impl BufRead) -> io::Result<bool> {
+/// Passes zeros over; gives the first byte of what else follows.
+fn skip_zeros(stream: &mut impl BufRead) -> io::Result<Option<u8>> {
     loop {
         let bytes = stream.fill_buf()?;
         let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
         if zeros < bytes.len() || bytes.is_empty() {
-            let more = !bytes.is_empty();
+            let first = bytes.get(zeros).copied();
             stream.consume(zeros);
-            return Ok(more);
+            return Ok(first);
         }
         stream.consume(zeros);
     }

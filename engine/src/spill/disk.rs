@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::format::shown_name;
 use crate::{Error, ErrorKind, Result};
 
 /// A nameless file that grows at its end.
@@ -106,7 +107,7 @@ fn failed(folder: &Path, cause: io::Error) -> Error {
             ErrorKind::State,
             format!(
                 "cannot spill to `{}`; name a folder that can be written to as the spill folder",
-                folder.display()
+                shown_name(folder)
             ),
         )
         .with_source(cause),
@@ -119,7 +120,7 @@ pub(super) fn full(folder: &Path, cause: Option<io::Error>) -> Error {
         ErrorKind::Capacity,
         format!(
             "the spill folder `{}` is full; make room there, name another spill folder, or allow more memory",
-            folder.display()
+            shown_name(folder)
         ),
     );
     match cause {

@@ -102,7 +102,7 @@ fn unreadable(
         ErrorKind::State,
         format!(
             "a spill file in `{}` cannot be read back; check that disk",
-            folder.display()
+            crate::format::shown_name(folder)
         ),
     )
     .with_source(cause)

@@ -3,11 +3,20 @@
 use super::{BLOCK, Isa, Kernel, dispatch};
 use crate::Level;
 
-/// A run that is to test NEON must not pass by skipping it.
+/// A run that is to test a level must not pass by skipping it.
 #[test]
-fn neon_is_there_where_it_is_asked_for() {
-    let asked = std::env::var_os("KEYMILL_REQUIRE_NEON").is_some_and(|value| value == "1");
-    assert!(!asked || Level::Neon.is_available());
+fn levels_are_there_where_they_are_asked_for() {
+    for (level, variable) in [
+        (Level::Neon, "KEYMILL_REQUIRE_NEON"),
+        (Level::Avx2, "KEYMILL_REQUIRE_AVX2"),
+        (Level::Avx512, "KEYMILL_REQUIRE_AVX512"),
+    ] {
+        let asked = std::env::var_os(variable).is_some_and(|value| value == "1");
+        assert!(
+            !asked || level.is_available(),
+            "{variable}=1, and no {level}"
+        );
+    }
 }
 
 /// What one block answers to every question.

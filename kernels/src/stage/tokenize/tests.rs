@@ -49,9 +49,11 @@ fn compare(
     Ok(())
 }
 
-/// The suite, stamped on each level and each end of the limits.
+/// The suite, stamped on each level of this kind of processor and each end of the limits. Where the
+/// processor lacks the level a suite runs nothing, which `scripts/test` counts as a skip.
 macro_rules! suite {
-    ($($name:ident: $level:ident, $limits:ident;)*) => {$(
+    ($($(#[$kind:meta])* $name:ident: $level:ident, $limits:ident;)*) => {$(
+        $(#[$kind])*
         mod $name {
             use super::*;
 
@@ -92,11 +94,17 @@ macro_rules! suite {
 suite! {
     scalar: Scalar, DEFAULT;
     scalar_tiny: Scalar, TINY;
+    #[cfg(target_arch = "aarch64")]
     neon: Neon, DEFAULT;
+    #[cfg(target_arch = "aarch64")]
     neon_tiny: Neon, TINY;
+    #[cfg(target_arch = "x86_64")]
     avx2: Avx2, DEFAULT;
+    #[cfg(target_arch = "x86_64")]
     avx2_tiny: Avx2, TINY;
+    #[cfg(target_arch = "x86_64")]
     avx512: Avx512, DEFAULT;
+    #[cfg(target_arch = "x86_64")]
     avx512_tiny: Avx512, TINY;
 }
 

@@ -149,7 +149,10 @@ mod tests {
                 hash_mask: 0,
             };
             let fitting = odd.fitting();
-            assert!(fitting.tile_bytes % 64 == 0 && (64..=32 << 10).contains(&fitting.tile_bytes));
+            assert!(
+                fitting.tile_bytes.is_multiple_of(64)
+                    && (64..=32 << 10).contains(&fitting.tile_bytes)
+            );
             assert!(fitting.chunk_bytes > 0 && fitting.look_bytes > 0);
             assert!(fitting.table_slots.is_power_of_two() && fitting.partitions.is_power_of_two());
             assert!(fitting.device_slots.is_power_of_two() && fitting.device_key_bytes <= 4096);

@@ -187,7 +187,7 @@ fn keys_of_every_length_around_the_classes_stay_apart() {
 #[test]
 fn sizes_that_are_not_as_they_should_be_change_no_answer() {
     let text = b"to be or not to be that is the question ".repeat(9);
-    let expected = expected(&[text.clone()]);
+    let expected = expected(std::slice::from_ref(&text));
     for tile_bytes in [0, 1, 100, 70_000, 1 << 20] {
         let limits = Limits {
             tile_bytes,

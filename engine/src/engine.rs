@@ -9,6 +9,7 @@ use arrow_array::RecordBatch;
 #[cfg(feature = "gpu")]
 use crate::device::{Costs, Seat};
 use crate::driver::Pool;
+use crate::format::shown_name;
 use crate::job::{Input, TextJob};
 use crate::resources::random_seed;
 use crate::source::{Columns, FileSource, IntoPaths, MemorySource, ReaderSource, Source};
@@ -366,7 +367,7 @@ impl EngineBuilder {
 }
 
 fn no_spill_folder(folder: &Path) -> Error {
-    let folder = folder.display();
+    let folder = shown_name(folder);
     let message = format!("the spill folder `{folder}` is no folder; make it, or name another one");
     Error::new(ErrorKind::Config, message)
 }

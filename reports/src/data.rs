@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use keymill::format::shown_name;
 use keymill::probe::Resident;
 use keymill::source::{FileSource, Find, Offset, ReadAt, Source, SplitBytes};
 use keymill::{Error, ErrorKind, Result};
@@ -188,7 +189,7 @@ fn given(path: &Path, largest: u64, notes: &mut Vec<String>) -> Result<(Data, Or
     // One byte more tells whether there is more.
     let bytes = read(path, largest.saturating_add(1))?;
     if bytes.is_empty() {
-        let shown = path.display();
+        let shown = shown_name(path);
         let message = format!("`{shown}` is empty: there is nothing to measure");
         return Err(Error::new(ErrorKind::Source, message));
     }
@@ -217,7 +218,7 @@ fn given(path: &Path, largest: u64, notes: &mut Vec<String>) -> Result<(Data, Or
 fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     let source = FileSource::find(&[path.to_owned()], Find::default())?;
     let fault = |cause: io::Error| {
-        let message = format!("cannot read `{}`", path.display());
+        let message = format!("cannot read `{}`", shown_name(path));
         Error::new(ErrorKind::Source, message).with_source(cause)
     };
     let mut bytes = Vec::new();

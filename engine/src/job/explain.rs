@@ -6,6 +6,7 @@ use std::fmt;
 use super::CountJob;
 use crate::TokenRule;
 use crate::driver::describe_place;
+use crate::format::shown_name;
 
 /// A job's plan, for `explain()`.
 pub(crate) struct Plan<'a> {
@@ -54,16 +55,9 @@ impl fmt::Display for Plan<'_> {
             levels()
         )?;
         writeln!(f, "threads     {}", job.engine.pool().threads())?;
-        writeln!(
-            f,
-            "memory      {}, then spill to {}",
-            bytes(job.engine.memory()),
-            resources
-                .spill_dir
-                .as_deref()
-                .map_or_else(std::env::temp_dir, Into::into)
-                .display()
-        )?;
+        let spill_dir = resources.spill_dir.unwrap_or_else(std::env::temp_dir);
+        let (memory, folder) = (bytes(job.engine.memory()), shown_name(spill_dir));
+        writeln!(f, "memory      {memory}, then spill to {folder}")?;
         write!(
             f,
             "device      {}",

@@ -23,19 +23,20 @@ mod adapters;
 mod answer;
 #[cfg(feature = "gpu")]
 mod on_adapter;
+mod resident;
 mod stages;
 mod threads;
 
 use std::time::Duration;
 
 use keymill_kernels::ContractSeed;
-use keymill_kernels::contract_hash::hash_bytes;
-use keymill_kernels::stage::hash_partition::{HashPartition, MOST_PARTITIONS, Partitioned};
-use keymill_kernels::stage::tokenize::Span;
+use keymill_kernels::stage::hash_partition::MOST_PARTITIONS;
 
 use crate::{Error, ErrorKind, Level, Result, TokenRule};
 pub use adapters::{Adapter, AdapterInfo, AdapterLimits, adapters};
 pub use answer::Answer;
+pub use resident::Resident;
+use resident::{Content, Keys};
 
 pub use crate::shaders::ShaderVariant;
 
@@ -114,200 +115,6 @@ impl Stage {
                 self.name()
             ),
         )
-    }
-}
-
-/// Data in memory, every page of it touched.
-#[derive(Clone, Debug)]
-pub struct Resident(Content);
-
-#[derive(Clone, Debug)]
-enum Content {
-    Text(Vec<u8>),
-    Rows {
-        keys: Vec<u64>,
-        values: Vec<i64>,
-    },
-    /// Keys that are spans of a text.
-    TextRows {
-        text: Vec<u8>,
-        spans: Vec<Span>,
-        values: Vec<i64>,
-    },
-    Keys(Vec<u32>),
-}
-
-impl Content {
-    /// What is dealt out to partitions.
-    fn keys(&self) -> Option<Keys<'_>> {
-        match self {
-            Self::Text(_) | Self::TextRows { .. } => None,
-            Self::Rows { keys, .. } => Some(Keys::Wide(keys)),
-            Self::Keys(keys) => Some(Keys::Narrow(keys)),
-        }
-    }
-}
-
-/// Keys of either width.
-#[derive(Clone, Copy, Debug)]
-enum Keys<'a> {
-    Wide(&'a [u64]),
-    Narrow(&'a [u32]),
-}
-
-impl<'a> Keys<'a> {
-    fn len(self) -> usize {
-        match self {
-            Self::Wide(keys) => keys.len(),
-            Self::Narrow(keys) => keys.len(),
-        }
-    }
-
-    /// The hash of each key's canonical bytes.
-    fn hashes(self) -> Vec<u64> {
-        let hash = |key: &[u8]| hash_bytes(SEED, key);
-        match self {
-            Self::Wide(keys) => keys.iter().map(|key| hash(&key.to_le_bytes())).collect(),
-            Self::Narrow(keys) => keys.iter().map(|key| hash(&key.to_le_bytes())).collect(),
-        }
-    }
-
-    /// So many parts that are about as large.
-    fn parts(self, parts: usize) -> Vec<Self> {
-        let rows = self.len().div_ceil(parts).max(1);
-        match self {
-            Self::Wide(keys) => keys.chunks(rows).map(Self::Wide).collect(),
-            Self::Narrow(keys) => keys.chunks(rows).map(Self::Narrow).collect(),
-        }
-    }
-
-    fn deal(self, stage: &mut HashPartition, out: &mut Partitioned) {
-        match self {
-            Self::Wide(keys) => stage.u64s(keys, out),
-            Self::Narrow(keys) => stage.u32s(keys, out),
-        }
-    }
-
-    #[cfg(feature = "gpu")]
-    fn bytes(self) -> &'a [u8] {
-        match self {
-            Self::Wide(keys) => bytemuck::cast_slice(keys),
-            Self::Narrow(keys) => bytemuck::cast_slice(keys),
-        }
-    }
-}
-
-impl Resident {
-    /// Text, for every stage but those that take rows.
-    #[must_use]
-    pub fn text(bytes: impl Into<Vec<u8>>) -> Self {
-        Self(Content::Text(bytes.into()))
-    }
-
-    /// Rows, for [`Stage::HashPartition`] and [`Stage::ReduceByKey`]. Fixed-point decimals are values
-    /// in their smallest unit: with two digits behind the point 0.10 is 10, and sums stay exact.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Config`] if there are not as many values as keys.
-    pub fn rows(keys: impl Into<Vec<u64>>, values: impl Into<Vec<i64>>) -> Result<Self> {
-        let (keys, values) = (keys.into(), values.into());
-        check_values(keys.len(), values.len())?;
-        Ok(Self(Content::Rows { keys, values }))
-    }
-
-    /// Rows whose keys are bytes, for [`Stage::ReduceByKey`]; their values are as those of
-    /// [`Resident::rows`].
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Config`] if there are not as many values as keys; [`ErrorKind::Capacity`] if the
-    /// keys have more than 4 GiB together.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use keymill::probe::{self, Resident, Stage};
-    /// use keymill::Level;
-    ///
-    /// // 0.10 and 0.20 for the site `a`, 1.00 for `b`.
-    /// let rows = Resident::keyed(["a", "b", "a"], [10, 100, 20])?;
-    /// let probed = probe::run(&Stage::ReduceByKey, Level::best(), &rows, 0)?;
-    /// assert_eq!((probed.answer.rows, probed.answer.groups), (3, 2));
-    /// # Ok::<(), keymill::Error>(())
-    /// ```
-    pub fn keyed<K: AsRef<[u8]>>(
-        keys: impl IntoIterator<Item = K>,
-        values: impl Into<Vec<i64>>,
-    ) -> Result<Self> {
-        let (mut text, mut spans, values) = (Vec::new(), Vec::new(), values.into());
-        let place = |text: &Vec<u8>| {
-            let message = "keys have more than 4 GiB together";
-            u32::try_from(text.len()).map_err(|_| Error::new(ErrorKind::Capacity, message))
-        };
-        for key in keys {
-            let start = place(&text)?;
-            text.extend_from_slice(key.as_ref());
-            let end = place(&text)?;
-            spans.push(Span { start, end });
-        }
-        check_values(spans.len(), values.len())?;
-        Ok(Self(Content::TextRows {
-            text,
-            spans,
-            values,
-        }))
-    }
-
-    /// Rows with a key of 32 bits each, for [`Stage::HashPartition`]: a row's number stands for all
-    /// else that it has.
-    #[must_use]
-    pub fn keys(keys: impl Into<Vec<u32>>) -> Self {
-        Self(Content::Keys(keys.into()))
-    }
-
-    /// How many of the bytes a stage works on: keys without values are dealt out.
-    #[must_use]
-    pub fn bytes_for(&self, stage: &Stage) -> usize {
-        match (&self.0, stage) {
-            (Content::Rows { keys, .. }, Stage::HashPartition(_)) => size_of_val(&keys[..]),
-            _ => self.bytes(),
-        }
-    }
-
-    /// How many bytes there are.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        match &self.0 {
-            Content::Text(bytes) => bytes.len(),
-            Content::Rows { keys, values } => size_of_val(&keys[..]) + size_of_val(&values[..]),
-            Content::TextRows {
-                text,
-                spans,
-                values,
-            } => text.len() + size_of_val(&spans[..]) + size_of_val(&values[..]),
-            Content::Keys(keys) => size_of_val(&keys[..]),
-        }
-    }
-
-    /// The bytes that a stage works on, as they are brought to a device.
-    #[cfg(feature = "gpu")]
-    fn of_stage(&self, stage: &Stage) -> Vec<&[u8]> {
-        use bytemuck::cast_slice;
-        match (&self.0, stage) {
-            (Content::Text(text), _) => vec![text],
-            (
-                Content::TextRows {
-                    text,
-                    spans,
-                    values,
-                },
-                _,
-            ) => vec![text, cast_slice(spans), cast_slice(values)],
-            (keys, Stage::HashPartition(_)) => keys.keys().map(Keys::bytes).into_iter().collect(),
-            (Content::Keys(keys), _) => vec![cast_slice(keys)],
-            (Content::Rows { keys, values }, _) => vec![cast_slice(keys), cast_slice(values)],
-        }
     }
 }
 
@@ -486,14 +293,6 @@ pub fn expected(stage: &Stage, data: &Resident) -> Result<Answer> {
         ) => Ok(answer::of_reduce_by_bytes(text, spans, values)),
         _ => Err(stage.refuses()),
     }
-}
-
-fn check_values(keys: usize, values: usize) -> Result<()> {
-    if keys == values {
-        return Ok(());
-    }
-    let message = format!("{keys} keys have {values} values");
-    Err(Error::new(ErrorKind::Config, message))
 }
 
 fn check_partitions(partitions: usize) -> Result<()> {

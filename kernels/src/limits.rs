@@ -1,14 +1,14 @@
 //! Every size that decides where an edge lies, in one value.
 #![forbid(unsafe_code)]
 
+use crate::stage::hash_partition::MOST_PARTITIONS;
+
 /// Tiles are whole blocks of so many bytes.
 const TILE_STEP: usize = 64;
 /// A place within a tile, and the one behind it, are numbers of 16 bits.
 const MOST_TILE: usize = 32 << 10;
 /// More slots than this no table begins with.
 const MOST_SLOTS: usize = 1 << 24;
-/// With more partitions than this the files and buffers of each would be too small to pay.
-const MOST_PARTITIONS: usize = 1 << 16;
 
 /// The sizes by which work is cut: tiles, tables, partitions.
 ///

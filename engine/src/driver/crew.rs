@@ -17,6 +17,9 @@ use crate::{DeviceChoice, Resources, Result, TokenRule};
 /// Input below so many chunks is one thread's work: starting others takes longer.
 const CHUNKS_WORTH_A_THREAD: u64 = 4;
 
+/// Splits that are looked at to tell whether the input is compressed.
+const MOST_LOOKS: usize = 64;
+
 /// Everything that the workers of a job share.
 pub(super) struct Crew<'a> {
     pub(super) resources: &'a Resources,
@@ -67,7 +70,9 @@ impl<'a> Crew<'a> {
         let total = splits.iter().map(Split::size).sum::<Option<u64>>();
         self.progress.expect(total);
         let workers = self.workers(total);
-        let expands = || splits.iter().any(|split| source.expands(split));
+        // Of many files the first tell enough.
+        let looked_at = &splits[..splits.len().min(MOST_LOOKS)];
+        let expands = || looked_at.iter().any(|split| source.expands(split));
         let joining = self.joining(total, &expands);
         let takers = self.place.takers(workers) + joining.as_ref().map_or(0, Joining::workers);
         let board = Board::new(splits.len(), takers);

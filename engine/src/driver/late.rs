@@ -169,7 +169,8 @@ impl<'a> Joining<'a> {
     fn met(&self) -> u64 {
         match self.expands {
             true => self.pace.bytes(),
-            false => self.taken(),
+            // A stream may turn out to be compressed.
+            false => self.taken().max(self.pace.bytes()),
         }
     }
 

@@ -31,7 +31,7 @@ pub(crate) use tally::Tally;
 use std::time::Instant;
 
 use crate::job::{CountJob, CountStream, Input, StreamParts};
-use crate::operator::{BatchLimits, Order, Together};
+use crate::operator::{BatchLimits, CountOperator, Order, Together};
 use crate::{Error, Result};
 use crew::Crew;
 use place::Place;
@@ -60,8 +60,11 @@ pub(crate) fn run(job: CountJob, order: Order, limits: BatchLimits) -> Result<Co
     let merging = Instant::now();
     let remark = place.remark.clone();
     remark.into_iter().for_each(|it| tally.remark(it));
-    let tables = operators.iter().map(|one| one.size() as u64).sum();
-    engine.pool().start_for(tables);
+    // What lies on disk is to be drained too.
+    let bytes_of = |one: &CountOperator| one.size() as u64 + one.metrics().spilled_bytes;
+    engine
+        .pool()
+        .start_for(operators.iter().map(bytes_of).sum());
     let (batches, counted) = engine.pool().install(|| {
         let mut whole = Together::new(operators)?;
         tally.merge_time = merging.elapsed();

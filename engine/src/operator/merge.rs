@@ -4,7 +4,7 @@
 use keymill_kernels::Groups;
 
 use super::{CountOperator, OperatorMetrics};
-use crate::{Error, ErrorKind, Result, parallel};
+use crate::{Error, ErrorKind, Resources, Result, parallel};
 
 impl CountOperator {
     /// Takes everything that another operator holds, which has counted nothing then; a key of both
@@ -116,12 +116,21 @@ impl CountOperator {
         self.reservation.set(self.size());
     }
 
+    /// Whether both have counters of the same making.
+    fn counts_like(&self, other: &Self) -> bool {
+        let of = |one: &Self| {
+            let Resources { level, limits, .. } = one.setting.resources;
+            (level, limits, one.sizes)
+        };
+        of(self) == of(other)
+    }
+
     /// Adds the smaller table to the larger one.
     ///
     /// The other way round groups would come in the order of their hashes to a table that is much
     /// too small for them, and crowd its first slots.
     pub(super) fn absorb_table(&mut self, other: &mut Self) {
-        if self.counter.len() < other.counter.len() {
+        if self.counter.len() < other.counter.len() && self.counts_like(other) {
             std::mem::swap(&mut self.counter, &mut other.counter);
             std::mem::swap(&mut self.seen, &mut other.seen);
         }

@@ -121,7 +121,7 @@ impl CountOperator {
     /// # Errors
     ///
     /// [`ErrorKind::Config`] for a level that this machine does not run, and for a rule whose
-    /// separator is empty.
+    /// separator is empty or holds a line end.
     pub fn new(rule: &TokenRule, resources: &Resources) -> Result<Self> {
         rule.check()?;
         if !resources.level.is_available() {
@@ -133,6 +133,10 @@ impl CountOperator {
                 ),
             ));
         }
+        let resources = &Resources {
+            limits: resources.limits.fitting(),
+            ..resources.clone()
+        };
         let counter = new_counter(rule, resources, resources.limits.flush_bytes);
         let sizes = Sizes::new(resources, counter.bytes());
         Ok(Self {

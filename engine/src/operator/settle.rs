@@ -11,7 +11,7 @@ use crate::{Limits, Result, TokenRule};
 const LARGEST_UNFOLDED: usize = 64 << 20;
 
 /// When an operator flushes, folds and spills.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sizes {
     /// Bytes of a counter without groups.
     pub(super) fresh: usize,

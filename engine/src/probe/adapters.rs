@@ -183,9 +183,11 @@ impl Adapter {
         times: usize,
     ) -> Result<Probed> {
         #[cfg(feature = "gpu")]
-        return super::repeat_timed(times, || {
-            super::on_adapter::run(&self.device, stage, data, chunk_bytes)
-        });
+        {
+            let device = &self.device;
+            let mut stand = super::on_adapter::Stand::new(device, stage, data, chunk_bytes);
+            return super::repeat_timed(times, || stand.run());
+        }
         #[cfg(not(feature = "gpu"))]
         {
             let _ = (stage, data, chunk_bytes, times);

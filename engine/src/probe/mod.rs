@@ -233,7 +233,23 @@ pub fn run_on_threads(
             repeat(times, run)
         }
         (Stage::ReduceByKey, Content::Rows { keys, values }) => {
-            repeat(times, threads::reduce_by_key(level, keys, values, threads))
+            let rows = threads::IntRows { keys, values };
+            repeat(times, threads::reduce_by_key(level, rows, threads))
+        }
+        (
+            Stage::ReduceByKey,
+            Content::TextRows {
+                text,
+                spans,
+                values,
+            },
+        ) => {
+            let rows = threads::TextRows {
+                text,
+                spans,
+                values,
+            };
+            repeat(times, threads::reduce_by_key(level, rows, threads))
         }
         _ => Err(stage.refuses()),
     }

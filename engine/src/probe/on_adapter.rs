@@ -13,7 +13,7 @@ use keymill_shaders::ReducedGroup;
 use super::{AdapterLimits, Answer, Content, Keys, Resident, SEED, Stage, Times};
 use crate::chunk::{Boundary, Slices};
 use crate::device::hash_partition::{self, Dealt};
-use crate::device::reduce_by_key::{self, Group, Rows, Table, TextRows};
+use crate::device::reduce_by_key::{self, Keyed, Reduced, Rows, Table, TextRows};
 use crate::device::{Device, DeviceCounter, Fault, Timed, frame, measure, refusal, tokenize};
 use crate::{Error, ErrorKind, Level, Limits, TokenRule};
 
@@ -28,62 +28,101 @@ const REDUCED_BYTES: u64 = size_of::<ReducedGroup>() as u64;
 /// What a run answered, and what it took.
 pub(super) type Run = Result<(Answer, Times)>;
 
-/// Runs a stage once on a device, text in chunks of so many bytes. The clock stands while the answer
-/// is looked at.
-pub(super) fn run(
-    device: &Arc<dyn Device>,
-    stage: &Stage,
-    data: &Resident,
-    chunk_bytes: usize,
-) -> Run {
-    let limits = Limits {
-        device_chunk_bytes: chunk_bytes.max(1),
-        ..Limits::DEFAULT
-    };
-    let timed = Arc::new(Timed::new(Arc::clone(device)));
-    let started = Instant::now();
-    let raw = match (stage, &data.0) {
-        (Stage::Frame, Content::Text(text)) => frame(&*timed, text, &limits)?,
-        (Stage::Tokenize(rule), Content::Text(text)) => tokenize(&*timed, rule, text, &limits)?,
-        (Stage::Count(rule), Content::Text(text)) => count(&timed, rule, text, &limits)?,
-        (&Stage::HashPartition(partitions), content) => {
-            let keys = content.keys().ok_or_else(|| unknown(stage))?;
-            hash_partition(&*timed, partitions, keys)?
+/// A stage on a device, run by run.
+pub(super) struct Stand<'a> {
+    device: &'a Arc<dyn Device>,
+    stage: &'a Stage,
+    data: &'a Resident,
+    limits: Limits,
+    /// Groups that a table is made for: what the runs before have shown.
+    groups: usize,
+}
+
+impl<'a> Stand<'a> {
+    /// Text goes in chunks of so many bytes.
+    pub(super) fn new(
+        device: &'a Arc<dyn Device>,
+        stage: &'a Stage,
+        data: &'a Resident,
+        chunk_bytes: usize,
+    ) -> Self {
+        let limits = Limits {
+            device_chunk_bytes: chunk_bytes.max(1),
+            ..Limits::DEFAULT
+        };
+        Self {
+            device,
+            stage,
+            data,
+            limits,
+            groups: GROUPS_AT_FIRST,
         }
-        (Stage::ReduceByKey, Content::Rows { keys, values }) => {
-            reduce_by_key(&*timed, Rows { keys, values })?
+    }
+
+    /// Runs once. The clock stands while the answer is looked at.
+    pub(super) fn run(&mut self) -> Run {
+        let timed = Arc::new(Timed::new(Arc::clone(self.device)));
+        let started = Instant::now();
+        let raw = self.raw(&timed)?;
+        let whole = started.elapsed();
+        let (answer, answer_bytes) = raw.digest();
+        self.groups = self.groups.max(answer.groups as usize);
+        let data = self.data.of_stage(self.stage);
+        let copies = copies(&**self.device, &data, answer_bytes).map_err(failed)?;
+        // Where the host did a part of the work the device's clock does not tell the time of it.
+        let kernel = timed.runs().filter(|_| !raw.has_spilled());
+        let kernel = kernel.unwrap_or_else(|| {
+            // Copies are measured apart, and may then take longer than they did within the whole.
+            let rest = whole.saturating_sub(copies.upload + copies.readback);
+            rest.max(Duration::from_nanos(1))
+        });
+        let times = Times {
+            kernel,
+            whole,
+            ..copies
+        };
+        Ok((answer, times))
+    }
+
+    fn raw(&self, timed: &Arc<Timed>) -> Answered<'a> {
+        let limits = &self.limits;
+        match (self.stage, &self.data.0) {
+            (Stage::Frame, Content::Text(text)) => frame(&**timed, text, limits),
+            (Stage::Tokenize(rule), Content::Text(text)) => tokenize(&**timed, rule, text, limits),
+            (Stage::Count(rule), Content::Text(text)) => count(timed, rule, text, limits),
+            (&Stage::HashPartition(partitions), content) => {
+                let keys = content.keys().ok_or_else(|| unknown(self.stage))?;
+                hash_partition(&**timed, partitions, keys)
+            }
+            (Stage::ReduceByKey, Content::Rows { keys, values }) => {
+                let rows = Rows { keys, values };
+                Ok(Raw::Reduced(self.reduced(timed, rows)?, keys.len() as u64))
+            }
+            (
+                Stage::ReduceByKey,
+                Content::TextRows {
+                    text,
+                    spans,
+                    values,
+                },
+            ) => {
+                let rows = TextRows {
+                    text,
+                    spans,
+                    values,
+                };
+                let all = spans.len() as u64;
+                Ok(Raw::ReducedBytes(self.reduced(timed, rows)?, all))
+            }
+            _ => Err(unknown(self.stage)),
         }
-        (
-            Stage::ReduceByKey,
-            Content::TextRows {
-                text,
-                spans,
-                values,
-            },
-        ) => {
-            let rows = TextRows {
-                text,
-                spans,
-                values,
-            };
-            reduce_by_bytes(&*timed, rows)?
-        }
-        _ => return Err(unknown(stage)),
-    };
-    let whole = started.elapsed();
-    let (answer, answer_bytes) = raw.digest();
-    let copies = copies(&**device, &data.of_stage(stage), answer_bytes).map_err(failed)?;
-    let kernel = timed.runs().unwrap_or_else(|| {
-        // Copies are measured apart, and may then take longer than they did within the whole.
-        let rest = whole.saturating_sub(copies.upload + copies.readback);
-        rest.max(Duration::from_nanos(1))
-    });
-    let times = Times {
-        kernel,
-        whole,
-        ..copies
-    };
-    Ok((answer, times))
+    }
+
+    fn reduced<R: Keyed>(&self, timed: &Arc<Timed>, rows: R) -> Result<Reduced<R::Key>> {
+        let count = rows.values().len();
+        let table = Table::for_rows(count, count.min(self.groups), timed.binding_bytes());
+        reduce_by_key::run_counting(&**timed, rows, &table).map_err(failed)
+    }
 }
 
 /// What bringing the same bytes there and back takes, alone, and a run that does nothing.
@@ -104,8 +143,8 @@ enum Raw<'a> {
     /// Groups of one drain or several, and how many tokens they count.
     Groups(Groups, u64),
     Dealt(Dealt),
-    Reduced(Vec<Group<u64>>, u64),
-    ReducedBytes(Vec<Group<&'a [u8]>>, u64),
+    Reduced(Reduced<u64>, u64),
+    ReducedBytes(Reduced<&'a [u8]>, u64),
 }
 
 impl Raw<'_> {
@@ -133,14 +172,14 @@ impl Raw<'_> {
                 answer.groups = filled.count() as u64;
                 size_of_val(&dealt.rows[..]) as u64
             }
-            Self::Reduced(groups, rows) => {
+            Self::Reduced(Reduced { groups, .. }, rows) => {
                 answer.rows = *rows;
                 for group in groups {
                     answer.group(&group.key.to_le_bytes(), group.sum as u64);
                 }
                 groups.len() as u64 * REDUCED_BYTES
             }
-            Self::ReducedBytes(groups, rows) => {
+            Self::ReducedBytes(Reduced { groups, .. }, rows) => {
                 answer.rows = *rows;
                 for group in groups {
                     answer.group(group.key, group.sum as u64);
@@ -150,6 +189,17 @@ impl Raw<'_> {
             }
         };
         (answer, bytes)
+    }
+}
+
+impl Raw<'_> {
+    /// Whether the host has done a part of the work.
+    fn has_spilled(&self) -> bool {
+        match self {
+            Self::Reduced(reduced, _) => reduced.spilled > 0,
+            Self::ReducedBytes(reduced, _) => reduced.spilled > 0,
+            Self::Spans(..) | Self::Groups(..) | Self::Dealt(..) => false,
+        }
     }
 }
 
@@ -250,22 +300,6 @@ fn hash_partition(device: &dyn Device, partitions: usize, keys: Keys<'_>) -> Ans
 /// Groups that a table is made for where nobody knows how many there will be.
 const GROUPS_AT_FIRST: usize = 1 << 20;
 
-fn table_for(device: &dyn Device, rows: usize) -> Table {
-    Table::for_rows(rows, rows.min(GROUPS_AT_FIRST), device.binding_bytes())
-}
-
-fn reduce_by_key(device: &dyn Device, rows: Rows<'_>) -> Answered<'static> {
-    let count = rows.keys.len();
-    let groups = reduce_by_key::run(device, rows, &table_for(device, count)).map_err(failed)?;
-    Ok(Raw::Reduced(groups, count as u64))
-}
-
-fn reduce_by_bytes<'a>(device: &dyn Device, rows: TextRows<'a>) -> Answered<'a> {
-    let count = rows.spans.len();
-    let groups = reduce_by_key::run(device, rows, &table_for(device, count)).map_err(failed)?;
-    Ok(Raw::ReducedBytes(groups, count as u64))
-}
-
 /// Pieces in which bytes are brought to a device alone.
 const PIECE: usize = 8 << 20;
 
@@ -311,7 +345,12 @@ fn fastest(mut run: impl FnMut() -> Result<Duration, Fault>) -> Result<Duration,
 }
 
 pub(super) fn failed(fault: Fault) -> Error {
-    Error::new(ErrorKind::Device, fault.to_string())
+    let kind = match fault {
+        // It is sound, and does not take this.
+        Fault::Refused(_) => ErrorKind::Config,
+        _ => ErrorKind::Device,
+    };
+    Error::new(kind, fault.to_string())
 }
 
 fn unknown(stage: &Stage) -> Error {

@@ -222,10 +222,12 @@ impl<T> DerefMut for HugeVec<T> {
     }
 }
 
-/// Appends bytes; where they are many, memory that was not touched yet comes in huge pages.
+/// Appends bytes; where they are many and the first, their memory comes in huge pages.
+///
+/// Only the first: memory that was asked about can no longer grow in place.
 pub fn extend_hugely(to: &mut Vec<u8>, bytes: &[u8]) {
-    if bytes.len() >= HUGE_PAGE {
-        to.reserve(bytes.len());
+    if bytes.len() >= HUGE_PAGE && to.capacity() < bytes.len() && to.is_empty() {
+        to.reserve_exact(bytes.len());
         ask_for_huge_pages(to.spare_capacity_mut());
     }
     to.extend_from_slice(bytes);

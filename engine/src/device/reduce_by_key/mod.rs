@@ -15,7 +15,7 @@ mod rows;
 mod table;
 
 pub(crate) use group::Group;
-pub(crate) use rows::{Rows, TextRows};
+pub(crate) use rows::{Keyed, Rows, TextRows};
 pub(crate) use table::Table;
 
 use arrow_buffer::Buffer;
@@ -29,7 +29,6 @@ use super::recording::{Extent, Recording};
 use super::tokenize::next_run;
 use super::{Device, Fault};
 use crate::probe::ShaderVariant;
-use rows::Keyed;
 
 /// More rows are refused: the three words of a sum hold that of 2³¹ values.
 const MOST_ROWS: usize = i32::MAX as usize;
@@ -50,15 +49,37 @@ pub(crate) fn run<R: Keyed>(
     rows: R,
     table: &Table,
 ) -> Result<Vec<Group<R::Key>>, Fault> {
+    run_counting(device, rows, table).map(|reduced| reduced.groups)
+}
+
+/// Groups, and how much of the work was the CPU's.
+#[derive(Debug)]
+pub(crate) struct Reduced<K> {
+    pub(crate) groups: Vec<Group<K>>,
+    /// Rows that were reduced on the CPU.
+    pub(crate) spilled: usize,
+}
+
+/// The same, and tells how many rows were reduced on the CPU.
+pub(crate) fn run_counting<R: Keyed>(
+    device: &dyn Device,
+    rows: R,
+    table: &Table,
+) -> Result<Reduced<R::Key>, Fault> {
     if let Some(why) = refusal(rows) {
         return Err(Fault::Refused(why));
     }
     if rows.keys() == 0 {
-        return Ok(Vec::new());
+        return Ok(Reduced {
+            groups: Vec::new(),
+            spilled: 0,
+        });
     }
     let run = next_run();
     let downloads = run_bound(device, &record(run, rows, table, device.variant()))?;
-    answer::read(run, rows, table.longest(), &downloads)
+    let groups = answer::read(run, rows, table.longest(), &downloads)?;
+    let spilled = downloads[2].len() / WORD_BYTES as usize;
+    Ok(Reduced { groups, spilled })
 }
 
 /// Why no device can take these rows; `None` where one can.

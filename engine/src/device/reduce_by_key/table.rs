@@ -11,8 +11,9 @@ use crate::device::hash_partition::LONGEST_KEY;
 /// Slots that are looked at for a key, unless somebody asks otherwise.
 const CHAIN: u32 = 64;
 
-/// The longest chain: with it an invocation that compares integers stays below the 65,535 rounds of all its loops at which
-/// some software drivers end it.
+/// The longest chain: with it an invocation that compares integers stays below the 65,535 rounds of
+/// all its loops at which some software drivers end it. Where long keys of bytes all collide there may
+/// be more rounds; the self-test refuses such drivers.
 const MOST_CHAIN: u32 = 256;
 
 const FEWEST_SLOTS: usize = 256;

@@ -9,6 +9,17 @@ use crate::operator::{BatchLimits, Order};
 use crate::{Cancel, Result, TokenRule};
 
 /// A job that counts tokens by key.
+///
+/// # Examples
+///
+/// ```
+/// use keymill::prelude::*;
+///
+/// let job = Engine::new()?.read_bytes("to be or not to be").tokenize(whitespace()).count_by_key();
+/// assert!(job.explain().contains("tokenize"));
+/// assert_eq!(job.collect()?.get("be"), Some(2));
+/// # Ok::<(), keymill::Error>(())
+/// ```
 #[must_use = "a job does nothing before it is collected or streamed"]
 pub struct CountJob {
     pub(crate) engine: Engine,

@@ -14,6 +14,19 @@ use crate::operator::{Batches, OperatorMetrics};
 use crate::{Resources, Result};
 
 /// The counts of a job as batches of `key` (binary view) and `count` (`u64`).
+///
+/// # Examples
+///
+/// ```
+/// use keymill::prelude::*;
+///
+/// let job = Engine::new()?.read_bytes("to be or not to be").tokenize(whitespace()).count_by_key();
+/// let mut stream = job.stream(Order::Count, BatchLimits::default())?;
+/// let rows = stream.by_ref().map(|batch| batch.map(|batch| batch.num_rows()));
+/// assert_eq!(rows.sum::<keymill::Result<usize>>()?, 4);
+/// assert_eq!(stream.metrics().tokens, 6);
+/// # Ok::<(), keymill::Error>(())
+/// ```
 pub struct CountStream {
     parts: StreamParts,
     ended: bool,
@@ -55,38 +68,8 @@ impl CountStream {
     #[must_use]
     pub fn metrics(&self) -> JobMetrics {
         let StreamParts { tally, counted, .. } = &self.parts;
-        let stage = |name, bytes, rows, time, chunks| StageMetrics {
-            name,
-            bytes,
-            rows,
-            time,
-            chunks,
-        };
         JobMetrics {
-            stages: vec![
-                stage(
-                    "read",
-                    tally.bytes,
-                    tally.rows,
-                    tally.read_time,
-                    tally.chunks,
-                ),
-                stage(
-                    "count",
-                    tally.bytes,
-                    counted.tokens,
-                    tally.count_time,
-                    tally.chunks,
-                ),
-                stage("merge", 0, tally.merged_groups, tally.merge_time, 1),
-                stage(
-                    "drain",
-                    0,
-                    self.rows,
-                    tally.drain_time + self.drain_time,
-                    self.batches,
-                ),
-            ],
+            stages: self.stages(),
             elapsed: self.elapsed,
             tokens: counted.tokens,
             rejected: counted.rejected,
@@ -98,6 +81,26 @@ impl CountStream {
             decisions: tally.decisions.clone(),
             remarks: tally.remarks.clone(),
         }
+    }
+
+    /// Stage by stage, in the order of the river.
+    fn stages(&self) -> Vec<StageMetrics> {
+        let StreamParts { tally, counted, .. } = &self.parts;
+        let stage = |name, bytes, rows, time, chunks| StageMetrics {
+            name,
+            bytes,
+            rows,
+            time,
+            chunks,
+        };
+        let (bytes, chunks) = (tally.bytes, tally.chunks);
+        let draining = tally.drain_time + self.drain_time;
+        vec![
+            stage("read", bytes, tally.rows, tally.read_time, chunks),
+            stage("count", bytes, counted.tokens, tally.count_time, chunks),
+            stage("merge", 0, tally.merged_groups, tally.merge_time, 1),
+            stage("drain", 0, self.rows, draining, self.batches),
+        ]
     }
 
     fn pull(&mut self) -> Option<Result<RecordBatch>> {

@@ -31,6 +31,19 @@ pub(crate) struct Options {
 }
 
 /// A job that has text; [`TextJob::tokenize`] says what its tokens are.
+///
+/// # Examples
+///
+/// ```
+/// use keymill::Progress;
+/// use keymill::prelude::*;
+///
+/// let progress = Progress::default();
+/// let text = Engine::new()?.read_bytes("to be\nor not").progress(&progress);
+/// assert_eq!(text.tokenize(lines()).count_by_key().collect()?.len(), 2);
+/// assert_eq!(progress.bytes(), 12);
+/// # Ok::<(), keymill::Error>(())
+/// ```
 #[must_use = "a job does nothing before it is collected or streamed"]
 pub struct TextJob {
     engine: Engine,

@@ -168,13 +168,13 @@ pub(crate) fn rows(set: &RowSet, bytes: u64) -> Data {
         true => "drawn by Zipf's law",
         false => "drawn evenly",
     };
-    let keys_are = match set.is_text {
-        true => "keys of 16 bytes",
-        false => "64-bit keys",
+    let (kind, keys_are) = match set.is_text {
+        true => (Kind::TextRows, "keys that are texts of 16 bytes"),
+        false => (Kind::Rows, "64-bit keys"),
     };
     Data {
         name: set.name.to_owned(),
-        kind: Kind::Rows,
+        kind,
         description: format!(
             "{keys_are} with 64-bit values, {how} from {} keys",
             set.keys

@@ -90,7 +90,7 @@ pub fn compare(request: &Request, watch: &mut dyn FnMut(&Step)) -> Result<Report
     let mut course = Course {
         request,
         plan,
-        runners: runners(&devices)?,
+        runners: runners(&devices, &mut report.notes)?,
         devices,
         budget: Budget::new(begun + plan.time, total),
         total,
@@ -133,11 +133,15 @@ fn rule_name(rule: &TokenRule) -> String {
     }
 }
 
-/// What runs jobs: on the CPU, on each adapter, and wherever it sees fit.
-fn runners(devices: &[Device]) -> Result<Vec<Runner>> {
+/// What runs jobs: on the CPU, on each adapter that they can tell from the others, and wherever they
+/// see fit.
+fn runners(devices: &[Device], notes: &mut Vec<String>) -> Result<Vec<Runner>> {
     let mut runners = cpu::runners()?;
     for device in devices.iter().filter(|device| device.is_open()) {
-        runners.push(device.runner()?);
+        match device.runner()? {
+            Ok(runner) => runners.push(runner),
+            Err(why) => notes.push(why),
+        }
     }
     Ok(runners)
 }

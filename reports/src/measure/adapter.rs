@@ -17,14 +17,22 @@ pub(crate) struct Device {
     info: AdapterInfo,
     /// Opened for measuring, or why not.
     opened: Result<probe::Adapter, String>,
+    /// The number of the adapter on which a job runs that asks for this one by its name.
+    job_on: Option<u32>,
 }
 
 /// Finds the adapters of this machine and opens those that passed their self-test.
 pub(crate) fn find() -> Vec<Device> {
-    let adapters = (0..).zip(probe::adapters());
-    adapters
+    let adapters = probe::adapters();
+    let names: Vec<(String, bool)> = adapters
+        .iter()
+        .map(|info| (name_for_jobs(info), info.refused.is_none()))
+        .collect();
+    (0..)
+        .zip(adapters)
         .map(|(number, info)| Device {
             number,
+            job_on: first_named(&names, &info.name),
             opened: match &info.refused {
                 Some(why) => Err(format!("it failed its self-test: {why}")),
                 None => probe::Adapter::open(&info).map_err(|error| error.to_string()),
@@ -32,6 +40,23 @@ pub(crate) fn find() -> Vec<Device> {
             info,
         })
         .collect()
+}
+
+/// What jobs call an adapter.
+fn name_for_jobs(info: &AdapterInfo) -> String {
+    match info.is_software {
+        true => format!("software Vulkan ({})", info.name),
+        false => info.name.clone(),
+    }
+}
+
+/// The adapter that a job takes by a name, as the engine chooses it: the first with that in its name
+/// that passed its self-test. `names` have with them whether they did.
+fn first_named(names: &[(String, bool)], wanted: &str) -> Option<u32> {
+    let wanted = wanted.to_lowercase();
+    let takes =
+        |(name, is_sound): &(String, bool)| *is_sound && name.to_lowercase().contains(&wanted);
+    u32::try_from(names.iter().position(takes)?).ok()
 }
 
 impl Device {
@@ -119,14 +144,31 @@ impl Device {
         self.opened.is_ok()
     }
 
-    /// What runs jobs on it.
-    pub(crate) fn runner(&self) -> Result<Runner> {
+    /// What runs jobs on it; else why none does.
+    pub(crate) fn runner(&self) -> Result<Result<Runner, String>> {
+        if self.job_on != Some(self.number) {
+            return Ok(Err(self.why_no_jobs()));
+        }
         let place = Place::Adapter {
             number: self.number,
             name: self.titled(),
+            called: name_for_jobs(&self.info),
             is_software: self.info.is_software,
         };
-        Runner::on_adapter(&self.info.name, place)
+        Runner::on_adapter(&self.info.name, place).map(Ok)
+    }
+
+    /// Equal adapters, and one that two interfaces reach, have the same name.
+    fn why_no_jobs(&self) -> String {
+        let which = format!("{}, by {}", self.titled(), self.info.interface);
+        let other = match self.job_on {
+            Some(other) => format!("cannot tell it from adapter {other} by its name"),
+            None => "do not find it by its name".to_owned(),
+        };
+        let number = self.number;
+        format!(
+            "Adapter {number}, counted from 0 ({which}): no job was measured there, as jobs {other}."
+        )
     }
 
     /// The variants of its shaders, the base first; `few` are the base and what jobs run.
@@ -230,6 +272,34 @@ mod tests {
     use keymill::TokenRule;
 
     use super::*;
+
+    #[test]
+    fn a_job_takes_the_first_sound_adapter_with_the_name() {
+        let named = |name: &str, is_sound| (name.to_owned(), is_sound);
+        let twins = [
+            named("Pebble 2", true),
+            named("Stone", false),
+            named("Pebble", true),
+            named("Stone", true),
+            named("software Vulkan (pipe)", true),
+        ];
+        assert_eq!(first_named(&twins, "Pebble 2"), Some(0));
+        assert_eq!(first_named(&twins, "pebble"), Some(0));
+        assert_eq!(first_named(&twins, "Stone"), Some(3));
+        assert_eq!(first_named(&twins, "pipe"), Some(4));
+        assert_eq!(first_named(&twins, "Sand"), None);
+    }
+
+    #[test]
+    fn an_adapter_that_jobs_cannot_tell_from_another_has_no_jobs() {
+        for mut device in find().into_iter().filter(Device::is_open) {
+            device.job_on = Some(device.number + 1);
+            let why = device.runner().unwrap().unwrap_err();
+            assert!(why.contains("cannot tell it from adapter"), "{why}");
+            device.job_on = Some(device.number);
+            assert!(device.runner().unwrap().is_ok());
+        }
+    }
 
     #[test]
     fn every_adapter_is_described_and_answers_as_the_processor_does() {

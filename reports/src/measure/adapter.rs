@@ -5,7 +5,7 @@ use keymill::probe::{self, AdapterInfo, Resident, ShaderVariant, Stage};
 
 use super::cpu::{Place, Runner};
 use super::{Contender, Label, Sample};
-use crate::model::{Adapter, AdapterLimits, Part, Spread};
+use crate::model::{Adapter, AdapterLimits, Part, Spread, Subject};
 
 /// How often the limits of an adapter are measured, each the best of several times.
 const TIMES: usize = 3;
@@ -80,6 +80,17 @@ impl Device {
             binding_bytes: info.binding_bytes,
             not_measured: measured.as_ref().err().cloned(),
             limits: measured.ok(),
+        }
+    }
+
+    /// The most bytes of what a subject works on that the adapter takes. Text comes to it in chunks; of
+    /// rows, whose values or whose spans are as large as their keys, the larger half is bound at once.
+    pub(crate) fn most_bytes(&self, subject: Subject) -> u64 {
+        let bound = self.info.binding_bytes;
+        match subject {
+            Subject::HashPartition => bound,
+            Subject::ReduceByKey => bound.saturating_mul(2),
+            Subject::Frame | Subject::Tokenize | Subject::Count => u64::MAX,
         }
     }
 
@@ -298,6 +309,30 @@ mod tests {
             assert!(why.contains("cannot tell it from adapter"), "{why}");
             device.job_on = Some(device.number);
             assert!(device.runner().unwrap().is_ok());
+        }
+    }
+
+    #[test]
+    fn a_rule_that_no_adapter_takes_is_no_failure_of_a_job_there() {
+        let text = crate::data::Text::new(b"to--be--or".to_vec());
+        // It can overlap itself.
+        let rule = TokenRule::Split(b"--".to_vec().into());
+        for device in find().iter().filter(|it| it.is_open()) {
+            let Ok(runner) = device.runner().unwrap() else {
+                continue;
+            };
+            let error = runner.job(&rule, &text).run(1).unwrap_err();
+            assert_eq!(error.kind(), keymill::ErrorKind::Config, "{error}");
+        }
+    }
+
+    #[test]
+    fn an_adapter_takes_what_it_binds() {
+        for device in find() {
+            let most = device.info.binding_bytes;
+            assert_eq!(device.most_bytes(Subject::HashPartition), most);
+            assert_eq!(device.most_bytes(Subject::ReduceByKey), 2 * most);
+            assert_eq!(device.most_bytes(Subject::Count), u64::MAX);
         }
     }
 

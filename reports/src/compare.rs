@@ -90,7 +90,7 @@ pub fn compare(request: &Request, watch: &mut dyn FnMut(&Step)) -> Result<Report
     let mut course = Course {
         request,
         plan,
-        runners: runners(&devices)?,
+        runners: runners(&devices, &mut report.notes)?,
         devices,
         budget: Budget::new(begun + plan.time, total),
         total,
@@ -133,11 +133,15 @@ fn rule_name(rule: &TokenRule) -> String {
     }
 }
 
-/// What runs jobs: on the CPU, on each adapter, and wherever it sees fit.
-fn runners(devices: &[Device]) -> Result<Vec<Runner>> {
+/// What runs jobs: on the CPU, on each adapter that they can tell from the others, and wherever they
+/// see fit.
+fn runners(devices: &[Device], notes: &mut Vec<String>) -> Result<Vec<Runner>> {
     let mut runners = cpu::runners()?;
     for device in devices.iter().filter(|device| device.is_open()) {
-        runners.push(device.runner()?);
+        match device.runner()? {
+            Ok(runner) => runners.push(runner),
+            Err(why) => notes.push(why),
+        }
     }
     Ok(runners)
 }
@@ -171,6 +175,7 @@ fn note_what_is_left_out(report: &mut Report, plan: &Plan, largest: u64) {
 }
 
 fn conclude(report: &mut Report) {
+    tell_most_bytes(report);
     let all = [&report.cases, &report.resident, &report.variants];
     report.disagreements = all.map(|cases| agreement::disagreements(cases)).concat();
     report.answers_agree = report.disagreements.is_empty();
@@ -178,6 +183,17 @@ fn conclude(report: &mut Report) {
     report.measures = measures::all(report);
     report.gpu_lost = recommend::gpu_lost(report);
     report.recommendations = recommend::recommend(report);
+}
+
+/// Of some data sizes were left out, and of some more lay on an adapter than jobs were given.
+fn tell_most_bytes(report: &mut Report) {
+    let all = [&report.cases, &report.resident, &report.variants];
+    let all: Vec<_> = all.into_iter().flatten().collect();
+    for data in &mut report.data {
+        let of_it = all.iter().filter(|case| case.data == data.name);
+        let measured = of_it.filter(|case| !case.ways.is_empty());
+        data.bytes = measured.map(|case| case.bytes).max().unwrap_or(0);
+    }
 }
 
 /// The weight of all cases.
@@ -190,4 +206,23 @@ fn weight(plan: &Plan, all: &[(Data, Origin)]) -> f64 {
         }
     }
     total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::made_up::{count, report};
+
+    #[test]
+    fn data_has_the_most_bytes_that_were_measured_wherever_that_was() {
+        let mut report = report(vec![]);
+        let mut failed = count(9 << 20, 10, &[]);
+        failed.ways.clear();
+        report.cases = vec![count(5, 10, &[]), count(7, 10, &[]), failed];
+        tell_most_bytes(&mut report);
+        assert_eq!(report.data[0].bytes, 7);
+        report.resident = vec![count(99, 10, &[])];
+        tell_most_bytes(&mut report);
+        assert_eq!(report.data[0].bytes, 99);
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use keymill::probe::{self, Resident};
+use keymill::probe::{self, Resident, Stage};
 use keymill::{ErrorKind, Result};
 
 use crate::compare::{Request, Step};
@@ -106,41 +106,20 @@ impl Course<'_> {
         // By the planned size, as the total was added up; the real one is a line short of it.
         let share = self.budget.share(plan::weight(subject, planned));
         let most = share.max(self.budget.left() / MOST_PART);
-        if let Some(why) = paces
-            .get(&subject)
-            .and_then(|it| it.forbids(subject, bytes, most))
-        {
-            self.report.notes.push(format!("{what}: left out, {why}."));
+        let before = paces.get(&subject);
+        if let Some(why) = before.and_then(|it| it.forbids(subject, bytes, most)) {
+            self.note(format!("{what}: left out, {why}."));
             return Ok(());
         }
         let expected = match portion.is_smallest {
             true => Some(probe::expected(&stage, &portion.resident)?.into()),
             false => None,
         };
-        let has_software = paces
-            .get(&subject)
-            .is_none_or(|it| it.allows_software(bytes, most));
-        let mut ways: Vec<Box<dyn Contender + '_>> =
-            cpu::stages(&stage, &portion.resident).collect();
-        if let (Subject::Count, Some(text)) = (subject, &portion.text) {
-            let runners = self.runners.iter();
-            let runners = runners.filter(|runner| has_software || !runner.is_software());
-            ways.extend(runners.map(|runner| runner.job(&self.request.tokens, text)));
-        }
-        let devices = self.devices.iter();
-        let devices = devices.filter(|device| has_software || !device.is_software());
-        ways.extend(devices.filter_map(|device| device.contender(&stage, &portion.resident)));
+        let has_software = before.is_none_or(|it| it.allows_software(bytes, most));
+        self.note_left_out(&what, subject, bytes, has_software);
+        let ways = self.ways(subject, &stage, portion, has_software);
         let raced = race(ways, share, self.plan.most_rounds, &self.request.cancel)?;
-        let before = paces.get(&subject);
-        let pace = match before.filter(|_| !has_software) {
-            Some(before) => Pace::of(&raced, bytes).with_software_of(before),
-            None => Pace::of(&raced, bytes),
-        };
-        paces.insert(subject, pace);
-        if !has_software {
-            let note = format!("{what}: software adapters left out, as they take too long.");
-            self.report.notes.push(note);
-        }
+        paces.insert(subject, Pace::after(before, &raced, bytes, has_software));
         let ways = self.keep(raced, &what);
         self.report.cases.push(Case {
             subject,
@@ -152,15 +131,65 @@ impl Course<'_> {
         Ok(())
     }
 
+    /// All ways of a case, those on the CPU first.
+    fn ways<'a>(
+        &'a self,
+        subject: Subject,
+        stage: &'a Stage,
+        portion: &'a Portion,
+        has_software: bool,
+    ) -> Vec<Box<dyn Contender + 'a>> {
+        let mut ways: Vec<Box<dyn Contender + 'a>> =
+            cpu::stages(stage, &portion.resident).collect();
+        if let (Subject::Count, Some(text)) = (subject, &portion.text) {
+            let runners = self.runners.iter();
+            let runners = runners.filter(|runner| has_software || !runner.is_software());
+            ways.extend(runners.map(|runner| runner.job(&self.request.tokens, text)));
+        }
+        let bytes = portion.resident.bytes_for(stage) as u64;
+        let devices = self.devices.iter().filter(|device| {
+            let is_wanted = has_software || !device.is_software();
+            is_wanted && bytes <= device.most_bytes(subject)
+        });
+        ways.extend(devices.filter_map(|device| device.contender(stage, &portion.resident)));
+        ways
+    }
+
+    /// Says which adapters a case does without.
+    fn note_left_out(&mut self, what: &str, subject: Subject, bytes: u64, has_software: bool) {
+        let mut notes = Vec::new();
+        if !has_software {
+            notes.push(format!(
+                "{what}: software adapters left out, as they take too long."
+            ));
+        }
+        for device in &self.devices {
+            let is_wanted = device.is_open() && (has_software || !device.is_software());
+            if is_wanted && bytes > device.most_bytes(subject) {
+                let name = device.titled();
+                notes.push(format!(
+                    "{what}: {name} left out, as it does not bind so much at once."
+                ));
+            }
+        }
+        for note in notes {
+            self.note(note);
+        }
+    }
+
+    /// Says something in the report, once.
+    pub(crate) fn note(&mut self, note: String) {
+        if !self.report.notes.contains(&note) {
+            self.report.notes.push(note);
+        }
+    }
+
     /// Writes down what failed in a race, and gives the ways that did not.
     pub(crate) fn keep(&mut self, raced: Raced, what: &str) -> Vec<Way> {
         for (label, error) in raced.failures {
             // What an adapter does not take by design is no failure of it.
             if label.adapter.is_some() && error.kind() == ErrorKind::Config {
-                let note = format!("{what}: {}: {error}.", label.name);
-                if !self.report.notes.contains(&note) {
-                    self.report.notes.push(note);
-                }
+                self.note(format!("{what}: {}: {error}.", label.name));
                 continue;
             }
             self.report.failures.push(Failure {
@@ -191,6 +220,15 @@ impl Portion {
 }
 
 impl Pace {
+    /// After a race; `before` is what a smaller size told.
+    fn after(before: Option<&Self>, raced: &Raced, bytes: u64, has_software: bool) -> Self {
+        let now = Self::of(raced, bytes);
+        match before.filter(|_| !has_software) {
+            Some(before) => now.with_software_of(before),
+            None => now,
+        }
+    }
+
     fn of(raced: &Raced, bytes: u64) -> Self {
         Self {
             bytes,

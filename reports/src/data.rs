@@ -12,7 +12,7 @@ use keymill_datasets::{Ranks, Rng, Skew};
 
 use crate::figures::size;
 use crate::model::{Data, Kind, Subject};
-use crate::plan::{KEYS, Plan, RowSet};
+use crate::plan::{FULL, KEYS, Plan, QUICK, RowSet};
 
 /// A row is a key and a value of 8 bytes each.
 const ROW_BYTES: u64 = 16;
@@ -168,13 +168,13 @@ pub(crate) fn rows(set: &RowSet, bytes: u64) -> Data {
         true => "drawn by Zipf's law",
         false => "drawn evenly",
     };
-    let keys_are = match set.is_text {
-        true => "keys of 16 bytes",
-        false => "64-bit keys",
+    let (kind, keys_are) = match set.is_text {
+        true => (Kind::TextRows, "keys that are texts of 16 bytes"),
+        false => (Kind::Rows, "64-bit keys"),
     };
     Data {
         name: set.name.to_owned(),
-        kind: Kind::Rows,
+        kind,
         description: format!(
             "{keys_are} with 64-bit values, {how} from {} keys",
             set.keys
@@ -194,7 +194,7 @@ fn given(path: &Path, largest: u64, notes: &mut Vec<String>) -> Result<(Data, Or
         return Err(Error::new(ErrorKind::Source, message));
     }
     let name = path.file_name().unwrap_or(path.as_os_str());
-    let name = name.to_string_lossy().into_owned();
+    let name = apart(name.to_string_lossy().into_owned());
     let is_cut = bytes.len() as u64 > largest;
     let text = Text::new(bytes).first(largest);
     let description = match is_cut {
@@ -212,6 +212,17 @@ fn given(path: &Path, largest: u64, notes: &mut Vec<String>) -> Result<(Data, Or
         bytes: text.bytes(),
     };
     Ok((data, Origin::Given(text)))
+}
+
+/// The name of a file that is called as data that is made would have the figures of both.
+fn apart(name: String) -> String {
+    let mut rows = QUICK.rows.iter().chain(FULL.rows);
+    let is_made =
+        name == KEYS || rows.any(|set| set.name == name) || keymill_datasets::find(&name).is_some();
+    match is_made {
+        true => format!("{name} (file)"),
+        false => name,
+    }
 }
 
 /// The first bytes of what is in a file.
@@ -320,6 +331,17 @@ mod tests {
         let empty = given(&path, 100, &mut notes).unwrap_err();
         assert!(empty.to_string().contains("is empty"));
         assert!(given(folder.path(), 100, &mut notes).is_err());
+    }
+
+    #[test]
+    fn a_file_is_kept_apart_from_made_data_of_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["zipf-30k", "rows-10m", KEYS] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "to be or not").unwrap();
+            let (data, _) = given(&path, 100, &mut Vec::new()).unwrap();
+            assert_eq!((data.name, data.is_given), (format!("{name} (file)"), true));
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! little memory, has smaller sizes than were asked for.
 
 use crate::crossover::on_adapter;
-use crate::model::{Case, Kind, Measure, MeasureName, Part, Report, Spread, Subject, Unit, Way};
+use crate::model::{
+    Case, Data, Kind, Measure, MeasureName, Part, Report, Spread, Subject, Unit, Way,
+};
 use crate::plan::{UNIFORM, ZIPF};
 
 /// A micro-batch.
@@ -42,6 +44,10 @@ pub(crate) fn asked(name: MeasureName, data: &str) -> (&'static str, &'static st
                 _ => "15, then 40 G rows/s",
             },
         ),
+        // Longer rows than those, of which nothing is asked.
+        MeasureName::ReduceByTextKeyResident => {
+            ("reduce_by_key, unsorted, keys that are texts", "")
+        }
         MeasureName::ZipfAgainstUniform => ("Zipf against uniform keys, time", "1.3, then 1.0"),
         MeasureName::CountResident => ("exact word count, resident", "50, then 150 GB/s"),
         MeasureName::StreamedAgainstPinned => (
@@ -83,22 +89,24 @@ fn resident(report: &Report, adapter: u32) -> Vec<Measure> {
 
 /// Rows by how many groups they have; those by Zipf's law have a measure of their own.
 fn reduced(report: &Report, adapter: u32) -> Vec<Measure> {
-    let of_rows = |data: &&crate::model::Data| data.kind == Kind::Rows && data.name != ZIPF.name;
-    let measure = |data: &crate::model::Data| {
+    let measure = |data: &Data| {
+        let name = match data.kind {
+            Kind::Rows if data.name != ZIPF.name => MeasureName::ReduceByKeyResident,
+            Kind::TextRows => MeasureName::ReduceByTextKeyResident,
+            _ => return None,
+        };
         let cases = of_adapter(report, Subject::ReduceByKey, &data.name, adapter);
         let (case, way) = cases.into_iter().max_by_key(|(case, _)| case.bytes)?;
-        let figure = rates(way.answer.rows, way.kernel?);
-        let name = MeasureName::ReduceByKeyResident;
-        Some(measured(
-            name,
-            Some(adapter),
-            case,
-            Unit::RowsPerSecond,
-            figure,
-        ))
+        let figure = rates(way.answer.rows, kernel_of(way)?);
+        let unit = Unit::RowsPerSecond;
+        Some(measured(name, Some(adapter), case, unit, figure))
     };
-    let data = report.data.iter().filter(of_rows);
-    data.filter_map(measure).collect()
+    report.data.iter().filter_map(measure).collect()
+}
+
+/// What a reduction's kernel took, if that is the whole of its work.
+fn kernel_of(way: &Way) -> Option<Spread> {
+    way.kernel
 }
 
 /// The cases of some data with the stage on an adapter.
@@ -120,7 +128,7 @@ fn skewed(report: &Report, adapter: u32) -> Option<Measure> {
     let uniform = of(UNIFORM.name);
     let both = of(ZIPF.name).into_iter().filter_map(|(case, way)| {
         let (_, other) = uniform.iter().find(|(it, _)| it.bytes == case.bytes)?;
-        Some((case, way.kernel?, other.kernel?))
+        Some((case, kernel_of(way)?, kernel_of(other)?))
     });
     let (case, zipf, uniform) = both.max_by_key(|(case, ..)| case.bytes)?;
     let figure = ratios(zipf, uniform.median);

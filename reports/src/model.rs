@@ -201,6 +201,8 @@ pub enum Kind {
     Text,
     /// 64-bit keys with 64-bit values.
     Rows,
+    /// Keys that are texts, with 64-bit values.
+    TextRows,
     /// 32-bit keys of rows, whose numbers stand for all else that they have.
     Keys,
 }
@@ -211,7 +213,7 @@ pub enum Kind {
 pub struct Data {
     /// The name of the file or of the seeded set.
     pub name: String,
-    /// Text or rows.
+    /// Text, rows or keys.
     pub kind: Kind,
     /// In a line.
     pub description: String,
@@ -348,6 +350,8 @@ pub enum MeasureName {
     HashPartitionResident,
     /// Rows that lie on the adapter to sums and counts by key, its kernels alone.
     ReduceByKeyResident,
+    /// The same of rows whose keys are texts.
+    ReduceByTextKeyResident,
     /// The time that keys by Zipf's law take, against as many that are equally frequent.
     ZipfAgainstUniform,
     /// The exact word count of text that lies on the adapter, its kernels alone.

@@ -43,8 +43,8 @@ impl Course<'_> {
         Ok(())
     }
 
-    /// How much there may be on an adapter.
-    fn lying(&self, place: usize, memory: u64) -> Lying {
+    /// How much there may be on an adapter; keys are bound at once, and text in chunks.
+    fn lying(&mut self, place: usize, memory: u64) -> Lying {
         let Lying { text, keys } = match self.devices[place].is_software() {
             true => ON_SOFTWARE,
             false => self.plan.resident,
@@ -52,8 +52,22 @@ impl Course<'_> {
         let most = plan::most_bytes(memory);
         Lying {
             text: text.min(most),
-            keys: keys.min(most),
+            keys: self.bound(place, Subject::HashPartition, keys.min(most)),
         }
+    }
+
+    /// So many bytes of what a subject works on, or as many as the adapter takes, which is noted.
+    pub(crate) fn bound(&mut self, place: usize, subject: Subject, wanted: u64) -> u64 {
+        let device = &self.devices[place];
+        let bytes = wanted.min(device.most_bytes(subject));
+        if bytes < wanted {
+            let (name, subject) = (device.titled(), subject.name());
+            let (shown, wanted) = (size(bytes), size(wanted));
+            self.note(format!(
+                "{subject} on {name}: {shown} measured instead of {wanted}, as it binds no more at once."
+            ));
+        }
+        bytes
     }
 
     /// One subject on one adapter: a part of the data, and all of it if there is the time.
@@ -62,7 +76,7 @@ impl Course<'_> {
             Subject::HashPartition => (KEYS, lying.keys),
             _ => (TEXT, lying.text),
         };
-        self.name_data(data, most);
+        self.name_data(data);
         let begun = Instant::now();
         let name = self.devices[place].titled();
         let what = format!("{} on data on {name}, {data}", subject.name());
@@ -125,14 +139,14 @@ impl Course<'_> {
         Ok(round)
     }
 
-    /// Data that cases name is in the report's list.
-    pub(crate) fn name_data(&mut self, name: &str, bytes: u64) {
+    /// Data that cases name is in the report's list. How much of it was measured is known in the end.
+    pub(crate) fn name_data(&mut self, name: &str) {
         if self.report.data.iter().any(|data| data.name == name) {
             return;
         }
         let known: Option<Data> = match name {
-            KEYS => Some(data::keys(bytes)),
-            _ => data::seeded(name, bytes).map(|(data, _)| data),
+            KEYS => Some(data::keys(0)),
+            _ => data::seeded(name, 0).map(|(data, _)| data),
         };
         self.report.data.extend(known);
     }

@@ -42,7 +42,8 @@ impl Course<'_> {
             false => self.plan.variant_bytes,
         };
         for (number, (subject, data)) in (0..).zip(SUBJECTS) {
-            self.name_data(data, bytes);
+            self.name_data(data);
+            let bytes = self.bound(place, subject, bytes);
             let left = share.saturating_sub(begun.elapsed());
             let part = left / (SUBJECTS.len() as u32 - number);
             self.race_variants(place, &opened, (subject, data), bytes, part)?;

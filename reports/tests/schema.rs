@@ -11,59 +11,74 @@ use serde_json::{Value, json};
 fn offences(schema: &Value, value: &Value, root: &Value, place: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (word, rule) in schema.as_object().unwrap() {
-        let kept = match word.as_str() {
-            "$schema" | "$id" | "$defs" | "title" | "description" => true,
+        match word.as_str() {
+            "$schema" | "$id" | "$defs" | "title" | "description" => {}
             "$ref" => {
                 let name = rule.as_str().unwrap().strip_prefix("#/$defs/").unwrap();
                 found.extend(offences(&root["$defs"][name], value, root, place));
-                true
             }
-            "type" => match rule {
-                Value::Array(any) => any.iter().any(|one| is_of(one, value)),
-                one => is_of(one, value),
-            },
             "anyOf" => {
-                let any = rule.as_array().unwrap().iter();
-                any.map(|one| offences(one, value, root, place))
-                    .any(|it| it.is_empty())
-            }
-            "enum" => rule.as_array().unwrap().contains(value),
-            "const" => rule == value,
-            "minimum" => value.is_null() || value.as_u64() >= rule.as_u64(),
-            "pattern" => is_of_16_digits(rule, value),
-            "required" => {
-                let names = rule.as_array().unwrap().iter();
-                names
-                    .into_iter()
-                    .all(|name| value.get(name.as_str().unwrap()).is_some())
-            }
-            "additionalProperties" => {
-                assert_eq!(rule, false);
-                let known = schema["properties"].as_object().unwrap();
-                let names = value.as_object().map(|it| it.keys()).into_iter().flatten();
-                names.into_iter().all(|name| known.contains_key(name))
-            }
-            "properties" => {
-                for (name, inner) in rule.as_object().unwrap() {
-                    if let Some(part) = value.get(name) {
-                        found.extend(offences(inner, part, root, &format!("{place}/{name}")));
-                    }
+                let mut any = rule.as_array().unwrap().iter();
+                if !any.any(|one| offences(one, value, root, place).is_empty()) {
+                    found.push(format!("{place}: anyOf"));
                 }
-                true
             }
-            "items" => {
-                for (number, part) in value.as_array().into_iter().flatten().enumerate() {
-                    found.extend(offences(rule, part, root, &format!("{place}/{number}")));
-                }
-                true
-            }
-            other => panic!("this test does not know `{other}`"),
-        };
-        if !kept {
-            found.push(format!("{place}: {word}"));
+            "properties" | "items" => found.extend(offences_within(rule, word, value, root, place)),
+            word if is_kept(word, rule, schema, value) => {}
+            word => found.push(format!("{place}: {word}")),
         }
     }
     found
+}
+
+/// What the parts of a value offend, by `properties` or `items`.
+fn offences_within(
+    rule: &Value,
+    word: &str,
+    value: &Value,
+    root: &Value,
+    place: &str,
+) -> Vec<String> {
+    let parts: Vec<(String, &Value, &Value)> = match word {
+        "items" => {
+            let items = value.as_array().into_iter().flatten().enumerate();
+            items
+                .map(|(at, part)| (at.to_string(), rule, part))
+                .collect()
+        }
+        _ => {
+            let all = rule.as_object().unwrap().iter();
+            all.filter_map(|(name, inner)| Some((name.clone(), inner, value.get(name)?)))
+                .collect()
+        }
+    };
+    let offences_of = |(name, inner, part)| offences(inner, part, root, &format!("{place}/{name}"));
+    parts.into_iter().flat_map(offences_of).collect()
+}
+
+/// Whether a value keeps to a word that says something of it alone, and not of its parts.
+fn is_kept(word: &str, rule: &Value, schema: &Value, value: &Value) -> bool {
+    match word {
+        "type" => match rule {
+            Value::Array(any) => any.iter().any(|one| is_of(one, value)),
+            one => is_of(one, value),
+        },
+        "enum" => rule.as_array().unwrap().contains(value),
+        "const" => rule == value,
+        "minimum" => value.is_null() || value.as_u64() >= rule.as_u64(),
+        "pattern" => is_of_16_digits(rule, value),
+        "required" => {
+            let mut names = rule.as_array().unwrap().iter();
+            names.all(|name| value.get(name.as_str().unwrap()).is_some())
+        }
+        "additionalProperties" => {
+            assert_eq!(rule, false);
+            let known = schema["properties"].as_object().unwrap();
+            let mut names = value.as_object().map(|it| it.keys()).into_iter().flatten();
+            names.all(|name| known.contains_key(name))
+        }
+        other => panic!("this test does not know `{other}`"),
+    }
 }
 
 fn is_of(kind: &Value, value: &Value) -> bool {

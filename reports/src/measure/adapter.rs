@@ -5,7 +5,7 @@ use keymill::probe::{self, AdapterInfo, Resident, ShaderVariant, Stage};
 
 use super::cpu::{Place, Runner};
 use super::{Contender, Label, Sample};
-use crate::model::{Adapter, AdapterLimits, Part, Spread};
+use crate::model::{Adapter, AdapterLimits, Part, Spread, Subject};
 
 /// How often the limits of an adapter are measured, each the best of several times.
 const TIMES: usize = 3;
@@ -17,14 +17,22 @@ pub(crate) struct Device {
     info: AdapterInfo,
     /// Opened for measuring, or why not.
     opened: Result<probe::Adapter, String>,
+    /// The number of the adapter on which a job runs that asks for this one by its name.
+    job_on: Option<u32>,
 }
 
 /// Finds the adapters of this machine and opens those that passed their self-test.
 pub(crate) fn find() -> Vec<Device> {
-    let adapters = (0..).zip(probe::adapters());
-    adapters
+    let adapters = probe::adapters();
+    let names: Vec<(String, bool)> = adapters
+        .iter()
+        .map(|info| (name_for_jobs(info), info.refused.is_none()))
+        .collect();
+    (0..)
+        .zip(adapters)
         .map(|(number, info)| Device {
             number,
+            job_on: first_named(&names, &info.name),
             opened: match &info.refused {
                 Some(why) => Err(format!("it failed its self-test: {why}")),
                 None => probe::Adapter::open(&info).map_err(|error| error.to_string()),
@@ -32,6 +40,23 @@ pub(crate) fn find() -> Vec<Device> {
             info,
         })
         .collect()
+}
+
+/// What jobs call an adapter.
+fn name_for_jobs(info: &AdapterInfo) -> String {
+    match info.is_software {
+        true => format!("software Vulkan ({})", info.name),
+        false => info.name.clone(),
+    }
+}
+
+/// The adapter that a job takes by a name, as the engine chooses it: the first with that in its name
+/// that passed its self-test. `names` have with them whether they did.
+fn first_named(names: &[(String, bool)], wanted: &str) -> Option<u32> {
+    let wanted = wanted.to_lowercase();
+    let takes =
+        |(name, is_sound): &(String, bool)| *is_sound && name.to_lowercase().contains(&wanted);
+    u32::try_from(names.iter().position(takes)?).ok()
 }
 
 impl Device {
@@ -55,6 +80,17 @@ impl Device {
             binding_bytes: info.binding_bytes,
             not_measured: measured.as_ref().err().cloned(),
             limits: measured.ok(),
+        }
+    }
+
+    /// The most bytes of what a subject works on that the adapter takes. Text comes to it in chunks; of
+    /// rows, whose values or whose spans are as large as their keys, the larger half is bound at once.
+    pub(crate) fn most_bytes(&self, subject: Subject) -> u64 {
+        let bound = self.info.binding_bytes;
+        match subject {
+            Subject::HashPartition => bound,
+            Subject::ReduceByKey => bound.saturating_mul(2),
+            Subject::Frame | Subject::Tokenize | Subject::Count => u64::MAX,
         }
     }
 
@@ -119,14 +155,31 @@ impl Device {
         self.opened.is_ok()
     }
 
-    /// What runs jobs on it.
-    pub(crate) fn runner(&self) -> Result<Runner> {
+    /// What runs jobs on it; else why none does.
+    pub(crate) fn runner(&self) -> Result<Result<Runner, String>> {
+        if self.job_on != Some(self.number) {
+            return Ok(Err(self.why_no_jobs()));
+        }
         let place = Place::Adapter {
             number: self.number,
             name: self.titled(),
+            called: name_for_jobs(&self.info),
             is_software: self.info.is_software,
         };
-        Runner::on_adapter(&self.info.name, place)
+        Runner::on_adapter(&self.info.name, place).map(Ok)
+    }
+
+    /// Equal adapters, and one that two interfaces reach, have the same name.
+    fn why_no_jobs(&self) -> String {
+        let which = format!("{}, by {}", self.titled(), self.info.interface);
+        let other = match self.job_on {
+            Some(other) => format!("cannot tell it from adapter {other} by its name"),
+            None => "do not find it by its name".to_owned(),
+        };
+        let number = self.number;
+        format!(
+            "Adapter {number}, counted from 0 ({which}): no job was measured there, as jobs {other}."
+        )
     }
 
     /// The variants of its shaders, the base first; `few` are the base and what jobs run.
@@ -230,6 +283,58 @@ mod tests {
     use keymill::TokenRule;
 
     use super::*;
+
+    #[test]
+    fn a_job_takes_the_first_sound_adapter_with_the_name() {
+        let named = |name: &str, is_sound| (name.to_owned(), is_sound);
+        let twins = [
+            named("Pebble 2", true),
+            named("Stone", false),
+            named("Pebble", true),
+            named("Stone", true),
+            named("software Vulkan (pipe)", true),
+        ];
+        assert_eq!(first_named(&twins, "Pebble 2"), Some(0));
+        assert_eq!(first_named(&twins, "pebble"), Some(0));
+        assert_eq!(first_named(&twins, "Stone"), Some(3));
+        assert_eq!(first_named(&twins, "pipe"), Some(4));
+        assert_eq!(first_named(&twins, "Sand"), None);
+    }
+
+    #[test]
+    fn an_adapter_that_jobs_cannot_tell_from_another_has_no_jobs() {
+        for mut device in find().into_iter().filter(Device::is_open) {
+            device.job_on = Some(device.number + 1);
+            let why = device.runner().unwrap().unwrap_err();
+            assert!(why.contains("cannot tell it from adapter"), "{why}");
+            device.job_on = Some(device.number);
+            assert!(device.runner().unwrap().is_ok());
+        }
+    }
+
+    #[test]
+    fn a_rule_that_no_adapter_takes_is_no_failure_of_a_job_there() {
+        let text = crate::data::Text::new(b"to--be--or".to_vec());
+        // It can overlap itself.
+        let rule = TokenRule::Split(b"--".to_vec().into());
+        for device in find().iter().filter(|it| it.is_open()) {
+            let Ok(runner) = device.runner().unwrap() else {
+                continue;
+            };
+            let error = runner.job(&rule, &text).run(1).unwrap_err();
+            assert_eq!(error.kind(), keymill::ErrorKind::Config, "{error}");
+        }
+    }
+
+    #[test]
+    fn an_adapter_takes_what_it_binds() {
+        for device in find() {
+            let most = device.info.binding_bytes;
+            assert_eq!(device.most_bytes(Subject::HashPartition), most);
+            assert_eq!(device.most_bytes(Subject::ReduceByKey), 2 * most);
+            assert_eq!(device.most_bytes(Subject::Count), u64::MAX);
+        }
+    }
 
     #[test]
     fn every_adapter_is_described_and_answers_as_the_processor_does() {

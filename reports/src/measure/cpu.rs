@@ -70,6 +70,8 @@ pub(crate) enum Place {
         number: u32,
         /// With what it is.
         name: String,
+        /// As jobs call it.
+        called: String,
         is_software: bool,
     },
 }
@@ -198,6 +200,7 @@ impl Contender for WholeJob<'_> {
                 number,
                 name,
                 is_software,
+                ..
             } => Label {
                 name: format!("job, {name}"),
                 part: Part::Job,
@@ -247,7 +250,9 @@ impl WholeJob<'_> {
             }
             Ok(())
         })?;
-        self.check_place(&batches.metrics())?;
+        if let Place::Adapter { called, .. } = &self.runner.place {
+            check_place(&batches.metrics(), called, self.text.bytes() == 0)?;
+        }
         timed(&mut kernel, || drop(batches));
         let times = Times {
             kernel,
@@ -258,19 +263,27 @@ impl WholeJob<'_> {
     }
 }
 
-impl WholeJob<'_> {
-    /// A job that was to run on an adapter and ran elsewhere would be published under a wrong name.
-    fn check_place(&self, metrics: &JobMetrics) -> Result<()> {
-        let was_there = metrics.gpu_chunks > 0 || self.text.bytes() == 0;
-        match self.runner.place {
-            Place::Adapter { .. } if !was_there => {
-                let why = metrics.remarks.join("; ");
-                let message = format!("no chunk was counted there: {why}");
-                Err(Error::new(ErrorKind::Config, message))
-            }
-            _ => Ok(()),
+/// What the engine says of a device that it lost, and of a rule or a text that no device takes.
+const LOST: &str = "counted again on the processor";
+const REFUSED: &str = "counted on the processor: ";
+
+/// A job that was to run on an adapter and ran elsewhere, or in part, would be published under a wrong
+/// name. What no device takes is no failure of one, and [`ErrorKind::Config`]; all else is.
+fn check_place(metrics: &JobMetrics, called: &str, is_empty: bool) -> Result<()> {
+    let says = |what: &str| metrics.remarks.iter().any(|remark| remark.contains(what));
+    let why = metrics.remarks.join("; ");
+    let other = metrics.adapter.as_deref().filter(|name| *name != called);
+    let (kind, message) = match other {
+        _ if says(LOST) => (ErrorKind::Device, format!("it failed in a job: {why}")),
+        Some(other) => (ErrorKind::Device, format!("the job ran on {other}")),
+        None if metrics.gpu_chunks > 0 || is_empty => return Ok(()),
+        None if says(REFUSED) => (ErrorKind::Config, why),
+        None => {
+            let message = format!("no chunk was counted there {why}");
+            (ErrorKind::Device, message.trim_end().to_owned())
         }
-    }
+    };
+    Err(Error::new(kind, message))
 }
 
 fn timed<T>(total: &mut Duration, work: impl FnOnce() -> T) -> T {
@@ -291,6 +304,34 @@ fn note(answer: &mut Answer, batch: &RecordBatch) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Metrics of a job with so many chunks on an adapter, and a remark.
+    fn metrics(gpu_chunks: u64, adapter: &str, remark: &str) -> JobMetrics {
+        let mut metrics = JobMetrics::default();
+        metrics.gpu_chunks = gpu_chunks;
+        metrics.adapter = (gpu_chunks > 0).then(|| adapter.to_owned());
+        metrics.remarks = vec![remark.to_owned()];
+        metrics
+    }
+
+    #[test]
+    fn a_job_that_did_not_all_run_on_its_adapter_is_no_figure_of_it() {
+        let lost = "Pebble: lost; what it had is counted again on the processor, and it is tried \
+                    again after a rest";
+        let refused = "this is counted on the processor: a rule with a byte that is no ASCII";
+        let kind =
+            |metrics: JobMetrics| check_place(&metrics, "Pebble", false).map_err(|it| it.kind());
+        assert_eq!(kind(metrics(7, "Pebble", "slow shaders")), Ok(()));
+        assert_eq!(kind(metrics(7, "Pebble", lost)), Err(ErrorKind::Device));
+        assert_eq!(kind(metrics(0, "", lost)), Err(ErrorKind::Device));
+        assert_eq!(kind(metrics(7, "Stone", "")), Err(ErrorKind::Device));
+        assert_eq!(kind(metrics(0, "", "")), Err(ErrorKind::Device));
+        assert_eq!(kind(metrics(0, "", refused)), Err(ErrorKind::Config));
+        // Texts that it does not take are few, and a job's time has them in it.
+        let few = "chunks were counted on the processor: a token of 9 MiB";
+        assert_eq!(kind(metrics(7, "Pebble", few)), Ok(()));
+        assert!(check_place(&metrics(0, "", ""), "Pebble", true).is_ok());
+    }
 
     #[test]
     fn the_job_answers_what_the_stage_does() {

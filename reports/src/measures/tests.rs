@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::made_up::{adapter, count, limits, report};
-use crate::model::{Answer, Data};
+use crate::model::Answer;
 
 fn of(report: &Report, name: MeasureName) -> Vec<Measure> {
     let all = all(report).into_iter();
@@ -68,6 +68,25 @@ fn rows_are_told_by_their_groups_and_zipf_against_as_many_that_are_even() {
     assert_eq!(names, ["rows-100", UNIFORM.name]);
     let found = of(&report, MeasureName::ZipfAgainstUniform);
     assert_eq!((found.len(), found[0].figure.median), (1, 1500));
+}
+
+#[test]
+fn rows_whose_keys_are_texts_have_a_measure_of_which_nothing_is_asked() {
+    let mut report = report(vec![adapter("Pebble", false)]);
+    let texts = Data {
+        kind: Kind::TextRows,
+        ..rows("text-rows-100k")
+    };
+    report.data.extend([rows(UNIFORM.name), texts]);
+    let of_data = |data| case(Subject::ReduceByKey, data, 1 << 20, 1 << 15, 10);
+    report.cases = vec![of_data(UNIFORM.name), of_data("text-rows-100k")];
+    let integers = of(&report, MeasureName::ReduceByKeyResident);
+    assert_eq!((integers.len(), &*integers[0].data), (1, UNIFORM.name));
+    let texts = of(&report, MeasureName::ReduceByTextKeyResident);
+    assert_eq!((texts.len(), &*texts[0].data), (1, "text-rows-100k"));
+    // So many rows in a millisecond.
+    assert_eq!(texts[0].figure.median, (1 << 15) * 1000);
+    assert_eq!(asked(texts[0].name, &texts[0].data).1, "");
 }
 
 #[test]

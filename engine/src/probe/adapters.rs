@@ -186,7 +186,7 @@ impl Adapter {
         {
             let device = &self.device;
             let mut stand = super::on_adapter::Stand::new(device, stage, data, chunk_bytes);
-            return super::repeat_timed(times, || stand.run());
+            super::repeat_timed(times, || stand.run())
         }
         #[cfg(not(feature = "gpu"))]
         {

@@ -190,6 +190,13 @@ fn is_foreign(_: &io::Error) -> bool {
 /// The error of a stream that does not decompress.
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 fn broken(name: &str, form: &str, place: u64, cause: io::Error) -> Error {
+    if needs_long_window(&cause) {
+        let message = format!(
+            "`{name}`: its {form} data was packed with a window of more than 128 MiB; unpack it \
+             first, with `zstd -d --long=31`"
+        );
+        return Error::new(ErrorKind::Capacity, message).with_source(cause);
+    }
     let (what, advice) = match cause.kind() {
         _ if is_foreign(&cause) => ("is followed by what is no gzip member", "cut it off there"),
         io::ErrorKind::UnexpectedEof => ("ends too early", "get the rest of it"),
@@ -197,4 +204,10 @@ fn broken(name: &str, form: &str, place: u64, cause: io::Error) -> Error {
     };
     let message = format!("`{name}`: its {form} data {what}, at compressed byte {place}; {advice}");
     Error::new(ErrorKind::Format, message).with_source(cause)
+}
+
+/// Whether zstd would take more memory than it takes unasked; it says so in words alone.
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+fn needs_long_window(cause: &io::Error) -> bool {
+    cause.to_string().contains("too much memory")
 }

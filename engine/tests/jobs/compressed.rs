@@ -107,3 +107,14 @@ fn compressed_bytes_can_be_taken_as_they_are() {
     let counts = count(engine(1, 64).read_source(source), lines());
     assert_eq!(counts, oracle(&[&bytes], &lines()));
 }
+
+#[test]
+fn a_zstd_window_that_is_too_long_is_said_with_what_to_do() {
+    // A frame with a window of 2 GiB, and in it one block of one byte as it is.
+    let long = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 21 << 3, 0x09, 0, 0, b'a'];
+    let file = file(&long);
+    let job = engine(1, 64).read_text(file.path()).tokenize(whitespace());
+    let error = job.count_by_key().collect().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Capacity, "{error}");
+    assert!(error.to_string().contains("--long=31"), "{error}");
+}

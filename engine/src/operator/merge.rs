@@ -10,7 +10,8 @@ impl CountOperator {
     /// Takes everything that another operator holds, which has counted nothing then; a key of both
     /// has the sum of its counts.
     ///
-    /// For [`Drain::Changed`](crate::Drain::Changed) all keys of the other operator came since the last drain.
+    /// For [`Drain::Changed`](crate::Drain::Changed) all keys of the other operator came since the
+    /// last drain.
     ///
     /// # Errors
     ///

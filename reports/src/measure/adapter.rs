@@ -100,14 +100,7 @@ impl Device {
         stage: &'a Stage,
         data: &'a Resident,
     ) -> Option<Box<dyn Contender + 'a>> {
-        let opened = self.opened.as_ref().ok()?;
-        Some(Box::new(StageOnAdapter {
-            device: self,
-            opened,
-            stage,
-            data,
-            how: How::AsJobs,
-        }))
+        self.on_stage(stage, data, How::AsJobs)
     }
 
     /// The stage on data that lies on this adapter, in chunks as large as it takes.
@@ -116,13 +109,22 @@ impl Device {
         stage: &'a Stage,
         data: &'a Resident,
     ) -> Option<Box<dyn Contender + 'a>> {
+        self.on_stage(stage, data, How::InLargeChunks)
+    }
+
+    fn on_stage<'a>(
+        &'a self,
+        stage: &'a Stage,
+        data: &'a Resident,
+        how: How,
+    ) -> Option<Box<dyn Contender + 'a>> {
         let opened = self.opened.as_ref().ok()?;
         Some(Box::new(StageOnAdapter {
             device: self,
             opened,
             stage,
             data,
-            how: How::InLargeChunks,
+            how,
         }))
     }
 

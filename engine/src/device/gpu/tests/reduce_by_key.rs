@@ -54,12 +54,12 @@ fn agrees(keys: &[u64], values: &[i64]) {
 }
 
 /// Numbers that are the same in every run.
-fn mixed(rows: usize) -> impl Iterator<Item = u64> {
+pub(super) fn mixed(rows: usize) -> impl Iterator<Item = u64> {
     let spread = |row: u64| (row + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (0..rows as u64).map(move |row| spread(row) ^ spread(row) >> 29)
 }
 
-fn values(rows: usize) -> Vec<i64> {
+pub(super) fn values(rows: usize) -> Vec<i64> {
     mixed(rows)
         .map(|word| word.rotate_left(17) as i64)
         .collect()

@@ -5,6 +5,7 @@ use keymill_kernels::{Limits, oracle};
 use keymill_shaders::{REDUCE_TILE_ROWS, Stage};
 use proptest::prelude::*;
 
+use super::reduce_by_key::{mixed, values};
 use super::{devices_of, software};
 use crate::TokenRule;
 use crate::device::Device;
@@ -98,18 +99,6 @@ fn agrees(keyed: &Keyed) {
             }
         }
     }
-}
-
-/// Numbers that are the same in every run.
-fn mixed(rows: usize) -> impl Iterator<Item = u64> {
-    let spread = |row: u64| (row + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (0..rows as u64).map(move |row| spread(row) ^ spread(row) >> 29)
-}
-
-fn values(rows: usize) -> Vec<i64> {
-    mixed(rows)
-        .map(|word| word.rotate_left(17) as i64)
-        .collect()
 }
 
 #[test]

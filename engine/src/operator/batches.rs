@@ -135,6 +135,11 @@ impl Batches {
         self.setting.space.written() - self.spilled_before
     }
 
+    /// Tells whether the next batch is made already.
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// Makes the next few batches; none are left when it leaves `ready` empty.
     fn refill(&mut self) -> Result<()> {
         let resources = &self.setting.resources;

@@ -2,7 +2,7 @@
 
 use arrow_array::RecordBatch;
 use keymill_kernels::stage::count::{Counter, split};
-use keymill_kernels::{ContractSeed, Groups};
+use keymill_kernels::{ContractSeed, Groups, Once};
 
 use super::partitions::{Part, Pieces};
 use crate::columns::for_each_group;
@@ -77,13 +77,25 @@ impl Reducer {
             return Ok(());
         }
         for part in self.divide(Part::fresh(pieces))? {
-            self.absorb(part.fresh)?;
             let mut groups = std::mem::take(&mut self.groups);
             groups.clear();
-            self.drain_into(&mut groups);
+            self.reduce_part(part.fresh, &mut groups)?;
             visit(&mut groups)?;
             self.groups = groups;
         }
+        Ok(())
+    }
+
+    /// Makes `groups`, which has none, the distinct ones of a part. Short keys that were seen once
+    /// stay in the blocks that they came in.
+    fn reduce_part(&mut self, part: Pieces, groups: &mut Groups) -> Result<()> {
+        let mut once = Once::default();
+        self.absorb(part, |counter, groups| {
+            counter.absorb_part(groups, &mut once);
+        })?;
+        self.counter().settle(&mut once);
+        self.drain_into(groups);
+        groups.once = once;
         Ok(())
     }
 
@@ -93,10 +105,11 @@ impl Reducer {
     ///
     /// A cancellation.
     pub(super) fn bring_together(&mut self, memory: Vec<Groups>) -> Result<Groups> {
-        self.absorb(Pieces {
+        let pieces = Pieces {
             memory,
             ..Pieces::default()
-        })?;
+        };
+        self.absorb(pieces, count)?;
         let mut groups = Groups::default();
         self.drain_into(&mut groups);
         groups.pack();
@@ -157,7 +170,7 @@ impl Reducer {
     /// The changed groups with their totals, and all groups with theirs.
     fn changed_of(&mut self, part: Part) -> Result<(Groups, Groups)> {
         let mut changed = Groups::default();
-        self.absorb(part.fresh)?;
+        self.absorb(part.fresh, count)?;
         self.drain_into(&mut changed);
         if part.totals.is_empty() {
             let totals = changed.clone();
@@ -165,7 +178,7 @@ impl Reducer {
         }
         each_count(&mut changed, |count| *count |= CHANGED);
         self.counter().absorb(&changed);
-        self.absorb(part.totals)?;
+        self.absorb(part.totals, count)?;
         let mut totals = changed;
         totals.clear();
         self.drain_into(&mut totals);
@@ -174,19 +187,24 @@ impl Reducer {
         Ok((changed, totals))
     }
 
-    fn absorb(&mut self, pieces: Pieces) -> Result<()> {
+    /// Gives all groups of `pieces` to `absorb`.
+    fn absorb(
+        &mut self,
+        pieces: Pieces,
+        mut absorb: impl FnMut(&mut Counter, &mut Groups),
+    ) -> Result<()> {
         let cancel = self.setting.resources.cancel.clone();
-        for groups in pieces.memory {
-            cancel.check()?;
-            self.counter().absorb(&groups);
-        }
         let counter = self.counter();
+        for mut groups in pieces.memory {
+            cancel.check()?;
+            absorb(counter, &mut groups);
+        }
         let mut loaded = Groups::default();
         for segment in pieces.spilled {
             segment.read(|batch| {
                 cancel.check()?;
                 load(batch, &mut loaded)?;
-                counter.absorb(&loaded);
+                absorb(counter, &mut loaded);
                 Ok(())
             })?;
         }
@@ -240,6 +258,10 @@ impl Reducer {
         }
         Ok(())
     }
+}
+
+fn count(counter: &mut Counter, groups: &mut Groups) {
+    counter.absorb(groups);
 }
 
 /// Replaces `groups` by those of a batch.

@@ -55,7 +55,7 @@ impl Dealt {
         let short: u64 = groups.short.iter().map(|group| group.count).sum();
         let mid: u64 = groups.mid.iter().map(|group| group.count).sum();
         let long: u64 = groups.long.iter().map(|group| group.count).sum();
-        self.tokens += short + mid + long + groups.empty;
+        self.tokens += short + mid + long + groups.empty + groups.once.len() as u64;
     }
 }
 

@@ -184,7 +184,15 @@ pub(super) fn feed(groups: &Groups, by: By, accept: &mut impl Accept) -> Result<
     if groups.empty > 0 {
         accept.inline(0, groups.empty)?;
     }
-    let packed = groups.once.len() + groups.once_long.len();
-    debug_assert!(packed == 0, "reduced groups are not packed");
-    Ok(())
+    let mut result = Ok(());
+    groups.once.for_each(|key, _| {
+        if result.is_ok() {
+            result = accept.inline(sortable_mid(key), 1);
+        }
+    });
+    debug_assert!(
+        groups.once_long.is_empty(),
+        "reduced long keys are not packed"
+    );
+    result
 }

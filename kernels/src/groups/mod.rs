@@ -21,6 +21,7 @@ use crate::buffer::extend_hugely;
 
 pub(crate) use once::LONGEST as LONGEST_ONCE;
 pub use once::Once;
+pub(crate) use once::{ByPlace, Record};
 pub use once_long::OnceLong;
 
 /// A key of 1 to 8 bytes without a NUL: the first byte lowest, zeros above the last.

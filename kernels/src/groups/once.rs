@@ -4,11 +4,14 @@
 //! 5 h e l l o 3 f o x …      a length, then as many bytes, 15 at most
 //! ```
 //!
+//! A key that turns out to be counted elsewhere too stays where it is, with a mark at its length,
+//! and is no longer there for whoever looks.
+//!
 //! Where nearly every token is new this is what a partition holds until it is reduced: about as
 //! many bytes as the text had, and so about as few pages to touch. It grows by blocks: nothing that
 //! was written is copied.
 
-use super::packed::Packed;
+use super::packed::{Packed, Places};
 
 /// The longest key that is packed.
 pub(crate) const LONGEST: usize = 15;
@@ -20,13 +23,18 @@ const RECORD: usize = 1 + LONGEST;
 #[derive(Debug, Default)]
 pub struct Once {
     records: Packed,
+    /// How many of them are marked.
+    gone: usize,
 }
+
+/// The mark at the length of a key that is gone.
+const GONE: u8 = 1 << 7;
 
 impl Once {
     /// How many keys there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.records.len()
+        self.records.len() - self.gone
     }
 
     /// Tells whether there are none.
@@ -43,10 +51,21 @@ impl Once {
 
     /// Appends a key: the first byte lowest, zeros above the last of its `length` bytes.
     #[inline(always)]
-    pub(crate) fn push(&mut self, [first, second]: [u64; 2], length: usize) {
+    pub(crate) fn push(&mut self, key: [u64; 2], length: usize) {
+        self.write(key, length, 0);
+    }
+
+    /// Appends a key that is gone: whoever asks by place finds it.
+    pub(crate) fn push_gone(&mut self, key: [u64; 2], length: usize) {
+        self.write(key, length, GONE);
+        self.gone += 1;
+    }
+
+    #[inline(always)]
+    fn write(&mut self, [first, second]: [u64; 2], length: usize, mark: u8) {
         debug_assert!((1..=LONGEST).contains(&length));
         let key = u128::from(first) | u128::from(second) << 64;
-        let record = (key << 8 | length as u128).to_le_bytes();
+        let record = (key << 8 | length as u128 | u128::from(mark)).to_le_bytes();
         // Always a whole record, cut to size after: no loop over bytes, no branch on the length.
         self.records.room(RECORD).copy_from_slice(&record);
         self.records.fill(1 + length);
@@ -58,20 +77,37 @@ impl Once {
         for (block, filled) in self.records.blocks() {
             let mut at = 0;
             while at < filled {
-                let record = block[at..].first_chunk::<RECORD>();
-                at += visit_record(record.expect("keys are written as records"), &mut visit);
+                let record = Record::at(block, at);
+                if !record.is_gone {
+                    visit(record.key, record.length);
+                }
+                at += record.bytes();
             }
         }
     }
 
     /// Moves the keys of `other` here.
-    pub(crate) fn append(&mut self, other: &mut Self) {
+    pub fn append(&mut self, other: &mut Self) {
         self.records.append(&mut other.records, RECORD);
+        self.gone += core::mem::take(&mut other.gone);
     }
 
     /// Forgets all keys, and keeps a block for those to come.
     pub(crate) fn clear(&mut self) {
         self.records.clear();
+        self.gone = 0;
+    }
+
+    /// How many keys there are, and how many were and are gone.
+    pub(crate) fn records(&self) -> usize {
+        self.records.len()
+    }
+
+    /// The keys by their places; nothing if there are more than `most` places.
+    pub(crate) fn by_place(&mut self, most: usize) -> Option<ByPlace<'_>> {
+        let gone = &mut self.gone;
+        let places = self.records.places(most)?;
+        Some(ByPlace { places, gone })
     }
 }
 
@@ -83,13 +119,78 @@ impl Clone for Once {
     }
 }
 
-/// Hands the key at the front of `record` to `visit`; returns how many bytes it took.
-#[inline(always)]
-fn visit_record(record: &[u8; RECORD], visit: &mut impl FnMut([u64; 2], usize)) -> usize {
-    let length = usize::from(record[0]);
-    let key = u128::from_le_bytes(*record) >> 8 & (u128::MAX >> (128 - 8 * length));
-    visit([key as u64, (key >> 64) as u64], length);
-    1 + length
+/// A key as it is read.
+#[derive(Clone, Copy)]
+pub(crate) struct Record {
+    /// The first byte lowest, zeros above the last.
+    pub(crate) key: [u64; 2],
+    pub(crate) length: usize,
+    pub(crate) is_gone: bool,
+}
+
+impl Record {
+    #[inline(always)]
+    fn at(block: &[u8], at: usize) -> Self {
+        let record = block[at..].first_chunk::<RECORD>();
+        let record = record.expect("keys are written as records");
+        let length = usize::from(record[0] & !GONE);
+        let key = u128::from_le_bytes(*record) >> 8 & (u128::MAX >> (128 - 8 * length));
+        Self {
+            key: [key as u64, (key >> 64) as u64],
+            length,
+            is_gone: record[0] & GONE > 0,
+        }
+    }
+
+    /// How many bytes it has where it lies.
+    #[inline(always)]
+    fn bytes(&self) -> usize {
+        1 + self.length
+    }
+}
+
+/// Keys that are asked for by their places, numbers that grow from one to the next.
+pub(crate) struct ByPlace<'a> {
+    places: Places<'a>,
+    gone: &'a mut usize,
+}
+
+impl ByPlace<'_> {
+    /// A bound of all places.
+    pub(crate) fn end(&self) -> usize {
+        self.places.end()
+    }
+
+    /// Visits every place of a block, if there is one of that number.
+    #[inline(always)]
+    pub(crate) fn each_of(&self, block: usize, mut visit: impl FnMut(usize, Record)) -> bool {
+        let Some((first, block, filled)) = self.places.block(block) else {
+            return false;
+        };
+        let mut at = 0;
+        while at < filled {
+            let record = Record::at(block, at);
+            visit(first + at, record);
+            at += record.bytes();
+        }
+        true
+    }
+
+    /// The key at a place.
+    #[inline(always)]
+    pub(crate) fn get(&self, place: usize) -> Record {
+        let (block, at) = self.places.find(place);
+        Record::at(block, at)
+    }
+
+    /// Marks the key at a place, which is there, as gone.
+    #[inline(always)]
+    pub(crate) fn let_go(&mut self, place: usize) {
+        let length = self.places.byte_mut(place);
+        debug_assert!(*length & GONE == 0, "a key goes once");
+        *length |= GONE;
+        *self.gone += 1;
+    }
 }
 
 #[cfg(test)]

@@ -70,6 +70,17 @@ impl Packed {
         full.chain([(&self.open[..], self.filled)])
     }
 
+    /// The records by their places, numbers of up to `most`; nothing if there are more.
+    pub(super) fn places(&mut self, most: usize) -> Option<Places<'_>> {
+        if self.full.len() >= most >> PLACE_BITS {
+            return None;
+        }
+        let full = self.full.iter_mut();
+        let full = full.map(|(block, filled)| (&mut block[..], *filled));
+        let blocks = full.chain([(&mut self.open[..], self.filled)]).collect();
+        Some(Places { blocks })
+    }
+
     /// How many bytes of memory are held.
     pub(super) fn bytes(&self) -> usize {
         self.held + self.full.capacity() * size_of::<(Block, usize)>()
@@ -98,6 +109,40 @@ impl Packed {
     pub(super) fn clear(&mut self) {
         self.full.clear();
         (self.filled, self.records, self.held) = (0, 0, self.open.len());
+    }
+}
+
+/// What a block's number is shifted by to be the place of its first byte.
+const PLACE_BITS: u32 = Block::LARGEST.ilog2();
+
+/// Blocks of records, and every byte of them by its place: the block's number, then the byte's.
+pub(super) struct Places<'a> {
+    blocks: Vec<(&'a mut [u8], usize)>,
+}
+
+impl Places<'_> {
+    /// A bound of all places.
+    pub(super) fn end(&self) -> usize {
+        self.blocks.len() << PLACE_BITS
+    }
+
+    /// The place of a block's first byte, its bytes, and how many of them are records.
+    #[inline(always)]
+    pub(super) fn block(&self, number: usize) -> Option<(usize, &[u8], usize)> {
+        let (block, filled) = self.blocks.get(number)?;
+        Some((number << PLACE_BITS, block, *filled))
+    }
+
+    /// The block of a place, and where in it that is.
+    #[inline(always)]
+    pub(super) fn find(&self, place: usize) -> (&[u8], usize) {
+        let at = place % Block::LARGEST;
+        (self.blocks[place >> PLACE_BITS].0, at)
+    }
+
+    #[inline(always)]
+    pub(super) fn byte_mut(&mut self, place: usize) -> &mut u8 {
+        &mut self.blocks[place >> PLACE_BITS].0[place % Block::LARGEST]
     }
 }
 

@@ -52,7 +52,8 @@ impl CountTable {
             .add_all(groups.once_long.iter().map(|key| (key, 1)));
     }
 
-    fn absorb_once(&mut self, once: &Once) {
+    /// Counts keys that were seen once each.
+    pub(crate) fn absorb_once(&mut self, once: &Once) {
         // Sorted by class a few hundred at a time, so that each class is probed in a run.
         let (mut short, mut mid) = (Vec::with_capacity(RUN), Vec::with_capacity(RUN));
         once.for_each(|key, length| {

@@ -6,6 +6,9 @@
 //! the others    LongTable              slot = place of a record: number, hash, length, key
 //! ```
 //!
+//! Keys that were seen once each in many places need no slot of their own: `Singles` looks for those
+//! that come again.
+//!
 //! The number is a count in `CountTable`, and a dense group id in [`KeyTable`], beside which
 //! accumulators stand as columns.
 //!
@@ -22,6 +25,7 @@ pub(crate) mod int;
 mod key_table;
 mod long;
 mod secret;
+mod singles;
 
 pub(crate) use count_table::CountTable;
 pub(crate) use inline::InlineKey;
@@ -29,6 +33,7 @@ use inline::InlineTable;
 pub use key_table::KeyTable;
 use long::LongTable;
 pub use secret::Secret;
+pub(crate) use singles::Singles;
 
 /// Asks for the cache line of a slot that is probed soon.
 #[inline(always)]

@@ -4,9 +4,10 @@ use super::class::Lists;
 use super::pace::{Pace, Path, Standing};
 use super::partition::{Half, Scatter};
 use crate::buffer::WindowScratch;
+use crate::groups::Once;
 use crate::isa::Isa;
 use crate::stage::tokenize::{Tile, TokenSink};
-use crate::table::{CountTable, Secret};
+use crate::table::{CountTable, Secret, Singles};
 use crate::{ContractSeed, Groups, Level, Limits};
 
 /// Takes the tokens that the rule finds, and counts them.
@@ -14,6 +15,7 @@ pub(super) struct Counting {
     scratch: WindowScratch,
     lists: Lists,
     table: CountTable,
+    singles: Singles,
     pace: Pace,
     scatter: Scatter,
     /// Groups that left the table, or never went through it; empty, or `partitions` of them.
@@ -28,6 +30,7 @@ impl Counting {
             scratch: WindowScratch::new(),
             lists: Lists::new(limits.tile_bytes),
             table: CountTable::new(limits, Secret::from_seed(seed)),
+            singles: Singles::new(Secret::from_seed(seed).masked(limits.hash_mask)),
             pace: Pace::new(limits),
             scatter: Scatter::new(level, ContractSeed(seed), Half::High),
             pending: Vec::new(),
@@ -52,6 +55,17 @@ impl Counting {
 
     pub(super) fn absorb(&mut self, groups: &Groups) {
         self.table.absorb(groups);
+    }
+
+    /// See [`super::Counter::absorb_part`].
+    pub(super) fn absorb_part(&mut self, groups: &mut Groups, once: &mut Once) {
+        once.append(&mut groups.once);
+        self.table.absorb(groups);
+    }
+
+    /// See [`super::Counter::settle`].
+    pub(super) fn settle(&mut self, once: &mut Once) {
+        self.singles.settle(once, &mut self.table);
     }
 
     pub(super) fn tokens(&self) -> u64 {

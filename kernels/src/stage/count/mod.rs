@@ -16,6 +16,7 @@ use counting::Counting;
 pub use partition::split;
 pub use slices::Slices;
 
+use crate::groups::Once;
 use crate::stage::tokenize::{Feeder, InputError, Records};
 use crate::{Groups, Level, Limits, TokenRule};
 
@@ -85,6 +86,20 @@ impl Counter {
     /// Adds groups that were counted elsewhere.
     pub fn absorb(&mut self, groups: &Groups) {
         self.counting.absorb(groups);
+    }
+
+    /// Adds groups as [`Counter::absorb`] does, but for short keys that were seen once: these move
+    /// to `once`, for [`Counter::settle`].
+    pub fn absorb_part(&mut self, groups: &mut Groups, once: &mut Once) {
+        self.counting.absorb_part(groups, once);
+    }
+
+    /// Leaves the keys of `once` there that were seen once in all, and counts the others.
+    ///
+    /// It is for a counter that got groups alone: what it then has is in `once` and in what
+    /// [`Counter::drain_into`] gives, a key in one of these.
+    pub fn settle(&mut self, once: &mut Once) {
+        self.counting.settle(once);
     }
 
     /// How many tokens were pushed.

@@ -85,10 +85,9 @@ impl<T: TakeBatch> Batcher<T> {
             self.push(b"", groups.empty)?;
         }
         let mut result = Ok(());
-        groups.once.for_each(|key, _| {
+        groups.once.for_each_run(|keys| {
             if result.is_ok() {
-                self.columns.push_inline(sortable_mid(key), 1);
-                result = self.hand_on_when_full();
+                result = self.push_inline(keys.iter().map(|&key| (sortable_mid(key), 1)));
             }
         });
         result?;

@@ -185,9 +185,10 @@ pub(super) fn feed(groups: &Groups, by: By, accept: &mut impl Accept) -> Result<
         accept.inline(0, groups.empty)?;
     }
     let mut result = Ok(());
-    groups.once.for_each(|key, _| {
+    groups.once.for_each_run(|keys| {
         if result.is_ok() {
-            result = accept.inline(sortable_mid(key), 1);
+            let mut keys = keys.iter();
+            result = keys.try_for_each(|&key| accept.inline(sortable_mid(key), 1));
         }
     });
     debug_assert!(

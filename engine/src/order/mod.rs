@@ -18,6 +18,7 @@
 mod deal;
 mod entry;
 mod range;
+mod shortcut;
 mod slabs;
 mod sort;
 mod splitters;

@@ -1,10 +1,9 @@
 //! Where the ranges of the order begin.
 
-use std::hint::select_unpredictable;
-
 use keymill_kernels::Groups;
 
 use super::entry::{Accept, By, Entry, LongEntry, LongRows, feed};
+use super::shortcut::{Shortcut, Stretch, below};
 use crate::Result;
 
 /// Groups of the sample for each range: so many that ranges differ by a few in a hundred.
@@ -31,16 +30,11 @@ pub(crate) struct Splitters {
     /// The stretches of the first counts, and then all there are, the largest count first.
     small: Vec<Stretch>,
     large: Vec<(u64, Stretch)>,
+    /// Into the longest stretch.
+    shortcut: Shortcut,
     /// For long groups: the splitters themselves, with their bytes.
     exact: LongRows,
     long: Vec<bool>,
-}
-
-/// Splitters with one count.
-#[derive(Clone, Copy, Debug, Default)]
-struct Stretch {
-    start: u32,
-    end: u32,
 }
 
 /// Groups of which some may become splitters.
@@ -97,6 +91,7 @@ impl Splitters {
             low: Vec::new(),
             small: vec![Stretch::default(); LOOKED_UP],
             large: Vec::new(),
+            shortcut: Shortcut::default(),
             exact: LongRows::default(),
             long: Vec::new(),
         }
@@ -167,6 +162,10 @@ impl Splitters {
         self.small = (0..LOOKED_UP as u64)
             .map(|count| self.find_stretch(count))
             .collect();
+        let stretches = self.large.iter().map(|(_, stretch)| *stretch);
+        if let Some(longest) = stretches.max_by_key(|stretch| stretch.end - stretch.start) {
+            self.shortcut = Shortcut::into(longest, &self.high);
+        }
     }
 
     /// The stretch of a count; an empty one, where it would be, when there is none.
@@ -214,7 +213,10 @@ impl Splitters {
         };
         let (start, end) = (stretch.start as usize, stretch.end as usize);
         let (high, low) = ((key >> 64) as u64, key as u64);
-        let first = start + below(&self.high[start..end], high);
+        let first = match stretch == self.shortcut.stretch {
+            true => self.shortcut.below(&self.high, high),
+            false => start + below(&self.high[start..end], high),
+        };
         if first == end || self.high[first] != high {
             return first;
         }
@@ -252,22 +254,6 @@ impl Splitters {
             self.by.inline_first(entry.head, group)
         }
     }
-}
-
-/// How many of some ascending words are below `word`; without a branch on what cannot be foreseen.
-#[inline(always)]
-fn below(words: &[u64], word: u64) -> usize {
-    let (mut base, mut size) = (0, words.len());
-    if size == 0 {
-        return 0;
-    }
-    while size > 1 {
-        let half = size / 2;
-        let middle = base + half;
-        base = select_unpredictable(words[middle] < word, middle, base);
-        size -= half;
-    }
-    base + usize::from(words[base] < word)
 }
 
 /// Picks the groups that cut a sorted sample into stretches of about the same weight.

@@ -13,3 +13,16 @@ pub use block::Block;
 pub use huge::{HugeVec, extend_hugely};
 pub(crate) use rows::{PartitionRows, Row};
 pub(crate) use window::{Window, WindowScratch};
+
+/// Asks for a cache line that is read or written soon; it may lie anywhere.
+#[inline(always)]
+pub(crate) fn prefetch<T>(place: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch of any address is allowed; SSE is part of x86-64.
+    unsafe {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(place.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = place;
+}

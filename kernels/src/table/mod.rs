@@ -35,15 +35,4 @@ use long::LongTable;
 pub use secret::Secret;
 pub(crate) use singles::Singles;
 
-/// Asks for the cache line of a slot that is probed soon.
-#[inline(always)]
-fn prefetch<T>(place: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch of any address is allowed; SSE is part of x86-64.
-    unsafe {
-        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(place.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = place;
-}
+use crate::buffer::prefetch;

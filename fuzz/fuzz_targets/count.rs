@@ -5,7 +5,7 @@ use arbitrary::Arbitrary;
 use keymill_fuzz::{AnyRule, Counts, add, counts_of, each_setting, is_comparable, offsets, summed};
 use keymill_kernels::stage::count::Counter;
 use keymill_kernels::stage::tokenize::Records;
-use keymill_kernels::{Groups, oracle};
+use keymill_kernels::{Groups, Once, oracle};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
@@ -67,6 +67,17 @@ fuzz_target!(|job: Job| {
             .for_each(|partition| counter.absorb(partition));
         groups.clear();
         counter.drain_into(&mut groups);
+        assert_eq!(counts_of(&groups), expected, "{level} {limits:?}");
+
+        // And once more, with keys that were seen once left where they are.
+        let mut once = Once::default();
+        partitions
+            .iter_mut()
+            .for_each(|partition| counter.absorb_part(partition, &mut once));
+        counter.settle(&mut once);
+        groups.clear();
+        counter.drain_into(&mut groups);
+        groups.once = once;
         assert_eq!(counts_of(&groups), expected, "{level} {limits:?}");
     });
 });

@@ -14,22 +14,20 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use keymill::{Level, Order};
+use keymill_bench::race::{RUNS, Way, print_machine, race};
 use keymill_bench::{Rows, count_by_engine, count_by_kernel, engine, read_all, rival};
 use keymill_kernels::stage::reduce_by_key::{ReduceByKey, Sum};
 use keymill_kernels::stage::tokenize::Tokenizer;
 use keymill_kernels::{Limits, Secret, TokenRule};
 
 const BYTES: usize = 256 << 20;
-const RUNS: usize = 7;
 
 type AnyError = Box<dyn std::error::Error>;
-/// A way of doing the job: its name, and a run of it.
-type Way<'a> = (String, Box<dyn FnMut() + 'a>);
 /// A pattern of keys: its name, and the key of each number.
 type Pattern = (&'static str, fn(u64) -> u64);
 
 fn main() -> Result<(), AnyError> {
-    print_machine();
+    print_machine("Counting on the CPU", "measure");
     for name in ["zipf-30k", "zipf-1m", "book"] {
         word_count(name);
     }
@@ -43,57 +41,6 @@ fn main() -> Result<(), AnyError> {
     }
     patterns();
     whole_process()
-}
-
-fn print_machine() {
-    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu
-        .lines()
-        .find_map(|line| line.strip_prefix("model name\t: "));
-    let cores = std::thread::available_parallelism().map_or(0, |cores| cores.get());
-    println!("# Counting on the CPU\n");
-    println!(
-        "- processor: {}, {cores} cores given",
-        model.unwrap_or("unknown")
-    );
-    let levels: Vec<_> = Level::available()
-        .iter()
-        .map(|level| level.name())
-        .collect();
-    println!("- levels: {}", levels.join(", "));
-    println!(
-        "- keymill {}, {RUNS} runs each, in turns",
-        env!("CARGO_PKG_VERSION")
-    );
-    println!("- command: `cargo run --release -p keymill-bench --example measure`");
-}
-
-/// Runs every way `RUNS` times in turns and prints a row each, with the ratio to the first one.
-fn race(title: &str, bytes: usize, unit: &str, mut ways: Vec<Way<'_>>) {
-    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); ways.len()];
-    for _ in 0..RUNS {
-        for ((_, run), times) in ways.iter_mut().zip(&mut times) {
-            let start = Instant::now();
-            run();
-            times.push(start.elapsed());
-        }
-    }
-    println!("\n## {title}\n\n| way | median | fastest | slowest | times the first |");
-    println!("|---|---|---|---|---|");
-    let rate = |time: Duration| bytes as f64 / time.as_secs_f64() / 1e9;
-    let mut base = None;
-    for ((name, _), times) in ways.iter().zip(&mut times) {
-        times.sort_unstable();
-        let (fast, median, slow) = (times[0], times[RUNS / 2], times[RUNS - 1]);
-        let base = *base.get_or_insert(median);
-        println!(
-            "| {name} | {:.3} {unit} | {:.3} | {:.3} | {:.2} |",
-            rate(median),
-            rate(fast),
-            rate(slow),
-            base.as_secs_f64() / median.as_secs_f64()
-        );
-    }
 }
 
 fn text_of(name: &str, bytes: usize) -> &'static [u8] {

@@ -1,6 +1,8 @@
 //! What the benchmarks share: sizes, rivals and the memory's roof.
 #![forbid(unsafe_code)]
 
+pub mod race;
+
 use std::fmt::Write;
 use std::hash::BuildHasher;
 use std::time::Duration;

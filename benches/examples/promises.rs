@@ -1,0 +1,281 @@
+//! Measures what each promise costs: the same work with it and without, in turns.
+//!
+//! ```text
+//! cargo run --release -p keymill-bench --example promises > reports/published/<machine>/promises.md
+//! ```
+//!
+//! A promise that cannot be switched off is met by input that needs it, and by input that does not.
+#![forbid(unsafe_code)]
+
+use std::hash::{BuildHasher, RandomState};
+use std::hint::black_box;
+
+use keymill::{DeviceChoice, Engine, Level, Order};
+use keymill_bench::race::{Way, print_machine, race};
+use keymill_bench::{Rows, count_by_engine, count_by_kernel, engine};
+use keymill_kernels::contract_hash::hash_mid;
+use keymill_kernels::stage::count::Counter;
+use keymill_kernels::stage::reduce_by_key::{ReduceByKey, Sum};
+use keymill_kernels::stage::tokenize::{Records, Tokenizer};
+use keymill_kernels::{ContractSeed, Groups, Limits, Secret, TokenRule};
+
+const BYTES: usize = 128 << 20;
+
+/// How many keys somebody chose.
+const KEYS: usize = 1 << 17;
+
+fn main() {
+    print_machine("What each promise costs", "promises");
+    println!("\nThe first row of each table does without; ratios below 1 are the price.");
+    let words = text_of("zipf-30k", BYTES);
+    any_white_space();
+    any_bytes(words);
+    records_stay_apart(words);
+    jobs_can_be_stopped(words);
+    keyed_hashes();
+    chosen_keys();
+    exact_sums();
+    in_order("zipf-1m");
+    in_order("unique");
+    bounded_memory();
+}
+
+fn text_of(name: &str, bytes: usize) -> &'static [u8] {
+    let set = keymill_datasets::find(name).expect("the data set is in the registry");
+    set.to_vec(bytes).leak()
+}
+
+fn way<'a>(name: &str, run: impl FnMut() + 'a) -> Way<'a> {
+    (name.to_owned(), Box::new(run))
+}
+
+/// White space is Unicode's, in text that has some beyond ASCII too.
+fn any_white_space() {
+    let [ascii, any] = ["zipf-30k", "zipf-multibyte"].map(|name| text_of(name, 256 << 10));
+    let space = TokenRule::Split(b" ".as_slice().into());
+    let tokenized = |text: &'static [u8], rule: &TokenRule| {
+        let mut tokenizer = Tokenizer::new(Level::best(), rule, &Limits::DEFAULT);
+        let mut spans = Vec::new();
+        move || {
+            for _ in 0..500 {
+                let done = tokenizer.tokenize(text, None, &mut spans);
+                assert!(done.is_ok_and(|done| done.tokens > 0));
+            }
+        }
+    };
+    let rule = &TokenRule::Whitespace;
+    race(
+        "Unicode white space: tokenize, data in the second cache",
+        500 * ascii.len(),
+        "GB/s",
+        vec![
+            way("one separator byte within lines", tokenized(ascii, &space)),
+            way("Unicode white space, ASCII text", tokenized(ascii, rule)),
+            way("Unicode white space, multi-byte text", tokenized(any, rule)),
+        ],
+    );
+}
+
+/// A key may hold any bytes, NUL among them, for which inline keys have no form.
+fn any_bytes(text: &'static [u8]) {
+    let with_nul = {
+        let mut text = text.to_vec();
+        let (tiles, _) = text.as_chunks_mut::<{ 16 << 10 }>();
+        tiles.iter_mut().for_each(|tile| tile[8 << 10] = 0);
+        text.leak()
+    };
+    let count = |text: &'static [u8]| {
+        move || {
+            black_box(count_by_kernel(Level::best(), text));
+        }
+    };
+    let title = "Any bytes in a key: word count, zipf-30k, 1 core";
+    let ways = vec![
+        way("no NUL byte", count(text)),
+        way("a NUL byte in each 16 KiB", count(with_nul)),
+    ];
+    race(title, text.len(), "GB/s", ways);
+}
+
+/// Tokens of two records never become one.
+fn records_stay_apart(text: &'static [u8]) {
+    let mut ends = vec![0u32];
+    let lines = (0..).zip(text).filter(|(_, byte)| **byte == b'\n');
+    ends.extend(lines.map(|(at, _)| at + 1));
+    ends.push(text.len() as u32);
+    let count = |records: Option<Records<'_>>| {
+        let mut counter = Counter::new(Level::best(), &TokenRule::Whitespace, &Limits::DEFAULT, 1);
+        match records {
+            Some(records) => counter.push_records(text, records).expect("of the text"),
+            None => counter.push(text),
+        }
+        black_box(counter.len());
+    };
+    let records = || Records::from_u32(&ends).expect("line ends ascend");
+    let title = "Records stay apart: word count, zipf-30k, 1 core";
+    let ways = vec![
+        way("one text", || count(None)),
+        way("a record for each line", || count(Some(records()))),
+    ];
+    race(title, text.len(), "GB/s", ways);
+}
+
+/// Chunks, cancellation, metrics and the budget, on one thread.
+fn jobs_can_be_stopped(text: &'static [u8]) {
+    let engine = engine(1);
+    let title = "Chunks, cancellation, metrics, budget: word count, zipf-30k, 1 core";
+    let ways = vec![
+        way("the kernel alone", || {
+            black_box(count_by_kernel(Level::best(), text));
+        }),
+        way("a job of the engine", || {
+            black_box(count_by_engine(&engine, text, Order::None));
+        }),
+    ];
+    race(title, text.len(), "GB/s", ways);
+}
+
+/// Partitions are the same on every device, and nobody can choose them.
+fn keyed_hashes() {
+    let keys: Vec<[u64; 2]> = (0..4096).map(|i| [i * 0x9e37_79b9, i ^ 0x5555]).collect();
+    let mut hashes = [vec![0; keys.len()], vec![0; keys.len()]];
+    let [plain, keyed] = &mut hashes;
+    let times = 10_000;
+    let title =
+        "A keyed hash of 32-bit steps, alike on every device: keys of 9 to 16 bytes, in cache";
+    let ways = vec![
+        way("two multiplications, unkeyed", || {
+            for _ in 0..times {
+                for (hash, [first, second]) in plain.iter_mut().zip(&keys) {
+                    let first = first.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                    *hash = first.wrapping_add(second.wrapping_mul(0xbf58_476d_1ce4_e5b9));
+                }
+                black_box(plain.last());
+            }
+        }),
+        way("the contract hash", || {
+            for _ in 0..times {
+                hash_mid(Level::best(), ContractSeed(7), &keys, keyed);
+                black_box(keyed.last());
+            }
+        }),
+    ];
+    race(title, times * keys.len(), "G keys/s", ways);
+}
+
+/// Nobody can choose keys that collide, as nobody knows the secret of a run.
+fn chosen_keys() {
+    let kinds = [
+        ("keys at random", spelled(|i| spread(spread(i + 1)) >> 24)),
+        ("keys counted up", spelled(|i| i)),
+        ("keys alike but in the middle", spelled(|i| i << 10)),
+        ("keys that collide under another secret", colliding()),
+    ];
+    // The same draws for all, so that keys come again at once and much later.
+    let draws = Rows::random(16 * KEYS, KEYS as u64, true);
+    let ways = kinds.iter().map(|(name, keys)| {
+        let drawn = draws.keys.iter().map(|&draw| &keys[draw as usize]);
+        let text: Vec<u8> = drawn.flat_map(|key| [&key[..], b" "].concat()).collect();
+        way(name, move || {
+            let seed = RandomState::new().hash_one(name);
+            let rule = TokenRule::Whitespace;
+            let mut counter = Counter::new(Level::best(), &rule, &Limits::DEFAULT, seed);
+            counter.push(&text);
+            let mut groups = Groups::default();
+            counter.drain_into(&mut groups);
+            assert_eq!(groups.len(), KEYS);
+        })
+    });
+    let title =
+        "Keys that someone chose: word count of 131,072 of eight bytes, 16 times each, 1 core";
+    race(title, 16 * 9 * KEYS, "GB/s", ways.collect());
+}
+
+fn spread(word: u64) -> u64 {
+    word.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+}
+
+/// Numbers of 40 bits as eight letters.
+fn spelled(number: impl Fn(u64) -> u64) -> Vec<[u8; 8]> {
+    let letters =
+        |number: u64| [7, 6, 5, 4, 3, 2, 1, 0].map(|at| b'A' + (number >> (5 * at) & 31) as u8);
+    (0..KEYS as u64).map(|i| letters(number(i))).collect()
+}
+
+/// Keys of printable bytes whose products with some multiplier are all small: whoever took the upper
+/// bits of that for a slot would have them all in one.
+fn colliding() -> Vec<[u8; 8]> {
+    const MULTIPLIER: u64 = 0xbf58_476d_1ce4_e5b9;
+    // Newton's steps: each doubles the bits that are right.
+    let inverse = (0..6).fold(MULTIPLIER, |inverse, _| {
+        inverse.wrapping_mul(2u64.wrapping_sub(MULTIPLIER.wrapping_mul(inverse)))
+    });
+    let keys = (1u64..).map(|product| inverse.wrapping_mul(product).to_le_bytes());
+    let printable = keys.filter(|key| key.iter().all(u8::is_ascii_graphic));
+    printable.take(KEYS).collect()
+}
+
+/// Sums are right whatever the values; as long as they cannot overflow they are kept in 64 bits.
+fn exact_sums() {
+    let rows = &Rows::random(10_000_000, 100_000, false);
+    let wide: &[i64] = &rows
+        .values
+        .iter()
+        .map(|value| value << 53)
+        .collect::<Vec<_>>();
+    let sum = |values: &[i64]| {
+        let mut reducer =
+            ReduceByKey::<u64, Sum>::new(Level::best(), Limits::DEFAULT, Secret::random());
+        reducer.update(&rows.keys, values);
+        assert_eq!(reducer.size(), 100_000);
+    };
+    let ways = vec![
+        way("values of ten bits", || sum(&rows.values)),
+        way("values of 63 bits", || sum(wide)),
+    ];
+    let title = "Sums that cannot overflow: reduce_by_key, 100,000 groups, 1 core";
+    race(title, rows.keys.len(), "G rows/s", ways);
+}
+
+/// The output's order.
+fn in_order(name: &str) {
+    let text = text_of(name, BYTES);
+    let engine = &engine(1);
+    let orders = [
+        ("in any order", Order::None),
+        ("by key", Order::Key),
+        ("by count", Order::Count),
+    ];
+    let ways = orders.map(|(name, order)| {
+        way(name, move || {
+            black_box(count_by_engine(engine, text, order));
+        })
+    });
+    let title = format!("Output in order: word count, {name}, 1 thread");
+    race(&title, text.len(), "GB/s", ways.into());
+}
+
+/// Eight million keys in less memory than they take.
+fn bounded_memory() {
+    let text = text_of("unique", 108_000_000);
+    let budgets = [
+        ("no budget in the way", None),
+        ("in 256 MiB", Some(256 << 20)),
+        ("in 64 MiB", Some(64 << 20)),
+    ];
+    let engines = budgets.map(|(name, budget)| {
+        let builder = Engine::builder().device(DeviceChoice::Cpu).threads(2);
+        let builder = match budget {
+            Some(bytes) => builder.memory(bytes),
+            None => builder,
+        };
+        (name, builder.build().expect("an engine starts"))
+    });
+    let ways = engines.iter().map(|(name, engine)| {
+        way(name, move || {
+            black_box(count_by_engine(engine, text, Order::Count));
+        })
+    });
+    let title = "A budget of memory: 8 million keys, by count, 2 threads";
+    race(title, text.len(), "GB/s", ways.collect());
+}

@@ -8,6 +8,7 @@ use super::item::Item;
 use super::partitions::{Part, Pieces};
 use super::reduce::{Reducer, Setting};
 use crate::order::{By, Dealer, Dealt, Range, Splitters, Top, range_count};
+use crate::spill::SpillSpace;
 use crate::{Result, parallel};
 
 /// Groups of the sample for each range.
@@ -211,17 +212,24 @@ fn take_sample(setting: &Setting, items: &mut Vec<Item>, wanted: usize) -> Resul
         item.reduce(&mut reducer, |part| {
             groups += part.len();
             keys.push(shortened(part));
-            let mut pieces = Pieces::default();
-            pieces.push(std::mem::take(part));
-            if budget.is_tight(budget.limit() / 4) {
-                pieces.spill(&setting.space)?;
-            }
-            reduced.push(Item::part(pieces, budget));
+            let groups = std::mem::take(part);
+            let item = match budget.is_tight(budget.limit() / 4) {
+                true => Item::part(spilled(groups, &setting.space)?, budget),
+                false => Item::reduced(groups, budget),
+            };
+            reduced.push(item);
             Ok(())
         })?;
     }
     let items = reduced;
     Ok(Sample { keys, items })
+}
+
+fn spilled(groups: Groups, space: &SpillSpace) -> Result<Pieces> {
+    let mut pieces = Pieces::default();
+    pieces.push(groups);
+    pieces.spill(space)?;
+    Ok(pieces)
 }
 
 /// The same groups, of giant keys the beginning alone.

@@ -105,8 +105,7 @@ fn take_tables(operators: &mut [CountOperator]) -> Result<Option<Arc<Tables>>> {
     let resources = first.setting.resources.clone();
     let bytes = operators.iter().map(CountOperator::size).sum();
     // The groups leave the tables for others, which are as large at most.
-    if operators.len() == 1
-        || resources.memory.is_tight(bytes)
+    if resources.memory.is_tight(bytes)
         || operators.iter().all(CountOperator::is_small)
         || !operators.iter().all(|one| one.partitions.is_unused())
     {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use keymill::{Level, Order};
 use keymill_bench::race::{RUNS, Way, print_machine, race};
-use keymill_bench::{Rows, count_by_engine, count_by_kernel, engine, read_all, rival};
+use keymill_bench::{Rows, Totals, count_by_engine, count_by_kernel, engine, read_all, rival};
 use keymill_kernels::stage::reduce_by_key::{ReduceByKey, Sum};
 use keymill_kernels::stage::tokenize::Tokenizer;
 use keymill_kernels::{Limits, Secret, TokenRule};
@@ -57,11 +57,6 @@ fn word_count(name: &str) {
         let run = move || assert_eq!(count_by_kernel(level, text), expected);
         ways.push((format!("{level}, 1 core"), Box::new(run)));
     }
-    for threads in [1, 2] {
-        let engine = engine(threads);
-        let run = move || assert_eq!(count_by_engine(&engine, text, Order::None), expected);
-        ways.push((format!("engine, {threads} threads"), Box::new(run)));
-    }
     ways.push((
         "plain read, 1 core".into(),
         Box::new(move || {
@@ -74,6 +69,21 @@ fn word_count(name: &str) {
         "GB/s",
         ways,
     );
+    by_threads(name, text, expected);
+}
+
+/// Engines of one thread and of two, in turns with nothing between them.
+fn by_threads(name: &str, text: &'static [u8], expected: Totals) {
+    let ways = [1, 2].map(|threads| {
+        let engine = engine(threads);
+        let run = move || assert_eq!(count_by_engine(&engine, text, Order::None), expected);
+        (
+            format!("engine, threads: {threads}"),
+            Box::new(run) as Box<dyn FnMut()>,
+        )
+    });
+    let title = format!("Word count in memory by threads: {name}, 256 MiB");
+    race(&title, text.len(), "GB/s", ways.into());
 }
 
 fn tokenize() {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use keymill::{Level, Order};
+use keymill::{Engine, Level, Order};
 use keymill_bench::race::{RUNS, Way, print_machine, race};
 use keymill_bench::{Rows, Totals, count_by_engine, count_by_kernel, engine, read_all, rival};
 use keymill_kernels::stage::reduce_by_key::{ReduceByKey, Sum};
@@ -72,18 +72,31 @@ fn word_count(name: &str) {
     by_threads(name, text, expected);
 }
 
-/// Engines of one thread and of two, in turns with nothing between them.
+/// Engines of one thread and of two, in turns, and two jobs of one thread at once: what the machine
+/// gives to threads that have nothing to do with each other.
 fn by_threads(name: &str, text: &'static [u8], expected: Totals) {
-    let ways = [1, 2].map(|threads| {
-        let engine = engine(threads);
-        let run = move || assert_eq!(count_by_engine(&engine, text, Order::None), expected);
-        (
-            format!("engine, threads: {threads}"),
-            Box::new(run) as Box<dyn FnMut()>,
-        )
-    });
+    let [one, other, two] = [engine(1), engine(1), engine(2)];
+    let halves = {
+        let middle = text.len() / 2;
+        let space = text[middle..].iter().position(u8::is_ascii_whitespace);
+        text.split_at(middle + space.expect("the texts have white space"))
+    };
+    let apart = || {
+        let count = |engine: &Engine, half| count_by_engine(engine, half, Order::None).tokens;
+        let tokens = std::thread::scope(|scope| {
+            let second = scope.spawn(|| count(&other, halves.1));
+            count(&one, halves.0) + second.join().expect("the other half counts")
+        });
+        assert_eq!(tokens, expected.tokens);
+    };
+    let whole = |engine: &Engine| assert_eq!(count_by_engine(engine, text, Order::None), expected);
+    let ways: Vec<Way<'_>> = vec![
+        ("engine, threads: 1".into(), Box::new(|| whole(&one))),
+        ("engine, threads: 2".into(), Box::new(|| whole(&two))),
+        ("two jobs at once, of a half each".into(), Box::new(apart)),
+    ];
     let title = format!("Word count in memory by threads: {name}, 256 MiB");
-    race(&title, text.len(), "GB/s", ways.into());
+    race(&title, text.len(), "GB/s", ways);
 }
 
 fn tokenize() {

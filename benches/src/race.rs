@@ -34,7 +34,7 @@ pub fn print_machine(title: &str, example: &str) {
     println!(
         "- keymill {}, commit {}, {}",
         env!("CARGO_PKG_VERSION"),
-        answer_of("git", &["rev-parse", "--short", "HEAD"]),
+        answer_of("git", &["describe", "--always", "--dirty"]),
         answer_of("rustc", &["--version"])
     );
     println!(

@@ -74,7 +74,7 @@ fuzz_target!(|job: Job| {
         partitions
             .iter_mut()
             .for_each(|partition| counter.absorb_part(partition, &mut once));
-        counter.settle(&mut once);
+        counter.settle(&mut once, usize::from(job.seed as u16));
         groups.clear();
         counter.drain_into(&mut groups);
         groups.once = once;

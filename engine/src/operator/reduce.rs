@@ -81,6 +81,7 @@ impl Reducer {
             groups.clear();
             self.reduce_part(part.fresh, &mut groups)?;
             visit(&mut groups)?;
+            groups.once = Once::default();
             self.groups = groups;
         }
         Ok(())
@@ -93,7 +94,8 @@ impl Reducer {
         self.absorb(part, |counter, groups| {
             counter.absorb_part(groups, &mut once);
         })?;
-        self.counter().settle(&mut once);
+        let most_bytes = self.setting.part_bytes();
+        self.counter().settle(&mut once, most_bytes);
         self.drain_into(groups);
         groups.once = once;
         Ok(())

@@ -1,4 +1,4 @@
-//! Drains what several workers counted, without merging their tables first where there is room.
+//! Drains what workers counted, without merging their tables first where there is room.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use super::CountOperator;
 use super::batches::Batches;
 use super::drain::{BatchLimits, Order};
 use super::item::Item;
-use crate::Result;
 use crate::resources::{MemoryBudget, Reservation};
+use crate::{Limits, Result};
 
 /// Up to so many tables, a key is looked up in each; from more, its counts are gathered in another.
 const FEW_TABLES: usize = 4;
@@ -97,7 +97,7 @@ impl Tables {
     }
 }
 
-/// Takes the tables of several large operators, unless they have partitions or memory is short.
+/// Takes the tables of large operators, unless they have partitions or memory is short.
 fn take_tables(operators: &mut [CountOperator]) -> Result<Option<Arc<Tables>>> {
     let Some(first) = operators.first() else {
         return Ok(None);
@@ -117,7 +117,8 @@ fn take_tables(operators: &mut [CountOperator]) -> Result<Option<Arc<Tables>>> {
         counters.push(operator.replace_counter());
         operator.reservation.set(operator.size());
     }
-    match Slices::new(counters, resources.limits.partitions) {
+    let groups = counters.iter().map(Counter::len).sum();
+    match Slices::new(counters, slice_count(groups, &resources.limits)) {
         Ok(slices) => Ok(Some(Arc::new(Tables {
             _memory: reserve(&resources.memory, bytes),
             budget: resources.memory,
@@ -128,6 +129,12 @@ fn take_tables(operators: &mut [CountOperator]) -> Result<Option<Arc<Tables>>> {
             Ok(None)
         }
     }
+}
+
+/// So many slices that each fills a batch, but not more than there would be partitions.
+fn slice_count(groups: usize, limits: &Limits) -> usize {
+    let slices = groups / (limits.table_slots * 4).max(1);
+    slices.next_power_of_two().min(limits.partitions)
 }
 
 fn reserve(budget: &MemoryBudget, bytes: usize) -> Reservation {

@@ -55,7 +55,7 @@ impl Shortcut {
             most: 0,
         };
         for (place, &word) in words[range].iter().enumerate() {
-            let step = shortcut.step(word);
+            let step = shortcut.step(word, usize::MAX);
             let start = stretch.start + place as u32;
             if step >= shortcut.starts.len() {
                 shortcut.starts.resize(step + 1, start);
@@ -67,15 +67,17 @@ impl Shortcut {
         shortcut
     }
 
+    /// What is left of a word's distance from the first one, at most so much.
     #[inline(always)]
-    fn step(&self, word: u64) -> usize {
-        (word.saturating_sub(self.least) >> self.shift) as usize
+    fn step(&self, word: u64, most: usize) -> usize {
+        let step = word.saturating_sub(self.least) >> self.shift;
+        step.min(most as u64) as usize
     }
 
     /// How many of all words lie below one, which is above all that come before the stretch.
     #[inline(always)]
     pub(super) fn below(&self, words: &[u64], word: u64) -> usize {
-        let step = self.step(word).min(self.starts.len() - 1);
+        let step = self.step(word, self.starts.len() - 1);
         let start = self.starts[step] as usize;
         // As many steps for every word, so that their number is foreseen.
         let end = (start + self.most).min(self.stretch.end as usize);

@@ -206,7 +206,10 @@ impl Splitters {
     pub(super) fn range_of(&self, key: u128, count: u64) -> usize {
         let stretch = match self.by {
             By::Key => self.small[0],
-            By::Count => match self.small.get(count as usize) {
+            By::Count => match usize::try_from(count)
+                .ok()
+                .and_then(|count| self.small.get(count))
+            {
                 Some(stretch) => *stretch,
                 None => self.find_stretch(count),
             },

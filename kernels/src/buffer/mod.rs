@@ -1,7 +1,7 @@
 //! Memory that the hot loops read and write without bounds checks, and the types that make it safe.
 #![allow(
     unsafe_code,
-    reason = "huge pages come from beneath the allocator; text is read at token starts unchecked"
+    reason = "huge pages come from beneath the allocator; text is read at token starts unchecked; memory is asked for ahead"
 )]
 
 mod block;

@@ -100,7 +100,7 @@ pub struct Groups {
     pub arena: Vec<u8>,
     /// The count of the empty key; zero when there is none.
     pub empty: u64,
-    /// More keys, each counted once; only partitions have any.
+    /// More keys, each counted once; only partitions have any, and what they are reduced to.
     pub once: Once,
     /// More long keys, each counted once; only partitions have any.
     pub once_long: OnceLong,

@@ -69,17 +69,14 @@ impl Once {
         let mut run = [[0; 2]; RUN];
         let mut keys = 0;
         for (block, filled) in self.records.blocks() {
-            let mut at = 0;
-            while at < filled {
-                let record = Record::at(block, at);
+            each_record(block, filled, |_, record| {
                 run[keys] = record.key;
                 keys += usize::from(!record.is_gone);
-                at += record.bytes();
                 if keys == RUN {
                     visit(&run);
                     keys = 0;
                 }
-            }
+            });
         }
         visit(&run[..keys]);
     }
@@ -107,14 +104,11 @@ impl Once {
     #[inline(always)]
     pub fn for_each(&self, mut visit: impl FnMut([u64; 2], usize)) {
         for (block, filled) in self.records.blocks() {
-            let mut at = 0;
-            while at < filled {
-                let record = Record::at(block, at);
+            each_record(block, filled, |_, record| {
                 if !record.is_gone {
                     visit(record.key, record.length);
                 }
-                at += record.bytes();
-            }
+            });
         }
     }
 
@@ -181,6 +175,17 @@ impl Record {
     }
 }
 
+/// Visits the records of a block, and where in it each lies.
+#[inline(always)]
+fn each_record(block: &[u8], filled: usize, mut visit: impl FnMut(usize, Record)) {
+    let mut at = 0;
+    while at < filled {
+        let record = Record::at(block, at);
+        visit(at, record);
+        at += record.bytes();
+    }
+}
+
 /// Keys that are asked for by their places, numbers that grow from one to the next.
 pub(crate) struct ByPlace<'a> {
     places: Places<'a>,
@@ -199,12 +204,7 @@ impl ByPlace<'_> {
         let Some((first, block, filled)) = self.places.block(block) else {
             return false;
         };
-        let mut at = 0;
-        while at < filled {
-            let record = Record::at(block, at);
-            visit(first + at, record);
-            at += record.bytes();
-        }
+        each_record(block, filled, |at, record| visit(first + at, record));
         true
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! keys, packed:  5 h e l l o 3 f o x 5 h e l l o …     stay where they are
-//! slots:         bits of the hash │ place of a key      four bytes for each
+//! slots:         bits of the hash │ place of a key      four bytes, two to four for each key
 //! ```
 //!
 //! Where nearly every key is new, putting each into a slot and taking it out again is most of the
@@ -17,7 +17,7 @@ use super::{CountTable, InlineKey};
 use crate::buffer::{Block, HugeVec};
 use crate::groups::{ByPlace, LONGEST_ONCE, Once, Record};
 
-/// Bits of a slot that are the hash's at least: one key in as many is compared in vain.
+/// Bits of a slot that are the hash's at least: so few keys are compared in vain.
 const LEAST_MARK_BITS: u32 = 6;
 
 /// Places that a slot can name; one is taken off, as a slot of zero is free.
@@ -79,13 +79,16 @@ impl Singles {
     }
 
     /// Leaves in `once` the keys that neither it has twice nor `table` has; counts the others in
-    /// the table.
-    pub(crate) fn settle(&mut self, once: &mut Once, table: &mut CountTable) {
+    /// the table. Where slots for all would take more than `most_bytes` it counts all there.
+    pub(crate) fn settle(&mut self, once: &mut Once, table: &mut CountTable, most_bytes: usize) {
         if once.is_empty() {
             return;
         }
-        // A table that has as many keys is no larger for having these too.
-        if table.short.len() + table.mid.len() > once.len() / 2 {
+        let counted = table.short.len() + table.mid.len();
+        let slots = slots_for(once.records() + counted);
+        // A table that has as many keys is no larger for having these too; slots are for records,
+        // of which a key that is not new may have millions.
+        if counted > once.len() / 2 || slots > most_bytes / size_of::<u32>() {
             return absorb(once, table);
         }
         let mut all = known_of(table);
@@ -100,7 +103,7 @@ impl Singles {
     }
 
     fn prepare(&mut self, keys: usize, places: usize) -> Form {
-        let slots = (keys * 2).next_power_of_two().max(2);
+        let slots = slots_for(keys);
         if self.slots.len() == slots {
             self.slots.clear();
         } else {
@@ -169,6 +172,10 @@ impl Singles {
             }
         }
     }
+}
+
+fn slots_for(keys: usize) -> usize {
+    (keys * 2).next_power_of_two().max(2)
 }
 
 /// Whether the key of a slot is the one at a place, which is counted then.
@@ -254,7 +261,7 @@ mod tests {
             groups.pack();
             assert_eq!(groups.once.len(), groups.len());
             for _ in 0..times {
-                settle.settle(&mut groups.once, &mut table);
+                settle.settle(&mut groups.once, &mut table, usize::MAX);
             }
             let seen_once = |key: &&&[u8]| expected[&key.to_vec()] == 1;
             assert!(groups.once.len() <= singles.iter().filter(seen_once).count());
@@ -318,8 +325,24 @@ mod tests {
         let limits = Limits::DEFAULT;
         let secret = Secret::from_seed(1);
         let mut table = CountTable::new(&limits, secret);
-        Singles::new(secret.masked(u64::MAX)).settle(&mut once, &mut table);
+        Singles::new(secret.masked(u64::MAX)).settle(&mut once, &mut table, usize::MAX);
         assert_eq!(once.len() + table.len(), expected as usize);
         assert_eq!(once.len(), 40);
+    }
+
+    #[test]
+    fn without_room_for_slots_all_are_counted() {
+        let mut groups = Groups::default();
+        keys(300, 200).iter().for_each(|key| groups.push(key, 1));
+        groups.pack();
+        let (limits, secret) = (Limits::DEFAULT, Secret::from_seed(2));
+        let mut table = CountTable::new(&limits, secret);
+        let mut singles = Singles::new(secret.masked(u64::MAX));
+        let records = groups.once.len();
+        singles.settle(&mut groups.once, &mut table, 4 * 1024 - 1);
+        assert_eq!(groups.once.len(), 0);
+        let mut all = Groups::default();
+        table.copy_to(&mut all);
+        assert_eq!(counts(&all).values().sum::<u64>(), records as u64);
     }
 }

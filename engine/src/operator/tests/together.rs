@@ -42,18 +42,20 @@ fn drained_together(resources: &Resources, words: &[Vec<u8>], order: Order) -> (
 fn large_tables_are_drained_side_by_side() {
     let words = many_words();
     let oracle = count(&words);
-    for partitions in [1, 2, 256] {
+    for (partitions, threads) in [(1, 2), (2, 5), (256, 2), (1, 1), (256, 1)] {
         let limits = Limits {
             partitions,
             bypass_bytes: usize::MAX,
             ..Limits::DEFAULT
         };
-        let threads = if partitions == 2 { 5 } else { 2 };
         let resources = resources(limits, UNBOUNDED, threads);
         for order in [Order::None, Order::Key, Order::Count] {
             let (side_by_side, rows) = drained_together(&resources, &words, order);
             assert!(side_by_side);
-            assert!(rows == in_order(&oracle, order), "{order:?} {partitions}");
+            assert!(
+                rows == in_order(&oracle, order),
+                "{order:?} {partitions} {threads}"
+            );
         }
     }
 }

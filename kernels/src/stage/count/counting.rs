@@ -64,8 +64,9 @@ impl Counting {
     }
 
     /// See [`super::Counter::settle`].
-    pub(super) fn settle(&mut self, once: &mut Once) {
-        self.singles.settle(once, &mut self.table);
+    pub(super) fn settle(&mut self, once: &mut Once, most_bytes: usize) {
+        debug_assert!(self.pending.is_empty(), "groups alone were absorbed");
+        self.singles.settle(once, &mut self.table, most_bytes);
     }
 
     pub(super) fn tokens(&self) -> u64 {

@@ -94,12 +94,13 @@ impl Counter {
         self.counting.absorb_part(groups, once);
     }
 
-    /// Leaves the keys of `once` there that were seen once in all, and counts the others.
+    /// Leaves the keys of `once` there that were seen once in all, and counts the others; counts all
+    /// where finding that out would take more than `most_bytes` of memory.
     ///
     /// It is for a counter that got groups alone: what it then has is in `once` and in what
     /// [`Counter::drain_into`] gives, a key in one of these.
-    pub fn settle(&mut self, once: &mut Once) {
-        self.counting.settle(once);
+    pub fn settle(&mut self, once: &mut Once, most_bytes: usize) {
+        self.counting.settle(once, most_bytes);
     }
 
     /// How many tokens were pushed.

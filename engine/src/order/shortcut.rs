@@ -125,7 +125,7 @@ mod tests {
                     word.wrapping_sub(1),
                     word,
                     word.wrapping_add(1),
-                    word ^ 1 << 40,
+                    word ^ (1 << 40),
                 ]
             });
             for word in around.chain([0, 1, u64::MAX, u64::MAX / 3]) {
@@ -151,7 +151,7 @@ mod tests {
             state >> 8
         };
         for (number, below) in [(30, 1 << 56), (500, 1 << 56), (300, 1 << 20), (400, 90)] {
-            let mut words: Vec<u64> = (0..number).map(|_| 1 << 60 | next() % below).collect();
+            let mut words: Vec<u64> = (0..number).map(|_| (1 << 60) + next() % below).collect();
             words.sort_unstable();
             check(&words);
         }

@@ -312,7 +312,7 @@ mod tests {
     fn keys_in_many_small_blocks_are_found() {
         let mut once = Once::default();
         let mut expected = 0;
-        for i in 0..300_u64 {
+        for i in 0..if cfg!(miri) { 9_u64 } else { 300 } {
             let mut other = Once::default();
             for j in 0..40 {
                 let text = format!("{:08}", i * 20 + j);

@@ -198,14 +198,19 @@ impl ByPlace<'_> {
         self.places.end()
     }
 
-    /// Visits every place of a block, if there is one of that number.
+    /// How many keys a block has at most; nothing if there is none of that number.
+    pub(crate) fn most_in(&self, block: usize) -> Option<usize> {
+        let (_, _, filled) = self.places.block(block)?;
+        // A length, and a byte at least.
+        Some(filled / 2)
+    }
+
+    /// Visits every place of a block.
     #[inline(always)]
-    pub(crate) fn each_of(&self, block: usize, mut visit: impl FnMut(usize, Record)) -> bool {
-        let Some((first, block, filled)) = self.places.block(block) else {
-            return false;
-        };
-        each_record(block, filled, |at, record| visit(first + at, record));
-        true
+    pub(crate) fn each_of(&self, block: usize, mut visit: impl FnMut(usize, Record)) {
+        if let Some((first, block, filled)) = self.places.block(block) {
+            each_record(block, filled, |at, record| visit(first + at, record));
+        }
     }
 
     /// The key at a place.
@@ -280,10 +285,8 @@ mod tests {
         let mut left = Vec::new();
         let mut by_place = once.by_place(usize::MAX).expect("places enough");
         let mut places = Vec::new();
-        for block in 0.. {
-            if !by_place.each_of(block, |place, record| places.push((place, record.key))) {
-                break;
-            }
+        for block in (0..).take_while(|&block| by_place.most_in(block).is_some()) {
+            by_place.each_of(block, |place, record| places.push((place, record.key)));
         }
         assert!(places.is_sorted() && places.iter().all(|(place, _)| *place < by_place.end()));
         for (i, &(place, key)) in places.iter().enumerate() {

@@ -5,6 +5,9 @@
 //! cargo run --release -p keymill-bench --example measure > reports/published/<machine>/cpu.md
 //! ```
 //!
+//! Behind `--` it takes the parts that are wanted: words (or a data set of these), tokenize,
+//! reduce, processes.
+//!
 //! Ways of doing the same job take turns, so that a machine that slows down slows them all; a row
 //! has the median, and the fastest and slowest run.
 #![forbid(unsafe_code)]
@@ -15,7 +18,9 @@ use std::time::{Duration, Instant};
 
 use keymill::{Engine, Level, Order};
 use keymill_bench::race::{RUNS, Way, print_machine, race};
-use keymill_bench::{Rows, Totals, count_by_engine, count_by_kernel, engine, read_all, rival};
+use keymill_bench::{
+    Rows, Totals, count_by_engine, count_by_kernel, engine, read_all, rival, text_of,
+};
 use keymill_kernels::stage::reduce_by_key::{ReduceByKey, Sum};
 use keymill_kernels::stage::tokenize::Tokenizer;
 use keymill_kernels::{Limits, Secret, TokenRule};
@@ -27,25 +32,31 @@ type AnyError = Box<dyn std::error::Error>;
 type Pattern = (&'static str, fn(u64) -> u64);
 
 fn main() -> Result<(), AnyError> {
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    let is_asked = |part: &str| asked.is_empty() || asked.iter().any(|asked| asked == part);
     print_machine("Counting on the CPU", "measure");
     for name in ["zipf-30k", "zipf-1m", "book"] {
-        word_count(name);
+        if is_asked("words") || is_asked(name) {
+            word_count(name);
+        }
     }
-    tokenize();
-    for (groups, rows) in [
-        (100, 20_000_000),
-        (100_000, 20_000_000),
-        (10_000_000, 40_000_000),
-    ] {
-        reduce(groups, rows);
+    if is_asked("tokenize") {
+        tokenize();
     }
-    patterns();
-    whole_process()
-}
-
-fn text_of(name: &str, bytes: usize) -> &'static [u8] {
-    let set = keymill_datasets::find(name).expect("the data set is in the registry");
-    set.to_vec(bytes).leak()
+    if is_asked("reduce") {
+        for (groups, rows) in [
+            (100, 20_000_000),
+            (100_000, 20_000_000),
+            (10_000_000, 40_000_000),
+        ] {
+            reduce(groups, rows);
+        }
+        patterns();
+    }
+    if is_asked("processes") {
+        whole_processes()?;
+    }
+    Ok(())
 }
 
 fn word_count(name: &str) {
@@ -167,6 +178,13 @@ fn peak(program: &Path, args: &[&str]) -> Result<String, AnyError> {
     Ok(line.unwrap_or("unknown").to_owned())
 }
 
+/// How the program is asked to count.
+const COUNT: [&str; 5] = ["count", "--threads", "2", "--format", "tsv"];
+
+fn name_of(file: &Path) -> Result<&str, AnyError> {
+    Ok(file.to_str().ok_or("a temporary folder in UTF-8")?)
+}
+
 /// The program that is measured.
 struct Program(PathBuf);
 
@@ -176,16 +194,19 @@ impl Program {
         Self(std::env::var_os("KEYMILL").map_or(built, PathBuf::from))
     }
 
+    fn run(&self, args: &[&str]) -> Result<(), AnyError> {
+        let mut command = Command::new(&self.0);
+        let status = command.args(args).stdout(Stdio::null()).status()?;
+        assert!(status.success());
+        Ok(())
+    }
+
     /// Times runs of the program; the fastest, the median, and the slowest.
     fn time(&self, args: &[&str]) -> Result<[Duration; 3], AnyError> {
         let mut times = Vec::new();
         for _ in 0..RUNS {
             let start = Instant::now();
-            let status = Command::new(&self.0)
-                .args(args)
-                .stdout(Stdio::null())
-                .status()?;
-            assert!(status.success());
+            self.run(args)?;
             times.push(start.elapsed());
         }
         times.sort_unstable();
@@ -195,13 +216,8 @@ impl Program {
     /// Prints a row with rates and memory.
     fn row(&self, job: &str, args: &[&str], file: &Path) -> Result<(), AnyError> {
         let bytes = std::fs::metadata(file)?.len();
-        let file = file.to_str().ok_or("a temporary folder in UTF-8")?;
-        let args = [
-            &["count", "--threads", "2", "--format", "tsv"],
-            args,
-            &[file],
-        ]
-        .concat();
+        let file = name_of(file)?;
+        let args = [&COUNT, args, &[file]].concat();
         let rate = |time: Duration| bytes as f64 / time.as_secs_f64() / 1e6;
         let [fast, median, slow] = self.time(&args)?.map(rate);
         let memory = peak(&self.0, &args)?;
@@ -210,9 +226,35 @@ impl Program {
     }
 }
 
-fn whole_process() -> Result<(), AnyError> {
+/// What a process adds to the work: starting, reading the file from the page cache, writing the rows.
+fn process_and_memory(program: &Program, folder: &Path) -> Result<(), AnyError> {
+    let file = file_of(folder, "zipf-30k", BYTES as u64)?;
+    let args = [&COUNT, &["--sort", "count", name_of(&file)?][..]].concat();
+    let text = text_of("zipf-30k", BYTES);
+    let engine = &engine(2);
+    let expected = count_by_engine(engine, text, Order::None);
+    let in_memory = |order| move || assert_eq!(count_by_engine(engine, text, order), expected);
+    let process = || program.run(&args).expect("the program counts");
+    let ways: Vec<Way<'_>> = vec![
+        (
+            "in memory, in no order".into(),
+            Box::new(in_memory(Order::None)),
+        ),
+        (
+            "in memory, by count".into(),
+            Box::new(in_memory(Order::Count)),
+        ),
+        ("whole process, by count".into(), Box::new(process)),
+    ];
+    let title = "A whole process against memory: zipf-30k, 256 MiB, 2 threads";
+    race(title, text.len(), "GB/s", ways);
+    Ok(())
+}
+
+fn whole_processes() -> Result<(), AnyError> {
     let program = Program::find();
     let folder = tempfile::tempdir()?;
+    process_and_memory(&program, folder.path())?;
     println!("\n## Whole processes, 2 threads, output to /dev/null\n");
     println!("| job | median | fastest | slowest | peak memory |\n|---|---|---|---|---|");
     for name in ["zipf-30k", "zipf-1m", "unique"] {
@@ -232,7 +274,7 @@ fn whole_process() -> Result<(), AnyError> {
 fn start_up(program: &Program, folder: &Path) -> Result<(), AnyError> {
     println!("\n## Start-up\n\n| command | median | fastest | slowest |\n|---|---|---|---|");
     let file = file_of(folder, "zipf-30k", 1000)?;
-    let file = file.to_str().ok_or("a temporary folder in UTF-8")?;
+    let file = name_of(&file)?;
     for args in [&["--version"][..], &["count", file]] {
         let [fast, median, slow] = program.time(args)?.map(|time| time.as_secs_f64() * 1e3);
         let name = if args.len() > 1 {

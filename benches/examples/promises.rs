@@ -12,7 +12,7 @@ use std::hint::black_box;
 
 use keymill::{DeviceChoice, Engine, Level, Order};
 use keymill_bench::race::{Way, print_machine, race};
-use keymill_bench::{Rows, count_by_engine, count_by_kernel, engine};
+use keymill_bench::{Rows, count_by_engine, count_by_kernel, engine, text_of};
 use keymill_kernels::contract_hash::hash_mid;
 use keymill_kernels::stage::count::Counter;
 use keymill_kernels::stage::reduce_by_key::{ReduceByKey, Sum};
@@ -38,11 +38,6 @@ fn main() {
     in_order("zipf-1m");
     in_order("unique");
     bounded_memory();
-}
-
-fn text_of(name: &str, bytes: usize) -> &'static [u8] {
-    let set = keymill_datasets::find(name).expect("the data set is in the registry");
-    set.to_vec(bytes).leak()
 }
 
 fn way<'a>(name: &str, run: impl FnMut() + 'a) -> Way<'a> {

@@ -8,7 +8,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use keymill::probe::{self, Adapter, AdapterInfo, Answer, Resident, ShaderVariant, Stage, Times};
 use keymill::{DeviceChoice, Engine, Order, TokenRule};
-use keymill_bench::{Rows, TextRows, count_by_engine, probed_on};
+use keymill_bench::{Rows, TextRows, count_by_engine, probed_on, text_of};
 
 /// Bytes of text and of rows: 16 MiB when measuring, 256 KiB when benches run as tests.
 fn bytes() -> usize {
@@ -158,8 +158,7 @@ fn adapters(criterion: &mut Criterion) {
 
 /// What looking for devices adds to a job that none joins.
 fn chooser(criterion: &mut Criterion) {
-    let set = keymill_datasets::find("zipf-30k").expect("the data set is in the registry");
-    let text: &'static [u8] = set.to_vec(64 << 10).leak();
+    let text = text_of("zipf-30k", 64 << 10);
     let mut group = criterion.benchmark_group("job/chooser");
     for choice in [DeviceChoice::Cpu, DeviceChoice::Auto] {
         let name = choice.to_string();

@@ -5,11 +5,10 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use keymill::Order;
-use keymill_bench::{count_by_engine, engine, job_bytes, read_all, rival};
+use keymill_bench::{count_by_engine, engine, job_bytes, read_all, rival, text_of};
 
 fn near_unique(criterion: &mut Criterion) {
-    let set = keymill_datasets::find("unique").expect("the data set is in the registry");
-    let text: &'static [u8] = set.to_vec(job_bytes()).leak();
+    let text = text_of("unique", job_bytes());
     let expected = rival::<foldhash::fast::RandomState>(text);
     let mut group = criterion.benchmark_group("job/near_unique");
     group

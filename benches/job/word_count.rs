@@ -7,7 +7,9 @@ use std::hint::black_box;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use keymill::{Level, Order};
-use keymill_bench::{count_by_engine, count_by_kernel, engine, job_bytes, read_all, rival};
+use keymill_bench::{
+    count_by_engine, count_by_kernel, engine, job_bytes, read_all, rival, text_of,
+};
 
 const SETS: [&str; 6] = [
     "zipf-30k",
@@ -30,8 +32,7 @@ fn bench<T: PartialEq + std::fmt::Debug>(
 
 fn word_count(criterion: &mut Criterion) {
     for name in SETS {
-        let set = keymill_datasets::find(name).expect("the data set is in the registry");
-        let text: &'static [u8] = set.to_vec(job_bytes()).leak();
+        let text = text_of(name, job_bytes());
         let expected = rival::<foldhash::fast::RandomState>(text);
         let mut group = criterion.benchmark_group("job/word_count");
         group

@@ -28,6 +28,13 @@ pub fn job_bytes() -> usize {
     }
 }
 
+/// The beginning of a data set, for as long as the program runs.
+#[must_use]
+pub fn text_of(name: &str, bytes: usize) -> &'static [u8] {
+    let set = keymill_datasets::find(name).expect("the data set is in the registry");
+    set.to_vec(bytes).leak()
+}
+
 /// What every way of counting has to agree on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {

@@ -84,13 +84,9 @@ impl<T: TakeBatch> Batcher<T> {
         if groups.empty > 0 {
             self.push(b"", groups.empty)?;
         }
-        let mut result = Ok(());
-        groups.once.for_each_run(|keys| {
-            if result.is_ok() {
-                result = self.push_inline(keys.iter().map(|&key| (sortable_mid(key), 1)));
-            }
-        });
-        result?;
+        groups.once.try_for_each_run(|keys| {
+            self.push_inline(keys.iter().map(|&key| (sortable_mid(key), 1)))
+        })?;
         groups
             .once_long
             .iter()

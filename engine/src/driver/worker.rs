@@ -19,8 +19,9 @@ use crate::operator::CountOperator;
 use crate::source::{ByteStream, Columns, Offset, ReadAt, Source, Split, SplitBytes, cannot_read};
 use crate::{Cancel, Error, ErrorKind, Result};
 
-/// Chunks in a range: enough that looking for its ends costs nothing.
-const CHUNKS_PER_RANGE: u64 = 32;
+/// Chunks in a range: enough that looking for its ends costs nothing, few enough that all workers
+/// are done at about the same time.
+const CHUNKS_PER_RANGE: u64 = 8;
 
 /// Bytes of a range at least, so that separators are shorter.
 const LEAST_RANGE: u64 = 256;

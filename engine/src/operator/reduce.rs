@@ -91,7 +91,7 @@ impl Reducer {
     /// stay in the blocks that they came in.
     fn reduce_part(&mut self, part: Pieces, groups: &mut Groups) -> Result<()> {
         let mut once = Once::default();
-        self.absorb(part, |counter, groups| {
+        self.give_all(part, |counter, groups| {
             counter.absorb_part(groups, &mut once);
         })?;
         let most_bytes = self.setting.part_bytes();
@@ -111,7 +111,7 @@ impl Reducer {
             memory,
             ..Pieces::default()
         };
-        self.absorb(pieces, count)?;
+        self.give_all(pieces, absorb)?;
         let mut groups = Groups::default();
         self.drain_into(&mut groups);
         groups.pack();
@@ -172,7 +172,7 @@ impl Reducer {
     /// The changed groups with their totals, and all groups with theirs.
     fn changed_of(&mut self, part: Part) -> Result<(Groups, Groups)> {
         let mut changed = Groups::default();
-        self.absorb(part.fresh, count)?;
+        self.give_all(part.fresh, absorb)?;
         self.drain_into(&mut changed);
         if part.totals.is_empty() {
             let totals = changed.clone();
@@ -180,7 +180,7 @@ impl Reducer {
         }
         each_count(&mut changed, |count| *count |= CHANGED);
         self.counter().absorb(&changed);
-        self.absorb(part.totals, count)?;
+        self.give_all(part.totals, absorb)?;
         let mut totals = changed;
         totals.clear();
         self.drain_into(&mut totals);
@@ -189,24 +189,24 @@ impl Reducer {
         Ok((changed, totals))
     }
 
-    /// Gives all groups of `pieces` to `absorb`.
-    fn absorb(
+    /// Gives all groups of `pieces` to the counter in the way of `give`.
+    fn give_all(
         &mut self,
         pieces: Pieces,
-        mut absorb: impl FnMut(&mut Counter, &mut Groups),
+        mut give: impl FnMut(&mut Counter, &mut Groups),
     ) -> Result<()> {
         let cancel = self.setting.resources.cancel.clone();
         let counter = self.counter();
         for mut groups in pieces.memory {
             cancel.check()?;
-            absorb(counter, &mut groups);
+            give(counter, &mut groups);
         }
         let mut loaded = Groups::default();
         for segment in pieces.spilled {
             segment.read(|batch| {
                 cancel.check()?;
                 load(batch, &mut loaded)?;
-                absorb(counter, &mut loaded);
+                give(counter, &mut loaded);
                 Ok(())
             })?;
         }
@@ -262,7 +262,7 @@ impl Reducer {
     }
 }
 
-fn count(counter: &mut Counter, groups: &mut Groups) {
+fn absorb(counter: &mut Counter, groups: &mut Groups) {
     counter.absorb(groups);
 }
 

@@ -184,16 +184,12 @@ pub(super) fn feed(groups: &Groups, by: By, accept: &mut impl Accept) -> Result<
     if groups.empty > 0 {
         accept.inline(0, groups.empty)?;
     }
-    let mut result = Ok(());
-    groups.once.for_each_run(|keys| {
-        if result.is_ok() {
-            let mut keys = keys.iter();
-            result = keys.try_for_each(|&key| accept.inline(sortable_mid(key), 1));
-        }
-    });
     debug_assert!(
         groups.once_long.is_empty(),
         "reduced long keys are not packed"
     );
-    result
+    groups.once.try_for_each_run(|keys| {
+        let mut keys = keys.iter();
+        keys.try_for_each(|&key| accept.inline(sortable_mid(key), 1))
+    })
 }

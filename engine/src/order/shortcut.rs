@@ -157,12 +157,9 @@ mod tests {
         }
         // Text: half of its words begin alike.
         let text = |i: u64| {
-            u64::from_be_bytes(
-                *format!("{:04}word", i * i / 2)
-                    .as_bytes()
-                    .first_chunk()
-                    .unwrap(),
-            )
+            let text = format!("{:04}word", i * i / 2);
+            let first = text.as_bytes().first_chunk().expect("eight bytes");
+            u64::from_be_bytes(*first)
         };
         check(&(0..140).map(text).collect::<Vec<_>>());
     }

@@ -64,21 +64,28 @@ impl Once {
 
     /// Visits the keys some at a time, without a branch on which are gone: the first byte lowest,
     /// zeros above the last.
+    ///
+    /// # Errors
+    ///
+    /// The first that `visit` returns, which is not called again.
     #[inline(always)]
-    pub fn for_each_run(&self, mut visit: impl FnMut(&[[u64; 2]])) {
+    pub fn try_for_each_run<E>(
+        &self,
+        mut visit: impl FnMut(&[[u64; 2]]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut run = [[0; 2]; RUN];
         let mut keys = 0;
         for (block, filled) in self.records.blocks() {
-            each_record(block, filled, |_, record| {
+            for (_, record) in records(block, filled) {
                 run[keys] = record.key;
                 keys += usize::from(!record.is_gone);
                 if keys == RUN {
-                    visit(&run);
+                    visit(&run)?;
                     keys = 0;
                 }
-            });
+            }
         }
-        visit(&run[..keys]);
+        visit(&run[..keys])
     }
 
     /// Appends a key that is gone: whoever asks by place finds it.
@@ -104,11 +111,11 @@ impl Once {
     #[inline(always)]
     pub fn for_each(&self, mut visit: impl FnMut([u64; 2], usize)) {
         for (block, filled) in self.records.blocks() {
-            each_record(block, filled, |_, record| {
+            for (_, record) in records(block, filled) {
                 if !record.is_gone {
                     visit(record.key, record.length);
                 }
-            });
+            }
         }
     }
 
@@ -125,7 +132,7 @@ impl Once {
     }
 
     /// How many keys there are, and how many were and are gone.
-    pub(crate) fn records(&self) -> usize {
+    pub(crate) fn len_with_gone(&self) -> usize {
         self.records.len()
     }
 
@@ -175,15 +182,18 @@ impl Record {
     }
 }
 
-/// Visits the records of a block, and where in it each lies.
+/// The records of a block, and where in it each lies.
 #[inline(always)]
-fn each_record(block: &[u8], filled: usize, mut visit: impl FnMut(usize, Record)) {
-    let mut at = 0;
-    while at < filled {
-        let record = Record::at(block, at);
-        visit(at, record);
-        at += record.bytes();
-    }
+fn records(block: &[u8], filled: usize) -> impl Iterator<Item = (usize, Record)> {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let at = next;
+        (at < filled).then(|| {
+            let record = Record::at(block, at);
+            next += record.bytes();
+            (at, record)
+        })
+    })
 }
 
 /// Keys that are asked for by their places, numbers that grow from one to the next.
@@ -209,7 +219,7 @@ impl ByPlace<'_> {
     #[inline(always)]
     pub(crate) fn each_of(&self, block: usize, mut visit: impl FnMut(usize, Record)) {
         if let Some((first, block, filled)) = self.places.block(block) {
-            each_record(block, filled, |at, record| visit(first + at, record));
+            records(block, filled).for_each(|(at, record)| visit(first + at, record));
         }
     }
 
@@ -259,7 +269,11 @@ mod tests {
         once.for_each(|key, length| seen.push((key, length)));
         assert_eq!(seen.len(), once.len());
         let mut run = Vec::new();
-        once.for_each_run(|keys| run.extend_from_slice(keys));
+        let all = once.try_for_each_run(|keys| {
+            run.extend_from_slice(keys);
+            Ok::<_, ()>(())
+        });
+        assert_eq!(all, Ok(()));
         assert!(run.iter().eq(seen.iter().map(|(key, _)| key)));
         seen
     }

@@ -8,6 +8,9 @@ use super::{Secret, prefetch};
 use crate::Limits;
 use crate::buffer::{HugeVec, Window};
 use bytemuck::Zeroable;
+use core::hint::select_unpredictable;
+use core::mem;
+use core::ops::Range;
 
 /// A key that fits a slot; all zeros is not a key and marks a free slot.
 pub(crate) trait InlineKey: Copy + Zeroable {
@@ -311,33 +314,64 @@ impl<K: InlineKey> InlineTable<K> {
     /// Makes the table twice as large, in place.
     ///
     /// Keys are in the order of their hashes, but for the few that found their home taken. So from
-    /// the last run of slots on each moves up, to slots whose keys have moved already. `by_count`
+    /// the last slots on some at a time move up, to slots whose keys have moved already. `by_count`
     /// lets the most frequent one of several keys take their common home.
     #[cold]
     #[inline(never)]
     fn grow(&mut self, by_count: bool) {
-        let half = self.slots.len();
-        self.slots.grow_to(2 * half);
+        let mut end = self.slots.len();
+        self.slots.grow_to(2 * end);
         self.shift -= 1;
-        let (mut late, mut run) = (Vec::new(), Vec::new());
-        let mut end = half;
+        let mut late = Vec::new();
+        let mut moving = [Slot::zeroed(); AHEAD];
         while end > 0 {
-            let taken = self.slots[..end].iter().rev();
-            let start = end - taken.take_while(|slot| !slot.key.is_free()).count();
-            // In their order within a run, as keys that came first are the more frequent ones.
-            run.extend_from_slice(&self.slots[start..end]);
-            self.slots[start..end].fill(Slot::zeroed());
-            for slot in run.drain(..) {
-                if !self.put(slot, start, by_count) {
+            let first = end.saturating_sub(AHEAD);
+            let taken = self.take_out(first..end, &mut moving);
+            let left = self.put_home(&mut moving[..taken]);
+            for &slot in &moving[..left] {
+                if !self.put(slot, first, by_count) {
                     late.push(slot);
                 }
             }
-            end = start.saturating_sub(1);
+            end = first;
         }
         for slot in late {
             let moved = self.put(slot, 0, by_count) || self.put_at(slot, 0, by_count);
             assert!(moved, "half of the slots are free");
         }
+    }
+
+    /// Empties slots into `moving`, without a branch on which are taken; returns how many were, and
+    /// asks for their new homes.
+    #[inline(always)]
+    fn take_out(&mut self, places: Range<usize>, moving: &mut [Slot<K>; AHEAD]) -> usize {
+        let mut taken = 0;
+        for place in places {
+            let slot = mem::replace(&mut self.slots[place], Slot::zeroed());
+            self.ask_for(slot.key);
+            moving[taken] = slot;
+            taken += usize::from(!slot.key.is_free());
+        }
+        taken
+    }
+
+    /// Puts new keys to their homes, without a branch on which of these are free; leaves those
+    /// whose home is taken at the front of `moving`, and returns how many they are.
+    ///
+    /// A key whose home is not among the slots that were emptied is taken out with it once more.
+    #[inline(always)]
+    fn put_home(&mut self, moving: &mut [Slot<K>]) -> usize {
+        let mut left = 0;
+        for i in 0..moving.len() {
+            let slot = moving[i];
+            let home = self.home(slot.key) & (self.slots.len() - 1);
+            let there = &mut self.slots[home];
+            let fits = there.key.is_free();
+            *there = select_unpredictable(fits, slot, *there);
+            moving[left] = slot;
+            left += usize::from(!fits);
+        }
+        left
     }
 
     /// Gives a new key a slot at its home or behind it, if that is not before slot `first`.

@@ -52,6 +52,12 @@ impl Form {
         (hash >> self.shift) as usize
     }
 
+    /// The slot behind another; the first comes after the last.
+    #[inline(always)]
+    fn behind(self, slot: usize) -> usize {
+        (slot + 1) & ((1 << (u64::BITS - self.shift)) - 1)
+    }
+
     /// What the slot of a key holds: the bits of its hash below those that name the home.
     #[inline(always)]
     fn slot(self, hash: u64, place: u32) -> u32 {
@@ -85,7 +91,7 @@ impl Singles {
             return;
         }
         let counted = table.short.len() + table.mid.len();
-        let slots = slots_for(once.records() + counted);
+        let slots = slots_for(once.len_with_gone() + counted);
         // A table that has as many keys is no larger for having these too; slots are for records,
         // of which a key that is not new may have millions.
         if counted > once.len() / 2 || slots > most_bytes / size_of::<u32>() {
@@ -94,7 +100,7 @@ impl Singles {
         let mut all = known_of(table);
         all.append(once);
         *once = all;
-        let keys = once.records();
+        let keys = once.len_with_gone();
         let Some(keys_by_place) = once.by_place(MOST_PLACES) else {
             return absorb(once, table);
         };
@@ -104,10 +110,12 @@ impl Singles {
 
     fn prepare(&mut self, keys: usize, places: usize) -> Form {
         let slots = slots_for(keys);
-        if self.slots.len() == slots {
-            self.slots.clear();
-        } else {
+        // The first of as many as there were before, so that partitions of about a power of two
+        // keys do not take new memory each time.
+        if self.slots.len() < slots {
             self.slots = HugeVec::new(slots);
+        } else {
+            self.slots[..slots].fill(0);
         }
         Form {
             shift: u64::BITS - slots.trailing_zeros(),
@@ -153,7 +161,6 @@ impl Singles {
     /// Finds a slot for each waiting key, or the same key.
     #[inline(never)]
     fn look_further(&mut self, form: Form, keys: &mut ByPlace<'_>, table: &mut CountTable) {
-        let mask = self.slots.len() - 1;
         for &(hash, place) in &self.waiting[..mem::take(&mut self.waits)] {
             let new = form.slot(hash, place);
             let mut index = form.home(hash);
@@ -168,7 +175,7 @@ impl Singles {
                 {
                     break;
                 }
-                index = (index + 1) & mask;
+                index = form.behind(index);
             }
         }
     }
@@ -246,6 +253,11 @@ mod tests {
     fn check(limits: &Limits, counted: &[&[u8]], singles: &[&[u8]]) {
         let secret = Secret::from_seed(3);
         let mut settle = Singles::new(secret.masked(limits.hash_mask));
+        check_with(&mut settle, limits, counted, singles);
+    }
+
+    fn check_with(settle: &mut Singles, limits: &Limits, counted: &[&[u8]], singles: &[&[u8]]) {
+        let secret = Secret::from_seed(3);
         for times in 1..3 {
             let mut table = CountTable::new(limits, secret);
             let mut groups = Groups::default();
@@ -293,6 +305,17 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn few_keys_after_many_and_many_after_few() {
+        let limits = Limits::TINY;
+        let mut settle = Singles::new(Secret::from_seed(3).masked(u64::MAX));
+        for number in [40, 3, 1, 0, 7, 80, 20] {
+            let keys = keys(number, number / 2 + 1);
+            let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+            check_with(&mut settle, &limits, &keys[..number / 9], &keys);
         }
     }
 

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use hashbrown::HashMap;
 use keymill::{Engine, Level, Order};
 use keymill_bench::race::{RUNS, Way, print_machine, race};
 use keymill_bench::{
@@ -132,27 +133,41 @@ fn tokenize() {
     );
 }
 
+/// Fresh tables for each run, and the emptied ones of the run before: the difference is memory that
+/// is touched for the first time.
 fn reduce(groups: u64, count: usize) {
+    type Rival = HashMap<u64, i64, foldhash::fast::RandomState>;
     let rows = &Rows::random(count, groups, false);
-    let hashed = || {
-        std::hint::black_box(rows.rival::<foldhash::fast::RandomState>().len());
+    let fresh = |level| ReduceByKey::<u64, Sum>::new(level, Limits::DEFAULT, Secret::random());
+    let refill = |sums: &mut ReduceByKey<u64, Sum>| {
+        sums.clear();
+        sums.update(&rows.keys, &rows.values);
+        assert!(sums.size() > 0);
     };
-    let mut ways: Vec<Way<'_>> = vec![("hashbrown, foldhash".into(), Box::new(hashed))];
+    let refill_rival = |sums: &mut Rival| {
+        sums.clear();
+        rows.rival_into(sums);
+        assert!(!sums.is_empty());
+    };
+    let mut ways: Vec<Way<'_>> = vec![(
+        "hashbrown, foldhash".into(),
+        Box::new(|| refill_rival(&mut Rival::default())),
+    )];
     for level in Level::available() {
-        let run = move || {
-            let mut reducer =
-                ReduceByKey::<u64, Sum>::new(level, Limits::DEFAULT, Secret::random());
-            reducer.update(&rows.keys, &rows.values);
-            std::hint::black_box(reducer.size());
-        };
+        let run = move || refill(&mut fresh(level));
         ways.push((format!("{level}, 1 core"), Box::new(run)));
     }
-    race(
-        &format!("reduce_by_key, u64 to sum, {groups} groups"),
-        count,
-        "G rows/s",
-        ways,
-    );
+    let (mut rival, mut kept) = (Rival::default(), fresh(Level::best()));
+    ways.push((
+        "hashbrown, its map kept".into(),
+        Box::new(move || refill_rival(&mut rival)),
+    ));
+    ways.push((
+        format!("{}, its tables kept", Level::best()),
+        Box::new(move || refill(&mut kept)),
+    ));
+    let title = format!("reduce_by_key, u64 to sum, {groups} groups");
+    race(&title, count, "G rows/s", ways);
 }
 
 /// A data set in a file, made once.

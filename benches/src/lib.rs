@@ -168,10 +168,15 @@ impl Rows {
     #[must_use]
     pub fn rival<S: BuildHasher + Default>(&self) -> HashMap<u64, i64, S> {
         let mut sums = HashMap::default();
+        self.rival_into(&mut sums);
+        sums
+    }
+
+    /// The same, added to sums that are there.
+    pub fn rival_into<S: BuildHasher>(&self, sums: &mut HashMap<u64, i64, S>) {
         for (&key, &value) in self.keys.iter().zip(&self.values) {
             *sums.entry(key).or_insert(0) += value;
         }
-        sums
     }
 }
 

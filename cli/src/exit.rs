@@ -97,6 +97,9 @@ pub(crate) fn stop_on_signal(cancel: &Cancel) {
 }
 
 fn stop(cancel: &Cancel) -> ! {
+    // Before the job closes them.
+    #[cfg(target_os = "linux")]
+    crate::keeper::leave_files();
     cancel.cancel();
     thread::sleep(GRACE);
     end(INTERRUPTED)

@@ -8,6 +8,8 @@ mod datasets;
 mod devices;
 mod exit;
 mod help;
+#[cfg(target_os = "linux")]
+mod keeper;
 mod named;
 mod output;
 mod pages;
@@ -27,6 +29,10 @@ use args::{Cli, Command};
 use output::Output;
 
 fn main() {
+    #[cfg(target_os = "linux")]
+    if keeper::has_held() {
+        return;
+    }
     let done = match Cli::try_parse() {
         Ok(cli) => run(&cli.command),
         Err(other) => answer(&other),

@@ -122,6 +122,78 @@ fn a_job_that_waits_for_its_reader_can_be_interrupted() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
+/// How many bytes a process has in files that have lost their name.
+#[cfg(target_os = "linux")]
+fn spilled(child: &Child) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+
+    let open = std::fs::read_dir(format!("/proc/{}/fd", child.id())).into_iter();
+    let found = open.flatten().flatten();
+    let files = found.filter_map(|entry| std::fs::metadata(entry.path()).ok());
+    files
+        .filter(|file| file.is_file() && file.nlink() == 0)
+        .map(|file| file.len())
+        .sum()
+}
+
+/// So much that another process is left to free it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_job_that_has_spilled_much_leaves_nothing() {
+    let folder = Folder::new();
+    let spill = folder.name("");
+    let mut child = keymill()
+        .args([
+            "count",
+            "--memory",
+            "20MiB",
+            "--threads",
+            "2",
+            "--spill-dir",
+            &spill,
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let stdin = child.stdin.take().unwrap();
+    let feeding = thread::spawn(move || {
+        let unique = keymill_datasets::find("unique").unwrap();
+        drop(unique.write_to(1 << 40, &mut { stdin }));
+    });
+    let started = Instant::now();
+    while spilled(&child) < 300 << 20 {
+        assert!(started.elapsed() < 6 * PATIENCE, "too little is spilled");
+        thread::sleep(Duration::from_millis(5));
+    }
+    signal(&child, "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    drop(feeding.join());
+    assert_eq!(folder.names(), [""; 0]);
+}
+
+/// A process that holds files for another one ends after that, and does nothing else.
+#[cfg(target_os = "linux")]
+#[test]
+fn files_are_held_until_the_other_process_has_ended() {
+    let holding = |other: u32| {
+        let mut command = keymill();
+        command.env("KEYMILL_HELD_FOR", other.to_string());
+        command.stdout(Stdio::piped()).spawn().unwrap()
+    };
+    let mut child = holding(std::process::id());
+    thread::sleep(Duration::from_millis(100));
+    assert!(child.try_wait().unwrap().is_none());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // One that has ended is nobody's parent.
+    let ended = holding(child.id()).wait_with_output().unwrap();
+    assert_eq!(
+        (ended.status.code(), &ended.stdout[..]),
+        (Some(0), &b""[..])
+    );
+}
+
 /// Not even the folders that it would have made.
 #[test]
 fn an_interrupted_comparison_leaves_nothing() {

@@ -94,8 +94,8 @@ pub(crate) const IMPORTS: [Imports; 7] = [
     },
     Imports {
         folder: "benches",
-        house: &["keymill", "keymill-kernels"],
-        house_in_tests: &["keymill-datasets"],
+        house: &["keymill", "keymill-datasets", "keymill-kernels"],
+        house_in_tests: &[],
         outside: &["arrow-array", "hashbrown"],
     },
     Imports {
@@ -114,6 +114,7 @@ pub(crate) const IMPORTS: [Imports; 7] = [
             "clap_mangen",
             "ctrlc",
             "indicatif",
+            "rustix",
             "signal-hook",
         ],
     },

@@ -20,7 +20,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let batch = RecordBatch::try_from_iter([("title", Arc::new(titles) as ArrayRef)])?;
 
     let counts = Engine::new()?
-        .read_batches([batch], "title")
+        .read_batches([batch])
+        .column("title")
         .tokenize(words())
         .lowercase()
         .count_by_key()

@@ -12,7 +12,7 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use keymill::prelude::*;
-use keymill::{CountOperator, Drain};
+use keymill::{Drain, Operator, TextCount};
 
 /// What comes in, burst by burst.
 const BURSTS: [&[&str]; 3] = [
@@ -23,12 +23,12 @@ const BURSTS: [&[&str]; 3] = [
 
 fn main() -> keymill::Result<()> {
     let engine = Engine::builder().threads(1).memory(16 << 20).build()?;
-    let mut operator = CountOperator::new(&whitespace(), &engine.resources())?;
+    let mut operator = TextCount::new(&whitespace(), &engine.resources())?;
     for (tick, burst) in BURSTS.iter().enumerate() {
         for message in *burst {
             operator.push(message.as_bytes())?;
         }
-        for batch in operator.drain(Drain::Changed, Order::Key, BatchLimits::default())? {
+        for batch in operator.drain(Drain::Values, &Order::Key, BatchLimits::default())? {
             publish(tick, &batch?);
         }
     }

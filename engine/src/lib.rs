@@ -42,11 +42,23 @@ pub mod probe;
 pub mod read;
 mod runtime;
 mod shown_name;
+mod sort;
 mod spill;
 mod state;
 pub mod write;
 
-pub use api::{CountJob, CountStream, Counts, Engine, EngineBuilder, Key, TextJob, TokenJob, Utf8};
+pub use api::{
+    AggregateJob, BatchJob, CountJob, Counts, Engine, EngineBuilder, GroupByKeys, Groups, Key,
+    ResultStream, TextJob, TokenJob, Utf8,
+};
+/// The Arrow crates that appear in this library's interface, of the version that it is built with.
+pub mod arrow {
+    pub use arrow_array as array;
+    pub use arrow_buffer as buffer;
+    pub use arrow_ipc as ipc;
+    pub use arrow_schema as schema;
+}
+
 pub use error::{Error, ErrorKind, Result};
 pub use exec::{JobMetrics, Progress, StageMetrics};
 pub use expr::{Expr, col};
@@ -54,8 +66,10 @@ pub use expr::{Expr, col};
 pub use keymill_kernels::oracle;
 pub use keymill_kernels::{Level, TokenRule, Tuning};
 pub use operator::text_count::columns::count_schema;
-pub use operator::{BatchLimits, Batches, CountOperator, Drain, OperatorMetrics, Order};
+pub use operator::{
+    Batches, Drain, GroupBy, Input, Merged, Operator, OperatorMetrics, Order, OrderBy, TextCount,
+};
 pub use plan::{DeviceChoice, Separator, Shaders, UnknownDevice, UnknownShaders};
-pub use runtime::{Cancel, MemoryBudget, Reservation, Resources};
+pub use runtime::{BatchLimits, Cancel, MemoryBudget, Reservation, Resources};
 #[doc(hidden)]
 pub use shown_name::shown_name;

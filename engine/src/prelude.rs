@@ -8,8 +8,8 @@
 //! devices, name these types by their own paths.
 #![forbid(unsafe_code)]
 
-pub use crate::api::Engine;
-pub use crate::api::{Counts, Utf8};
-pub use crate::operator::{BatchLimits, Order};
+pub use crate::api::{Counts, Engine, Groups, Utf8};
+pub use crate::expr::col;
+pub use crate::operator::{Order, OrderBy};
 pub use crate::plan::token_rule::{field, lines, split, whitespace, words};
-pub use crate::{Cancel, DeviceChoice, ErrorKind, Level, TokenRule};
+pub use crate::{BatchLimits, Cancel, DeviceChoice, ErrorKind, Level, TokenRule};

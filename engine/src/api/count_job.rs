@@ -2,12 +2,10 @@
 #![forbid(unsafe_code)]
 
 use super::explain::Plan;
-use super::{CountStream, Counts, Input, Options};
-use crate::Progress;
-use crate::api::Engine;
-use crate::exec;
-use crate::operator::{BatchLimits, Order};
-use crate::{Cancel, Result, TokenRule};
+use super::{Counts, Engine, ResultStream};
+use crate::exec::{self, JobInput, JobOptions, TextCountJob};
+use crate::operator::Order;
+use crate::{BatchLimits, Cancel, Progress, Result};
 
 /// A job that counts tokens by key.
 ///
@@ -23,11 +21,10 @@ use crate::{Cancel, Result, TokenRule};
 /// ```
 #[must_use = "a job does nothing before it is collected or streamed"]
 pub struct CountJob {
-    pub(crate) engine: Engine,
-    pub(crate) input: Result<Input>,
-    pub(crate) options: Options,
-    pub(crate) rule: TokenRule,
-    pub(crate) lowercase: bool,
+    pub(super) engine: Engine,
+    pub(super) input: Result<JobInput>,
+    pub(super) options: JobOptions,
+    pub(super) job: TextCountJob,
 }
 
 impl CountJob {
@@ -63,8 +60,18 @@ impl CountJob {
     /// [`crate::ErrorKind::Capacity`] for a spill disk that is full,
     /// [`crate::ErrorKind::Device`] where a GPU was asked for and none can be used,
     /// [`crate::ErrorKind::Cancelled`] once cancelled.
-    pub fn stream(self, order: Order, limits: BatchLimits) -> Result<CountStream> {
-        exec::run(self, order, limits)
+    pub fn stream(self, order: Order, limits: BatchLimits) -> Result<ResultStream> {
+        let input = self.input?;
+        self.job.rule.check()?;
+        let output = exec::run(
+            self.engine.env(),
+            &self.job,
+            input,
+            &self.options,
+            &order,
+            limits,
+        )?;
+        Ok(ResultStream::new(self.engine, output))
     }
 
     /// Says what the job will do, where, and why; runs nothing.

@@ -1,6 +1,7 @@
 //! Counts in memory, ordered by key.
 #![forbid(unsafe_code)]
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Deref;
@@ -12,7 +13,7 @@ use arrow_array::types::UInt64Type;
 use arrow_array::{BinaryViewArray, RecordBatch, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 
-use super::CountStream;
+use super::ResultStream;
 use crate::JobMetrics;
 use crate::{Error, ErrorKind, Result};
 
@@ -55,7 +56,7 @@ pub enum Utf8 {
 }
 
 impl Counts {
-    pub(crate) fn collect(mut stream: CountStream) -> Result<Self> {
+    pub(crate) fn collect(mut stream: ResultStream) -> Result<Self> {
         let batches = stream.by_ref().collect::<Result<Vec<_>>>()?;
         let parts = batches
             .iter()
@@ -112,7 +113,7 @@ impl Counts {
         self.parts.iter().flat_map(Part::iter)
     }
 
-    /// The `n` largest counts, largest first, then by key.
+    /// The largest `n` counts, the largest first, then by key.
     pub fn top(&self, n: usize) -> impl Iterator<Item = (Key<'_>, u64)> {
         let mut rows: Vec<_> = self.iter().collect();
         if n < rows.len() {
@@ -142,6 +143,26 @@ impl Counts {
     #[must_use]
     pub fn metrics(&self) -> &JobMetrics {
         &self.metrics
+    }
+}
+
+impl<'a> IntoIterator for &'a Counts {
+    type Item = (Key<'a>, u64);
+    type IntoIter = Box<dyn Iterator<Item = (Key<'a>, u64)> + 'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        Box::new(self.iter())
+    }
+}
+
+impl IntoIterator for Counts {
+    type Item = (Vec<u8>, u64);
+    type IntoIter = std::vec::IntoIter<(Vec<u8>, u64)>;
+
+    /// All keys and counts, ordered by key.
+    fn into_iter(self) -> Self::IntoIter {
+        let rows = self.iter().map(|(key, count)| (key.to_vec(), count));
+        rows.collect::<Vec<_>>().into_iter()
     }
 }
 
@@ -209,6 +230,18 @@ impl<'a> Key<'a> {
     #[must_use]
     pub fn as_bytes(self) -> &'a [u8] {
         self.0
+    }
+
+    /// The text, if the bytes are UTF-8. Two keys that differ have texts that differ.
+    #[must_use]
+    pub fn as_str(self) -> Option<&'a str> {
+        std::str::from_utf8(self.0).ok()
+    }
+
+    /// The text, with U+FFFD in place of bytes that are not UTF-8. Two keys may have the same text.
+    #[must_use]
+    pub fn to_string_lossy(self) -> Cow<'a, str> {
+        String::from_utf8_lossy(self.0)
     }
 }
 

@@ -4,21 +4,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
-
-use crate::api::{Input, TextJob};
-#[cfg(feature = "gpu")]
+use super::{BatchJob, EngineBuilder, TextJob};
+#[cfg(all(test, feature = "gpu"))]
+use crate::Tuning;
+#[cfg(all(test, feature = "gpu"))]
 use crate::device::{CostCache, SharedDevice};
-use crate::read::{Columns, FileSource, IntoPaths, MemorySource, ReaderSource, Source};
-use crate::runtime::Pool;
-use crate::runtime::random_seed;
-use crate::shown_name;
-use crate::{
-    Cancel, DeviceChoice, Error, ErrorKind, Level, MemoryBudget, Resources, Result, Shaders, Tuning,
+use crate::exec::{JobInput, RuntimeEnv, describe_placement};
+use crate::read::{
+    FileSource, IntoBatch, IntoPaths, MemorySource, ReaderSource, RecordBatches, Source,
 };
-
-/// The variable that names the level where no builder does.
-const LEVEL_VARIABLE: &str = "KEYMILL_LEVEL";
+use crate::{DeviceChoice, Level, Resources, Result};
 
 /// Threads, memory, a level: everything that jobs share; clones are the same engine.
 ///
@@ -37,30 +32,14 @@ const LEVEL_VARIABLE: &str = "KEYMILL_LEVEL";
 /// # Ok::<(), keymill::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Engine(Arc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    threads: usize,
-    memory: usize,
-    level: Level,
-    spill_dir: Option<PathBuf>,
-    tuning: Tuning,
-    seed: Option<u64>,
-    pool: Pool,
-    device: DeviceChoice,
-    #[cfg(feature = "gpu")]
-    shared_device: SharedDevice,
-    #[cfg(feature = "gpu")]
-    costs: Arc<CostCache>,
-}
+pub struct Engine(pub(super) Arc<RuntimeEnv>);
 
 impl Engine {
     /// An engine with all of this machine's processors and half of its memory.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] if `KEYMILL_LEVEL` names a level that this machine lacks.
+    /// Those of [`EngineBuilder::build`].
     pub fn new() -> Result<Self> {
         Self::builder().build()
     }
@@ -82,7 +61,7 @@ impl Engine {
     /// Reads text from paths, each as [`Engine::read_text`] would.
     pub fn read_paths(&self, paths: Vec<PathBuf>) -> TextJob {
         let source = FileSource::from_patterns(&paths);
-        self.job(source.map(|source| Input::Source(Arc::new(source))))
+        self.text(source.map(|source| JobInput::Source(Arc::new(source))))
     }
 
     /// Reads bytes that are in memory, as they are.
@@ -97,39 +76,52 @@ impl Engine {
         self.read_source(ReaderSource::new(reader))
     }
 
-    /// Reads a column of text or bytes from Arrow batches; each row is a record, and its end ends
-    /// a token. [`Columns`] takes plain arrays too, with [`Engine::read_columns`].
-    pub fn read_batches<I>(&self, batches: I, column: &str) -> TextJob
+    /// Reads Arrow batches of one schema, or the results of reading them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use keymill::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+    /// use keymill::aggregate::{mean, sum};
+    /// use keymill::prelude::*;
+    ///
+    /// let sites: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "a"]));
+    /// let visits: ArrayRef = Arc::new(Int64Array::from(vec![3, 5, 4]));
+    /// let batch = RecordBatch::try_from_iter([("site", sites), ("visits", visits)])?;
+    ///
+    /// let totals = Engine::new()?
+    ///     .read_batches([batch])
+    ///     .group_by(["site"])
+    ///     .agg([sum("visits"), mean("visits")])
+    ///     .collect()?;
+    /// assert_eq!(totals.num_rows(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn read_batches<I>(&self, batches: I) -> BatchJob
     where
-        I: IntoIterator<Item = RecordBatch>,
+        I: IntoIterator,
+        I::Item: IntoBatch + 'static,
         I::IntoIter: Send + 'static,
     {
-        self.read_columns(Columns::new(batches, column))
+        self.read_record_batches(RecordBatches::new(batches))
     }
 
-    /// Reads Arrow arrays of text or bytes.
-    pub fn read_columns(&self, columns: Columns) -> TextJob {
-        self.job(Ok(Input::Columns(columns)))
+    /// Reads Arrow batches or arrays.
+    pub fn read_record_batches(&self, batches: RecordBatches) -> BatchJob {
+        BatchJob::new(self.clone(), batches)
     }
 
     /// Reads what a source has at this moment.
     pub fn read_source(&self, source: impl Source) -> TextJob {
-        self.job(Ok(Input::Source(Arc::new(source))))
+        self.text(Ok(JobInput::Source(Arc::new(source))))
     }
 
     /// What an operator of a new query gets from this engine, with a budget of its own.
     #[must_use]
     pub fn resources(&self) -> Resources {
-        Resources {
-            level: self.0.level,
-            threads: self.0.threads,
-            // A part is left for what allocators keep of what was given back to them.
-            memory: MemoryBudget::new(self.0.memory / 16 * 15),
-            spill_dir: self.0.spill_dir.clone(),
-            cancel: Cancel::default(),
-            tuning: self.0.tuning,
-            seed: self.0.seed.unwrap_or_else(random_seed),
-        }
+        self.0.resources()
     }
 
     /// The instructions that jobs run on.
@@ -159,17 +151,11 @@ impl Engine {
     /// Where jobs run, and why, in words; it opens the device that was asked for, if any.
     #[must_use]
     pub fn explain_device(&self) -> String {
-        crate::exec::describe_place(self, None)
-    }
-
-    /// The device that jobs share, which the first one that needs it opens.
-    #[cfg(feature = "gpu")]
-    pub(crate) fn shared_device(&self) -> &SharedDevice {
-        &self.0.shared_device
+        describe_placement(&self.0, None)
     }
 
     /// What is known of the costs of devices.
-    #[cfg(feature = "gpu")]
+    #[cfg(all(test, feature = "gpu"))]
     pub(crate) fn costs(&self) -> &Arc<CostCache> {
         &self.0.costs
     }
@@ -216,197 +202,11 @@ impl Engine {
         self.0.pool.install(work)
     }
 
-    pub(crate) fn pool(&self) -> &Pool {
-        &self.0.pool
+    pub(crate) fn env(&self) -> &RuntimeEnv {
+        &self.0
     }
 
-    fn job(&self, input: Result<Input>) -> TextJob {
+    fn text(&self, input: Result<JobInput>) -> TextJob {
         TextJob::new(self.clone(), input)
     }
-}
-
-/// An engine that is still to be built.
-///
-/// # Examples
-///
-/// ```
-/// use keymill::{Engine, ErrorKind, Level};
-///
-/// let engine = Engine::builder().threads(2).memory(64 << 20).level(Level::Scalar).build()?;
-/// assert_eq!((engine.threads(), engine.level()), (2, Level::Scalar));
-///
-/// let error = Engine::builder().threads(0).build().unwrap_err();
-/// assert_eq!(error.kind(), ErrorKind::Config);
-/// # Ok::<(), keymill::Error>(())
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct EngineBuilder {
-    threads: Option<usize>,
-    memory: Option<usize>,
-    level: Option<Level>,
-    spill_dir: Option<PathBuf>,
-    tuning: Tuning,
-    seed: Option<u64>,
-    device: DeviceChoice,
-    shaders: Shaders,
-    device_cache: Option<PathBuf>,
-}
-
-impl EngineBuilder {
-    /// Uses so many threads; one means the caller's own. A job on a device has a few more, which
-    /// mostly wait.
-    #[must_use]
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.threads = Some(threads);
-        self
-    }
-
-    /// Lets a job take so many bytes before it spills.
-    ///
-    /// Less than 20 MiB counts as that, and there are not more threads than have 10 MiB each: with
-    /// less they would write and read ever smaller pieces, and count nothing.
-    #[must_use]
-    pub fn memory(mut self, bytes: usize) -> Self {
-        self.memory = Some(bytes);
-        self
-    }
-
-    /// Runs on these instructions, whatever else the machine has.
-    #[must_use]
-    pub fn level(mut self, level: Level) -> Self {
-        self.level = Some(level);
-        self
-    }
-
-    /// Spills into a folder of the caller's choice.
-    #[must_use]
-    pub fn spill_dir(mut self, path: impl Into<PathBuf>) -> Self {
-        self.spill_dir = Some(path.into());
-        self
-    }
-
-    /// Says where jobs run; no device is touched before a job needs one.
-    ///
-    /// A job that asks for a GPU where there is none, or in a build without the feature `gpu`, is an
-    /// error of kind [`ErrorKind::Device`] before anything is read. A device that fails in the middle
-    /// changes no answer: what it had is counted again on the processor.
-    #[must_use]
-    pub fn device(mut self, device: DeviceChoice) -> Self {
-        self.device = device;
-        self
-    }
-
-    /// Says which shaders devices run; no answer depends on it.
-    #[must_use]
-    pub fn shaders(mut self, shaders: Shaders) -> Self {
-        self.shaders = shaders;
-        self
-    }
-
-    /// Keeps what is measured of devices in a file, so that the next process need not measure again.
-    ///
-    /// A file that cannot be read or written is as good as none. Without this nothing is written
-    /// anywhere.
-    #[must_use]
-    pub fn device_cache(mut self, file: impl Into<PathBuf>) -> Self {
-        self.device_cache = Some(file.into());
-        self
-    }
-
-    /// Cuts work at other sizes; for tests. No answer depends on it.
-    #[must_use]
-    pub fn tuning(mut self, tuning: Tuning) -> Self {
-        self.tuning = tuning.fitting();
-        self
-    }
-
-    /// Seeds the hashes, which are otherwise different in each query; no answer depends on it.
-    #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
-        self
-    }
-
-    /// Builds the engine; threads start with the first job that needs them.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Config`] for no threads, a spill folder that is none, a level that this machine
-    /// lacks, or a value of `KEYMILL_LEVEL` that is no level.
-    pub fn build(self) -> Result<Engine> {
-        let threads = match self.threads {
-            Some(0) => {
-                return Err(Error::new(
-                    ErrorKind::Config,
-                    "0 threads: at least one is needed",
-                ));
-            }
-            Some(threads) => threads,
-            None => std::thread::available_parallelism().map_or(1, usize::from),
-        };
-        if let Some(folder) = self.spill_dir.as_deref().filter(|folder| !folder.is_dir()) {
-            return Err(no_spill_folder(folder));
-        }
-        let memory = self.memory.unwrap_or_else(crate::runtime::default_memory);
-        let least = least_worker_bytes(&self.tuning);
-        let memory = memory.max(2 * least);
-        let threads = threads.min(memory / least);
-        Ok(Engine(Arc::new(Shared {
-            threads,
-            memory,
-            level: choose_level(self.level)?,
-            spill_dir: self.spill_dir,
-            tuning: self.tuning,
-            seed: self.seed,
-            pool: Pool::new(threads),
-            #[cfg(feature = "gpu")]
-            shared_device: SharedDevice::new(crate::device::opener(&self.device, self.shaders)),
-            #[cfg(feature = "gpu")]
-            costs: Arc::new(CostCache::new(self.device_cache)),
-            device: self.device,
-        })))
-    }
-}
-
-fn no_spill_folder(folder: &Path) -> Error {
-    let folder = shown_name(folder);
-    let message = format!("the spill folder `{folder}` is no folder; make it, or name another one");
-    Error::new(ErrorKind::Config, message)
-}
-
-/// What a thread needs to work: tables, what it deals to partitions and ranges, and its output.
-fn least_worker_bytes(tuning: &Tuning) -> usize {
-    const SLOT_BYTES: usize = 40;
-    const FRESH_TABLES: usize = 64;
-    (tuning.table_slots * SLOT_BYTES * FRESH_TABLES).clamp(1, 10 << 20)
-}
-
-fn choose_level(asked: Option<Level>) -> Result<Level> {
-    let level = match asked {
-        Some(level) => level,
-        None => match std::env::var_os(LEVEL_VARIABLE).filter(|name| !name.is_empty()) {
-            None => return Ok(Level::best()),
-            Some(name) => named_level(&name.to_string_lossy())?,
-        },
-    };
-    if level.is_available() {
-        return Ok(level);
-    }
-    let names: Vec<_> = Level::available()
-        .iter()
-        .map(|level| level.name())
-        .collect();
-    Err(Error::new(
-        ErrorKind::Config,
-        format!(
-            "this machine does not run level `{level}`, which needs {}; it runs {}",
-            level.requires(),
-            names.join(", ")
-        ),
-    ))
-}
-
-fn named_level(name: &str) -> Result<Level> {
-    name.parse()
-        .map_err(|cause| Error::new(ErrorKind::Config, LEVEL_VARIABLE).with_source(cause))
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::CountJob;
 use crate::TokenRule;
-use crate::exec::describe_place;
+use crate::exec::{Job, describe_placement};
 use crate::shown_name;
 
 /// A job's plan, for `explain()`.
@@ -28,10 +28,10 @@ impl fmt::Display for Plan<'_> {
             Ok(input) => writeln!(f, "source      {}", input.describe())?,
             Err(error) => writeln!(f, "source      {error}")?,
         }
-        if job.lowercase {
+        if job.job.lowercase {
             writeln!(f, "lowercase   character by character")?;
         }
-        writeln!(f, "tokenize    {}", describe_rule(&job.rule))?;
+        writeln!(f, "tokenize    {}", describe_rule(&job.job.rule))?;
         writeln!(
             f,
             "count       fused with tokenize; hash_partition into {} where tables pass {} or memory is short",
@@ -54,14 +54,14 @@ impl fmt::Display for Plan<'_> {
             resources.level,
             levels()
         )?;
-        writeln!(f, "threads     {}", job.engine.pool().threads())?;
+        writeln!(f, "threads     {}", job.engine.env().pool.threads())?;
         let spill_dir = resources.spill_dir.unwrap_or_else(std::env::temp_dir);
         let (memory, folder) = (bytes(job.engine.memory()), shown_name(spill_dir));
         writeln!(f, "memory      {memory}, then spill to {folder}")?;
         write!(
             f,
             "device      {}",
-            describe_place(&job.engine, Some(&job.rule))
+            describe_placement(job.engine.env(), job.job.refusal())
         )
     }
 }

@@ -1,22 +1,27 @@
-//! Jobs: text, then tokens of it, then counts of those.
+//! The public face: an engine, the jobs that it runs, and their results.
 //!
 //! ```text
-//! TextJob ─ tokenize ─▶ TokenJob ─ count_by_key ─▶ CountJob ─ collect ─▶ Counts
-//!                          └ lowercase                └─ stream ─▶ record batches
+//! Engine ─ read_text ──▶ TextJob ─ tokenize ─▶ TokenJob ─ count_by_key ─▶ CountJob ─ collect ─▶ Counts
+//!        │                 ▲ column                                          └─ stream ─▶ ResultStream
+//!        └ read_batches ─▶ BatchJob ─ group_by ─▶ GroupByKeys ─ agg ─▶ AggregateJob ─ collect ─▶ Groups
 //! ```
 #![forbid(unsafe_code)]
 
+mod batch_job;
+mod builder;
 mod count_job;
-mod count_stream;
 mod counts;
-pub(crate) mod engine;
+mod engine;
 mod explain;
+mod groups;
+mod result_stream;
 mod text_job;
 
+pub use batch_job::{AggregateJob, BatchJob, GroupByKeys};
+pub use builder::EngineBuilder;
 pub use count_job::CountJob;
-pub use count_stream::CountStream;
-pub(crate) use count_stream::StreamParts;
 pub use counts::{Counts, Key, Utf8};
-pub use engine::{Engine, EngineBuilder};
-pub(crate) use text_job::{Input, Options};
+pub use engine::Engine;
+pub use groups::Groups;
+pub use result_stream::ResultStream;
 pub use text_job::{TextJob, TokenJob};

@@ -1,35 +1,9 @@
 //! Text that is to be cut into tokens.
 #![forbid(unsafe_code)]
 
-use std::sync::Arc;
-
-use super::CountJob;
-use crate::Progress;
-use crate::api::Engine;
-use crate::read::{Columns, Source};
-use crate::{Cancel, Result, TokenRule};
-
-/// Where a job's text comes from.
-pub(crate) enum Input {
-    Source(Arc<dyn Source>),
-    Columns(Columns),
-}
-
-impl Input {
-    pub(crate) fn describe(&self) -> String {
-        match self {
-            Self::Source(source) => source.describe(),
-            Self::Columns(columns) => columns.describe(),
-        }
-    }
-}
-
-/// How a job is watched and stopped.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Options {
-    pub(crate) cancel: Cancel,
-    pub(crate) progress: Progress,
-}
+use super::{CountJob, Engine};
+use crate::exec::{JobInput, JobOptions, TextCountJob};
+use crate::{Cancel, Progress, Result, TokenRule};
 
 /// A job that has text; [`TextJob::tokenize`] says what its tokens are.
 ///
@@ -48,17 +22,21 @@ pub(crate) struct Options {
 #[must_use = "a job does nothing before it is collected or streamed"]
 pub struct TextJob {
     engine: Engine,
-    input: Result<Input>,
-    options: Options,
+    input: Result<JobInput>,
+    options: JobOptions,
 }
 
 impl TextJob {
-    pub(crate) fn new(engine: Engine, input: Result<Input>) -> Self {
+    pub(super) fn new(engine: Engine, input: Result<JobInput>) -> Self {
         Self {
             engine,
             input,
-            options: Options::default(),
+            options: JobOptions::default(),
         }
+    }
+
+    pub(super) fn with_options(self, options: JobOptions) -> Self {
+        Self { options, ..self }
     }
 
     /// Lets a flag stop the job, within a tenth of a second.
@@ -106,8 +84,10 @@ impl TokenJob {
             engine: self.text.engine,
             input: self.text.input,
             options: self.text.options,
-            rule: self.rule,
-            lowercase: self.lowercase,
+            job: TextCountJob {
+                rule: self.rule,
+                lowercase: self.lowercase,
+            },
         }
     }
 }

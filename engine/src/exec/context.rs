@@ -3,16 +3,17 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use super::Progress;
+use super::job::Job;
 use super::placement::{GpuAutojoin, Placement};
 use super::throughput::Throughput;
 use super::work_queue::WorkQueue;
 use super::worker::Worker;
-use super::worker_pool::{Counted, WorkerPool};
-use crate::Progress;
+use super::worker_pool::{WorkerOutputs, WorkerPool};
 use crate::read::chunk::Boundary;
-use crate::read::{Columns, Source, Split};
+use crate::read::{RecordBatches, Source, Split};
 use crate::runtime::Pool;
-use crate::{DeviceChoice, Resources, Result, TokenRule};
+use crate::{DeviceChoice, Resources, Result};
 
 /// Input below so many chunks is one thread's work: starting others takes longer.
 const CHUNKS_WORTH_A_THREAD: u64 = 4;
@@ -21,12 +22,11 @@ const CHUNKS_WORTH_A_THREAD: u64 = 4;
 const MOST_LOOKS: usize = 64;
 
 /// Everything that the workers of a job share.
-pub(super) struct JobContext<'a> {
+pub(super) struct JobContext<'a, J> {
+    pub(super) job: &'a J,
     pub(super) resources: &'a Resources,
     pub(super) boundary: Boundary,
     pub(super) progress: &'a Progress,
-    pub(super) rule: &'a TokenRule,
-    pub(super) lowercase: bool,
     /// How fast its threads are.
     pub(super) throughput: Throughput,
     placement: &'a Placement<'a>,
@@ -45,27 +45,25 @@ pub(super) struct KnownInput<'a> {
     pub(super) expands: &'a dyn Fn() -> bool,
 }
 
-impl<'a> JobContext<'a> {
+impl<'a, J: Job> JobContext<'a, J> {
     pub(super) fn new(
+        job: &'a J,
         resources: &'a Resources,
-        rule: &'a TokenRule,
-        lowercase: bool,
         progress: &'a Progress,
         placement: &'a Placement<'a>,
     ) -> Self {
         Self {
             resources,
-            boundary: Boundary::new(resources.level, rule, lowercase),
+            job,
+            boundary: Boundary::new(resources.level, job.rule(), job.lowercase()),
             progress,
-            rule,
-            lowercase,
             throughput: Throughput::default(),
             placement,
         }
     }
 
-    /// Counts all that a source has now.
-    pub(super) fn count_source(&self, source: &dyn Source, pool: &Pool) -> Result<Counted> {
+    /// Aggregates all that a source has now.
+    pub(super) fn run_source(&self, source: &dyn Source, pool: &Pool) -> Result<WorkerOutputs<J>> {
         let splits = source.splits()?;
         let total = splits.iter().map(Split::size).sum::<Option<u64>>();
         self.progress.expect(total);
@@ -78,25 +76,29 @@ impl<'a> JobContext<'a> {
             self.placement.takers(workers) + autojoin.as_ref().map_or(0, GpuAutojoin::workers);
         let work_queue = WorkQueue::new(splits.len(), takers);
         let counted = self.run(pool, (workers, takers), autojoin, &work_queue, |worker| {
-            worker.count_splits(source, &splits, &work_queue)
+            worker.push_splits(source, &splits, &work_queue)
         });
         work_queue.finish().map(|()| counted)
     }
 
-    /// Counts all rows of Arrow arrays.
-    pub(super) fn count_columns(&self, columns: Columns, pool: &Pool) -> Result<Counted> {
+    /// Aggregates all rows of Arrow batches.
+    pub(super) fn run_batches(
+        &self,
+        batches: RecordBatches,
+        pool: &Pool,
+    ) -> Result<WorkerOutputs<J>> {
         self.progress.expect(None);
         let workers = self.resources.threads;
-        // Columns have no size that would tell whether a device pays.
+        // Batches have no size that would tell whether a device pays.
         let autojoin = None;
         let takers = self.placement.takers(workers);
         let work_queue = WorkQueue::new(0, takers);
-        let columns = Mutex::new(columns);
+        let batches = Mutex::new(batches);
         let mut counted = self.run(pool, (workers, takers), autojoin, &work_queue, |worker| {
-            worker.count_arrays(&columns, &work_queue)
+            worker.push_batches(&batches, &work_queue)
         });
         if *self.placement.choice() == DeviceChoice::Auto {
-            let why = "cpu: no_gpu knows how long columns are, so no device joins by itself";
+            let why = "cpu: the number of batches is not known, so no device joins by itself";
             counted.1.decide(why.to_owned());
         }
         work_queue.finish().map(|()| counted)
@@ -116,10 +118,14 @@ impl<'a> JobContext<'a> {
     }
 
     /// A device that may join while the processor counts.
-    fn autojoin(&self, total: Option<u64>, expands: &dyn Fn() -> bool) -> Option<GpuAutojoin<'_>> {
+    fn autojoin(
+        &self,
+        total: Option<u64>,
+        expands: &dyn Fn() -> bool,
+    ) -> Option<GpuAutojoin<'_, J>> {
         let input = KnownInput { total, expands };
         self.placement
-            .autojoin(self.rule, self.progress, &self.throughput, input)
+            .autojoin(self.job, self.progress, &self.throughput, input)
     }
 
     /// Runs the same work on several workers, and gathers what they counted.
@@ -130,17 +136,17 @@ impl<'a> JobContext<'a> {
         &self,
         pool: &Pool,
         (workers, takers): (usize, usize),
-        autojoin: Option<GpuAutojoin<'_>>,
+        autojoin: Option<GpuAutojoin<'_, J>>,
         work_queue: &WorkQueue<'b>,
-        work: impl Fn(&mut Worker<'_>) -> Result<()> + Sync,
-    ) -> Counted {
+        work: impl Fn(&mut Worker<'_, J>) -> Result<()> + Sync,
+    ) -> WorkerOutputs<J> {
         let whole = WorkerPool::new(self, work_queue, takers, work);
         let worker_pool = &whole;
         let on_cpu = |workers| pool.side_by_side(workers, |index| worker_pool.join(index, None));
         let beside = self.placement.cpu_workers(workers);
         let mut decision = self.placement.decision();
         match (
-            self.placement.chunk_sink(self.rule, self.resources),
+            self.placement.chunk_sink(self.job, self.resources),
             autojoin,
         ) {
             (None, None) => on_cpu(workers),
@@ -150,8 +156,7 @@ impl<'a> JobContext<'a> {
                 beside_each_other(on_device, || on_cpu(beside));
             }
             (None, Some(autojoin)) => {
-                let join =
-                    || worker_pool.join(workers, autojoin.chunk_sink(self.rule, self.resources));
+                let join = || worker_pool.join(workers, autojoin.chunk_sink(self.resources));
                 decision = Some(autojoin.run(join, || on_cpu(workers)));
             }
         }

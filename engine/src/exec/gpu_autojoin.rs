@@ -8,15 +8,15 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::Progress;
 use super::chunk_sink::ChunkSink;
 use super::context::KnownInput;
-use super::gpu_worker::GpuWorker;
+use super::env::RuntimeEnv;
+use super::job::Job;
 use super::throughput::Throughput;
-use crate::Progress;
-use crate::api::Engine;
 use crate::device::calibrate::{calibrate, kind_of};
 use crate::device::join_policy::{Cost, Megabytes, SMALLEST, Verdict, decide, look_at_devices};
-use crate::device::{CostCache, Device, Fault, SharedDevice, may_have_hardware, refusal};
+use crate::device::{CostCache, Device, Fault, SharedDevice, may_have_hardware};
 use crate::{Cancel, Resources, TokenRule};
 
 /// What a device takes at least to be opened and tested.
@@ -26,9 +26,9 @@ const TO_BE_READY: Duration = Duration::from_millis(300);
 const LOOK: Duration = Duration::from_millis(4);
 
 /// A device that may join a job.
-pub(super) struct GpuAutojoin<'a> {
-    engine: &'a Engine,
-    rule: &'a TokenRule,
+pub(super) struct GpuAutojoin<'a, J> {
+    env: &'a RuntimeEnv,
+    job: &'a J,
     progress: &'a Progress,
     throughput: &'a Throughput,
     /// Bytes of input, where that is known; of what is compressed, as they lie there.
@@ -93,18 +93,18 @@ impl Over {
 /// A device, and what it costs.
 type Discovered = Result<(Arc<dyn Device>, Cost), Fault>;
 
-impl<'a> GpuAutojoin<'a> {
+impl<'a, J: Job> GpuAutojoin<'a, J> {
     pub(super) fn new(
-        engine: &'a Engine,
-        rule: &'a TokenRule,
+        env: &'a RuntimeEnv,
+        job: &'a J,
         progress: &'a Progress,
         throughput: &'a Throughput,
         input: KnownInput<'_>,
     ) -> Option<Self> {
         let mut expands = false;
-        let ruled_out = match refusal(rule, b"") {
+        let ruled_out = match job.refusal() {
             Some(why) => Some(format!("cpu: {why}")),
-            None if !engine.shared_device().is_there() && !may_have_hardware() => {
+            None if !env.shared_device.is_there() && !may_have_hardware() => {
                 Some("cpu: this machine shows no GPU".to_owned())
             }
             None => {
@@ -114,8 +114,8 @@ impl<'a> GpuAutojoin<'a> {
             }
         };
         Some(Self {
-            engine,
-            rule,
+            env,
+            job,
             progress,
             throughput,
             total: input.total,
@@ -130,19 +130,15 @@ impl<'a> GpuAutojoin<'a> {
         usize::from(self.ruled_out.is_none())
     }
 
-    /// The way of the worker that joins.
+    /// The way to the device of the worker that joins.
     pub(super) fn chunk_sink<'w>(
         &'w self,
-        rule: &'w TokenRule,
         resources: &'w Resources,
-    ) -> Option<Box<dyn ChunkSink + 'w>> {
-        let throughput = Some(self.throughput);
-        Some(Box::new(GpuWorker::new(
-            self.engine,
-            rule,
-            resources,
-            throughput,
-        )))
+    ) -> Option<Box<dyn ChunkSink<J::Operator> + 'w>> {
+        Some(
+            self.job
+                .chunk_sink(self.env, resources, Some(self.throughput)),
+        )
     }
 
     /// Counts, and joins beside that if it pays; gives what was decided, in words.
@@ -226,11 +222,11 @@ impl<'a> GpuAutojoin<'a> {
 
     /// Why no device can be ready in time, if so much of the input is done and none is open.
     fn is_nearly_done(&self) -> Option<String> {
-        if self.engine.shared_device().is_there() {
+        if self.env.shared_device.is_there() {
             return None;
         }
         let left = self.left()? as f64;
-        let rate = self.throughput.rate()? * self.engine.threads() as f64;
+        let rate = self.throughput.rate()? * self.env.threads as f64;
         (left < rate * TO_BE_READY.as_secs_f64()).then(|| {
             let (left, rate) = (Megabytes(left), Megabytes(rate));
             format!("cpu: the {left} left are done, at {rate}/s, before a device is ready")
@@ -243,9 +239,9 @@ impl<'a> GpuAutojoin<'a> {
         let verdict = decide(&device.described(), &cost, left, rate);
         if matches!(verdict, Verdict::StaysOut(_)) {
             cost.skipped += 1;
-            self.engine
-                .costs()
-                .set(&device.identity(), kind_of(self.rule), cost);
+            self.env
+                .costs
+                .set(&device.identity(), kind_of(self.job.rule()), cost);
         }
         verdict
     }
@@ -253,11 +249,8 @@ impl<'a> GpuAutojoin<'a> {
     /// Opens the device and learns its cost; nobody has to wait for that.
     fn discover(&self) -> Receiver<Discovered> {
         let (found, coming) = channel();
-        let (shared_device, costs) = (
-            self.engine.shared_device().clone(),
-            Arc::clone(self.engine.costs()),
-        );
-        let rule = self.rule.clone();
+        let (shared_device, costs) = (self.env.shared_device.clone(), Arc::clone(&self.env.costs));
+        let rule = self.job.rule().clone();
         let search = move || {
             // The job may have ended meanwhile.
             let _ = found.send(learn(&shared_device, &costs, &rule));

@@ -15,12 +15,14 @@ use keymill_kernels::KeyCounts;
 
 use super::Stats;
 use super::chunk_sink::ChunkSink;
+use super::env::RuntimeEnv;
 use super::throughput::Throughput;
-use crate::api::Engine;
 use crate::device::calibrate::kind_of;
 use crate::device::join_policy::{Cost, Megabytes, should_leave};
 use crate::device::{Device, DeviceCounter, Fault, refusal};
-use crate::operator::{CountOperator, cut_text};
+use crate::operator::text_count::columns::for_each_value;
+use crate::operator::{Input, Operator, TextCount};
+use crate::read::chunk::Boundary;
 use crate::runtime::Reservation;
 use crate::{Resources, Result, TokenRule};
 
@@ -36,8 +38,9 @@ const HELD_PART: usize = 4;
 
 /// A worker's way to a device.
 pub(super) struct GpuWorker<'a> {
-    engine: &'a Engine,
+    env: &'a RuntimeEnv,
     rule: &'a TokenRule,
+    boundary: Boundary,
     resources: &'a Resources,
     /// The device, and its counts since the last drain.
     counter: Option<(Arc<dyn Device>, DeviceCounter)>,
@@ -54,14 +57,15 @@ pub(super) struct GpuWorker<'a> {
 
 impl<'a> GpuWorker<'a> {
     pub(super) fn new(
-        engine: &'a Engine,
+        env: &'a RuntimeEnv,
         rule: &'a TokenRule,
         resources: &'a Resources,
         rival: Option<&'a Throughput>,
     ) -> Self {
         Self {
-            engine,
+            env,
             rule,
+            boundary: Boundary::new(resources.level, rule, false),
             resources,
             counter: None,
             gathered: Vec::new(),
@@ -84,7 +88,7 @@ impl<'a> GpuWorker<'a> {
     }
 
     /// Counts what was gathered.
-    fn send(&mut self, operator: &mut CountOperator, stats: &mut Stats) -> Result<()> {
+    fn send(&mut self, operator: &mut TextCount, stats: &mut Stats) -> Result<()> {
         if self.gathered.is_empty() {
             return Ok(());
         }
@@ -129,7 +133,7 @@ impl<'a> GpuWorker<'a> {
             return true;
         }
         // Why it was lost was said then.
-        let Some(device) = self.engine.shared_device().device_now() else {
+        let Some(device) = self.env.shared_device.device_now() else {
             return false;
         };
         let Resources {
@@ -146,7 +150,7 @@ impl<'a> GpuWorker<'a> {
     fn make_room(
         &mut self,
         bytes: usize,
-        operator: &mut CountOperator,
+        operator: &mut TextCount,
         stats: &mut Stats,
     ) -> Result<()> {
         let Some((_, counter)) = &self.counter else {
@@ -162,7 +166,7 @@ impl<'a> GpuWorker<'a> {
     }
 
     /// Brings the counts of the device to the operator.
-    fn drain(&mut self, operator: &mut CountOperator, stats: &mut Stats) -> Result<()> {
+    fn drain(&mut self, operator: &mut TextCount, stats: &mut Stats) -> Result<()> {
         let Some((device, counter)) = &mut self.counter else {
             return Ok(());
         };
@@ -174,7 +178,7 @@ impl<'a> GpuWorker<'a> {
                 stats.gpu_chunks += drained.texts;
                 if drained.texts > 0 {
                     stats.device = Some(device.name().to_owned());
-                    self.engine.shared_device().record_success();
+                    self.env.shared_device.record_success();
                 }
                 operator.push_counted(&groups, drained.tokens, drained.rejected)?;
                 self.counted_bytes += self.held_bytes as u64;
@@ -188,12 +192,7 @@ impl<'a> GpuWorker<'a> {
     }
 
     /// Counts on the processor what the device had since the last drain.
-    fn redo(
-        &mut self,
-        fault: &Fault,
-        operator: &mut CountOperator,
-        stats: &mut Stats,
-    ) -> Result<()> {
+    fn redo(&mut self, fault: &Fault, operator: &mut TextCount, stats: &mut Stats) -> Result<()> {
         let Some((device, counter)) = self.counter.take() else {
             return Ok(());
         };
@@ -201,7 +200,7 @@ impl<'a> GpuWorker<'a> {
         self.busy = Duration::ZERO;
         self.counted_bytes = 0;
         let texts = counter.take_back();
-        let goes_on = self.engine.shared_device().record_loss(&device);
+        let goes_on = self.env.shared_device.record_loss(&device);
         stats.remark(loss(device.name(), fault, goes_on));
         drop(device);
         for text in texts {
@@ -229,7 +228,7 @@ impl GpuWorker<'_> {
     fn push_text(
         &mut self,
         mut text: &[u8],
-        operator: &mut CountOperator,
+        operator: &mut TextCount,
         stats: &mut Stats,
     ) -> Result<()> {
         while !text.is_empty() {
@@ -238,7 +237,8 @@ impl GpuWorker<'_> {
                 self.is_open();
             }
             let most = self.chunk_bytes();
-            let (piece, rest) = text.split_at(cut_text(self.rule, text, most));
+            let cut = self.boundary.cut(text, most);
+            let (piece, rest) = (&text[..cut.end], &text[cut.next..]);
             text = rest;
             // What ends with half a line's end would get the other half from the gathering.
             if piece.len() > most || piece.last() == Some(&b'\r') {
@@ -265,11 +265,11 @@ impl GpuWorker<'_> {
             return;
         };
         let (identity, kind) = (device.identity(), kind_of(self.rule));
-        let cost = self.engine.costs().get(&identity, kind);
+        let cost = self.env.costs.get(&identity, kind);
         stats.decide(self.measured(device.name(), cost));
         if let (Some(mut cost), Some(_)) = (cost, self.rate()) {
             cost.learn(self.counted_bytes, self.busy);
-            self.engine.costs().set(&identity, kind, cost);
+            self.env.costs.set(&identity, kind, cost);
         }
     }
 
@@ -286,9 +286,19 @@ impl GpuWorker<'_> {
     }
 }
 
-impl ChunkSink for GpuWorker<'_> {
-    fn push(&mut self, text: &[u8], operator: &mut CountOperator, stats: &mut Stats) -> Result<()> {
-        self.push_text(text, operator, stats)
+impl ChunkSink<TextCount> for GpuWorker<'_> {
+    fn push(
+        &mut self,
+        chunk: Input<'_>,
+        operator: &mut TextCount,
+        stats: &mut Stats,
+    ) -> Result<()> {
+        match chunk {
+            Input::Text(text) => self.push_text(text, operator, stats),
+            Input::Batch(batch) => batch.columns().iter().try_for_each(|column| {
+                for_each_value(column, |value| self.push_text(value, operator, stats))
+            }),
+        }
     }
 
     fn has_enough(&self) -> bool {
@@ -297,7 +307,7 @@ impl ChunkSink for GpuWorker<'_> {
         rates.is_some_and(|(own, thread)| should_leave(own, thread))
     }
 
-    fn finish(&mut self, operator: &mut CountOperator, stats: &mut Stats) -> Result<()> {
+    fn finish(&mut self, operator: &mut TextCount, stats: &mut Stats) -> Result<()> {
         self.send(operator, stats)?;
         self.drain(operator, stats)?;
         self.note_cost(stats);
@@ -305,7 +315,7 @@ impl ChunkSink for GpuWorker<'_> {
     }
 }
 
-fn count_here(text: &[u8], operator: &mut CountOperator, stats: &mut Stats) -> Result<()> {
+fn count_here(text: &[u8], operator: &mut TextCount, stats: &mut Stats) -> Result<()> {
     stats.cpu_chunks += 1;
     operator.push(text)
 }

@@ -1,17 +1,23 @@
-//! Who runs what: threads, the memory there is, and the loop that every worker turns.
+//! Runs jobs: the work queue, the workers, and the loop of every worker.
 //!
 //! ```text
 //! splits ─▶ ranges ─▶ worker ─ push ─▶ operator ┐
-//!        └▶ stream ─▶ blocks ─▶ worker ─ push ─▶ operator ┴─ merge ─▶ drain
+//!        └▶ stream ─▶ blocks ─▶ worker ─ push ─▶ operator ┼─ merge_all ─▶ drain
+//! batches ────────────────────▶ worker ─ push ─▶ operator ┘
 //! ```
+//!
+//! Everything here is written once for all operators; what they differ in is a [`Job`].
 #![forbid(unsafe_code)]
 
 mod chunk_sink;
 mod context;
+mod env;
 #[cfg(feature = "gpu")]
 mod gpu_autojoin;
 #[cfg(feature = "gpu")]
 mod gpu_worker;
+mod job;
+mod lowercase;
 mod metrics;
 #[cfg(not(feature = "gpu"))]
 mod no_gpu;
@@ -23,63 +29,67 @@ mod work_queue;
 mod worker;
 mod worker_pool;
 
+use std::time::Instant;
+
+use crate::operator::{Batches, Drain, Merged, Operator, OperatorMetrics, Order};
+use crate::{BatchLimits, Error, Resources, Result};
+use context::JobContext;
+pub(crate) use env::RuntimeEnv;
+pub(crate) use job::{GroupByJob, Job, JobInput, JobOptions, TextCountJob};
 pub use metrics::{JobMetrics, StageMetrics};
-pub(crate) use placement::describe as describe_place;
+use placement::Placement;
+pub(crate) use placement::describe as describe_placement;
 pub use progress::Progress;
 pub(crate) use stats::Stats;
 
-use std::time::Instant;
+/// What a job gives: its groups, batch by batch, and what it did until now.
+pub(crate) struct Output {
+    pub(crate) batches: Batches,
+    pub(crate) resources: Resources,
+    pub(crate) seen: OperatorMetrics,
+    pub(crate) stats: Stats,
+    pub(crate) started: Instant,
+}
 
-use crate::api::{CountJob, CountStream, Input, StreamParts};
-use crate::operator::{BatchLimits, CountOperator, MultiTable, Order};
-use crate::{Error, Result};
-use context::JobContext;
-use placement::Placement;
-
-/// Runs a job: counts all of its input, and starts to drain the counts.
-pub(crate) fn run(job: CountJob, order: Order, limits: BatchLimits) -> Result<CountStream> {
+/// Runs a job: aggregates all of its input, and starts to drain the groups.
+pub(crate) fn run<J: Job>(
+    env: &RuntimeEnv,
+    job: &J,
+    input: JobInput,
+    options: &JobOptions,
+    order: &Order,
+    limits: BatchLimits,
+) -> Result<Output> {
     let started = Instant::now();
-    let CountJob {
-        engine,
-        input,
-        options,
-        rule,
-        lowercase,
-    } = job;
-    let input = input?;
-    rule.check()?;
-    let mut resources = engine.resources();
+    let mut resources = env.resources();
     resources.cancel = options.cancel.clone();
-    resources.threads = engine.pool().threads();
-    let placement = Placement::of(&engine, &rule, &resources.cancel)?;
-    let context = JobContext::new(&resources, &rule, lowercase, &options.progress, &placement);
+    resources.threads = env.pool.threads();
+    let placement = Placement::of(env, job, &resources.cancel)?;
+    let context = JobContext::new(job, &resources, &options.progress, &placement);
     let (operators, mut stats) = match input {
-        Input::Source(source) => context.count_source(&*source, engine.pool())?,
-        Input::Columns(columns) => context.count_columns(columns, engine.pool())?,
+        JobInput::Source(source) => context.run_source(&*source, &env.pool)?,
+        JobInput::Batches(batches) => context.run_batches(batches, &env.pool)?,
     };
     let merging = Instant::now();
     let remark = placement.remark.clone();
     remark.into_iter().for_each(|it| stats.remark(it));
     // What lies on disk is to be drained too.
-    let bytes_of = |one: &CountOperator| one.size() as u64 + one.metrics().spilled_bytes;
-    engine
-        .pool()
-        .start_for(operators.iter().map(bytes_of).sum());
-    let (batches, counted) = engine.pool().install(|| {
-        let mut whole = MultiTable::new(operators)?;
+    let bytes_of = |one: &J::Operator| one.size() as u64 + one.metrics().spilled_bytes;
+    env.pool.start_for(operators.iter().map(bytes_of).sum());
+    let (batches, seen) = env.pool.install(|| {
+        let mut merged = J::Operator::merge_all(operators)?;
         stats.merge_time = merging.elapsed();
-        stats.merged_groups = whole.groups_at_most() as u64;
+        stats.merged_groups = merged.groups_at_most() as u64;
         let draining = Instant::now();
-        let batches = whole.drain(order, limits)?;
+        let batches = merged.drain(Drain::Values, order, limits)?;
         stats.drain_time = draining.elapsed();
-        Ok::<_, Error>((batches, whole.operator().metrics()))
+        Ok::<_, Error>((batches, merged.metrics()))
     })?;
-    Ok(CountStream::new(StreamParts {
-        engine,
-        resources,
+    Ok(Output {
         batches,
-        counted,
+        resources,
+        seen,
         stats,
         started,
-    }))
+    })
 }

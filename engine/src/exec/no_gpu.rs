@@ -1,23 +1,24 @@
-//! A build without devices: nobody joins.
+//! A build without devices: none can join a job.
 #![forbid(unsafe_code)]
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
+use super::Progress;
 use super::chunk_sink::ChunkSink;
 use super::context::KnownInput;
+use super::env::RuntimeEnv;
+use super::job::Job;
 use super::throughput::Throughput;
-use crate::Progress;
-use crate::api::Engine;
-use crate::{Resources, TokenRule};
+use crate::Resources;
 
 /// A device that may join; there is none.
-pub(super) struct GpuAutojoin<'a>(Infallible, PhantomData<&'a ()>);
+pub(super) struct GpuAutojoin<'a, J>(Infallible, PhantomData<&'a J>);
 
-impl<'a> GpuAutojoin<'a> {
+impl<'a, J: Job> GpuAutojoin<'a, J> {
     pub(super) fn new(
-        _: &'a Engine,
-        _: &'a TokenRule,
+        _: &'a RuntimeEnv,
+        _: &'a J,
         _: &'a Progress,
         _: &'a Throughput,
         _: KnownInput<'_>,
@@ -29,12 +30,10 @@ impl<'a> GpuAutojoin<'a> {
         match self.0 {}
     }
 
-    /// The way of the worker that joins.
     pub(super) fn chunk_sink<'w>(
         &'w self,
-        _: &'w TokenRule,
         _: &'w Resources,
-    ) -> Option<Box<dyn ChunkSink + 'w>> {
+    ) -> Option<Box<dyn ChunkSink<J::Operator> + 'w>> {
         match self.0 {}
     }
 

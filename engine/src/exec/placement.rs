@@ -1,11 +1,12 @@
 //! Where the chunks of a job are counted.
 #![forbid(unsafe_code)]
 
+use super::Progress;
 use super::chunk_sink::ChunkSink;
 use super::context::KnownInput;
+use super::env::RuntimeEnv;
+use super::job::Job;
 use super::throughput::Throughput;
-use crate::Progress;
-use crate::api::Engine;
 use crate::{Cancel, DeviceChoice, Resources, Result, TokenRule};
 
 #[cfg(feature = "gpu")]
@@ -16,12 +17,9 @@ pub(super) use super::gpu_autojoin::GpuAutojoin;
 #[cfg(not(feature = "gpu"))]
 pub(super) use super::no_gpu::GpuAutojoin;
 
-#[cfg(feature = "gpu")]
-use super::gpu_worker::GpuWorker;
-
 /// Where chunks are counted: on the processor, on a device, or on both.
 pub(super) struct Placement<'a> {
-    engine: &'a Engine,
+    env: &'a RuntimeEnv,
     has_device: bool,
     /// What whoever asked for a device has to know before anything else.
     pub(super) remark: Option<String>,
@@ -33,13 +31,13 @@ impl<'a> Placement<'a> {
     /// # Errors
     ///
     /// [`crate::ErrorKind::Device`] where no adapter can be used and one was asked for.
-    pub(super) fn of(engine: &'a Engine, rule: &TokenRule, cancel: &Cancel) -> Result<Self> {
-        let (has_device, remark) = match engine.device() {
+    pub(super) fn of(env: &'a RuntimeEnv, job: &impl Job, cancel: &Cancel) -> Result<Self> {
+        let (has_device, remark) = match env.device {
             DeviceChoice::Auto | DeviceChoice::Cpu => (false, None),
-            _ => check_device(engine, rule, cancel)?,
+            _ => check_device(env, job, cancel)?,
         };
         Ok(Self {
-            engine,
+            env,
             has_device,
             remark,
         })
@@ -47,40 +45,40 @@ impl<'a> Placement<'a> {
 
     /// What the engine was asked for.
     pub(super) fn choice(&self) -> &DeviceChoice {
-        self.engine.device()
+        &self.env.device
     }
 
-    /// A worker's way to another place than its own thread, if there is one.
-    pub(super) fn chunk_sink<'w>(
+    /// A worker's way to a device, if there is one.
+    pub(super) fn chunk_sink<'w, J: Job>(
         &'w self,
-        rule: &'w TokenRule,
+        job: &'w J,
         resources: &'w Resources,
-    ) -> Option<Box<dyn ChunkSink + 'w>> {
+    ) -> Option<Box<dyn ChunkSink<J::Operator> + 'w>> {
         #[cfg(feature = "gpu")]
         if self.has_device {
-            return Some(Box::new(GpuWorker::new(self.engine, rule, resources, None)));
+            return Some(job.chunk_sink(self.env, resources, None));
         }
-        let _ = (rule, resources);
+        let _ = (job, resources);
         None
     }
 
-    /// A device that may join a job while the processor counts.
-    pub(super) fn autojoin<'w>(
+    /// A device that may join a job while the processor works.
+    pub(super) fn autojoin<'w, J: Job>(
         &'w self,
-        rule: &'w TokenRule,
+        job: &'w J,
         progress: &'w Progress,
         throughput: &'w Throughput,
         input: KnownInput<'_>,
-    ) -> Option<GpuAutojoin<'w>> {
-        match self.engine.device() {
-            DeviceChoice::Auto => GpuAutojoin::new(self.engine, rule, progress, throughput, input),
+    ) -> Option<GpuAutojoin<'w, J>> {
+        match self.env.device {
+            DeviceChoice::Auto => GpuAutojoin::new(self.env, job, progress, throughput, input),
             _ => None,
         }
     }
 
     /// Where chunks are counted, and why, if that is known before any is.
     pub(super) fn decision(&self) -> Option<String> {
-        match self.engine.device() {
+        match &self.env.device {
             DeviceChoice::Auto => None,
             DeviceChoice::Cpu => Some("cpu, as was asked".to_owned()),
             choice => Some(match &self.remark {
@@ -93,7 +91,7 @@ impl<'a> Placement<'a> {
     /// What the shaders of the device use, if there is something to say of that.
     #[cfg(feature = "gpu")]
     fn shaders(&self) -> String {
-        let device = self.engine.shared_device().device_now();
+        let device = self.env.shared_device.device_now();
         let shaders = device.and_then(|device| device.shaders());
         shaders.map_or_else(String::new, |shaders| format!("; {shaders}"))
     }
@@ -105,7 +103,7 @@ impl<'a> Placement<'a> {
 
     /// How many workers count on the processor where it would be so many.
     pub(super) fn cpu_workers(&self, most: usize) -> usize {
-        match self.has_device && *self.engine.device() != DeviceChoice::Hybrid {
+        match self.has_device && self.env.device != DeviceChoice::Hybrid {
             true => 0,
             false => most,
         }
@@ -120,22 +118,22 @@ impl<'a> Placement<'a> {
 /// Whether the device takes the tokens of a rule, and what is to be said of it.
 #[cfg(feature = "gpu")]
 fn check_device(
-    engine: &Engine,
-    rule: &TokenRule,
+    env: &RuntimeEnv,
+    job: &impl Job,
     cancel: &Cancel,
 ) -> Result<(bool, Option<String>)> {
-    let device = match engine.shared_device().device(cancel) {
+    let device = match env.shared_device.device(cancel) {
         Ok(device) => device,
         Err(Fault::Cancelled) => return Err(crate::Error::cancelled()),
         Err(fault) => return Err(no_device(fault)),
     };
-    if let Some(why) = refusal(rule, b"") {
+    if let Some(why) = job.refusal() {
         return Ok((
             false,
             Some(format!("this is counted on the processor: {why}")),
         ));
     }
-    let is_named = matches!(engine.device(), DeviceChoice::Named(_));
+    let is_named = matches!(env.device, DeviceChoice::Named(_));
     let name = device.name();
     let remark = (device.is_software() && !is_named).then(|| {
         format!("there is no GPU that can be used; this runs on {name}, which is for tests")
@@ -144,7 +142,7 @@ fn check_device(
 }
 
 #[cfg(not(feature = "gpu"))]
-fn check_device(_: &Engine, _: &TokenRule, _: &Cancel) -> Result<(bool, Option<String>)> {
+fn check_device(_: &RuntimeEnv, _: &impl Job, _: &Cancel) -> Result<(bool, Option<String>)> {
     Err(no_device("this build has no feature `gpu`"))
 }
 
@@ -155,26 +153,26 @@ fn no_device(why: impl std::fmt::Display) -> crate::Error {
     crate::Error::new(crate::ErrorKind::Device, message)
 }
 
-/// Where an engine's jobs run, and why; where a job with that rule does, if there is one.
-pub(crate) fn describe(engine: &Engine, rule: Option<&TokenRule>) -> String {
-    let choice = engine.device();
-    match (choice, rule.and_then(why_not)) {
+/// Where an engine's jobs run, and why; `refusal` is why no device can run the job, if there is one.
+pub(crate) fn describe(env: &RuntimeEnv, refusal: Option<String>) -> String {
+    let choice = &env.device;
+    match (choice, refusal) {
         (DeviceChoice::Cpu, _) => "cpu, as was asked".to_owned(),
         (DeviceChoice::Auto, Some(why)) => format!("auto: cpu; {why}"),
         (DeviceChoice::Auto, None) => describe_auto(),
         (choice, Some(why)) => format!("cpu, not {choice}: {why}"),
-        (choice, None) => describe_device(engine, choice),
+        (choice, None) => describe_device(env, choice),
     }
 }
 
 /// Why no device takes the tokens of a rule, whatever the text.
 #[cfg(feature = "gpu")]
-fn why_not(rule: &TokenRule) -> Option<String> {
+pub(super) fn refusal_of_rule(rule: &TokenRule) -> Option<String> {
     refusal(rule, b"").map(|why| why.to_string())
 }
 
 #[cfg(not(feature = "gpu"))]
-fn why_not(_: &TokenRule) -> Option<String> {
+pub(super) fn refusal_of_rule(_: &TokenRule) -> Option<String> {
     None
 }
 
@@ -194,9 +192,9 @@ fn describe_auto() -> String {
 }
 
 #[cfg(feature = "gpu")]
-fn describe_device(engine: &Engine, choice: &DeviceChoice) -> String {
-    let limits = engine.resources().tuning;
-    match engine.shared_device().device(&Cancel::default()) {
+fn describe_device(env: &RuntimeEnv, choice: &DeviceChoice) -> String {
+    let limits = env.tuning;
+    match env.shared_device.device(&Cancel::default()) {
         Ok(device) => {
             let name = device.described();
             let chunk = limits.device_chunk_bytes;
@@ -214,6 +212,6 @@ fn describe_device(engine: &Engine, choice: &DeviceChoice) -> String {
 }
 
 #[cfg(not(feature = "gpu"))]
-fn describe_device(_: &Engine, choice: &DeviceChoice) -> String {
+fn describe_device(_: &RuntimeEnv, choice: &DeviceChoice) -> String {
     format!("none: this build has no feature `gpu`, which {choice} needs")
 }

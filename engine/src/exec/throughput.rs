@@ -10,7 +10,7 @@ const ENOUGH: u64 = 1 << 20;
 
 /// Bytes counted by all threads, and the time that took them.
 #[derive(Debug, Default)]
-pub(super) struct Throughput {
+pub(crate) struct Throughput {
     bytes: AtomicU64,
     nanoseconds: AtomicU64,
 }

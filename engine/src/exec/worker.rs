@@ -5,18 +5,21 @@ use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use arrow_array::{Array, ArrayRef};
+use arrow_array::RecordBatch;
 
 use super::chunk_sink::ChunkSink;
 use super::context::JobContext;
+use super::job::Job;
+use super::lowercase::lowercase_columns;
 use super::stats::Stats;
 use super::work_queue::{HandOver, OpenBytes, OpenSplit, Work, WorkQueue};
 use keymill_kernels::stage::lowercase::lowercase;
 
-use crate::operator::CountOperator;
-use crate::operator::text_count::columns::for_each_value;
+use crate::operator::{Input, Operator};
 use crate::read::chunk::{Block, BlockReader, Ranges, Slices};
-use crate::read::{ByteStream, Columns, Offset, ReadAt, Source, Split, SplitBytes, cannot_read};
+use crate::read::{
+    ByteStream, Offset, ReadAt, RecordBatches, Source, Split, SplitBytes, cannot_read,
+};
 use crate::{Cancel, Error, ErrorKind, Result};
 
 /// Chunks in a range: enough that looking for its ends costs nothing, few enough that all workers
@@ -30,24 +33,24 @@ const LEAST_RANGE: u64 = 256;
 const ROWS_PER_PUSH: usize = 1 << 14;
 
 /// A worker with its operator and its block.
-pub(super) struct Worker<'a> {
-    context: &'a JobContext<'a>,
-    operator: CountOperator,
+pub(super) struct Worker<'a, J: Job> {
+    context: &'a JobContext<'a, J>,
+    operator: J::Operator,
     workers: usize,
     block: Option<Block>,
     /// Text in lower case.
     lowered: Vec<u8>,
     /// Where texts are counted if not by the operator itself.
-    chunk_sink: Option<Box<dyn ChunkSink + 'a>>,
+    chunk_sink: Option<Box<dyn ChunkSink<J::Operator> + 'a>>,
     stats: Stats,
 }
 
-impl<'a> Worker<'a> {
+impl<'a, J: Job> Worker<'a, J> {
     pub(super) fn new(
-        context: &'a JobContext<'a>,
-        operator: CountOperator,
+        context: &'a JobContext<'a, J>,
+        operator: J::Operator,
         workers: usize,
-        chunk_sink: Option<Box<dyn ChunkSink + 'a>>,
+        chunk_sink: Option<Box<dyn ChunkSink<J::Operator> + 'a>>,
     ) -> Self {
         Self {
             context,
@@ -61,7 +64,7 @@ impl<'a> Worker<'a> {
     }
 
     /// What was counted, all of it in the operator.
-    pub(super) fn finish(mut self) -> Result<(CountOperator, Stats)> {
+    pub(super) fn finish(mut self) -> Result<(J::Operator, Stats)> {
         if let Some(chunk_sink) = &mut self.chunk_sink {
             let started = Instant::now();
             chunk_sink.finish(&mut self.operator, &mut self.stats)?;
@@ -71,7 +74,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Takes work until there is none.
-    pub(super) fn count_splits<'s>(
+    pub(super) fn push_splits<'s>(
         &mut self,
         source: &'s dyn Source,
         splits: &'s [Split],
@@ -84,10 +87,10 @@ impl<'a> Worker<'a> {
                     self.push(block.text())?;
                     work_queue.recycle(block);
                 }
-                Work::Range(split, index) => self.count_range(&split, index)?,
+                Work::Range(split, index) => self.push_range(&split, index)?,
                 Work::Split(index) => {
                     let opener = Opener(work_queue);
-                    self.count_split(source, &splits[index], opener)?;
+                    self.push_split(source, &splits[index], opener)?;
                 }
             }
         }
@@ -99,7 +102,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Opens a split, and counts it or puts its ranges up.
-    fn count_split<'s>(
+    fn push_split<'s>(
         &mut self,
         source: &'s dyn Source,
         split: &'s Split,
@@ -107,7 +110,7 @@ impl<'a> Worker<'a> {
     ) -> Result<()> {
         let bytes = source.read(split, Offset::START..source.latest(split)?)?;
         let (bytes, size) = match bytes {
-            SplitBytes::Stream(stream) => return self.count_stream(split, stream, &opener),
+            SplitBytes::Stream(stream) => return self.push_stream(split, stream, &opener),
             SplitBytes::Memory(bytes) => (OpenBytes::Memory(bytes), bytes.len() as u64),
             SplitBytes::At(bytes) => {
                 let size = bytes.size();
@@ -125,7 +128,7 @@ impl<'a> Worker<'a> {
             return Ok(());
         }
         drop(opener);
-        self.count_range(&open, 0)
+        self.push_range(&open, 0)
     }
 
     /// Ranges small enough that all workers end at about the same time.
@@ -138,7 +141,7 @@ impl<'a> Worker<'a> {
         even.clamp(chunk, chunk * CHUNKS_PER_RANGE).max(LEAST_RANGE)
     }
 
-    fn count_range(&mut self, split: &OpenSplit<'_>, index: usize) -> Result<()> {
+    fn push_range(&mut self, split: &OpenSplit<'_>, index: usize) -> Result<()> {
         let boundary = &self.context.boundary;
         match &split.bytes {
             OpenBytes::Memory(text) => {
@@ -159,13 +162,13 @@ impl<'a> Worker<'a> {
                     self.context.resources.cancel.check()?;
                     read_exactly(&**file, split.name, into, at)
                 })?;
-                self.count_file(&**file, split.name, range.start, range.end)
+                self.push_file(&**file, split.name, range.start, range.end)
             }
         }
     }
 
     /// Counts a part of a file that both ends of which are token boundaries.
-    fn count_file(&mut self, file: &dyn ReadAt, name: &str, from: u64, to: u64) -> Result<()> {
+    fn push_file(&mut self, file: &dyn ReadAt, name: &str, from: u64, to: u64) -> Result<()> {
         let context = self.context;
         let chunk_bytes = self.block_bytes(to - from);
         let mut block = self.take_block(chunk_bytes);
@@ -195,7 +198,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Reads a stream into blocks; counts them, or lets others do it.
-    fn count_stream(
+    fn push_stream(
         &mut self,
         split: &Split,
         mut stream: ByteStream<'_>,
@@ -239,30 +242,29 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Takes arrays until there are none.
-    pub(super) fn count_arrays(
+    /// Takes batches until there are none.
+    pub(super) fn push_batches(
         &mut self,
-        columns: &Mutex<Columns>,
+        batches: &Mutex<RecordBatches>,
         work_queue: &WorkQueue<'_>,
     ) -> Result<()> {
         while !work_queue.has_failed() && !self.has_enough() {
-            let next = columns
+            let next = batches
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .next();
-            let Some(array) = next else { break };
-            self.count_array(&array?)?;
+            let Some(batch) = next else { break };
+            self.push_batch(&batch?)?;
         }
         Ok(())
     }
 
-    fn count_array(&mut self, array: &ArrayRef) -> Result<()> {
-        for start in (0..array.len()).step_by(ROWS_PER_PUSH) {
+    fn push_batch(&mut self, batch: &RecordBatch) -> Result<()> {
+        for first in (0..batch.num_rows()).step_by(ROWS_PER_PUSH) {
             self.context.resources.cancel.check()?;
-            let rows = ROWS_PER_PUSH.min(array.len() - start);
+            let rows = ROWS_PER_PUSH.min(batch.num_rows() - first);
             let started = Instant::now();
-            let array = array.slice(start, rows);
-            let bytes = self.count_rows(&array)?;
+            let bytes = self.push_rows(&batch.slice(first, rows))?;
             self.stats.count_time += started.elapsed();
             self.stats.rows += rows as u64;
             self.stats.bytes += bytes;
@@ -272,31 +274,28 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Counts all rows, and tells how many bytes they have.
-    fn count_rows(&mut self, array: &ArrayRef) -> Result<u64> {
-        if !self.context.lowercase && self.chunk_sink.is_none() {
-            let before = self.operator.metrics().bytes;
-            self.operator.push_array(array)?;
-            return Ok(self.operator.metrics().bytes - before);
-        }
-        let mut bytes = 0;
-        for_each_value(array, |value| {
-            bytes += value.len() as u64;
-            match self.context.lowercase {
-                true => self.push_lowered(value),
-                false => self.count(value),
-            }
-        })?;
+    /// Takes in rows, and tells how many bytes they have.
+    fn push_rows(&mut self, batch: &RecordBatch) -> Result<u64> {
+        let batch = match self.context.job.lowercase() {
+            true => &lowercase_columns(self.context.resources.level, batch)?,
+            false => batch,
+        };
+        let before = self.operator.metrics().bytes;
+        self.push_chunk(Input::Batch(batch))?;
+        let bytes = match self.chunk_sink {
+            None => self.operator.metrics().bytes - before,
+            Some(_) => batch.get_array_memory_size() as u64,
+        };
         Ok(bytes)
     }
 
     fn push(&mut self, text: &[u8]) -> Result<()> {
         self.context.resources.cancel.check()?;
         let started = Instant::now();
-        if self.context.lowercase {
+        if self.context.job.lowercase() {
             self.push_lowered(text)?;
         } else {
-            self.count(text)?;
+            self.push_chunk(Input::Text(text))?;
         }
         let took = started.elapsed();
         if self.chunk_sink.is_none() {
@@ -316,10 +315,10 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn count(&mut self, text: &[u8]) -> Result<()> {
+    fn push_chunk(&mut self, chunk: Input<'_>) -> Result<()> {
         match &mut self.chunk_sink {
-            None => self.operator.push(text),
-            Some(chunk_sink) => chunk_sink.push(text, &mut self.operator, &mut self.stats),
+            None => self.operator.push(chunk),
+            Some(chunk_sink) => chunk_sink.push(chunk, &mut self.operator, &mut self.stats),
         }
     }
 
@@ -328,9 +327,9 @@ impl<'a> Worker<'a> {
         let mut lowered = std::mem::take(&mut self.lowered);
         lowered.clear();
         lowercase(self.context.resources.level, text, &mut lowered);
-        let counted = self.count(&lowered);
+        let pushed = self.push_chunk(Input::Text(&lowered));
         self.lowered = lowered;
-        counted
+        pushed
     }
 
     /// A small file needs a small block alone; one byte more shows its end in the same read.

@@ -5,32 +5,36 @@ use std::sync::{Mutex, PoisonError};
 
 use super::chunk_sink::ChunkSink;
 use super::context::JobContext;
+use super::job::Job;
 use super::stats::Stats;
 use super::work_queue::WorkQueue;
 use super::worker::Worker;
 use crate::Result;
-use crate::operator::CountOperator;
 use crate::runtime::parallel::caught;
 
 /// What the workers leave behind.
-pub(super) type Counted = (Vec<CountOperator>, Stats);
+pub(super) type WorkerOutputs<J> = (Vec<<J as Job>::Operator>, Stats);
 
 /// What one worker leaves behind, with its number.
-type Part = (usize, CountOperator, Stats);
+type WorkerOutput<J> = (usize, <J as Job>::Operator, Stats);
 
 /// The same work for several workers, who begin when and where they like.
-pub(super) struct WorkerPool<'s, 'b, W> {
-    context: &'s JobContext<'s>,
+pub(super) struct WorkerPool<'s, 'b, J: Job, W> {
+    context: &'s JobContext<'s, J>,
     work_queue: &'s WorkQueue<'b>,
     /// How many workers there may be.
     takers: usize,
     work: W,
-    parts: Mutex<Vec<Part>>,
+    outputs: Mutex<Vec<WorkerOutput<J>>>,
 }
 
-impl<'s, 'b, W: Fn(&mut Worker<'_>) -> Result<()> + Sync> WorkerPool<'s, 'b, W> {
+impl<'s, 'b, J, W> WorkerPool<'s, 'b, J, W>
+where
+    J: Job,
+    W: Fn(&mut Worker<'_, J>) -> Result<()> + Sync,
+{
     pub(super) fn new(
-        context: &'s JobContext<'s>,
+        context: &'s JobContext<'s, J>,
         work_queue: &'s WorkQueue<'b>,
         takers: usize,
         work: W,
@@ -40,16 +44,20 @@ impl<'s, 'b, W: Fn(&mut Worker<'_>) -> Result<()> + Sync> WorkerPool<'s, 'b, W> 
             work_queue,
             takers,
             work,
-            parts: Mutex::new(Vec::with_capacity(takers)),
+            outputs: Mutex::new(Vec::with_capacity(takers)),
         }
     }
 
     /// Is one worker until nothing is left; an error or a panic ends the job for all.
-    pub(super) fn join(&self, index: usize, chunk_sink: Option<Box<dyn ChunkSink + '_>>) {
+    pub(super) fn join(
+        &self,
+        index: usize,
+        chunk_sink: Option<Box<dyn ChunkSink<J::Operator> + '_>>,
+    ) {
         // After a panic nothing of the worker is looked at again.
         match caught(|| self.count(index, chunk_sink)) {
             Ok(part) => self
-                .parts
+                .outputs
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .extend(part),
@@ -60,9 +68,9 @@ impl<'s, 'b, W: Fn(&mut Worker<'_>) -> Result<()> + Sync> WorkerPool<'s, 'b, W> 
     fn count(
         &self,
         index: usize,
-        chunk_sink: Option<Box<dyn ChunkSink + '_>>,
-    ) -> Result<Option<Part>> {
-        let operator = CountOperator::new(self.context.rule, self.context.resources)?;
+        chunk_sink: Option<Box<dyn ChunkSink<J::Operator> + '_>>,
+    ) -> Result<Option<WorkerOutput<J>>> {
+        let operator = self.context.job.operator(self.context.resources)?;
         let mut worker = Worker::new(self.context, operator, self.takers, chunk_sink);
         (self.work)(&mut worker)?;
         if self.work_queue.has_failed() {
@@ -74,8 +82,8 @@ impl<'s, 'b, W: Fn(&mut Worker<'_>) -> Result<()> + Sync> WorkerPool<'s, 'b, W> 
     }
 
     /// What all have counted, in the order of their numbers, and why there.
-    pub(super) fn end(self, decision: Option<String>) -> Counted {
-        let parts = self.parts.into_inner();
+    pub(super) fn end(self, decision: Option<String>) -> WorkerOutputs<J> {
+        let parts = self.outputs.into_inner();
         let mut parts = parts.unwrap_or_else(PoisonError::into_inner);
         parts.sort_by_key(|(index, ..)| *index);
         let mut stats = Stats {

@@ -1,9 +1,168 @@
 //! Keyed aggregations: pushed to, merged, spilled and drained.
+//!
+//! ```text
+//! text, batches ─ push ─▶ ┐                       ┌─ drain ─▶ values, in any order
+//!                         ├▶ operator ─ merge_all ┤
+//! state columns ─ push ─▶ ┘     │                 └─ drain ─▶ state columns
+//!                               └─ spill ─▶ state columns on disk
+//! ```
+//!
+//! There are two: [`TextCount`] and [`GroupBy`]. Whatever runs them knows only the trait.
 #![forbid(unsafe_code)]
 
+mod batches;
+mod drain;
+mod group_by;
+mod metrics;
+mod ordering;
 pub(crate) mod text_count;
 
-pub(crate) use text_count::MultiTable;
-#[cfg(feature = "gpu")]
-pub(crate) use text_count::cut_text;
-pub use text_count::{BatchLimits, Batches, CountOperator, Drain, OperatorMetrics, Order};
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+
+use crate::{BatchLimits, Result};
+
+pub use batches::Batches;
+pub(crate) use batches::{BatchReader, BatchSource};
+pub use drain::{Drain, Order, OrderBy};
+pub use group_by::GroupBy;
+pub use metrics::OperatorMetrics;
+pub use text_count::TextCount;
+
+/// What is pushed to an operator.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Input<'a> {
+    /// A text, whose end is the end of a record.
+    Text(&'a [u8]),
+    /// Rows of columns.
+    Batch(&'a RecordBatch),
+}
+
+impl<'a> From<&'a [u8]> for Input<'a> {
+    fn from(text: &'a [u8]) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Input<'a> {
+    fn from(text: &'a [u8; N]) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Input<'a> {
+    fn from(text: &'a Vec<u8>) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a str> for Input<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text.as_bytes())
+    }
+}
+
+impl<'a> From<&'a RecordBatch> for Input<'a> {
+    fn from(batch: &'a RecordBatch) -> Self {
+        Self::Batch(batch)
+    }
+}
+
+/// A keyed aggregation.
+///
+/// It is `Send`, has no clock and makes no threads. The memory that it holds is taken from
+/// [`Resources::memory`](crate::Resources::memory), which operators share; when that is used up,
+/// groups go to an unlinked file in [`Resources::spill_dir`](crate::Resources::spill_dir). The answer
+/// is the same for every budget, thread count, order of merges and split of the input.
+///
+/// After an error of the kinds [`Format`](crate::ErrorKind::Format) and
+/// [`Config`](crate::ErrorKind::Config) the operator is as it was before the call. After any other
+/// error it is incomplete, and refuses every further call with the kind
+/// [`State`](crate::ErrorKind::State).
+pub trait Operator: Send + Sized {
+    /// Several operators of this kind that are drained together.
+    type Merged: Merged;
+
+    /// The columns of the values.
+    fn schema(&self) -> SchemaRef;
+
+    /// The state columns. The schema's metadata has their version.
+    fn state_schema(&self) -> SchemaRef;
+
+    /// Takes in a text or a batch.
+    ///
+    /// # Errors
+    ///
+    /// [`Format`](crate::ErrorKind::Format) for input that the operator does not take,
+    /// [`Cancelled`](crate::ErrorKind::Cancelled), [`Capacity`](crate::ErrorKind::Capacity) and
+    /// [`State`](crate::ErrorKind::State) from spilling.
+    fn push<'a>(&mut self, input: impl Into<Input<'a>>) -> Result<()>;
+
+    /// Takes in state columns that an operator of the same kind has drained.
+    ///
+    /// # Errors
+    ///
+    /// [`Format`](crate::ErrorKind::Format) for other columns, [`State`](crate::ErrorKind::State) for
+    /// a version that this release does not read, and those of [`Operator::push`].
+    fn push_state(&mut self, states: &RecordBatch) -> Result<()>;
+
+    /// Takes everything that another operator holds, which is empty after that.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) when the other one was made for another job, or with other
+    /// [`Resources`](crate::Resources) than a clone of the same; both are as they were then. And those
+    /// of [`Operator::push`].
+    fn merge(&mut self, other: &mut Self) -> Result<()>;
+
+    /// Brings the operators of several workers together.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Operator::merge`], and [`Config`](crate::ErrorKind::Config) when there is none.
+    fn merge_all(operators: Vec<Self>) -> Result<Self::Merged>;
+
+    /// How many bytes of memory the operator holds for its groups.
+    fn size(&self) -> usize;
+
+    /// Moves all groups to disk, and answers how many bytes were written.
+    ///
+    /// # Errors
+    ///
+    /// [`Capacity`](crate::ErrorKind::Capacity) when the spill folder is full,
+    /// [`State`](crate::ErrorKind::State) when it cannot be written to, and
+    /// [`Cancelled`](crate::ErrorKind::Cancelled).
+    fn spill(&mut self) -> Result<u64>;
+
+    /// Lets all groups leave; the operator is empty after that.
+    ///
+    /// Reducing and sorting use the threads of the rayon pool that this, and then
+    /// [`Batches::next`], are called in, up to [`Resources::threads`](crate::Resources::threads);
+    /// outside of a pool they use the caller's thread alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) for an order by a column that is not there, and those of
+    /// [`Operator::spill`].
+    fn drain(&mut self, drain: Drain, order: &Order, limits: BatchLimits) -> Result<Batches>;
+
+    /// What the operator has seen since it was made, with what was merged into it.
+    fn metrics(&self) -> OperatorMetrics;
+}
+
+/// Operators of several workers that are drained together.
+pub trait Merged: Send {
+    /// How many groups there are at most: a key that several operators have counts several times.
+    fn groups_at_most(&self) -> usize;
+
+    /// What all operators have seen.
+    fn metrics(&self) -> OperatorMetrics;
+
+    /// Lets all groups leave; see [`Operator::drain`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Operator::drain`].
+    fn drain(&mut self, drain: Drain, order: &Order, limits: BatchLimits) -> Result<Batches>;
+}

@@ -34,7 +34,7 @@ pub(super) struct Stand<'a> {
     stage: &'a Stage,
     data: &'a Resident,
     limits: Tuning,
-    /// KeyCounts that a table is made for: what the runs before have shown.
+    /// Groups that a table is made for: what the runs before have shown.
     groups: usize,
 }
 
@@ -140,7 +140,7 @@ fn copies(device: &dyn Device, data: &[&[u8]], answer_bytes: u64) -> Result<Time
 enum Raw<'a> {
     /// Spans, each chunk's behind the place where it begins.
     Spans(Vec<(u64, Vec<Span>)>),
-    /// KeyCounts of one drain or several, and how many tokens they count.
+    /// Groups of one drain or several, and how many tokens they count.
     KeyCounts(KeyCounts, u64),
     Dealt(Dealt),
     Reduced(Reduced<u64>, u64),
@@ -302,7 +302,7 @@ fn hash_partition(device: &dyn Device, partitions: usize, keys: Keys<'_>) -> Ans
     dealt.map(Raw::Dealt).map_err(failed)
 }
 
-/// KeyCounts that a table is made for where nobody knows how many there will be.
+/// Groups that a table is made for where nobody knows how many there will be.
 const GROUPS_AT_FIRST: usize = 1 << 20;
 
 /// Pieces in which bytes are brought to a device alone.

@@ -6,7 +6,6 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod chunk;
-mod columns;
 mod compressed;
 mod file;
 mod find;
@@ -17,19 +16,20 @@ mod offset;
 mod paths;
 mod pump;
 mod reader;
+mod record_batches;
 
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use columns::Columns;
 pub use file::FileSource;
 pub use find::Find;
 pub use memory::MemorySource;
 pub use offset::Offset;
 pub use paths::IntoPaths;
 pub use reader::ReaderSource;
+pub use record_batches::{IntoBatch, RecordBatches};
 
 pub(crate) use compressed::cannot_read;
 

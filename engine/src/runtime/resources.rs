@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use keymill_kernels::{Block, Level, Tuning};
 
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// Everything an operator takes from its surroundings; it makes no pool and reads no clock.
 #[derive(Clone, Debug)]
@@ -28,6 +28,21 @@ pub struct Resources {
     /// The seed of the stable hash, and of the tables' secrets. Operators can be merged that
     /// share it, as those do that are made with clones of the same resources.
     pub seed: u64,
+}
+
+impl Resources {
+    /// Checks that this machine has the level.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] where it has not.
+    pub(crate) fn check_level(&self) -> Result<()> {
+        if self.level.is_available() {
+            return Ok(());
+        }
+        let message = format!("this machine cannot run the level `{}`", self.level.name());
+        Err(Error::new(ErrorKind::Config, message))
+    }
 }
 
 impl Default for Resources {

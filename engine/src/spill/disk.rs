@@ -36,7 +36,7 @@ impl Disk {
         &self.folder
     }
 
-    /// Writes `bytes` behind what was written, and says where they begin.
+    /// Writes `bytes` to the end of the file, and returns where they begin.
     ///
     /// # Errors
     ///
@@ -47,14 +47,14 @@ impl Disk {
         Ok(offset)
     }
 
-    /// Gives back the room of bytes that are needed no more, where the system can; a file that
-    /// grows for an hour is otherwise as long as all that was ever written.
+    /// Frees the disk space of bytes that are no longer needed, where the system can; otherwise the
+    /// file takes as much space as was ever written.
     pub(super) fn free(&self, offset: u64, length: u64) {
         #[cfg(target_os = "linux")]
         {
             use rustix::fs::{FallocateFlags, fallocate};
             let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-            // Some file systems cannot; then it is given back with the file.
+            // Some file systems cannot; then the space is freed with the file.
             let _ = fallocate(&self.file, hole, offset, length);
         }
         #[cfg(not(target_os = "linux"))]
@@ -82,12 +82,15 @@ impl Disk {
 
 /// A file that only its owner may open, and that has lost its name.
 ///
-/// Not `tempfile_in`: on Linux that never has a name, but its mode is left to the umask.
+/// Not `tempfile_in`: on Linux its mode is left to the umask. `make_in` also returns the cause of a
+/// failure as the system gave it, with its number.
 #[cfg(unix)]
 fn create(folder: &Path) -> io::Result<File> {
-    let file = tempfile::NamedTempFile::new_in(folder);
-    // The error would name a file that nobody has asked for.
-    let (file, path) = file.map_err(|cause| cause.kind())?.into_parts();
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true).mode(0o600);
+    let file = tempfile::Builder::new().make_in(folder, |path| options.open(path))?;
+    let (file, path) = file.into_parts();
     path.close()?;
     Ok(file)
 }
@@ -98,20 +101,36 @@ fn create(folder: &Path) -> io::Result<File> {
     tempfile::tempfile_in(folder)
 }
 
-/// What a write or the making of a file failed with, in words.
+/// The error of a write, or of a file that cannot be made.
 fn failed(folder: &Path, cause: io::Error) -> Error {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull, WriteZero};
-    match cause.kind() {
-        StorageFull | QuotaExceeded | FileTooLarge | WriteZero => full(folder, Some(cause)),
-        _ => Error::new(
-            ErrorKind::State,
-            format!(
-                "cannot spill to `{}`; name a folder that can be written to as the spill folder",
-                shown_name(folder)
-            ),
-        )
-        .with_source(cause),
+    if let StorageFull | QuotaExceeded | FileTooLarge | WriteZero = cause.kind() {
+        return full(folder, Some(cause));
     }
+    let advice = advice(&cause);
+    let folder = shown_name(folder);
+    let message = format!("cannot spill to `{folder}`: {advice}");
+    Error::new(ErrorKind::State, message).with_source(cause)
+}
+
+/// What is wrong, and what to do.
+fn advice(cause: &io::Error) -> &'static str {
+    if has_too_many_files(cause) {
+        return "too many open files; raise the limit (ulimit -n)";
+    }
+    match cause.kind() {
+        io::ErrorKind::NotFound => {
+            "the folder does not exist; create it, or name another spill folder"
+        }
+        io::ErrorKind::NotADirectory => "this is not a folder; name another spill folder",
+        _ => "name a folder that can be written to as the spill folder",
+    }
+}
+
+/// Whether the process or the system has no file descriptor left.
+fn has_too_many_files(cause: &io::Error) -> bool {
+    // ENFILE and EMFILE have these numbers on every Unix, and no `ErrorKind`.
+    cfg!(unix) && matches!(cause.raw_os_error(), Some(23 | 24))
 }
 
 /// The error of a spill folder without room.
@@ -163,15 +182,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_is_told_from_a_missing_folder() {
+    fn a_full_disk_has_its_own_kind() {
         let folder = Path::new("some/folder");
         for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
             let error = failed(folder, kind.into());
             assert_eq!(error.kind(), ErrorKind::Capacity);
             assert!(error.to_string().contains("some/folder"), "{error}");
         }
-        let error = Disk::create(Path::new("no/such/folder")).unwrap_err();
+    }
+
+    fn assert_says(error: &Error, words: &str) {
         assert_eq!(error.kind(), ErrorKind::State);
-        assert!(error.to_string().contains("no/such/folder"), "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let error = Disk::create(Path::new("no/such/folder")).unwrap_err();
+        assert_says(&error, "`no/such/folder`: the folder does not exist");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_file_is_no_folder() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = Disk::create(file.path()).unwrap_err();
+        assert_says(&error, "this is not a folder");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_limit_of_open_files_is_named() {
+        for number in [23, 24] {
+            let error = failed(Path::new("."), io::Error::from_raw_os_error(number));
+            assert_says(&error, "too many open files; raise the limit (ulimit -n)");
+        }
     }
 }

@@ -1,15 +1,17 @@
-//! KeyCounts on disk: one unlinked file per operator, a segment per partition that was written.
+//! Record batches on disk: one file without a name per operator, and in it one segment per run of
+//! batches that were written together.
 //!
 //! ```text
-//! file     segment │ segment │ segment …          (appended, never changed)
-//! segment  an Arrow IPC stream of state columns   (schema, small batches, end)
+//! file     extent │ extent │ extent …          (appended, never changed)
+//! segment  some extents: an Arrow IPC stream   (schema, small batches, end)
 //! ```
 //!
-//! The file is made with mode 0600 and has lost its name before a byte is written, so that nothing
-//! stays behind however the process ends.
+//! The file has mode 0600 and loses its name before a byte is written, so nothing stays on the
+//! disk however the process ends.
 #![forbid(unsafe_code)]
 
 mod disk;
+mod extents;
 mod segment;
 
 use std::path::PathBuf;
@@ -17,11 +19,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::{Error, ErrorKind, Result};
-use disk::Disk;
-pub(crate) use segment::{Segment, SegmentWriter};
+use arrow_schema::SchemaRef;
 
-/// Where an operator's partitions go that do not fit; clones share the file.
+use crate::Result;
+use disk::Disk;
+use extents::Extents;
+pub(crate) use segment::{Segment, SegmentReader, SegmentWriter};
+
+/// Rows that a batch of a segment should have at most: a reader holds one batch in memory.
+pub(crate) const BATCH_ROWS: usize = 8192;
+/// Bytes that a batch of a segment should have at most, unless a single row is larger.
+pub(crate) const BATCH_BYTES: usize = 256 << 10;
+
+/// Where an operator writes what does not fit in memory; clones share the file.
 #[derive(Clone, Debug)]
 pub(crate) struct SpillSpace(Arc<Space>);
 
@@ -56,30 +66,39 @@ impl SpillSpace {
         space
     }
 
-    /// Lets no more than this many bytes be written.
+    /// Sets the upper bound of bytes that may be written.
     pub(crate) fn limit(&self, bytes: u64) {
         self.0.most.store(bytes, Ordering::Relaxed);
     }
 
-    /// Writes one segment.
+    /// Writes one segment: the batches that `fill` gives to the writer, all of this schema.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Capacity`] when the disk or the limit is reached, [`ErrorKind::State`] when the
-    /// folder cannot be written to; and what `fill` returns.
+    /// [`crate::ErrorKind::Capacity`] when the disk is full or the limit is reached,
+    /// [`crate::ErrorKind::State`] when no file can be made in the folder; and what `fill` returns.
     pub(crate) fn store(
         &self,
+        schema: &SchemaRef,
         fill: impl FnOnce(&mut SegmentWriter) -> Result<()>,
     ) -> Result<Segment> {
-        let encoded = segment::encode(fill)?;
-        let length = encoded.bytes.len() as u64;
+        let mut writer = SegmentWriter::new(self, schema)?;
+        fill(&mut writer)?;
+        writer.finish()
+    }
+
+    /// Appends bytes to the file, as one more extent of a segment.
+    fn append(&self, bytes: &[u8], extents: &mut Option<Extents>) -> Result<()> {
+        let length = bytes.len() as u64;
         let written = self.0.written.fetch_add(length, Ordering::Relaxed) + length;
         if written > self.0.most.load(Ordering::Relaxed) {
             return Err(disk::full(&self.0.folder, None));
         }
-        let disk = self.disk()?;
-        let offset = disk.append(&encoded.bytes)?;
-        Ok(Segment::new(disk, offset, &encoded))
+        let extents = match extents {
+            Some(extents) => extents,
+            None => extents.insert(Extents::new(self.disk()?)),
+        };
+        extents.append(bytes)
     }
 
     fn disk(&self) -> Result<Arc<Disk>> {
@@ -91,21 +110,6 @@ impl SpillSpace {
         *disk = Some(made.clone());
         Ok(made)
     }
-}
-
-/// The error of a segment that is not what was written.
-fn unreadable(
-    folder: &std::path::Path,
-    cause: impl std::error::Error + Send + Sync + 'static,
-) -> Error {
-    Error::new(
-        ErrorKind::State,
-        format!(
-            "a spill file in `{}` cannot be read back; check that disk",
-            crate::shown_name(folder)
-        ),
-    )
-    .with_source(cause)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One partition's groups as an Arrow IPC stream inside a spill file.
+//! Batches of one schema as an Arrow IPC stream inside a spill file.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -6,152 +6,217 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
+use arrow_schema::{ArrowError, SchemaRef};
 
-use super::disk::Disk;
-use super::unreadable;
-use crate::operator::text_count::columns::{Batcher, TakeBatch, check_version, count_schema};
+use super::SpillSpace;
+use super::extents::{Extents, Position};
 use crate::{Error, ErrorKind, Result};
 
-/// Rows of a batch; so many are in memory at a time when a segment is read.
-const ROWS: usize = 8192;
-/// Bytes from which a batch is full even with fewer rows.
-const BYTES: usize = 256 << 10;
+/// Encoded bytes that are collected before they are written to the file.
+const FLUSH_BYTES: usize = 1 << 20;
 
-/// Collects the groups of a segment that is being written.
-pub(crate) type SegmentWriter = Batcher<Encoder>;
-
-/// Encodes batches as an IPC stream.
-pub(crate) struct Encoder {
+/// Writes the batches of one segment.
+pub(crate) struct SegmentWriter {
+    space: SpillSpace,
     stream: StreamWriter<Vec<u8>>,
-    groups: usize,
+    checksum: crc32fast::Hasher,
+    extents: Option<Extents>,
+    totals: Totals,
+}
+
+/// What is in a segment.
+#[derive(Clone, Copy, Debug, Default)]
+struct Totals {
+    rows: usize,
     memory: usize,
+    largest_batch: usize,
 }
 
-/// A segment before it is on disk.
-pub(super) struct Encoded {
-    pub(super) bytes: Vec<u8>,
-    groups: usize,
-    memory: usize,
-}
-
-impl TakeBatch for Encoder {
-    fn take(&mut self, batch: RecordBatch) -> Result<()> {
-        self.groups += batch.num_rows();
-        self.memory += batch.get_array_memory_size();
-        self.stream.write(&batch).map_err(not_encoded)
-    }
-}
-
-/// Encodes what `fill` adds.
-pub(super) fn encode(fill: impl FnOnce(&mut SegmentWriter) -> Result<()>) -> Result<Encoded> {
-    let stream = StreamWriter::try_new(Vec::new(), &count_schema()).map_err(not_encoded)?;
-    let encoder = Encoder {
-        stream,
-        groups: 0,
-        memory: 0,
-    };
-    let mut writer = Batcher::new(ROWS, BYTES, encoder);
-    fill(&mut writer)?;
-    let encoder = writer.finish()?;
-    Ok(Encoded {
-        bytes: encoder.stream.into_inner().map_err(not_encoded)?,
-        groups: encoder.groups,
-        memory: encoder.memory,
-    })
-}
-
-fn not_encoded(cause: arrow_schema::ArrowError) -> Error {
-    Error::new(ErrorKind::Internal, "state columns could not be encoded").with_source(cause)
-}
-
-/// KeyCounts that lie on disk; dropping them gives their room back.
-#[derive(Debug)]
-pub(crate) struct Segment {
-    disk: Arc<Disk>,
-    offset: u64,
-    length: u64,
-    checksum: u32,
-    groups: usize,
-    memory: usize,
-}
-
-impl Drop for Segment {
-    fn drop(&mut self) {
-        self.disk.free(self.offset, self.length);
-    }
-}
-
-impl Segment {
-    pub(super) fn new(disk: Arc<Disk>, offset: u64, encoded: &Encoded) -> Self {
-        Self {
-            disk,
-            offset,
-            length: encoded.bytes.len() as u64,
-            checksum: crc32fast::hash(&encoded.bytes),
-            groups: encoded.groups,
-            memory: encoded.memory,
-        }
+impl SegmentWriter {
+    pub(super) fn new(space: &SpillSpace, schema: &SchemaRef) -> Result<Self> {
+        Ok(Self {
+            space: space.clone(),
+            stream: StreamWriter::try_new(Vec::new(), schema).map_err(not_encoded)?,
+            checksum: crc32fast::Hasher::new(),
+            extents: None,
+            totals: Totals::default(),
+        })
     }
 
-    /// How many groups it holds.
-    pub(crate) fn groups(&self) -> usize {
-        self.groups
-    }
-
-    /// About how many bytes they take in memory.
-    pub(crate) fn memory(&self) -> usize {
-        self.memory
-    }
-
-    /// Reads it back, a batch at a time.
+    /// Writes one batch of the segment's schema.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`] when it is not what was written; and what `visit` returns.
+    /// Those of [`SpillSpace::store`].
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let memory = batch.get_array_memory_size();
+        self.totals.rows += batch.num_rows();
+        self.totals.memory += memory;
+        self.totals.largest_batch = self.totals.largest_batch.max(memory);
+        self.stream.write(batch).map_err(not_encoded)?;
+        if self.stream.get_ref().len() >= FLUSH_BYTES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let bytes = self.stream.get_mut();
+        self.checksum.update(bytes);
+        self.space.append(bytes, &mut self.extents)?;
+        bytes.clear();
+        bytes.shrink_to(2 * FLUSH_BYTES);
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self) -> Result<Segment> {
+        self.stream.finish().map_err(not_encoded)?;
+        self.flush()?;
+        let extents = self.extents.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Internal,
+                "a segment was closed before it was written",
+            )
+        })?;
+        Ok(Segment(Arc::new(Stored {
+            extents,
+            checksum: self.checksum.finalize(),
+            totals: self.totals,
+        })))
+    }
+}
+
+fn not_encoded(cause: ArrowError) -> Error {
+    Error::new(ErrorKind::Internal, "a batch could not be encoded").with_source(cause)
+}
+
+/// Batches that lie on disk; dropping the segment and its readers frees their disk space.
+#[derive(Debug)]
+pub(crate) struct Segment(Arc<Stored>);
+
+#[derive(Debug)]
+struct Stored {
+    extents: Extents,
+    checksum: u32,
+    totals: Totals,
+}
+
+impl Segment {
+    /// How many rows it holds.
+    pub(crate) fn rows(&self) -> usize {
+        self.0.totals.rows
+    }
+
+    /// About how many bytes all rows take in memory.
+    pub(crate) fn memory(&self) -> usize {
+        self.0.totals.memory
+    }
+
+    /// How many bytes the largest batch takes in memory.
+    pub(crate) fn largest_batch(&self) -> usize {
+        self.0.totals.largest_batch
+    }
+
+    /// Reads it back, one batch at a time.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Segment::batches`] and of its items; and what `visit` returns.
     pub(crate) fn read(&self, mut visit: impl FnMut(&RecordBatch) -> Result<()>) -> Result<()> {
-        let mut span = Span {
-            disk: &self.disk,
-            offset: self.offset,
-            end: self.offset + self.length,
+        self.batches()?.try_for_each(|batch| visit(&batch?))
+    }
+
+    /// Its batches, each read when it is asked for. The reader stays valid without the segment.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::State`] when the bytes are not what was written.
+    pub(crate) fn batches(&self) -> Result<SegmentReader> {
+        let span = Span {
+            stored: self.0.clone(),
+            position: Position::default(),
             checksum: crc32fast::Hasher::new(),
         };
-        let broken = |cause| unreadable(self.disk.folder(), cause);
-        let stream = StreamReader::try_new(&mut span, None).map_err(broken)?;
-        check_version(&stream.schema())?;
-        let mut groups = 0;
-        for batch in stream {
-            let batch = batch.map_err(broken)?;
-            groups += batch.num_rows();
-            visit(&batch)?;
+        let stream =
+            StreamReader::try_new(span, None).map_err(|cause| unreadable(&self.0, cause))?;
+        Ok(SegmentReader {
+            stored: self.0.clone(),
+            stream: Some(stream),
+            rows: 0,
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn damage(&self, at: u64) {
+        self.0.extents.damage(at);
+    }
+}
+
+/// Reads a segment from its first batch to its last; after an error it ends.
+#[derive(Debug)]
+pub(crate) struct SegmentReader {
+    stored: Arc<Stored>,
+    stream: Option<StreamReader<Span>>,
+    rows: usize,
+}
+
+impl Iterator for SegmentReader {
+    type Item = Result<RecordBatch>;
+
+    /// # Errors
+    ///
+    /// [`ErrorKind::State`] when the bytes are not what was written. A wrong checksum or number of
+    /// rows is found after the last batch.
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.stream.as_mut()?.next() {
+            Some(Ok(batch)) => {
+                self.rows += batch.num_rows();
+                Some(Ok(batch))
+            }
+            Some(Err(cause)) => {
+                self.stream = None;
+                Some(Err(unreadable(&self.stored, cause)))
+            }
+            None => self.check_end().err().map(Err),
         }
-        let rest = io::copy(&mut span, &mut io::sink());
-        rest.map_err(|cause| unreadable(self.disk.folder(), cause))?;
-        if groups != self.groups || span.checksum.finalize() != self.checksum {
-            let what = format!(
-                "{groups} groups of {} that were written, or others",
-                self.groups
-            );
-            return Err(broken(arrow_schema::ArrowError::IpcError(what)));
+    }
+}
+
+impl SegmentReader {
+    fn check_end(&mut self) -> Result<()> {
+        let Some(mut stream) = self.stream.take() else {
+            return Ok(());
+        };
+        let span = stream.get_mut();
+        io::copy(span, &mut io::sink()).map_err(|cause| unreadable(&self.stored, cause))?;
+        let checksum = span.checksum.clone().finalize();
+        let Totals { rows, .. } = self.stored.totals;
+        if self.rows != rows || checksum != self.stored.checksum {
+            let what = format!("{} of {rows} rows, or a wrong checksum", self.rows);
+            return Err(unreadable(&self.stored, ArrowError::IpcError(what)));
         }
         Ok(())
     }
 }
 
-/// Reads one stretch of a file, without a position that others share.
-struct Span<'a> {
-    disk: &'a Disk,
-    offset: u64,
-    end: u64,
-    /// Of all that was read.
+fn unreadable(stored: &Stored, cause: impl std::error::Error + Send + Sync + 'static) -> Error {
+    let folder = crate::shown_name(stored.extents.disk().folder());
+    let message = format!("a spill file in `{folder}` cannot be read back; check that disk");
+    Error::new(ErrorKind::State, message).with_source(cause)
+}
+
+/// Reads the bytes of a segment, without a file position that others share.
+#[derive(Debug)]
+struct Span {
+    stored: Arc<Stored>,
+    position: Position,
+    /// Of all bytes that were read.
     checksum: crc32fast::Hasher,
 }
 
-impl Read for Span<'_> {
+impl Read for Span {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.end - self.offset).unwrap_or(usize::MAX);
-        let length = bytes.len().min(left);
-        let read = self.disk.read_at(&mut bytes[..length], self.offset)?;
-        self.offset += read as u64;
+        let read = self.stored.extents.read(bytes, &mut self.position)?;
         self.checksum.update(&bytes[..read]);
         Ok(read)
     }

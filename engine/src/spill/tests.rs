@@ -1,47 +1,128 @@
 //! Segments come back whole, in any order and from any thread; the file has no name and no reader.
 
-use super::*;
-use crate::operator::text_count::columns::for_each_group;
+use std::ops::Range;
 
-fn filled(space: &SpillSpace, keys: std::ops::Range<u64>) -> Segment {
-    let segment = space.store(|writer| {
-        for key in keys {
-            writer.push(format!("key number {key}").as_bytes(), key)?;
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
+use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
+use arrow_schema::{DataType, Field, Schema};
+
+use super::*;
+use crate::ErrorKind;
+
+fn schema() -> SchemaRef {
+    let text = Field::new("text", DataType::Utf8, true);
+    let number = Field::new("number", DataType::UInt64, false);
+    let metadata = [("form".to_owned(), "7".to_owned())];
+    Arc::new(Schema::new_with_metadata(
+        vec![text, number],
+        metadata.into(),
+    ))
+}
+
+fn batch(keys: Range<u64>) -> RecordBatch {
+    let text = keys
+        .clone()
+        .map(|key| (key % 5 > 0).then(|| format!("text {key}")));
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(text.collect::<StringArray>()),
+        Arc::new(UInt64Array::from_iter_values(keys)),
+    ];
+    RecordBatch::try_new(schema(), columns).unwrap()
+}
+
+fn filled(space: &SpillSpace, keys: Range<u64>) -> Segment {
+    let segment = space.store(&schema(), |writer| {
+        for start in keys.clone().step_by(1000) {
+            writer.write(&batch(start..keys.end.min(start + 1000)))?;
         }
         Ok(())
     });
     segment.unwrap()
 }
 
-fn content(segment: &Segment) -> Vec<(Vec<u8>, u64)> {
-    let mut groups = Vec::new();
-    let read = segment.read(|batch| {
-        for_each_group(batch, |key, count| {
-            groups.push((key.to_vec(), count));
-            Ok(())
-        })
+fn keys_of(batch: &RecordBatch) -> Vec<u64> {
+    batch
+        .column(1)
+        .as_primitive::<UInt64Type>()
+        .values()
+        .to_vec()
+}
+
+fn content(segment: &Segment) -> Vec<u64> {
+    let mut keys = Vec::new();
+    let read = segment.read(|found| {
+        let found_keys = keys_of(found);
+        assert_eq!(
+            found,
+            &batch(found_keys[0]..found_keys[found_keys.len() - 1] + 1)
+        );
+        keys.extend(found_keys);
+        Ok(())
     });
     read.unwrap();
-    groups
+    keys
 }
 
 #[test]
 fn segments_come_back_whole_from_any_thread() {
     let space = SpillSpace::new(None);
-    let ranges = [0..0, 0..1, 5..20_000, 7..9];
+    let ranges = [0..0, 0..1, 5..200_000, 7..9];
     let segments = ranges.clone().map(|range| filled(&space, range));
     std::thread::scope(|scope| {
         for (segment, range) in segments.iter().zip(ranges).rev() {
             scope.spawn(move || {
-                let expected: Vec<_> = range
-                    .map(|key| (format!("key number {key}").into_bytes(), key))
-                    .collect();
-                assert_eq!(content(segment), expected);
-                assert_eq!(segment.groups(), expected.len());
+                assert_eq!(segment.rows() as u64, range.end - range.start);
+                assert_eq!(content(segment), range.collect::<Vec<_>>());
             });
         }
     });
-    assert!(space.written() > 20_000 * 8);
+    assert!(space.written() > 200_000 * 8);
+}
+
+#[test]
+fn segments_that_are_written_at_once_do_not_mix() {
+    let space = SpillSpace::new(None);
+    let filled: Vec<Segment> = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..3)
+            .map(|n| (n, space.clone()))
+            .map(|(n, space)| scope.spawn(move || filled(&space, n..n + 200_000)))
+            .collect();
+        writers
+            .into_iter()
+            .map(|writer| writer.join().unwrap())
+            .collect()
+    });
+    for (n, segment) in (0..).zip(&filled) {
+        assert_eq!(content(segment), (n..n + 200_000).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_reader_outlives_its_segment() {
+    let space = SpillSpace::new(None);
+    let segment = filled(&space, 0..50_000);
+    let mut reader = segment.batches().unwrap();
+    drop(segment);
+    let _another = filled(&space, 7..50_000);
+    let mut keys = Vec::new();
+    for found in &mut reader {
+        keys.extend(keys_of(&found.unwrap()));
+    }
+    assert_eq!(keys, (0..50_000).collect::<Vec<_>>());
+    assert!(reader.next().is_none());
+}
+
+#[test]
+fn the_error_of_a_writer_is_returned_and_nothing_stays() {
+    let space = SpillSpace::new(None);
+    let failed = space.store(&schema(), |writer| {
+        writer.write(&batch(0..100_000))?;
+        Err(crate::Error::cancelled())
+    });
+    assert_eq!(failed.unwrap_err().kind(), ErrorKind::Cancelled);
+    #[cfg(target_os = "linux")]
+    assert!(space.disk().unwrap().room() < 64 << 10);
 }
 
 #[test]
@@ -70,8 +151,7 @@ fn a_limit_is_a_full_disk() {
     let space = SpillSpace::new(None);
     space.limit(2000);
     filled(&space, 0..1);
-    let full =
-        space.store(|writer| writer.push_inline((0..1000).map(|key: u32| (u128::from(key), 1))));
+    let full = space.store(&schema(), |writer| writer.write(&batch(0..1000)));
     let error = full.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Capacity);
     let folder = std::env::temp_dir();
@@ -91,10 +171,8 @@ fn a_damaged_segment_is_an_error_and_never_an_answer() {
     // The first bytes of an IPC stream are its marker, the last ones say that it ends, and what is
     // between are keys and counts, which could be any.
     for at in [0, length / 2, length - 100, length - 1] {
-        let begin = space.written();
         let segment = filled(&space, 0..1000);
-        let disk = space.disk().unwrap();
-        disk.overwrite(&[0xaa], begin + at);
+        segment.damage(at);
         let error = segment.read(|_| Ok(())).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::State, "at byte {at}");
     }
@@ -102,7 +180,7 @@ fn a_damaged_segment_is_an_error_and_never_an_answer() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn what_is_needed_no_more_leaves_the_disk() {
+fn freed_segments_leave_the_disk() {
     let space = SpillSpace::new(None);
     let kept = filled(&space, 0..1000);
     let before = space.disk().unwrap().room();

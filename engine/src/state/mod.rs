@@ -14,5 +14,6 @@ pub(crate) mod schema;
 mod shape;
 
 pub(crate) use group_table::GroupTable;
+pub(crate) use keys::bytes_of;
 pub(crate) use partition::hash_keys;
 pub(crate) use shape::GroupShape;

@@ -119,6 +119,23 @@ impl GroupShape {
             .collect()
     }
 
+    /// The argument of each aggregate, from a list of those that there are.
+    pub(crate) fn arguments_from(&self, columns: &[ArrayRef]) -> Vec<Option<ArrayRef>> {
+        let mut columns = columns.iter().cloned();
+        let inputs = self.inputs.iter();
+        inputs
+            .map(|input| input.as_ref().and_then(|_| columns.next()))
+            .collect()
+    }
+
+    /// A batch of state columns.
+    pub(crate) fn state_batch(&self, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
+        RecordBatch::try_new(self.state_schema.clone(), columns).map_err(|cause| {
+            let message = "columns do not fit together";
+            Error::new(ErrorKind::Internal, message).with_source(cause)
+        })
+    }
+
     /// Which state columns belong to each aggregate.
     pub(crate) fn states(&self) -> &[Range<usize>] {
         &self.states

@@ -70,6 +70,7 @@ pub(crate) const IMPORTS: [Imports; 7] = [
             "arrow-array",
             "arrow-buffer",
             "arrow-ipc",
+            "arrow-row",
             "arrow-schema",
             "arrow-select",
             "bytemuck",

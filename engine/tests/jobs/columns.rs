@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, BinaryArray, Int32Array, RecordBatch, StringArray, StringViewArray};
 use keymill::Progress;
 use keymill::prelude::*;
-use keymill::read::Columns;
+use keymill::read::RecordBatches;
 
 use crate::{count, engine};
 
@@ -19,8 +19,14 @@ fn rows_without_separators_never_merge() {
     ];
     for array in arrays {
         for threads in [1, 2, 7] {
-            let columns = Columns::of_arrays([Arc::clone(&array), Arc::clone(&array)]);
-            let counts = count(engine(threads, 64).read_columns(columns), whitespace());
+            let columns =
+                RecordBatches::of_arrays("text", [Arc::clone(&array), Arc::clone(&array)]);
+            let counts = count(
+                engine(threads, 64)
+                    .read_record_batches(columns)
+                    .column("text"),
+                whitespace(),
+            );
             assert_eq!(counts.len(), 10);
             assert!(counts.values().all(|n| *n == 20_000));
         }
@@ -38,8 +44,11 @@ fn metrics_and_progress_know_the_bytes_of_columns() {
     for array in arrays {
         for lowercase in [false, true] {
             let progress = Progress::default();
-            let columns = Columns::of_arrays([Arc::clone(&array)]);
-            let text = engine(2, 64).read_columns(columns).progress(&progress);
+            let columns = RecordBatches::of_arrays("text", [Arc::clone(&array)]);
+            let text = engine(2, 64)
+                .read_record_batches(columns)
+                .column("text")
+                .progress(&progress);
             let tokens = text.tokenize(whitespace());
             let job = match lowercase {
                 true => tokens.lowercase(),
@@ -52,7 +61,7 @@ fn metrics_and_progress_know_the_bytes_of_columns() {
             }
             assert_eq!(progress.bytes(), bytes);
             let why = metrics.decisions.concat();
-            assert!(why.contains("how long columns are"), "{why}");
+            assert!(why.contains("the number of batches is not known"), "{why}");
         }
     }
 }
@@ -61,7 +70,10 @@ fn metrics_and_progress_know_the_bytes_of_columns() {
 fn rows_have_tokens_and_nulls_have_none() {
     let array = StringArray::from(vec![Some("to be"), None, Some(""), Some("or"), Some("be")]);
     let batch = RecordBatch::try_from_iter([("text", Arc::new(array) as ArrayRef)]).unwrap();
-    let counts = count(engine(2, 64).read_batches([batch], "text"), whitespace());
+    let counts = count(
+        engine(2, 64).read_batches([batch]).column("text"),
+        whitespace(),
+    );
     let rows: Vec<_> = counts.iter().map(|(key, n)| (key.as_slice(), *n)).collect();
     assert_eq!(rows, [(&b"be"[..], 2), (b"or", 1), (b"to", 1)]);
 }
@@ -70,13 +82,13 @@ fn rows_have_tokens_and_nulls_have_none() {
 fn a_column_that_is_missing_or_no_text_is_named() {
     let array: ArrayRef = Arc::new(Int32Array::from(vec![1]));
     let batch = RecordBatch::try_from_iter([("n", array)]).unwrap();
-    for column in ["text", "n"] {
-        let job = engine(1, 64).read_batches([batch.clone()], column);
+    for (column, kind) in [("text", ErrorKind::Config), ("n", ErrorKind::Format)] {
+        let job = engine(1, 64).read_batches([batch.clone()]).column(column);
         let error = job
             .tokenize(whitespace())
             .count_by_key()
             .collect()
             .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Format, "{error}");
+        assert_eq!(error.kind(), kind, "{error}");
     }
 }

@@ -53,12 +53,9 @@ fn a_stream_is_ordered_and_cut_where_it_is_asked_to() {
                 .read_bytes(TEXT)
                 .tokenize(whitespace())
                 .count_by_key();
-            let limits = BatchLimits {
-                rows: 2,
-                top,
-                ..BatchLimits::default()
-            };
-            let stream = job.stream(order, limits).unwrap();
+            let mut limits = BatchLimits::default();
+            (limits.rows, limits.top) = (2, top);
+            let stream = job.stream(order.clone(), limits).unwrap();
             let batches: Vec<_> = stream.map(|batch| batch.unwrap()).collect();
             assert!(
                 batches

@@ -114,6 +114,17 @@ impl HashPartition {
         out.finish(self.partitions);
     }
 
+    /// Deals out rows whose keys have these stable hashes.
+    ///
+    /// # Panics
+    ///
+    /// When there are more than 2³² rows.
+    pub fn hashes(&mut self, hashes: &[u64], out: &mut Partitioned) {
+        out.begin(hashes.len());
+        out.extend(self.partitions, hashes);
+        out.finish(self.partitions);
+    }
+
     /// Deals out rows with a key of bytes each: row `i` has `bytes[offsets[i]..offsets[i + 1]]`.
     ///
     /// # Panics

@@ -11,7 +11,7 @@ use arrow_buffer::ArrowNativeType;
 use arrow_schema::DataType;
 use keymill_kernels::stage::tokenize::{InputError, Records};
 
-use super::CountOperator;
+use super::TextCount;
 use crate::{Error, ErrorKind, Result};
 
 /// Values of view columns, gathered until there are enough for a push.
@@ -39,7 +39,7 @@ impl RecordOffset for i64 {
     }
 }
 
-impl CountOperator {
+impl TextCount {
     /// Counts every row that is not null.
     pub(super) fn push_column(&mut self, array: &dyn Array) -> Result<()> {
         match array.data_type() {

@@ -6,9 +6,10 @@ use std::sync::{Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
 
-use super::drain::BatchLimits;
 use super::drain_input::DrainInput;
 use super::reduce::{OperatorContext, Reducer};
+use crate::BatchLimits;
+use crate::operator::BatchSource;
 use crate::operator::text_count::columns::Batcher;
 use crate::operator::text_count::order::{By, DrainTotals, Range, Sorter};
 use crate::runtime::Reservation;
@@ -19,13 +20,11 @@ use crate::{Error, ErrorKind, Result};
 ///
 /// Dropping it early drops the groups that have not left. It uses the threads of the rayon pool
 /// in which `next` is called, and the caller's thread alone outside of one.
-pub struct Batches {
+pub(crate) struct CountBatches {
     context: OperatorContext,
     source: Source,
     limits: BatchLimits,
     ready: VecDeque<RecordBatch>,
-    /// Rows that may still leave.
-    left: usize,
     seen: DrainTotals,
     /// What `seen.tokens` must be once everything was seen.
     tokens: Option<u64>,
@@ -33,7 +32,6 @@ pub struct Batches {
     spilled_before: u64,
     /// Workers of the wave before, with their memory.
     idle: Vec<Worker>,
-    failed: bool,
     _memory: Vec<Reservation>,
 }
 
@@ -55,16 +53,16 @@ struct Worker {
     made: Vec<(usize, Vec<RecordBatch>)>,
 }
 
-impl fmt::Debug for Batches {
+impl fmt::Debug for CountBatches {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Batches")
+        f.debug_struct("CountBatches")
             .field("limits", &self.limits)
             .field("groups", &self.seen.groups)
             .finish_non_exhaustive()
     }
 }
 
-impl Batches {
+impl CountBatches {
     pub(super) fn new(context: OperatorContext, source: Source, limits: BatchLimits) -> Self {
         Self {
             spilled_before: context.space.written(),
@@ -72,11 +70,9 @@ impl Batches {
             source,
             limits,
             ready: VecDeque::new(),
-            left: limits.top.unwrap_or(usize::MAX),
             seen: DrainTotals::default(),
             tokens: None,
             idle: Vec::new(),
-            failed: false,
             _memory: Vec::new(),
         }
     }
@@ -122,23 +118,6 @@ impl Batches {
             )),
             _ => Ok(()),
         }
-    }
-
-    /// How many distinct keys were found: all of them from the start when they leave in order, and
-    /// once the last batch has left when they do not.
-    #[must_use]
-    pub fn groups(&self) -> u64 {
-        self.seen.groups
-    }
-
-    /// How many bytes were spilled to make the batches up to now.
-    pub(crate) fn spilled_bytes(&self) -> u64 {
-        self.context.space.written() - self.spilled_before
-    }
-
-    /// Tells whether the next batch is made already.
-    pub(crate) fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
     }
 
     /// Makes the next few batches; none are left when it leaves `ready` empty.
@@ -205,23 +184,22 @@ impl Batches {
     }
 }
 
-impl Iterator for Batches {
-    type Item = Result<RecordBatch>;
+impl BatchSource for CountBatches {
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        self.refill()?;
+        Ok(self.ready.pop_front())
+    }
 
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.failed || self.left == 0 {
-            return None;
-        }
-        if let Err(error) = self.refill() {
-            self.failed = true;
-            return Some(Err(error));
-        }
-        let mut batch = self.ready.pop_front()?;
-        if batch.num_rows() > self.left {
-            batch = batch.slice(0, self.left);
-        }
-        self.left -= batch.num_rows();
-        Some(Ok(batch))
+    fn groups(&self) -> u64 {
+        self.seen.groups
+    }
+
+    fn spilled_bytes(&self) -> u64 {
+        self.context.space.written() - self.spilled_before
+    }
+
+    fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
     }
 }
 

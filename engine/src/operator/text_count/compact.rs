@@ -6,7 +6,7 @@
 //! reduced, in cache, to its groups. A few are folded first, and the others if that made a difference.
 #![forbid(unsafe_code)]
 
-use super::CountOperator;
+use super::TextCount;
 use super::partitions::{Partitions, Pieces};
 use super::reduce::Reducer;
 use crate::Result;
@@ -17,7 +17,7 @@ const TRIED: usize = 64;
 /// It does when this many tenths of the groups are left, or fewer.
 const WORTH_TENTHS: usize = 7;
 
-impl CountOperator {
+impl TextCount {
     /// Folds the partitions if they have grown enough since the last time.
     pub(super) fn compact_when_due(&mut self) -> Result<()> {
         if self.partitions.bytes() > self.partitions.compact_at.max(self.sizes.compact) {
@@ -45,13 +45,13 @@ impl Partitions {
         let (trial, others) = self.parts.split_at_mut(tried);
         let (mut before, mut after) = (0, 0);
         for part in trial {
-            before += part.fresh.groups_in_memory();
-            part.fresh.compact(reducer)?;
-            after += part.fresh.groups_in_memory();
+            before += part.groups_in_memory();
+            part.compact(reducer)?;
+            after += part.groups_in_memory();
         }
         if after * 10 <= before * WORTH_TENTHS {
             for part in others {
-                part.fresh.compact(reducer)?;
+                part.compact(reducer)?;
             }
         }
         self.measure();

@@ -1,4 +1,4 @@
-//! KeyCounts on their way to batches.
+//! Groups on their way to batches.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::reduce::Reducer;
 use crate::Result;
 use crate::runtime::{MemoryBudget, Reservation};
 
-/// KeyCounts on their way to batches, and the memory they hold.
+/// Groups on their way to batches, and the memory they hold.
 pub(super) struct DrainInput {
     content: Content,
     memory: Reservation,

@@ -3,7 +3,8 @@
 
 use keymill_kernels::stage::count::Counter;
 
-use super::{CountOperator, FEW, MOST, too_many};
+use super::{FEW, MOST, TextCount, too_many};
+use crate::operator::Operator;
 use crate::runtime::Resources;
 use crate::{Result, TokenRule, Tuning};
 
@@ -44,7 +45,7 @@ impl Sizes {
     }
 }
 
-impl CountOperator {
+impl TextCount {
     pub(super) fn check_memory_when_due(&mut self) -> Result<()> {
         match self.unchecked >= self.sizes.look {
             true => self.check_memory(),

@@ -3,50 +3,18 @@
 
 use keymill_kernels::KeyCounts;
 
-use super::{CountOperator, OperatorMetrics};
+use super::TextCount;
+use crate::operator::{Operator, OperatorMetrics};
 use crate::runtime::parallel;
 use crate::{Error, ErrorKind, Resources, Result};
 
-impl CountOperator {
-    /// Takes everything that another operator holds, which has counted nothing then; a key of both
-    /// has the sum of its counts.
-    ///
-    /// For [`Drain::Changed`](crate::Drain::Changed) all keys of the other operator came since the
-    /// last drain.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Config`] when the other one has another token rule, seed or number of
-    /// partitions; both are as they were then. And those of [`CountOperator::push`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use keymill::{CountOperator, Resources, TokenRule};
-    ///
-    /// // Clones of the same resources have the same seed.
-    /// let resources = Resources::default();
-    /// let mut one = CountOperator::new(&TokenRule::Whitespace, &resources)?;
-    /// let mut other = CountOperator::new(&TokenRule::Whitespace, &resources)?;
-    /// one.push(b"to be")?;
-    /// other.push(b"or not to be")?;
-    /// one.merge(&mut other)?;
-    /// assert_eq!((one.tokens(), other.tokens()), (6, 0));
-    /// # Ok::<(), keymill::Error>(())
-    /// ```
-    pub fn merge(&mut self, other: &mut Self) -> Result<()> {
-        self.guarded(|operator| {
-            operator.check_mergeable(other)?;
-            operator.take_over(other)
-        })
-    }
-
+impl TextCount {
     /// Merges the operators of several workers, side by side where that pays.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] when there is none, and those of [`CountOperator::merge`].
-    pub(crate) fn merge_all(operators: Vec<Self>) -> Result<Self> {
+    /// [`ErrorKind::Config`] when there is none, and those of [`Operator::merge`].
+    pub(crate) fn merge_tables(operators: Vec<Self>) -> Result<Self> {
         let threads = operators.len();
         let all_small = threads == 1 || operators.iter().all(Self::is_small);
         let flushed = parallel::map(threads, operators, |mut operator| {
@@ -64,8 +32,8 @@ impl CountOperator {
     }
 }
 
-impl CountOperator {
-    fn check_mergeable(&self, other: &Self) -> Result<()> {
+impl TextCount {
+    pub(super) fn check_mergeable(&self, other: &Self) -> Result<()> {
         let of = |one: &Self| {
             (
                 one.context.resources.seed,
@@ -89,7 +57,7 @@ impl CountOperator {
     }
 
     /// Takes all that is in the other one, of which nothing is left but its rule and its room.
-    fn take_over(&mut self, other: &mut Self) -> Result<()> {
+    pub(super) fn take_over(&mut self, other: &mut Self) -> Result<()> {
         self.observe()?;
         other.observe()?;
         self.hold(other.held)?;
@@ -139,18 +107,5 @@ impl CountOperator {
         let mut groups = KeyCounts::default();
         other.counter.drain_into(&mut groups);
         self.counter.absorb(&groups);
-    }
-}
-
-impl OperatorMetrics {
-    /// Both together.
-    fn plus(&self, other: &Self) -> Self {
-        Self {
-            bytes: self.bytes + other.bytes,
-            rows: self.rows + other.rows,
-            tokens: self.tokens + other.tokens,
-            rejected: self.rejected + other.rejected,
-            spilled_bytes: self.spilled_bytes + other.spilled_bytes,
-        }
     }
 }

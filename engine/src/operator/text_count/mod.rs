@@ -1,12 +1,10 @@
-//! The operator under every job: bytes or columns in, counts by key out.
+//! Counts the tokens of texts by key: tokenizing and counting are one step.
 #![forbid(unsafe_code)]
 
 mod array;
 mod batches;
 pub(crate) mod columns;
 mod compact;
-mod cut;
-mod drain;
 mod drain_input;
 mod memory_policy;
 mod merge;
@@ -17,24 +15,24 @@ mod partitions;
 mod reduce;
 
 use arrow_array::{Array, RecordBatch};
+use arrow_schema::SchemaRef;
 use keymill_kernels::KeyCounts;
 use keymill_kernels::stage::count::Counter;
 
-use crate::operator::text_count::columns::{check_version, for_each_group};
-use crate::operator::text_count::order::By;
+use crate::BatchLimits;
+use crate::operator::ordering::{sort_keys, sorted};
+use crate::operator::{Batches, Drain, Input, Operator, OperatorMetrics, Order, OrderBy};
+use crate::read::chunk::Boundary;
 use crate::runtime::{Reservation, Resources};
 use crate::spill::SpillSpace;
 use crate::{Error, ErrorKind, Result, TokenRule};
 use array::Gathered;
-pub use batches::Batches;
-use batches::Source;
-#[cfg(feature = "gpu")]
-pub(crate) use cut::cut as cut_text;
-use cut::cut;
-pub use drain::{BatchLimits, Drain, Order};
+use batches::{CountBatches, Source};
+use columns::{count_schema, for_each_group};
 use drain_input::DrainInput;
 use memory_policy::{Sizes, new_counter};
 pub(crate) use multi_table::MultiTable;
+use order::By;
 use partitions::Partitions;
 use reduce::OperatorContext;
 
@@ -43,7 +41,7 @@ const FEW: usize = 1 << 15;
 /// The most tokens an operator counts: one bit of a count is its own.
 const MOST: u64 = (1 << 63) - 1;
 
-/// Counts tokens by key: push texts, columns or partial counts, merge, and drain batches.
+/// Counts the tokens of texts by key.
 ///
 /// ```text
 /// push ─▶ key tables ─▶ partitions ─▶ disk
@@ -51,30 +49,28 @@ const MOST: u64 = (1 << 63) - 1;
 ///                └───────────┴──────────┴──▶ reduce ─▶ order ─▶ batches of key, count
 /// ```
 ///
-/// It is `Send`, has no clock and makes no threads. The memory that it holds is taken from
-/// [`Resources::memory`], which operators share; when that is tight, groups go to an unlinked file
-/// in [`Resources::spill_dir`]. The answer is the same for every budget, thread count, order of
-/// merges and cut of the input into records. The largest single key is the one thing that is held
-/// whatever the budget.
+/// It takes texts, and batches of one column of strings or binaries. Every text and every row is a
+/// record: its end ends a token. Null rows are skipped. Its state columns and its answers are the same:
+/// `key` (`BinaryView`) and `count` (`UInt64`), none of them null; see [`crate::count_schema`].
 ///
-/// It counts up to 2⁶³ − 1 tokens in all, so no count can wrap.
-///
-/// After an error the operator is incomplete, and refuses everything but being dropped.
+/// It counts up to 2⁶³ − 1 tokens between two drains, so no count can wrap. The largest single key is
+/// held in memory whatever the budget.
 ///
 /// # Examples
 ///
 /// ```
-/// use keymill::{BatchLimits, CountOperator, Drain, Order, Resources, TokenRule};
+/// use keymill::{BatchLimits, Drain, Operator, Order, Resources, TextCount, TokenRule};
 ///
-/// let mut operator = CountOperator::new(&TokenRule::Whitespace, &Resources::default())?;
+/// let mut operator = TextCount::new(&TokenRule::Whitespace, &Resources::default())?;
 /// operator.push(b"to be or not to be")?;
-/// let batches = operator.drain(Drain::All, Order::Count, BatchLimits::default())?;
+/// let batches = operator.drain(Drain::Values, &Order::Count, BatchLimits::default())?;
 /// let rows: usize = batches.map(|batch| batch.map(|b| b.num_rows())).sum::<keymill::Result<_>>()?;
 /// assert_eq!(rows, 4);
 /// # Ok::<(), keymill::Error>(())
 /// ```
-pub struct CountOperator {
+pub struct TextCount {
     rule: TokenRule,
+    boundary: Boundary,
     context: OperatorContext,
     counter: Counter,
     partitions: Partitions,
@@ -91,25 +87,9 @@ pub struct CountOperator {
     broken: bool,
 }
 
-/// What an operator has seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct OperatorMetrics {
-    /// Bytes that were pushed.
-    pub bytes: u64,
-    /// Texts, rows of columns and partial counts that were pushed.
-    pub rows: u64,
-    /// Tokens that were counted, those of partial counts included.
-    pub tokens: u64,
-    /// Lines that had no token to give.
-    pub rejected: u64,
-    /// Bytes that were written to disk.
-    pub spilled_bytes: u64,
-}
-
-impl std::fmt::Debug for CountOperator {
+impl std::fmt::Debug for TextCount {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CountOperator")
+        f.debug_struct("TextCount")
             .field("rule", &self.rule)
             .field("size", &self.size())
             .field("metrics", &self.metrics())
@@ -117,7 +97,7 @@ impl std::fmt::Debug for CountOperator {
     }
 }
 
-impl CountOperator {
+impl TextCount {
     /// Makes an operator that has counted nothing.
     ///
     /// # Errors
@@ -126,15 +106,7 @@ impl CountOperator {
     /// separator is empty or holds a line end.
     pub fn new(rule: &TokenRule, resources: &Resources) -> Result<Self> {
         rule.check()?;
-        if !resources.level.is_available() {
-            return Err(Error::new(
-                ErrorKind::Config,
-                format!(
-                    "this machine cannot run the level `{}`",
-                    resources.level.name()
-                ),
-            ));
-        }
+        resources.check_level()?;
         let resources = &Resources {
             tuning: resources.tuning.fitting(),
             ..resources.clone()
@@ -143,6 +115,7 @@ impl CountOperator {
         let sizes = Sizes::new(resources, counter.bytes());
         Ok(Self {
             rule: rule.clone(),
+            boundary: Boundary::new(resources.level, rule, false),
             counter: new_counter(rule, resources, sizes.flush),
             sizes,
             partitions: Partitions::default(),
@@ -160,55 +133,15 @@ impl CountOperator {
         })
     }
 
-    /// Counts the tokens of a text; its end is a token boundary.
+    /// Counts the tokens of a column of strings or binaries, of any Arrow layout.
+    ///
+    /// Every row is a record, whose end ends a token. Null rows are skipped.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Cancelled`]; [`ErrorKind::Capacity`] and [`ErrorKind::State`] from spilling.
-    pub fn push(&mut self, text: &[u8]) -> Result<()> {
-        self.guarded(|operator| {
-            operator.metrics.rows += 1;
-            operator.push_text(text)
-        })
-    }
-
-    /// Counts the tokens of a column of strings or bytes: `Utf8`, `LargeUtf8`, `Utf8View`,
-    /// `Binary`, `LargeBinary` or `BinaryView`.
-    ///
-    /// Every row is a record, whose end is a token boundary. Null rows are skipped.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Format`] for a column of another type, and those of [`CountOperator::push`].
+    /// [`ErrorKind::Format`] for a column of another type, and those of [`Operator::push`].
     pub fn push_array(&mut self, array: &dyn Array) -> Result<()> {
         self.guarded(|operator| operator.push_column(array))
-    }
-
-    /// Adds counts that another operator drained: a batch of `key`, strings or bytes, and `count`,
-    /// `UInt64`. Zero counts are skipped.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Format`] for other columns or nulls, [`ErrorKind::State`] for a version of the
-    /// columns that this release does not know, [`ErrorKind::Capacity`] past 2⁶³ − 1 tokens, and
-    /// those of [`CountOperator::push`].
-    pub fn push_partial(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.guarded(|operator| {
-            check_version(&batch.schema())?;
-            let (mut groups, mut tokens) = (KeyCounts::default(), 0u64);
-            for_each_group(batch, |key, count| {
-                tokens = tokens.checked_add(count).ok_or_else(too_many)?;
-                if count > 0 {
-                    groups.push(key, count);
-                }
-                Ok(())
-            })?;
-            operator.hold(tokens)?;
-            operator.metrics.rows += batch.num_rows() as u64;
-            operator.metrics.tokens += tokens;
-            operator.counter.absorb(&groups);
-            operator.check_memory()
-        })
     }
 
     /// Adds counts of texts that were counted elsewhere.
@@ -228,49 +161,9 @@ impl CountOperator {
         })
     }
 
-    /// Lets groups leave as batches of `key` (`BinaryView`) and `count` (`UInt64`), none of them
-    /// null; see [`crate::count_schema`].
-    ///
-    /// With [`BatchLimits::top`] the groups behind the first ones are drained too, and dropped
-    /// from the answer. Changed groups that leave in any order leave in that of their keys.
-    ///
-    /// Reducing and sorting use the threads of the rayon pool that this, and then
-    /// [`Batches::next`], are called in, up to [`Resources::threads`]; outside of a pool they use
-    /// the caller's thread alone.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Cancelled`]; [`ErrorKind::Capacity`] and [`ErrorKind::State`] from spilling.
-    pub fn drain(&mut self, drain: Drain, order: Order, limits: BatchLimits) -> Result<Batches> {
-        self.guarded(|operator| match drain {
-            Drain::All => operator.drain_all(order, limits),
-            Drain::Changed => operator.drain_changed(order, limits),
-        })
-    }
-
-    /// How many bytes of memory the operator holds for its groups.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.counter.bytes() + self.partitions.bytes()
-    }
-
     /// How many groups it holds; a key that is in several places is several groups.
     pub(crate) fn groups_at_most(&self) -> usize {
         self.counter.len() + self.partitions.groups()
-    }
-
-    /// Moves all groups to disk, and answers how many bytes were written.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Capacity`] when the spill folder is full, [`ErrorKind::State`] when it cannot
-    /// be written to, and [`ErrorKind::Cancelled`].
-    pub fn spill(&mut self) -> Result<u64> {
-        self.guarded(|operator| {
-            let before = operator.context.space.written();
-            operator.spill_all()?;
-            Ok(operator.context.space.written() - before)
-        })
     }
 
     /// Lets no more than so many bytes be written to disk; past that, the disk counts as full.
@@ -289,10 +182,75 @@ impl CountOperator {
     pub fn rejected(&self) -> u64 {
         self.metrics().rejected
     }
+}
 
-    /// What the operator has seen since it was made, with what was merged into it.
-    #[must_use]
-    pub fn metrics(&self) -> OperatorMetrics {
+impl Operator for TextCount {
+    type Merged = MultiTable;
+
+    fn schema(&self) -> SchemaRef {
+        count_schema()
+    }
+
+    fn state_schema(&self) -> SchemaRef {
+        count_schema()
+    }
+
+    fn push<'a>(&mut self, input: impl Into<Input<'a>>) -> Result<()> {
+        let input = input.into();
+        self.guarded(|operator| match input {
+            Input::Text(text) => {
+                operator.metrics.rows += 1;
+                operator.push_text(text)
+            }
+            Input::Batch(batch) => operator.push_column(only_column(batch)?),
+        })
+    }
+
+    fn push_state(&mut self, states: &RecordBatch) -> Result<()> {
+        self.guarded(|operator| {
+            let (mut groups, mut tokens) = (KeyCounts::default(), 0u64);
+            for_each_group(states, |key, count| {
+                tokens = tokens.checked_add(count).ok_or_else(too_many)?;
+                if count > 0 {
+                    groups.push(key, count);
+                }
+                Ok(())
+            })?;
+            operator.hold(tokens)?;
+            operator.metrics.state_rows += states.num_rows() as u64;
+            operator.counter.absorb(&groups);
+            operator.check_memory()
+        })
+    }
+
+    fn merge(&mut self, other: &mut Self) -> Result<()> {
+        self.guarded(|operator| {
+            operator.check_mergeable(other)?;
+            operator.take_over(other)
+        })
+    }
+
+    fn merge_all(operators: Vec<Self>) -> Result<MultiTable> {
+        MultiTable::new(operators)
+    }
+
+    fn size(&self) -> usize {
+        self.counter.bytes() + self.partitions.bytes()
+    }
+
+    fn spill(&mut self) -> Result<u64> {
+        self.guarded(|operator| {
+            let before = operator.context.space.written();
+            operator.spill_all()?;
+            Ok(operator.context.space.written() - before)
+        })
+    }
+
+    fn drain(&mut self, _: Drain, order: &Order, limits: BatchLimits) -> Result<Batches> {
+        self.guarded(|operator| operator.drain_all(order, limits))
+    }
+
+    fn metrics(&self) -> OperatorMetrics {
         OperatorMetrics {
             tokens: self.metrics.tokens + self.counter.tokens() - self.seen.0,
             rejected: self.metrics.rejected + self.counter.rejected() - self.seen.1,
@@ -302,7 +260,20 @@ impl CountOperator {
     }
 }
 
-impl CountOperator {
+fn only_column(batch: &RecordBatch) -> Result<&dyn Array> {
+    match batch.columns() {
+        [column] => Ok(column),
+        columns => {
+            let message = format!(
+                "a text count takes batches of one column, this one has {}; project it first",
+                columns.len()
+            );
+            Err(Error::new(ErrorKind::Format, message))
+        }
+    }
+}
+
+impl TextCount {
     /// Runs a step, after which the operator is complete or refuses the next one.
     fn guarded<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.broken {
@@ -323,7 +294,8 @@ impl CountOperator {
     fn push_text(&mut self, mut text: &[u8]) -> Result<()> {
         self.metrics.bytes += text.len() as u64;
         while !text.is_empty() {
-            let (piece, rest) = text.split_at(cut(&self.rule, text, self.sizes.look));
+            let cut = self.boundary.cut(text, self.sizes.look);
+            let (piece, rest) = (&text[..cut.end], &text[cut.next..]);
             self.counter.push(piece);
             // A text costs something even when it is short.
             self.unchecked += piece.len() + 16;
@@ -333,7 +305,7 @@ impl CountOperator {
         Ok(())
     }
 
-    fn drain_all(&mut self, order: Order, limits: BatchLimits) -> Result<Batches> {
+    fn drain_all(&mut self, order: &Order, limits: BatchLimits) -> Result<Batches> {
         self.check_memory()?;
         let items = self.take_items()?;
         self.drain_items(items, order, limits)
@@ -343,7 +315,7 @@ impl CountOperator {
     fn drain_items(
         &mut self,
         items: Vec<DrainInput>,
-        order: Order,
+        order: &Order,
         limits: BatchLimits,
     ) -> Result<Batches> {
         let tokens = std::mem::take(&mut self.held);
@@ -352,20 +324,25 @@ impl CountOperator {
         }
         self.reservation.set(self.size());
         let context = self.context.clone();
-        let by = match order {
-            Order::None => {
-                let batches = Batches::new(context, Source::Items(items.into()), limits);
-                return batches.expecting(tokens);
+        let counts = match by_of(order) {
+            Some(by) => {
+                let groups = items.iter().map(DrainInput::groups).sum();
+                match limits.selects(groups, context.resources.memory.limit()) {
+                    Some(most) => ordered::drain_top(context, items, by, most, limits),
+                    None => ordered::drain_items(context, items, by, limits),
+                }?
             }
-            Order::Key => By::Key,
-            Order::Count => By::Count,
+            None => CountBatches::new(context, Source::Items(items.into()), limits),
         };
-        let groups = items.iter().map(DrainInput::groups).sum();
-        let batches = match limits.picks(groups, context.resources.memory.limit()) {
-            Some(most) => ordered::drain_top(context, items, by, most, limits),
-            None => ordered::drain_items(context, items, by, limits),
-        };
-        batches?.expecting(tokens)
+        let counts = counts.expecting(tokens)?;
+        match order {
+            Order::Columns(columns) if by_of(order).is_none() => {
+                let OperatorContext { resources, space } = &self.context;
+                let keys = sort_keys(&count_schema(), columns, 1)?;
+                sorted(counts, &count_schema(), &keys, limits, resources, space)
+            }
+            _ => Ok(Batches::new(count_schema(), counts, limits.top)),
+        }
     }
 
     /// Moves all groups out, by partition unless they never were in one.
@@ -384,25 +361,33 @@ impl CountOperator {
         }
         let parts = std::mem::take(&mut self.partitions).into_parts();
         let parts = parts.into_iter().filter(|part| !part.is_empty());
-        Ok(parts
-            .map(|part| DrainInput::part(part.into_pieces(), budget))
-            .collect())
+        Ok(parts.map(|part| DrainInput::part(part, budget)).collect())
     }
+}
 
-    fn drain_changed(&mut self, order: Order, limits: BatchLimits) -> Result<Batches> {
-        self.check_memory()?;
-        self.flush();
-        let by = match order {
-            Order::Count => By::Count,
-            Order::Key | Order::None => By::Key,
-        };
-        let parts = std::mem::take(&mut self.partitions).into_parts();
-        let context = self.context.clone();
-        let (batches, kept) = ordered::drain_changes(context, parts, by, limits)?;
-        self.partitions = Partitions::from_parts(kept);
-        self.reservation.set(self.size());
-        Ok(batches)
+/// The order that is built into the text count; `None` for no order, and for any other.
+fn by_of(order: &Order) -> Option<By> {
+    match order {
+        Order::Key => Some(By::Key),
+        Order::Count => Some(By::Count),
+        Order::Columns(columns) => match &columns[..] {
+            [key, ..] if is_ascending(key, "key") => Some(By::Key),
+            [count] if is_descending(count, "count") => Some(By::Count),
+            [count, key] if is_descending(count, "count") && is_ascending(key, "key") => {
+                Some(By::Count)
+            }
+            _ => None,
+        },
+        Order::None => None,
     }
+}
+
+fn is_ascending(by: &OrderBy, column: &str) -> bool {
+    by.column() == column && !by.is_descending()
+}
+
+fn is_descending(by: &OrderBy, column: &str) -> bool {
+    by.column() == column && by.is_descending()
 }
 
 fn too_many() -> Error {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use keymill_kernels::KeyCounts;
 use keymill_kernels::stage::count::{Counter, Slices};
 
-use super::CountOperator;
-use super::batches::Batches;
-use super::drain::{BatchLimits, Order};
+use super::TextCount;
 use super::drain_input::DrainInput;
+use crate::BatchLimits;
+use crate::operator::{Batches, Drain, Merged, Operator, OperatorMetrics, Order};
 use crate::runtime::{MemoryBudget, Reservation};
 use crate::{Result, Tuning};
 
@@ -16,9 +16,9 @@ use crate::{Result, Tuning};
 const FEW_TABLES: usize = 4;
 
 /// Operators that are about to be drained together.
-pub(crate) struct MultiTable {
+pub struct MultiTable {
     /// Has counted all tokens, and holds the groups unless `tables` does.
-    operator: CountOperator,
+    pub(super) operator: TextCount,
     tables: Option<Arc<Tables>>,
 }
 
@@ -34,16 +34,11 @@ impl MultiTable {
     ///
     /// # Errors
     ///
-    /// Those of [`CountOperator::merge_all`].
-    pub(crate) fn new(mut operators: Vec<CountOperator>) -> Result<Self> {
+    /// Those of [`Operator::merge`].
+    pub(crate) fn new(mut operators: Vec<TextCount>) -> Result<Self> {
         let tables = take_tables(&mut operators)?;
-        let operator = CountOperator::merge_all(operators)?;
+        let operator = TextCount::merge_tables(operators)?;
         Ok(Self { operator, tables })
-    }
-
-    /// The operator that has counted all tokens.
-    pub(crate) fn operator(&self) -> &CountOperator {
-        &self.operator
     }
 
     /// Tells whether tables are drained side by side.
@@ -51,19 +46,19 @@ impl MultiTable {
     pub(super) fn has_tables(&self) -> bool {
         self.tables.is_some()
     }
+}
 
-    /// How many groups there are; a key that is in several places is several groups.
-    pub(crate) fn groups_at_most(&self) -> usize {
+impl Merged for MultiTable {
+    fn groups_at_most(&self) -> usize {
         let tables = self.tables.as_ref().map(|tables| tables.slices.len());
         self.operator.groups_at_most() + tables.unwrap_or(0)
     }
 
-    /// Lets all groups leave; see [`CountOperator::drain`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`CountOperator::drain`].
-    pub(crate) fn drain(&mut self, order: Order, limits: BatchLimits) -> Result<Batches> {
+    fn metrics(&self) -> OperatorMetrics {
+        self.operator.metrics()
+    }
+
+    fn drain(&mut self, _: Drain, order: &Order, limits: BatchLimits) -> Result<Batches> {
         let tables = self.tables.take();
         self.operator.guarded(|operator| match tables {
             Some(tables) => operator.drain_items(tables.into_items(), order, limits),
@@ -98,15 +93,15 @@ impl Tables {
 }
 
 /// Takes the tables of large operators, unless they have partitions or memory is short.
-fn take_tables(operators: &mut [CountOperator]) -> Result<Option<Arc<Tables>>> {
+fn take_tables(operators: &mut [TextCount]) -> Result<Option<Arc<Tables>>> {
     let Some(first) = operators.first() else {
         return Ok(None);
     };
     let resources = first.context.resources.clone();
-    let bytes = operators.iter().map(CountOperator::size).sum();
+    let bytes = operators.iter().map(TextCount::size).sum();
     // The groups leave the tables for others, which are as large at most.
     if resources.memory.is_tight(bytes)
-        || operators.iter().all(CountOperator::is_small)
+        || operators.iter().all(TextCount::is_small)
         || !operators.iter().all(|one| one.partitions.is_unused())
     {
         return Ok(None);
@@ -144,7 +139,7 @@ fn reserve(budget: &MemoryBudget, bytes: usize) -> Reservation {
 }
 
 /// Gives every operator its counter again.
-fn give_back(operators: &mut [CountOperator], counters: Vec<Counter>) {
+fn give_back(operators: &mut [TextCount], counters: Vec<Counter>) {
     for (operator, counter) in operators.iter_mut().zip(counters) {
         operator.seen = (counter.tokens(), counter.rejected());
         operator.counter = counter;

@@ -2,11 +2,11 @@
 
 use keymill_kernels::KeyCounts;
 
-use super::batches::{Batches, Source, batches_of};
-use super::drain::BatchLimits;
+use super::batches::{CountBatches, Source, batches_of};
 use super::drain_input::DrainInput;
-use super::partitions::{PartitionState, Pieces};
+use super::partitions::Pieces;
 use super::reduce::{OperatorContext, Reducer};
+use crate::BatchLimits;
 use crate::Result;
 use crate::operator::text_count::order::{
     By, DrainTotals, Range, RangePartitioner, Splitters, Top, range_count,
@@ -14,7 +14,7 @@ use crate::operator::text_count::order::{
 use crate::runtime::parallel;
 use crate::spill::SpillSpace;
 
-/// KeyCounts of the sample for each range.
+/// Groups of the sample for each range.
 const SAMPLED: usize = 8;
 /// Bytes of a key that the order may be cut by.
 const GIANT: usize = 1 << 10;
@@ -44,7 +44,7 @@ pub(super) fn drain_items(
     items: Vec<DrainInput>,
     by: By,
     limits: BatchLimits,
-) -> Result<Batches> {
+) -> Result<CountBatches> {
     let (items, splitters) = split_order(&context, items, by)?;
     let workers = parallel::work(
         context.resources.threads,
@@ -66,50 +66,6 @@ pub(super) fn drain_items(
     Ok(dealt(context.clone(), by, partitioners, limits))
 }
 
-/// Prepares the changed groups of `parts` to leave, and answers with what is kept too.
-///
-/// # Errors
-///
-/// Those of reducing and of spilling.
-pub(super) fn drain_changes(
-    context: OperatorContext,
-    parts: Vec<PartitionState>,
-    by: By,
-    limits: BatchLimits,
-) -> Result<(Batches, Vec<PartitionState>)> {
-    let (news, mut kept, splitters) = split_changes(&context, parts, by)?;
-    let workers = parallel::work(
-        context.resources.threads,
-        news,
-        || (Worker::new(&context, by, &splitters), Vec::new()),
-        |(
-            Worker {
-                reducer,
-                partitioner,
-            },
-            kept,
-        ),
-         news| {
-            match news {
-                News::Changed(groups) => partitioner.deal(&groups)?,
-                News::Partition(number, part) => {
-                    let part = reducer.reduce_changed(part, |groups| partitioner.deal(groups))?;
-                    kept.push((number, part));
-                }
-            }
-            Ok(())
-        },
-    )?;
-    let mut partitioners = Vec::new();
-    for (worker, more) in workers {
-        partitioners.push(worker.partitioner);
-        kept.extend(more);
-    }
-    kept.sort_unstable_by_key(|(number, _)| *number);
-    let kept = kept.into_iter().map(|(_, part)| part).collect();
-    Ok((dealt(context.clone(), by, partitioners, limits), kept))
-}
-
 /// Prepares the first `most` groups of `items` to leave.
 ///
 /// # Errors
@@ -121,7 +77,7 @@ pub(super) fn drain_top(
     by: By,
     most: usize,
     limits: BatchLimits,
-) -> Result<Batches> {
+) -> Result<CountBatches> {
     let workers = parallel::work(
         context.resources.threads,
         items,
@@ -137,7 +93,7 @@ pub(super) fn drain_top(
     }
     let (sorted, seen) = all.finish();
     let ready = batches_of(&limits, |batcher| sorted.write(batcher))?;
-    Ok(Batches::new(context, Source::Nothing, limits)
+    Ok(CountBatches::new(context, Source::Nothing, limits)
         .with_ready(ready)
         .with_seen(seen))
 }
@@ -148,7 +104,7 @@ fn dealt(
     by: By,
     partitioners: Vec<RangePartitioner<'_>>,
     limits: BatchLimits,
-) -> Batches {
+) -> CountBatches {
     let mut ranges: Vec<Range> = Vec::new();
     let (mut memory, mut seen) = (Vec::new(), DrainTotals::default());
     for partitioner in partitioners {
@@ -157,7 +113,7 @@ fn dealt(
         memory.push(reservation);
     }
     ranges.retain(|range| !range.is_empty());
-    Batches::new(context, Source::Ranges(by, ranges.into()), limits)
+    CountBatches::new(context, Source::Ranges(by, ranges.into()), limits)
         .with_memory(memory)
         .with_seen(seen)
 }
@@ -181,52 +137,7 @@ fn split_order(
     Ok((items, splitters))
 }
 
-/// Where changed groups come from.
-enum News {
-    /// A partition, of this number.
-    Partition(usize, PartitionState),
-    /// KeyCounts that were reduced for the sample.
-    Changed(KeyCounts),
-}
-
-/// What [`split_changes`] leaves: the work, the partitions that are done, and where to cut.
-type SplitChanges = (Vec<News>, Vec<(usize, PartitionState)>, Splitters);
-
-/// Chooses where to cut the order of changed groups, from the first partitions.
-fn split_changes(
-    context: &OperatorContext,
-    parts: Vec<PartitionState>,
-    by: By,
-) -> Result<SplitChanges> {
-    let groups = parts.iter().map(|part| part.fresh.groups()).sum();
-    let whole = parts.iter().map(|part| part.fresh.loaded_bytes()).sum();
-    let ranges = range_count(groups, whole, &context.resources);
-    let mut parts = parts.into_iter().enumerate();
-    let (mut sample, mut kept, mut sampled, mut bytes) = (Vec::new(), Vec::new(), 0, 0);
-    let most_bytes = context.resources.memory.limit() / 16;
-    let mut reducer = Reducer::new(context);
-    while ranges > 1 && sampled < ranges * SAMPLED && bytes < most_bytes {
-        let Some((number, part)) = parts.next() else {
-            break;
-        };
-        let part = reducer.reduce_changed(part, |changed| {
-            sampled += changed.len();
-            bytes += changed.bytes();
-            sample.push(changed.clone());
-            Ok(())
-        })?;
-        kept.push((number, part));
-    }
-    let splitters = match ranges {
-        1 => Splitters::none(by),
-        _ => Splitters::choose(by, &sample, ranges)?,
-    };
-    let sample = sample.into_iter().map(News::Changed);
-    let parts = parts.map(|(number, part)| News::Partition(number, part));
-    Ok((sample.chain(parts).collect(), kept, splitters))
-}
-
-/// KeyCounts by which the order is cut, and the items that they are of, reduced.
+/// Groups by which the order is cut, and the items that they are of, reduced.
 struct Sample {
     keys: Vec<KeyCounts>,
     items: Vec<DrainInput>,

@@ -4,15 +4,11 @@ use arrow_array::RecordBatch;
 use keymill_kernels::stage::count::{Counter, split};
 use keymill_kernels::{HashSeed, KeyCounts, PackedShort};
 
-use super::partitions::{PartitionState, Pieces};
+use super::partitions::Pieces;
 use crate::operator::text_count::columns::for_each_group;
 use crate::runtime::Resources;
 use crate::spill::SpillSpace;
 use crate::{Result, TokenRule, Tuning};
-
-/// Marks the count of a key that came since the last drain. Counts stay below it, because an
-/// operator refuses more than 2⁶³ − 1 tokens.
-const CHANGED: u64 = 1 << 63;
 
 /// What every reduction needs from its operator.
 #[derive(Clone, Debug)]
@@ -52,7 +48,7 @@ impl Reducer {
                 tile_bytes: 64,
                 ..resources.tuning
             };
-            // KeyCounts come in the order of their hashes under the operator's own secret; another
+            // Groups come in the order of their hashes under the operator's own secret; another
             // one keeps them from crowding the first slots of a table that is still growing.
             let seed = !resources.seed.rotate_left(32);
             Counter::new(resources.level, &TokenRule::Whitespace, &limits, seed)
@@ -76,10 +72,10 @@ impl Reducer {
         if pieces.is_empty() {
             return Ok(());
         }
-        for part in self.divide(PartitionState::fresh(pieces))? {
+        for part in self.divide(pieces)? {
             let mut groups = std::mem::take(&mut self.groups);
             groups.clear();
-            self.reduce_part(part.fresh, &mut groups)?;
+            self.reduce_part(part, &mut groups)?;
             visit(&mut groups)?;
             groups.packed_short = PackedShort::default();
             self.groups = groups;
@@ -143,52 +139,6 @@ impl Reducer {
         Ok(())
     }
 
-    /// Gives `visit` the running totals of the keys that are new or came again, and answers with
-    /// a partition that holds all totals.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Reducer::reduce`].
-    pub(super) fn reduce_changed(
-        &mut self,
-        part: PartitionState,
-        mut visit: impl FnMut(&KeyCounts) -> Result<()>,
-    ) -> Result<PartitionState> {
-        if part.fresh.is_empty() {
-            return Ok(part);
-        }
-        let mut whole = PartitionState::default();
-        for part in self.divide(part)? {
-            let (changed, totals) = self.changed_of(part)?;
-            visit(&changed)?;
-            whole.totals.push(totals);
-            if self.context.resources.memory.is_tight(0) {
-                whole.spill(&self.context.space)?;
-            }
-        }
-        Ok(whole)
-    }
-
-    /// The changed groups with their totals, and all groups with theirs.
-    fn changed_of(&mut self, part: PartitionState) -> Result<(KeyCounts, KeyCounts)> {
-        let mut changed = KeyCounts::default();
-        self.give_all(part.fresh, absorb)?;
-        self.drain_into(&mut changed);
-        if part.totals.is_empty() {
-            let totals = changed.clone();
-            return Ok((changed, totals));
-        }
-        each_count(&mut changed, |count| *count |= CHANGED);
-        self.counter().absorb(&changed);
-        self.give_all(part.totals, absorb)?;
-        let mut totals = changed;
-        totals.clear();
-        self.drain_into(&mut totals);
-        let changed = marked(&totals);
-        each_count(&mut totals, |count| *count &= !CHANGED);
-        Ok((changed, totals))
-    }
-
     /// Gives all groups of `pieces` to the counter in the way of `give`.
     fn give_all(
         &mut self,
@@ -214,18 +164,12 @@ impl Reducer {
     }
 
     /// Cuts a partition that would take more than its share by the other half of the hash.
-    fn divide(&self, part: PartitionState) -> Result<Vec<PartitionState>> {
-        let shares = part.loaded_bytes() / self.context.part_bytes();
+    fn divide(&self, pieces: Pieces) -> Result<Vec<Pieces>> {
+        let shares = pieces.loaded_bytes() / self.context.part_bytes();
         if shares <= 1 {
-            return Ok(vec![part]);
+            return Ok(vec![pieces]);
         }
-        let shares = (shares * 2).min(1024);
-        let totals = self.divide_pieces(part.totals, shares)?;
-        let fresh = self.divide_pieces(part.fresh, shares)?;
-        let parts = totals.into_iter().zip(fresh);
-        Ok(parts
-            .map(|(totals, fresh)| PartitionState { totals, fresh })
-            .collect())
+        self.divide_pieces(pieces, (shares * 2).min(1024))
     }
 
     fn divide_pieces(&self, pieces: Pieces, shares: usize) -> Result<Vec<Pieces>> {
@@ -278,40 +222,4 @@ fn load(batch: &RecordBatch, groups: &mut KeyCounts) -> Result<()> {
         groups.push(key, count);
         Ok(())
     })
-}
-
-/// Changes every count.
-fn each_count(groups: &mut KeyCounts, change: impl Fn(&mut u64)) {
-    groups
-        .short
-        .iter_mut()
-        .for_each(|group| change(&mut group.count));
-    groups
-        .mid
-        .iter_mut()
-        .for_each(|group| change(&mut group.count));
-    groups
-        .long
-        .iter_mut()
-        .for_each(|group| change(&mut group.count));
-    if groups.empty > 0 {
-        change(&mut groups.empty);
-    }
-}
-
-/// The groups whose counts are marked, without the mark.
-fn marked(groups: &KeyCounts) -> KeyCounts {
-    let mut changed = KeyCounts::default();
-    let short = groups.short.iter().filter(|group| group.count >= CHANGED);
-    changed.short.extend(short);
-    let mid = groups.mid.iter().filter(|group| group.count >= CHANGED);
-    changed.mid.extend(mid);
-    for group in groups.long.iter().filter(|group| group.count >= CHANGED) {
-        changed.push(groups.long_key(group), group.count);
-    }
-    if groups.empty >= CHANGED {
-        changed.empty = groups.empty;
-    }
-    each_count(&mut changed, |count| *count &= !CHANGED);
-    changed
 }

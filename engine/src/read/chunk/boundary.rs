@@ -30,6 +30,20 @@ impl Boundary {
         last_boundary(self.level, &self.rule, text)
     }
 
+    /// Where a text is cut to leave a first part of about `wanted` bytes; at its end where there is no
+    /// such place.
+    pub(crate) fn cut(&self, text: &[u8], wanted: usize) -> Cut {
+        let whole = Cut {
+            end: text.len(),
+            next: text.len(),
+        };
+        if text.len() <= wanted {
+            return whole;
+        }
+        let near = self.last(&text[..wanted]);
+        near.or_else(|| self.first(text, wanted)).unwrap_or(whole)
+    }
+
     /// The first place in a text where it may be cut; the first `searched` bytes have none.
     pub(crate) fn first(&self, text: &[u8], searched: usize) -> Option<Cut> {
         first_boundary(self.level, &self.rule, text, searched)

@@ -28,8 +28,14 @@ pub(crate) fn bytes_of<'a>(column: &'a ArrayRef) -> Result<Box<dyn Fn(usize) -> 
             let values = column.as_binary_view();
             Box::new(|row| values.value(row))
         }
-        other => return Err(no_key_type(other)),
+        other => return Err(no_text(other)),
     })
+}
+
+fn no_text(of: &DataType) -> Error {
+    let message =
+        format!("a column of strings or binaries is needed, this one is {of}; cast it first");
+    Error::new(ErrorKind::Format, message)
 }
 
 fn each<'a, T: ByteArrayType>(column: &'a ArrayRef) -> Box<dyn Fn(usize) -> &'a [u8] + 'a> {

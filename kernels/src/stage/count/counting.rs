@@ -18,7 +18,7 @@ pub(super) struct Counting {
     dedup: Dedup,
     bypass_policy: BypassPolicy,
     scatter: Scatter,
-    /// KeyCounts that left the table, or never went through it; empty, or `partitions` of them.
+    /// Groups that left the table, or never went through it; empty, or `partitions` of them.
     pending: Vec<KeyCounts>,
     partitions: usize,
     tokens: u64,

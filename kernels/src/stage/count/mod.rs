@@ -26,7 +26,7 @@ use crate::{KeyCounts, Level, TokenRule, Tuning};
 ///
 /// ```
 /// use keymill_kernels::stage::count::Counter;
-/// use keymill_kernels::{KeyCounts, Level, Tuning, TokenRule};
+/// use keymill_kernels::{Groups, Level, Tuning, TokenRule};
 ///
 /// let mut counter = Counter::new(Level::best(), &TokenRule::Whitespace, &Tuning::DEFAULT, 7);
 /// counter.push(b"to be or not");

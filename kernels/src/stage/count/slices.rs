@@ -14,7 +14,7 @@ use crate::table::CountTable;
 ///
 /// ```
 /// use keymill_kernels::stage::count::{Counter, Slices};
-/// use keymill_kernels::{KeyCounts, Level, Tuning, TokenRule};
+/// use keymill_kernels::{Groups, Level, Tuning, TokenRule};
 ///
 /// let counters = ["to be or", "not to be"].map(|text| {
 ///     let mut counter = Counter::new(Level::best(), &TokenRule::Whitespace, &Tuning::DEFAULT, 7);

@@ -11,33 +11,28 @@
 mod batcher;
 mod build;
 mod read;
+mod segment;
 
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, SchemaRef};
+
+use crate::state::schema::state_schema;
 
 pub(crate) use batcher::{Batcher, TakeBatch};
 pub(crate) use build::ColumnBuilder;
-pub(crate) use read::{check_version, for_each_group, for_each_value};
+pub(crate) use read::{for_each_group, for_each_value};
+pub(crate) use segment::{GroupWriter, store_groups};
 
-/// The metadata entry that names the aggregate.
-const AGGREGATE: &str = "keymill.aggregate";
-/// The metadata entry that holds the version.
-const VERSION: &str = "keymill.version";
-/// The version that is written.
-const CURRENT: &str = "1";
+/// The name of the aggregate in the schema's metadata.
+const AGGREGATE: &str = "count";
 
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let fields = vec![
         Field::new("key", DataType::BinaryView, false),
         Field::new("count", DataType::UInt64, false),
     ];
-    let metadata = [(AGGREGATE, "count"), (VERSION, CURRENT)];
-    let metadata: HashMap<String, String> = metadata
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-    Arc::new(Schema::new_with_metadata(fields, metadata))
+    state_schema(fields, AGGREGATE)
 });
 
 /// The schema of every batch of counts: `key` BinaryView, `count` UInt64, neither ever null.

@@ -3,20 +3,23 @@
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use arrow_array::{Array, RecordBatch};
-use arrow_schema::{DataType, Schema};
+use arrow_schema::DataType;
 
-use super::{AGGREGATE, CURRENT, VERSION};
+use super::AGGREGATE;
+use crate::state::schema::check_version;
 use crate::{Error, ErrorKind, Result};
 
 /// Visits every key and count of a batch of state columns.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Format`] when the columns are not a key and a count.
+/// [`ErrorKind::Format`] when the columns are not a key and a count, [`ErrorKind::State`] when the
+/// schema names another aggregate or version.
 pub(crate) fn for_each_group(
     batch: &RecordBatch,
     mut visit: impl FnMut(&[u8], u64) -> Result<()>,
 ) -> Result<()> {
+    check_version(&batch.schema(), AGGREGATE)?;
     let (Some(keys), Some(counts)) = (batch.column_by_name("key"), batch.column_by_name("count"))
     else {
         return Err(Error::new(
@@ -71,24 +74,4 @@ fn each<T>(
     mut visit: impl FnMut(T) -> Result<()>,
 ) -> Result<()> {
     values.into_iter().flatten().try_for_each(&mut visit)
-}
-
-/// Tells whether a schema's metadata names a form that can be read; none at all is fine.
-///
-/// # Errors
-///
-/// [`ErrorKind::State`] for another aggregate or a version of the future.
-pub(crate) fn check_version(schema: &Schema) -> Result<()> {
-    let entry = |name: &str| schema.metadata().get(name).map(String::as_str);
-    match (entry(AGGREGATE), entry(VERSION)) {
-        (Some("count") | None, Some(CURRENT) | None) => Ok(()),
-        (aggregate, version) => Err(Error::new(
-            ErrorKind::State,
-            format!(
-                "the columns hold the state of `{}`, version {}; this release reads `count`, version {CURRENT}",
-                aggregate.unwrap_or("count"),
-                version.unwrap_or("unknown"),
-            ),
-        )),
-    }
 }

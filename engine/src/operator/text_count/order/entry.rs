@@ -1,4 +1,4 @@
-//! KeyCounts as words that sort by plain integer comparison.
+//! Groups as words that sort by plain integer comparison.
 
 use std::cmp::Ordering;
 

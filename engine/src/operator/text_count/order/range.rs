@@ -6,8 +6,10 @@ use super::chunk_arena::{CHUNK, ChunkArena, Place};
 use super::entry::{By, Entry, LongRows};
 use super::sort::Sorter;
 use crate::Result;
-use crate::operator::text_count::columns::{Batcher, TakeBatch, big_endian_prefix, for_each_group};
-use crate::spill::{Segment, SegmentWriter, SpillSpace};
+use crate::operator::text_count::columns::{
+    Batcher, GroupWriter, TakeBatch, big_endian_prefix, for_each_group, store_groups,
+};
+use crate::spill::{Segment, SpillSpace};
 
 /// What one worker dealt to a range.
 #[derive(Debug, Default)]
@@ -53,7 +55,7 @@ impl Share {
         if self.is_idle() {
             return Ok(());
         }
-        let segment = space.store(|writer| {
+        let segment = store_groups(space, |writer| {
             self.each_chunk(arena)
                 .try_for_each(|chunk| write_chunk(chunk, by, only_count, writer))?;
             for entry in &self.long.entries {
@@ -72,7 +74,7 @@ fn write_chunk(
     chunk: &[u8],
     by: By,
     only_count: Option<u64>,
-    writer: &mut SegmentWriter,
+    writer: &mut GroupWriter<'_>,
 ) -> Result<()> {
     match only_count {
         Some(count) => writer.push_inline(keys_of(chunk).map(|key| (key, count))),
@@ -167,7 +169,7 @@ impl Range {
     }
 
     fn inline_bytes(&self) -> usize {
-        let spilled = |share: &Share| share.spilled.iter().map(Segment::groups).sum::<usize>();
+        let spilled = |share: &Share| share.spilled.iter().map(Segment::rows).sum::<usize>();
         let shares = self.shares.iter();
         shares
             .map(|(_, share)| share.bytes() + 24 * spilled(share))

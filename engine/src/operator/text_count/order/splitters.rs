@@ -6,7 +6,7 @@ use super::entry::{Accept, By, Entry, LongEntry, LongRows, feed};
 use super::prefix_index::{PrefixIndex, Stretch, below};
 use crate::Result;
 
-/// KeyCounts of the sample for each range: so many that ranges differ by a few in a hundred.
+/// Groups of the sample for each range: so many that ranges differ by a few in a hundred.
 const SAMPLED: usize = 16;
 /// Counts whose stretch is found by a look.
 const LOOKED_UP: usize = 64;
@@ -37,7 +37,7 @@ pub(crate) struct Splitters {
     long: Vec<bool>,
 }
 
-/// KeyCounts of which some may become splitters.
+/// Groups of which some may become splitters.
 struct Sample {
     by: By,
     /// One of so many groups is taken.

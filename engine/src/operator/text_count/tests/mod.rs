@@ -33,8 +33,8 @@ fn resources(limits: Tuning, memory: usize, threads: usize) -> Resources {
     }
 }
 
-fn operator(resources: &Resources) -> CountOperator {
-    CountOperator::new(&TokenRule::Whitespace, resources).unwrap()
+fn operator(resources: &Resources) -> TextCount {
+    TextCount::new(&TokenRule::Whitespace, resources).unwrap()
 }
 
 fn every_setting(mut check: impl FnMut(&Resources)) {
@@ -96,14 +96,14 @@ fn count(words: &[Vec<u8>]) -> Oracle {
     oracle
 }
 
-fn in_order(oracle: &Oracle, order: Order) -> Rows {
+fn in_order(oracle: &Oracle, order: &Order) -> Rows {
     let mut rows: Rows = oracle
         .iter()
         .map(|(key, &count)| (key.clone(), count))
         .collect();
     match order {
         Order::None | Order::Key => rows.sort(),
-        Order::Count => rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0))),
+        _ => rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0))),
     }
     rows
 }
@@ -112,7 +112,7 @@ fn rows_of(batches: impl Iterator<Item = Result<RecordBatch>>) -> Rows {
     let mut rows = Rows::new();
     for batch in batches {
         let batch = batch.unwrap();
-        assert_eq!(batch.schema(), crate::count_schema());
+        assert_eq!(batch.schema(), count_schema());
         let counts = batch.column(1).as_primitive::<UInt64Type>();
         let keys = batch.column(0).as_binary_view();
         rows.extend(
@@ -125,9 +125,9 @@ fn rows_of(batches: impl Iterator<Item = Result<RecordBatch>>) -> Rows {
     rows
 }
 
-fn drained(operator: &mut CountOperator, drain: Drain, order: Order, limits: BatchLimits) -> Rows {
+fn drained(operator: &mut TextCount, drain: Drain, order: &Order, limits: BatchLimits) -> Rows {
     let mut rows = rows_of(operator.drain(drain, order, limits).unwrap());
-    if order == Order::None {
+    if *order == Order::None {
         rows.sort();
     }
     rows
@@ -152,57 +152,20 @@ fn every_order_and_setting_counts_as_a_map_does() {
                         .for_each(|words| worker.push(&text_of(words)).unwrap());
                     worker
                 });
-                let mut whole = CountOperator::merge_all(workers.collect()).unwrap();
+                let mut whole = TextCount::merge_tables(workers.collect()).unwrap();
                 assert_eq!(whole.tokens(), words.len() as u64);
-                let rows = drained(&mut whole, Drain::All, order, BatchLimits::default());
+                let rows = drained(&mut whole, Drain::Values, &order, BatchLimits::default());
                 assert_eq!(
                     whole
-                        .drain(Drain::All, order, BatchLimits::default())
+                        .drain(Drain::Values, &order, BatchLimits::default())
                         .unwrap()
                         .count(),
                     0
                 );
                 rows
             });
-            assert!(rows == in_order(&oracle, order), "{order:?} {resources:?}");
+            assert!(rows == in_order(&oracle, &order), "{order:?} {resources:?}");
         }
-    });
-}
-
-#[test]
-fn changed_keys_leave_with_running_totals() {
-    let rounds: Vec<Vec<Vec<u8>>> = (0..4)
-        .map(|round| words(round, 400 - 90 * round as usize))
-        .collect();
-    every_setting(|resources| {
-        let mut state = operator(resources);
-        let mut totals = Oracle::new();
-        for (round, words) in rounds.iter().enumerate() {
-            state.push(&text_of(words)).unwrap();
-            let mut changed = count(words);
-            for (key, count) in &mut changed {
-                let total = totals.entry(key.clone()).or_default();
-                *total += *count;
-                *count = *total;
-            }
-            let order = [Order::Count, Order::Key, Order::None][round % 3];
-            let rows = in_pool(resources.threads, || {
-                drained(&mut state, Drain::Changed, order, BatchLimits::default())
-            });
-            assert!(
-                rows == in_order(&changed, order),
-                "round {round} {resources:?}"
-            );
-        }
-        let none = drained(
-            &mut state,
-            Drain::Changed,
-            Order::Key,
-            BatchLimits::default(),
-        );
-        assert_eq!(none, []);
-        let rows = drained(&mut state, Drain::All, Order::Key, BatchLimits::default());
-        assert!(rows == in_order(&totals, Order::Key));
     });
 }
 
@@ -214,14 +177,22 @@ fn partial_results_are_counts_like_any_other() {
         one.push(&text_of(&words[..500])).unwrap();
         other.push(&text_of(&words[500..])).unwrap();
         for batch in one
-            .drain(Drain::All, Order::None, BatchLimits::default())
+            .drain(Drain::Values, &Order::None, BatchLimits::default())
             .unwrap()
         {
-            other.push_partial(&batch.unwrap()).unwrap();
+            other.push_state(&batch.unwrap()).unwrap();
         }
-        assert_eq!(other.tokens(), 1000);
-        let rows = drained(&mut other, Drain::All, Order::Count, BatchLimits::default());
-        assert!(rows == in_order(&count(&words), Order::Count));
+        assert_eq!(
+            (other.tokens(), other.metrics().state_rows > 0),
+            (500, true)
+        );
+        let rows = drained(
+            &mut other,
+            Drain::Values,
+            &Order::Count,
+            BatchLimits::default(),
+        );
+        assert!(rows == in_order(&count(&words), &Order::Count));
     });
 }
 
@@ -231,15 +202,15 @@ fn the_top_groups_are_the_first_of_the_order() {
     let oracle = count(&words);
     every_setting(|resources| {
         for order in [Order::Key, Order::Count] {
-            let all = in_order(&oracle, order);
+            let all = in_order(&oracle, &order);
             for top in [0, 1, 10, all.len() - 1, all.len() + 5] {
                 let mut whole = operator(resources);
                 whole.push(&text_of(&words)).unwrap();
                 let rows = in_pool(resources.threads, || {
                     drained(
                         &mut whole,
-                        Drain::All,
-                        order,
+                        Drain::Values,
+                        &order,
                         BatchLimits::default().top(top),
                     )
                 });
@@ -261,7 +232,7 @@ fn batches_are_bounded_in_rows_and_bytes() {
         top: None,
     };
     let mut rows = 0;
-    for batch in whole.drain(Drain::All, Order::Key, limits).unwrap() {
+    for batch in whole.drain(Drain::Values, &Order::Key, limits).unwrap() {
         let batch = batch.unwrap();
         rows += batch.num_rows();
         assert!((1..=100).contains(&batch.num_rows()));
@@ -294,8 +265,13 @@ fn a_tiny_budget_spills_and_an_ample_one_does_not() {
             .chunks(50)
             .for_each(|words| one.push(&text_of(words)).unwrap());
         let pushed = one.metrics().spilled_bytes;
-        let rows = drained(&mut one, Drain::All, Order::Count, BatchLimits::default());
-        assert!(rows == in_order(&count(&words), Order::Count));
+        let rows = drained(
+            &mut one,
+            Drain::Values,
+            &Order::Count,
+            BatchLimits::default(),
+        );
+        assert!(rows == in_order(&count(&words), &Order::Count));
         (pushed, one.metrics().spilled_bytes)
     };
     let (pushed, drained) = spilled(1 << 10);
@@ -314,18 +290,18 @@ fn a_partition_beyond_its_share_is_cut_again() {
     let words = words(8, 20_000);
     let mut one = operator(&resources(limits, 8 << 10, 1));
     one.push(&text_of(&words)).unwrap();
-    let rows = drained(&mut one, Drain::Changed, Order::Key, BatchLimits::default());
-    assert!(rows == in_order(&count(&words), Order::Key));
+    let rows = drained(&mut one, Drain::Values, &Order::Key, BatchLimits::default());
+    assert!(rows == in_order(&count(&words), &Order::Key));
     one.push(&text_of(&words)).unwrap();
     let rows = drained(
         &mut one,
-        Drain::Changed,
-        Order::None,
+        Drain::Values,
+        &Order::None,
         BatchLimits::default(),
     );
     assert!(
         rows.iter()
-            .zip(in_order(&count(&words), Order::Key))
+            .zip(in_order(&count(&words), &Order::Key))
             .all(|(a, b)| a.1 == 2 * b.1)
     );
 }
@@ -337,7 +313,7 @@ fn all_memory_is_given_back() {
     one.push(&text_of(&words(9, 3000))).unwrap();
     one.push(b"more").unwrap();
     let batches = one
-        .drain(Drain::All, Order::Count, BatchLimits::default())
+        .drain(Drain::Values, &Order::Count, BatchLimits::default())
         .unwrap();
     drop(one);
     assert!(batches.count() > 0);
@@ -353,7 +329,7 @@ fn a_full_spill_disk_is_said_and_leaves_no_half_answer() {
     assert_eq!(error.kind(), ErrorKind::Capacity);
     assert!(error.to_string().contains("spill folder"), "{error}");
     let error = one
-        .drain(Drain::All, Order::Key, BatchLimits::default())
+        .drain(Drain::Values, &Order::Key, BatchLimits::default())
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::State);
 }
@@ -368,8 +344,8 @@ fn a_cancelled_operator_stops() {
     one.push(&text_of(&words(11, 500))).unwrap();
     let mut batches = one
         .drain(
-            Drain::All,
-            Order::Key,
+            Drain::Values,
+            &Order::Key,
             BatchLimits {
                 rows: 1,
                 ..BatchLimits::default()
@@ -416,12 +392,12 @@ fn columns_of_every_type_are_records() {
         one.push_array(&array).unwrap();
         one.push_array(&array.slice(2, 3)).unwrap();
         assert_eq!(one.metrics().rows, 8);
-        let rows = drained(&mut one, Drain::All, Order::Key, BatchLimits::default());
+        let rows = drained(&mut one, Drain::Values, &Order::Key, BatchLimits::default());
         let mut twice = words.clone();
         twice.extend([b"c".to_vec(), b"d".to_vec(), b"a".to_vec()]);
         assert_eq!(
             rows,
-            in_order(&count(&twice), Order::Key),
+            in_order(&count(&twice), &Order::Key),
             "{}",
             array.data_type()
         );
@@ -443,8 +419,8 @@ fn cells_without_separators_never_grow_together() {
         let mut one = operator(&resources(limits, UNBOUNDED, 1));
         one.push_array(&StringArray::from_iter_values(&cells))
             .unwrap();
-        let rows = drained(&mut one, Drain::All, Order::Key, BatchLimits::default());
-        assert!(rows == in_order(&oracle.clone().into_iter().collect(), Order::Key));
+        let rows = drained(&mut one, Drain::Values, &Order::Key, BatchLimits::default());
+        assert!(rows == in_order(&oracle.clone().into_iter().collect(), &Order::Key));
     }
 }
 
@@ -456,18 +432,18 @@ fn counts_never_wrap() {
         columns.finish().unwrap()
     };
     let mut one = operator(&Resources::default());
-    one.push_partial(&batch(MOST - 1)).unwrap();
-    one.push_partial(&batch(0)).unwrap();
-    one.push_partial(&batch(1)).unwrap();
-    let rows = drained(&mut one, Drain::Changed, Order::Key, BatchLimits::default());
+    one.push_state(&batch(MOST - 1)).unwrap();
+    one.push_state(&batch(0)).unwrap();
+    one.push_state(&batch(1)).unwrap();
+    let rows = drained(&mut one, Drain::Values, &Order::Key, BatchLimits::default());
     assert_eq!(rows, [(b"key".to_vec(), MOST)]);
     assert_eq!(
-        one.push_partial(&batch(1)).unwrap_err().kind(),
+        one.push_state(&batch(1)).unwrap_err().kind(),
         ErrorKind::Capacity
     );
     let mut other = operator(&Resources::default());
     assert_eq!(
-        other.push_partial(&batch(u64::MAX)).unwrap_err().kind(),
+        other.push_state(&batch(u64::MAX)).unwrap_err().kind(),
         ErrorKind::Capacity
     );
 }
@@ -475,7 +451,7 @@ fn counts_never_wrap() {
 #[test]
 fn it_can_be_sent_to_another_thread() {
     fn is_send<T: Send>() {}
-    is_send::<CountOperator>();
+    is_send::<TextCount>();
     is_send::<Batches>();
 }
 
@@ -486,7 +462,7 @@ fn an_answer_that_lost_a_token_is_never_given() {
             let mut operator = operator(resources);
             operator.push(b"to be or not to be").unwrap();
             operator.held += 1;
-            let batches = operator.drain(Drain::All, order, BatchLimits::default());
+            let batches = operator.drain(Drain::Values, &order, BatchLimits::default());
             let failed = batches.and_then(|batches| batches.collect::<Result<Vec<_>>>());
             let error = failed.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Internal, "{order:?}");

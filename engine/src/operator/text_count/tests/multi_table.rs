@@ -1,7 +1,7 @@
 //! Tables that are drained side by side, and when they are not.
 
 use super::*;
-use crate::operator::MultiTable;
+use crate::operator::Merged;
 
 /// Words so many that no worker's table is small, the first of them in every table.
 fn many_words() -> Vec<Vec<u8>> {
@@ -11,7 +11,7 @@ fn many_words() -> Vec<Vec<u8>> {
     words.chain(odd.clone()).chain(odd).collect()
 }
 
-fn workers(resources: &Resources, words: &[Vec<u8>]) -> Vec<CountOperator> {
+fn workers(resources: &Resources, words: &[Vec<u8>]) -> Vec<TextCount> {
     let workers = words.chunks(words.len().div_ceil(resources.threads));
     let workers = workers.map(|words| {
         let mut worker = operator(resources);
@@ -22,18 +22,22 @@ fn workers(resources: &Resources, words: &[Vec<u8>]) -> Vec<CountOperator> {
 }
 
 /// All counts, whatever way they take, and whether their tables were drained side by side.
-fn drained_together(resources: &Resources, words: &[Vec<u8>], order: Order) -> (bool, Rows) {
+fn drained_together(resources: &Resources, words: &[Vec<u8>], order: &Order) -> (bool, Rows) {
     let mut multi_table = MultiTable::new(workers(resources, words)).unwrap();
     let side_by_side = multi_table.has_tables();
-    assert_eq!(multi_table.operator().tokens(), words.len() as u64);
+    assert_eq!(multi_table.metrics().tokens, words.len() as u64);
     assert!(multi_table.groups_at_most() > 0);
     let mut rows = in_pool(resources.threads, || {
-        rows_of(multi_table.drain(order, BatchLimits::default()).unwrap())
+        rows_of(
+            multi_table
+                .drain(Drain::Values, order, BatchLimits::default())
+                .unwrap(),
+        )
     });
-    if order == Order::None {
+    if *order == Order::None {
         rows.sort();
     }
-    let held = multi_table.operator().size();
+    let held = multi_table.operator.size();
     assert_eq!(resources.memory.taken(), held, "no memory is left behind");
     (side_by_side, rows)
 }
@@ -50,10 +54,10 @@ fn large_tables_are_drained_side_by_side() {
         };
         let resources = resources(limits, UNBOUNDED, threads);
         for order in [Order::None, Order::Key, Order::Count] {
-            let (side_by_side, rows) = drained_together(&resources, &words, order);
+            let (side_by_side, rows) = drained_together(&resources, &words, &order);
             assert!(side_by_side);
             assert!(
-                rows == in_order(&oracle, order),
+                rows == in_order(&oracle, &order),
                 "{order:?} {partitions} {threads}"
             );
         }
@@ -66,9 +70,9 @@ fn small_tables_and_scarce_memory_go_the_other_way() {
     let few = &words[..1000];
     for (memory, words) in [(UNBOUNDED, few), (8 << 20, &words[..])] {
         let resources = resources(Tuning::DEFAULT, memory, 2);
-        let (side_by_side, rows) = drained_together(&resources, words, Order::Key);
+        let (side_by_side, rows) = drained_together(&resources, words, &Order::Key);
         assert!(!side_by_side);
-        assert!(rows == in_order(&count(words), Order::Key));
+        assert!(rows == in_order(&count(words), &Order::Key));
     }
 }
 
@@ -81,9 +85,9 @@ fn long_keys_are_drained_side_by_side_too() {
     let oracle = count(&words);
     let resources = resources(Tuning::DEFAULT, UNBOUNDED, 2);
     for order in [Order::None, Order::Count] {
-        let (side_by_side, rows) = drained_together(&resources, &words, order);
+        let (side_by_side, rows) = drained_together(&resources, &words, &order);
         assert!(side_by_side);
-        assert!(rows == in_order(&oracle, order));
+        assert!(rows == in_order(&oracle, &order));
     }
 }
 
@@ -99,9 +103,9 @@ fn keys_that_passed_their_table_by_are_given_back() {
     };
     let resources = resources(passing, UNBOUNDED, 2);
     for order in [Order::None, Order::Count] {
-        let (side_by_side, rows) = drained_together(&resources, &words, order);
+        let (side_by_side, rows) = drained_together(&resources, &words, &order);
         assert!(!side_by_side);
-        assert!(rows == in_order(&count(&words), order));
+        assert!(rows == in_order(&count(&words), &order));
     }
 }
 
@@ -113,7 +117,7 @@ fn a_token_lost_on_the_way_is_noticed() {
     operators[0].held += 1;
     let mut multi_table = MultiTable::new(operators).unwrap();
     let error = multi_table
-        .drain(Order::Count, BatchLimits::default())
+        .drain(Drain::Values, &Order::Count, BatchLimits::default())
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Internal);
 }

@@ -1,19 +1,17 @@
-//! Counts, batch by batch.
+//! The groups of a job, batch by batch.
 #![forbid(unsafe_code)]
 
 use std::time::{Duration, Instant};
 
-use arrow_array::RecordBatch;
+use arrow_array::{RecordBatch, RecordBatchReader};
 use arrow_schema::SchemaRef;
 
-use crate::api::Engine;
-use crate::exec::Stats;
-use crate::operator::text_count::columns::count_schema;
-use crate::operator::{Batches, OperatorMetrics};
-use crate::{JobMetrics, StageMetrics};
-use crate::{Resources, Result};
+use super::Engine;
+use crate::exec::Output;
+use crate::operator::BatchReader;
+use crate::{JobMetrics, Result, StageMetrics};
 
-/// The counts of a job as batches of `key` (binary view) and `count` (`u64`).
+/// The groups of a job, as batches of its key columns and the answers of its aggregates.
 ///
 /// # Examples
 ///
@@ -27,8 +25,9 @@ use crate::{Resources, Result};
 /// assert_eq!(stream.metrics().tokens, 6);
 /// # Ok::<(), keymill::Error>(())
 /// ```
-pub struct CountStream {
-    parts: StreamParts,
+pub struct ResultStream {
+    engine: Engine,
+    output: Output,
     ended: bool,
     rows: u64,
     batches: u64,
@@ -36,45 +35,45 @@ pub struct CountStream {
     elapsed: Duration,
 }
 
-/// What a stream is made of.
-pub(crate) struct StreamParts {
-    pub(crate) engine: Engine,
-    pub(crate) resources: Resources,
-    pub(crate) batches: Batches,
-    pub(crate) counted: OperatorMetrics,
-    pub(crate) stats: Stats,
-    pub(crate) started: Instant,
-}
-
-impl CountStream {
-    pub(crate) fn new(parts: StreamParts) -> Self {
+impl ResultStream {
+    pub(super) fn new(engine: Engine, output: Output) -> Self {
         Self {
+            engine,
             ended: false,
             rows: 0,
             batches: 0,
             drain_time: Duration::ZERO,
-            elapsed: parts.started.elapsed(),
-            parts,
+            elapsed: output.started.elapsed(),
+            output,
         }
     }
 
     /// The columns of every batch.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
-        count_schema()
+        self.output.batches.schema()
     }
 
-    /// What the job did up to now.
+    /// The same batches as an Arrow reader, for libraries that take one.
+    #[must_use]
+    pub fn into_reader(self) -> impl RecordBatchReader + Send {
+        BatchReader {
+            schema: self.schema(),
+            batches: self,
+        }
+    }
+
+    /// What the job did until now.
     #[must_use]
     pub fn metrics(&self) -> JobMetrics {
-        let StreamParts { stats, counted, .. } = &self.parts;
+        let Output { stats, seen, .. } = &self.output;
         JobMetrics {
             stages: self.stages(),
             elapsed: self.elapsed,
-            tokens: counted.tokens,
-            rejected: counted.rejected,
-            groups: self.parts.batches.groups(),
-            spilled_bytes: counted.spilled_bytes + self.parts.batches.spilled_bytes(),
+            tokens: seen.tokens,
+            rejected: seen.rejected,
+            groups: self.output.batches.groups(),
+            spilled_bytes: seen.spilled_bytes + self.output.batches.spilled_bytes(),
             cpu_chunks: stats.cpu_chunks,
             gpu_chunks: stats.gpu_chunks,
             adapter: stats.device.clone(),
@@ -83,9 +82,9 @@ impl CountStream {
         }
     }
 
-    /// Stage by stage, in the order of the river.
+    /// Stage by stage, in the order of the pipeline.
     fn stages(&self) -> Vec<StageMetrics> {
-        let StreamParts { stats, counted, .. } = &self.parts;
+        let Output { stats, seen, .. } = &self.output;
         let stage = |name, bytes, rows, time, chunks| StageMetrics {
             name,
             bytes,
@@ -97,28 +96,26 @@ impl CountStream {
         let draining = stats.drain_time + self.drain_time;
         vec![
             stage("read", bytes, stats.rows, stats.read_time, chunks),
-            stage("count", bytes, counted.tokens, stats.count_time, chunks),
+            stage("count", bytes, seen.tokens, stats.count_time, chunks),
             stage("merge", 0, stats.merged_groups, stats.merge_time, 1),
             stage("drain", 0, self.rows, draining, self.batches),
         ]
     }
 
     fn pull(&mut self) -> Option<Result<RecordBatch>> {
-        if let Err(error) = self.parts.resources.cancel.check() {
+        if let Err(error) = self.output.resources.cancel.check() {
             return Some(Err(error));
         }
-        let StreamParts {
-            engine, batches, ..
-        } = &mut self.parts;
+        let batches = &mut self.output.batches;
         // Waking a thread of the pool costs more than handing out a batch that is there.
         match batches.has_ready() {
             true => batches.next(),
-            false => engine.pool().install(|| batches.next()),
+            false => self.engine.env().pool.install(|| batches.next()),
         }
     }
 }
 
-impl Iterator for CountStream {
+impl Iterator for ResultStream {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -134,7 +131,7 @@ impl Iterator for CountStream {
             self.ended = true;
         }
         self.drain_time += started.elapsed();
-        self.elapsed = self.parts.started.elapsed();
+        self.elapsed = self.output.started.elapsed();
         batch
     }
 }

@@ -1,0 +1,149 @@
+//! Jobs over Arrow batches.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use super::{Engine, Groups, ResultStream, TextJob};
+use crate::aggregate::{AggregateExpr, count_rows};
+use crate::exec::{self, GroupByJob, JobInput, JobOptions};
+use crate::expr::Expr;
+use crate::operator::Order;
+use crate::read::RecordBatches;
+use crate::state::GroupShape;
+use crate::{BatchLimits, Cancel, Progress, Result};
+
+/// A job that has batches; [`BatchJob::group_by`] says how to group their rows.
+#[must_use = "a job does nothing before it is collected or streamed"]
+pub struct BatchJob {
+    engine: Engine,
+    batches: RecordBatches,
+    options: JobOptions,
+}
+
+impl BatchJob {
+    pub(super) fn new(engine: Engine, batches: RecordBatches) -> Self {
+        Self {
+            engine,
+            batches,
+            options: JobOptions::default(),
+        }
+    }
+
+    /// Lets a flag stop the job, within a tenth of a second.
+    pub fn cancel(mut self, cancel: &Cancel) -> Self {
+        self.options.cancel = cancel.clone();
+        self
+    }
+
+    /// Shows how far the job is, to every holder of a clone of `progress`.
+    pub fn progress(mut self, progress: &Progress) -> Self {
+        self.options.progress = progress.clone();
+        self
+    }
+
+    /// Takes a column of strings or binaries as text: each row is a record, whose end ends a token.
+    pub fn column(self, column: impl Into<Expr>) -> TextJob {
+        let batches = self.batches.project(column.into());
+        TextJob::new(self.engine, Ok(JobInput::Batches(batches))).with_options(self.options)
+    }
+
+    /// Groups rows by key columns. Rows with the same values are one group; null is a value of its own.
+    pub fn group_by<I>(self, keys: I) -> GroupByKeys
+    where
+        I: IntoIterator,
+        I::Item: Into<Expr>,
+    {
+        GroupByKeys {
+            keys: keys.into_iter().map(Into::into).collect(),
+            input: self,
+        }
+    }
+}
+
+/// A job that has groups; [`GroupByKeys::agg`] says what to compute of them.
+#[must_use = "a job does nothing before it is collected or streamed"]
+pub struct GroupByKeys {
+    input: BatchJob,
+    keys: Vec<Expr>,
+}
+
+impl GroupByKeys {
+    /// Computes aggregates of each group; see [`aggregate`](crate::aggregate).
+    pub fn agg(self, aggregates: impl IntoIterator<Item = AggregateExpr>) -> AggregateJob {
+        AggregateJob {
+            aggregates: aggregates.into_iter().collect(),
+            keys: self.keys,
+            input: self.input,
+        }
+    }
+
+    /// Counts the rows of each group.
+    pub fn count(self) -> AggregateJob {
+        self.agg([count_rows()])
+    }
+}
+
+/// A job that groups rows and computes aggregates.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use keymill::aggregate::{count_rows, sum};
+/// use keymill::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+/// use keymill::prelude::*;
+///
+/// let sites: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "a"]));
+/// let visits: ArrayRef = Arc::new(Int64Array::from(vec![3, 5, 4]));
+/// let batch = RecordBatch::try_from_iter([("site", sites), ("visits", visits)])?;
+///
+/// let job = Engine::new()?.read_batches([batch]).group_by(["site"]);
+/// let job = job.agg([sum("visits").alias("total"), count_rows()]);
+/// let by_total = Order::Columns(vec![OrderBy::new("total").descending()]);
+/// for batch in job.stream(by_total, BatchLimits::default().top(10))? {
+///     assert_eq!(batch?.num_columns(), 3);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a job does nothing before it is collected or streamed"]
+pub struct AggregateJob {
+    input: BatchJob,
+    keys: Vec<Expr>,
+    aggregates: Vec<AggregateExpr>,
+}
+
+impl AggregateJob {
+    /// Runs the job and keeps all groups in memory, ordered by key.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`AggregateJob::stream`].
+    pub fn collect(self) -> Result<Groups> {
+        Groups::collect(self.stream(Order::Key, BatchLimits::default())?)
+    }
+
+    /// Runs the job and gives the groups batch by batch, in bounded memory.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) for columns that are not there or have types that cannot be
+    /// taken, [`Source`](crate::ErrorKind::Source) for batches that could not be read,
+    /// [`Format`](crate::ErrorKind::Format) for batches of another schema than the first one,
+    /// [`Capacity`](crate::ErrorKind::Capacity) for a sum that does not fit its type and for a spill disk
+    /// that is full, and [`Cancelled`](crate::ErrorKind::Cancelled).
+    pub fn stream(self, order: Order, limits: BatchLimits) -> Result<ResultStream> {
+        let BatchJob {
+            engine,
+            mut batches,
+            options,
+        } = self.input;
+        let shape = GroupShape::new(&*batches.schema()?, &self.keys, &self.aggregates)?;
+        let job = GroupByJob {
+            shape: Arc::new(shape),
+        };
+        let input = JobInput::Batches(batches);
+        let output = exec::run(engine.env(), &job, input, &options, &order, limits)?;
+        Ok(ResultStream::new(engine, output))
+    }
+}

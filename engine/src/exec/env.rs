@@ -1,0 +1,46 @@
+//! What an engine's jobs share: threads, memory, a level, a device.
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+#[cfg(feature = "gpu")]
+use std::sync::Arc;
+
+#[cfg(feature = "gpu")]
+use crate::device::{CostCache, SharedDevice};
+use crate::runtime::{Pool, random_seed};
+use crate::{Cancel, DeviceChoice, Level, MemoryBudget, Resources, Tuning};
+
+/// What an engine's jobs share.
+#[derive(Debug)]
+pub(crate) struct RuntimeEnv {
+    pub(crate) threads: usize,
+    pub(crate) memory: usize,
+    pub(crate) level: Level,
+    pub(crate) spill_dir: Option<PathBuf>,
+    pub(crate) tuning: Tuning,
+    pub(crate) seed: Option<u64>,
+    pub(crate) pool: Pool,
+    pub(crate) device: DeviceChoice,
+    /// The device that jobs share, which the first one that needs it opens.
+    #[cfg(feature = "gpu")]
+    pub(crate) shared_device: SharedDevice,
+    /// What is known of the costs of devices.
+    #[cfg(feature = "gpu")]
+    pub(crate) costs: Arc<CostCache>,
+}
+
+impl RuntimeEnv {
+    /// What an operator of a new job gets, with a memory budget of its own.
+    pub(crate) fn resources(&self) -> Resources {
+        Resources {
+            level: self.level,
+            threads: self.threads,
+            // A part is left for what allocators keep of what was given back to them.
+            memory: MemoryBudget::new(self.memory / 16 * 15),
+            spill_dir: self.spill_dir.clone(),
+            cancel: Cancel::default(),
+            tuning: self.tuning,
+            seed: self.seed.unwrap_or_else(random_seed),
+        }
+    }
+}

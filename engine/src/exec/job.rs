@@ -1,0 +1,139 @@
+//! What a job is to those who run it.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use super::Progress;
+#[cfg(feature = "gpu")]
+use super::chunk_sink::ChunkSink;
+#[cfg(feature = "gpu")]
+use super::env::RuntimeEnv;
+#[cfg(feature = "gpu")]
+use super::throughput::Throughput;
+use crate::operator::{GroupBy, Operator, TextCount};
+use crate::read::{RecordBatches, Source};
+use crate::state::GroupShape;
+use crate::{Cancel, Resources, Result, TokenRule};
+
+/// Where a job's records come from.
+pub(crate) enum JobInput {
+    /// Texts: files, streams, memory.
+    Source(Arc<dyn Source>),
+    /// Arrow batches.
+    Batches(RecordBatches),
+}
+
+impl JobInput {
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Source(source) => source.describe(),
+            Self::Batches(batches) => batches.describe(),
+        }
+    }
+}
+
+/// How a job is watched and stopped.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct JobOptions {
+    pub(crate) cancel: Cancel,
+    pub(crate) progress: Progress,
+}
+
+/// A job: how its operators are made, and where they can run.
+pub(crate) trait Job: Sync {
+    type Operator: Operator;
+
+    /// Makes the operator of one worker.
+    fn operator(&self, resources: &Resources) -> Result<Self::Operator>;
+
+    /// The rule by which texts are cut into tokens.
+    fn rule(&self) -> &TokenRule;
+
+    /// Whether texts become lower case first.
+    fn lowercase(&self) -> bool;
+
+    /// Why no device can run the job, if none can.
+    fn refusal(&self) -> Option<String>;
+
+    /// A worker's way to the device of `env`. It stops to use the device once that is slower than
+    /// `rival`.
+    #[cfg(feature = "gpu")]
+    fn chunk_sink<'w>(
+        &'w self,
+        env: &'w RuntimeEnv,
+        resources: &'w Resources,
+        rival: Option<&'w Throughput>,
+    ) -> Box<dyn ChunkSink<Self::Operator> + 'w>;
+}
+
+/// Counts the tokens of texts.
+pub(crate) struct TextCountJob {
+    pub(crate) rule: TokenRule,
+    pub(crate) lowercase: bool,
+}
+
+impl Job for TextCountJob {
+    type Operator = TextCount;
+
+    fn operator(&self, resources: &Resources) -> Result<TextCount> {
+        TextCount::new(&self.rule, resources)
+    }
+
+    fn rule(&self) -> &TokenRule {
+        &self.rule
+    }
+
+    fn lowercase(&self) -> bool {
+        self.lowercase
+    }
+
+    fn refusal(&self) -> Option<String> {
+        super::placement::refusal_of_rule(&self.rule)
+    }
+
+    #[cfg(feature = "gpu")]
+    fn chunk_sink<'w>(
+        &'w self,
+        env: &'w RuntimeEnv,
+        resources: &'w Resources,
+        rival: Option<&'w Throughput>,
+    ) -> Box<dyn ChunkSink<TextCount> + 'w> {
+        let worker = super::gpu_worker::GpuWorker::new(env, &self.rule, resources, rival);
+        Box::new(worker)
+    }
+}
+
+/// Groups the rows of batches.
+pub(crate) struct GroupByJob {
+    pub(crate) shape: Arc<GroupShape>,
+}
+
+impl Job for GroupByJob {
+    type Operator = GroupBy;
+
+    fn operator(&self, resources: &Resources) -> Result<GroupBy> {
+        GroupBy::with_shape(Arc::clone(&self.shape), resources)
+    }
+
+    fn rule(&self) -> &TokenRule {
+        &TokenRule::Lines
+    }
+
+    fn lowercase(&self) -> bool {
+        false
+    }
+
+    fn refusal(&self) -> Option<String> {
+        Some("group-by runs on the processor".to_owned())
+    }
+
+    #[cfg(feature = "gpu")]
+    fn chunk_sink<'w>(
+        &'w self,
+        _: &'w RuntimeEnv,
+        _: &'w Resources,
+        _: Option<&'w Throughput>,
+    ) -> Box<dyn ChunkSink<GroupBy> + 'w> {
+        unreachable!("no device runs this job")
+    }
+}

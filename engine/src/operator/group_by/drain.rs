@@ -1,0 +1,157 @@
+//! Lets the groups of all partitions leave, in any order or sorted.
+
+use std::collections::VecDeque;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, SchemaRef};
+
+use super::partitions::{Partition, Partitions};
+use super::reduce::{Reduced, reduce};
+use super::{Context, GroupBy};
+use crate::BatchLimits;
+use crate::operator::ordering::{sort_keys, sorted};
+use crate::operator::{BatchSource, Batches, Drain, Order, OrderBy};
+use crate::runtime::{Reservation, parallel};
+use crate::{Error, ErrorKind, Result};
+
+impl GroupBy {
+    pub(super) fn drain_all(
+        &mut self,
+        drain: Drain,
+        order: &Order,
+        limits: BatchLimits,
+    ) -> Result<Batches> {
+        let shape = &self.context.shape;
+        let schema = match drain {
+            Drain::Values => shape.schema().clone(),
+            Drain::State => shape.state_schema().clone(),
+        };
+        let key_columns = shape.key_types().len();
+        let columns = order_columns(order, &schema, key_columns)?;
+        let keys = columns.map(|columns| sort_keys(&schema, &columns, key_columns));
+        let keys = keys.transpose()?;
+        self.check_memory()?;
+        let budget = self.context.resources.memory.clone();
+        if budget.is_tight(budget.limit() / 4) {
+            self.spill_all()?;
+        }
+        let partitions = std::mem::replace(&mut self.partitions, Partitions::new(&self.context)?);
+        let source = GroupBatches::new(&self.context, partitions, drain, limits)?;
+        self.reservation.set(self.partitions.size());
+        let Context {
+            resources, space, ..
+        } = &self.context;
+        match keys {
+            Some(keys) => sorted(source, &schema, &keys, limits, resources, space),
+            None => Ok(Batches::new(schema, source, limits.top)),
+        }
+    }
+}
+
+/// The columns of an order; `None` for no order.
+fn order_columns(
+    order: &Order,
+    schema: &SchemaRef,
+    key_columns: usize,
+) -> Result<Option<Vec<OrderBy>>> {
+    match order {
+        Order::None => Ok(None),
+        Order::Key => Ok(Some(Vec::new())),
+        Order::Columns(columns) => Ok(Some(columns.clone())),
+        Order::Count => {
+            let mut answers = schema.fields().iter().skip(key_columns);
+            let count = answers.find(|field| {
+                *field.data_type() == DataType::UInt64 && field.name().starts_with("count")
+            });
+            let count = count.ok_or_else(|| {
+                let message =
+                    "the order by count needs the aggregate `count`; order by key or by a column";
+                Error::new(ErrorKind::Config, message)
+            })?;
+            Ok(Some(vec![OrderBy::new(count.name()).descending()]))
+        }
+    }
+}
+
+/// The groups of all partitions, a few partitions at a time.
+struct GroupBatches {
+    context: Context,
+    left: VecDeque<Partition>,
+    memory: Reservation,
+    ready: VecDeque<RecordBatch>,
+    drain: Drain,
+    limits: BatchLimits,
+    groups: u64,
+    spilled_before: u64,
+}
+
+impl GroupBatches {
+    fn new(
+        context: &Context,
+        partitions: Partitions,
+        drain: Drain,
+        limits: BatchLimits,
+    ) -> Result<Self> {
+        let spilled_before = context.space.written();
+        let left = VecDeque::from(partitions.into_parts(context)?);
+        let mut source = Self {
+            memory: context.resources.memory.reservation(),
+            context: context.clone(),
+            left,
+            ready: VecDeque::new(),
+            drain,
+            limits,
+            groups: 0,
+            spilled_before,
+        };
+        source.measure();
+        Ok(source)
+    }
+
+    fn measure(&mut self) {
+        self.memory.set(self.left.iter().map(Partition::size).sum());
+    }
+
+    /// Reduces the next partitions, each on a thread of its own.
+    fn refill(&mut self) -> Result<()> {
+        let threads = parallel::available(self.context.resources.threads);
+        let wave: Vec<_> = self.left.drain(..threads.min(self.left.len())).collect();
+        let (context, drain, limits) = (&self.context, self.drain, &self.limits);
+        let reduced = parallel::map(threads, wave, |partition| {
+            reduce(context, partition, drain, limits)
+        })?;
+        for reduced in reduced {
+            match reduced {
+                Reduced::Batches(batches) => {
+                    self.groups += batches.iter().map(|it| it.num_rows() as u64).sum::<u64>();
+                    self.ready.extend(batches);
+                }
+                Reduced::Parts(parts) => parts.into_iter().for_each(|it| self.left.push_front(it)),
+            }
+        }
+        self.measure();
+        Ok(())
+    }
+}
+
+impl BatchSource for GroupBatches {
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        while self.ready.is_empty() && !self.left.is_empty() {
+            self.context.resources.cancel.check()?;
+            self.refill()?;
+        }
+        Ok(self.ready.pop_front())
+    }
+
+    fn groups(&self) -> u64 {
+        self.groups
+    }
+
+    fn spilled_bytes(&self) -> u64 {
+        self.context.space.written() - self.spilled_before
+    }
+
+    fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+}

@@ -1,0 +1,329 @@
+//! Groups rows by key columns, with any aggregates.
+//!
+//! ```text
+//! batch ─▶ keys, arguments ─▶ one table ──(larger than the cache)──▶ a table per partition ─▶ disk
+//!                               └───────────────┬───────────────────────────┴──────────────────┘
+//!                                               └─▶ merge by partition ─▶ order ─▶ batches
+//! ```
+//!
+//! The table holds dense group ids and an accumulator for each aggregate. Rows of many groups are dealt
+//! to partitions by the stable hash of their keys first (`hash_partition`), so that each table stays in
+//! the cache. Partitions are also what is spilled, and what threads share out when they merge.
+#![forbid(unsafe_code)]
+
+mod deal;
+mod drain;
+mod memory_policy;
+mod partitions;
+mod reduce;
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::{Schema, SchemaRef};
+
+use super::{Batches, Drain, Input, Merged, Operator, OperatorMetrics, Order};
+use crate::BatchLimits;
+use crate::aggregate::AggregateExpr;
+use crate::expr::Expr;
+use crate::runtime::{Reservation, Resources, parallel};
+use crate::spill::SpillSpace;
+use crate::state::GroupShape;
+use crate::state::schema::check_version;
+use crate::{Error, ErrorKind, Result};
+use memory_policy::Sizes;
+use partitions::Partitions;
+
+/// Rows that a table takes at a time: their ids and values stay in the first cache.
+const ROWS_AT_ONCE: usize = 4096;
+
+/// What every part of an operator needs.
+#[derive(Clone, Debug)]
+struct Context {
+    shape: Arc<GroupShape>,
+    resources: Resources,
+    space: SpillSpace,
+    sizes: Sizes,
+}
+
+/// Groups the rows of batches by key columns.
+///
+/// Rows whose keys have the same values are one group; null is a value of its own. The values are the
+/// keys and the answer of each aggregate; see [`aggregate`](crate::aggregate).
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use keymill::aggregate::{count_rows, sum};
+/// use keymill::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+/// use keymill::{BatchLimits, Drain, GroupBy, Operator, Order, Resources, col};
+///
+/// let sites: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "a"]));
+/// let visits: ArrayRef = Arc::new(Int64Array::from(vec![3, 5, 4]));
+/// let batch = RecordBatch::try_from_iter([("site", sites), ("visits", visits)])?;
+///
+/// let aggregates = [count_rows(), sum("visits")];
+/// let resources = Resources::default();
+/// let mut operator = GroupBy::new(&batch.schema(), &[col("site")], &aggregates, &resources)?;
+/// operator.push(&batch)?;
+/// for batch in operator.drain(Drain::Values, &Order::Key, BatchLimits::default())? {
+///     assert_eq!(batch?.num_rows(), 2);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct GroupBy {
+    context: Context,
+    partitions: Partitions,
+    reservation: Reservation,
+    metrics: OperatorMetrics,
+    /// Rows since memory was last checked.
+    unchecked: usize,
+    broken: bool,
+}
+
+impl std::fmt::Debug for GroupBy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GroupBy")
+            .field("schema", self.context.shape.schema())
+            .field("size", &self.size())
+            .field("metrics", &self.metrics())
+            .finish_non_exhaustive()
+    }
+}
+
+impl GroupBy {
+    /// Makes an operator without groups, for batches of the schema `input`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for a column that is not there or has a type that cannot be taken, for
+    /// two columns of one name, where there are no keys, and for a level that this machine lacks.
+    pub fn new(
+        input: &Schema,
+        keys: &[Expr],
+        aggregates: &[AggregateExpr],
+        resources: &Resources,
+    ) -> Result<Self> {
+        let shape = GroupShape::new(input, keys, aggregates)?;
+        Self::with_shape(Arc::new(shape), resources)
+    }
+
+    /// Makes an operator without groups.
+    pub(crate) fn with_shape(shape: Arc<GroupShape>, resources: &Resources) -> Result<Self> {
+        resources.check_level()?;
+        let resources = Resources {
+            tuning: resources.tuning.fitting(),
+            ..resources.clone()
+        };
+        let context = Context {
+            sizes: Sizes::new(&resources),
+            space: SpillSpace::new(resources.spill_dir.clone()),
+            shape,
+            resources,
+        };
+        Ok(Self {
+            partitions: Partitions::new(&context)?,
+            reservation: context.resources.memory.reservation(),
+            metrics: OperatorMetrics::default(),
+            unchecked: 0,
+            broken: false,
+            context,
+        })
+    }
+
+    /// Sets the upper bound of bytes that may be written to disk; past it the disk counts as full.
+    pub fn limit_spill(&mut self, bytes: u64) {
+        self.context.space.limit(bytes);
+    }
+
+    /// Runs a step, after which the operator is complete or refuses the next one.
+    fn guarded<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.broken {
+            return Err(Error::new(
+                ErrorKind::State,
+                "an earlier error left this operator incomplete; aggregate again with a new one",
+            ));
+        }
+        self.context.resources.cancel.check()?;
+        self.broken = true;
+        let result = step(self);
+        // Errors of these kinds are found before anything is changed.
+        let refused = |error: &Error| matches!(error.kind(), ErrorKind::Format | ErrorKind::Config);
+        self.broken = result.as_ref().err().is_some_and(|error| !refused(error));
+        result
+    }
+
+    fn push_batch(&mut self, batch: &RecordBatch) -> Result<()> {
+        let keys = self.context.shape.keys_of(batch)?;
+        let arguments = self.context.shape.arguments_of(batch)?;
+        let rows = batch.num_rows();
+        self.metrics.rows += rows as u64;
+        self.metrics.tokens += rows as u64;
+        for first in (0..rows).step_by(self.context.sizes.rows_at_once) {
+            let some = self.context.sizes.rows_at_once.min(rows - first);
+            let slice = |column: &ArrayRef| column.slice(first, some);
+            let keys: Vec<_> = keys.iter().map(slice).collect();
+            let arguments: Vec<_> = arguments.iter().map(|it| it.as_ref().map(slice)).collect();
+            self.partitions.update(&self.context, keys, arguments)?;
+            self.check_memory_after(some)?;
+        }
+        Ok(())
+    }
+
+    fn push_states(&mut self, states: &RecordBatch) -> Result<()> {
+        check_version(&states.schema(), "group_by")?;
+        self.check_state_columns(states)?;
+        self.metrics.state_rows += states.num_rows() as u64;
+        for first in (0..states.num_rows()).step_by(self.context.sizes.rows_at_once) {
+            let some = self
+                .context
+                .sizes
+                .rows_at_once
+                .min(states.num_rows() - first);
+            let states = states.slice(first, some);
+            self.partitions.merge_states(&self.context, &states)?;
+            self.check_memory_after(some)?;
+        }
+        Ok(())
+    }
+
+    fn check_state_columns(&self, states: &RecordBatch) -> Result<()> {
+        let types = |schema: &Schema| -> Vec<_> {
+            schema
+                .fields()
+                .iter()
+                .map(|field| field.data_type().clone())
+                .collect()
+        };
+        let (expected, found) = (
+            types(self.context.shape.state_schema()),
+            types(&states.schema()),
+        );
+        if expected == found {
+            return Ok(());
+        }
+        let message =
+            format!("state columns of {found:?} were pushed where {expected:?} were expected");
+        Err(Error::new(ErrorKind::Format, message))
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        let of = |one: &Self| {
+            let Resources { seed, tuning, .. } = &one.context.resources;
+            (*seed, tuning.partitions)
+        };
+        self.context.shape.state_schema() == other.context.shape.state_schema()
+            && self.context.shape.schema() == other.context.shape.schema()
+            && of(self) == of(other)
+    }
+
+    fn take_over(&mut self, other: &mut Self) -> Result<()> {
+        if !self.is_like(other) || other.broken {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "operators can be merged that have the same columns and seed, and no error; make them \
+                 with clones of one `Resources`",
+            ));
+        }
+        self.metrics = self.metrics.plus(&other.metrics());
+        let theirs = std::mem::replace(&mut other.partitions, Partitions::new(&other.context)?);
+        self.partitions.absorb(&self.context, theirs)?;
+        other.metrics = OperatorMetrics::default();
+        // What was written belongs to this operator now.
+        other.context.space = other.context.space.another();
+        other.reservation.set(other.size());
+        self.check_memory()
+    }
+}
+
+impl Operator for GroupBy {
+    type Merged = MergedGroups;
+
+    fn schema(&self) -> SchemaRef {
+        self.context.shape.schema().clone()
+    }
+
+    fn state_schema(&self) -> SchemaRef {
+        self.context.shape.state_schema().clone()
+    }
+
+    fn push<'a>(&mut self, input: impl Into<Input<'a>>) -> Result<()> {
+        let input = input.into();
+        self.guarded(|operator| match input {
+            Input::Batch(batch) => operator.push_batch(batch),
+            Input::Text(_) => Err(Error::new(
+                ErrorKind::Config,
+                "a group-by takes batches and no text; count the tokens of a text with a text count",
+            )),
+        })
+    }
+
+    fn push_state(&mut self, states: &RecordBatch) -> Result<()> {
+        self.guarded(|operator| operator.push_states(states))
+    }
+
+    fn merge(&mut self, other: &mut Self) -> Result<()> {
+        self.guarded(|operator| operator.take_over(other))
+    }
+
+    fn merge_all(operators: Vec<Self>) -> Result<MergedGroups> {
+        let are_few = operators.len() == 1 || operators.iter().all(|one| one.partitions.are_few());
+        let threads = operators.len();
+        let mut operators = parallel::map(threads, operators, |mut operator| {
+            operator.guarded(|one| match are_few {
+                true => one.partitions.finish_pending(&one.context),
+                false => one.partitions.split(&one.context),
+            })?;
+            Ok(operator)
+        })?
+        .into_iter();
+        let mut whole = operators
+            .next()
+            .ok_or_else(|| Error::new(ErrorKind::Config, "there is no operator to merge"))?;
+        operators.try_for_each(|mut other| whole.merge(&mut other))?;
+        Ok(MergedGroups(whole))
+    }
+
+    fn size(&self) -> usize {
+        self.partitions.size()
+    }
+
+    fn spill(&mut self) -> Result<u64> {
+        self.guarded(|operator| {
+            let before = operator.context.space.written();
+            operator.spill_all()?;
+            Ok(operator.context.space.written() - before)
+        })
+    }
+
+    fn drain(&mut self, drain: Drain, order: &Order, limits: BatchLimits) -> Result<Batches> {
+        self.guarded(|operator| operator.drain_all(drain, order, limits))
+    }
+
+    fn metrics(&self) -> OperatorMetrics {
+        OperatorMetrics {
+            spilled_bytes: self.metrics.spilled_bytes + self.context.space.written(),
+            ..self.metrics
+        }
+    }
+}
+
+/// The groups of several workers, by partition; each partition is merged when it is drained.
+#[derive(Debug)]
+pub struct MergedGroups(GroupBy);
+
+impl Merged for MergedGroups {
+    fn groups_at_most(&self) -> usize {
+        self.0.partitions.groups_at_most()
+    }
+
+    fn metrics(&self) -> OperatorMetrics {
+        self.0.metrics()
+    }
+
+    fn drain(&mut self, drain: Drain, order: &Order, limits: BatchLimits) -> Result<Batches> {
+        self.0.drain(drain, order, limits)
+    }
+}

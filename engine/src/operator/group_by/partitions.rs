@@ -1,0 +1,282 @@
+//! Groups in one table, or in a table for each partition, in memory and on disk.
+
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_select::concat::concat;
+use keymill_kernels::HashKey;
+
+use super::Context;
+use super::deal::{by_partition, not_dealt};
+use crate::Result;
+use crate::spill::{BATCH_ROWS, Segment};
+use crate::state::GroupTable;
+
+/// Up to so many groups, tables are merged into one another and not by partition.
+const FEW: usize = 1 << 17;
+
+/// One partition: tables that may have the same keys, and groups on disk.
+#[derive(Default)]
+pub(super) struct Partition {
+    pub(super) tables: Vec<GroupTable>,
+    pub(super) spilled: Vec<Segment>,
+    /// Whether it is a part of a partition that was too large.
+    pub(super) is_cut: bool,
+}
+
+impl Partition {
+    pub(super) fn is_empty(&self) -> bool {
+        self.tables.iter().all(|table| table.len() == 0) && self.spilled.is_empty()
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.tables.iter().map(GroupTable::size).sum()
+    }
+
+    /// How many bytes all groups would take in memory.
+    pub(super) fn loaded_bytes(&self) -> usize {
+        self.size() + self.spilled.iter().map(Segment::memory).sum::<usize>()
+    }
+
+    pub(super) fn groups_at_most(&self) -> usize {
+        let spilled = self.spilled.iter().map(Segment::rows);
+        self.tables.iter().map(GroupTable::len).sum::<usize>() + spilled.sum::<usize>()
+    }
+
+    /// Moves the tables to disk.
+    fn spill(&mut self, context: &Context) -> Result<()> {
+        let tables = std::mem::take(&mut self.tables);
+        if tables.iter().all(|table| table.len() == 0) {
+            return Ok(());
+        }
+        let schema = context.shape.state_schema();
+        let segment = context.space.store(schema, |writer| {
+            for table in &tables {
+                for groups in id_ranges(table, BATCH_ROWS) {
+                    writer.write(&table.states(&groups)?)?;
+                }
+            }
+            Ok(())
+        })?;
+        self.spilled.push(segment);
+        Ok(())
+    }
+}
+
+/// The ids of all groups of a table, so many at a time.
+pub(super) fn id_ranges(table: &GroupTable, rows: usize) -> impl Iterator<Item = Vec<u32>> + use<> {
+    let all = table.len();
+    (0..all)
+        .step_by(rows.max(1))
+        .map(move |first| (first as u32..(first + rows).min(all) as u32).collect())
+}
+
+/// Rows that are gathered before they are dealt: keys first, then the arguments that there are.
+#[derive(Default)]
+struct Pending {
+    batches: Vec<Vec<ArrayRef>>,
+    rows: usize,
+    bytes: usize,
+}
+
+/// All groups of an operator.
+pub(super) struct Partitions {
+    /// One before the first split, and then as many as there are partitions.
+    parts: Vec<Partition>,
+    is_split: bool,
+    pending: Pending,
+    bytes: usize,
+}
+
+impl Partitions {
+    /// One table without groups.
+    pub(super) fn new(context: &Context) -> Result<Self> {
+        let first = Partition {
+            tables: vec![new_table(context)?],
+            ..Partition::default()
+        };
+        Ok(Self {
+            bytes: first.size(),
+            parts: vec![first],
+            is_split: false,
+            pending: Pending::default(),
+        })
+    }
+
+    pub(super) fn is_split(&self) -> bool {
+        self.is_split
+    }
+
+    /// Whether there is one table, of few groups.
+    pub(super) fn are_few(&self) -> bool {
+        !self.is_split && self.groups_at_most() <= FEW
+    }
+
+    pub(super) fn groups_at_most(&self) -> usize {
+        let parts = self.parts.iter().map(Partition::groups_at_most);
+        parts.sum::<usize>() + self.pending.rows
+    }
+
+    /// How many bytes of memory are held.
+    pub(super) fn size(&self) -> usize {
+        self.bytes + self.pending.bytes
+    }
+
+    fn measure(&mut self) {
+        self.bytes = self.parts.iter().map(Partition::size).sum();
+    }
+
+    /// Takes in rows.
+    pub(super) fn update(
+        &mut self,
+        context: &Context,
+        keys: Vec<ArrayRef>,
+        arguments: Vec<Option<ArrayRef>>,
+    ) -> Result<()> {
+        if !self.is_split {
+            let table = table_of(&mut self.parts[0], context)?;
+            table.update(&keys, &arguments)?;
+            self.bytes = table.size();
+            return Ok(());
+        }
+        let mut columns = keys;
+        self.pending.rows += columns.first().map_or(0, |key| key.len());
+        columns.extend(arguments.into_iter().flatten());
+        // A slice counts by its rows: the buffers behind it are the caller's.
+        self.pending.bytes += columns
+            .iter()
+            .map(|column| slice_bytes(column))
+            .sum::<usize>();
+        self.pending.batches.push(columns);
+        match self.pending.rows >= context.sizes.pending_rows {
+            true => self.finish_pending(context),
+            false => Ok(()),
+        }
+    }
+
+    /// Deals the rows that were gathered.
+    pub(super) fn finish_pending(&mut self, context: &Context) -> Result<()> {
+        let pending = std::mem::take(&mut self.pending);
+        let Some(first) = pending.batches.first() else {
+            return Ok(());
+        };
+        let columns = (0..first.len()).map(|number| {
+            let parts: Vec<&dyn Array> = pending
+                .batches
+                .iter()
+                .map(|columns| &*columns[number])
+                .collect();
+            match &parts[..] {
+                [_] => Ok(pending.batches[0][number].clone()),
+                parts => concat(parts).map_err(not_dealt),
+            }
+        });
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        let keys = context.shape.key_types().len();
+        let dealt = by_partition(context, &columns, keys)?;
+        for (partition, columns) in dealt.partitions() {
+            let (keys, rest) = columns.split_at(keys);
+            let arguments = context.shape.arguments_from(rest);
+            table_of(&mut self.parts[partition], context)?.update(keys, &arguments)?;
+        }
+        self.measure();
+        Ok(())
+    }
+
+    /// Takes in state columns.
+    pub(super) fn merge_states(&mut self, context: &Context, states: &RecordBatch) -> Result<()> {
+        if !self.is_split {
+            let table = table_of(&mut self.parts[0], context)?;
+            table.merge(states)?;
+            self.bytes = table.size();
+            return Ok(());
+        }
+        self.deal_states(context, states)?;
+        self.measure();
+        Ok(())
+    }
+
+    fn deal_states(&mut self, context: &Context, states: &RecordBatch) -> Result<()> {
+        let keys = context.shape.key_types().len();
+        for (partition, columns) in by_partition(context, states.columns(), keys)?.partitions() {
+            let states = context.shape.state_batch(columns)?;
+            table_of(&mut self.parts[partition], context)?.merge(&states)?;
+        }
+        Ok(())
+    }
+
+    /// Moves the groups of the one table to a table for each partition.
+    pub(super) fn split(&mut self, context: &Context) -> Result<()> {
+        if self.is_split {
+            return self.finish_pending(context);
+        }
+        let whole = std::mem::take(&mut self.parts);
+        self.is_split = true;
+        self.parts.resize_with(
+            context.resources.tuning.partitions.max(1),
+            Partition::default,
+        );
+        for table in whole.iter().flat_map(|part| &part.tables) {
+            for groups in id_ranges(table, context.sizes.pending_rows.max(BATCH_ROWS)) {
+                context.resources.cancel.check()?;
+                self.deal_states(context, &table.states(&groups)?)?;
+            }
+        }
+        self.measure();
+        Ok(())
+    }
+
+    /// Takes all groups of another operator.
+    pub(super) fn absorb(&mut self, context: &Context, mut other: Self) -> Result<()> {
+        if self.is_split || other.is_split || !self.are_few() || !other.are_few() {
+            self.split(context)?;
+            other.split(context)?;
+            for (mine, theirs) in self.parts.iter_mut().zip(other.parts) {
+                mine.tables.extend(theirs.tables);
+                mine.spilled.extend(theirs.spilled);
+            }
+        } else {
+            for table in other.parts.iter().flat_map(|part| &part.tables) {
+                for groups in id_ranges(table, BATCH_ROWS) {
+                    self.merge_states(context, &table.states(&groups)?)?;
+                }
+            }
+        }
+        self.measure();
+        Ok(())
+    }
+
+    /// Moves everything to disk.
+    pub(super) fn spill(&mut self, context: &Context) -> Result<()> {
+        self.split(context)?;
+        for part in &mut self.parts {
+            part.spill(context)?;
+        }
+        self.measure();
+        Ok(())
+    }
+
+    /// The partitions that have groups.
+    pub(super) fn into_parts(mut self, context: &Context) -> Result<Vec<Partition>> {
+        self.finish_pending(context)?;
+        self.parts.retain(|part| !part.is_empty());
+        Ok(self.parts)
+    }
+}
+
+/// The table that takes the rows of a partition.
+fn table_of<'p>(part: &'p mut Partition, context: &Context) -> Result<&'p mut GroupTable> {
+    if part.tables.is_empty() {
+        part.tables.push(new_table(context)?);
+    }
+    Ok(&mut part.tables[0])
+}
+
+pub(super) fn new_table(context: &Context) -> Result<GroupTable> {
+    let resources = &context.resources;
+    let hash_key = HashKey::from_seed(resources.seed);
+    GroupTable::new(&context.shape, resources.level, &resources.tuning, hash_key)
+}
+
+/// About how many bytes the rows of a slice have.
+fn slice_bytes(column: &ArrayRef) -> usize {
+    column.to_data().get_slice_memory_size().unwrap_or(0)
+}

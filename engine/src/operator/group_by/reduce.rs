@@ -1,0 +1,148 @@
+//! Reduces a partition to its distinct groups.
+
+use arrow_array::RecordBatch;
+
+use super::Context;
+use super::deal::again;
+use super::partitions::{Partition, id_ranges, new_table};
+use crate::BatchLimits;
+use crate::Result;
+use crate::operator::Drain;
+use crate::spill::{BATCH_ROWS, SegmentWriter};
+use crate::state::GroupTable;
+
+/// Most parts that a partition is cut into.
+const MOST_PARTS: usize = 1024;
+
+/// What became of a partition.
+pub(super) enum Reduced {
+    /// Its distinct groups.
+    Batches(Vec<RecordBatch>),
+    /// It would take too much memory: its parts, which are on disk.
+    Parts(Vec<Partition>),
+}
+
+/// Reduces a partition to its distinct groups, or cuts it into parts by the other half of the hash.
+///
+/// # Errors
+///
+/// Those of spill files, and a cancellation.
+pub(super) fn reduce(
+    context: &Context,
+    partition: Partition,
+    drain: Drain,
+    limits: &BatchLimits,
+) -> Result<Reduced> {
+    let shares = partition.loaded_bytes() / context.sizes.part;
+    if shares > 1 && !partition.spilled.is_empty() && !partition.is_cut {
+        let parts = (2 * shares).min(MOST_PARTS);
+        return cut(context, partition, parts).map(Reduced::Parts);
+    }
+    let table = merged(context, partition)?;
+    batches_of(context, &table, drain, limits).map(Reduced::Batches)
+}
+
+/// All groups of a partition in one table.
+fn merged(context: &Context, partition: Partition) -> Result<GroupTable> {
+    let mut tables = partition.tables;
+    // The others are merged into the largest one.
+    tables.sort_by_key(GroupTable::len);
+    let mut whole = match tables.pop() {
+        Some(table) => table,
+        None => new_table(context)?,
+    };
+    for table in tables {
+        for groups in id_ranges(&table, BATCH_ROWS) {
+            context.resources.cancel.check()?;
+            whole.merge(&table.states(&groups)?)?;
+        }
+    }
+    for segment in partition.spilled {
+        for states in segment.batches()? {
+            context.resources.cancel.check()?;
+            whole.merge(&states?)?;
+        }
+    }
+    Ok(whole)
+}
+
+/// Cuts a partition into parts, which lie on disk.
+fn cut(context: &Context, partition: Partition, parts: usize) -> Result<Vec<Partition>> {
+    let mut cut: Vec<Partition> = Vec::new();
+    cut.resize_with(parts, || Partition {
+        is_cut: true,
+        ..Partition::default()
+    });
+    let mut open: Vec<Vec<RecordBatch>> = vec![Vec::new(); parts];
+    let mut bytes = 0;
+    let mut take = |states: &RecordBatch| -> Result<()> {
+        context.resources.cancel.check()?;
+        let keys = context.shape.key_types().len();
+        bytes += states.get_array_memory_size();
+        for (part, columns) in again(context, states, keys, parts)?.partitions() {
+            open[part].push(context.shape.state_batch(columns)?);
+        }
+        if bytes > context.sizes.part / 2 {
+            bytes = 0;
+            write_all(context, &mut open, &mut cut)?;
+        }
+        Ok(())
+    };
+    for table in partition.tables {
+        for groups in id_ranges(&table, BATCH_ROWS) {
+            take(&table.states(&groups)?)?;
+        }
+    }
+    for segment in partition.spilled {
+        for states in segment.batches()? {
+            take(&states?)?;
+        }
+    }
+    write_all(context, &mut open, &mut cut)?;
+    cut.retain(|part| !part.is_empty());
+    Ok(cut)
+}
+
+/// Writes what is gathered for each part to disk.
+fn write_all(
+    context: &Context,
+    open: &mut [Vec<RecordBatch>],
+    cut: &mut [Partition],
+) -> Result<()> {
+    for (batches, part) in open.iter_mut().zip(cut) {
+        if batches.is_empty() {
+            continue;
+        }
+        let batches = std::mem::take(batches);
+        let schema = context.shape.state_schema();
+        let write = |writer: &mut SegmentWriter| batches.iter().try_for_each(|it| writer.write(it));
+        part.spilled.push(context.space.store(schema, write)?);
+    }
+    Ok(())
+}
+
+/// The groups of a table, as batches of bounded rows and bytes.
+fn batches_of(
+    context: &Context,
+    table: &GroupTable,
+    drain: Drain,
+    limits: &BatchLimits,
+) -> Result<Vec<RecordBatch>> {
+    let mut batches = Vec::new();
+    for groups in id_ranges(table, limits.rows) {
+        context.resources.cancel.check()?;
+        let batch = match drain {
+            Drain::Values => table.answers(&groups)?,
+            Drain::State => table.states(&groups)?,
+        };
+        let pieces = batch
+            .get_array_memory_size()
+            .div_ceil(limits.bytes.max(1))
+            .max(1);
+        let rows = batch.num_rows().div_ceil(pieces).max(1);
+        for first in (0..batch.num_rows()).step_by(rows) {
+            batches.push(batch.slice(first, rows.min(batch.num_rows() - first)));
+        }
+    }
+    Ok(batches)
+}

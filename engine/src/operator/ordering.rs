@@ -1,0 +1,102 @@
+//! Orders the batches of any drain by any columns.
+
+use arrow_schema::SchemaRef;
+
+use super::{BatchSource, Batches, OrderBy};
+use crate::BatchLimits;
+use crate::runtime::Resources;
+use crate::sort::{SortBuffer, SortKey, SortedBatches};
+use crate::spill::SpillSpace;
+use crate::{Error, ErrorKind, Result};
+use arrow_array::RecordBatch;
+
+/// What a drain is ordered by: the columns asked for, and then the key, so that no two rows are equal.
+///
+/// # Errors
+///
+/// [`ErrorKind::Config`] for a column that is not there.
+pub(super) fn sort_keys(
+    schema: &SchemaRef,
+    columns: &[OrderBy],
+    key_columns: usize,
+) -> Result<Vec<SortKey>> {
+    let mut keys = Vec::new();
+    for by in columns {
+        let Ok(column) = schema.index_of(by.column()) else {
+            return Err(no_such_column(by.column(), schema));
+        };
+        keys.push(match by.is_descending() {
+            true => SortKey::descending(column),
+            false => SortKey::ascending(column),
+        });
+    }
+    let rest = (0..key_columns).filter(|&column| keys.iter().all(|key| key.column != column));
+    let rest: Vec<_> = rest.map(SortKey::ascending).collect();
+    keys.extend(rest);
+    Ok(keys)
+}
+
+fn no_such_column(name: &str, schema: &SchemaRef) -> Error {
+    let names: Vec<_> = schema
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect();
+    let names = names.join(", ");
+    let message = format!("cannot sort by `{name}`; the columns are: {names}");
+    Error::new(ErrorKind::Config, message)
+}
+
+/// Sorts everything that a source gives.
+///
+/// # Errors
+///
+/// Those of the source, of spilling, and a cancellation.
+pub(super) fn sorted(
+    mut source: impl BatchSource,
+    schema: &SchemaRef,
+    keys: &[SortKey],
+    limits: BatchLimits,
+    resources: &Resources,
+    space: &SpillSpace,
+) -> Result<Batches> {
+    let spilled_before = space.written();
+    let mut buffer = SortBuffer::new(schema, keys, limits.top, resources, space)?;
+    while let Some(batch) = source.next_batch()? {
+        buffer.push(batch)?;
+    }
+    let groups = source.groups();
+    let sorted = SortedBatches::new(schema, keys, buffer.finish()?, limits, resources, space)?;
+    let source = SortedSource {
+        sorted,
+        groups,
+        space: space.clone(),
+        spilled_before,
+    };
+    Ok(Batches::new(schema.clone(), source, limits.top))
+}
+
+struct SortedSource {
+    sorted: SortedBatches,
+    groups: u64,
+    space: SpillSpace,
+    spilled_before: u64,
+}
+
+impl BatchSource for SortedSource {
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        self.sorted.next().transpose()
+    }
+
+    fn groups(&self) -> u64 {
+        self.groups
+    }
+
+    fn spilled_bytes(&self) -> u64 {
+        self.space.written() - self.spilled_before
+    }
+
+    fn has_ready(&self) -> bool {
+        false
+    }
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use keymill::{Cancel, Error, ErrorKind, sink};
+use keymill::{Cancel, Error, ErrorKind, write};
 
 pub(crate) const DONE: i32 = 0;
 pub(crate) const FAILED: i32 = 1;
@@ -21,7 +21,7 @@ const GRACE: Duration = Duration::from_millis(10);
 
 /// Ends the process without waiting for memory to be given back piece by piece.
 pub(crate) fn end(code: i32) -> ! {
-    sink::abandon_unfinished();
+    write::abandon_unfinished();
     leave(code)
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use keymill::Result;
-use keymill::sink::{OutputFile, cannot_write};
+use keymill::write::{OutputFile, cannot_write};
 
 /// An output that knows its name when it fails.
 #[derive(Debug)]

@@ -64,20 +64,23 @@ impl<T: Zeroable + Copy> HugeVec<T> {
     /// `Vec` does.
     #[must_use]
     pub fn new(len: usize) -> Self {
-        let layout = layout_of::<T>(len);
-        if layout.size() == 0 {
-            return Self {
-                first: NonNull::dangling(),
-                len,
-                home: Home::Nowhere,
-            };
-        }
-        let (first, home) = allocate(layout);
-        Self {
-            first: first.cast(),
-            len,
-            home,
-        }
+        let layout = layout_of::<T>(len).expect("a slice fits in the address space");
+        Self::with_layout(len, layout).unwrap_or_else(|| handle_alloc_error(layout))
+    }
+
+    /// Makes `len` zeroed elements, or returns `None` when there is no memory for them.
+    #[must_use]
+    pub fn try_new(len: usize) -> Option<Self> {
+        Self::with_layout(len, layout_of::<T>(len)?)
+    }
+
+    fn with_layout(len: usize, layout: Layout) -> Option<Self> {
+        let (first, home) = match layout.size() {
+            0 => (NonNull::<T>::dangling().cast(), Home::Nowhere),
+            _ => allocate(layout)?,
+        };
+        let first = first.cast();
+        Some(Self { first, len, home })
     }
 
     /// Makes the slice longer; the elements stay, and the new ones are zero.
@@ -118,29 +121,28 @@ impl<T: Zeroable + Copy> HugeVec<T> {
     }
 }
 
-fn layout_of<T>(len: usize) -> Layout {
-    Layout::array::<T>(len)
-        .and_then(|layout| layout.align_to(CACHE_LINE))
-        .expect("a slice fits in the address space")
+/// `None` when the elements would fill more than `isize::MAX` bytes.
+fn layout_of<T>(len: usize) -> Option<Layout> {
+    let layout = Layout::array::<T>(len).ok()?;
+    layout.align_to(CACHE_LINE).ok()
 }
 
-/// Zeroed memory for `layout`, whose size is not zero.
-fn allocate(layout: Layout) -> (NonNull<u8>, Home) {
+/// Zeroed memory for `layout`, whose size is not zero; `None` when there is none.
+fn allocate(layout: Layout) -> Option<(NonNull<u8>, Home)> {
     #[cfg(all(target_os = "linux", not(miri)))]
     if layout.size() >= HUGE_PAGE && layout.align() <= HUGE_PAGE {
         return map_huge(layout);
     }
     // SAFETY: the caller promises a size above zero.
     let first = unsafe { alloc_zeroed(layout) };
-    let first = NonNull::new(first).unwrap_or_else(|| handle_alloc_error(layout));
-    (first, Home::Heap(layout))
+    Some((NonNull::new(first)?, Home::Heap(layout)))
 }
 
 /// Maps one huge page more than is asked for and gives back what lies outside the boundary.
 #[cfg(all(target_os = "linux", not(miri)))]
-fn map_huge(layout: Layout) -> (NonNull<u8>, Home) {
-    let kept = layout.size().next_multiple_of(LARGEST_PAGE);
-    let whole = kept + HUGE_PAGE;
+fn map_huge(layout: Layout) -> Option<(NonNull<u8>, Home)> {
+    let kept = layout.size().checked_next_multiple_of(LARGEST_PAGE)?;
+    let whole = kept.checked_add(HUGE_PAGE)?;
     // SAFETY: a private anonymous mapping at a place that the kernel picks touches nothing of ours.
     let start = unsafe {
         libc::mmap(
@@ -153,7 +155,7 @@ fn map_huge(layout: Layout) -> (NonNull<u8>, Home) {
         )
     };
     if start == libc::MAP_FAILED {
-        handle_alloc_error(layout);
+        return None;
     }
     let before = start.align_offset(HUGE_PAGE);
     // SAFETY: `before < HUGE_PAGE`, so all three pieces lie inside the mapping made above, and
@@ -170,7 +172,7 @@ fn map_huge(layout: Layout) -> (NonNull<u8>, Home) {
         first
     };
     let first = NonNull::new(first.cast()).expect("a mapping does not start at address zero");
-    (first, Home::Mapping(kept))
+    Some((first, Home::Mapping(kept)))
 }
 
 /// Moves a mapping of `from` bytes to a place that `to` bytes are mapped at, and makes it as long
@@ -271,6 +273,13 @@ mod tests {
             slice.clear();
             assert!(slice.iter().all(|&element| element == 0));
         }
+    }
+
+    #[test]
+    fn a_slice_without_memory_is_none() {
+        assert!(HugeVec::<u64>::try_new(usize::MAX).is_none());
+        assert!(HugeVec::<u8>::try_new(isize::MAX as usize - (64 << 10)).is_none());
+        assert_eq!(HugeVec::<u64>::try_new(7).map(|slice| slice.len()), Some(7));
     }
 
     #[test]

@@ -6,8 +6,8 @@
 
 mod grow;
 
-use super::{Secret, prefetch};
-use crate::Limits;
+use super::{HashKey, prefetch};
+use crate::Tuning;
 use crate::buffer::{HugeVec, Window};
 use bytemuck::Zeroable;
 
@@ -137,16 +137,16 @@ pub(crate) struct InlineTable<K: InlineKey> {
 }
 
 impl<K: InlineKey> InlineTable<K> {
-    pub(crate) fn new(limits: &Limits, secret: Secret) -> Self {
-        let slots = limits.table_slots.next_power_of_two().max(2);
-        let [first, second, ..] = secret.masked(limits.hash_mask);
+    pub(crate) fn new(tuning: &Tuning, hash_key: HashKey) -> Self {
+        let slots = tuning.table_slots.next_power_of_two().max(2);
+        let [first, second, ..] = hash_key.masked(tuning.hash_mask);
         Self {
             slots: HugeVec::new(slots),
             shift: 64 - slots.trailing_zeros(),
             used: 0,
             multipliers: [first, second],
             first_slots: slots,
-            prefetch_slots: limits.prefetch_bytes / size_of::<Slot<K>>(),
+            prefetch_slots: tuning.prefetch_bytes / size_of::<Slot<K>>(),
             keys: Box::new([K::zeroed(); AHEAD]),
         }
     }
@@ -273,25 +273,6 @@ impl<K: InlineKey> InlineTable<K> {
             }
             index = (index + 1) & mask;
         }
-    }
-
-    /// The number of a key, which takes a slot with `fresh` when it is new.
-    ///
-    /// A table is used with this or with the counting ways, never with both.
-    #[inline(always)]
-    pub(crate) fn value_of(&mut self, key: K, fresh: u64) -> u64 {
-        let mask = self.slots.len() - 1;
-        let home = self.home(key) & mask;
-        let mut index = home;
-        while !self.slots[index].key.is_free() {
-            if self.slots[index].key.is(key) {
-                return self.slots[index].value;
-            }
-            index = (index + 1) & mask;
-        }
-        self.slots[index] = Slot { key, value: fresh };
-        self.taken(index.wrapping_sub(home) & mask, false);
-        fresh
     }
 
     /// Notes that a slot so far from home was taken, and makes the table larger where that helps.

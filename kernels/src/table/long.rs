@@ -12,8 +12,9 @@ mod records;
 
 use records::Records;
 
-use super::{Secret, prefetch};
-use crate::Limits;
+use super::intern_error::{FreshId, InternError};
+use super::{HashKey, prefetch};
+use crate::Tuning;
 use crate::buffer::{HugeVec, Window};
 
 /// Bits of a slot for the place of a record, in words.
@@ -52,14 +53,14 @@ pub(crate) struct LongTable {
 }
 
 impl LongTable {
-    pub(crate) fn new(limits: &Limits, secret: Secret) -> Self {
+    pub(crate) fn new(tuning: &Tuning, hash_key: HashKey) -> Self {
         Self {
             slots: HugeVec::new(FIRST_SLOTS),
             shift: 64 - FIRST_SLOTS.trailing_zeros(),
             records: Records::default(),
-            multipliers: secret.masked(limits.hash_mask),
-            prefetch_bytes: limits.prefetch_bytes,
-            kept_bytes: limits.flush_bytes / KEPT_PART,
+            multipliers: hash_key.masked(tuning.hash_mask),
+            prefetch_bytes: tuning.prefetch_bytes,
+            kept_bytes: tuning.flush_bytes / KEPT_PART,
         }
     }
 
@@ -119,6 +120,16 @@ impl LongTable {
     /// The number of a key: `fresh` when it is new.
     pub(crate) fn value_of(&mut self, key: &[u8], fresh: u64) -> &mut u64 {
         self.number_of(key, self.hash(key), fresh)
+    }
+
+    /// The number of a key as an id, a fresh one when the key is new.
+    pub(super) fn id_of(&mut self, key: &[u8], fresh: FreshId) -> Result<u32, InternError> {
+        let hash = self.hash(key);
+        let place = match self.look_up(key, hash) {
+            Ok(place) => place,
+            Err(free) => self.insert(free, key, hash, u64::from(fresh.take()?)),
+        };
+        Ok(self.records.value(place) as u32)
     }
 
     #[inline(always)]

@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 
 use super::{Aggregate, Order, ReduceByKey};
-use crate::stage::tokenize::{InputError, Span};
-use crate::{KeyTable, Level, Limits, Secret};
+use crate::stage::tokenize::Span;
+use crate::{HashKey, InternError, KeyTable, Level, Tuning};
 
 /// Reduces the values of each key that is a span of a text, batch after batch.
 ///
@@ -17,17 +17,17 @@ use crate::{KeyTable, Level, Limits, Secret};
 /// ```
 /// use keymill_kernels::stage::reduce_by_key::{Count, ReduceByBytes, Sum};
 /// use keymill_kernels::stage::tokenize::Span;
-/// use keymill_kernels::{Level, Limits, Secret};
+/// use keymill_kernels::{Level, Tuning, HashKey};
 ///
-/// let secret = Secret::random();
+/// let secret = HashKey::random();
 /// let mut reducer: ReduceByBytes<(Count, Sum)> =
-///     ReduceByBytes::new(Level::best(), Limits::DEFAULT, secret);
+///     ReduceByBytes::new(Level::best(), Tuning::DEFAULT, secret);
 /// let keys = [(3, 5), (0, 2), (3, 5)].map(|(start, end)| Span { start, end });
 /// reducer.update(b"to be", &keys, &[1, 5, 2])?;
 /// let mut groups = Vec::new();
 /// reducer.for_each(|key, output| groups.push((key.to_vec(), output)));
 /// assert_eq!(groups, [(b"be".to_vec(), (2, 3)), (b"to".to_vec(), (1, 5))]);
-/// # Ok::<(), keymill_kernels::stage::tokenize::InputError>(())
+/// # Ok::<(), keymill_kernels::InternError>(())
 /// ```
 pub struct ReduceByBytes<A: Aggregate> {
     keys: KeyTable,
@@ -41,10 +41,10 @@ pub struct ReduceByBytes<A: Aggregate> {
 impl<A: Aggregate> ReduceByBytes<A> {
     /// Makes a reducer without groups.
     #[must_use]
-    pub fn new(level: Level, limits: Limits, secret: Secret) -> Self {
-        let groups = ReduceByKey::new(level, limits, secret);
+    pub fn new(level: Level, tuning: Tuning, hash_key: HashKey) -> Self {
+        let groups = ReduceByKey::new(level, tuning, hash_key);
         Self {
-            keys: KeyTable::new(&limits, secret),
+            keys: KeyTable::new(&tuning, hash_key).on(level),
             tile_rows: groups.sizes.tile_rows,
             groups,
             numbers: Vec::new(),
@@ -55,17 +55,18 @@ impl<A: Aggregate> ReduceByBytes<A> {
     ///
     /// # Errors
     ///
-    /// [`InputError::SpanBeyondText`] when a span does not lie in the text; nothing is changed.
+    /// When a span does not lie in the text: nothing is changed. When there are more different keys than
+    /// ids, or no memory for a larger table: some of the rows are taken in.
     ///
     /// # Panics
     ///
-    /// When there are not as many values as spans, or more than 2^32 keys.
+    /// When there are not as many values as spans.
     pub fn update(
         &mut self,
         text: &[u8],
         spans: &[Span],
         values: &[i64],
-    ) -> Result<(), InputError> {
+    ) -> Result<(), InternError> {
         assert_eq!(spans.len(), values.len(), "one value for each key");
         Span::check_all(spans, text)?;
         let values = values.chunks(self.tile_rows);

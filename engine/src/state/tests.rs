@@ -295,23 +295,91 @@ fn hashes_of_columns_stay_as_they_are() {
 /// For each type in [`KEYS`] the smallest value, the largest and null, or the empty key, `keymill` and
 /// null; then two columns in either order.
 const GOLDEN: [[u64; 3]; 17] = [
-    [0x7495_a090_6e48_b490, 0x03f5_aa93_a46a_9313, 0xfc5c_dc75_67e4_ab6c],
-    [0xe5db_da41_f030_57ff, 0x7185_3613_342a_e7e2, 0xfc5c_dc75_67e4_ab6c],
-    [0xfadf_b7cf_6b04_0684, 0x91f7_f436_eaf1_1fc6, 0xfc5c_dc75_67e4_ab6c],
-    [0x4ec2_61ac_f2e9_6613, 0x4ee7_01c8_8af5_a62e, 0xfc5c_dc75_67e4_ab6c],
-    [0x9733_d36f_8d74_e887, 0xaa41_08d7_f74d_9ae3, 0xfc5c_dc75_67e4_ab6c],
-    [0xe1cd_918b_a2f3_5e12, 0x31ca_175c_6dfa_0329, 0xfc5c_dc75_67e4_ab6c],
-    [0x7f7b_b15a_4104_8e7f, 0xc039_5a6d_a208_3c07, 0xfc5c_dc75_67e4_ab6c],
-    [0x7924_2260_64ce_cae0, 0xe513_037c_dfcd_5313, 0xfc5c_dc75_67e4_ab6c],
-    [0x9733_d36f_8d74_e887, 0xfc5c_dc75_67e4_ab6c, 0xfc5c_dc75_67e4_ab6c],
-    [0x2af7_2023_21d0_a576, 0x12e9_d618_eee2_0ad2, 0xfc5c_dc75_67e4_ab6c],
-    [0x2af7_2023_21d0_a576, 0x12e9_d618_eee2_0ad2, 0xfc5c_dc75_67e4_ab6c],
-    [0x2af7_2023_21d0_a576, 0x12e9_d618_eee2_0ad2, 0xfc5c_dc75_67e4_ab6c],
-    [0x2af7_2023_21d0_a576, 0x12e9_d618_eee2_0ad2, 0xfc5c_dc75_67e4_ab6c],
-    [0x2af7_2023_21d0_a576, 0x12e9_d618_eee2_0ad2, 0xfc5c_dc75_67e4_ab6c],
-    [0x2af7_2023_21d0_a576, 0x12e9_d618_eee2_0ad2, 0xfc5c_dc75_67e4_ab6c],
-    [0xd059_c556_feda_e431, 0x7cc3_2011_1443_d83f, 0x6b2e_bff6_7af2_8420],
-    [0x9ee2_3c5c_c627_bce7, 0x2f89_ad93_78a5_2f41, 0x5b98_9ddc_f1c5_d082],
+    [
+        0x7495_a090_6e48_b490,
+        0x03f5_aa93_a46a_9313,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0xe5db_da41_f030_57ff,
+        0x7185_3613_342a_e7e2,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0xfadf_b7cf_6b04_0684,
+        0x91f7_f436_eaf1_1fc6,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x4ec2_61ac_f2e9_6613,
+        0x4ee7_01c8_8af5_a62e,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x9733_d36f_8d74_e887,
+        0xaa41_08d7_f74d_9ae3,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0xe1cd_918b_a2f3_5e12,
+        0x31ca_175c_6dfa_0329,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x7f7b_b15a_4104_8e7f,
+        0xc039_5a6d_a208_3c07,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x7924_2260_64ce_cae0,
+        0xe513_037c_dfcd_5313,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x9733_d36f_8d74_e887,
+        0xfc5c_dc75_67e4_ab6c,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x2af7_2023_21d0_a576,
+        0x12e9_d618_eee2_0ad2,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x2af7_2023_21d0_a576,
+        0x12e9_d618_eee2_0ad2,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x2af7_2023_21d0_a576,
+        0x12e9_d618_eee2_0ad2,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x2af7_2023_21d0_a576,
+        0x12e9_d618_eee2_0ad2,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x2af7_2023_21d0_a576,
+        0x12e9_d618_eee2_0ad2,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x2af7_2023_21d0_a576,
+        0x12e9_d618_eee2_0ad2,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0xd059_c556_feda_e431,
+        0x7cc3_2011_1443_d83f,
+        0x6b2e_bff6_7af2_8420,
+    ],
+    [
+        0x9ee2_3c5c_c627_bce7,
+        0x2f89_ad93_78a5_2f41,
+        0x5b98_9ddc_f1c5_d082,
+    ],
 ];
 
 #[test]

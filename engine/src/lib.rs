@@ -73,3 +73,4 @@ pub use plan::{DeviceChoice, Separator, Shaders, UnknownDevice, UnknownShaders};
 pub use runtime::{BatchLimits, Cancel, MemoryBudget, Reservation, Resources};
 #[doc(hidden)]
 pub use shown_name::shown_name;
+pub use state::{Delta, Snapshot, StateStore, StateStoreBuilder};

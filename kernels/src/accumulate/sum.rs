@@ -236,6 +236,21 @@ impl<T: SumInput> Sum<T> {
         self.seen.has(id).then_some(total)
     }
 
+    /// Makes groups as they were when they were new.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such group.
+    pub fn reset(&mut self, ids: &[u32]) {
+        for &id in ids {
+            match &mut self.totals {
+                Totals::Narrow(totals) => totals[id as usize] = T::default(),
+                Totals::Wide(totals) => totals[id as usize] = 0,
+            }
+            self.seen.unmark(id);
+        }
+    }
+
     /// Forgets all groups and keeps the memory.
     pub fn clear(&mut self) {
         match &mut self.totals {

@@ -114,12 +114,12 @@ impl HashPartition {
         out.finish(self.partitions);
     }
 
-    /// Deals out rows whose keys have these stable hashes.
+    /// Deals out rows whose keys were hashed by the caller, with the stable hash and the stage's seed.
     ///
     /// # Panics
     ///
     /// When there are more than 2³² rows.
-    pub fn hashes(&mut self, hashes: &[u64], out: &mut Partitioned) {
+    pub fn hashed(&mut self, hashes: &[u64], out: &mut Partitioned) {
         out.begin(hashes.len());
         out.extend(self.partitions, hashes);
         out.finish(self.partitions);
@@ -331,6 +331,8 @@ mod tests {
                 let mut stage = HashPartition::new(level, seed, p);
                 let hashes: Vec<u64> = keys.iter().map(|key| hash(key)).collect();
                 stage.bytes(&keys.concat(), &offsets, &mut rows);
+                check(&mut stage, &rows, &hashes);
+                stage.hashed(&hashes, &mut rows);
                 check(&mut stage, &rows, &hashes);
                 let hashes: Vec<u64> = wide.iter().map(|key| hash(&key.to_le_bytes())).collect();
                 stage.u64s(&wide, &mut rows);

@@ -121,6 +121,12 @@ impl DenseIds {
         Ok(*place - 1)
     }
 
+    /// The id of any key, if it has one.
+    pub(super) fn get(&self, key: u64) -> Option<u32> {
+        let place = usize::try_from(key.wrapping_sub(self.base)).ok()?;
+        self.places[..self.range].get(place)?.checked_sub(1)
+    }
+
     /// Forgets `keys`, which are all it has, and the range; keeps the memory.
     pub(super) fn clear(&mut self, keys: &[u64]) {
         if keys.len() < self.range / 16 {

@@ -241,6 +241,11 @@ impl<K: IdKey> IdTable<K> {
         (self.used + 1) * 16 > self.lines.len() * K::WAYS * FILL
     }
 
+    /// The id of a key, if it has one.
+    pub(super) fn get(&self, key: K) -> Option<u32> {
+        self.find(key).ok()
+    }
+
     /// The id of a key, or else the line and way where it belongs.
     #[inline(always)]
     fn find(&self, key: K) -> Result<u32, (usize, usize)> {

@@ -102,6 +102,15 @@ impl IntKeyTable {
         Ok(())
     }
 
+    /// The id of a key, if it has one.
+    #[must_use]
+    pub fn get(&self, key: u64) -> Option<u32> {
+        match self.is_dense {
+            true => self.dense.get(key),
+            false => self.hashed.get(key),
+        }
+    }
+
     /// The id of one key, which is in range if the table is dense.
     fn id_of(&mut self, key: u64) -> Result<u32, InternError> {
         let (dense, hashed) = (&mut self.dense, &mut self.hashed);

@@ -76,6 +76,12 @@ impl PairKeyTable {
         Ok(())
     }
 
+    /// The id of a key, if it has one.
+    #[must_use]
+    pub fn get(&self, key: [u64; 2]) -> Option<u32> {
+        self.table.get(key)
+    }
+
     /// How many keys there are: ids are below this.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -50,11 +50,21 @@ fn check(level: Level, tuning: &Tuning, batches: &[Vec<u64>]) {
             assert_eq!(ints.keys()[id as usize], key);
             assert_eq!(pairs.keys()[id as usize], [key & !0xf, key & 0xf]);
         }
+        for key in batches
+            .iter()
+            .flatten()
+            .flat_map(|&key| [key, !key, key ^ 1])
+        {
+            let id = seen.get(&key).copied();
+            assert_eq!(ints.get(key), id, "{level} {tuning:?} {key}");
+            assert_eq!(pairs.get([key & !0xf, key & 0xf]), id, "{tuning:?} {key}");
+        }
         let bytes = (ints.bytes(), pairs.bytes());
         ints.clear();
         pairs.clear();
         assert!(ints.is_empty() && pairs.is_empty());
         assert_eq!((ints.bytes(), pairs.bytes()), bytes, "memory is kept");
+        assert_eq!((ints.get(7), pairs.get([0, 7])), (None, None));
         ints.reserve(5).unwrap();
         pairs.reserve(5).unwrap();
     }

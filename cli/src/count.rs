@@ -1,6 +1,7 @@
 //! `keymill count`.
 #![forbid(unsafe_code)]
 
+use std::error::Error as _;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::thread;
 use std::time::Instant;
 
 use keymill::format::{Format, grouped, shown_name};
-use keymill::source::{FileSource, Find};
+use keymill::source::{Compression, FileSource, Find};
 use keymill::{
     BatchLimits, Cancel, CountJob, CountStream, Engine, Error, ErrorKind, JobMetrics, Order,
     Progress, Result, Shaders, UnknownShaders,
@@ -28,6 +29,7 @@ pub(crate) fn run(args: &CountArgs) -> Result<i32> {
     let started = Instant::now();
     let cancel = Cancel::default();
     exit::stop_on_signal(&cancel);
+    check_rows(&args.result)?;
     let format = choose_format(&args.result)?;
     let progress = Progress::default();
     let engine = engine(&args.machine)?;
@@ -41,8 +43,11 @@ pub(crate) fn run(args: &CountArgs) -> Result<i32> {
         say(&job.explain());
     }
     let output = Output::open(args.result.output.as_deref())?;
-    let is_watched =
-        !args.result.quiet && (args.result.output.is_some() || output::is_terminal(None));
+    // A bar would be drawn over what is typed.
+    let is_typed = reads_stdin(args) && io::stdin().is_terminal();
+    let is_watched = !args.result.quiet
+        && !is_typed
+        && (args.result.output.is_some() || output::is_terminal(None));
     let mut bar = Bar::start(&progress, is_watched);
     let mut stream = job.stream(order(args.result.sort), limits(&args.result))?;
     if output::is_terminal(args.result.output.as_deref()) {
@@ -66,11 +71,11 @@ fn job(args: &CountArgs, engine: &Engine) -> Result<CountJob> {
         recursive: args.recursive,
         dash_is_stdin: true,
     };
-    let source = FileSource::find(paths, how)?;
-    if !args.result.quiet
-        && paths.iter().any(|path| path == Path::new("-"))
-        && io::stdin().is_terminal()
-    {
+    let source = FileSource::find(paths, how).map_err(|error| name_option(args, error))?;
+    if !args.result.quiet && !source.skipped().is_empty() {
+        say(&skipped(source.skipped()));
+    }
+    if !args.result.quiet && reads_stdin(args) && io::stdin().is_terminal() {
         say("keymill: reading what you type; Ctrl-D ends it");
     }
     let tokens = engine.read_source(source).tokenize(args.tokens.clone());
@@ -80,6 +85,37 @@ fn job(args: &CountArgs, engine: &Engine) -> Result<CountJob> {
         tokens
     };
     Ok(tokens.count_by_key())
+}
+
+/// Says by which option the files of a folder are read.
+fn name_option(args: &CountArgs, error: Error) -> Error {
+    let cause = error.source().and_then(|it| it.downcast_ref());
+    let is_folder = |it: &io::Error| it.kind() == io::ErrorKind::IsADirectory;
+    if args.recursive || !cause.is_some_and(is_folder) {
+        return error;
+    }
+    Error::new(error.kind(), format!("{}; -r reads them", error.message()))
+}
+
+/// Symlinks that lead to nothing are never passed over in silence.
+fn skipped(links: &[PathBuf]) -> String {
+    let what = number(links.len() as u64, "symlink");
+    let shown: Vec<String> = links
+        .iter()
+        .take(3)
+        .map(|path| format!("`{}`", shown_name(path)))
+        .collect();
+    let more = match links.len() - shown.len() {
+        0 => String::new(),
+        more => format!(" and {}", number(more as u64, "other")),
+    };
+    let shown = shown.join(", ");
+    format!("keymill: {what} skipped, leading to nothing: {shown}{more}")
+}
+
+/// Whether standard input is one of the files.
+fn reads_stdin(args: &CountArgs) -> bool {
+    args.files.is_empty() || args.files.iter().any(|path| path == Path::new("-"))
 }
 
 fn engine(args: &MachineArgs) -> Result<Engine> {
@@ -180,6 +216,16 @@ fn limits(args: &ResultArgs) -> BatchLimits {
     }
 }
 
+/// Without an order there are no first rows: which they are would depend on threads, memory and device.
+fn check_rows(args: &ResultArgs) -> Result<()> {
+    if args.top.is_none() || !matches!(args.sort, Sort::None) {
+        return Ok(());
+    }
+    let message = "--top N takes the first rows of an order, and --sort none has none; \
+                   use --sort count or --sort key";
+    Err(Error::new(ErrorKind::Config, message))
+}
+
 /// The format that was asked for, or the one that suits where the result goes.
 fn choose_format(args: &ResultArgs) -> Result<Format> {
     let is_terminal = output::is_terminal(args.output.as_deref());
@@ -194,10 +240,28 @@ fn choose_format(args: &ResultArgs) -> Result<Format> {
         let message = format!("--format {format} is not for a terminal; name a file with -o");
         return Err(Error::new(ErrorKind::Config, message));
     }
+    let path = args.output.as_deref().filter(|path| is_compressed(path));
+    if let Some(path) = path.filter(|_| format.is_binary()) {
+        let shown = shown_name(path);
+        let message = format!(
+            "`{shown}`: programs read {format} files in any order, which compression as a whole \
+             prevents; name the file without .gz or .zst"
+        );
+        return Err(Error::new(ErrorKind::Config, message));
+    }
     Ok(format)
 }
 
+fn is_compressed(path: &Path) -> bool {
+    Compression::of_name(path) != Compression::None
+}
+
+/// By the ending of the name, before `.gz` or `.zst` if it ends in that.
 fn format_of_name(path: &Path) -> Option<Format> {
+    let path = match is_compressed(path) {
+        true => Path::new(path.file_stem()?),
+        false => path,
+    };
     match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
         "tsv" => Some(Format::Tsv),
         "csv" => Some(Format::Csv),
@@ -227,7 +291,8 @@ fn write(
 ) -> Result<u64> {
     let mut rows = 0;
     let mut left = shown;
-    let mut writer = format.writer(&stream.schema(), &mut output)?;
+    let columns = output.columns();
+    let mut writer = format.writer_within(columns, &stream.schema(), &mut output)?;
     for batch in stream {
         let batch = batch?;
         rows += batch.num_rows() as u64;

@@ -1,13 +1,19 @@
 //! Where results go.
 #![forbid(unsafe_code)]
 
+#[cfg(unix)]
+mod descriptor;
+mod encoder;
 mod output_file;
+#[cfg(target_os = "linux")]
+mod unnamed;
 
 use std::io;
 
 use crate::{Error, ErrorKind};
 
-pub use output_file::{OutputFile, abandon_unfinished};
+pub use encoder::Encoder;
+pub use output_file::OutputFile;
 
 /// The error of an output that cannot be written: what it is, what to do, and the system's reason.
 ///

@@ -19,15 +19,20 @@ const BUFFER: usize = 64 << 10;
 
 /// How a stream is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Compression {
+#[non_exhaustive]
+pub enum Compression {
+    /// Not at all.
     None,
+    /// gzip, of one member or several.
     Gzip,
+    /// zstd, of one frame or several.
     Zstd,
 }
 
 impl Compression {
-    /// Knows a compression by the first bytes of the stream.
-    pub(crate) fn of(first: &[u8]) -> Self {
+    /// Knows a compression by the first four bytes of the stream.
+    #[must_use]
+    pub fn of(first: &[u8]) -> Self {
         match first {
             [0x1f, 0x8b, 0x08, ..] => Self::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,

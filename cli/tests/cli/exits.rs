@@ -30,6 +30,30 @@ fn a_wrong_command_line_is_2() {
 }
 
 #[test]
+fn what_is_wrong_with_a_size_is_said() {
+    let make = ["datasets", "make", "equal", "--bytes"];
+    for (size, says) in [
+        ("-5", "a size is a number of bytes"),
+        ("-5M", "a size is a number of bytes"),
+        ("99999999999T", "too large"),
+    ] {
+        for before in [&["count", "--memory"][..], &make] {
+            let arguments = [before, &[size]].concat();
+            assert_fails(&arguments, 2, &[size, says]);
+            let said = run(&arguments, b"").stderr;
+            assert!(!text(&said).contains("tip:"), "{}", text(&said));
+        }
+    }
+}
+
+#[test]
+fn the_first_rows_of_no_order_are_2() {
+    let arguments = ["count", "--sort", "none", "--top", "3"];
+    assert_fails(&arguments, 2, &["--top", "--sort none", "--sort count"]);
+    assert_eq!(stdout_of(&["count", "--sort", "none"], b"a"), b"a\t1\n");
+}
+
+#[test]
 fn a_level_that_this_machine_lacks_is_2_and_says_what_it_runs() {
     let missing = if cfg!(target_arch = "aarch64") {
         "avx2"

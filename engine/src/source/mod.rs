@@ -14,6 +14,7 @@ mod members;
 mod memory;
 mod offset;
 mod paths;
+mod pattern;
 mod pump;
 mod reader;
 
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use columns::Columns;
+pub use compressed::Compression;
 pub use file::FileSource;
 pub use find::Find;
 pub use memory::MemorySource;

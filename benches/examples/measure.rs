@@ -24,7 +24,7 @@ use keymill_bench::{
 };
 use keymill_kernels::stage::reduce_by_key::{ReduceByKey, Sum};
 use keymill_kernels::stage::tokenize::Tokenizer;
-use keymill_kernels::{Limits, Secret, TokenRule};
+use keymill_kernels::{HashKey, TokenRule, Tuning};
 
 const BYTES: usize = 256 << 20;
 
@@ -115,7 +115,7 @@ fn tokenize() {
     let text = text_of("zipf-30k", 256 << 10);
     let mut ways: Vec<Way<'_>> = Vec::new();
     for level in Level::available() {
-        let mut tokenizer = Tokenizer::new(level, &TokenRule::Whitespace, &Limits::DEFAULT);
+        let mut tokenizer = Tokenizer::new(level, &TokenRule::Whitespace, &Tuning::DEFAULT);
         let mut spans = Vec::new();
         let run = move || {
             for _ in 0..200 {
@@ -138,7 +138,7 @@ fn tokenize() {
 fn reduce(groups: u64, count: usize) {
     type Rival = HashMap<u64, i64, foldhash::fast::RandomState>;
     let rows = &Rows::random(count, groups, false);
-    let fresh = |level| ReduceByKey::<u64, Sum>::new(level, Limits::DEFAULT, Secret::random());
+    let fresh = |level| ReduceByKey::<u64, Sum>::new(level, Tuning::DEFAULT, HashKey::random());
     let refill = |sums: &mut ReduceByKey<u64, Sum>| {
         sums.clear();
         sums.update(&rows.keys, &rows.values);
@@ -326,12 +326,12 @@ fn patterns() {
     let ways = keyed.iter().map(|(name, keys)| {
         let run = || {
             let mut reducer =
-                ReduceByKey::<u64, Sum>::new(Level::best(), Limits::DEFAULT, Secret::random());
+                ReduceByKey::<u64, Sum>::new(Level::best(), Tuning::DEFAULT, HashKey::random());
             reducer.update(keys, &rows.values);
             assert_eq!(reducer.size(), groups as usize);
         };
         ((*name).to_owned(), Box::new(run) as Box<dyn FnMut()>)
     });
-    let title = "reduce_by_key, 131072 groups, by the pattern of their keys, a fresh secret each";
+    let title = "reduce_by_key, 131072 groups, by the pattern of their keys, a fresh hash_key each";
     race(title, rows.keys.len(), "G rows/s", ways.collect());
 }

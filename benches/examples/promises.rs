@@ -13,11 +13,11 @@ use std::hint::black_box;
 use keymill::{DeviceChoice, Engine, Level, Order};
 use keymill_bench::race::{Way, print_machine, race};
 use keymill_bench::{Rows, count_by_engine, count_by_kernel, engine, text_of};
-use keymill_kernels::contract_hash::hash_mid;
+use keymill_kernels::stable_hash::hash_mid;
 use keymill_kernels::stage::count::Counter;
 use keymill_kernels::stage::reduce_by_key::{ReduceByKey, Sum};
 use keymill_kernels::stage::tokenize::{Records, Tokenizer};
-use keymill_kernels::{ContractSeed, Groups, Limits, Secret, TokenRule};
+use keymill_kernels::{HashKey, HashSeed, KeyCounts, TokenRule, Tuning};
 
 const BYTES: usize = 128 << 20;
 
@@ -49,7 +49,7 @@ fn any_white_space() {
     let [ascii, any] = ["zipf-30k", "zipf-multibyte"].map(|name| text_of(name, 256 << 10));
     let space = TokenRule::Split(b" ".as_slice().into());
     let tokenized = |text: &'static [u8], rule: &TokenRule| {
-        let mut tokenizer = Tokenizer::new(Level::best(), rule, &Limits::DEFAULT);
+        let mut tokenizer = Tokenizer::new(Level::best(), rule, &Tuning::DEFAULT);
         let mut spans = Vec::new();
         move || {
             for _ in 0..500 {
@@ -99,7 +99,7 @@ fn records_stay_apart(text: &'static [u8]) {
     ends.extend(lines.map(|(at, _)| at + 1));
     ends.push(text.len() as u32);
     let count = |records: Option<Records<'_>>| {
-        let mut counter = Counter::new(Level::best(), &TokenRule::Whitespace, &Limits::DEFAULT, 1);
+        let mut counter = Counter::new(Level::best(), &TokenRule::Whitespace, &Tuning::DEFAULT, 1);
         match records {
             Some(records) => counter.push_records(text, records).expect("of the text"),
             None => counter.push(text),
@@ -148,9 +148,9 @@ fn keyed_hashes() {
                 black_box(plain.last());
             }
         }),
-        way("the contract hash", || {
+        way("the stable hash", || {
             for _ in 0..times {
-                hash_mid(Level::best(), ContractSeed(7), &keys, keyed);
+                hash_mid(Level::best(), HashSeed(7), &keys, keyed);
                 black_box(keyed.last());
             }
         }),
@@ -164,7 +164,7 @@ fn chosen_keys() {
         ("keys at random", spelled(|i| spread(spread(i + 1)) >> 24)),
         ("keys counted up", spelled(|i| i)),
         ("keys alike but in the middle", spelled(|i| i << 10)),
-        ("keys that collide under another secret", colliding()),
+        ("keys that collide under another hash_key", colliding()),
     ];
     // The same draws for all, so that keys come again at once and much later.
     let draws = Rows::random(16 * KEYS, KEYS as u64, true);
@@ -174,9 +174,9 @@ fn chosen_keys() {
         way(name, move || {
             let seed = RandomState::new().hash_one(name);
             let rule = TokenRule::Whitespace;
-            let mut counter = Counter::new(Level::best(), &rule, &Limits::DEFAULT, seed);
+            let mut counter = Counter::new(Level::best(), &rule, &Tuning::DEFAULT, seed);
             counter.push(&text);
-            let mut groups = Groups::default();
+            let mut groups = KeyCounts::default();
             counter.drain_into(&mut groups);
             assert_eq!(groups.len(), KEYS);
         })
@@ -219,7 +219,7 @@ fn exact_sums() {
         .collect::<Vec<_>>();
     let sum = |values: &[i64]| {
         let mut reducer =
-            ReduceByKey::<u64, Sum>::new(Level::best(), Limits::DEFAULT, Secret::random());
+            ReduceByKey::<u64, Sum>::new(Level::best(), Tuning::DEFAULT, HashKey::random());
         reducer.update(&rows.keys, values);
         assert_eq!(reducer.size(), 100_000);
     };

@@ -16,7 +16,7 @@ use keymill::probe::{self, Adapter, Answer, Resident, Stage, Times};
 use keymill::{BatchLimits, DeviceChoice, Order};
 use keymill_kernels::stage::count::Counter;
 use keymill_kernels::stage::tokenize::Span;
-use keymill_kernels::{Groups, Limits, TokenRule};
+use keymill_kernels::{KeyCounts, TokenRule, Tuning};
 
 /// Bytes of text for a job: 256 MiB when measuring, 1 MiB when benches run as tests.
 #[must_use]
@@ -70,9 +70,9 @@ pub fn rival<S: BuildHasher + Default>(text: &[u8]) -> Totals {
 /// What the kernel counts, on one core.
 #[must_use]
 pub fn count_by_kernel(level: Level, text: &[u8]) -> Totals {
-    let mut counter = Counter::new(level, &TokenRule::Whitespace, &Limits::DEFAULT, 1);
+    let mut counter = Counter::new(level, &TokenRule::Whitespace, &Tuning::DEFAULT, 1);
     counter.push(text);
-    let mut groups = Groups::default();
+    let mut groups = KeyCounts::default();
     counter.drain_into(&mut groups);
     Totals {
         tokens: counter.tokens(),

@@ -8,7 +8,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use keymill_bench::{count_by_kernel, rival};
 use keymill_kernels::stage::count::Counter;
-use keymill_kernels::{Level, Limits, TokenRule};
+use keymill_kernels::{Level, TokenRule, Tuning};
 
 const BYTES: usize = 1 << 20;
 const SETS: [&str; 7] = [
@@ -22,7 +22,7 @@ const SETS: [&str; 7] = [
 ];
 
 fn counter(level: Level) -> Counter {
-    Counter::new(level, &TokenRule::Whitespace, &Limits::DEFAULT, 1)
+    Counter::new(level, &TokenRule::Whitespace, &Tuning::DEFAULT, 1)
 }
 
 fn count(criterion: &mut Criterion) {

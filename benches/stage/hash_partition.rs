@@ -1,4 +1,4 @@
-//! The contract hash by class of key, and rows dealt out by it; a loop over single hashes is the
+//! The stable hash by class of key, and rows dealt out by it; a loop over single hashes is the
 //! rival, and the plain read of the keys the roof.
 #![forbid(unsafe_code)]
 
@@ -7,11 +7,11 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use keymill::probe::{self, Resident, Stage};
 use keymill_bench::{probed, read_all};
-use keymill_kernels::contract_hash::{hash_bytes, hash_mid, hash_short, partition_of};
+use keymill_kernels::stable_hash::{hash_bytes, hash_mid, hash_short, partition_of};
 use keymill_kernels::stage::hash_partition::{HashPartition, Partitioned};
-use keymill_kernels::{ContractSeed, Level, oracle};
+use keymill_kernels::{HashSeed, Level, oracle};
 
-const SEED: ContractSeed = ContractSeed(7);
+const SEED: HashSeed = HashSeed(7);
 const ROWS: usize = 64 << 10;
 const PARTITIONS: usize = 100;
 

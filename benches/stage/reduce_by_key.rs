@@ -12,7 +12,7 @@ use keymill_bench::{Rows, TextRows, probed};
 use keymill_kernels::stage::reduce_by_key::{
     Aggregate, Count, Max, Min, ReduceByBytes, ReduceByKey, Sum,
 };
-use keymill_kernels::{Level, Limits, Secret};
+use keymill_kernels::{HashKey, Level, Tuning};
 use rapidhash::fast::RapidHasher;
 
 /// Reduces into an empty reducer, down to the number of groups.
@@ -54,8 +54,8 @@ fn bench_rows(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, rows: &Rows)
     let probed_once = probe::run(&stage, Level::Scalar, &resident, 0);
     let expected = probed_once.expect("rows are what it takes").answer;
     for level in Level::available() {
-        let secret = Secret::random();
-        let mut sums = ReduceByKey::<u64, Sum>::new(level, Limits::DEFAULT, secret);
+        let hash_key = HashKey::random();
+        let mut sums = ReduceByKey::<u64, Sum>::new(level, Tuning::DEFAULT, hash_key);
         assert_answer(&mut sums, rows);
         group.bench_function(format!("{level}/{name}"), |bencher| {
             bencher.iter(|| with_keymill(&mut sums, black_box(rows)));
@@ -65,9 +65,9 @@ fn bench_rows(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, rows: &Rows)
             bencher.iter_custom(probed(&stage, level, &resident, expected));
         });
     }
-    let (level, secret) = (Level::best(), Secret::random());
+    let (level, hash_key) = (Level::best(), HashKey::random());
     let mut all: ReduceByKey<u64, (Count, Sum, Min, Max)> =
-        ReduceByKey::new(level, Limits::DEFAULT, secret);
+        ReduceByKey::new(level, Tuning::DEFAULT, hash_key);
     assert_eq!(
         with_keymill(&mut all, rows),
         rows.rival::<foldhash::fast::RandomState>().len()
@@ -90,7 +90,7 @@ fn bench_text_rows(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, rows: &
     let expected_sums = rows.rival::<foldhash::fast::RandomState>();
     let mut expected = None;
     for level in Level::available() {
-        let mut sums = ReduceByBytes::<Sum>::new(level, Limits::DEFAULT, Secret::random());
+        let mut sums = ReduceByBytes::<Sum>::new(level, Tuning::DEFAULT, HashKey::random());
         let updated = sums.update(&rows.text, &rows.spans, &rows.values);
         updated.expect("spans lie in their text");
         assert_eq!(sums.size(), expected_sums.len());

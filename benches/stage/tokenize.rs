@@ -11,7 +11,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use keymill::probe::{self, Resident, Stage};
 use keymill_bench::{probed, read_all};
 use keymill_kernels::stage::tokenize::{Records, Span, Tokenizer};
-use keymill_kernels::{Level, Limits, TokenRule, oracle};
+use keymill_kernels::{Level, TokenRule, Tuning, oracle};
 
 const BYTES: usize = 256 << 10;
 
@@ -72,7 +72,7 @@ fn column(criterion: &mut Criterion, level: Level) {
         .collect();
     let offsets: Vec<i32> = (0..=ROWS as i32).map(|row| row * 5).collect();
     let records = Records::from_i32(&offsets).expect("they ascend");
-    let mut tokenizer = Tokenizer::new(level, &TokenRule::Whitespace, &Limits::DEFAULT);
+    let mut tokenizer = Tokenizer::new(level, &TokenRule::Whitespace, &Tuning::DEFAULT);
     let mut spans = Vec::new();
     let done = tokenizer.tokenize(&text, Some(records), &mut spans);
     assert_eq!(done.expect("they lie in the text").tokens, ROWS);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use keymill::format::Format;
+use keymill::write::Format;
 use keymill::{DeviceChoice, Level, TokenRule, UnknownDevice};
 
 use crate::named::Named;

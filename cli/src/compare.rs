@@ -6,8 +6,8 @@ use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use keymill::format::shown_name;
-use keymill::sink::{OutputFile, cannot_write};
+use keymill::shown_name;
+use keymill::write::{OutputFile, cannot_write};
 use keymill::{Cancel, Error, ErrorKind, Result};
 use keymill_report::{Report, Request, SCHEMA, Step, compare, to_json, to_markdown};
 

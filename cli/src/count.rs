@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
 
-use keymill::format::{Format, grouped, shown_name};
-use keymill::source::{Compression, FileSource, Find};
+use keymill::read::{Compression, FileSource, Find};
+use keymill::shown_name;
+use keymill::write::{Format, grouped};
 use keymill::{
     BatchLimits, Cancel, CountJob, CountStream, Engine, Error, ErrorKind, JobMetrics, Order,
     Progress, Result, Shaders, UnknownShaders,

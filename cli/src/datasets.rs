@@ -4,8 +4,8 @@
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use keymill::format::shown_name;
-use keymill::sink::cannot_write;
+use keymill::shown_name;
+use keymill::write::cannot_write;
 use keymill::{Cancel, Error, ErrorKind, Result};
 
 use crate::args::{DatasetsArgs, DatasetsCommand};

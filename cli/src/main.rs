@@ -20,8 +20,8 @@ use std::io::{self, Write};
 
 use clap::Parser;
 use keymill::Result;
-use keymill::format::shown_name;
-use keymill::sink::cannot_write;
+use keymill::shown_name;
+use keymill::write::cannot_write;
 
 use args::{Cli, Command};
 use output::Output;

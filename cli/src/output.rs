@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use keymill::Result;
-use keymill::sink::{Encoder, OutputFile, cannot_write};
-use keymill::source::Compression;
+use keymill::read::Compression;
+use keymill::write::{Encoder, OutputFile, cannot_write};
 
 /// Temporary files of the outputs that this process has opened.
 ///

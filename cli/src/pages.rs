@@ -3,7 +3,7 @@
 
 use clap::{Arg, ArgAction, Command, CommandFactory};
 use clap_complete::Shell;
-use keymill::format::shown_name;
+use keymill::shown_name;
 use keymill::{Error, ErrorKind, Result};
 
 use crate::args::Cli;

@@ -27,38 +27,31 @@
 //! answers are the same for every level, thread count, chunk size and memory budget.
 #![deny(unsafe_code)]
 
-mod choice;
-mod chunk;
-mod columns;
+mod api;
 #[cfg(feature = "gpu")]
 mod device;
-mod driver;
-mod engine;
 mod error;
-pub mod format;
-mod job;
+mod exec;
 mod operator;
-mod order;
-mod parallel;
+mod plan;
 pub mod prelude;
+#[doc(hidden)]
 pub mod probe;
-mod resources;
-mod shaders;
-pub mod sink;
-pub mod source;
+pub mod read;
+mod runtime;
+mod shown_name;
 mod spill;
+pub mod write;
 
-pub use choice::{DeviceChoice, UnknownDevice};
-pub use columns::count_schema;
-pub use engine::{Engine, EngineBuilder};
+pub use api::{CountJob, CountStream, Counts, Engine, EngineBuilder, Key, TextJob, TokenJob, Utf8};
 pub use error::{Error, ErrorKind, Result};
-pub use job::{
-    CountJob, CountStream, Counts, JobMetrics, Key, Progress, Separator, StageMetrics, TextJob,
-    TokenJob, Utf8,
-};
+pub use exec::{JobMetrics, Progress, StageMetrics};
 #[cfg(feature = "oracle")]
 pub use keymill_kernels::oracle;
-pub use keymill_kernels::{Level, Limits, TokenRule};
+pub use keymill_kernels::{Level, TokenRule, Tuning};
+pub use operator::text_count::columns::count_schema;
 pub use operator::{BatchLimits, Batches, CountOperator, Drain, OperatorMetrics, Order};
-pub use resources::{Cancel, MemoryBudget, Reservation, Resources};
-pub use shaders::{Shaders, UnknownShaders};
+pub use plan::{DeviceChoice, Separator, Shaders, UnknownDevice, UnknownShaders};
+pub use runtime::{Cancel, MemoryBudget, Reservation, Resources};
+#[doc(hidden)]
+pub use shown_name::shown_name;

@@ -21,7 +21,7 @@ mod two_jobs;
 use std::collections::BTreeMap;
 
 use keymill::prelude::*;
-use keymill::{Limits, TextJob};
+use keymill::{TextJob, Tuning};
 
 /// Chunk sizes at which edges lie.
 const CHUNKS: [usize; 8] = [1, 2, 7, 63, 64, 65, 4096, 256 << 10];
@@ -30,16 +30,16 @@ const CHUNKS: [usize; 8] = [1, 2, 7, 63, 64, 65, 4096, 256 << 10];
 /// the common path too, and all keys collide.
 fn engine(threads: usize, chunk_bytes: usize) -> Engine {
     let limits = match chunk_bytes {
-        0..4096 => Limits::TINY.all_colliding(),
-        _ => Limits::DEFAULT,
+        0..4096 => Tuning::TINY.all_colliding(),
+        _ => Tuning::DEFAULT,
     };
-    let limits = Limits {
+    let limits = Tuning {
         chunk_bytes,
         ..limits
     };
     Engine::builder()
         .threads(threads)
-        .limits(limits)
+        .tuning(limits)
         .build()
         .expect("the options are good")
 }

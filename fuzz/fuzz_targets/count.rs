@@ -5,7 +5,7 @@ use arbitrary::Arbitrary;
 use keymill_fuzz::{AnyRule, Counts, add, counts_of, each_setting, is_comparable, offsets, summed};
 use keymill_kernels::stage::count::Counter;
 use keymill_kernels::stage::tokenize::Records;
-use keymill_kernels::{Groups, Once, oracle};
+use keymill_kernels::{KeyCounts, PackedShort, oracle};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
@@ -51,14 +51,14 @@ fuzz_target!(|job: Job| {
             "{level} {limits:?}"
         );
         assert_eq!(counter.rejected(), rejected, "{level} {limits:?}");
-        let mut groups = Groups::default();
+        let mut groups = KeyCounts::default();
         counter.drain_into(&mut groups);
         assert_eq!(counts_of(&groups), expected, "{level} {limits:?}");
         assert!(counter.is_empty());
 
         // The same counter again, by way of partitions.
         push(&mut counter);
-        let mut partitions = vec![Groups::default(); usize::from(job.partitions % 4 + 1)];
+        let mut partitions = vec![KeyCounts::default(); usize::from(job.partitions % 4 + 1)];
         counter.flush(&mut partitions);
         assert!(counter.is_empty());
         assert_eq!(summed(&partitions), expected, "{level} {limits:?}");
@@ -69,15 +69,15 @@ fuzz_target!(|job: Job| {
         counter.drain_into(&mut groups);
         assert_eq!(counts_of(&groups), expected, "{level} {limits:?}");
 
-        // And once more, with keys that were seen once left where they are.
-        let mut once = Once::default();
+        // And packed_short more, with keys that were seen packed_short left where they are.
+        let mut packed_short = PackedShort::default();
         partitions
             .iter_mut()
-            .for_each(|partition| counter.absorb_part(partition, &mut once));
-        counter.settle(&mut once, usize::from(job.seed as u16));
+            .for_each(|partition| counter.absorb_part(partition, &mut packed_short));
+        counter.settle(&mut packed_short, usize::from(job.seed as u16));
         groups.clear();
         counter.drain_into(&mut groups);
-        groups.once = once;
+        groups.packed_short = packed_short;
         assert_eq!(counts_of(&groups), expected, "{level} {limits:?}");
     });
 });

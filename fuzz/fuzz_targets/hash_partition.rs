@@ -1,13 +1,13 @@
-//! Rows and groups dealt out to partitions: each where its bytes' contract hash says, at every
+//! Rows and groups dealt out to partitions: each where its bytes' stable hash says, at every
 //! level, and again where a partition is split.
 #![no_main]
 
 use arbitrary::Arbitrary;
 use keymill_fuzz::{Counts, offsets, summed};
-use keymill_kernels::contract_hash::{hash_bytes, partition_of, split_again};
+use keymill_kernels::stable_hash::{hash_bytes, partition_of, split_again};
 use keymill_kernels::stage::count::{Counter, split};
 use keymill_kernels::stage::hash_partition::{HashPartition, Partitioned};
-use keymill_kernels::{ContractSeed, Groups, Level, Limits, TokenRule, oracle};
+use keymill_kernels::{HashSeed, KeyCounts, Level, Tuning, TokenRule, oracle};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
@@ -20,7 +20,7 @@ struct Job<'a> {
 }
 
 fuzz_target!(|job: Job| {
-    let seed = ContractSeed(job.seed);
+    let seed = HashSeed(job.seed);
     let count = usize::from(job.partitions % 16 + 1);
     let offsets = offsets(&job.cuts, job.text);
     let keys: Vec<&[u8]> = offsets
@@ -35,7 +35,7 @@ fuzz_target!(|job: Job| {
 
 fn rows(
     level: Level,
-    seed: ContractSeed,
+    seed: HashSeed,
     count: usize,
     job: &Job,
     offsets: &[u32],
@@ -71,15 +71,15 @@ fn rows(
     );
 }
 
-fn groups(level: Level, seed: ContractSeed, count: usize, keys: &[&[u8]]) {
-    let mut groups = Groups::default();
+fn groups(level: Level, seed: HashSeed, count: usize, keys: &[&[u8]]) {
+    let mut groups = KeyCounts::default();
     let mut expected = Counts::new();
     for (n, key) in (1..).zip(keys) {
         groups.push(key, n);
         *expected.entry(key.to_vec()).or_default() += n;
     }
-    let mut counter = Counter::new(level, &TokenRule::Whitespace, &Limits::TINY, seed.0);
-    let mut partitions = vec![Groups::default(); count];
+    let mut counter = Counter::new(level, &TokenRule::Whitespace, &Tuning::TINY, seed.0);
+    let mut partitions = vec![KeyCounts::default(); count];
     counter.absorb(&groups);
     counter.flush(&mut partitions);
     assert!(counter.is_empty());
@@ -89,14 +89,14 @@ fn groups(level: Level, seed: ContractSeed, count: usize, keys: &[&[u8]]) {
     });
 
     for whole in &partitions {
-        let mut parts = vec![Groups::default(); 3];
+        let mut parts = vec![KeyCounts::default(); 3];
         split(whole, level, seed, &mut parts);
         assert_eq!(summed(&parts), summed([whole]), "{level}");
         all_at_home(&parts, |key| split_again(hash_bytes(seed, key), 3));
     }
 }
 
-fn all_at_home(partitions: &[Groups], home: impl Fn(&[u8]) -> u32) {
+fn all_at_home(partitions: &[KeyCounts], home: impl Fn(&[u8]) -> u32) {
     for (here, groups) in (0..).zip(partitions) {
         groups.for_each(|key, _| assert_eq!(home(key), here, "{key:?}"));
     }

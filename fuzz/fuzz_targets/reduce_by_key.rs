@@ -8,7 +8,7 @@ use keymill_kernels::stage::reduce_by_key::{
     Count, IntKey, Max, Min, Order, ReduceByBytes, ReduceByKey, Sum,
 };
 use keymill_kernels::stage::tokenize::Span;
-use keymill_kernels::{Level, Limits, Secret};
+use keymill_kernels::{Level, Tuning, HashKey};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
@@ -66,7 +66,7 @@ fn reduce_texts(job: &Job, text: &[u8], places: &[(u16, u16)]) {
     let split = usize::from(job.split).min(keys.len());
     each_setting(|level, limits| {
         let mut reducer: ReduceByBytes<(Count, Sum, Min, Max)> =
-            ReduceByBytes::new(level, *limits, Secret::from_seed(job.seed));
+            ReduceByBytes::new(level, *limits, HashKey::from_seed(job.seed));
         for (spans, values) in [
             (&spans[..split], &values[..split]),
             (&spans[split..], &values[split..]),
@@ -99,7 +99,7 @@ fn reduce<K: IntKey>(job: &Job, keys: &[K]) {
             "{level} {limits:?}"
         );
         let mut counter: ReduceByKey<K, Count> =
-            ReduceByKey::new(level, *limits, Secret::from_seed(job.seed));
+            ReduceByKey::new(level, *limits, HashKey::from_seed(job.seed));
         counter.count(keys);
         assert_eq!(counter.size(), expected.len(), "{level} {limits:?}");
         let mut counts = Vec::new();
@@ -117,12 +117,12 @@ fn reduce<K: IntKey>(job: &Job, keys: &[K]) {
 fn reduced<K: IntKey>(
     job: &Job,
     level: Level,
-    limits: &Limits,
+    limits: &Tuning,
     keys: &[K],
     values: &[i64],
 ) -> Vec<(K, Reduced)> {
     let new = || -> ReduceByKey<K, (Count, Sum, Min, Max)> {
-        ReduceByKey::new(level, *limits, Secret::from_seed(job.seed))
+        ReduceByKey::new(level, *limits, HashKey::from_seed(job.seed))
     };
     let (mut mine, mut other) = (new(), new());
     let merge_at = usize::from(job.merge_at).min(keys.len());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use keymill_kernels::{Groups, Level, Limits, TokenRule};
+use keymill_kernels::{KeyCounts, Level, Tuning, TokenRule};
 
 /// Any token rule, with separators short enough to be met.
 #[derive(Debug)]
@@ -43,9 +43,9 @@ pub fn is_comparable(text: &[u8]) -> bool {
 
 /// Runs a check on every level of this machine, at both ends of the limits, and with every key
 /// hashed alike; a level that is added joins by itself.
-pub fn each_setting(mut check: impl FnMut(Level, &Limits)) {
+pub fn each_setting(mut check: impl FnMut(Level, &Tuning)) {
     for level in Level::available() {
-        for limits in [Limits::TINY, Limits::DEFAULT] {
+        for limits in [Tuning::TINY, Tuning::DEFAULT] {
             check(level, &limits);
             check(level, &limits.all_colliding());
         }
@@ -70,7 +70,7 @@ pub type Counts = BTreeMap<Vec<u8>, u64>;
 /// # Panics
 ///
 /// When a key stands twice.
-pub fn counts_of(groups: &Groups) -> Counts {
+pub fn counts_of(groups: &KeyCounts) -> Counts {
     let mut counts = Counts::new();
     groups.for_each(|key, count| {
         let earlier = counts.insert(key.to_vec(), count);
@@ -80,7 +80,7 @@ pub fn counts_of(groups: &Groups) -> Counts {
 }
 
 /// Collects groups in which a key may stand more than once.
-pub fn summed<'a>(groups: impl IntoIterator<Item = &'a Groups>) -> Counts {
+pub fn summed<'a>(groups: impl IntoIterator<Item = &'a KeyCounts>) -> Counts {
     let mut counts = Counts::new();
     for groups in groups {
         groups.for_each(|key, count| *counts.entry(key.to_vec()).or_default() += count);

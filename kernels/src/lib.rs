@@ -5,22 +5,22 @@
 #![deny(unsafe_code)]
 
 mod buffer;
-pub mod contract_hash;
-mod groups;
 mod isa;
+mod key_counts;
 mod level;
-mod limits;
 pub mod oracle;
 mod rule;
+pub mod stable_hash;
 pub mod stage;
 mod table;
+mod tuning;
 mod unicode;
 
 pub use buffer::{Block, HugeVec, extend_hugely};
-pub use contract_hash::ContractSeed;
-pub use groups::{Groups, LongGroup, MidGroup, Once, OnceLong, ShortGroup};
+pub use key_counts::{KeyCounts, LongGroup, MidGroup, PackedLong, PackedShort, ShortGroup};
 pub use level::{Level, UnknownLevel};
-pub use limits::Limits;
 pub use rule::{RuleError, TokenRule};
-pub use table::{KeyTable, Secret};
+pub use stable_hash::HashSeed;
+pub use table::{HashKey, KeyTable};
+pub use tuning::Tuning;
 pub use unicode::UNICODE_VERSION;

@@ -4,7 +4,7 @@
 use std::num::NonZeroUsize;
 
 use keymill_kernels::stage::tokenize::Tokenizer;
-use keymill_kernels::{Level, Limits, TokenRule, oracle};
+use keymill_kernels::{Level, TokenRule, Tuning, oracle};
 
 const GOLDEN: &str = include_str!("golden/tokens.tsv");
 
@@ -63,9 +63,9 @@ fn python_cuts_alike() {
             "the oracle, {row}"
         );
         for level in Level::available() {
-            for limits in [Limits::DEFAULT, Limits::TINY] {
+            for tuning in [Tuning::DEFAULT, Tuning::TINY] {
                 let mut spans = Vec::new();
-                let mut tokenizer = Tokenizer::new(level, &rule, &limits);
+                let mut tokenizer = Tokenizer::new(level, &rule, &tuning);
                 let done = tokenizer.tokenize(&text, None, &mut spans).expect("short");
                 let found: Vec<_> = spans.iter().map(|span| span.of(&text)).collect();
                 assert_eq!(found, expected, "{level}, {row}");

@@ -13,7 +13,7 @@ use keymill_kernels::stage::hash_partition::{HashPartition, Partitioned};
 use keymill_kernels::stage::lowercase::lowercase;
 use keymill_kernels::stage::reduce_by_key::{Count, Max, Min, Order, ReduceByKey, Sum};
 use keymill_kernels::stage::tokenize::{Records, Tokenizer};
-use keymill_kernels::{ContractSeed, Groups, Level, Limits, Secret, TokenRule};
+use keymill_kernels::{HashKey, HashSeed, KeyCounts, Level, TokenRule, Tuning};
 
 const LEVEL: Level = Level::Scalar;
 
@@ -34,11 +34,11 @@ fn rules() -> [TokenRule; 5] {
     ]
 }
 
-fn both_limits() -> [Limits; 2] {
-    [Limits::TINY, Limits::TINY.all_colliding()]
+fn both_limits() -> [Tuning; 2] {
+    [Tuning::TINY, Tuning::TINY.all_colliding()]
 }
 
-fn counts_of(groups: &Groups) -> BTreeMap<Vec<u8>, u64> {
+fn counts_of(groups: &KeyCounts) -> BTreeMap<Vec<u8>, u64> {
     let mut counts = BTreeMap::new();
     groups.for_each(|key, count| *counts.entry(key.to_vec()).or_default() += count);
     counts
@@ -48,7 +48,7 @@ fn counts_of(groups: &Groups) -> BTreeMap<Vec<u8>, u64> {
 fn tokens_and_lines() {
     let mut spans = Vec::new();
     for rule in rules() {
-        let mut tokenizer = Tokenizer::new(LEVEL, &rule, &Limits::TINY);
+        let mut tokenizer = Tokenizer::new(LEVEL, &rule, &Tuning::TINY);
         let done = tokenizer
             .tokenize(TEXT, None, &mut spans)
             .expect("a short text");
@@ -77,7 +77,7 @@ fn tokens_and_lines() {
         .concat();
         assert_eq!(both, oracle::tokenize(&rule, TEXT), "{rule:?}");
     }
-    Framer::new(LEVEL, &Limits::TINY)
+    Framer::new(LEVEL, &Tuning::TINY)
         .frame(TEXT, &mut spans)
         .expect("a short text");
     let lines: Vec<&[u8]> = spans.iter().map(|span| span.of(TEXT)).collect();
@@ -94,19 +94,19 @@ fn lower_case() {
 
 #[test]
 fn counts_by_way_of_partitions() {
-    let colliding = Limits::TINY.all_colliding();
-    let settings = rules().map(|rule| (rule, Limits::TINY));
-    for (rule, limits) in settings.iter().chain([&(TokenRule::Lines, colliding)]) {
+    let colliding = Tuning::TINY.all_colliding();
+    let settings = rules().map(|rule| (rule, Tuning::TINY));
+    for (rule, tuning) in settings.iter().chain([&(TokenRule::Lines, colliding)]) {
         let mut expected = oracle::count(rule, TEXT);
         expected.values_mut().for_each(|count| *count *= 2);
-        let mut counter = Counter::new(LEVEL, rule, limits, 7);
-        let mut partitions = vec![Groups::default(); 2];
+        let mut counter = Counter::new(LEVEL, rule, tuning, 7);
+        let mut partitions = vec![KeyCounts::default(); 2];
         counter.push(TEXT);
         counter.flush(&mut partitions);
         counter.push(TEXT);
         partitions.iter().for_each(|part| counter.absorb(part));
         assert_eq!(counter.tokens(), expected.values().sum::<u64>());
-        let mut groups = Groups::default();
+        let mut groups = KeyCounts::default();
         counter.drain_into(&mut groups);
         assert_eq!(counts_of(&groups), expected, "{rule:?}");
     }
@@ -114,7 +114,7 @@ fn counts_by_way_of_partitions() {
 
 #[test]
 fn rows_dealt_out() {
-    let seed = ContractSeed(7);
+    let seed = HashSeed(7);
     let mut stage = HashPartition::new(LEVEL, seed, 3);
     let mut rows = Partitioned::default();
     let offsets = [0u32, 2, 5, 5, 41, 44, 61, 80];
@@ -122,7 +122,7 @@ fn rows_dealt_out() {
     let hashes: Vec<u64> = offsets
         .windows(2)
         .map(|ends| &TEXT[ends[0] as usize..ends[1] as usize])
-        .map(|key| keymill_kernels::contract_hash::hash_bytes(seed, key))
+        .map(|key| keymill_kernels::stable_hash::hash_bytes(seed, key))
         .collect();
     for (partition, expected) in oracle::hash_partition(&hashes, 3).iter().enumerate() {
         assert_eq!(rows.rows_of(partition), expected);
@@ -134,12 +134,12 @@ fn rows_reduced() {
     let near: Vec<u64> = (0..60).map(|row| row * row % 23).collect();
     let far: Vec<u64> = near.iter().map(|key| (key << 58) ^ (key * 7919)).collect();
     let values: Vec<i64> = (0..60).map(|row| i64::MAX >> (row % 9) | row).collect();
-    for (keys, limits) in [near, far]
+    for (keys, tuning) in [near, far]
         .iter()
         .flat_map(|keys| both_limits().map(|l| (keys, l)))
     {
         let new = || -> ReduceByKey<u64, (Count, Sum, Min, Max)> {
-            ReduceByKey::new(LEVEL, limits, Secret::from_seed(7))
+            ReduceByKey::new(LEVEL, tuning, HashKey::from_seed(7))
         };
         let (mut first, mut second) = (new(), new());
         first.update(&keys[..20], &values[..20]);

@@ -45,7 +45,7 @@ fn shown(answer: &Answer) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::made_up::count;
+    use crate::fixtures::count;
 
     #[test]
     fn ways_that_agree_are_not_told() {

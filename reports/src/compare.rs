@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use keymill::{Cancel, Engine, Level, Result, TokenRule};
 
-use crate::course::Course;
 use crate::data::{self, Origin};
 use crate::figures::size;
 use crate::measure::adapter::{self, Device};
@@ -13,7 +12,8 @@ use crate::measure::cpu::{self, Runner};
 use crate::measure::memory;
 use crate::model::{Data, FORMAT, Machine, Report, VERSION};
 use crate::plan::{self, Budget, FULL, Plan, QUICK};
-use crate::{agreement, clock, crossover, measures, recommend};
+use crate::session::Session;
+use crate::{agreement, clock, crossover, recommend, targets};
 
 /// What is asked of a comparison.
 #[derive(Clone, Debug, Default)]
@@ -87,7 +87,7 @@ pub fn compare(request: &Request, watch: &mut dyn FnMut(&Step)) -> Result<Report
         false => plan::weight_beside(cases, has_gpu),
     };
     let total = cases + 2.0 * beside;
-    let mut course = Course {
+    let mut session = Session {
         request,
         plan,
         runners: runners(&devices, &mut report.notes)?,
@@ -98,10 +98,10 @@ pub fn compare(request: &Request, watch: &mut dyn FnMut(&Step)) -> Result<Report
         report: &mut report,
     };
     for (data, origin) in all {
-        course.run(data, &origin)?;
+        session.run(data, &origin)?;
     }
-    course.resident(beside, memory)?;
-    course.variants(beside)?;
+    session.resident(beside, memory)?;
+    session.variants(beside)?;
     conclude(&mut report);
     report.took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(report)
@@ -180,7 +180,7 @@ fn conclude(report: &mut Report) {
     report.disagreements = all.map(|cases| agreement::disagreements(cases)).concat();
     report.answers_agree = report.disagreements.is_empty();
     report.crossovers = crossover::all(report);
-    report.measures = measures::all(report);
+    report.measures = targets::all(report);
     report.gpu_lost = recommend::gpu_lost(report);
     report.recommendations = recommend::recommend(report);
 }
@@ -211,7 +211,7 @@ fn weight(plan: &Plan, all: &[(Data, Origin)]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::made_up::{count, report};
+    use crate::fixtures::{count, report};
 
     #[test]
     fn data_has_the_most_bytes_that_were_measured_wherever_that_was() {

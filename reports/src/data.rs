@@ -4,9 +4,9 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use keymill::format::shown_name;
 use keymill::probe::Resident;
-use keymill::source::{FileSource, Find, Offset, ReadAt, Source, SplitBytes};
+use keymill::read::{FileSource, Find, Offset, ReadAt, Source, SplitBytes};
+use keymill::shown_name;
 use keymill::{Error, ErrorKind, Result};
 use keymill_datasets::{Ranks, Rng, Skew};
 

@@ -13,21 +13,21 @@
 mod agreement;
 mod clock;
 mod compare;
-mod course;
 mod crossover;
 mod data;
 mod figures;
+#[cfg(test)]
+mod fixtures;
 mod json;
 mod machine;
-#[cfg(test)]
-mod made_up;
 mod markdown;
 mod measure;
-mod measures;
 pub mod model;
 mod plan;
 mod recommend;
 mod resident;
+mod session;
+mod targets;
 mod variants;
 
 pub use compare::{Request, Step, compare};

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use keymill::Result;
 use keymill::probe::Resident;
 
-use crate::course::Course;
 use crate::data::{self, Text};
 use crate::figures::size;
 use crate::measure::race::race;
 use crate::measure::{Contender, cpu, stage};
 use crate::model::{Case, Data, Subject};
 use crate::plan::{self, KEYS, Lying, ON_SOFTWARE, TEXT};
+use crate::session::Session;
 
 const SUBJECTS: [Subject; 3] = [Subject::Tokenize, Subject::Count, Subject::HashPartition];
 
@@ -27,7 +27,7 @@ const SLOWER: f64 = 1.3;
 /// Runs of a case at least: one that is not measured, and another.
 const RUNS: f64 = 2.0;
 
-impl Course<'_> {
+impl Session<'_> {
     /// Measures what each adapter does with data that lies on it.
     pub(crate) fn resident(&mut self, weight: f64, memory: u64) -> Result<()> {
         let share = self.budget.share(weight);
@@ -98,7 +98,7 @@ impl Course<'_> {
                 break;
             }
             self.say(format!("{what}, {}", size(bytes)));
-            let lies = Lies::new(data, bytes);
+            let lies = ResidentData::new(data, bytes);
             let left = share.saturating_sub(begun.elapsed());
             round = self.race_resident(place, subject, data, &lies, left)?;
         }
@@ -111,7 +111,7 @@ impl Course<'_> {
         place: usize,
         subject: Subject,
         data: &str,
-        lies: &Lies,
+        lies: &ResidentData,
         share: Duration,
     ) -> Result<Duration> {
         let tokens = &self.request.tokens;
@@ -153,12 +153,12 @@ impl Course<'_> {
 }
 
 /// Data as a stage and as a job take it.
-struct Lies {
+struct ResidentData {
     resident: Resident,
     text: Option<Text>,
 }
 
-impl Lies {
+impl ResidentData {
     fn new(data: &str, bytes: u64) -> Self {
         let Some(set) = keymill_datasets::find(data) else {
             let resident = data::draw_keys(bytes);

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use keymill::probe::{self, Resident};
 use keymill::{Level, Result};
 
-use crate::course::Course;
 use crate::data;
 use crate::figures::size;
 use crate::measure::adapter::Variant;
@@ -13,6 +12,7 @@ use crate::measure::race::race;
 use crate::measure::stage;
 use crate::model::{Case, Failure, Subject};
 use crate::plan::{KEYS, TEXT, UNIFORM, VARIANT_BYTES_ON_SOFTWARE};
+use crate::session::Session;
 
 const SUBJECTS: [(Subject, &str); 4] = [
     (Subject::Tokenize, TEXT),
@@ -21,7 +21,7 @@ const SUBJECTS: [(Subject, &str); 4] = [
     (Subject::ReduceByKey, UNIFORM.name),
 ];
 
-impl Course<'_> {
+impl Session<'_> {
     /// Measures each stage with each variant of each adapter.
     pub(crate) fn variants(&mut self, weight: f64) -> Result<()> {
         let share = self.budget.share(weight);

@@ -159,8 +159,8 @@ macro_rules! part {
 
 /// The parts that stages share.
 pub(crate) const SHARED: [(&str, &str); 22] = [
-    part!("contract_hash"),
-    part!("contract_hash_bytes"),
+    part!("stable_hash"),
+    part!("stable_hash_bytes"),
     part!("count_table"),
     part!("hot_keys"),
     part!("joined"),

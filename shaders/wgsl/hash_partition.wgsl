@@ -6,7 +6,7 @@
 //
 // Up to 256 partitions are one digit. More are two, and so two passes: by the low digit, and then,
 // in the order that the first pass left, by the high one.
-// @use contract_hash_bytes
+// @use stable_hash_bytes
 // @use scan
 
 struct Params {

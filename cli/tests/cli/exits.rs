@@ -212,13 +212,13 @@ fn a_file_without_the_right_to_read_it_is_1_and_named() {
     use std::fs::{self, File, Permissions};
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new();
-    let secret = folder.file("secret", "a b");
-    fs::set_permissions(&secret, Permissions::from_mode(0o000)).unwrap();
-    if File::open(&secret).is_ok() {
+    let hash_key = folder.file("hash_key", "a b");
+    fs::set_permissions(&hash_key, Permissions::from_mode(0o000)).unwrap();
+    if File::open(&hash_key).is_ok() {
         eprintln!("skipped: this user may read everything");
         return;
     }
-    assert_fails(&["count", &secret], 1, &["secret"]);
+    assert_fails(&["count", &hash_key], 1, &["hash_key"]);
 }
 
 #[test]

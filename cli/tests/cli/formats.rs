@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
-use keymill::format::{decode_base64, unescape};
+use keymill::write::{decode_base64, unescape};
 
 use crate::command::{Folder, assert_fails, run, stdout_of, text};
 

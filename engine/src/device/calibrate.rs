@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use arrow_buffer::Buffer;
 
-use super::choose::Cost;
+use super::join_policy::Cost;
 use super::{Device, DeviceCounter, Fault};
-use crate::{Limits, TokenRule};
+use crate::{TokenRule, Tuning};
 
 const SMALL: usize = 1 << 20;
 const LARGE: usize = 8 << 20;
@@ -35,7 +35,7 @@ pub(crate) fn calibrate(device: &Arc<dyn Device>, rule: &TokenRule) -> Result<Co
 }
 
 fn count(device: &Arc<dyn Device>, rule: &TokenRule, text: &[u8]) -> Result<Duration, Fault> {
-    let mut counter = DeviceCounter::new(Arc::clone(device), rule, &Limits::DEFAULT, 0x6b65_796d);
+    let mut counter = DeviceCounter::new(Arc::clone(device), rule, &Tuning::DEFAULT, 0x6b65_796d);
     let chunks: Vec<Buffer> = text
         .chunks(counter.most_bytes().min(LARGE / 4))
         .map(Buffer::from)

@@ -3,8 +3,8 @@
 
 use arrow_buffer::Buffer;
 use bytemuck::{bytes_of, cast_slice};
-use keymill_kernels::ContractSeed;
-use keymill_kernels::contract_hash::{hash_bytes, partition_of};
+use keymill_kernels::HashSeed;
+use keymill_kernels::stable_hash::{hash_bytes, partition_of};
 use keymill_kernels::stage::hash_partition::MOST_PARTITIONS;
 use keymill_shaders::{HashPartitionParams, PARTITION_DIGITS, PARTITION_TILE_ROWS, Stage};
 
@@ -67,7 +67,7 @@ impl Keys<'_> {
         }
     }
 
-    fn hash(&self, row: usize, seed: ContractSeed) -> u64 {
+    fn hash(&self, row: usize, seed: HashSeed) -> u64 {
         match self {
             Self::U32(keys) => hash_bytes(seed, &keys[row].to_le_bytes()),
             Self::U64(keys) => hash_bytes(seed, &keys[row].to_le_bytes()),
@@ -122,7 +122,7 @@ pub(crate) struct Dealt {
 struct Input<'a> {
     run: u32,
     keys: Keys<'a>,
-    seed: ContractSeed,
+    seed: HashSeed,
     partitions: usize,
 }
 
@@ -151,13 +151,13 @@ impl Input<'_> {
     }
 }
 
-/// Deals rows out to partitions, 1 to 65,536, by the contract hash of their keys.
+/// Deals rows out to partitions, 1 to 65,536, by the stable hash of their keys.
 ///
 /// What is more than the device binds is refused, and so are keys of more than [`LONGEST_KEY`].
 pub(crate) fn run(
     device: &dyn Device,
     keys: Keys<'_>,
-    seed: ContractSeed,
+    seed: HashSeed,
     partitions: usize,
 ) -> Result<Dealt, Fault> {
     if !(1..=MOST_PARTITIONS).contains(&partitions) {
@@ -185,7 +185,7 @@ pub(crate) fn run(
 pub(crate) fn hashes(
     device: &dyn Device,
     keys: Keys<'_>,
-    seed: ContractSeed,
+    seed: HashSeed,
 ) -> Result<Vec<u64>, Fault> {
     if let Some(why) = keys.refusal() {
         return Err(Fault::Refused(why));
@@ -374,7 +374,7 @@ mod tests {
         Input {
             run: 7,
             keys: Keys::U64(&KEYS),
-            seed: ContractSeed(5),
+            seed: HashSeed(5),
             partitions: 2,
         }
     }
@@ -428,8 +428,7 @@ mod tests {
     #[test]
     fn what_a_device_does_not_take_is_refused_with_the_reason() {
         let refused = |keys: Keys<'_>, partitions: usize| {
-            let fault =
-                run(&Stub::unasked(1 << 16), keys, ContractSeed(0), partitions).unwrap_err();
+            let fault = run(&Stub::unasked(1 << 16), keys, HashSeed(0), partitions).unwrap_err();
             assert!(matches!(fault, Fault::Refused(_)), "{fault}");
             fault.to_string()
         };

@@ -8,30 +8,30 @@
 
 mod bindings;
 pub(crate) mod calibrate;
-pub(crate) mod choose;
-mod costs;
+mod cost_cache;
 mod count;
 mod fault;
 pub(crate) mod frame;
 mod gpu;
 pub(crate) mod hash_partition;
+pub(crate) mod join_policy;
 pub(crate) mod measure;
 mod open;
 mod recording;
 pub(crate) mod reduce_by_key;
-mod seat;
 mod self_test;
+mod shared_device;
 #[cfg(test)]
 mod stub;
-mod timed;
+mod timed_device;
 pub(crate) mod tokenize;
 
-pub(crate) use costs::Costs;
+pub(crate) use cost_cache::CostCache;
 pub(crate) use count::DeviceCounter;
 pub(crate) use fault::Fault;
 pub(crate) use open::{may_have_hardware, opener};
-pub(crate) use seat::Seat;
-pub(crate) use timed::Timed;
+pub(crate) use shared_device::SharedDevice;
+pub(crate) use timed_device::TimedDevice;
 pub(crate) use tokenize::refusal;
 
 use std::sync::Arc;

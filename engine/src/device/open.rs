@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::gpu::{self, Found, Gpu};
-use super::seat::Opener;
+use super::shared_device::Opener;
 use super::{Device, Fault, sound};
 use crate::probe::ShaderVariant;
 use crate::{DeviceChoice, Shaders};

@@ -163,7 +163,7 @@ impl Adapter {
         self.run_in_chunks(
             stage,
             data,
-            crate::Limits::DEFAULT.device_chunk_bytes,
+            crate::Tuning::DEFAULT.device_chunk_bytes,
             times,
         )
     }

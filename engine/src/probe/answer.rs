@@ -1,8 +1,8 @@
 //! What a stage answered, in short, from the oracle or from the stage itself.
 #![forbid(unsafe_code)]
 
-use keymill_kernels::contract_hash::hash_bytes;
 use keymill_kernels::oracle;
+use keymill_kernels::stable_hash::hash_bytes;
 use keymill_kernels::stage::tokenize::Span;
 
 use super::{Keys, SEED};

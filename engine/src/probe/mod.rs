@@ -29,7 +29,7 @@ mod threads;
 
 use std::time::Duration;
 
-use keymill_kernels::ContractSeed;
+use keymill_kernels::HashSeed;
 use keymill_kernels::stage::hash_partition::MOST_PARTITIONS;
 
 use crate::{Error, ErrorKind, Level, Result, TokenRule};
@@ -38,10 +38,10 @@ pub use answer::Answer;
 pub use resident::Resident;
 use resident::{Content, Keys};
 
-pub use crate::shaders::ShaderVariant;
+pub use crate::plan::ShaderVariant;
 
 /// The seed of every probe, so that answers can be compared between runs.
-const SEED: ContractSeed = ContractSeed(0x6b65_796d_696c_6c00);
+const SEED: HashSeed = HashSeed(0x6b65_796d_696c_6c00);
 
 /// What is known of a level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow_buffer::Buffer;
-use keymill_kernels::Groups;
+use keymill_kernels::KeyCounts;
 use keymill_kernels::stage::tokenize::Span;
 use keymill_shaders::ReducedGroup;
 
 use super::{AdapterLimits, Answer, Content, Keys, Resident, SEED, Stage, Times};
-use crate::chunk::{Boundary, Slices};
 use crate::device::hash_partition::{self, Dealt};
 use crate::device::reduce_by_key::{self, Keyed, Reduced, Rows, Table, TextRows};
-use crate::device::{Device, DeviceCounter, Fault, Timed, frame, measure, refusal, tokenize};
-use crate::{Error, ErrorKind, Level, Limits, TokenRule};
+use crate::device::{Device, DeviceCounter, Fault, TimedDevice, frame, measure, refusal, tokenize};
+use crate::read::chunk::{Boundary, Slices};
+use crate::{Error, ErrorKind, Level, TokenRule, Tuning};
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -33,8 +33,8 @@ pub(super) struct Stand<'a> {
     device: &'a Arc<dyn Device>,
     stage: &'a Stage,
     data: &'a Resident,
-    limits: Limits,
-    /// Groups that a table is made for: what the runs before have shown.
+    limits: Tuning,
+    /// KeyCounts that a table is made for: what the runs before have shown.
     groups: usize,
 }
 
@@ -46,9 +46,9 @@ impl<'a> Stand<'a> {
         data: &'a Resident,
         chunk_bytes: usize,
     ) -> Self {
-        let limits = Limits {
+        let limits = Tuning {
             device_chunk_bytes: chunk_bytes.max(1),
-            ..Limits::DEFAULT
+            ..Tuning::DEFAULT
         };
         Self {
             device,
@@ -61,7 +61,7 @@ impl<'a> Stand<'a> {
 
     /// Runs once. The clock stands while the answer is looked at.
     pub(super) fn run(&mut self) -> Run {
-        let timed = Arc::new(Timed::new(Arc::clone(self.device)));
+        let timed = Arc::new(TimedDevice::new(Arc::clone(self.device)));
         let started = Instant::now();
         let raw = self.raw(&timed)?;
         let whole = started.elapsed();
@@ -84,7 +84,7 @@ impl<'a> Stand<'a> {
         Ok((answer, times))
     }
 
-    fn raw(&self, timed: &Arc<Timed>) -> Answered<'a> {
+    fn raw(&self, timed: &Arc<TimedDevice>) -> Answered<'a> {
         let limits = &self.limits;
         match (self.stage, &self.data.0) {
             (Stage::Frame, Content::Text(text)) => frame(&**timed, text, limits),
@@ -118,7 +118,7 @@ impl<'a> Stand<'a> {
         }
     }
 
-    fn reduced<R: Keyed>(&self, timed: &Arc<Timed>, rows: R) -> Result<Reduced<R::Key>> {
+    fn reduced<R: Keyed>(&self, timed: &Arc<TimedDevice>, rows: R) -> Result<Reduced<R::Key>> {
         let count = rows.values().len();
         let table = Table::for_rows(count, count.min(self.groups), timed.binding_bytes());
         reduce_by_key::run_counting(&**timed, rows, &table).map_err(failed)
@@ -140,8 +140,8 @@ fn copies(device: &dyn Device, data: &[&[u8]], answer_bytes: u64) -> Result<Time
 enum Raw<'a> {
     /// Spans, each chunk's behind the place where it begins.
     Spans(Vec<(u64, Vec<Span>)>),
-    /// Groups of one drain or several, and how many tokens they count.
-    Groups(Groups, u64),
+    /// KeyCounts of one drain or several, and how many tokens they count.
+    KeyCounts(KeyCounts, u64),
     Dealt(Dealt),
     Reduced(Reduced<u64>, u64),
     ReducedBytes(Reduced<&'a [u8]>, u64),
@@ -160,7 +160,7 @@ impl Raw<'_> {
                 }
                 answer.rows * SPAN_BYTES
             }
-            Self::Groups(groups, tokens) => {
+            Self::KeyCounts(groups, tokens) => {
                 answer.rows = *tokens;
                 digest_groups(groups, &mut answer)
             }
@@ -198,13 +198,13 @@ impl Raw<'_> {
         match self {
             Self::Reduced(reduced, _) => reduced.spilled > 0,
             Self::ReducedBytes(reduced, _) => reduced.spilled > 0,
-            Self::Spans(..) | Self::Groups(..) | Self::Dealt(..) => false,
+            Self::Spans(..) | Self::KeyCounts(..) | Self::Dealt(..) => false,
         }
     }
 }
 
 /// A key of several drains is one group.
-fn digest_groups(groups: &Groups, answer: &mut Answer) -> u64 {
+fn digest_groups(groups: &KeyCounts, answer: &mut Answer) -> u64 {
     let mut counts = HashMap::<Vec<u8>, u64>::new();
     let mut bytes = 0;
     groups.for_each(|key, count| {
@@ -237,7 +237,7 @@ fn chunks<'a>(rule: &TokenRule, text: &'a [u8], most: usize) -> Result<Vec<&'a [
     Ok(chunks)
 }
 
-fn frame(device: &dyn Device, text: &[u8], limits: &Limits) -> Answered<'static> {
+fn frame(device: &dyn Device, text: &[u8], limits: &Tuning) -> Answered<'static> {
     let rule = TokenRule::Lines;
     let find = |chunk: &[u8]| frame::run(device, chunk);
     let most = most_bytes(device, &rule, limits);
@@ -248,14 +248,14 @@ fn tokenize(
     device: &dyn Device,
     rule: &TokenRule,
     text: &[u8],
-    limits: &Limits,
+    limits: &Tuning,
 ) -> Answered<'static> {
     let cut = |chunk: &[u8]| tokenize::run(device, rule, chunk, None).map(|cut| cut.spans);
     let most = most_bytes(device, rule, limits);
     by_chunk(text, chunks(rule, text, most)?, cut)
 }
 
-fn most_bytes(device: &dyn Device, rule: &TokenRule, limits: &Limits) -> usize {
+fn most_bytes(device: &dyn Device, rule: &TokenRule, limits: &Tuning) -> usize {
     tokenize::most_bytes(rule, device.binding_bytes(), false).min(limits.device_chunk_bytes)
 }
 
@@ -272,10 +272,15 @@ fn by_chunk(
     Ok(Raw::Spans(found.collect::<Result<_>>()?))
 }
 
-fn count(device: &Arc<Timed>, rule: &TokenRule, text: &[u8], limits: &Limits) -> Answered<'static> {
+fn count(
+    device: &Arc<TimedDevice>,
+    rule: &TokenRule,
+    text: &[u8],
+    limits: &Tuning,
+) -> Answered<'static> {
     let device: Arc<dyn Device> = Arc::clone(device) as _;
     let mut counter = DeviceCounter::new(device, rule, limits, SEED.0);
-    let (mut groups, mut tokens) = (Groups::default(), 0);
+    let (mut groups, mut tokens) = (KeyCounts::default(), 0);
     let mut visit = |key: &[u8], count: u64| groups.push(key, count);
     for chunk in chunks(rule, text, counter.most_bytes())? {
         if !counter.has_room(chunk.len()) {
@@ -284,7 +289,7 @@ fn count(device: &Arc<Timed>, rule: &TokenRule, text: &[u8], limits: &Limits) ->
         counter.push(Buffer::from(chunk)).map_err(failed)?;
     }
     tokens += counter.drain(&mut visit).map_err(failed)?.tokens;
-    Ok(Raw::Groups(groups, tokens))
+    Ok(Raw::KeyCounts(groups, tokens))
 }
 
 fn hash_partition(device: &dyn Device, partitions: usize, keys: Keys<'_>) -> Answered<'static> {
@@ -297,7 +302,7 @@ fn hash_partition(device: &dyn Device, partitions: usize, keys: Keys<'_>) -> Ans
     dealt.map(Raw::Dealt).map_err(failed)
 }
 
-/// Groups that a table is made for where nobody knows how many there will be.
+/// KeyCounts that a table is made for where nobody knows how many there will be.
 const GROUPS_AT_FIRST: usize = 1 << 20;
 
 /// Pieces in which bytes are brought to a device alone.

@@ -1,7 +1,7 @@
 //! What stages are run on.
 #![forbid(unsafe_code)]
 
-use keymill_kernels::contract_hash::hash_bytes;
+use keymill_kernels::stable_hash::hash_bytes;
 use keymill_kernels::stage::hash_partition::{HashPartition, Partitioned};
 use keymill_kernels::stage::tokenize::Span;
 

@@ -11,16 +11,16 @@ use keymill_kernels::stage::hash_partition::{HashPartition, Partitioned};
 use keymill_kernels::stage::lowercase;
 use keymill_kernels::stage::reduce_by_key::{ReduceByBytes, ReduceByKey, Sum};
 use keymill_kernels::stage::tokenize::{InputError, Span, Tokenizer};
-use keymill_kernels::{Groups, Secret};
+use keymill_kernels::{HashKey, KeyCounts};
 
 use super::{Answer, Keys, SEED};
-use crate::chunk::{Boundary, Slices};
-use crate::{Error, ErrorKind, Level, Limits, Result, TokenRule};
+use crate::read::chunk::{Boundary, Slices};
+use crate::{Error, ErrorKind, Level, Result, TokenRule, Tuning};
 
 /// What a run answers, and what it took in the stage itself.
 pub(super) type Run = Result<(Answer, Duration)>;
 
-pub(super) const LIMITS: Limits = Limits::DEFAULT;
+pub(super) const LIMITS: Tuning = Tuning::DEFAULT;
 
 /// The text begins at `start` of a larger one, whose places are answered.
 pub(super) fn frame(level: Level, text: &[u8], start: u64) -> impl FnMut() -> Run {
@@ -82,7 +82,7 @@ pub(super) fn tokenize<'a>(
 }
 
 pub(super) fn count(level: Level, rule: &TokenRule, text: &[u8]) -> impl FnMut() -> Run {
-    let mut groups = Groups::default();
+    let mut groups = KeyCounts::default();
     move || {
         groups.clear();
         let started = Instant::now();
@@ -120,8 +120,8 @@ pub(super) fn hash_partition(
 pub(super) fn reduce_by_key(level: Level, keys: &[u64], values: &[i64]) -> impl FnMut() -> Run {
     move || {
         let started = Instant::now();
-        let secret = Secret::from_seed(SEED.0);
-        let mut reducer = ReduceByKey::<u64, Sum>::new(level, LIMITS, secret);
+        let hash_key = HashKey::from_seed(SEED.0);
+        let mut reducer = ReduceByKey::<u64, Sum>::new(level, LIMITS, hash_key);
         reducer.update(keys, values);
         reducer.size();
         let mut kernel = started.elapsed();
@@ -144,8 +144,8 @@ pub(super) fn reduce_by_bytes(
 ) -> impl FnMut() -> Run {
     move || {
         let started = Instant::now();
-        let secret = Secret::from_seed(SEED.0);
-        let mut reducer = ReduceByBytes::<Sum>::new(level, LIMITS, secret);
+        let hash_key = HashKey::from_seed(SEED.0);
+        let mut reducer = ReduceByBytes::<Sum>::new(level, LIMITS, hash_key);
         let updated = reducer.update(text, spans, values);
         updated.map_err(|cause| {
             Error::new(ErrorKind::Internal, "a key is not of its text").with_source(cause)

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::format::shown_name;
+use crate::shown_name;
 use crate::{Error, ErrorKind, Result};
 
 /// A nameless file that grows at its end.

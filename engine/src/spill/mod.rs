@@ -1,4 +1,4 @@
-//! Groups on disk: one unlinked file per operator, a segment per partition that was written.
+//! KeyCounts on disk: one unlinked file per operator, a segment per partition that was written.
 //!
 //! ```text
 //! file     segment │ segment │ segment …          (appended, never changed)
@@ -102,7 +102,7 @@ fn unreadable(
         ErrorKind::State,
         format!(
             "a spill file in `{}` cannot be read back; check that disk",
-            crate::format::shown_name(folder)
+            crate::shown_name(folder)
         ),
     )
     .with_source(cause)

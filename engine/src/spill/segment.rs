@@ -9,7 +9,7 @@ use arrow_ipc::writer::StreamWriter;
 
 use super::disk::Disk;
 use super::unreadable;
-use crate::columns::{Batcher, TakeBatch, check_version, count_schema};
+use crate::operator::text_count::columns::{Batcher, TakeBatch, check_version, count_schema};
 use crate::{Error, ErrorKind, Result};
 
 /// Rows of a batch; so many are in memory at a time when a segment is read.
@@ -64,7 +64,7 @@ fn not_encoded(cause: arrow_schema::ArrowError) -> Error {
     Error::new(ErrorKind::Internal, "state columns could not be encoded").with_source(cause)
 }
 
-/// Groups that lie on disk; dropping them gives their room back.
+/// KeyCounts that lie on disk; dropping them gives their room back.
 #[derive(Debug)]
 pub(crate) struct Segment {
     disk: Arc<Disk>,

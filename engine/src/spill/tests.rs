@@ -1,7 +1,7 @@
 //! Segments come back whole, in any order and from any thread; the file has no name and no reader.
 
 use super::*;
-use crate::columns::for_each_group;
+use crate::operator::text_count::columns::for_each_group;
 
 fn filled(space: &SpillSpace, keys: std::ops::Range<u64>) -> Segment {
     let segment = space.store(|writer| {

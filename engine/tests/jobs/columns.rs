@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, BinaryArray, Int32Array, RecordBatch, StringArray, StringViewArray};
 use keymill::Progress;
 use keymill::prelude::*;
-use keymill::source::Columns;
+use keymill::read::Columns;
 
 use crate::{count, engine};
 

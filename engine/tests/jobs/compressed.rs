@@ -103,7 +103,7 @@ fn a_broken_file_fails_the_job_and_is_named() {
 #[test]
 fn compressed_bytes_can_be_taken_as_they_are() {
     let bytes = gzip(b"to be");
-    let source = keymill::source::ReaderSource::new(std::io::Cursor::new(bytes.clone())).as_is();
+    let source = keymill::read::ReaderSource::new(std::io::Cursor::new(bytes.clone())).as_is();
     let counts = count(engine(1, 64).read_source(source), lines());
     assert_eq!(counts, oracle(&[&bytes], &lines()));
 }

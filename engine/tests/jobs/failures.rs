@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use keymill::prelude::*;
-use keymill::source::{ByteStream, FileSource, Offset, ReadAt, Source, Split, SplitBytes};
+use keymill::read::{ByteStream, FileSource, Offset, ReadAt, Source, Split, SplitBytes};
 use keymill::{Cancel, Error, Result, TextJob};
 
 use crate::engine;

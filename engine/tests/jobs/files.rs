@@ -3,7 +3,7 @@
 use std::fs;
 
 use keymill::prelude::*;
-use keymill::source::{FileSource, Find};
+use keymill::read::{FileSource, Find};
 
 use crate::texts::texts;
 use crate::{count, engine, oracle};

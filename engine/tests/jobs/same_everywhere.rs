@@ -2,7 +2,7 @@
 
 use std::io::{Cursor, Read, Write};
 
-use keymill::Limits;
+use keymill::Tuning;
 use keymill::prelude::*;
 
 use crate::texts::texts;
@@ -115,12 +115,12 @@ fn tiny_limits_colliding_keys_and_a_tiny_budget_change_nothing() {
     for rule in rules() {
         let expected = oracle(&[&text], &rule);
         for limits in [
-            Limits::TINY,
-            Limits::TINY.all_colliding(),
-            Limits::DEFAULT.all_colliding(),
+            Tuning::TINY,
+            Tuning::TINY.all_colliding(),
+            Tuning::DEFAULT.all_colliding(),
         ] {
             for threads in [1, 2, 7] {
-                let engine = Engine::builder().threads(threads).limits(limits).memory(
+                let engine = Engine::builder().threads(threads).tuning(limits).memory(
                     threads
                         * match limits.table_slots {
                             0..100 => 11 << 10,

@@ -1,9 +1,9 @@
 //! What `hash_partition` must answer.
 #![forbid(unsafe_code)]
 
-use crate::contract_hash::partition_of;
+use crate::stable_hash::partition_of;
 
-/// Lists the rows of each partition, given each row's contract hash.
+/// Lists the rows of each partition, given each row's stable hash.
 ///
 /// # Examples
 ///

@@ -6,9 +6,9 @@
 //! ```
 #![forbid(unsafe_code)]
 
-use crate::contract_hash::{hash_bytes, hash_mid, hash_short, hash_u32s, hash_u64s, partition_of};
-use crate::groups::{KeyClass, class_of};
-use crate::{ContractSeed, Level};
+use crate::key_counts::{KeyClass, class_of};
+use crate::stable_hash::{hash_bytes, hash_mid, hash_short, hash_u32s, hash_u64s, partition_of};
+use crate::{HashSeed, Level};
 
 /// Rows that are hashed before their partitions are taken: a few arrays of these stay in L1.
 const TILE: usize = 512;
@@ -16,15 +16,15 @@ const TILE: usize = 512;
 /// The most partitions there can be.
 pub const MOST_PARTITIONS: usize = 1 << 16;
 
-/// Deals rows out to partitions by the contract hash of their keys.
+/// Deals rows out to partitions by the stable hash of their keys.
 ///
 /// # Examples
 ///
 /// ```
 /// use keymill_kernels::stage::hash_partition::{HashPartition, Partitioned};
-/// use keymill_kernels::{ContractSeed, Level};
+/// use keymill_kernels::{HashSeed, Level};
 ///
-/// let mut partition = HashPartition::new(Level::best(), ContractSeed(7), 3);
+/// let mut partition = HashPartition::new(Level::best(), HashSeed(7), 3);
 /// let mut rows = Partitioned::default();
 /// partition.bytes(b"toBeornotto", &[0u32, 2, 4, 6, 9, 11], &mut rows);
 /// assert_eq!(rows.partitions()[0], rows.partitions()[4]);
@@ -38,7 +38,7 @@ pub const MOST_PARTITIONS: usize = 1 << 16;
 #[derive(Debug)]
 pub struct HashPartition {
     level: Level,
-    seed: ContractSeed,
+    seed: HashSeed,
     partitions: u32,
     hashes: Vec<u64>,
     short: Class<u64>,
@@ -69,7 +69,7 @@ impl HashPartition {
     ///
     /// When there are no partitions or more than [`MOST_PARTITIONS`].
     #[must_use]
-    pub fn new(level: Level, seed: ContractSeed, partitions: usize) -> Self {
+    pub fn new(level: Level, seed: HashSeed, partitions: usize) -> Self {
         assert!(
             (1..=MOST_PARTITIONS).contains(&partitions),
             "{partitions} partitions; there are 1 to {MOST_PARTITIONS}"
@@ -307,7 +307,7 @@ mod tests {
 
         #[test]
         fn rows_go_where_the_oracle_says(keys in keys(), p in partitions(), seed in any::<u64>()) {
-            let seed = ContractSeed(seed);
+            let seed = HashSeed(seed);
             let mut offsets = vec![0u32];
             offsets.extend(keys.iter().scan(0, |end, key| {
                 *end += key.len() as u32;
@@ -331,9 +331,9 @@ mod tests {
         }
     }
 
-    /// Different keys that all belong to one partition, found by looking: the contract hash is the
+    /// Different keys that all belong to one partition, found by looking: the stable hash is the
     /// same everywhere, so that it has no mask which would make them collide.
-    fn sharing(seed: ContractSeed, partitions: u32, home: u32, wanted: usize) -> Vec<u64> {
+    fn sharing(seed: HashSeed, partitions: u32, home: u32, wanted: usize) -> Vec<u64> {
         let mut hashes = [0; TILE];
         let tiles = (0u64..).map(|tile| {
             let keys: Vec<u64> = (0..TILE as u64)
@@ -349,7 +349,7 @@ mod tests {
 
     #[test]
     fn keys_that_all_share_a_partition_stay_in_order() {
-        let seed = ContractSeed(7);
+        let seed = HashSeed(7);
         let most = MOST_PARTITIONS as u32;
         let wanted = if cfg!(miri) { 4 } else { 3000 };
         let cases = [
@@ -383,7 +383,7 @@ mod tests {
     #[test]
     fn no_rows_leave_empty_partitions() {
         let mut rows = Partitioned::default();
-        let mut stage = HashPartition::new(Level::best(), ContractSeed(0), 5);
+        let mut stage = HashPartition::new(Level::best(), HashSeed(0), 5);
         stage.u64s(&[1, 2, 3], &mut rows);
         stage.bytes::<u32>(b"", &[], &mut rows);
         assert_eq!(rows.starts(), [0; 6]);
@@ -393,6 +393,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "65537 partitions")]
     fn too_many_partitions_are_refused() {
-        let _ = HashPartition::new(Level::Scalar, ContractSeed(0), MOST_PARTITIONS + 1);
+        let _ = HashPartition::new(Level::Scalar, HashSeed(0), MOST_PARTITIONS + 1);
     }
 }

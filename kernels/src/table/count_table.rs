@@ -1,8 +1,8 @@
 //! The key table with an inline count: keys of every length, each in the table of its class.
 
-use super::{InlineKey, InlineTable, LongTable, Secret};
-use crate::Limits;
-use crate::groups::{Groups, KeyClass, MidGroup, Once, ShortGroup, class_of};
+use super::{HashKey, InlineKey, InlineTable, LongTable};
+use crate::Tuning;
+use crate::key_counts::{KeyClass, KeyCounts, MidGroup, PackedShort, ShortGroup, class_of};
 
 /// How many keys of a class are added in a run.
 const RUN: usize = 512;
@@ -16,11 +16,11 @@ pub(crate) struct CountTable {
 }
 
 impl CountTable {
-    pub(crate) fn new(limits: &Limits, secret: Secret) -> Self {
+    pub(crate) fn new(tuning: &Tuning, hash_key: HashKey) -> Self {
         Self {
-            short: InlineTable::new(limits, secret),
-            mid: InlineTable::new(limits, secret),
-            long: LongTable::new(limits, secret),
+            short: InlineTable::new(tuning, hash_key),
+            mid: InlineTable::new(tuning, hash_key),
+            long: LongTable::new(tuning, hash_key),
             empty: 0,
         }
     }
@@ -36,7 +36,7 @@ impl CountTable {
     }
 
     /// Adds the counts of many groups.
-    pub(crate) fn absorb(&mut self, groups: &Groups) {
+    pub(crate) fn absorb(&mut self, groups: &KeyCounts) {
         let short = groups.short.iter();
         self.short
             .add_all(short.map(|group| (group.key.to_padded_before(), group.count)));
@@ -47,16 +47,16 @@ impl CountTable {
         self.long
             .add_all(long.map(|group| (groups.long_key(group), group.count)));
         self.empty += groups.empty;
-        self.absorb_once(&groups.once);
+        self.absorb_once(&groups.packed_short);
         self.long
-            .add_all(groups.once_long.iter().map(|key| (key, 1)));
+            .add_all(groups.packed_long.iter().map(|key| (key, 1)));
     }
 
     /// Counts keys that were seen once each.
-    pub(crate) fn absorb_once(&mut self, once: &Once) {
+    pub(crate) fn absorb_once(&mut self, packed_short: &PackedShort) {
         // Sorted by class a few hundred at a time, so that each class is probed in a run.
         let (mut short, mut mid) = (Vec::with_capacity(RUN), Vec::with_capacity(RUN));
-        once.for_each(|key, length| {
+        packed_short.for_each(|key, length| {
             if length > 8 {
                 mid.push((key.to_padded_before(), 1));
                 if mid.len() == RUN {
@@ -81,7 +81,7 @@ impl CountTable {
     }
 
     /// Appends the keys whose hashes begin with the `bits` bits of `slice`; the empty one has none.
-    pub(crate) fn copy_slice(&self, slice: usize, bits: u32, out: &mut Groups) {
+    pub(crate) fn copy_slice(&self, slice: usize, bits: u32, out: &mut KeyCounts) {
         self.short.for_each_in(slice, bits, |key, count| {
             let key = key.to_padded_behind();
             out.short.push(ShortGroup { key, count });
@@ -95,7 +95,7 @@ impl CountTable {
     }
 
     /// The same for several tables that hash alike, each key once and with the sum of its counts.
-    pub(crate) fn add_up_slice(tables: &[&Self], slice: usize, bits: u32, out: &mut Groups) {
+    pub(crate) fn add_up_slice(tables: &[&Self], slice: usize, bits: u32, out: &mut KeyCounts) {
         let short: Vec<_> = tables.iter().map(|table| &table.short).collect();
         InlineTable::add_up_in(&short, slice, bits, |key, count| {
             out.short.push(ShortGroup { key, count });
@@ -109,7 +109,7 @@ impl CountTable {
     }
 
     /// Appends every key and its count to `out`, once each.
-    pub(crate) fn copy_to(&self, out: &mut Groups) {
+    pub(crate) fn copy_to(&self, out: &mut KeyCounts) {
         out.short.reserve(self.short.len());
         self.short
             .for_each(|key, count| out.short.push(ShortGroup { key, count }));

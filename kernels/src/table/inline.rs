@@ -6,8 +6,8 @@
 
 mod grow;
 
-use super::{Secret, prefetch};
-use crate::Limits;
+use super::{HashKey, prefetch};
+use crate::Tuning;
 use crate::buffer::{HugeVec, Window};
 use bytemuck::Zeroable;
 
@@ -137,16 +137,16 @@ pub(crate) struct InlineTable<K: InlineKey> {
 }
 
 impl<K: InlineKey> InlineTable<K> {
-    pub(crate) fn new(limits: &Limits, secret: Secret) -> Self {
-        let slots = limits.table_slots.next_power_of_two().max(2);
-        let [first, second, ..] = secret.masked(limits.hash_mask);
+    pub(crate) fn new(tuning: &Tuning, hash_key: HashKey) -> Self {
+        let slots = tuning.table_slots.next_power_of_two().max(2);
+        let [first, second, ..] = hash_key.masked(tuning.hash_mask);
         Self {
             slots: HugeVec::new(slots),
             shift: 64 - slots.trailing_zeros(),
             used: 0,
             multipliers: [first, second],
             first_slots: slots,
-            prefetch_slots: limits.prefetch_bytes / size_of::<Slot<K>>(),
+            prefetch_slots: tuning.prefetch_bytes / size_of::<Slot<K>>(),
             keys: Box::new([K::zeroed(); AHEAD]),
         }
     }

@@ -4,9 +4,9 @@
 //! keys   to be or not to be     ids  0 1 2 3 0 1     accumulators  [x0 x1 x2 x3] …, a column each
 //! ```
 
-use super::{InlineKey, InlineTable, LongTable, Secret};
-use crate::Limits;
-use crate::groups::{KeyClass, class_of};
+use super::{HashKey, InlineKey, InlineTable, LongTable};
+use crate::Tuning;
+use crate::key_counts::{KeyClass, class_of};
 use crate::stage::tokenize::{InputError, Records, Span};
 
 /// How many keys are classed, and their slots asked for, before the first is looked up.
@@ -18,9 +18,9 @@ const AHEAD: usize = 64;
 ///
 /// ```
 /// use keymill_kernels::stage::tokenize::Records;
-/// use keymill_kernels::{KeyTable, Limits, Secret};
+/// use keymill_kernels::{KeyTable, Tuning, HashKey};
 ///
-/// let mut table = KeyTable::new(&Limits::DEFAULT, Secret::random());
+/// let mut table = KeyTable::new(&Tuning::DEFAULT, HashKey::random());
 /// let mut ids = Vec::new();
 /// table.intern(b"tobeornottobe", Records::from_u32(&[0, 2, 4, 6, 9, 11, 13])?, &mut ids)?;
 /// assert_eq!(ids, [0, 1, 2, 3, 0, 1]);
@@ -47,12 +47,12 @@ pub struct KeyTable {
 impl KeyTable {
     /// Makes a table without keys.
     #[must_use]
-    pub fn new(limits: &Limits, secret: Secret) -> Self {
-        let limits = &limits.fitting();
+    pub fn new(tuning: &Tuning, hash_key: HashKey) -> Self {
+        let tuning = &tuning.fitting();
         Self {
-            short: InlineTable::new(limits, secret),
-            mid: InlineTable::new(limits, secret),
-            long: LongTable::new(limits, secret),
+            short: InlineTable::new(tuning, hash_key),
+            mid: InlineTable::new(tuning, hash_key),
+            long: LongTable::new(tuning, hash_key),
             empty: None,
             keys: Vec::new(),
             ends: Vec::new(),
@@ -216,12 +216,13 @@ mod tests {
         });
         let numbers =
             (0..if cfg!(miri) { 30u32 } else { 3000 }).map(|i| format!("{i}").into_bytes());
-        let once: Vec<Vec<u8>> = texts.chain(numbers).collect();
-        let again = once.iter().step_by(3).cloned();
-        once.iter()
+        let packed_short: Vec<Vec<u8>> = texts.chain(numbers).collect();
+        let again = packed_short.iter().step_by(3).cloned();
+        packed_short
+            .iter()
             .cloned()
             .chain(again)
-            .chain(once.iter().rev().cloned())
+            .chain(packed_short.iter().rev().cloned())
             .collect()
     }
 
@@ -235,9 +236,9 @@ mod tests {
             Some(*end)
         });
         let offsets: Vec<u32> = core::iter::once(0).chain(ends).collect();
-        let limits = [Limits::DEFAULT, Limits::TINY];
-        for limits in limits.into_iter().flat_map(|l| [l, l.all_colliding()]) {
-            let mut table = KeyTable::new(&limits, Secret::from_seed(3));
+        let tuning = [Tuning::DEFAULT, Tuning::TINY];
+        for tuning in tuning.into_iter().flat_map(|l| [l, l.all_colliding()]) {
+            let mut table = KeyTable::new(&tuning, HashKey::from_seed(3));
             for _ in 0..2 {
                 let mut ids = Vec::new();
                 let records = Records::from_u32(&offsets).unwrap();
@@ -276,7 +277,7 @@ mod tests {
 
     #[test]
     fn records_beyond_the_text_change_nothing() {
-        let mut table = KeyTable::new(&Limits::TINY, Secret::from_seed(3));
+        let mut table = KeyTable::new(&Tuning::TINY, HashKey::from_seed(3));
         let mut ids = Vec::new();
         let beyond = table.intern(b"abc", Records::from_u32(&[0, 2, 9]).unwrap(), &mut ids);
         assert!(beyond.is_err() && ids.is_empty() && table.size() == 0);

@@ -12,8 +12,8 @@ mod records;
 
 use records::Records;
 
-use super::{Secret, prefetch};
-use crate::Limits;
+use super::{HashKey, prefetch};
+use crate::Tuning;
 use crate::buffer::{HugeVec, Window};
 
 /// Bits of a slot for the place of a record, in words.
@@ -52,14 +52,14 @@ pub(crate) struct LongTable {
 }
 
 impl LongTable {
-    pub(crate) fn new(limits: &Limits, secret: Secret) -> Self {
+    pub(crate) fn new(tuning: &Tuning, hash_key: HashKey) -> Self {
         Self {
             slots: HugeVec::new(FIRST_SLOTS),
             shift: 64 - FIRST_SLOTS.trailing_zeros(),
             records: Records::default(),
-            multipliers: secret.masked(limits.hash_mask),
-            prefetch_bytes: limits.prefetch_bytes,
-            kept_bytes: limits.flush_bytes / KEPT_PART,
+            multipliers: hash_key.masked(tuning.hash_mask),
+            prefetch_bytes: tuning.prefetch_bytes,
+            kept_bytes: tuning.flush_bytes / KEPT_PART,
         }
     }
 

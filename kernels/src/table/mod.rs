@@ -6,7 +6,7 @@
 //! the others    LongTable              slot = place of a record: number, hash, length, key
 //! ```
 //!
-//! Keys that were seen once each in many places need no slot of their own: `Singles` looks for those
+//! Keys that were seen once each in many places need no slot of their own: `Dedup` looks for those
 //! that come again.
 //!
 //! The number is a count in `CountTable`, and a dense group id in [`KeyTable`], beside which
@@ -20,19 +20,19 @@
 )]
 
 mod count_table;
+mod dedup;
+mod hash_key;
 mod inline;
 pub(crate) mod int;
 mod key_table;
 mod long;
-mod secret;
-mod singles;
 
 pub(crate) use count_table::CountTable;
+pub(crate) use dedup::Dedup;
+pub use hash_key::HashKey;
 pub(crate) use inline::InlineKey;
 use inline::InlineTable;
 pub use key_table::KeyTable;
 use long::LongTable;
-pub use secret::Secret;
-pub(crate) use singles::Singles;
 
 use crate::buffer::prefetch;

@@ -3,8 +3,8 @@
 use super::{Page, prose, titled};
 use crate::crossover::{best_on_cpu, subjects};
 use crate::figures::{bandwidth, rate, ratio, rows_a_second, size, time};
-use crate::measures::asked;
 use crate::model::{Case, Report, Spread, Subject, Unit, Way};
+use crate::targets::asked;
 
 const TIMES: [&str; 8] = [
     "size",

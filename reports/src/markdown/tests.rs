@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::crossover;
-use crate::made_up::{adapter, count, report};
+use crate::fixtures::{adapter, count, report};
 use crate::recommend;
 
 fn page(mut report: Report) -> String {

@@ -223,7 +223,7 @@ mod tests {
         }
     }
 
-    fn made_up(time: u64, adapter: Option<u32>, right: usize) -> Box<dyn Contender> {
+    fn fixtures(time: u64, adapter: Option<u32>, right: usize) -> Box<dyn Contender> {
         Box::new(MadeUp {
             is_slow_software: false,
             time,
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn all_get_as_many_turns_and_an_adapter_has_its_times_apart() {
-        let all = [made_up(7, None, 999), made_up(9, Some(0), 999)];
+        let all = [fixtures(7, None, 999), fixtures(9, Some(0), 999)];
         let raced = race(all, Duration::from_secs(9), 3, &Cancel::default()).unwrap();
         let [cpu, adapter] = &raced.ways[..] else {
             panic!("{raced:?}");
@@ -257,7 +257,7 @@ mod tests {
             right: 999,
             runs: 0,
         };
-        let all = [made_up(7, None, 999), Box::new(software)];
+        let all = [fixtures(7, None, 999), Box::new(software)];
         let raced = race(all, Duration::from_secs(2), 3, &Cancel::default()).unwrap();
         let runs: Vec<u32> = raced.ways.iter().map(|way| way.end_to_end.runs).collect();
         assert_eq!(runs, [41, 1]);
@@ -266,14 +266,14 @@ mod tests {
 
     #[test]
     fn without_time_there_is_one_round() {
-        let all = [made_up(7, None, 999)];
+        let all = [fixtures(7, None, 999)];
         let raced = race(all, Duration::ZERO, 3, &Cancel::default()).unwrap();
         assert_eq!(raced.ways[0].end_to_end.runs, 1);
     }
 
     #[test]
     fn a_way_that_changes_its_mind_is_out() {
-        let all = [made_up(7, None, 1), made_up(9, None, 999)];
+        let all = [fixtures(7, None, 1), fixtures(9, None, 999)];
         let raced = race(all, Duration::from_secs(9), 3, &Cancel::default()).unwrap();
         assert_eq!((raced.ways.len(), raced.failures.len()), (1, 1));
         assert!(raced.failures[0].1.to_string().contains("and then"));
@@ -283,7 +283,7 @@ mod tests {
     fn a_cancelled_race_ends() {
         let cancel = Cancel::default();
         cancel.cancel();
-        let error = race([made_up(7, None, 9)], Duration::ZERO, 3, &cancel).unwrap_err();
+        let error = race([fixtures(7, None, 9)], Duration::ZERO, 3, &cancel).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Cancelled);
     }
 }

@@ -1,7 +1,7 @@
 //! Recommendations over made-up figures.
 
 use super::*;
-use crate::made_up::{adapter, count, report};
+use crate::fixtures::{adapter, count, report};
 use crate::model::Spread;
 
 /// What is recommended where the GPU `Pebble` takes these times.

@@ -18,7 +18,7 @@ pub struct HashPartitionParams {
     pub tiles: u32,
     /// Where this pass's digit of a partition's number begins: 0 or 8.
     pub shift: u32,
-    /// The low word of the contract hash's seed.
+    /// The low word of the stable hash's seed.
     pub seed_low: u32,
     /// The high word of it.
     pub seed_high: u32,

@@ -1,6 +1,6 @@
 // Keys that are bytes of a text: their words, and a hash that decides where a probe starts.
 // It is keyed, and no answer depends on it.
-// @use contract_hash
+// @use stable_hash
 
 struct Span {
     start: u32,
@@ -51,7 +51,7 @@ fn is_same_key(key: Span, other: Span) -> bool {
     return true;
 }
 
-// As the contract hash, less the half that no table needs: whoever does not know the secret cannot
+// As the stable hash, less the half that no table needs: whoever does not know the secret cannot
 // choose keys that collide.
 fn key_hash(key: Span) -> u32 {
     var state = sip_begin(vec2<u32>(params.secret_0, params.secret_1));

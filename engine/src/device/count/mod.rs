@@ -25,7 +25,7 @@ use keymill_shaders::TokenizeSummary;
 
 use super::tokenize::{self, Input};
 use super::{Device, Fault, Pending};
-use crate::{Cancel, Limits, TokenRule};
+use crate::{Cancel, TokenRule, Tuning};
 use table::Table;
 
 /// Texts that are on their way at once: one is uploaded while another one is counted.
@@ -45,8 +45,8 @@ pub(crate) struct DeviceCounter {
     device: Arc<dyn Device>,
     rule: TokenRule,
     way: Way,
-    limits: Limits,
-    secret: u64,
+    tuning: Tuning,
+    hash_key: u64,
     cancel: Cancel,
     table: Table,
     /// The most workgroups that count a text in one pass.
@@ -87,20 +87,20 @@ impl DeviceCounter {
     pub(crate) fn new(
         device: Arc<dyn Device>,
         rule: &TokenRule,
-        limits: &Limits,
-        secret: u64,
+        tuning: &Tuning,
+        hash_key: u64,
     ) -> Self {
-        let text_bytes = most_bytes(&*device, rule, limits);
+        let text_bytes = most_bytes(&*device, rule, tuning);
         Self {
-            table: Table::new(limits.device_slots, text_bytes, device.binding_bytes()),
+            table: Table::new(tuning.device_slots, text_bytes, device.binding_bytes()),
             device,
             rule: rule.clone(),
             way: match rule {
                 TokenRule::Whitespace => Way::Fused,
                 _ => Way::Tokens,
             },
-            limits: *limits,
-            secret,
+            tuning: *tuning,
+            hash_key,
             cancel: Cancel::default(),
             text_groups: record::TEXT_GROUPS,
             flying: VecDeque::new(),
@@ -144,7 +144,7 @@ impl DeviceCounter {
 
     /// The most bytes of a text.
     pub(crate) fn most_bytes(&self) -> usize {
-        most_bytes(&*self.device, &self.rule, &self.limits)
+        most_bytes(&*self.device, &self.rule, &self.tuning)
     }
 
     /// Whether a text can be pushed before a drain.
@@ -198,7 +198,7 @@ impl DeviceCounter {
         let run = tokenize::next_run();
         let pending = self.device.begin(self.record_drain(run));
         let downloads = pending(&self.cancel)?.downloads;
-        let longest = self.limits.device_key_bytes;
+        let longest = self.tuning.device_key_bytes;
         let counted = read::Counted {
             tokens: self.counted,
             bytes: self.counted_bytes,
@@ -245,7 +245,7 @@ impl DeviceCounter {
             text: held.text.clone(),
             records: None,
         };
-        let longest = self.limits.device_key_bytes;
+        let longest = self.tuning.device_key_bytes;
         let cut: TokenizeSummary = pod_read_unaligned(cut);
         tokenize::check(&input, &cut)?;
         let (report, left) = read::text(run, cut.starts, longest, &held.text, report, left)?;
@@ -271,10 +271,10 @@ impl Drop for DeviceCounter {
 }
 
 /// The most bytes of a text, so that all that is made of it fits.
-fn most_bytes(device: &dyn Device, rule: &TokenRule, limits: &Limits) -> usize {
+fn most_bytes(device: &dyn Device, rule: &TokenRule, tuning: &Tuning) -> usize {
     let binding_bytes = device.binding_bytes();
     // Twice its part of the arena has to fit too.
     let arena = usize::try_from(binding_bytes / 4).unwrap_or(usize::MAX);
     let cut = tokenize::most_bytes(rule, binding_bytes, false);
-    limits.device_chunk_bytes.clamp(1, arena.min(cut))
+    tuning.device_chunk_bytes.clamp(1, arena.min(cut))
 }

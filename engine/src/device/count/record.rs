@@ -144,10 +144,10 @@ impl DeviceCounter {
         CountParams {
             slots: self.table.slots(),
             probes: self.table.probes(),
-            longest: u32::try_from(self.limits.device_key_bytes).unwrap_or(u32::MAX),
-            secret_0: self.secret as u32,
-            secret_1: (self.secret >> 32) as u32,
-            hash_mask: self.limits.hash_mask as u32,
+            longest: u32::try_from(self.tuning.device_key_bytes).unwrap_or(u32::MAX),
+            secret_0: self.hash_key as u32,
+            secret_1: (self.hash_key >> 32) as u32,
+            hash_mask: self.tuning.hash_mask as u32,
             run,
             ..CountParams::default()
         }

@@ -10,9 +10,9 @@ use wgpu::{Buffer, BufferUsages, CommandEncoder, Device, ErrorFilter, Features, 
 
 use super::adapter;
 use super::clock::Clock;
-use super::flight::Flight;
 use super::pipelines::Pipelines;
 use super::pool::Pool;
+use super::submission::Submission;
 use crate::device::recording::{BufferId, BufferSpec, Content, Kept, Recording};
 use crate::device::{Fault, Ran};
 use crate::probe::ShaderVariant;
@@ -30,11 +30,11 @@ pub(super) struct Opened {
     /// Buffers that stay from one recording to the next.
     kept: HashMap<Kept, Buffer>,
     /// Recordings that were begun, by number.
-    flights: HashMap<u64, Flight>,
+    flights: HashMap<u64, Submission>,
     /// Why the device was lost, or what it complained of outside of any call.
     complaint: Arc<Mutex<Option<Fault>>>,
     #[cfg(test)]
-    pub(super) injuries: Option<super::injury::Injuries>,
+    pub(super) injuries: Option<super::fault_injection::Injuries>,
 }
 
 impl Opened {
@@ -79,9 +79,9 @@ impl Opened {
             let (buffers, unclear) = opened.buffers_for(&recording);
             let clock = (recording.is_timed() && opened.has_clock())
                 .then(|| Clock::new(&opened.device, recording.runs()));
-            let mut flight = Flight::new(recording, buffers, unclear, clock);
-            let begun = flight.proceed(opened);
-            opened.flights.insert(number, flight);
+            let mut submission = Submission::new(recording, buffers, unclear, clock);
+            let begun = submission.proceed(opened);
+            opened.flights.insert(number, submission);
             begun
         });
         if begun.is_err() {
@@ -95,14 +95,14 @@ impl Opened {
     pub(super) fn finish(&mut self, number: u64, within: Duration) -> Result<Ran, Fault> {
         let deadline = Instant::now() + within;
         self.watched(|opened| {
-            let mut flight = opened
+            let mut submission = opened
                 .flights
                 .remove(&number)
                 .ok_or_else(|| Fault::Lost("it never began".to_owned()))?;
-            while !flight.arrive(opened, deadline)? {
-                flight.proceed(opened)?;
+            while !submission.arrive(opened, deadline)? {
+                submission.proceed(opened)?;
             }
-            Ok(flight.land(&mut opened.pool))
+            Ok(submission.land(&mut opened.pool))
         })
     }
 
@@ -191,27 +191,29 @@ impl Opened {
     /// Lets the next command meet with what a test has prepared.
     #[cfg(test)]
     pub(super) fn meet_injury(&self) {
-        use super::injury::Injury;
+        use super::fault_injection::FaultInjection;
         match self
             .injuries
             .as_ref()
-            .and_then(super::injury::Injuries::next)
+            .and_then(super::fault_injection::Injuries::next)
         {
-            Some(Injury::Destroyed) => self.device.destroy(),
-            Some(Injury::Panic) => panic!("the driver of a test panics"),
-            Some(Injury::Hang) => std::thread::sleep(super::tests::HANG),
+            Some(FaultInjection::Destroyed) => self.device.destroy(),
+            Some(FaultInjection::Panic) => panic!("the driver of a test panics"),
+            Some(FaultInjection::Hang) => std::thread::sleep(super::tests::HANG),
             // A buffer that is for nothing.
-            Some(Injury::Refusal) => drop(self.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("of a test"),
-                size: 4,
-                usage: BufferUsages::empty(),
-                mapped_at_creation: false,
-            })),
+            Some(FaultInjection::Refusal) => {
+                drop(self.device.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some("of a test"),
+                    size: 4,
+                    usage: BufferUsages::empty(),
+                    mapped_at_creation: false,
+                }))
+            }
             // A software driver gives out more than there is, and never says so.
-            Some(Injury::OutOfMemory) => {
+            Some(FaultInjection::OutOfMemory) => {
                 note(&self.complaint, Fault::OutOfMemory("of a test".to_owned()));
             }
-            Some(Injury::Zeros) | None => {}
+            Some(FaultInjection::Zeros) | None => {}
         }
     }
 

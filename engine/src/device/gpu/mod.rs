@@ -14,12 +14,12 @@ mod adapter;
 mod clock;
 mod copy;
 mod execute;
-mod flight;
 #[cfg(test)]
-pub(crate) mod injury;
+pub(crate) mod fault_injection;
 mod module;
 mod pipelines;
 mod pool;
+mod submission;
 mod thread;
 
 pub(crate) use adapter::Found;
@@ -125,7 +125,7 @@ impl Gpu {
     }
 
     /// Lets something become of the device later on.
-    pub(crate) fn injure(&self, injuries: injury::Injuries) -> Result<(), Fault> {
+    pub(crate) fn injure(&self, injuries: fault_injection::Injuries) -> Result<(), Fault> {
         self.shared.thread.ask(OPEN_WITHIN, |opened| {
             opened.injuries = Some(injuries);
             Ok(())

@@ -34,20 +34,20 @@ impl Tally {
         max: i64::MIN,
     };
 
-    fn of_rows<R: Keyed>(rows: R, secret: &RandomState) -> Self {
+    fn of_rows<R: Keyed>(rows: R, hash_key: &RandomState) -> Self {
         let mut tally = Self::NOTHING;
         for (row, &value) in rows.values().iter().enumerate() {
-            tally.add(1, R::mark(rows.key(row), secret), value.into());
+            tally.add(1, R::mark(rows.key(row), hash_key), value.into());
             tally.min = tally.min.min(value);
             tally.max = tally.max.max(value);
         }
         tally
     }
 
-    fn of_groups<R: Keyed>(groups: &[Group<R::Key>], secret: &RandomState) -> Self {
+    fn of_groups<R: Keyed>(groups: &[Group<R::Key>], hash_key: &RandomState) -> Self {
         let mut tally = Self::NOTHING;
         for group in groups {
-            tally.add(group.count, R::mark(group.key, secret), group.sum);
+            tally.add(group.count, R::mark(group.key, hash_key), group.sum);
             tally.min = tally.min.min(group.min);
             tally.max = tally.max.max(group.max);
         }
@@ -90,9 +90,9 @@ pub(super) fn read<R: Keyed>(
     groups.sort_unstable_by_key(|group| group.key);
     check_groups(&groups)?;
     merge(&mut groups, reduce_spilled(rows, spill)?);
-    let secret = RandomState::new();
-    let found = Tally::of_groups::<R>(&groups, &secret);
-    let expected = Tally::of_rows(rows, &secret);
+    let hash_key = RandomState::new();
+    let found = Tally::of_groups::<R>(&groups, &hash_key);
+    let expected = Tally::of_rows(rows, &hash_key);
     if found != expected {
         return Err(wrong(format!("{found:?} in groups of {expected:?}")));
     }

@@ -8,7 +8,7 @@ use arrow_buffer::Buffer;
 use bytemuck::cast_slice;
 use keymill_kernels::stage::reduce_by_key::{Count, IntKey, Max, Min, Order, ReduceByKey, Sum};
 use keymill_kernels::stage::tokenize::Span;
-use keymill_kernels::{KeyTable, Level, Limits, Secret};
+use keymill_kernels::{HashKey, KeyTable, Level, Tuning};
 use keymill_shaders::{ReducedGroup, Stage};
 
 use super::group::{Group, wide};
@@ -35,7 +35,7 @@ pub(crate) trait Keyed: Copy {
     fn key_of(&self, record: &ReducedGroup, longest: u32) -> Option<Self::Key>;
 
     /// A number that stands for a key where keys are added up.
-    fn mark(key: Self::Key, secret: &RandomState) -> u64;
+    fn mark(key: Self::Key, hash_key: &RandomState) -> u64;
 
     /// Why no device can take these; `None` where one can.
     fn refusal(&self) -> Option<String>;
@@ -73,7 +73,7 @@ type All = (Count, Sum, Min, Max);
 /// Reduces on the processor, group by group.
 fn reduce<K: IntKey>(keys: &[K], values: &[i64], mut visit: impl FnMut(K, (u64, i128, i64, i64))) {
     let mut reducer: ReduceByKey<K, All> =
-        ReduceByKey::new(Level::best(), Limits::DEFAULT, Secret::random());
+        ReduceByKey::new(Level::best(), Tuning::DEFAULT, HashKey::random());
     reducer.update(keys, values);
     reducer.drain(Order::Any, |keys, outputs| {
         keys.iter()
@@ -153,8 +153,8 @@ impl<'a> Keyed for TextRows<'a> {
         (key.len() == record.key_1 as usize && record.key_1 <= longest).then_some(key)
     }
 
-    fn mark(key: &'a [u8], secret: &RandomState) -> u64 {
-        secret.hash_one(key)
+    fn mark(key: &'a [u8], hash_key: &RandomState) -> u64 {
+        hash_key.hash_one(key)
     }
 
     fn refusal(&self) -> Option<String> {
@@ -169,7 +169,7 @@ impl<'a> Keyed for TextRows<'a> {
     }
 
     fn reduce(&self, rows: &[u32]) -> Vec<Group<&'a [u8]>> {
-        let mut table = KeyTable::new(&Limits::DEFAULT, Secret::random());
+        let mut table = KeyTable::new(&Tuning::DEFAULT, HashKey::random());
         let numbers: Vec<u32> = rows
             .iter()
             .map(|&row| table.intern_one(self.key(row as usize)))

@@ -25,7 +25,7 @@ pub(crate) struct Table {
     chain: u32,
     /// Which bits of a hash are kept: 0 has every key collide.
     hash_mask: u32,
-    secret: [u32; 3],
+    hash_key: [u32; 3],
     /// The most bytes of a key that a device looks at.
     longest: u32,
 }
@@ -39,7 +39,7 @@ impl Table {
             slots,
             chain: chain.min(MOST_CHAIN).min(slots),
             hash_mask,
-            secret: [0, 1, 2].map(|it| words.hash_one(it) as u32 | 1),
+            hash_key: [0, 1, 2].map(|it| words.hash_one(it) as u32 | 1),
             longest: LONGEST_KEY as u32,
         }
     }
@@ -69,7 +69,7 @@ impl Table {
 
     /// What the shader is told of the table.
     pub(super) fn params(&self) -> ReduceByKeyParams {
-        let [secret_0, secret_1, secret_2] = self.secret;
+        let [secret_0, secret_1, secret_2] = self.hash_key;
         ReduceByKeyParams {
             slots: self.slots,
             chain: self.chain,

@@ -1,9 +1,9 @@
 //! Known answers of the stages that take rows.
 #![forbid(unsafe_code)]
 
-use keymill_kernels::contract_hash::hash_bytes;
+use keymill_kernels::stable_hash::hash_bytes;
 use keymill_kernels::stage::tokenize::Span;
-use keymill_kernels::{ContractSeed, oracle};
+use keymill_kernels::{HashSeed, oracle};
 
 use super::unless;
 use crate::device::hash_partition::{self, Keys, LONGEST_KEY};
@@ -12,7 +12,7 @@ use crate::device::{Device, Fault};
 
 /// More than a tile of each stage that takes rows.
 const ROWS: u64 = 5000;
-const SEED: ContractSeed = ContractSeed(0x0706_0504_0302_0100);
+const SEED: HashSeed = HashSeed(0x0706_0504_0302_0100);
 /// Bytes of which keys are cut.
 const TEXT: &[u8] = b"to be or not\0to be \xff\xe2\x80 that is the question";
 

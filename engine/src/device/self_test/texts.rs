@@ -11,7 +11,7 @@ use keymill_kernels::stage::tokenize::Span;
 
 use super::unless;
 use crate::device::{Device, DeviceCounter, Fault, frame, tokenize};
-use crate::{Limits, TokenRule};
+use crate::{TokenRule, Tuning};
 
 /// Text that meets each kind of white space, tokens across lanes, and bytes that are no UTF-8.
 const TEXT: &[u8] = b"to be\tor\xc2\xa0not\xc2\x85 \xe3\x80\x80a-token-of-more-than-sixteen-bytes\
@@ -35,18 +35,18 @@ pub(super) fn counts(device: &Arc<dyn Device>) -> Result<(), Fault> {
     let text = TEXT.repeat(120);
     let table = TABLE.repeat(120);
     let comma = TokenRule::Split(Box::from(&b","[..]));
-    let small = Limits {
+    let small = Tuning {
         device_slots: 8,
         device_key_bytes: 24,
-        ..Limits::DEFAULT
+        ..Tuning::DEFAULT
     };
-    let roomy = Limits {
+    let roomy = Tuning {
         device_slots: 1 << 10,
-        ..Limits::DEFAULT
+        ..Tuning::DEFAULT
     };
-    for limits in [roomy, small, small.all_colliding()] {
+    for tuning in [roomy, small, small.all_colliding()] {
         for (rule, text) in [(&TokenRule::Whitespace, &text), (&comma, &table)] {
-            let counter = DeviceCounter::new(Arc::clone(device), rule, &limits, 0x5eed);
+            let counter = DeviceCounter::new(Arc::clone(device), rule, &tuning, 0x5eed);
             // So few workgroups that each takes several tiles.
             let counter = counter.with_text_groups(2);
             let message = format!("count counts wrongly by {rule:?}");

@@ -21,7 +21,7 @@ use keymill_kernels::stage::hash_partition::{HashPartition, Partitioned};
 
 use super::stages::{self, Run};
 use super::{Answer, Keys, SEED};
-use crate::chunk::{Boundary, Slices};
+use crate::read::chunk::{Boundary, Slices};
 use crate::{Level, Result, TokenRule};
 use begin::side_by_side;
 

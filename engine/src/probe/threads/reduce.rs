@@ -4,10 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use keymill_kernels::contract_hash::{hash_bytes, partition_of};
+use keymill_kernels::stable_hash::{hash_bytes, partition_of};
 use keymill_kernels::stage::reduce_by_key::{ReduceByBytes, ReduceByKey, Sum};
 use keymill_kernels::stage::tokenize::{InputError, Span};
-use keymill_kernels::{Level, Secret};
+use keymill_kernels::{HashKey, Level};
 
 use super::begin::side_by_side;
 use crate::probe::stages::{LIMITS, Run};
@@ -100,8 +100,8 @@ fn timed<P: Send, T: Send>(
     Ok((all, slowest.unwrap_or_default()))
 }
 
-fn secret() -> Secret {
-    Secret::from_seed(SEED.0)
+fn hash_key() -> HashKey {
+    HashKey::from_seed(SEED.0)
 }
 
 impl SharedRows for IntRows<'_> {
@@ -120,7 +120,7 @@ impl SharedRows for IntRows<'_> {
     }
 
     fn deal(self, level: Level, parts: usize) -> Result<Vec<Self::Dealt>> {
-        let mut own = ReduceByKey::<u64, Sum>::new(level, LIMITS, secret());
+        let mut own = ReduceByKey::<u64, Sum>::new(level, LIMITS, hash_key());
         own.update(self.keys, self.values);
         let mut dealt = vec![Self::Dealt::default(); parts];
         own.for_each(|key, sum| {
@@ -134,7 +134,7 @@ impl SharedRows for IntRows<'_> {
     }
 
     fn reduce(level: Level, dealt: Vec<Self::Dealt>) -> Result<Self::Whole> {
-        let mut whole = ReduceByKey::new(level, LIMITS, secret());
+        let mut whole = ReduceByKey::new(level, LIMITS, hash_key());
         dealt
             .iter()
             .for_each(|(keys, sums)| whole.update(keys, sums));
@@ -163,7 +163,7 @@ impl SharedRows for TextRows<'_> {
     }
 
     fn deal(self, level: Level, parts: usize) -> Result<Vec<Self::Dealt>> {
-        let mut own = ReduceByBytes::<Sum>::new(level, LIMITS, secret());
+        let mut own = ReduceByBytes::<Sum>::new(level, LIMITS, hash_key());
         own.update(self.text, self.spans, self.values)
             .map_err(not_rows)?;
         let mut dealt: Vec<DealtTexts> = (0..parts).map(|_| DealtTexts::default()).collect();
@@ -181,7 +181,7 @@ impl SharedRows for TextRows<'_> {
     }
 
     fn reduce(level: Level, dealt: Vec<Self::Dealt>) -> Result<Self::Whole> {
-        let mut whole = ReduceByBytes::new(level, LIMITS, secret());
+        let mut whole = ReduceByBytes::new(level, LIMITS, hash_key());
         for part in dealt {
             whole
                 .update(&part.text, &part.spans, &part.sums)

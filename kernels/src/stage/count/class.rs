@@ -1,7 +1,7 @@
 //! Sorts a tile's tokens by the class of their length, and counts each class in its table.
 
 use super::partition::Scatter;
-use crate::Groups;
+use crate::KeyCounts;
 use crate::buffer::Window;
 use crate::isa::Isa;
 use crate::table::{CountTable, InlineKey};
@@ -89,7 +89,7 @@ impl Lists {
         window: Window<'_>,
         spans: &[u32],
         scatter: &mut Scatter,
-        parts: &mut [Groups],
+        parts: &mut [KeyCounts],
     ) {
         self.part_by_nul(window, spans);
         for &span in &self.with_nul {
@@ -127,7 +127,7 @@ impl Lists {
         window: Window<'_>,
         spans: &[u32],
         scatter: &mut Scatter,
-        parts: &mut [Groups],
+        parts: &mut [KeyCounts],
     ) {
         let sizes = self.fill(isa, spans);
         for &entry in &self.short[..sizes.short] {

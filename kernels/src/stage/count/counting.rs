@@ -1,72 +1,72 @@
 //! Where tokens go: into the table, or past it to their partitions.
 
+use super::bypass_policy::{BypassPolicy, Path, Standing};
 use super::class::Lists;
-use super::pace::{Pace, Path, Standing};
 use super::partition::{Half, Scatter};
 use crate::buffer::WindowScratch;
-use crate::groups::Once;
 use crate::isa::Isa;
+use crate::key_counts::PackedShort;
 use crate::stage::tokenize::{Tile, TokenSink};
-use crate::table::{CountTable, Secret, Singles};
-use crate::{ContractSeed, Groups, Level, Limits};
+use crate::table::{CountTable, Dedup, HashKey};
+use crate::{HashSeed, KeyCounts, Level, Tuning};
 
 /// Takes the tokens that the rule finds, and counts them.
 pub(super) struct Counting {
     scratch: WindowScratch,
     lists: Lists,
     table: CountTable,
-    singles: Singles,
-    pace: Pace,
+    dedup: Dedup,
+    bypass_policy: BypassPolicy,
     scatter: Scatter,
-    /// Groups that left the table, or never went through it; empty, or `partitions` of them.
-    pending: Vec<Groups>,
+    /// KeyCounts that left the table, or never went through it; empty, or `partitions` of them.
+    pending: Vec<KeyCounts>,
     partitions: usize,
     tokens: u64,
 }
 
 impl Counting {
-    pub(super) fn new(level: Level, limits: &Limits, seed: u64) -> Self {
+    pub(super) fn new(level: Level, tuning: &Tuning, seed: u64) -> Self {
         Self {
             scratch: WindowScratch::new(),
-            lists: Lists::new(limits.tile_bytes),
-            table: CountTable::new(limits, Secret::from_seed(seed)),
-            singles: Singles::new(Secret::from_seed(seed).masked(limits.hash_mask)),
-            pace: Pace::new(limits),
-            scatter: Scatter::new(level, ContractSeed(seed), Half::High),
+            lists: Lists::new(tuning.tile_bytes),
+            table: CountTable::new(tuning, HashKey::from_seed(seed)),
+            dedup: Dedup::new(HashKey::from_seed(seed).masked(tuning.hash_mask)),
+            bypass_policy: BypassPolicy::new(tuning),
+            scatter: Scatter::new(level, HashSeed(seed), Half::High),
             pending: Vec::new(),
-            partitions: limits.partitions,
+            partitions: tuning.partitions,
             tokens: 0,
         }
     }
 
     /// Makes ready for text: what passes the table by needs a place to go.
     pub(super) fn begin(&mut self) {
-        if self.pace.is_passing() {
+        if self.bypass_policy.is_passing() {
             self.open_partitions();
         }
     }
 
     /// Ends a text: nothing is left waiting.
     pub(super) fn end(&mut self) {
-        if self.pace.is_passing() {
+        if self.bypass_policy.is_passing() {
             self.scatter.finish(&mut self.pending);
         }
     }
 
-    pub(super) fn absorb(&mut self, groups: &Groups) {
+    pub(super) fn absorb(&mut self, groups: &KeyCounts) {
         self.table.absorb(groups);
     }
 
     /// See [`super::Counter::absorb_part`].
-    pub(super) fn absorb_part(&mut self, groups: &mut Groups, once: &mut Once) {
-        once.append(&mut groups.once);
+    pub(super) fn absorb_part(&mut self, groups: &mut KeyCounts, packed_short: &mut PackedShort) {
+        packed_short.append(&mut groups.packed_short);
         self.table.absorb(groups);
     }
 
     /// See [`super::Counter::settle`].
-    pub(super) fn settle(&mut self, once: &mut Once, most_bytes: usize) {
+    pub(super) fn settle(&mut self, packed_short: &mut PackedShort, most_bytes: usize) {
         debug_assert!(self.pending.is_empty(), "groups alone were absorbed");
-        self.singles.settle(once, &mut self.table, most_bytes);
+        self.dedup.settle(packed_short, &mut self.table, most_bytes);
     }
 
     pub(super) fn tokens(&self) -> u64 {
@@ -74,7 +74,7 @@ impl Counting {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.table.len() + self.pending.iter().map(Groups::len).sum::<usize>()
+        self.table.len() + self.pending.iter().map(KeyCounts::len).sum::<usize>()
     }
 
     pub(super) fn table(&self) -> &CountTable {
@@ -87,11 +87,11 @@ impl Counting {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.table.bytes() + self.pending.iter().map(Groups::bytes).sum::<usize>()
+        self.table.bytes() + self.pending.iter().map(KeyCounts::bytes).sum::<usize>()
     }
 
     /// See [`super::Counter::drain_into`].
-    pub(super) fn drain_into(&mut self, out: &mut Groups) {
+    pub(super) fn drain_into(&mut self, out: &mut KeyCounts) {
         if !self.pending.is_empty() {
             self.empty_table();
         }
@@ -100,19 +100,19 @@ impl Counting {
             self.move_table(out);
         }
         self.move_table(out);
-        self.pace.emptied();
+        self.bypass_policy.emptied();
     }
 
-    fn move_table(&mut self, out: &mut Groups) {
+    fn move_table(&mut self, out: &mut KeyCounts) {
         self.table.copy_to(out);
         self.table.clear();
     }
 
     /// See [`super::Counter::flush`].
-    pub(super) fn flush(&mut self, partitions: &mut [Groups]) {
+    pub(super) fn flush(&mut self, partitions: &mut [KeyCounts]) {
         self.scatter.table(&self.table, partitions);
         self.table.clear();
-        self.pace.emptied();
+        self.bypass_policy.emptied();
         let same = partitions.len() == self.pending.len();
         for (i, mut groups) in core::mem::take(&mut self.pending).into_iter().enumerate() {
             if same {
@@ -128,13 +128,14 @@ impl Counting {
         self.open_partitions();
         self.scatter.table(&self.table, &mut self.pending);
         self.table.clear();
-        self.pace.emptied();
+        self.bypass_policy.emptied();
     }
 
     /// Makes the counter's own partitions, if it has none.
     fn open_partitions(&mut self) {
         if self.pending.is_empty() {
-            self.pending.resize_with(self.partitions, Groups::default);
+            self.pending
+                .resize_with(self.partitions, KeyCounts::default);
         }
     }
 
@@ -142,13 +143,13 @@ impl Counting {
     #[cold]
     #[inline(never)]
     fn look(&mut self) {
-        let was_passing = self.pace.is_passing();
+        let was_passing = self.bypass_policy.is_passing();
         let standing = Standing {
             bytes: self.table.bytes(),
             groups: self.table.len(),
             tokens: self.tokens,
         };
-        match self.pace.look(standing) {
+        match self.bypass_policy.look(standing) {
             Path::Table if was_passing => self.scatter.finish(&mut self.pending),
             Path::Bypass if was_passing => {}
             Path::Table => {}
@@ -163,7 +164,7 @@ impl TokenSink for Counting {
         let (spans, pending) = (tile.spans(), &mut self.pending[..]);
         let window = self.scratch.window(&piece[at..], next);
         self.tokens += spans.len() as u64;
-        match (self.pace.is_passing(), tile.has_nul) {
+        match (self.bypass_policy.is_passing(), tile.has_nul) {
             (false, false) => self.lists.count(isa, window, spans, &mut self.table),
             (false, true) => self.lists.count_any(isa, window, spans, &mut self.table),
             (true, false) => self
@@ -174,7 +175,7 @@ impl TokenSink for Counting {
                     .scatter_any(isa, window, spans, &mut self.scatter, pending);
             }
         }
-        if self.pace.is_due(next) {
+        if self.bypass_policy.is_due(next) {
             self.look();
         }
     }

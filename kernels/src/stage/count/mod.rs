@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! text ─▶ tile of spans ─▶ lists by key length ─▶ key table ─▶ groups by partition
-//!          (rule)            (class)               (hit, miss)   (contract hash)
+//!          (rule)            (class)               (hit, miss)   (stable hash)
 //! ```
 #![forbid(unsafe_code)]
 
+mod bypass_policy;
 mod class;
 mod counting;
-mod pace;
 mod partition;
 mod slices;
 
@@ -16,9 +16,9 @@ use counting::Counting;
 pub use partition::split;
 pub use slices::Slices;
 
-use crate::groups::Once;
+use crate::key_counts::PackedShort;
 use crate::stage::tokenize::{Feeder, InputError, Records};
-use crate::{Groups, Level, Limits, TokenRule};
+use crate::{KeyCounts, Level, TokenRule, Tuning};
 
 /// Counts tokens by their bytes: push texts, then take the groups out.
 ///
@@ -26,14 +26,14 @@ use crate::{Groups, Level, Limits, TokenRule};
 ///
 /// ```
 /// use keymill_kernels::stage::count::Counter;
-/// use keymill_kernels::{Groups, Level, Limits, TokenRule};
+/// use keymill_kernels::{KeyCounts, Level, Tuning, TokenRule};
 ///
-/// let mut counter = Counter::new(Level::best(), &TokenRule::Whitespace, &Limits::DEFAULT, 7);
+/// let mut counter = Counter::new(Level::best(), &TokenRule::Whitespace, &Tuning::DEFAULT, 7);
 /// counter.push(b"to be or not");
 /// counter.push(b"to be");
 /// assert_eq!((counter.tokens(), counter.len()), (6, 4));
 ///
-/// let mut groups = Groups::default();
+/// let mut groups = KeyCounts::default();
 /// counter.drain_into(&mut groups);
 /// let mut twice = Vec::new();
 /// groups.for_each(|word, count| if count == 2 { twice.push(word.to_vec()) });
@@ -51,11 +51,11 @@ impl Counter {
     ///
     /// Counters whose groups are to be merged take the same `seed`.
     #[must_use]
-    pub fn new(level: Level, rule: &TokenRule, limits: &Limits, seed: u64) -> Self {
-        let limits = limits.fitting();
+    pub fn new(level: Level, rule: &TokenRule, tuning: &Tuning, seed: u64) -> Self {
+        let tuning = tuning.fitting();
         Self {
-            feeder: Feeder::new(level, rule, &limits),
-            counting: Counting::new(level, &limits, seed),
+            feeder: Feeder::new(level, rule, &tuning),
+            counting: Counting::new(level, &tuning, seed),
             rejected: 0,
         }
     }
@@ -84,14 +84,14 @@ impl Counter {
     }
 
     /// Adds groups that were counted elsewhere.
-    pub fn absorb(&mut self, groups: &Groups) {
+    pub fn absorb(&mut self, groups: &KeyCounts) {
         self.counting.absorb(groups);
     }
 
     /// Adds groups as [`Counter::absorb`] does, but for short keys that were seen once: these move
     /// to `once`, for [`Counter::settle`].
-    pub fn absorb_part(&mut self, groups: &mut Groups, once: &mut Once) {
-        self.counting.absorb_part(groups, once);
+    pub fn absorb_part(&mut self, groups: &mut KeyCounts, packed_short: &mut PackedShort) {
+        self.counting.absorb_part(groups, packed_short);
     }
 
     /// Leaves the keys of `once` there that were seen once in all, and counts the others; counts all
@@ -99,8 +99,8 @@ impl Counter {
     ///
     /// It is for a counter that got groups alone: what it then has is in `once` and in what
     /// [`Counter::drain_into`] gives, a key in one of these.
-    pub fn settle(&mut self, once: &mut Once, most_bytes: usize) {
-        self.counting.settle(once, most_bytes);
+    pub fn settle(&mut self, packed_short: &mut PackedShort, most_bytes: usize) {
+        self.counting.settle(packed_short, most_bytes);
     }
 
     /// How many tokens were pushed.
@@ -134,18 +134,18 @@ impl Counter {
     }
 
     /// Moves all groups out, each key once, in no particular order.
-    pub fn drain_into(&mut self, out: &mut Groups) {
+    pub fn drain_into(&mut self, out: &mut KeyCounts) {
         self.counting.drain_into(out);
     }
 
-    /// Moves all groups out to the partitions that their contract hashes name.
+    /// Moves all groups out to the partitions that their stable hashes name.
     ///
     /// A partition may receive a key more than once: absorb it whole to have each key once.
     ///
     /// # Panics
     ///
     /// When `partitions` is empty.
-    pub fn flush(&mut self, partitions: &mut [Groups]) {
+    pub fn flush(&mut self, partitions: &mut [KeyCounts]) {
         self.counting.flush(partitions);
     }
 }

@@ -1,23 +1,23 @@
-//! Hands groups and keys to the partitions that the contract hash names.
+//! Hands groups and keys to the partitions that the stable hash names.
 
-use crate::contract_hash::{hash_bytes, hash_mid, hash_short, partition_of, split_again};
-use crate::groups::{Groups, KeyClass, LONGEST_ONCE, MidGroup, ShortGroup, class_of};
+use crate::key_counts::{KeyClass, KeyCounts, LONGEST_ONCE, MidGroup, ShortGroup, class_of};
+use crate::stable_hash::{hash_bytes, hash_mid, hash_short, partition_of, split_again};
 use crate::table::CountTable;
-use crate::{ContractSeed, Level};
+use crate::{HashSeed, Level};
 
 /// How many keys are hashed side by side.
 const BATCH: usize = 512;
 
-/// Splits the groups of one partition again, by the other half of their contract hashes.
+/// Splits the groups of one partition again, by the other half of their stable hashes.
 ///
 /// # Panics
 ///
 /// When `parts` is empty.
-pub fn split(groups: &Groups, level: Level, seed: ContractSeed, parts: &mut [Groups]) {
+pub fn split(groups: &KeyCounts, level: Level, seed: HashSeed, parts: &mut [KeyCounts]) {
     Scatter::new(level, seed, Half::Low).groups(groups, parts);
 }
 
-/// Which half of the contract hash names the partition.
+/// Which half of the stable hash names the partition.
 #[derive(Clone, Copy)]
 pub(super) enum Half {
     /// Partitions of the whole.
@@ -29,7 +29,7 @@ pub(super) enum Half {
 /// Collects keys until there are enough to hash side by side, and sends each where it belongs.
 pub(super) struct Scatter {
     level: Level,
-    seed: ContractSeed,
+    seed: HashSeed,
     half: Half,
     short: Waiting<u64>,
     mid: Waiting<[u64; 2]>,
@@ -65,7 +65,7 @@ impl<K> Waiting<K> {
 }
 
 impl Scatter {
-    pub(super) fn new(level: Level, seed: ContractSeed, half: Half) -> Self {
+    pub(super) fn new(level: Level, seed: HashSeed, half: Half) -> Self {
         let hashes = Box::new([0; BATCH]);
         Self {
             level,
@@ -78,7 +78,7 @@ impl Scatter {
     }
 
     /// Sends every group of a table.
-    pub(super) fn table(&mut self, table: &CountTable, parts: &mut [Groups]) {
+    pub(super) fn table(&mut self, table: &CountTable, parts: &mut [KeyCounts]) {
         table
             .short
             .for_each(|key, count| self.short(parts, key, count));
@@ -91,7 +91,7 @@ impl Scatter {
     }
 
     /// Sends every group of a list.
-    pub(super) fn groups(&mut self, groups: &Groups, parts: &mut [Groups]) {
+    pub(super) fn groups(&mut self, groups: &KeyCounts, parts: &mut [KeyCounts]) {
         groups
             .short
             .iter()
@@ -104,18 +104,18 @@ impl Scatter {
             self.long(parts, groups.long_key(group), group.count);
         }
         self.empty(parts, groups.empty);
-        groups.once.for_each(|key, length| match length {
+        groups.packed_short.for_each(|key, length| match length {
             ..=8 => self.short(parts, key[0], 1),
             _ => self.mid(parts, key, 1),
         });
-        for key in groups.once_long.iter() {
+        for key in groups.packed_long.iter() {
             self.long(parts, key, 1);
         }
         self.finish(parts);
     }
 
     /// Sends one key of any class.
-    pub(super) fn key(&mut self, parts: &mut [Groups], key: &[u8]) {
+    pub(super) fn key(&mut self, parts: &mut [KeyCounts], key: &[u8]) {
         match class_of(key) {
             KeyClass::Empty => self.empty(parts, 1),
             KeyClass::Short(key) => self.short(parts, key, 1),
@@ -125,38 +125,38 @@ impl Scatter {
     }
 
     #[inline(always)]
-    pub(super) fn short(&mut self, parts: &mut [Groups], key: u64, count: u64) {
+    pub(super) fn short(&mut self, parts: &mut [KeyCounts], key: u64, count: u64) {
         if self.short.push(key, count) {
             self.send_short(parts);
         }
     }
 
     #[inline(always)]
-    pub(super) fn mid(&mut self, parts: &mut [Groups], key: [u64; 2], count: u64) {
+    pub(super) fn mid(&mut self, parts: &mut [KeyCounts], key: [u64; 2], count: u64) {
         if self.mid.push(key, count) {
             self.send_mid(parts);
         }
     }
 
-    fn long(&self, parts: &mut [Groups], key: &[u8], count: u64) {
+    fn long(&self, parts: &mut [KeyCounts], key: &[u8], count: u64) {
         let place = self.place(parts)(hash_bytes(self.seed, key));
         parts[place].push_long_to_partition(key, count);
     }
 
-    fn empty(&self, parts: &mut [Groups], count: u64) {
+    fn empty(&self, parts: &mut [KeyCounts], count: u64) {
         let place = self.place(parts)(hash_bytes(self.seed, b""));
         parts[place].empty += count;
     }
 
     /// Sends what was collected.
-    pub(super) fn finish(&mut self, parts: &mut [Groups]) {
+    pub(super) fn finish(&mut self, parts: &mut [KeyCounts]) {
         self.send_short(parts);
         self.send_mid(parts);
     }
 
     /// How a hash names its partition.
     #[inline(always)]
-    fn place(&self, parts: &[Groups]) -> impl Fn(u64) -> usize + use<> {
+    fn place(&self, parts: &[KeyCounts]) -> impl Fn(u64) -> usize + use<> {
         assert!(!parts.is_empty(), "groups need a partition to go to");
         let parts = u32::try_from(parts.len()).expect("fewer than 2^32 partitions");
         let half = self.half;
@@ -167,7 +167,7 @@ impl Scatter {
     }
 
     #[inline(never)]
-    fn send_short(&mut self, parts: &mut [Groups]) {
+    fn send_short(&mut self, parts: &mut [KeyCounts]) {
         let place = self.place(parts);
         let waiting = &mut self.short;
         hash_short(
@@ -181,7 +181,7 @@ impl Scatter {
             let part = &mut parts[place(hash)];
             let group = ShortGroup { key, count };
             if count == 1 {
-                part.once.push([key, 0], group.length());
+                part.packed_short.push([key, 0], group.length());
             } else {
                 part.short.push(group);
             }
@@ -190,7 +190,7 @@ impl Scatter {
     }
 
     #[inline(never)]
-    fn send_mid(&mut self, parts: &mut [Groups]) {
+    fn send_mid(&mut self, parts: &mut [KeyCounts]) {
         let place = self.place(parts);
         let waiting = &mut self.mid;
         hash_mid(
@@ -205,7 +205,7 @@ impl Scatter {
             let group = MidGroup { key, count };
             let length = group.length();
             if count == 1 && length <= LONGEST_ONCE {
-                part.once.push(key, length);
+                part.packed_short.push(key, length);
             } else {
                 part.mid.push(group);
             }

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::Counter;
-use crate::Groups;
+use crate::KeyCounts;
 use crate::table::CountTable;
 
 /// Counters that have stopped counting, and whose groups are taken slice by slice.
@@ -14,15 +14,15 @@ use crate::table::CountTable;
 ///
 /// ```
 /// use keymill_kernels::stage::count::{Counter, Slices};
-/// use keymill_kernels::{Groups, Level, Limits, TokenRule};
+/// use keymill_kernels::{KeyCounts, Level, Tuning, TokenRule};
 ///
 /// let counters = ["to be or", "not to be"].map(|text| {
-///     let mut counter = Counter::new(Level::best(), &TokenRule::Whitespace, &Limits::DEFAULT, 7);
+///     let mut counter = Counter::new(Level::best(), &TokenRule::Whitespace, &Tuning::DEFAULT, 7);
 ///     counter.push(text.as_bytes());
 ///     counter
 /// });
 /// let slices = Slices::new(Vec::from(counters), 4).ok().expect("tables of one seed");
-/// let mut groups = Groups::default();
+/// let mut groups = KeyCounts::default();
 /// (0..4).for_each(|slice| slices.copy_to(slice, &mut groups));
 /// assert_eq!(groups.len(), 6);
 /// ```
@@ -85,7 +85,7 @@ impl Slices {
     /// Appends the groups of a slice to `out`, each key once and with the sum of its counts.
     ///
     /// Every key is looked up in all counters, which pays while these are few.
-    pub fn add_up_to(&self, slice: usize, out: &mut Groups) {
+    pub fn add_up_to(&self, slice: usize, out: &mut KeyCounts) {
         let tables: Vec<_> = self
             .counters
             .iter()
@@ -98,7 +98,7 @@ impl Slices {
     }
 
     /// Appends the groups of a slice to `out`, counter by counter.
-    pub fn copy_to(&self, slice: usize, out: &mut Groups) {
+    pub fn copy_to(&self, slice: usize, out: &mut KeyCounts) {
         for counter in &self.counters {
             let table = counter.counting.table();
             table.copy_slice(slice, self.bits, out);

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{Counter, Slices, split};
-use crate::{ContractSeed, Groups, Level, Limits, TokenRule};
+use crate::{HashSeed, KeyCounts, Level, TokenRule, Tuning};
 
 type Counts = BTreeMap<Vec<u8>, u64>;
 
 const SEED: u64 = 11;
 
-fn counts_of(groups: &Groups) -> Counts {
+fn counts_of(groups: &KeyCounts) -> Counts {
     let mut counts = Counts::new();
     groups.for_each(|key, count| {
         let earlier = counts.insert(key.to_vec(), count);
@@ -32,17 +32,17 @@ fn expected(texts: &[Vec<u8>]) -> Counts {
     counts
 }
 
-fn each_setting(mut check: impl FnMut(Level, &Limits)) {
+fn each_setting(mut check: impl FnMut(Level, &Tuning)) {
     for level in Level::available() {
-        for limits in [Limits::DEFAULT, Limits::TINY] {
-            check(level, &limits);
-            check(level, &limits.all_colliding());
+        for tuning in [Tuning::DEFAULT, Tuning::TINY] {
+            check(level, &tuning);
+            check(level, &tuning.all_colliding());
         }
     }
 }
 
-fn counter(level: Level, limits: &Limits) -> Counter {
-    Counter::new(level, &TokenRule::Whitespace, limits, SEED)
+fn counter(level: Level, tuning: &Tuning) -> Counter {
+    Counter::new(level, &TokenRule::Whitespace, tuning, SEED)
 }
 
 /// Texts of few different bytes, so that words repeat, meet NULs, and cross every edge.
@@ -71,11 +71,11 @@ proptest! {
     #[test]
     fn counts_what_the_obvious_loop_counts(texts in texts()) {
         let expected = expected(&texts);
-        each_setting(|level, limits| {
-            let mut counter = counter(level, limits);
+        each_setting(|level, tuning| {
+            let mut counter = counter(level, tuning);
             texts.iter().for_each(|text| counter.push(text));
             assert_eq!(counter.tokens(), expected.values().sum::<u64>());
-            let mut groups = Groups::default();
+            let mut groups = KeyCounts::default();
             counter.drain_into(&mut groups);
             assert_eq!(counts_of(&groups), expected);
             assert!(counter.is_empty());
@@ -85,20 +85,20 @@ proptest! {
     #[test]
     fn flushed_and_split_partitions_hold_every_count_once(texts in texts()) {
         let expected = expected(&texts);
-        each_setting(|level, limits| {
-            let mut partitions = vec![Groups::default(); 3];
-            let mut counter = counter(level, limits);
+        each_setting(|level, tuning| {
+            let mut partitions = vec![KeyCounts::default(); 3];
+            let mut counter = counter(level, tuning);
             for text in &texts {
                 counter.push(text);
                 counter.flush(&mut partitions);
             }
             let mut whole = Counts::new();
             for partition in &partitions {
-                let mut parts = vec![Groups::default(); 2];
-                split(partition, level, ContractSeed(SEED), &mut parts);
+                let mut parts = vec![KeyCounts::default(); 2];
+                split(partition, level, HashSeed(SEED), &mut parts);
                 for part in &parts {
                     counter.absorb(part);
-                    let mut groups = Groups::default();
+                    let mut groups = KeyCounts::default();
                     counter.drain_into(&mut groups);
                     for (key, count) in counts_of(&groups) {
                         assert_eq!(whole.insert(key, count), None, "a key in two partitions");
@@ -111,18 +111,18 @@ proptest! {
 
     #[test]
     fn slices_hold_every_count_of_every_counter(texts in texts(), slices in (0..4u32).prop_map(|bits| 1 << bits)) {
-        each_setting(|level, limits| {
-            let limits = Limits { flush_bytes: usize::MAX, bypass_bytes: usize::MAX, ..*limits };
+        each_setting(|level, tuning| {
+            let tuning = Tuning { flush_bytes: usize::MAX, bypass_bytes: usize::MAX, ..*tuning };
             let counters = texts.iter().map(|text| {
-                let mut counter = counter(level, &limits);
+                let mut counter = counter(level, &tuning);
                 counter.push(text);
                 counter
             });
             let cut = Slices::new(counters.collect(), slices).ok().expect("all in tables");
             let mut places = BTreeMap::new();
-            let (mut whole, mut sums) = (Counts::new(), Groups::default());
+            let (mut whole, mut sums) = (Counts::new(), KeyCounts::default());
             for slice in 0..slices {
-                let mut groups = Groups::default();
+                let mut groups = KeyCounts::default();
                 cut.copy_to(slice, &mut groups);
                 groups.for_each(|key, count| {
                     assert_eq!(*places.entry(key.to_vec()).or_insert(slice), slice);
@@ -139,12 +139,12 @@ proptest! {
 #[test]
 fn slices_are_refused_where_a_key_could_be_in_two_or_not_in_its_table() {
     let full = |seed: u64, flush_bytes: usize| {
-        let limits = Limits {
+        let tuning = Tuning {
             flush_bytes,
             bypass_bytes: usize::MAX,
-            ..Limits::TINY
+            ..Tuning::TINY
         };
-        let mut counter = Counter::new(Level::Scalar, &TokenRule::Whitespace, &limits, seed);
+        let mut counter = Counter::new(Level::Scalar, &TokenRule::Whitespace, &tuning, seed);
         for number in 0..100 {
             counter.push(format!("key-{number}").as_bytes());
         }
@@ -165,8 +165,8 @@ fn slices_are_refused_where_a_key_could_be_in_two_or_not_in_its_table() {
 #[test]
 fn keys_of_every_length_around_the_classes_stay_apart() {
     let lengths = [0, 1, 7, 8, 9, 15, 16, 17, 63, 64, 65, 4096, 70_000];
-    each_setting(|level, limits| {
-        let mut counter = counter(level, limits);
+    each_setting(|level, tuning| {
+        let mut counter = counter(level, tuning);
         let mut expected = Counts::new();
         for length in lengths {
             for last in [b'x', b'y', 0] {
@@ -178,7 +178,7 @@ fn keys_of_every_length_around_the_classes_stay_apart() {
                 expected.insert(key, 3);
             }
         }
-        let mut groups = Groups::default();
+        let mut groups = KeyCounts::default();
         counter.drain_into(&mut groups);
         assert_eq!(counts_of(&groups), expected);
     });
@@ -189,16 +189,16 @@ fn sizes_that_are_not_as_they_should_be_change_no_answer() {
     let text = b"to be or not to be that is the question ".repeat(9);
     let expected = expected(std::slice::from_ref(&text));
     for tile_bytes in [0, 1, 100, 70_000, 1 << 20] {
-        let limits = Limits {
+        let tuning = Tuning {
             tile_bytes,
             table_slots: 3,
             partitions: 0,
             look_bytes: 0,
-            ..Limits::TINY
+            ..Tuning::TINY
         };
-        let mut counter = counter(Level::best(), &limits);
+        let mut counter = counter(Level::best(), &tuning);
         counter.push(&text);
-        let mut groups = Groups::default();
+        let mut groups = KeyCounts::default();
         counter.drain_into(&mut groups);
         assert_eq!(counts_of(&groups), expected, "{tile_bytes}");
     }

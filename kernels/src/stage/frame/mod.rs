@@ -10,7 +10,7 @@ mod boundary;
 pub use boundary::{Boundary, first_boundary, last_boundary};
 
 use crate::stage::tokenize::{InputError, Span, Tokenized, Tokenizer};
-use crate::{Level, Limits, TokenRule};
+use crate::{Level, TokenRule, Tuning};
 
 /// Finds the lines of texts, and keeps its working memory between them.
 ///
@@ -21,9 +21,9 @@ use crate::{Level, Limits, TokenRule};
 ///
 /// ```
 /// use keymill_kernels::stage::frame::Framer;
-/// use keymill_kernels::{Level, Limits};
+/// use keymill_kernels::{Level, Tuning};
 ///
-/// let mut framer = Framer::new(Level::best(), &Limits::DEFAULT);
+/// let mut framer = Framer::new(Level::best(), &Tuning::DEFAULT);
 /// let mut records = Vec::new();
 /// let text = b"ab\r\nc\n\nd";
 /// framer.frame(text, &mut records)?;
@@ -38,10 +38,10 @@ pub struct Framer {
 impl Framer {
     /// Makes a framer; a level that the machine lacks runs as scalar.
     #[must_use]
-    pub fn new(level: Level, limits: &Limits) -> Self {
+    pub fn new(level: Level, tuning: &Tuning) -> Self {
         // A line is what is left of it when nothing splits it: the same walk finds both.
         Self {
-            lines: Tokenizer::new(level, &TokenRule::Lines, limits),
+            lines: Tokenizer::new(level, &TokenRule::Lines, tuning),
         }
     }
 

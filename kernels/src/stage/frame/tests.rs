@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{Boundary, Framer, first_boundary, last_boundary};
 use crate::stage::tokenize::alphabet::{rules, text};
-use crate::{Level, Limits, TokenRule, oracle};
+use crate::{Level, TokenRule, Tuning, oracle};
 
 fn cases(many: u32) -> ProptestConfig {
     ProptestConfig {
@@ -50,9 +50,9 @@ proptest! {
     fn lines_are_those_of_the_oracle(text in text(400)) {
         let expected = oracle::frame(&text);
         for level in Level::available() {
-            for limits in [Limits::DEFAULT, Limits::TINY] {
+            for tuning in [Tuning::DEFAULT, Tuning::TINY] {
                 let mut records = Vec::new();
-                let done = Framer::new(level, &limits).frame(&text, &mut records);
+                let done = Framer::new(level, &tuning).frame(&text, &mut records);
                 let done = done.expect("the text is short");
                 prop_assert_eq!(done.level, level);
                 prop_assert_eq!(done.tokens, expected.len());

@@ -3,7 +3,7 @@
 
 use super::{Aggregate, Order, ReduceByKey};
 use crate::stage::tokenize::{InputError, Span};
-use crate::{KeyTable, Level, Limits, Secret};
+use crate::{HashKey, KeyTable, Level, Tuning};
 
 /// Reduces the values of each key that is a span of a text, batch after batch.
 ///
@@ -17,11 +17,11 @@ use crate::{KeyTable, Level, Limits, Secret};
 /// ```
 /// use keymill_kernels::stage::reduce_by_key::{Count, ReduceByBytes, Sum};
 /// use keymill_kernels::stage::tokenize::Span;
-/// use keymill_kernels::{Level, Limits, Secret};
+/// use keymill_kernels::{Level, Tuning, HashKey};
 ///
-/// let secret = Secret::random();
+/// let secret = HashKey::random();
 /// let mut reducer: ReduceByBytes<(Count, Sum)> =
-///     ReduceByBytes::new(Level::best(), Limits::DEFAULT, secret);
+///     ReduceByBytes::new(Level::best(), Tuning::DEFAULT, secret);
 /// let keys = [(3, 5), (0, 2), (3, 5)].map(|(start, end)| Span { start, end });
 /// reducer.update(b"to be", &keys, &[1, 5, 2])?;
 /// let mut groups = Vec::new();
@@ -41,10 +41,10 @@ pub struct ReduceByBytes<A: Aggregate> {
 impl<A: Aggregate> ReduceByBytes<A> {
     /// Makes a reducer without groups.
     #[must_use]
-    pub fn new(level: Level, limits: Limits, secret: Secret) -> Self {
-        let groups = ReduceByKey::new(level, limits, secret);
+    pub fn new(level: Level, tuning: Tuning, hash_key: HashKey) -> Self {
+        let groups = ReduceByKey::new(level, tuning, hash_key);
         Self {
-            keys: KeyTable::new(&limits, secret),
+            keys: KeyTable::new(&tuning, hash_key),
             tile_rows: groups.sizes.tile_rows,
             groups,
             numbers: Vec::new(),

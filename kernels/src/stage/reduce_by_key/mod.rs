@@ -19,7 +19,7 @@ pub use bytes::ReduceByBytes;
 pub use key::IntKey;
 
 use crate::isa::{Isa, Kernel, dispatch};
-use crate::{Level, Limits, Secret};
+use crate::{HashKey, Level, Tuning};
 use reducer::{MOST_TILE_ROWS, Reducer, Sizes};
 
 /// What keys that come without values are given.
@@ -42,10 +42,10 @@ pub enum Order {
 ///
 /// ```
 /// use keymill_kernels::stage::reduce_by_key::{Count, Order, ReduceByKey, Sum};
-/// use keymill_kernels::{Level, Limits, Secret};
+/// use keymill_kernels::{Level, Tuning, HashKey};
 ///
 /// let mut reducer: ReduceByKey<u64, (Count, Sum)> =
-///     ReduceByKey::new(Level::best(), Limits::DEFAULT, Secret::random());
+///     ReduceByKey::new(Level::best(), Tuning::DEFAULT, HashKey::random());
 /// reducer.update(&[7, 3, 7], &[1, 5, i64::MAX]);
 /// reducer.update(&[3], &[9]);
 /// let mut rows = Vec::new();
@@ -97,8 +97,8 @@ impl<A: Aggregate> Width<A> {
 impl<K: IntKey, A: Aggregate> ReduceByKey<K, A> {
     /// Makes a reducer without groups.
     #[must_use]
-    pub fn new(level: Level, limits: Limits, secret: Secret) -> Self {
-        let sizes = Sizes::new(limits.fitting(), secret);
+    pub fn new(level: Level, tuning: Tuning, hash_key: HashKey) -> Self {
+        let sizes = Sizes::new(tuning.fitting(), hash_key);
         Self {
             groups: Width::Narrow(Reducer::new(sizes)),
             bound: 0,

@@ -30,8 +30,8 @@ impl<A: Aggregate> Partitioned<A> {
     /// Goes on with a table that has outgrown the caches.
     pub(super) fn new(sizes: Sizes, mut table: BucketTable<A, 4>) -> Self {
         table.fill_to(FILL);
-        let partitions = sizes.limits.partitions.next_power_of_two().max(2);
-        let room = sizes.limits.flush_bytes / size_of::<Row>() / partitions;
+        let partitions = sizes.tuning.partitions.next_power_of_two().max(2);
+        let room = sizes.tuning.flush_bytes / size_of::<Row>() / partitions;
         let room = room.max(2 * sizes.tile_rows);
         Self {
             rows: PartitionRows::new(partitions, room),

@@ -8,9 +8,9 @@
 use super::Aggregate;
 use super::partitioned::Partitioned;
 use crate::isa::{Isa, Kernel, dispatch};
-use crate::table::Secret;
+use crate::table::HashKey;
 use crate::table::int::{BucketTable, DenseTable, IntHash, TableSizes, least_and_most};
-use crate::{Level, Limits};
+use crate::{Level, Tuning};
 
 /// A dense table may have so many places a row.
 const PLACES_PER_ROW: u128 = 16;
@@ -26,7 +26,7 @@ const MANY_FILL: usize = 7;
 /// What every table is made with.
 #[derive(Clone, Copy)]
 pub(super) struct Sizes {
-    pub(super) limits: Limits,
+    pub(super) tuning: Tuning,
     /// Names the slot of a key, and its partition.
     pub(super) hash: IntHash,
     /// Rows that are taken at a time.
@@ -34,11 +34,11 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    pub(super) fn new(limits: Limits, secret: Secret) -> Self {
+    pub(super) fn new(tuning: Tuning, hash_key: HashKey) -> Self {
         Self {
-            limits,
-            hash: IntHash::new(secret, limits.hash_mask),
-            tile_rows: (limits.tile_bytes / 16).clamp(1, MOST_TILE_ROWS),
+            tuning,
+            hash: IntHash::new(hash_key, tuning.hash_mask),
+            tile_rows: (tuning.tile_bytes / 16).clamp(1, MOST_TILE_ROWS),
         }
     }
 }
@@ -49,8 +49,8 @@ pub(super) const MOST_TILE_ROWS: usize = 2048;
 /// The sizes of a hash table of which `fill` sixteenths may be taken.
 fn table_sizes(sizes: &Sizes, fill: usize) -> TableSizes {
     TableSizes {
-        slots: sizes.limits.table_slots,
-        prefetch_bytes: sizes.limits.prefetch_bytes,
+        slots: sizes.tuning.table_slots,
+        prefetch_bytes: sizes.tuning.prefetch_bytes,
         fill,
         hash: sizes.hash,
     }
@@ -73,7 +73,7 @@ pub(super) struct Reducer<A: Aggregate> {
 impl<A: Aggregate> Reducer<A> {
     pub(super) fn new(sizes: Sizes) -> Self {
         Self {
-            groups: Groups::Dense(DenseTable::new(sizes.limits.prefetch_bytes)),
+            groups: Groups::Dense(DenseTable::new(sizes.tuning.prefetch_bytes)),
             rows: 0,
             sizes,
         }
@@ -121,9 +121,9 @@ impl<A: Aggregate> Reducer<A> {
             return;
         }
         let range = table.range_with(least, most);
-        let most_bytes = self.sizes.limits.flush_bytes / DENSE_PART;
+        let most_bytes = self.sizes.tuning.flush_bytes / DENSE_PART;
         let most_places = (most_bytes / size_of::<A::State>().max(1)) as u128;
-        let wanted = (self.rows * PLACES_PER_ROW).max(self.sizes.limits.table_slots as u128);
+        let wanted = (self.rows * PLACES_PER_ROW).max(self.sizes.tuning.table_slots as u128);
         if range <= wanted.min(most_places) {
             table.reserve(least, most);
             return;
@@ -142,14 +142,14 @@ impl<A: Aggregate> Reducer<A> {
 
     /// Moves the groups on when there are too many for the table that they are in.
     fn outgrow(&mut self) {
-        let limits = self.sizes.limits;
+        let tuning = self.sizes.tuning;
         if let Groups::Few(table) = &self.groups
-            && table.slots() > FEW_GROWTH * limits.table_slots
+            && table.slots() > FEW_GROWTH * tuning.table_slots
         {
             self.leave_few();
         }
         if let Groups::Many(table) = &self.groups
-            && table.bytes() > limits.flush_bytes
+            && table.bytes() > tuning.flush_bytes
         {
             let none = Groups::Dense(DenseTable::new(0));
             if let Groups::Many(table) = core::mem::replace(&mut self.groups, none) {
@@ -183,7 +183,7 @@ impl<A: Aggregate> Reducer<A> {
     /// would crowd the first part of a smaller one.
     fn reserve(&mut self, groups: usize) {
         self.leave_dense();
-        if groups * 16 > FEW_FILL * FEW_GROWTH * self.sizes.limits.table_slots {
+        if groups * 16 > FEW_FILL * FEW_GROWTH * self.sizes.tuning.table_slots {
             self.leave_few();
         }
         match &mut self.groups {

@@ -14,19 +14,19 @@ const MOST_ROWS: usize = if cfg!(miri) { 40 } else { 600 };
 type All = (Count, Sum, Min, Max);
 
 /// Every level with the default sizes and the tiny ones, both also with one hash for all keys.
-fn stamps() -> Vec<(Level, Limits)> {
-    let limits = [Limits::DEFAULT, Limits::TINY];
-    let limits = limits.into_iter().flat_map(|l| [l, l.all_colliding()]);
-    let stamp = |limits| {
+fn stamps() -> Vec<(Level, Tuning)> {
+    let tuning = [Tuning::DEFAULT, Tuning::TINY];
+    let tuning = tuning.into_iter().flat_map(|l| [l, l.all_colliding()]);
+    let stamp = |tuning| {
         Level::available()
             .into_iter()
-            .map(move |level| (level, limits))
+            .map(move |level| (level, tuning))
     };
-    limits.flat_map(stamp).collect()
+    tuning.flat_map(stamp).collect()
 }
 
-fn reducer<K: IntKey, A: Aggregate>((level, limits): (Level, Limits)) -> ReduceByKey<K, A> {
-    ReduceByKey::new(level, limits, Secret::from_seed(7))
+fn reducer<K: IntKey, A: Aggregate>((level, tuning): (Level, Tuning)) -> ReduceByKey<K, A> {
+    ReduceByKey::new(level, tuning, HashKey::from_seed(7))
 }
 
 /// Drains a reducer in both orders at once: ordered, and in batches no larger than promised.
@@ -142,7 +142,7 @@ fn each_aggregate_alone_answers_as_in_company() {
     let oracle = reduce_by_key(&keys, &values);
     for stamp in stamps() {
         fn alone<A: Aggregate>(
-            stamp: (Level, Limits),
+            stamp: (Level, Tuning),
             keys: &[u64],
             values: &[i64],
         ) -> BTreeMap<u64, A::Output> {
@@ -191,8 +191,8 @@ fn sums_pass_64_bits_and_come_back() {
 
 #[test]
 fn every_table_is_reached_and_left() {
-    let limits = Limits::TINY;
-    let mut sums = reducer::<u64, Sum>((Level::best(), limits));
+    let tuning = Tuning::TINY;
+    let mut sums = reducer::<u64, Sum>((Level::best(), tuning));
     let mut seen = Vec::new();
     let mut keys: Vec<u64> = Vec::new();
     for i in 0..400u64 {
@@ -238,7 +238,7 @@ fn the_key_that_marks_free_slots_is_a_key_like_others() {
 #[test]
 #[should_panic(expected = "one value for each key")]
 fn too_few_values_are_refused() {
-    reducer::<u64, Sum>((Level::Scalar, Limits::TINY)).update(&[1, 2], &[3]);
+    reducer::<u64, Sum>((Level::Scalar, Tuning::TINY)).update(&[1, 2], &[3]);
 }
 
 /// Keys of bytes, of which some are empty, equal in their beginnings, or no UTF-8.
@@ -270,9 +270,9 @@ proptest! {
                 Some(Span { start, end: *end })
             })
             .collect();
-        for (level, limits) in stamps() {
+        for (level, tuning) in stamps() {
             let mut reducer: ReduceByBytes<All> =
-                ReduceByBytes::new(level, limits, Secret::from_seed(7));
+                ReduceByBytes::new(level, tuning, HashKey::from_seed(7));
             for order in [Order::ByKey, Order::Any] {
                 for (spans, values) in spans.chunks(batch).zip(values.chunks(batch)) {
                     reducer.update(&text, spans, values).unwrap();
@@ -296,7 +296,7 @@ proptest! {
 
 #[test]
 fn a_key_that_is_not_in_the_text_changes_nothing() {
-    let mut sums = ReduceByBytes::<Sum>::new(Level::best(), Limits::TINY, Secret::from_seed(7));
+    let mut sums = ReduceByBytes::<Sum>::new(Level::best(), Tuning::TINY, HashKey::from_seed(7));
     let spans = [(0, 1), (2, 4)].map(|(start, end)| Span { start, end });
     assert!(sums.update(b"abc", &spans, &[1, 2]).is_err());
     assert_eq!(sums.size(), 0);

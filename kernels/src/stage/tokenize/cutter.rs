@@ -7,7 +7,7 @@ use super::tile::{Cut, Tile};
 use super::whitespace::Whitespace;
 use super::words::Words;
 use crate::isa::Isa;
-use crate::{Limits, TokenRule};
+use crate::{TokenRule, Tuning};
 
 /// Cuts text into tokens, a tile at a time.
 ///
@@ -62,8 +62,8 @@ pub(crate) enum AnyCutter {
 }
 
 impl AnyCutter {
-    pub(crate) fn new(rule: &TokenRule, limits: &Limits) -> Self {
-        let bytes = limits.tile_bytes;
+    pub(crate) fn new(rule: &TokenRule, tuning: &Tuning) -> Self {
+        let bytes = tuning.tile_bytes;
         match rule {
             TokenRule::Whitespace => Self::Whitespace(Whitespace::new(bytes)),
             TokenRule::Words => Self::Words(Words::new(bytes)),

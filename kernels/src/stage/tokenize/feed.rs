@@ -4,7 +4,7 @@ use super::cutter::{AnyCutter, Cutter, Visit};
 use super::records::{Joint, Piece, Pieces, Records, Staging};
 use super::tile::{Cut, Tile};
 use crate::isa::{Isa, Kernel, dispatch};
-use crate::{Level, Limits, TokenRule};
+use crate::{Level, TokenRule, Tuning};
 
 /// Takes tokens as they are found.
 pub(crate) trait TokenSink {
@@ -35,13 +35,13 @@ pub(crate) struct Feeder {
 }
 
 impl Feeder {
-    pub(crate) fn new(level: Level, rule: &TokenRule, limits: &Limits) -> Self {
+    pub(crate) fn new(level: Level, rule: &TokenRule, tuning: &Tuning) -> Self {
         Self {
             level,
-            cutter: AnyCutter::new(rule, limits),
-            tile: Tile::new(limits.tile_bytes),
+            cutter: AnyCutter::new(rule, tuning),
+            tile: Tile::new(tuning.tile_bytes),
             staging: Staging::default(),
-            tile_bytes: limits.tile_bytes,
+            tile_bytes: tuning.tile_bytes,
         }
     }
 

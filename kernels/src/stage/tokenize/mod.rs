@@ -5,7 +5,7 @@
 //! spans  0..3    4..9        10..13
 //! ```
 //!
-//! A rule cuts tile by tile ([`Limits::tile_bytes`]); the fused count takes its tokens from there,
+//! A rule cuts tile by tile ([`Tuning::tile_bytes`]); the fused count takes its tokens from there,
 //! and [`Tokenizer`] widens them to [`Span`]s of the whole text.
 #![forbid(unsafe_code)]
 
@@ -30,7 +30,7 @@ pub(crate) use whitespace::unicode_spaces;
 pub(crate) use words::word_bytes;
 
 use crate::isa::Isa;
-use crate::{Level, Limits, TokenRule};
+use crate::{Level, TokenRule, Tuning};
 use records::Joint;
 
 /// Where a token lies in its text.
@@ -107,9 +107,9 @@ pub struct Tokenized {
 ///
 /// ```
 /// use keymill_kernels::stage::tokenize::{Records, Tokenizer};
-/// use keymill_kernels::{Level, Limits, TokenRule};
+/// use keymill_kernels::{Level, Tuning, TokenRule};
 ///
-/// let mut tokenizer = Tokenizer::new(Level::best(), &TokenRule::Whitespace, &Limits::DEFAULT);
+/// let mut tokenizer = Tokenizer::new(Level::best(), &TokenRule::Whitespace, &Tuning::DEFAULT);
 /// let mut spans = Vec::new();
 ///
 /// let text = b"to be or not";
@@ -130,9 +130,9 @@ pub struct Tokenizer {
 impl Tokenizer {
     /// Makes a tokenizer for one rule; a level that the machine lacks runs as scalar.
     #[must_use]
-    pub fn new(level: Level, rule: &TokenRule, limits: &Limits) -> Self {
+    pub fn new(level: Level, rule: &TokenRule, tuning: &Tuning) -> Self {
         Self {
-            feeder: Feeder::new(level, rule, &limits.fitting()),
+            feeder: Feeder::new(level, rule, &tuning.fitting()),
         }
     }
 

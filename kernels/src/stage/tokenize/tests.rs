@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::alphabet::{rules, text};
 use super::{InputError, Records, Span, Tokenized, Tokenizer};
 use crate::stage::count::Counter;
-use crate::{Groups, Level, Limits, TokenRule, oracle};
+use crate::{KeyCounts, Level, TokenRule, Tuning, oracle};
 
 /// What is wrong with an answer, if anything is.
 fn compare(
@@ -52,12 +52,12 @@ fn compare(
 /// The suite, stamped on each level of this kind of processor and each end of the limits. Where the
 /// processor lacks the level a suite runs nothing, which `scripts/test` counts as a skip.
 macro_rules! suite {
-    ($($(#[$kind:meta])* $name:ident: $level:ident, $limits:ident;)*) => {$(
+    ($($(#[$kind:meta])* $name:ident: $level:ident, $tuning:ident;)*) => {$(
         $(#[$kind])*
         mod $name {
             use super::*;
 
-            const SETTING: (Level, Limits) = (Level::$level, Limits::$limits);
+            const SETTING: (Level, Tuning) = (Level::$level, Tuning::$tuning);
 
             proptest! {
                 #![proptest_config(cases())]
@@ -118,7 +118,7 @@ fn cases() -> ProptestConfig {
 
 /// Runs spans and counts, twice each, for what the first run leaves behind.
 fn agrees(
-    (level, limits): (Level, Limits),
+    (level, tuning): (Level, Tuning),
     rule: &TokenRule,
     text: &[u8],
     offsets: Option<&[u32]>,
@@ -127,8 +127,8 @@ fn agrees(
         return Ok(());
     }
     let records = offsets.map(|offsets| Records::from_u32(offsets).unwrap());
-    let mut tokenizer = Tokenizer::new(level, rule, &limits);
-    let mut counter = Counter::new(level, rule, &limits, 3);
+    let mut tokenizer = Tokenizer::new(level, rule, &tuning);
+    let mut counter = Counter::new(level, rule, &tuning, 3);
     let mut spans = vec![Span { start: 9, end: 9 }; 3];
     let mut tokens = Vec::new();
     for round in 1..=2u64 {
@@ -143,7 +143,7 @@ fn agrees(
         prop_assert_eq!(counter.rejected(), round * done.rejected);
         tokens.extend(spans.iter().map(|span| span.of(text).to_vec()));
     }
-    let mut groups = Groups::default();
+    let mut groups = KeyCounts::default();
     counter.drain_into(&mut groups);
     let mut counted = Vec::new();
     groups.for_each(|key, count| counted.extend(vec![key.to_vec(); count as usize]));
@@ -154,7 +154,7 @@ fn agrees(
 }
 
 /// One token of every length around blocks and tiles, between separators of every kind.
-fn around_edges(setting: (Level, Limits)) -> Result<(), TestCaseError> {
+fn around_edges(setting: (Level, Tuning)) -> Result<(), TestCaseError> {
     let tile = setting.1.tile_bytes;
     let mut lengths = vec![0, 1, 63, 64, 65, 127, 128, 129];
     if !cfg!(miri) {
@@ -198,7 +198,7 @@ fn a_damaged_answer_is_caught() {
     };
     let text = b"a,b\nc\nd,e\n";
     let mut spans = Vec::new();
-    let mut tokenizer = Tokenizer::new(Level::best(), &rule, &Limits::TINY);
+    let mut tokenizer = Tokenizer::new(Level::best(), &rule, &Tuning::TINY);
     let done = tokenizer.tokenize(text, None, &mut spans).unwrap();
     assert_eq!(compare(&rule, text, None, &spans, done), Ok(()));
 
@@ -231,13 +231,13 @@ fn a_damaged_answer_is_caught() {
 #[test]
 fn two_texts_without_a_line_end_stay_two() {
     for level in Level::available() {
-        let mut counter = Counter::new(level, &TokenRule::Whitespace, &Limits::DEFAULT, 1);
+        let mut counter = Counter::new(level, &TokenRule::Whitespace, &Tuning::DEFAULT, 1);
         counter.push(b"one foo");
         counter.push(b"bar two");
         assert_eq!((counter.tokens(), counter.len()), (4, 4));
         for rule in rules() {
             let mut spans = Vec::new();
-            let mut tokenizer = Tokenizer::new(level, &rule, &Limits::DEFAULT);
+            let mut tokenizer = Tokenizer::new(level, &rule, &Tuning::DEFAULT);
             let records = Records::from_i64(&[0, 3, 6]).unwrap();
             tokenizer
                 .tokenize(b"foobar", Some(records), &mut spans)
@@ -265,7 +265,7 @@ fn a_column_of_many_short_strings_without_separators() {
     for level in Level::available() {
         for rule in [TokenRule::Whitespace, TokenRule::Words, TokenRule::Lines] {
             let mut spans = Vec::new();
-            let mut tokenizer = Tokenizer::new(level, &rule, &Limits::DEFAULT);
+            let mut tokenizer = Tokenizer::new(level, &rule, &Tuning::DEFAULT);
             let done = tokenizer
                 .tokenize(&text, Some(records), &mut spans)
                 .unwrap();
@@ -275,7 +275,7 @@ fn a_column_of_many_short_strings_without_separators() {
                 .zip(offsets.windows(2))
                 .all(|(span, pair)| [span.start, span.end] == [pair[0] as u32, pair[1] as u32]);
             assert!(are_rows);
-            let mut counter = Counter::new(level, &rule, &Limits::DEFAULT, 1);
+            let mut counter = Counter::new(level, &rule, &Tuning::DEFAULT, 1);
             counter.push_records(&text, records).unwrap();
             assert_eq!(counter.len(), rows);
         }
@@ -296,7 +296,7 @@ fn whitespace_is_that_of_std() {
     );
     for level in Level::available() {
         let mut spans = Vec::new();
-        let mut tokenizer = Tokenizer::new(level, &TokenRule::Whitespace, &Limits::DEFAULT);
+        let mut tokenizer = Tokenizer::new(level, &TokenRule::Whitespace, &Tuning::DEFAULT);
         tokenizer
             .tokenize(text.as_bytes(), None, &mut spans)
             .unwrap();
@@ -313,14 +313,14 @@ fn offsets_that_make_no_records_are_refused() {
     assert!(Records::from_u32(&[]).unwrap().is_empty());
     assert!(Records::from_u32(&[7]).unwrap().is_empty());
     let far = Records::from_i64(&[0, 2, i64::MAX]).unwrap();
-    let mut tokenizer = Tokenizer::new(Level::best(), &TokenRule::Lines, &Limits::TINY);
+    let mut tokenizer = Tokenizer::new(Level::best(), &TokenRule::Lines, &Tuning::TINY);
     let mut spans = vec![Span::default()];
     let error = tokenizer
         .tokenize(b"abc", Some(far), &mut spans)
         .unwrap_err();
     assert!(error.to_string().contains("3 bytes"), "{error}");
     assert_eq!(spans.len(), 1);
-    let mut counter = Counter::new(Level::best(), &TokenRule::Lines, &Limits::TINY, 1);
+    let mut counter = Counter::new(Level::best(), &TokenRule::Lines, &Tuning::TINY, 1);
     assert!(counter.push_records(b"abc", far).is_err());
     assert_eq!(counter.tokens(), 0);
 }

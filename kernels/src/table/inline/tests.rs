@@ -4,14 +4,14 @@ use super::*;
 
 #[test]
 fn keys_in_the_order_of_another_tables_hash_do_not_crowd() {
-    let limits = Limits {
+    let tuning = Tuning {
         table_slots: 64,
-        ..Limits::DEFAULT
+        ..Tuning::DEFAULT
     };
     let keys = if cfg!(miri) { 3000 } else { 100_000 };
-    let mut one = InlineTable::<u64>::new(&limits, Secret::from_seed(3));
+    let mut one = InlineTable::<u64>::new(&tuning, HashKey::from_seed(3));
     (1..=keys).for_each(|key: u64| one.add(key << 24, key));
-    let mut other = InlineTable::<u64>::new(&limits, Secret::from_seed(3));
+    let mut other = InlineTable::<u64>::new(&tuning, HashKey::from_seed(3));
     let mut far = 0;
     for slot in one.slots.iter().filter(|slot| !slot.key.is_free()) {
         other.add(slot.key, slot.value);

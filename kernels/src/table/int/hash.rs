@@ -1,6 +1,6 @@
 //! The keyed hash of an integer key, whose upper bits choose its bucket and its partition.
 
-use crate::table::Secret;
+use crate::table::HashKey;
 
 /// Two multipliers that nobody can foresee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,8 +11,8 @@ pub(crate) struct IntHash {
 
 impl IntHash {
     /// Only the bits of `mask` are kept: with 0 all keys collide.
-    pub(crate) fn new(secret: Secret, mask: u64) -> Self {
-        let [first, second, ..] = secret.masked(mask);
+    pub(crate) fn new(hash_key: HashKey, mask: u64) -> Self {
+        let [first, second, ..] = hash_key.masked(mask);
         Self { first, second }
     }
 
@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn evenly_spaced_keys_are_spread_whatever_the_secret() {
         for seed in 0..if cfg!(miri) { 1 } else { 200 } {
-            let hash = IntHash::new(Secret::from_seed(seed), u64::MAX);
+            let hash = IntHash::new(HashKey::from_seed(seed), u64::MAX);
             for step in [1, 7, 1000, 1 << 20, 1 << 40, 0x9e37_79b9_7f4a_7c15] {
                 let crowded = crowded(|key| hash.thorough(key), step);
                 assert_eq!(crowded, 0, "seed {seed}, step {step}");
@@ -66,12 +66,12 @@ mod tests {
 
     #[test]
     fn another_hash_differs_and_a_mask_of_zero_hashes_all_alike() {
-        let hash = IntHash::new(Secret::from_seed(1), u64::MAX);
+        let hash = IntHash::new(HashKey::from_seed(1), u64::MAX);
         let others: Vec<IntHash> = core::iter::successors(Some(hash), |hash| Some(hash.another()))
             .take(64)
             .collect();
         assert!((1..64).all(|i| others[i] != others[i - 1] && others[i].first % 2 == 1));
-        let none = IntHash::new(Secret::from_seed(1), 0);
+        let none = IntHash::new(HashKey::from_seed(1), 0);
         assert!((0..64).all(|bit| none.quick(1 << bit) == 0 && none.thorough(1 << bit) == 0));
     }
 }

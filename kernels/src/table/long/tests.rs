@@ -10,7 +10,7 @@ fn counts(table: &LongTable) -> BTreeMap<Vec<u8>, u64> {
     let mut counts = BTreeMap::new();
     table.for_each(|key, count| {
         let before = counts.insert(key.to_vec(), count);
-        assert_eq!(before, None, "each key once");
+        assert_eq!(before, None, "each key packed_short");
     });
     assert_eq!(counts.len(), table.len());
     counts
@@ -24,15 +24,15 @@ fn keys() -> impl Strategy<Value = Vec<(Vec<u8>, u64)>> {
 proptest! {
     #[test]
     fn every_key_has_the_sum_of_its_counts(all in keys(), colliding: bool) {
-        let limits = if colliding { Limits::TINY.all_colliding() } else { Limits::TINY };
+        let tuning = if colliding { Tuning::TINY.all_colliding() } else { Tuning::TINY };
         let mut expected = BTreeMap::new();
         for (key, count) in &all {
             *expected.entry(key.clone()).or_insert(0) += count;
         }
-        let mut one_by_one = LongTable::new(&limits, Secret::from_seed(5));
+        let mut one_by_one = LongTable::new(&tuning, HashKey::from_seed(5));
         all.iter().for_each(|(key, count)| one_by_one.add(key, *count));
         prop_assert_eq!(&counts(&one_by_one), &expected);
-        let mut together = LongTable::new(&limits, Secret::from_seed(5));
+        let mut together = LongTable::new(&tuning, HashKey::from_seed(5));
         for _ in 0..2 {
             together.add_all(all.iter().map(|(key, count)| (&key[..], *count)));
             prop_assert_eq!(&counts(&together), &expected);
@@ -43,8 +43,8 @@ proptest! {
 
     #[test]
     fn slices_of_several_tables_add_up(all in keys(), bits in 0..4u32, colliding: bool) {
-        let limits = if colliding { Limits::TINY.all_colliding() } else { Limits::TINY };
-        let mut tables = [1, 2, 3].map(|_| LongTable::new(&limits, Secret::from_seed(9)));
+        let tuning = if colliding { Tuning::TINY.all_colliding() } else { Tuning::TINY };
+        let mut tables = [1, 2, 3].map(|_| LongTable::new(&tuning, HashKey::from_seed(9)));
         let mut expected = BTreeMap::new();
         for (i, (key, count)) in all.iter().enumerate() {
             tables[i % 3].add(key, *count);
@@ -63,7 +63,7 @@ proptest! {
 
 #[test]
 fn keys_that_differ_in_one_byte_or_in_length_have_different_hashes() {
-    let table = LongTable::new(&Limits::DEFAULT, Secret::from_seed(1));
+    let table = LongTable::new(&Tuning::DEFAULT, HashKey::from_seed(1));
     let mut seen = std::collections::HashSet::new();
     for length in 0..80 {
         let mut key = vec![0; length];
@@ -79,7 +79,7 @@ fn keys_that_differ_in_one_byte_or_in_length_have_different_hashes() {
 #[test]
 fn keys_in_the_order_of_their_hashes_do_not_crowd() {
     let keys = if cfg!(miri) { 200 } else { 50_000u64 };
-    let mut table = LongTable::new(&Limits::DEFAULT, Secret::from_seed(3));
+    let mut table = LongTable::new(&Tuning::DEFAULT, HashKey::from_seed(3));
     let mut sorted: Vec<_> = (0..keys)
         .map(|key| {
             let key = format!("a key of some length {key}").into_bytes();
@@ -101,12 +101,12 @@ fn keys_in_the_order_of_their_hashes_do_not_crowd() {
 
 #[test]
 fn a_table_that_has_met_giants_becomes_small_again() {
-    let mut table = LongTable::new(&Limits::TINY, Secret::from_seed(7));
+    let mut table = LongTable::new(&Tuning::TINY, HashKey::from_seed(7));
     table.add(&vec![7; 100_000], 1);
     assert!(table.bytes() > 100_000);
     table.clear();
     assert!(
-        table.bytes() <= Limits::TINY.flush_bytes,
+        table.bytes() <= Tuning::TINY.flush_bytes,
         "{} bytes",
         table.bytes()
     );
@@ -114,7 +114,7 @@ fn a_table_that_has_met_giants_becomes_small_again() {
     (0..keys).for_each(|key| table.add(&key.to_be_bytes(), 1));
     table.clear();
     assert!(
-        table.bytes() <= Limits::TINY.flush_bytes,
+        table.bytes() <= Tuning::TINY.flush_bytes,
         "{} bytes",
         table.bytes()
     );

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::software;
 use crate::device::calibrate::{calibrate, kind_of};
-use crate::device::choose::{Cost, SMALLEST};
 use crate::device::gpu::Gpu;
-use crate::device::{Costs, Device, Seat};
+use crate::device::join_policy::{Cost, SMALLEST};
+use crate::device::{CostCache, Device, SharedDevice};
 use crate::{Cancel, Counts, DeviceChoice, Engine, TokenRule};
 
 const RULE: TokenRule = TokenRule::Whitespace;
@@ -15,12 +15,12 @@ const RULE: TokenRule = TokenRule::Whitespace;
 /// would never open.
 fn engine(per_byte: f64) -> Option<(Engine, Arc<dyn Device>)> {
     let found = software()?;
-    let seat = Seat::new(Box::new(move || {
+    let shared_device = SharedDevice::new(Box::new(move || {
         Gpu::open(&found, found.offers).map(|device| Arc::new(device) as Arc<dyn Device>)
     }));
-    let device = seat.device(&Cancel::default()).unwrap();
+    let device = shared_device.device(&Cancel::default()).unwrap();
     let builder = Engine::builder().threads(1).device(DeviceChoice::Auto);
-    let engine = builder.build().unwrap().with_seat(seat);
+    let engine = builder.build().unwrap().with_shared_device(shared_device);
     let cost = Cost {
         launch: 0.0,
         per_byte,
@@ -122,7 +122,7 @@ fn a_device_of_which_nothing_is_known_is_measured_first() {
         return;
     };
     // As after a new driver: what is known is another one's.
-    let other = engine.with_costs(Costs::new(None));
+    let other = engine.with_costs(CostCache::new(None));
     let counts = count(&other, 4 * SMALLEST);
     let decided = counts.metrics().decisions.join("\n");
     let known = other.costs().get(&device.identity(), kind_of(&RULE));
@@ -146,11 +146,11 @@ fn a_device_is_measured_before_anything_is_known_of_it() {
 #[test]
 fn a_device_that_was_asked_for_says_what_it_took_however_little() {
     let Some(found) = software() else { return };
-    let seat = Seat::new(Box::new(move || {
+    let shared_device = SharedDevice::new(Box::new(move || {
         Gpu::open(&found, found.offers).map(|device| Arc::new(device) as Arc<dyn Device>)
     }));
     let builder = Engine::builder().threads(1).device(DeviceChoice::Gpu);
-    let engine = builder.build().unwrap().with_seat(seat);
+    let engine = builder.build().unwrap().with_shared_device(shared_device);
     let counts = count(&engine, 10_000);
     let decided = counts.metrics().decisions.join("\n");
     for part in ["as was asked", "0.01 MB measured in ", "nothing was known"] {

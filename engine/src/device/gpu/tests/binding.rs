@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::devices_of;
-use crate::choice::DeviceChoice;
+use crate::api::Counts;
 use crate::device::recording::{Kept, Recording};
-use crate::device::{Device, DeviceCounter, Pending, Seat};
-use crate::job::Counts;
+use crate::device::{Device, DeviceCounter, Pending, SharedDevice};
+use crate::plan::DeviceChoice;
 use crate::probe::ShaderVariant;
-use crate::{Engine, Limits, TokenRule};
+use crate::{Engine, TokenRule, Tuning};
 use keymill_shaders::Stage;
 
 /// A device that binds less than its adapter does.
@@ -62,9 +62,9 @@ fn on_processor() -> Engine {
 }
 
 fn on_device(device: Arc<dyn Device>) -> Engine {
-    let seat = Seat::new(Box::new(move || Ok(Arc::clone(&device))));
+    let shared_device = SharedDevice::new(Box::new(move || Ok(Arc::clone(&device))));
     let builder = Engine::builder().threads(1).device(DeviceChoice::Gpu);
-    builder.build().unwrap().with_seat(seat)
+    builder.build().unwrap().with_shared_device(shared_device)
 }
 
 fn assert_same(one: &Counts, other: &Counts, context: std::fmt::Arguments<'_>) {
@@ -94,7 +94,7 @@ fn texts_longer_than_what_is_bound_are_split() {
                 binding_bytes,
             });
             for rule in &rules {
-                let limits = Limits::DEFAULT;
+                let limits = Tuning::DEFAULT;
                 let counter = DeviceCounter::new(device.clone(), rule, &limits, 1);
                 let most = counter.most_bytes();
                 assert!(most < binding_bytes as usize, "{most}");

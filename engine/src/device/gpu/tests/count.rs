@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::{devices_of, in_turn};
 use crate::device::count::DeviceCounter;
 use crate::device::{Device, Fault};
-use crate::{Limits, TokenRule};
+use crate::{TokenRule, Tuning};
 
 const WHITESPACE: TokenRule = TokenRule::Whitespace;
 
@@ -30,32 +30,32 @@ fn other_rules() -> [TokenRule; 4] {
 }
 
 /// Sizes at which the tables are crowded, the texts are small, or both.
-fn limits() -> [Limits; 7] {
-    let small = Limits {
+fn limits() -> [Tuning; 7] {
+    let small = Tuning {
         device_slots: 64,
         device_chunk_bytes: 1 << 16,
-        ..Limits::DEFAULT
+        ..Tuning::DEFAULT
     };
     // Keys of a text are known from those before it.
-    let many_texts = Limits {
+    let many_texts = Tuning {
         device_chunk_bytes: 1 << 10,
-        ..Limits::DEFAULT
+        ..Tuning::DEFAULT
     };
     [
-        Limits::DEFAULT,
+        Tuning::DEFAULT,
         many_texts,
         many_texts.all_colliding(),
         small,
         small.all_colliding(),
-        Limits::TINY,
-        Limits::TINY.all_colliding(),
+        Tuning::TINY,
+        Tuning::TINY.all_colliding(),
     ]
 }
 
 type Counts = BTreeMap<Vec<u8>, u64>;
 
 /// The ways to count: white space in one pass, and every rule by the tokenizer's spans.
-fn counters(device: &Arc<dyn Device>, rule: &TokenRule, limits: &Limits) -> Vec<DeviceCounter> {
+fn counters(device: &Arc<dyn Device>, rule: &TokenRule, limits: &Tuning) -> Vec<DeviceCounter> {
     let new = || DeviceCounter::new(Arc::clone(device), rule, limits, 0x5eed);
     match rule {
         TokenRule::Whitespace => vec![new(), new().in_two_steps()],
@@ -101,7 +101,7 @@ fn agrees_by(rule: &TokenRule, text: &[u8]) {
     agrees_within(rule, &limits(), text);
 }
 
-fn agrees_within(rule: &TokenRule, limits: &[Limits], text: &[u8]) {
+fn agrees_within(rule: &TokenRule, limits: &[Tuning], text: &[u8]) {
     for (turn, limits) in limits.iter().enumerate() {
         let devices = in_turn(Stage::Count, turn + text.len());
         agrees_on(&devices, rule, limits, text);
@@ -109,11 +109,11 @@ fn agrees_within(rule: &TokenRule, limits: &[Limits], text: &[u8]) {
 }
 
 /// The same with limits that are given, on all of the shaders.
-fn agrees_with(rule: &TokenRule, limits: &Limits, text: &[u8]) {
+fn agrees_with(rule: &TokenRule, limits: &Tuning, text: &[u8]) {
     agrees_on(&devices_of(Stage::Count), rule, limits, text);
 }
 
-fn agrees_on(devices: &[&Arc<dyn Device>], rule: &TokenRule, limits: &Limits, text: &[u8]) {
+fn agrees_on(devices: &[&Arc<dyn Device>], rule: &TokenRule, limits: &Tuning, text: &[u8]) {
     // A piece ends where the text is cut, whatever the token: both sides are.
     let pieces: Vec<&[u8]> = text.chunks(limits.device_chunk_bytes).collect();
     let expected = expected(rule, &pieces);
@@ -180,7 +180,7 @@ fn a_table_outlives_its_texts() {
         .collect();
     let texts: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
     for device in devices_of(Stage::Count) {
-        let counters = counters(device, &WHITESPACE, &Limits::DEFAULT);
+        let counters = counters(device, &WHITESPACE, &Tuning::DEFAULT);
         let hot = counters.into_iter().map(|counter| {
             let (counts, hot) = count(counter, &texts).unwrap();
             assert_eq!(counts, expected(&WHITESPACE, &texts));
@@ -218,7 +218,7 @@ fn separators_at_every_edge() {
                 text.extend(b"yz ");
                 text.resize(text.len().next_multiple_of(TILE_BYTES), b' ');
             }
-            agrees_with(&WHITESPACE, &Limits::DEFAULT, &text);
+            agrees_with(&WHITESPACE, &Tuning::DEFAULT, &text);
         }
     }
 }
@@ -226,7 +226,7 @@ fn separators_at_every_edge() {
 #[test]
 fn tokens_across_tiles_and_tokens_that_no_device_looks_at() {
     let long = |bytes: usize| "abcdefg".repeat(bytes.div_ceil(7));
-    let longest = Limits::DEFAULT.device_key_bytes;
+    let longest = Tuning::DEFAULT.device_key_bytes;
     let mut text = String::new();
     for bytes in [longest - 1, longest, longest + 1, 2 * TILE_BYTES, 100_000] {
         for before in [0, 1, TILE_BYTES - 1] {
@@ -237,7 +237,7 @@ fn tokens_across_tiles_and_tokens_that_no_device_looks_at() {
     // In the smallest pieces there are no such tokens.
     agrees_within(&WHITESPACE, &limits()[..5], text.as_bytes());
     let text = format!("{} b {}", long(3 << 20), long(5000));
-    agrees_within(&WHITESPACE, &[Limits::DEFAULT], text.as_bytes());
+    agrees_within(&WHITESPACE, &[Tuning::DEFAULT], text.as_bytes());
 }
 
 /// A key that ends in zeros is not taken for the one before the end of the text, behind which there
@@ -282,10 +282,10 @@ fn dense_tiles_one_after_another() {
     let mut text = b"a b c d ".repeat(400_000);
     text.extend("one of\u{2003}many words, ".repeat(100_000).as_bytes());
     assert!(text.len() > 1024 * TILE_BYTES);
-    let limits = Limits::DEFAULT;
+    let limits = Tuning::DEFAULT;
     agrees_with(&WHITESPACE, &limits, &text);
     // The frequent keys of the first pieces are known in the others.
-    let limits = Limits {
+    let limits = Tuning {
         device_chunk_bytes: 1 << 20,
         ..limits
     };

@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use super::{HURRY, software};
 use crate::device::gpu::Gpu;
-use crate::device::gpu::injury::{Injuries, Injury};
-use crate::device::{Device, Fault, Seat};
-use crate::{Cancel, Counts, DeviceChoice, Engine, Limits, TokenRule};
+use crate::device::gpu::fault_injection::{FaultInjection, Injuries};
+use crate::device::{Device, Fault, SharedDevice};
+use crate::{Cancel, Counts, DeviceChoice, Engine, TokenRule, Tuning};
 
 /// Chunks so small that a short text takes many, and drains between them.
-const LIMITS: Limits = Limits {
+const LIMITS: Tuning = Tuning {
     chunk_bytes: 1 << 10,
     device_chunk_bytes: 1 << 11,
     device_slots: 1 << 9,
-    ..Limits::DEFAULT
+    ..Tuning::DEFAULT
 };
 
 /// An engine whose device is opened whole, and then meets with an injury; the next one is whole.
@@ -23,9 +23,9 @@ fn engine(choice: DeviceChoice, injuries: &Injuries) -> Option<Engine> {
     let found = software()?;
     let injuries = injuries.clone();
     let first = std::sync::atomic::AtomicBool::new(true);
-    let seat = Seat::new(Box::new(move || {
+    let shared_device = SharedDevice::new(Box::new(move || {
         let mut device = Gpu::open(&found, found.offers)?;
-        if injuries.is(Injury::Hang) {
+        if injuries.is(FaultInjection::Hang) {
             device.hurry(HURRY);
         }
         if first.swap(false, std::sync::atomic::Ordering::Relaxed) {
@@ -33,8 +33,8 @@ fn engine(choice: DeviceChoice, injuries: &Injuries) -> Option<Engine> {
         }
         Ok(Arc::new(device) as Arc<dyn Device>)
     }));
-    let builder = Engine::builder().threads(1).limits(LIMITS).device(choice);
-    Some(builder.build().unwrap().with_seat(seat))
+    let builder = Engine::builder().threads(1).tuning(LIMITS).device(choice);
+    Some(builder.build().unwrap().with_shared_device(shared_device))
 }
 
 fn text() -> Vec<u8> {
@@ -64,8 +64,8 @@ fn rows(counts: &Counts) -> Vec<(Vec<u8>, u64)> {
 }
 
 /// How a job with an injury after so many commands ended; `None` if it met none.
-fn injured(after: usize, injury: Injury, text: &[u8]) -> Option<Counts> {
-    let injuries = Injuries::after(after, injury);
+fn injured(after: usize, fault_injection: FaultInjection, text: &[u8]) -> Option<Counts> {
+    let injuries = Injuries::after(after, fault_injection);
     let counts = count(&engine(DeviceChoice::Gpu, &injuries)?, text);
     (injuries.commands() > after).then_some(counts)
 }
@@ -73,29 +73,32 @@ fn injured(after: usize, injury: Injury, text: &[u8]) -> Option<Counts> {
 /// Commands of the job that are tried.
 const PLACES: usize = 60;
 
-fn every_command_of_a_job_may_be_the_last(injury: Injury) {
-    one_command_in(1, injury);
+fn every_command_of_a_job_may_be_the_last(fault_injection: FaultInjection) {
+    one_command_in(1, fault_injection);
 }
 
 /// Tries one command in so many.
-fn one_command_in(step: usize, injury: Injury) {
+fn one_command_in(step: usize, fault_injection: FaultInjection) {
     let text = text();
     let expected = rows(&count(
         &Engine::builder().threads(1).build().unwrap(),
         &text,
     ));
-    let Some(whole) = engine(DeviceChoice::Gpu, &Injuries::after(usize::MAX, injury)) else {
+    let Some(whole) = engine(
+        DeviceChoice::Gpu,
+        &Injuries::after(usize::MAX, fault_injection),
+    ) else {
         return;
     };
     let whole = count(&whole, &text);
     assert_eq!(rows(&whole), expected);
     assert!(whole.metrics().remarks.len() == 1 && whole.metrics().cpu_chunks == 0);
     let mut places = 0;
-    while let Some(counts) = injured(places, injury, &text) {
+    while let Some(counts) = injured(places, fault_injection, &text) {
         assert_eq!(
             rows(&counts),
             expected,
-            "{injury:?} after {places} commands"
+            "{fault_injection:?} after {places} commands"
         );
         let metrics = counts.metrics();
         assert!(metrics.cpu_chunks > 0, "nothing was redone: {metrics}");
@@ -111,38 +114,38 @@ fn one_command_in(step: usize, injury: Injury) {
 
 #[test]
 fn a_device_may_be_pulled_out_at_every_command() {
-    every_command_of_a_job_may_be_the_last(Injury::Destroyed);
+    every_command_of_a_job_may_be_the_last(FaultInjection::Destroyed);
 }
 
 #[test]
 fn a_driver_may_panic_at_every_command() {
-    every_command_of_a_job_may_be_the_last(Injury::Panic);
+    every_command_of_a_job_may_be_the_last(FaultInjection::Panic);
 }
 
 #[test]
 fn a_device_may_refuse_something_at_any_command() {
-    one_command_in(7, Injury::Refusal);
+    one_command_in(7, FaultInjection::Refusal);
 }
 
 #[test]
 fn a_device_may_run_out_of_memory_at_any_command() {
-    one_command_in(11, Injury::OutOfMemory);
+    one_command_in(11, FaultInjection::OutOfMemory);
 }
 
 /// One device after the other fails, until none is asked for any more.
 #[test]
 fn a_device_that_fails_again_and_again_is_given_up_and_that_is_said() {
     let Some(found) = software() else { return };
-    let seat = Seat::new(Box::new(move || {
+    let shared_device = SharedDevice::new(Box::new(move || {
         let device = Gpu::open(&found, found.offers)?;
-        device.injure(Injuries::after(0, Injury::Refusal))?;
+        device.injure(Injuries::after(0, FaultInjection::Refusal))?;
         Ok(Arc::new(device) as Arc<dyn Device>)
     }));
     let text = text();
     let alone = count(&Engine::builder().threads(1).build().unwrap(), &text);
-    let builder = Engine::builder().threads(1).limits(LIMITS);
+    let builder = Engine::builder().threads(1).tuning(LIMITS);
     let engine = builder.device(DeviceChoice::Gpu).build().unwrap();
-    let engine = engine.with_seat(seat);
+    let engine = engine.with_shared_device(shared_device);
     let mut remarks = String::new();
     // It rests longer after each loss: a job of its own for each.
     while !remarks.contains("the rest stays there") {
@@ -180,7 +183,7 @@ fn a_driver_that_hangs_is_not_waited_for() {
     // Behind the first commands, which make the shaders ready.
     for after in [20, 33] {
         let began = Instant::now();
-        let Some(counts) = injured(after, Injury::Hang, &text) else {
+        let Some(counts) = injured(after, FaultInjection::Hang, &text) else {
             return;
         };
         assert_eq!(rows(&counts), expected);
@@ -194,7 +197,7 @@ fn a_driver_that_hangs_is_not_waited_for() {
 
 #[test]
 fn an_interrupt_is_not_held_up_by_a_device() {
-    let injuries = Injuries::after(20, Injury::Hang);
+    let injuries = Injuries::after(20, FaultInjection::Hang);
     let Some(engine) = engine(DeviceChoice::Gpu, &injuries) else {
         return;
     };
@@ -217,7 +220,7 @@ fn an_interrupt_is_not_held_up_by_a_device() {
 
 #[test]
 fn zeros_are_never_believed() {
-    every_command_of_a_job_may_be_the_last(Injury::Zeros);
+    every_command_of_a_job_may_be_the_last(FaultInjection::Zeros);
 }
 
 /// Lines of which nothing is kept; at their end the device is hurt.
@@ -248,11 +251,11 @@ impl Read for Lines {
 fn the_last_chunk_of_a_gibibyte_may_be_lost() {
     let line = b"to be or not to be that is the question whether\n";
     let lines = (1usize << 30).div_ceil(line.len());
-    let limits = Limits {
+    let limits = Tuning {
         device_chunk_bytes: 4 << 20,
-        ..Limits::DEFAULT
+        ..Tuning::DEFAULT
     };
-    let injuries = Injuries::after(usize::MAX, Injury::Destroyed);
+    let injuries = Injuries::after(usize::MAX, FaultInjection::Destroyed);
     let Some(engine) = engine(DeviceChoice::Gpu, &injuries) else {
         return;
     };
@@ -262,7 +265,7 @@ fn the_last_chunk_of_a_gibibyte_may_be_lost() {
         read: 0,
         injuries,
     };
-    let engine = engine.with_limits(limits);
+    let engine = engine.with_tuning(limits);
     let job = engine.read(text).tokenize(TokenRule::Whitespace);
     let counts = job.count_by_key().collect().unwrap();
     let once = lines as u64;
@@ -288,11 +291,11 @@ fn the_last_chunk_of_a_gibibyte_may_be_lost() {
 
 #[test]
 fn a_device_that_cannot_be_opened_is_an_error_before_anything_is_read() {
-    let seat = Seat::new(Box::new(|| {
+    let shared_device = SharedDevice::new(Box::new(|| {
         Err(Fault::Refused("there is no adapter".to_owned()))
     }));
     let builder = Engine::builder().threads(1).device(DeviceChoice::Gpu);
-    let engine = builder.build().unwrap().with_seat(seat);
+    let engine = builder.build().unwrap().with_shared_device(shared_device);
     struct Unread;
     impl Read for Unread {
         fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
@@ -308,7 +311,7 @@ fn a_device_that_cannot_be_opened_is_an_error_before_anything_is_read() {
 #[test]
 fn a_device_and_the_processor_share_a_job() {
     let text = text().repeat(200);
-    let injuries = Injuries::after(usize::MAX, Injury::Destroyed);
+    let injuries = Injuries::after(usize::MAX, FaultInjection::Destroyed);
     let Some(engine) = engine(DeviceChoice::Hybrid, &injuries) else {
         return;
     };

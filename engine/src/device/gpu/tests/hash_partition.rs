@@ -1,8 +1,8 @@
 //! `hash_partition.wgsl`.
 
-use keymill_kernels::contract_hash::{hash_bytes, hash_u64s, partition_of};
+use keymill_kernels::stable_hash::{hash_bytes, hash_u64s, partition_of};
 use keymill_kernels::stage::hash_partition::{HashPartition, MOST_PARTITIONS, Partitioned};
-use keymill_kernels::{ContractSeed, Level, oracle};
+use keymill_kernels::{HashSeed, Level, oracle};
 use keymill_shaders::{PARTITION_TILE_ROWS, Stage};
 use proptest::prelude::*;
 
@@ -10,10 +10,10 @@ use super::devices_of;
 use crate::device::Device;
 use crate::device::hash_partition::{Keys, LONGEST_KEY, hashes, run};
 
-const SEED: ContractSeed = ContractSeed(0x0123_4567_89ab_cdef);
+const SEED: HashSeed = HashSeed(0x0123_4567_89ab_cdef);
 
 /// The hash of each key's canonical bytes.
-fn expected_hashes(keys: Keys<'_>, seed: ContractSeed) -> Vec<u64> {
+fn expected_hashes(keys: Keys<'_>, seed: HashSeed) -> Vec<u64> {
     let hash = |key: &[u8]| hash_bytes(seed, key);
     match keys {
         Keys::U32(keys) => keys.iter().map(|key| hash(&key.to_le_bytes())).collect(),
@@ -29,7 +29,7 @@ fn expected_hashes(keys: Keys<'_>, seed: ContractSeed) -> Vec<u64> {
 fn compare(
     device: &dyn Device,
     keys: Keys<'_>,
-    seed: ContractSeed,
+    seed: HashSeed,
     partitions: usize,
 ) -> Result<(), String> {
     let dealt = run(device, keys, seed, partitions).map_err(|fault| fault.to_string())?;
@@ -124,7 +124,7 @@ fn equal_keys_stay_in_order() {
     }
 }
 
-/// Different keys of which all belong where they are wanted, found by looking: the contract hash is
+/// Different keys of which all belong where they are wanted, found by looking: the stable hash is
 /// the same everywhere, so that it has no mask which would make them collide.
 fn sharing(partitions: usize, wanted: usize, is_home: impl Fn(u32) -> bool) -> Vec<u64> {
     const TILE: u64 = 4096;
@@ -221,7 +221,7 @@ fn a_device_deals_as_the_kernels_do() {
 /// The golden vectors of the kernels, by the shader.
 #[test]
 fn keys_hash_to_the_golden_values() {
-    let seed = ContractSeed(0x0706_0504_0302_0100);
+    let seed = HashSeed(0x0706_0504_0302_0100);
     for device in devices_of(Stage::HashPartition) {
         let words = [1, u64::MAX, (-2i64) as u64];
         let golden = [
@@ -296,7 +296,7 @@ proptest! {
         seed in any::<u64>(),
     ) {
         let keys: Vec<u64> = keys.iter().map(|key| key % distinct).collect();
-        let seed = ContractSeed(seed);
+        let seed = HashSeed(seed);
         for device in devices_of(Stage::HashPartition) {
             compare(&**device, Keys::U64(&keys), seed, partitions).map_err(TestCaseError::fail)?;
             let narrow = narrowed(&keys);

@@ -6,7 +6,7 @@ use keymill_shaders::Stage;
 
 use super::{in_turn, software};
 use crate::device::gpu::Gpu;
-use crate::device::{Device, Seat, tokenize};
+use crate::device::{Device, SharedDevice, tokenize};
 use crate::{Counts, DeviceChoice, Engine, TokenRule};
 
 /// Bytes of the longest token.
@@ -16,11 +16,11 @@ const RULE: TokenRule = TokenRule::Whitespace;
 
 fn engine(choice: DeviceChoice) -> Option<Engine> {
     let found = software()?;
-    let seat = Seat::new(Box::new(move || {
+    let shared_device = SharedDevice::new(Box::new(move || {
         Gpu::open(&found, found.offers).map(|device| Arc::new(device) as Arc<dyn Device>)
     }));
     let builder = Engine::builder().threads(1).device(choice);
-    Some(builder.build().unwrap().with_seat(seat))
+    Some(builder.build().unwrap().with_shared_device(shared_device))
 }
 
 fn count(engine: &Engine, text: &Arc<Vec<u8>>) -> Counts {

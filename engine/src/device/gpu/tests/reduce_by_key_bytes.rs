@@ -1,7 +1,7 @@
 //! `reduce_by_key/bytes.wgsl`.
 
 use keymill_kernels::stage::tokenize::Span;
-use keymill_kernels::{Limits, oracle};
+use keymill_kernels::{Tuning, oracle};
 use keymill_shaders::{REDUCE_TILE_ROWS, Stage};
 use proptest::prelude::*;
 
@@ -10,7 +10,7 @@ use super::{devices_of, software};
 use crate::TokenRule;
 use crate::device::Device;
 use crate::device::gpu::Gpu;
-use crate::device::gpu::injury::{Injuries, Injury};
+use crate::device::gpu::fault_injection::{FaultInjection, Injuries};
 use crate::device::reduce_by_key::{Group, Table, TextRows, run};
 use crate::device::tokenize;
 
@@ -79,7 +79,7 @@ fn compare(device: &dyn Device, rows: TextRows<'_>, table: &Table) -> Result<(),
 /// Tables with room, with too little of it, with none for keys that all collide, and as the tiny
 /// limits have them.
 fn tables(rows: usize, device: &dyn Device) -> [Table; 6] {
-    let tiny = Limits::TINY;
+    let tiny = Tuning::TINY;
     let (slots, longest) = (tiny.device_slots as u32, tiny.device_key_bytes as u32);
     [
         Table::for_rows(rows, rows, device.binding_bytes()),
@@ -270,22 +270,30 @@ fn every_command_of_a_run_may_be_the_last() {
     let keyed = Keyed::new(mixed(5000).map(|word| (word % 400).to_string()), 1);
     let expected = expected(keyed.rows());
     let table = Table::new(256, 4, u32::MAX);
-    for injury in [Injury::Destroyed, Injury::Panic, Injury::Zeros] {
+    for fault_injection in [
+        FaultInjection::Destroyed,
+        FaultInjection::Panic,
+        FaultInjection::Zeros,
+    ] {
         let mut faults = 0;
         for after in 0..40 {
-            let injuries = Injuries::after(after, injury);
+            let injuries = Injuries::after(after, fault_injection);
             let device = Gpu::open(&found, found.offers).unwrap();
             device.injure(injuries.clone()).unwrap();
             let reduced = run(&device, keyed.rows(), &table);
             if injuries.commands() <= after {
-                assert_eq!(reduced.as_ref(), Ok(&expected), "{injury:?} after {after}");
+                assert_eq!(
+                    reduced.as_ref(),
+                    Ok(&expected),
+                    "{fault_injection:?} after {after}"
+                );
                 break;
             }
             faults += usize::from(reduced.is_err());
             let is_right = reduced.is_err() || reduced.as_ref() == Ok(&expected);
-            assert!(is_right, "{injury:?} after {after} commands");
+            assert!(is_right, "{fault_injection:?} after {after} commands");
         }
-        assert!(faults >= 5, "{injury:?}: {faults} faults");
+        assert!(faults >= 5, "{fault_injection:?}: {faults} faults");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::stage::reduce_by_key::Count;
-use crate::table::Secret;
+use crate::table::HashKey;
 
 #[test]
 fn few_groups_are_at_home_whatever_the_secret() {
@@ -11,7 +11,7 @@ fn few_groups_are_at_home_whatever_the_secret() {
             slots: 1 << 12,
             prefetch_bytes: 1 << 18,
             fill: 1,
-            hash: IntHash::new(Secret::from_seed(seed), u64::MAX),
+            hash: IntHash::new(HashKey::from_seed(seed), u64::MAX),
         });
         for key in 0..100 {
             table.add(key << 20, 0);
@@ -31,7 +31,7 @@ fn groups_in_the_order_of_another_tables_hash_do_not_crowd() {
         slots: 1 << 6,
         prefetch_bytes: 1 << 18,
         fill: 7,
-        hash: IntHash::new(Secret::from_seed(3), u64::MAX),
+        hash: IntHash::new(HashKey::from_seed(3), u64::MAX),
     };
     let groups = if cfg!(miri) { 3000 } else { 100_000 };
     let mut one = BucketTable::<Count, 4>::new(sizes);

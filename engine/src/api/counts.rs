@@ -1,0 +1,251 @@
+//! Counts in memory, ordered by key.
+#![forbid(unsafe_code)]
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use arrow_array::builder::StringViewBuilder;
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
+use arrow_array::{BinaryViewArray, RecordBatch, UInt64Array};
+use arrow_schema::{DataType, Field, Schema};
+
+use super::CountStream;
+use crate::JobMetrics;
+use crate::{Error, ErrorKind, Result};
+
+/// How often each key was counted, ordered by key.
+///
+/// # Examples
+///
+/// ```
+/// use keymill::prelude::*;
+///
+/// let job = Engine::new()?.read_bytes("to be or not to be").tokenize(whitespace());
+/// let counts = job.count_by_key().collect()?;
+/// assert_eq!((counts.len(), counts.total()), (4, 6));
+/// assert_eq!((counts.get("to"), counts.get("question")), (Some(2), None));
+/// let top: Vec<String> = counts.top(3).map(|(word, n)| format!("{n} {word}")).collect();
+/// assert_eq!(top, ["2 be", "2 to", "1 not"]);
+/// # Ok::<(), keymill::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Counts {
+    batches: Vec<RecordBatch>,
+    parts: Vec<Part>,
+    metrics: JobMetrics,
+}
+
+/// The columns of one batch.
+#[derive(Clone, Debug)]
+struct Part {
+    keys: BinaryViewArray,
+    counts: UInt64Array,
+}
+
+/// What becomes of keys that are no UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Utf8 {
+    /// They are an error.
+    Strict,
+    /// U+FFFD stands for what is no UTF-8; two keys may then look the same.
+    Lossy,
+}
+
+impl Counts {
+    pub(crate) fn collect(mut stream: CountStream) -> Result<Self> {
+        let batches = stream.by_ref().collect::<Result<Vec<_>>>()?;
+        let parts = batches
+            .iter()
+            .map(|batch| Part {
+                keys: batch.column(0).as_binary_view().clone(),
+                counts: batch.column(1).as_primitive::<UInt64Type>().clone(),
+            })
+            .collect();
+        Ok(Self {
+            batches,
+            parts,
+            metrics: stream.metrics(),
+        })
+    }
+
+    /// How many distinct keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.parts
+            .iter()
+            .map(|part| part.counts.values().len())
+            .sum()
+    }
+
+    /// Tells whether nothing was counted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many tokens were counted.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.iter().map(|(_, count)| count).sum()
+    }
+
+    /// How often a key was counted; `None` if never.
+    #[must_use]
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Option<u64> {
+        let key = key.as_ref();
+        let behind = self.parts.partition_point(|part| {
+            part.keys
+                .iter()
+                .next()
+                .flatten()
+                .is_some_and(|first| first <= key)
+        });
+        let part = self.parts.get(behind.checked_sub(1)?)?;
+        part.find(key).map(|row| part.counts.value(row))
+    }
+
+    /// All keys and counts, ordered by key.
+    pub fn iter(&self) -> impl Iterator<Item = (Key<'_>, u64)> {
+        self.parts.iter().flat_map(Part::iter)
+    }
+
+    /// The `n` largest counts, largest first, then by key.
+    pub fn top(&self, n: usize) -> impl Iterator<Item = (Key<'_>, u64)> {
+        let mut rows: Vec<_> = self.iter().collect();
+        if n < rows.len() {
+            rows.select_nth_unstable_by(n, largest_first);
+            rows.truncate(n);
+        }
+        rows.sort_unstable_by(largest_first);
+        rows.into_iter()
+    }
+
+    /// The counts as record batches of `key` (binary view) and `count` (`u64`).
+    #[must_use]
+    pub fn batches(&self) -> &[RecordBatch] {
+        &self.batches
+    }
+
+    /// The same with keys of text.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Format`] naming the first key that is no UTF-8, if `how` is strict.
+    pub fn as_utf8(&self, how: Utf8) -> Result<Vec<RecordBatch>> {
+        self.parts.iter().map(|part| part.as_utf8(how)).collect()
+    }
+
+    /// What the job did.
+    #[must_use]
+    pub fn metrics(&self) -> &JobMetrics {
+        &self.metrics
+    }
+}
+
+/// Orders rows by count, largest first, then by key.
+fn largest_first(a: &(Key<'_>, u64), b: &(Key<'_>, u64)) -> Ordering {
+    b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0))
+}
+
+impl Part {
+    fn iter(&self) -> impl Iterator<Item = (Key<'_>, u64)> {
+        let keys = self.keys.iter().flatten().map(Key);
+        keys.zip(self.counts.values().iter().copied())
+    }
+
+    fn find(&self, key: &[u8]) -> Option<usize> {
+        let (mut low, mut high) = (0, self.counts.values().len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.keys.value(middle).cmp(key) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Equal => return Some(middle),
+                Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
+
+    fn as_utf8(&self, how: Utf8) -> Result<RecordBatch> {
+        let mut keys = StringViewBuilder::with_capacity(self.counts.values().len());
+        for (key, _) in self.iter() {
+            match std::str::from_utf8(&key) {
+                Ok(text) => keys.append_value(text),
+                Err(_) if how == Utf8::Lossy => keys.append_value(String::from_utf8_lossy(&key)),
+                Err(cause) => return Err(not_utf8(&key).with_source(cause)),
+            }
+        }
+        let schema = Schema::new(vec![
+            Field::new("key", DataType::Utf8View, false),
+            Field::new("count", DataType::UInt64, false),
+        ]);
+        let columns: Vec<arrow_array::ArrayRef> =
+            vec![Arc::new(keys.finish()), Arc::new(self.counts.clone())];
+        RecordBatch::try_new(Arc::new(schema), columns).map_err(|cause| {
+            Error::new(ErrorKind::Internal, "two columns do not fit").with_source(cause)
+        })
+    }
+}
+
+fn not_utf8(key: &[u8]) -> Error {
+    Error::new(
+        ErrorKind::Format,
+        format!(
+            "the key `{}` is no UTF-8; `Utf8::Lossy` takes it",
+            key.escape_ascii()
+        ),
+    )
+}
+
+/// A key: bytes that can be displayed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key<'a>(&'a [u8]);
+
+impl<'a> Key<'a> {
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+}
+
+impl Deref for Key<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0
+    }
+}
+
+impl AsRef<[u8]> for Key<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.0
+    }
+}
+
+impl PartialEq<str> for Key<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for Key<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == other.as_bytes()
+    }
+}
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&String::from_utf8_lossy(self.0))
+    }
+}
+
+impl fmt::Debug for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}

@@ -1,0 +1,119 @@
+//! What a job will do, in words.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+use super::CountJob;
+use crate::TokenRule;
+use crate::exec::describe_place;
+use crate::shown_name;
+
+/// A job's plan, for `explain()`.
+pub(crate) struct Plan<'a> {
+    job: &'a CountJob,
+}
+
+impl<'a> Plan<'a> {
+    pub(crate) fn of(job: &'a CountJob) -> Self {
+        Self { job }
+    }
+}
+
+impl fmt::Display for Plan<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { job } = self;
+        let resources = job.engine.resources();
+        let limits = resources.tuning;
+        match &job.input {
+            Ok(input) => writeln!(f, "source      {}", input.describe())?,
+            Err(error) => writeln!(f, "source      {error}")?,
+        }
+        if job.lowercase {
+            writeln!(f, "lowercase   character by character")?;
+        }
+        writeln!(f, "tokenize    {}", describe_rule(&job.rule))?;
+        writeln!(
+            f,
+            "count       fused with tokenize; hash_partition into {} where tables pass {} or memory is short",
+            limits.partitions,
+            bytes(limits.flush_bytes)
+        )?;
+        writeln!(
+            f,
+            "tables      {} slots at first, growing; prefetched from {}",
+            limits.table_slots,
+            bytes(limits.prefetch_bytes)
+        )?;
+        writeln!(
+            f,
+            "merge_state once, by slices of the tables, or by partition"
+        )?;
+        writeln!(
+            f,
+            "level       {} (this machine runs {})",
+            resources.level,
+            levels()
+        )?;
+        writeln!(f, "threads     {}", job.engine.pool().threads())?;
+        let spill_dir = resources.spill_dir.unwrap_or_else(std::env::temp_dir);
+        let (memory, folder) = (bytes(job.engine.memory()), shown_name(spill_dir));
+        writeln!(f, "memory      {memory}, then spill to {folder}")?;
+        write!(
+            f,
+            "device      {}",
+            describe_place(&job.engine, Some(&job.rule))
+        )
+    }
+}
+
+fn levels() -> String {
+    let names: Vec<_> = crate::Level::available()
+        .iter()
+        .map(|level| level.name())
+        .collect();
+    names.join(", ")
+}
+
+fn describe_rule(rule: &TokenRule) -> String {
+    match rule {
+        TokenRule::Whitespace => "whitespace: between Unicode white space".to_owned(),
+        TokenRule::Split(separator) => {
+            format!("split: at `{}` within lines", separator.escape_ascii())
+        }
+        TokenRule::Words => "words: runs of alphabetic characters, marks and numbers".to_owned(),
+        TokenRule::Lines => "lines: whole".to_owned(),
+        TokenRule::Field { index, separator } => {
+            format!(
+                "field: number {index} of lines, cut at `{}`",
+                separator.escape_ascii()
+            )
+        }
+    }
+}
+
+/// A size as people read it.
+fn bytes(size: usize) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    match units
+        .into_iter()
+        .find(|&(worker_pool, _)| size >> worker_pool > 0)
+    {
+        Some((worker_pool, unit)) => {
+            let whole = size as f64 / (1u64 << worker_pool) as f64;
+            format!("{} {unit}", (whole * 10.0).round() / 10.0)
+        }
+        None => format!("{size} B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        assert_eq!(bytes(512), "512 B");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(64 << 20), "64 MiB");
+    }
+}

@@ -1,0 +1,219 @@
+//! Where the chunks of a job are counted.
+#![forbid(unsafe_code)]
+
+use super::chunk_sink::ChunkSink;
+use super::context::KnownInput;
+use super::throughput::Throughput;
+use crate::Progress;
+use crate::api::Engine;
+use crate::{Cancel, DeviceChoice, Resources, Result, TokenRule};
+
+#[cfg(feature = "gpu")]
+use crate::device::{Fault, refusal};
+
+#[cfg(feature = "gpu")]
+pub(super) use super::gpu_autojoin::GpuAutojoin;
+#[cfg(not(feature = "gpu"))]
+pub(super) use super::no_gpu::GpuAutojoin;
+
+#[cfg(feature = "gpu")]
+use super::gpu_worker::GpuWorker;
+
+/// Where chunks are counted: on the processor, on a device, or on both.
+pub(super) struct Placement<'a> {
+    engine: &'a Engine,
+    has_device: bool,
+    /// What whoever asked for a device has to know before anything else.
+    pub(super) remark: Option<String>,
+}
+
+impl<'a> Placement<'a> {
+    /// The place that an engine was asked for, if it takes such tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Device`] where no adapter can be used and one was asked for.
+    pub(super) fn of(engine: &'a Engine, rule: &TokenRule, cancel: &Cancel) -> Result<Self> {
+        let (has_device, remark) = match engine.device() {
+            DeviceChoice::Auto | DeviceChoice::Cpu => (false, None),
+            _ => check_device(engine, rule, cancel)?,
+        };
+        Ok(Self {
+            engine,
+            has_device,
+            remark,
+        })
+    }
+
+    /// What the engine was asked for.
+    pub(super) fn choice(&self) -> &DeviceChoice {
+        self.engine.device()
+    }
+
+    /// A worker's way to another place than its own thread, if there is one.
+    pub(super) fn chunk_sink<'w>(
+        &'w self,
+        rule: &'w TokenRule,
+        resources: &'w Resources,
+    ) -> Option<Box<dyn ChunkSink + 'w>> {
+        #[cfg(feature = "gpu")]
+        if self.has_device {
+            return Some(Box::new(GpuWorker::new(self.engine, rule, resources, None)));
+        }
+        let _ = (rule, resources);
+        None
+    }
+
+    /// A device that may join a job while the processor counts.
+    pub(super) fn autojoin<'w>(
+        &'w self,
+        rule: &'w TokenRule,
+        progress: &'w Progress,
+        throughput: &'w Throughput,
+        input: KnownInput<'_>,
+    ) -> Option<GpuAutojoin<'w>> {
+        match self.engine.device() {
+            DeviceChoice::Auto => GpuAutojoin::new(self.engine, rule, progress, throughput, input),
+            _ => None,
+        }
+    }
+
+    /// Where chunks are counted, and why, if that is known before any is.
+    pub(super) fn decision(&self) -> Option<String> {
+        match self.engine.device() {
+            DeviceChoice::Auto => None,
+            DeviceChoice::Cpu => Some("cpu, as was asked".to_owned()),
+            choice => Some(match &self.remark {
+                Some(why) if !self.has_device => format!("cpu, not {choice}: {why}"),
+                _ => format!("{choice}, as was asked{}", self.shaders()),
+            }),
+        }
+    }
+
+    /// What the shaders of the device use, if there is something to say of that.
+    #[cfg(feature = "gpu")]
+    fn shaders(&self) -> String {
+        let device = self.engine.shared_device().device_now();
+        let shaders = device.and_then(|device| device.shaders());
+        shaders.map_or_else(String::new, |shaders| format!("; {shaders}"))
+    }
+
+    #[cfg(not(feature = "gpu"))]
+    fn shaders(&self) -> String {
+        String::new()
+    }
+
+    /// How many workers count on the processor where it would be so many.
+    pub(super) fn cpu_workers(&self, most: usize) -> usize {
+        match self.has_device && *self.engine.device() != DeviceChoice::Hybrid {
+            true => 0,
+            false => most,
+        }
+    }
+
+    /// How many workers there are in all, where so many threads may count on the processor.
+    pub(super) fn takers(&self, threads: usize) -> usize {
+        self.cpu_workers(threads) + usize::from(self.has_device)
+    }
+}
+
+/// Whether the device takes the tokens of a rule, and what is to be said of it.
+#[cfg(feature = "gpu")]
+fn check_device(
+    engine: &Engine,
+    rule: &TokenRule,
+    cancel: &Cancel,
+) -> Result<(bool, Option<String>)> {
+    let device = match engine.shared_device().device(cancel) {
+        Ok(device) => device,
+        Err(Fault::Cancelled) => return Err(crate::Error::cancelled()),
+        Err(fault) => return Err(no_device(fault)),
+    };
+    if let Some(why) = refusal(rule, b"") {
+        return Ok((
+            false,
+            Some(format!("this is counted on the processor: {why}")),
+        ));
+    }
+    let is_named = matches!(engine.device(), DeviceChoice::Named(_));
+    let name = device.name();
+    let remark = (device.is_software() && !is_named).then(|| {
+        format!("there is no GPU that can be used; this runs on {name}, which is for tests")
+    });
+    Ok((true, remark))
+}
+
+#[cfg(not(feature = "gpu"))]
+fn check_device(_: &Engine, _: &TokenRule, _: &Cancel) -> Result<(bool, Option<String>)> {
+    Err(no_device("this build has no feature `gpu`"))
+}
+
+fn no_device(why: impl std::fmt::Display) -> crate::Error {
+    let message = format!(
+        "no GPU can be used: {why}; `keymill devices --all` lists adapters, and --device cpu or auto needs none"
+    );
+    crate::Error::new(crate::ErrorKind::Device, message)
+}
+
+/// Where an engine's jobs run, and why; where a job with that rule does, if there is one.
+pub(crate) fn describe(engine: &Engine, rule: Option<&TokenRule>) -> String {
+    let choice = engine.device();
+    match (choice, rule.and_then(why_not)) {
+        (DeviceChoice::Cpu, _) => "cpu, as was asked".to_owned(),
+        (DeviceChoice::Auto, Some(why)) => format!("auto: cpu; {why}"),
+        (DeviceChoice::Auto, None) => describe_auto(),
+        (choice, Some(why)) => format!("cpu, not {choice}: {why}"),
+        (choice, None) => describe_device(engine, choice),
+    }
+}
+
+/// Why no device takes the tokens of a rule, whatever the text.
+#[cfg(feature = "gpu")]
+fn why_not(rule: &TokenRule) -> Option<String> {
+    refusal(rule, b"").map(|why| why.to_string())
+}
+
+#[cfg(not(feature = "gpu"))]
+fn why_not(_: &TokenRule) -> Option<String> {
+    None
+}
+
+#[cfg(feature = "gpu")]
+fn describe_auto() -> String {
+    use crate::device::join_policy::{Megabytes, SMALLEST};
+    let smallest = Megabytes(SMALLEST as f64);
+    match crate::device::may_have_hardware() {
+        true => format!("auto: cpu up to {smallest} of input; then a GPU may join, if it pays"),
+        false => "auto: cpu; this machine shows no GPU".to_owned(),
+    }
+}
+
+#[cfg(not(feature = "gpu"))]
+fn describe_auto() -> String {
+    "auto: cpu; this build has no feature `gpu`".to_owned()
+}
+
+#[cfg(feature = "gpu")]
+fn describe_device(engine: &Engine, choice: &DeviceChoice) -> String {
+    let limits = engine.resources().tuning;
+    match engine.shared_device().device(&Cancel::default()) {
+        Ok(device) => {
+            let name = device.described();
+            let chunk = limits.device_chunk_bytes;
+            let beside = match choice {
+                DeviceChoice::Hybrid => " and cpu, each taking what it can,",
+                _ => "",
+            };
+            format!(
+                "{name}{beside} as was asked; chunks of {chunk} bytes at most, keys above {} bytes on the cpu",
+                limits.device_key_bytes
+            )
+        }
+        Err(fault) => format!("none: {fault}"),
+    }
+}
+
+#[cfg(not(feature = "gpu"))]
+fn describe_device(_: &Engine, choice: &DeviceChoice) -> String {
+    format!("none: this build has no feature `gpu`, which {choice} needs")
+}

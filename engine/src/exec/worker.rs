@@ -1,0 +1,402 @@
+//! One worker: takes work, reads and cuts it, pushes it into an operator of its own.
+#![forbid(unsafe_code)]
+
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use arrow_array::{Array, ArrayRef};
+
+use super::chunk_sink::ChunkSink;
+use super::context::JobContext;
+use super::stats::Stats;
+use super::work_queue::{HandOver, OpenBytes, OpenSplit, Work, WorkQueue};
+use keymill_kernels::stage::lowercase::lowercase;
+
+use crate::operator::CountOperator;
+use crate::operator::text_count::columns::for_each_value;
+use crate::read::chunk::{Block, BlockReader, Ranges, Slices};
+use crate::read::{ByteStream, Columns, Offset, ReadAt, Source, Split, SplitBytes, cannot_read};
+use crate::{Cancel, Error, ErrorKind, Result};
+
+/// Chunks in a range: enough that looking for its ends costs nothing, few enough that all workers
+/// are done at about the same time.
+const CHUNKS_PER_RANGE: u64 = 8;
+
+/// Bytes of a range at least, so that separators are shorter.
+const LEAST_RANGE: u64 = 256;
+
+/// Rows of an array that are pushed at a time.
+const ROWS_PER_PUSH: usize = 1 << 14;
+
+/// A worker with its operator and its block.
+pub(super) struct Worker<'a> {
+    context: &'a JobContext<'a>,
+    operator: CountOperator,
+    workers: usize,
+    block: Option<Block>,
+    /// Text in lower case.
+    lowered: Vec<u8>,
+    /// Where texts are counted if not by the operator itself.
+    chunk_sink: Option<Box<dyn ChunkSink + 'a>>,
+    stats: Stats,
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(
+        context: &'a JobContext<'a>,
+        operator: CountOperator,
+        workers: usize,
+        chunk_sink: Option<Box<dyn ChunkSink + 'a>>,
+    ) -> Self {
+        Self {
+            context,
+            operator,
+            workers,
+            block: None,
+            lowered: Vec::new(),
+            chunk_sink,
+            stats: Stats::default(),
+        }
+    }
+
+    /// What was counted, all of it in the operator.
+    pub(super) fn finish(mut self) -> Result<(CountOperator, Stats)> {
+        if let Some(chunk_sink) = &mut self.chunk_sink {
+            let started = Instant::now();
+            chunk_sink.finish(&mut self.operator, &mut self.stats)?;
+            self.stats.count_time += started.elapsed();
+        }
+        Ok((self.operator, self.stats))
+    }
+
+    /// Takes work until there is none.
+    pub(super) fn count_splits<'s>(
+        &mut self,
+        source: &'s dyn Source,
+        splits: &'s [Split],
+        work_queue: &WorkQueue<'s>,
+    ) -> Result<()> {
+        while !self.has_enough() {
+            match work_queue.take() {
+                Work::Done => return Ok(()),
+                Work::Block(block) => {
+                    self.push(block.text())?;
+                    work_queue.recycle(block);
+                }
+                Work::Range(split, index) => self.count_range(&split, index)?,
+                Work::Split(index) => {
+                    let opener = Opener(work_queue);
+                    self.count_split(source, &splits[index], opener)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn has_enough(&self) -> bool {
+        self.chunk_sink.as_ref().is_some_and(|it| it.has_enough())
+    }
+
+    /// Opens a split, and counts it or puts its ranges up.
+    fn count_split<'s>(
+        &mut self,
+        source: &'s dyn Source,
+        split: &'s Split,
+        opener: Opener<'_, 's>,
+    ) -> Result<()> {
+        let bytes = source.read(split, Offset::START..source.latest(split)?)?;
+        let (bytes, size) = match bytes {
+            SplitBytes::Stream(stream) => return self.count_stream(split, stream, &opener),
+            SplitBytes::Memory(bytes) => (OpenBytes::Memory(bytes), bytes.len() as u64),
+            SplitBytes::At(bytes) => {
+                let size = bytes.size();
+                (OpenBytes::At(bytes), size)
+            }
+        };
+        let step = self.range_bytes(size);
+        let open = Arc::new(OpenSplit {
+            name: split.name(),
+            bytes,
+            ranges: Ranges::new(size, step),
+        });
+        if open.ranges.len() > 1 {
+            opener.0.push_split(open);
+            return Ok(());
+        }
+        drop(opener);
+        self.count_range(&open, 0)
+    }
+
+    /// Ranges small enough that all workers end at about the same time.
+    fn range_bytes(&self, size: u64) -> u64 {
+        if self.workers == 1 {
+            return size.max(1);
+        }
+        let chunk = self.context.resources.tuning.chunk_bytes as u64;
+        let even = size / (4 * self.workers as u64);
+        even.clamp(chunk, chunk * CHUNKS_PER_RANGE).max(LEAST_RANGE)
+    }
+
+    fn count_range(&mut self, split: &OpenSplit<'_>, index: usize) -> Result<()> {
+        let boundary = &self.context.boundary;
+        match &split.bytes {
+            OpenBytes::Memory(text) => {
+                let range = split.ranges.range(index, boundary, |into, at| {
+                    into.copy_from_slice(&text[at as usize..][..into.len()]);
+                    Ok(())
+                })?;
+                let text = &text[range.start as usize..range.end as usize];
+                let chunk_bytes = self.context.resources.tuning.chunk_bytes;
+                for chunk in Slices::new(text, boundary, chunk_bytes) {
+                    self.context.progress.add(chunk.len() as u64);
+                    self.push(chunk)?;
+                }
+                Ok(())
+            }
+            OpenBytes::At(file) => {
+                let range = split.ranges.range(index, boundary, |into, at| {
+                    self.context.resources.cancel.check()?;
+                    read_exactly(&**file, split.name, into, at)
+                })?;
+                self.count_file(&**file, split.name, range.start, range.end)
+            }
+        }
+    }
+
+    /// Counts a part of a file that both ends of which are token boundaries.
+    fn count_file(&mut self, file: &dyn ReadAt, name: &str, from: u64, to: u64) -> Result<()> {
+        let context = self.context;
+        let chunk_bytes = self.block_bytes(to - from);
+        let mut block = self.take_block(chunk_bytes);
+        let mut reader = BlockReader::new(&context.boundary, chunk_bytes);
+        let mut at = from;
+        loop {
+            let started = Instant::now();
+            let more = reader.next(&mut block, |into| {
+                let left = usize::try_from(to - at).unwrap_or(usize::MAX);
+                let room = into.len().min(left);
+                if room == 0 {
+                    return Ok(0);
+                }
+                context.resources.cancel.check()?;
+                let bytes = read_some(file, name, &mut into[..room], at)?;
+                at += bytes as u64;
+                context.progress.add(bytes as u64);
+                Ok(bytes)
+            })?;
+            self.stats.read_time += started.elapsed();
+            if !more {
+                self.block = Some(block);
+                return Ok(());
+            }
+            self.push(block.text())?;
+        }
+    }
+
+    /// Reads a stream into blocks; counts them, or lets others do it.
+    fn count_stream(
+        &mut self,
+        split: &Split,
+        mut stream: ByteStream<'_>,
+        opener: &Opener<'_, '_>,
+    ) -> Result<()> {
+        let context = self.context;
+        let work_queue = opener.0;
+        let chunk_bytes = context.resources.tuning.chunk_bytes;
+        let mut block = self.take_block(chunk_bytes);
+        let mut reader = BlockReader::new(&context.boundary, chunk_bytes);
+        let mut taken = 0;
+        loop {
+            let started = Instant::now();
+            let mut decoded = 0;
+            let more = reader.next(&mut block, |into| {
+                context.resources.cancel.check()?;
+                let cancel = &context.resources.cancel;
+                let bytes = read_stream(&mut stream, split.name(), into, cancel)?;
+                decoded += bytes as u64;
+                Ok(bytes)
+            })?;
+            let now = stream.taken().unwrap_or(taken + decoded);
+            context.progress.add(now - taken);
+            taken = now;
+            self.stats.read_time += started.elapsed();
+            if !more {
+                self.block = Some(block);
+                return Ok(());
+            }
+            let make = || Block::new(chunk_bytes, &context.resources.memory);
+            block = match work_queue.hand_over(block, make) {
+                HandOver::Given(empty) => empty,
+                HandOver::Kept(full) => {
+                    self.push(full.text())?;
+                    full
+                }
+            };
+            if work_queue.has_failed() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes arrays until there are none.
+    pub(super) fn count_arrays(
+        &mut self,
+        columns: &Mutex<Columns>,
+        work_queue: &WorkQueue<'_>,
+    ) -> Result<()> {
+        while !work_queue.has_failed() && !self.has_enough() {
+            let next = columns
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .next();
+            let Some(array) = next else { break };
+            self.count_array(&array?)?;
+        }
+        Ok(())
+    }
+
+    fn count_array(&mut self, array: &ArrayRef) -> Result<()> {
+        for start in (0..array.len()).step_by(ROWS_PER_PUSH) {
+            self.context.resources.cancel.check()?;
+            let rows = ROWS_PER_PUSH.min(array.len() - start);
+            let started = Instant::now();
+            let array = array.slice(start, rows);
+            let bytes = self.count_rows(&array)?;
+            self.stats.count_time += started.elapsed();
+            self.stats.rows += rows as u64;
+            self.stats.bytes += bytes;
+            self.context.progress.add(bytes);
+            self.note_chunk();
+        }
+        Ok(())
+    }
+
+    /// Counts all rows, and tells how many bytes they have.
+    fn count_rows(&mut self, array: &ArrayRef) -> Result<u64> {
+        if !self.context.lowercase && self.chunk_sink.is_none() {
+            let before = self.operator.metrics().bytes;
+            self.operator.push_array(array)?;
+            return Ok(self.operator.metrics().bytes - before);
+        }
+        let mut bytes = 0;
+        for_each_value(array, |value| {
+            bytes += value.len() as u64;
+            match self.context.lowercase {
+                true => self.push_lowered(value),
+                false => self.count(value),
+            }
+        })?;
+        Ok(bytes)
+    }
+
+    fn push(&mut self, text: &[u8]) -> Result<()> {
+        self.context.resources.cancel.check()?;
+        let started = Instant::now();
+        if self.context.lowercase {
+            self.push_lowered(text)?;
+        } else {
+            self.count(text)?;
+        }
+        let took = started.elapsed();
+        if self.chunk_sink.is_none() {
+            self.context.throughput.note(text.len(), took);
+        }
+        self.stats.count_time += took;
+        self.stats.bytes += text.len() as u64;
+        self.note_chunk();
+        Ok(())
+    }
+
+    /// Notes that a chunk was read; whoever counts it elsewhere notes that.
+    fn note_chunk(&mut self) {
+        self.stats.chunks += 1;
+        if self.chunk_sink.is_none() {
+            self.stats.cpu_chunks += 1;
+        }
+    }
+
+    fn count(&mut self, text: &[u8]) -> Result<()> {
+        match &mut self.chunk_sink {
+            None => self.operator.push(text),
+            Some(chunk_sink) => chunk_sink.push(text, &mut self.operator, &mut self.stats),
+        }
+    }
+
+    /// Pushes text in lower case: no token is cut by it, as no chunk cuts a character.
+    fn push_lowered(&mut self, text: &[u8]) -> Result<()> {
+        let mut lowered = std::mem::take(&mut self.lowered);
+        lowered.clear();
+        lowercase(self.context.resources.level, text, &mut lowered);
+        let counted = self.count(&lowered);
+        self.lowered = lowered;
+        counted
+    }
+
+    /// A small file needs a small block alone; one byte more shows its end in the same read.
+    fn block_bytes(&self, size: u64) -> usize {
+        let chunk_bytes = self.context.resources.tuning.chunk_bytes;
+        usize::try_from(size).map_or(chunk_bytes, |size| size.saturating_add(1).min(chunk_bytes))
+    }
+
+    fn take_block(&mut self, bytes: usize) -> Block {
+        self.block
+            .take()
+            .unwrap_or_else(|| Block::new(bytes, &self.context.resources.memory))
+    }
+}
+
+/// A worker that may yet put work up; others wait for it.
+struct Opener<'b, 's>(&'b WorkQueue<'s>);
+
+impl Drop for Opener<'_, '_> {
+    fn drop(&mut self) {
+        self.0.opened();
+    }
+}
+
+fn read_exactly(file: &dyn ReadAt, name: &str, into: &mut [u8], at: u64) -> Result<()> {
+    let mut filled = 0;
+    while filled < into.len() {
+        filled += read_some(file, name, &mut into[filled..], at + filled as u64)?;
+    }
+    Ok(())
+}
+
+/// Reads some bytes that must be there.
+fn read_some(file: &dyn ReadAt, name: &str, into: &mut [u8], at: u64) -> Result<usize> {
+    loop {
+        match file.read_at(into, at) {
+            Ok(0) => return Err(shrunk(name, at, file.size())),
+            Ok(bytes) => return Ok(bytes),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(cannot_read(name, error)),
+        }
+    }
+}
+
+/// Reads what a stream has; one that has nothing yet says now and then that it was interrupted.
+fn read_stream(
+    stream: &mut ByteStream<'_>,
+    name: &str,
+    into: &mut [u8],
+    cancel: &Cancel,
+) -> Result<usize> {
+    loop {
+        match stream.read(into) {
+            Ok(bytes) => return Ok(bytes),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => cancel.check()?,
+            Err(error) => return Err(cannot_read(name, error)),
+        }
+    }
+}
+
+fn shrunk(name: &str, at: u64, size: u64) -> Error {
+    Error::new(
+        ErrorKind::Source,
+        format!(
+            "`{name}` became shorter while it was read: it ends at byte {at} of {size}; \
+             run again when nothing writes to it"
+        ),
+    )
+}

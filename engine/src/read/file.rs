@@ -1,0 +1,232 @@
+//! Files, each of them a split.
+#![forbid(unsafe_code)]
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek};
+use std::ops::Range;
+use std::path::PathBuf;
+
+use super::compressed::{Compression, cannot_read, decompressed};
+use super::find::{Files, Find, Found, cannot_open};
+use super::pump::pumped;
+use super::{ByteStream, Offset, ReadAt, Source, Split, SplitBytes};
+use crate::shown_name;
+use crate::{Error, ErrorKind, Result};
+
+/// Files, pipes and standard input; each is a split, and its end ends a token.
+///
+/// Offsets are bytes of the file. gzip and zstd are known by their first bytes; such a file, a
+/// pipe or standard input is read as a whole.
+pub struct FileSource {
+    files: Vec<Found>,
+    skipped: Vec<PathBuf>,
+    as_is: bool,
+}
+
+impl FileSource {
+    /// The files behind paths and patterns.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Source`] naming the first path that is not there, or is a folder.
+    pub fn find(paths: &[PathBuf], how: Find) -> Result<Self> {
+        let Files { found, skipped } = how.find(paths)?;
+        Ok(Self {
+            files: found,
+            skipped,
+            as_is: false,
+        })
+    }
+
+    /// Symlinks that were passed over, as they lead to nothing: of those in folders and those that
+    /// match a pattern.
+    #[must_use]
+    pub fn skipped(&self) -> &[PathBuf] {
+        &self.skipped
+    }
+
+    /// The files behind paths and patterns, without folders or standard input.
+    pub(crate) fn from_patterns(paths: &[PathBuf]) -> Result<Self> {
+        Self::find(paths, Find::default())
+    }
+
+    /// Takes the bytes as they are, compressed or not.
+    #[must_use]
+    pub fn as_is(mut self) -> Self {
+        self.as_is = true;
+        self
+    }
+
+    fn file(&self, split: &Split) -> Result<&Found> {
+        self.files.get(split.index()).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Source,
+                format!("`{}` is none of the files", split.name()),
+            )
+        })
+    }
+}
+
+impl Source for FileSource {
+    fn describe(&self) -> String {
+        match self.files.as_slice() {
+            [file] if file.is_stdin => shown(file),
+            [file] => format!("file {}", shown(file)),
+            files => format!("{} files", files.len()),
+        }
+    }
+
+    fn splits(&self) -> Result<Vec<Split>> {
+        let split = |(index, file): (usize, &Found)| {
+            let split = Split::new(index, shown(file));
+            match file.size {
+                Some(size) => split.with_size(size),
+                None => split,
+            }
+        };
+        Ok(self.files.iter().enumerate().map(split).collect())
+    }
+
+    fn latest(&self, split: &Split) -> Result<Offset> {
+        let found = self.file(split)?;
+        if found.size.is_none() {
+            return Ok(Offset::at(u64::MAX));
+        }
+        let metadata =
+            fs::metadata(&found.path).map_err(|cause| cannot_open(&found.path, cause))?;
+        Ok(Offset::at(metadata.len()))
+    }
+
+    /// By its first bytes; what cannot be opened is said by whoever reads it.
+    fn expands(&self, split: &Split) -> bool {
+        let found = self.file(split).ok().filter(|found| found.size.is_some());
+        let file = found.and_then(|found| File::open(&found.path).ok());
+        file.is_some_and(|mut file| self.is_compressed(&mut file).unwrap_or(false))
+    }
+
+    fn read(&self, split: &Split, range: Range<Offset>) -> Result<SplitBytes<'_>> {
+        let found = self.file(split)?;
+        if found.is_stdin {
+            return self.pump(io::stdin, split);
+        }
+        let mut file = File::open(&found.path).map_err(|cause| cannot_open(&found.path, cause))?;
+        if found.size.is_none() {
+            return self.pump(move || file, split);
+        }
+        let (Some(from), Some(to)) = (range.start.position(), range.end.position()) else {
+            return Err(Error::new(
+                ErrorKind::Source,
+                format!("`{}`: offsets of a file are bytes", split.name()),
+            ));
+        };
+        if has_other_length(&file, to) {
+            return self.stream(file, split);
+        }
+        if self
+            .is_compressed(&mut file)
+            .map_err(|cause| cannot_read(split.name(), cause))?
+        {
+            return self.stream(file, split);
+        }
+        Ok(SplitBytes::At(Box::new(FileRange { file, from, to })))
+    }
+}
+
+impl FileSource {
+    /// A file that is read from its beginning to its end.
+    fn stream(&self, file: File, split: &Split) -> Result<SplitBytes<'static>> {
+        open_stream(file, split.name(), self.as_is).map(SplitBytes::Stream)
+    }
+
+    /// Something that others write while it is read, and that may keep a reader waiting.
+    fn pump<R: Read + Send + 'static>(
+        &self,
+        open: impl FnOnce() -> R + Send + 'static,
+        split: &Split,
+    ) -> Result<SplitBytes<'static>> {
+        let (name, as_is) = (split.name().to_owned(), self.as_is);
+        pumped(move || open_stream(open(), &name, as_is)).map(SplitBytes::Stream)
+    }
+
+    fn is_compressed(&self, file: &mut File) -> io::Result<bool> {
+        if self.as_is {
+            return Ok(false);
+        }
+        let mut first = Vec::with_capacity(4);
+        file.take(4).read_to_end(&mut first)?;
+        file.rewind()?;
+        Ok(Compression::of(&first) != Compression::None)
+    }
+}
+
+/// Files of this size and less are read by one thread anyway.
+#[cfg(unix)]
+const SMALL: u64 = 64 << 10;
+
+/// Whether a file may hold more or less than its length says. Files of the system show zero or a page
+/// as their length, and take no room on a disk.
+#[cfg(unix)]
+fn has_other_length(file: &File, length: u64) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    length <= SMALL && file.metadata().is_ok_and(|it| it.blocks() == 0)
+}
+
+#[cfg(not(unix))]
+fn has_other_length(_: &File, length: u64) -> bool {
+    length == 0
+}
+
+/// A file's name, as messages give it.
+fn shown(file: &Found) -> String {
+    match file.is_stdin {
+        true => "standard input".to_owned(),
+        false => shown_name(&file.path),
+    }
+}
+
+fn open_stream(
+    reader: impl Read + Send + 'static,
+    name: &str,
+    as_is: bool,
+) -> Result<ByteStream<'static>> {
+    match as_is {
+        true => Ok(ByteStream::new(reader)),
+        false => decompressed(reader, name),
+    }
+}
+
+/// A part of a file.
+struct FileRange {
+    file: File,
+    from: u64,
+    to: u64,
+}
+
+impl ReadAt for FileRange {
+    fn size(&self) -> u64 {
+        self.to - self.from
+    }
+
+    fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
+        let left = self.size().saturating_sub(at);
+        let room = into.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        read_file_at(&self.file, &mut into[..room], self.from + at)
+    }
+}
+
+#[cfg(unix)]
+fn read_file_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, into, at)
+}
+
+#[cfg(windows)]
+fn read_file_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, into, at)
+}
+
+#[cfg(not(any(unix, windows)))]
+fn read_file_at(mut file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
+    // Nothing else reads such a file: without these systems there is one thread.
+    file.seek(io::SeekFrom::Start(at))?;
+    file.read(into)
+}

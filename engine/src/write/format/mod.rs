@@ -1,0 +1,218 @@
+//! Result batches as bytes: one file per format, all behind [`BatchWriter`].
+//!
+//! | format | a row of key `to be`, count 7 | bytes that are not UTF-8 |
+//! |---|---|---|
+//! | [`Format::Table`] | `to be      7` below a heading | `\xff` |
+//! | [`Format::Tsv`] | `to be⇥7` | as they are |
+//! | [`Format::Csv`] | `to be,7` below the line `key,count` | as they are |
+//! | [`Format::Json`] | `{"key":"to be","count":7}` | `{"key_base64":"/w==","count":7}` |
+//! | [`Format::Parquet`], [`Format::Arrow`] | a row of a binary and an integer column | as they are |
+#![forbid(unsafe_code)]
+
+mod column;
+mod csv;
+mod digits;
+#[cfg(feature = "ipc")]
+mod ipc;
+mod json;
+mod lines;
+#[cfg(feature = "parquet")]
+mod parquet;
+#[cfg(any(feature = "ipc", feature = "parquet"))]
+mod regroup;
+mod row_writer;
+#[cfg(feature = "table")]
+mod table;
+#[cfg(test)]
+mod tests;
+mod tsv;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::str::FromStr;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+
+use crate::write::cannot_write;
+use crate::{Error, ErrorKind, Result};
+
+pub use digits::grouped;
+pub use json::decode_base64;
+pub use tsv::unescape;
+
+/// A form in which results are written.
+///
+/// # Examples
+///
+/// ```
+/// use keymill::write::Format;
+///
+/// assert_eq!("tsv".parse::<Format>()?, Format::Tsv);
+/// assert!("xml".parse::<Format>().is_err());
+/// # Ok::<(), keymill::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// An aligned table for people.
+    Table,
+    /// Values between tabs; tab, LF, CR and backslash as `\t`, `\n`, `\r`, `\\`; no heading.
+    Tsv,
+    /// Values between commas, quoted as in RFC 4180; a heading line; lines end with LF.
+    Csv,
+    /// One JSON object per line.
+    Json,
+    /// A Parquet file.
+    Parquet,
+    /// An Arrow IPC file.
+    Arrow,
+}
+
+impl Format {
+    /// Every format there is, built in or not.
+    pub const ALL: [Self; 6] = [
+        Self::Table,
+        Self::Tsv,
+        Self::Csv,
+        Self::Json,
+        Self::Parquet,
+        Self::Arrow,
+    ];
+
+    /// The name that the command line uses.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Tsv => "tsv",
+            Self::Csv => "csv",
+            Self::Json => "json",
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+        }
+    }
+
+    /// Tells whether the bytes are for programs alone and would only upset a terminal.
+    #[must_use]
+    pub const fn is_binary(self) -> bool {
+        matches!(self, Self::Parquet | Self::Arrow)
+    }
+
+    /// Starts writing batches of one schema.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] when the format was not built in, or cannot hold a column's type;
+    /// [`ErrorKind::Sink`] when its first bytes could not be written.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use arrow_array::{ArrayRef, BinaryViewArray, RecordBatch, UInt64Array};
+    /// use keymill::write::Format;
+    ///
+    /// let keys: ArrayRef = Arc::new(BinaryViewArray::from_iter_values([b"to", b"be"]));
+    /// let counts: ArrayRef = Arc::new(UInt64Array::from(vec![2, 1]));
+    /// let batch = RecordBatch::try_from_iter([("key", keys), ("count", counts)])?;
+    ///
+    /// let mut out = Vec::new();
+    /// let mut writer = Format::Tsv.writer(&batch.schema(), &mut out)?;
+    /// writer.write(&batch)?;
+    /// writer.finish()?;
+    /// drop(writer);
+    /// assert_eq!(out, b"to\t2\nbe\t1\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn writer<'w>(
+        self,
+        schema: &SchemaRef,
+        out: impl Write + Send + 'w,
+    ) -> Result<Box<dyn BatchWriter + 'w>> {
+        self.writer_within(None, schema, out)
+    }
+
+    /// As [`Format::writer`], for a terminal that has only so many columns. The table alone looks at
+    /// that: it cuts texts to fit.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Format::writer`].
+    pub fn writer_within<'w>(
+        self,
+        columns: Option<usize>,
+        schema: &SchemaRef,
+        out: impl Write + Send + 'w,
+    ) -> Result<Box<dyn BatchWriter + 'w>> {
+        #[cfg(not(feature = "table"))]
+        let _ = columns;
+        Ok(match self {
+            Self::Tsv => Box::new(row_writer::RowWriter::new(tsv::Tsv, schema, out)?),
+            Self::Csv => Box::new(row_writer::RowWriter::new(csv::Csv, schema, out)?),
+            Self::Json => {
+                let rows = json::Json::new(schema);
+                Box::new(row_writer::RowWriter::new(rows, schema, out)?)
+            }
+            #[cfg(feature = "table")]
+            Self::Table => Box::new(table::TableWriter::new(columns, schema, out)?),
+            #[cfg(feature = "parquet")]
+            Self::Parquet => Box::new(parquet::ParquetWriter::new(schema, out)?),
+            #[cfg(feature = "ipc")]
+            Self::Arrow => Box::new(ipc::IpcWriter::new(schema, out)?),
+            #[cfg(not(all(feature = "table", feature = "parquet", feature = "ipc")))]
+            _ => return Err(not_built_in(self)),
+        })
+    }
+}
+
+/// Takes the batches of one result, in order, and writes them down.
+pub trait BatchWriter {
+    /// Writes the rows of one batch; they may wait in a buffer for more.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Sink`] when the bytes could not be written.
+    fn write(&mut self, batch: &RecordBatch) -> Result<()>;
+
+    /// Writes what still waits, and the format's own ending. Call it once, at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Sink`] when the bytes could not be written.
+    fn finish(&mut self) -> Result<()>;
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Format {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|format| format.name() == name)
+            .ok_or_else(|| {
+                let message = format!(
+                    "no format is called `{name}`; there are table, tsv, csv, json, parquet and arrow"
+                );
+                Error::new(ErrorKind::Config, message)
+            })
+    }
+}
+
+#[cfg(not(all(feature = "table", feature = "parquet", feature = "ipc")))]
+fn not_built_in(format: Format) -> Error {
+    let message = format!("the format `{format}` is not in this build; its feature is off");
+    Error::new(ErrorKind::Config, message)
+}
+
+/// Says that bytes could not be written, and keeps why.
+fn sink_error(cause: io::Error) -> Error {
+    cannot_write("the result", cause)
+}

@@ -1,0 +1,251 @@
+//! An aligned table for people.
+//!
+//! ```text
+//! key    count
+//! ───  ───────
+//! the  115,234
+//! of    69,121
+//! ```
+//! What a terminal would act on or could not show (control characters, bytes that are not UTF-8)
+//! stands as `\n` or `\xff`; wide characters take the two columns that they need; a long value is
+//! cut, at 60 columns or where the terminal ends. For people: what a program reads is written in another format.
+#![forbid(unsafe_code)]
+
+use std::io::Write;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Schema, SchemaRef};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::column::{self, Cell};
+use super::{BatchWriter, grouped, sink_error};
+use crate::Result;
+use crate::shown_name::{shown_byte, shown_char};
+
+/// Rows that decide how wide the columns are; more rows than anybody reads at once.
+const MEASURED_ROWS: usize = 1000;
+
+/// How wide a value may be before it is cut.
+const WIDEST: usize = 60;
+
+/// What stands between columns.
+const SPACE: &str = "  ";
+
+/// Writes a table: waits for some rows, sizes the columns by them, then lets all rows through.
+#[derive(Debug)]
+pub(super) struct TableWriter<W> {
+    out: W,
+    /// Columns of the terminal, if they are known.
+    most: Option<usize>,
+    columns: Vec<Shape>,
+    waiting: Vec<Vec<Shown>>,
+    is_open: bool,
+}
+
+#[derive(Debug)]
+struct Shape {
+    name: Shown,
+    is_number: bool,
+    width: usize,
+    /// Values are cut to this width.
+    most: usize,
+}
+
+/// A text, and how many columns it takes on a terminal.
+#[derive(Clone, Debug)]
+struct Shown {
+    text: String,
+    width: usize,
+}
+
+impl<W: Write> TableWriter<W> {
+    pub(super) fn new(most: Option<usize>, schema: &SchemaRef, out: W) -> Result<Self> {
+        column::check(schema)?;
+        Ok(Self {
+            out,
+            most,
+            columns: shapes(schema),
+            waiting: Vec::new(),
+            is_open: false,
+        })
+    }
+
+    /// Writes the heading and all rows that waited.
+    fn open(&mut self) -> Result<()> {
+        self.is_open = true;
+        for row in &self.waiting {
+            for (shape, cell) in self.columns.iter_mut().zip(row) {
+                shape.width = shape.width.max(cell.width);
+            }
+        }
+        if let Some(most) = self.most {
+            narrow(&mut self.columns, most);
+        }
+        let mut text = heading(&self.columns);
+        for row in std::mem::take(&mut self.waiting) {
+            line(&self.columns, &row, &mut text);
+        }
+        self.out.write_all(text.as_bytes()).map_err(sink_error)
+    }
+}
+
+impl<W: Write> BatchWriter for TableWriter<W> {
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let columns = column::columns(batch)?;
+        let mut text = String::new();
+        for row in 0..batch.num_rows() {
+            let cells: Vec<Shown> = columns
+                .iter()
+                .map(|column| shown(column.cell(row)))
+                .collect();
+            if self.is_open {
+                line(&self.columns, &cells, &mut text);
+                continue;
+            }
+            self.waiting.push(cells);
+            if self.waiting.len() == MEASURED_ROWS {
+                self.open()?;
+            }
+        }
+        self.out.write_all(text.as_bytes()).map_err(sink_error)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        if !self.is_open {
+            self.open()?;
+        }
+        self.out.flush().map_err(sink_error)
+    }
+}
+
+fn shapes(schema: &Schema) -> Vec<Shape> {
+    let shape = |field: &arrow_schema::FieldRef| {
+        let name = shown_bytes(field.name().as_bytes());
+        Shape {
+            width: name.width,
+            most: WIDEST,
+            name,
+            is_number: matches!(field.data_type(), DataType::UInt64 | DataType::Int64),
+        }
+    };
+    schema.fields().iter().map(shape).collect()
+}
+
+/// Narrows columns of text until a line fits; numbers are never cut.
+fn narrow(columns: &mut [Shape], most: usize) {
+    let gaps = SPACE.len() * columns.len().saturating_sub(1);
+    let line: usize = gaps + columns.iter().map(|it| it.width).sum::<usize>();
+    let mut excess = line.saturating_sub(most);
+    for shape in columns.iter_mut().filter(|it| !it.is_number) {
+        let less = excess.min(shape.width.saturating_sub(1));
+        shape.width -= less;
+        shape.most = shape.width;
+        excess -= less;
+    }
+}
+
+fn heading(columns: &[Shape]) -> String {
+    let mut text = String::new();
+    put_line(columns, columns.iter().map(|shape| &shape.name), &mut text);
+    let rules: Vec<String> = columns
+        .iter()
+        .map(|shape| "─".repeat(shape.width))
+        .collect();
+    text.push_str(&rules.join(SPACE));
+    text.push('\n');
+    text
+}
+
+fn line(columns: &[Shape], cells: &[Shown], text: &mut String) {
+    put_line(columns, cells.iter(), text);
+}
+
+fn put_line<'a>(columns: &[Shape], cells: impl Iterator<Item = &'a Shown>, text: &mut String) {
+    for (place, (shape, cell)) in columns.iter().zip(cells).enumerate() {
+        if place > 0 {
+            text.push_str(SPACE);
+        }
+        let cell = &cell.cut(shape.most);
+        let padding = " ".repeat(shape.width.saturating_sub(cell.width));
+        let (before, after) = if shape.is_number {
+            (padding.as_str(), "")
+        } else {
+            ("", padding.as_str())
+        };
+        text.extend([before, &cell.text, after]);
+    }
+    text.truncate(text.trim_end_matches(' ').len());
+    text.push('\n');
+}
+
+fn shown(cell: Cell<'_>) -> Shown {
+    match cell {
+        Cell::Bytes(bytes) => shown_bytes(bytes),
+        Cell::Unsigned(number) => shown_number("", number),
+        Cell::Signed(number) => {
+            shown_number(if number < 0 { "-" } else { "" }, number.unsigned_abs())
+        }
+    }
+}
+
+fn shown_number(sign: &str, number: u64) -> Shown {
+    let text = format!("{sign}{}", grouped(number));
+    Shown {
+        width: text.len(),
+        text,
+    }
+}
+
+/// What a terminal may be shown of a value, cut where it gets too wide.
+fn shown_bytes(bytes: &[u8]) -> Shown {
+    let mut all = Shown {
+        text: String::new(),
+        width: 0,
+    };
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if !all.append(&shown_char(character)) {
+                return all;
+            }
+        }
+        for &byte in chunk.invalid() {
+            if !all.append(&shown_byte(byte)) {
+                return all;
+            }
+        }
+    }
+    all
+}
+
+impl Shown {
+    /// The same, or as much of it as fits into so many columns, with a mark that something is missing.
+    fn cut(&self, most: usize) -> Self {
+        if self.width <= most {
+            return self.clone();
+        }
+        let mut cut = Self {
+            text: String::new(),
+            width: 0,
+        };
+        for character in self.text.chars() {
+            let width = character.width().unwrap_or(0);
+            if cut.width + width >= most {
+                break;
+            }
+            cut.text.push(character);
+            cut.width += width;
+        }
+        cut.text.push('…');
+        cut.width += 1;
+        cut
+    }
+
+    /// Appends a piece, or a mark that something is missing; says whether there is room for more.
+    fn append(&mut self, piece: &str) -> bool {
+        let width = piece.width();
+        let fits = self.width + width < WIDEST;
+        self.text.push_str(if fits { piece } else { "…" });
+        self.width += if fits { width } else { 1 };
+        fits
+    }
+}

@@ -1,0 +1,566 @@
+//! A file that is either wholly there or untouched.
+//!
+//! ```text
+//! regular file, new name, or a symlink to either:
+//!     write ─▶ a file without a name, in its folder ─▶ fsync ─▶ .keymill-4711-0.tmp
+//!           ─▶ rename onto it ─▶ fsync of the folder
+//!     (the temporary name comes first where the file system has no nameless files, and not at all
+//!     where nothing has to be replaced)
+//! regular file that a file system is mounted on, which cannot be replaced:
+//!     write ─▶ itself, from its beginning
+//! device, pipe, socket, descriptor:
+//!     write ─▶ itself
+//! ```
+#![forbid(unsafe_code)]
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::cannot_write;
+use crate::shown_name;
+use crate::{Error, Result};
+
+/// More symlinks in a row than this are a circle.
+pub(super) const MOST_LINKS: usize = 40;
+
+/// An output that replaces its file at the end and not before.
+///
+/// Dropped without [`OutputFile::commit`], it leaves the file as it was. A symlink stays and what
+/// it points to is replaced. A replaced file's permissions are kept, without the set-user-ID,
+/// set-group-ID and sticky bits; so are its owner and group where the system allows it.
+///
+/// A file that a file system is mounted on cannot be replaced: it is written in place, from the first
+/// byte that is written on. What is no regular file is written to directly, and a name of an open
+/// descriptor (`/dev/fd/3`) is that descriptor.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::Write;
+/// use keymill::write::OutputFile;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("counts.tsv");
+/// let mut output = OutputFile::create(&path)?;
+/// output.write_all(b"to\t2\n")?;
+/// assert!(!path.exists());
+/// output.commit()?;
+/// assert_eq!(std::fs::read(&path)?, b"to\t2\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct OutputFile {
+    file: Out,
+    /// The path as the caller gave it, for messages.
+    name: PathBuf,
+    target: Target,
+}
+
+#[derive(Debug)]
+enum Out {
+    File(File),
+    #[cfg(unix)]
+    Socket(std::os::unix::net::UnixStream),
+}
+
+/// What becomes of the bytes at the end.
+#[derive(Debug)]
+enum Target {
+    /// They are where they belong.
+    Itself,
+    /// They take the place of a file's bytes, which are cut before the first of them.
+    InPlace { is_cut: bool },
+    /// They are in a file that takes the place of another one.
+    Replaced(Replacement),
+}
+
+/// What takes the place of what.
+#[derive(Debug)]
+struct Replacement {
+    /// None while the new file has no name.
+    temporary: Option<PathBuf>,
+    target: PathBuf,
+}
+
+impl OutputFile {
+    /// Opens an output.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Sink`], naming the path, when it is a folder, may not be written, or the
+    /// temporary file cannot be made beside it.
+    pub fn create(path: &Path) -> Result<Self> {
+        Self::open(path).map_err(|cause| refused(path, cause))
+    }
+
+    fn open(path: &Path) -> io::Result<Self> {
+        #[cfg(unix)]
+        if let Some(number) = super::descriptor::named(path) {
+            let file = super::descriptor::open(number, path)?;
+            return Ok(Self::to(Out::File(file), path, Target::Itself));
+        }
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+            Ok(found) if !found.is_file() => {
+                let file = open_special(path, &found)?;
+                Ok(Self::to(file, path, Target::Itself))
+            }
+            Ok(found) => {
+                // Renaming needs no right to write the file itself; who may not write it may not
+                // replace it either.
+                let file = OpenOptions::new().write(true).open(path)?;
+                if is_mounted_on(&file) {
+                    let target = Target::InPlace { is_cut: false };
+                    return Ok(Self::to(Out::File(file), path, target));
+                }
+                Self::beside(path, fs::canonicalize(path)?, Some(&found))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Self::beside(path, follow_links(path)?, None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn to(file: Out, name: &Path, target: Target) -> Self {
+        let name = name.to_owned();
+        Self { file, name, target }
+    }
+
+    /// Writes to a new file beside the target, which takes over what it can of the old one.
+    fn beside(name: &Path, target: PathBuf, old: Option<&Metadata>) -> io::Result<Self> {
+        if !may_be_file(&target) {
+            return Err(io::ErrorKind::InvalidFilename.into());
+        }
+        let (file, temporary) = create_beside(&target, old.is_some())?;
+        let replacement = Replacement { temporary, target };
+        let output = Self::to(Out::File(file), name, Target::Replaced(replacement));
+        if let (Some(old), Out::File(file)) = (old, &output.file) {
+            take_over(file, old)?;
+        }
+        Ok(output)
+    }
+
+    /// The name of the temporary file, where it has one already: a process that ends without dropping
+    /// its outputs removes it.
+    #[must_use]
+    pub fn temporary(&self) -> Option<&Path> {
+        match &self.target {
+            Target::Replaced(replacement) => replacement.temporary.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Makes sure that the bytes are on the disk, and lets them take the file's place.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Sink`] when that fails; the file is as it was, unless it is one that is
+    /// written in place.
+    pub fn commit(mut self) -> Result<()> {
+        self.finish().map_err(|cause| refused(&self.name, cause))
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        if matches!(self.target, Target::Itself) {
+            return Ok(());
+        }
+        self.cut()?;
+        let Out::File(file) = &self.file else {
+            return Ok(());
+        };
+        file.sync_all()?;
+        if let Target::Replaced(replacement) = &mut self.target {
+            replacement.replace(file)?;
+            sync_folder(&replacement.target);
+            self.target = Target::Itself;
+        }
+        Ok(())
+    }
+
+    /// Cuts the old bytes of a file that is written in place, before the first of the new ones.
+    fn cut(&mut self) -> io::Result<()> {
+        if let (Target::InPlace { is_cut }, Out::File(file)) = (&mut self.target, &self.file)
+            && !*is_cut
+        {
+            file.set_len(0)?;
+            *is_cut = true;
+        }
+        Ok(())
+    }
+}
+
+impl Replacement {
+    fn replace(&mut self, file: &File) -> io::Result<()> {
+        if self.temporary.is_none() {
+            match link(file, &self.target) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                done => return done,
+            }
+            self.temporary = Some(unused_name(&self.target, |path| link(file, path))?.1);
+        }
+        let temporary = self.temporary.as_ref();
+        fs::rename(temporary.expect("it was just named"), &self.target)
+    }
+}
+
+impl Write for OutputFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.cut().and_then(|()| match &mut self.file {
+            Out::File(file) => file.write(bytes),
+            #[cfg(unix)]
+            Out::Socket(socket) => socket.write(bytes),
+        });
+        // `write_all` goes on after an interruption, which must therefore stay one.
+        written.map_err(|cause| match cause.kind() {
+            io::ErrorKind::Interrupted => cause,
+            kind => io::Error::new(kind, format!("`{}`: {cause}", shown_name(&self.name))),
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for OutputFile {
+    fn drop(&mut self) {
+        if let Some(temporary) = self.temporary() {
+            // The caller has a better error to tell.
+            let _ = fs::remove_file(temporary);
+        }
+    }
+}
+
+fn refused(path: &Path, cause: io::Error) -> Error {
+    cannot_write(&format!("`{}`", shown_name(path)), cause)
+}
+
+/// Tells whether a path's last part can be the name of a file; `new/` and `new/.` are a folder's,
+/// which the system would say only when the file is there to be renamed.
+fn may_be_file(path: &Path) -> bool {
+    let text = path.as_os_str().to_string_lossy();
+    let last = text.rsplit(std::path::is_separator).next();
+    last.is_some_and(|name| !["", ".", ".."].contains(&name))
+}
+
+/// Finds the name that a chain of symlinks to nothing ends in.
+fn follow_links(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match fs::read_link(&path) {
+            Ok(next) => path = folder_of(&path).join(next),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("too many levels of symbolic links"))
+}
+
+pub(super) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Makes a new file in the target's folder, without a name if that can be had.
+fn create_beside(target: &Path, is_private: bool) -> io::Result<(File, Option<PathBuf>)> {
+    #[cfg(target_os = "linux")]
+    {
+        let mode = if is_private { 0o600 } else { 0o666 };
+        if let Some(file) = super::unnamed::create(folder_of(target), mode) {
+            return Ok((file, None));
+        }
+    }
+    let (file, path) = unused_name(target, |path| new_file(is_private).open(path))?;
+    Ok((file, Some(path)))
+}
+
+/// Uses the first name of a temporary file that nothing else has.
+fn unused_name<T>(
+    target: &Path,
+    mut make: impl FnMut(&Path) -> io::Result<T>,
+) -> io::Result<(T, PathBuf)> {
+    for attempt in 0u64.. {
+        let name = format!(".keymill-{}-{attempt}.tmp", std::process::id());
+        let path = folder_of(target).join(name);
+        match make(&path) {
+            Ok(made) => return Ok((made, path)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+#[cfg(target_os = "linux")]
+fn link(file: &File, path: &Path) -> io::Result<()> {
+    super::unnamed::link(file, path)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn link(_: &File, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Whether a file is where a file system is mounted, as containers get single files. Such a file
+/// cannot be replaced, which the system would say only at the end.
+#[cfg(target_os = "linux")]
+fn is_mounted_on(file: &File) -> bool {
+    use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, statx};
+    let found = statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::TYPE);
+    found.is_ok_and(|it| it.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_mounted_on(_: &File) -> bool {
+    false
+}
+
+/// Gives a new file the owner and group of the old one, as far as the system allows it, and its
+/// permissions; the special bits would be a right that nobody gave to these bytes.
+#[cfg(unix)]
+fn take_over(file: &File, old: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+    let now = file.metadata()?;
+    let is_other = (now.uid(), now.gid()) != (old.uid(), old.gid());
+    if is_other && fchown(file, Some(old.uid()), Some(old.gid())).is_err() {
+        let _ = fchown(file, None, Some(old.gid()));
+    }
+    file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o777))
+}
+
+#[cfg(not(unix))]
+fn take_over(file: &File, old: &Metadata) -> io::Result<()> {
+    file.set_permissions(old.permissions())
+}
+
+/// A new file; private at first where it will replace one that may be private too.
+#[cfg_attr(not(unix), expect(unused_variables, reason = "only unix knows modes"))]
+fn new_file(is_private: bool) -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    if is_private {
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    options
+}
+
+#[cfg(unix)]
+fn open_special(path: &Path, found: &Metadata) -> io::Result<Out> {
+    use std::os::unix::fs::FileTypeExt;
+    if found.file_type().is_socket() {
+        return std::os::unix::net::UnixStream::connect(path).map(Out::Socket);
+    }
+    OpenOptions::new().write(true).open(path).map(Out::File)
+}
+
+#[cfg(not(unix))]
+fn open_special(path: &Path, _found: &Metadata) -> io::Result<Out> {
+    OpenOptions::new().write(true).open(path).map(Out::File)
+}
+
+/// Makes the new name last. The file has it by now, and some file systems refuse to sync folders.
+fn sync_folder(target: &Path) {
+    #[cfg(unix)]
+    if let Ok(folder) = File::open(folder_of(target)) {
+        let _ = folder.sync_all();
+    }
+    #[cfg(not(unix))]
+    let _ = target;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+        let mut output = OutputFile::create(path)?;
+        output.write_all(bytes).unwrap();
+        output.commit()
+    }
+
+    #[test]
+    fn a_file_changes_at_commit_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        fs::write(&path, "old").unwrap();
+        let mut output = OutputFile::create(&path).unwrap();
+        output.write_all(b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        output.commit().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(names(folder.path()), ["out"]);
+    }
+
+    #[test]
+    fn a_dropped_output_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut output = OutputFile::create(&folder.path().join("out")).unwrap();
+        output.write_all(b"half").unwrap();
+        drop(output);
+        assert_eq!(names(folder.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_folder_and_a_missing_folder_are_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("no/out");
+        for path in [folder.path(), &missing] {
+            let error = OutputFile::create(path).unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Sink);
+            assert!(error.to_string().contains(&path.display().to_string()));
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_folder_is_refused_before_anything_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["new/", "new/.", "new/..", "new//"] {
+            let error = OutputFile::create(&folder.path().join(name)).unwrap_err();
+            assert!(error.to_string().contains("; name a file: "), "{error}");
+            assert_eq!(names(folder.path()), [""; 0], "{name}");
+        }
+        #[cfg(unix)]
+        {
+            let link = folder.path().join("link");
+            std::os::unix::fs::symlink("new/", &link).unwrap();
+            assert!(OutputFile::create(&link).is_err(), "through a link");
+            assert_eq!(names(folder.path()), ["link"]);
+        }
+        write(&folder.path().join("new"), b"x").unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_symlink_stays_and_its_target_keeps_its_mode() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("deep")).unwrap();
+        let target = folder.path().join("deep/target");
+        let link = folder.path().join("link");
+        symlink("deep/target", &link).unwrap();
+        for mode in [0o666, 0o604] {
+            write(&link, b"through").unwrap();
+            assert!(link.is_symlink());
+            assert_eq!(fs::read(&target).unwrap(), b"through");
+            fs::set_permissions(&target, fs::Permissions::from_mode(mode)).unwrap();
+            write(&link, b"again").unwrap();
+            assert_eq!(
+                fs::metadata(&target).unwrap().permissions().mode() & 0o777,
+                mode
+            );
+        }
+        assert_eq!(names(&folder.path().join("deep")), ["target"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_circle_of_symlinks_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("link", &link).unwrap();
+        assert!(OutputFile::create(&link).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_socket_is_written_directly() {
+        use std::io::Read;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        write(&path, b"hello").unwrap();
+        let mut received = String::new();
+        listener
+            .accept()
+            .unwrap()
+            .0
+            .read_to_string(&mut received)
+            .unwrap();
+        assert_eq!(received, "hello");
+        assert_eq!(names(folder.path()), ["socket"]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_device_is_an_error_that_names_it() {
+        let mut output = OutputFile::create(Path::new("/dev/full")).unwrap();
+        let error = output.write_all(b"x").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert!(error.to_string().contains("/dev/full"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn special_bits_are_dropped_and_the_owner_stays() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        fs::write(&path, "old").unwrap();
+        // Only root may give a file away; any other user sees the bits alone.
+        let other = chown(&path, Some(4711), Some(4712)).is_ok();
+        let owner = fs::metadata(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o6755)).unwrap();
+        write(&path, b"new").unwrap();
+        let found = fs::metadata(&path).unwrap();
+        assert_eq!(found.permissions().mode() & 0o7777, 0o755);
+        assert_eq!((found.uid(), found.gid()), (owner.uid(), owner.gid()));
+        assert!(!other || found.uid() == 4711);
+    }
+
+    /// Where the file system has no files without a name, and on other systems.
+    #[test]
+    fn a_temporary_file_with_a_name_is_renamed_or_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("out");
+        let named = |bytes: &[u8]| {
+            let (mut file, path) = unused_name(&target, |path| new_file(true).open(path)).unwrap();
+            file.write_all(bytes).unwrap();
+            let temporary = Some(path);
+            let replacement = Replacement {
+                temporary,
+                target: target.clone(),
+            };
+            OutputFile::to(Out::File(file), &target, Target::Replaced(replacement))
+        };
+        let dropped = named(b"half");
+        assert!(dropped.temporary().unwrap().exists());
+        drop(dropped);
+        assert_eq!(names(folder.path()), [""; 0]);
+        named(b"whole").commit().unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"whole");
+        assert_eq!(names(folder.path()), ["out"]);
+    }
+
+    #[test]
+    fn a_file_written_in_place_is_cut_at_the_first_byte_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        fs::write(&path, "precious").unwrap();
+        let open = || {
+            let file = OpenOptions::new().write(true).open(&path).unwrap();
+            OutputFile::to(Out::File(file), &path, Target::InPlace { is_cut: false })
+        };
+        drop(open());
+        assert_eq!(fs::read(&path).unwrap(), b"precious");
+        let mut output = open();
+        output.write_all(b"new").unwrap();
+        output.write_all(b"er").unwrap();
+        output.commit().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"newer");
+        open().commit().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"");
+    }
+}

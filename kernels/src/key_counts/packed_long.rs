@@ -1,0 +1,105 @@
+//! Long keys seen once each, packed end to end.
+//!
+//! ```text
+//! 29 https://example.org/page/1234 …      a length in two bytes, then as many bytes
+//! ```
+#![forbid(unsafe_code)]
+
+use super::packed::Packed;
+
+/// The longest key that is packed: several fit into a block.
+pub(crate) const LONGEST: usize = 4 << 10;
+
+/// Keys of 1 to 4,096 bytes, in the order of their coming.
+#[derive(Debug, Default)]
+pub struct PackedLong {
+    records: Packed,
+}
+
+impl PackedLong {
+    /// How many keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Tells whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many bytes of memory the keys hold.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.records.bytes()
+    }
+
+    /// Appends a key.
+    pub(crate) fn push(&mut self, key: &[u8]) {
+        debug_assert!((1..=LONGEST).contains(&key.len()));
+        let record = 2 + key.len();
+        let room = self.records.room(record);
+        room[..2].copy_from_slice(&(key.len() as u16).to_le_bytes());
+        room[2..].copy_from_slice(key);
+        self.records.fill(record);
+    }
+
+    /// Every key.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.records.blocks().flat_map(|(block, filled)| {
+            let mut rest = &block[..filled];
+            core::iter::from_fn(move || {
+                let (length, behind) = rest.split_first_chunk()?;
+                let (key, behind) = behind.split_at(usize::from(u16::from_le_bytes(*length)));
+                rest = behind;
+                Some(key)
+            })
+        })
+    }
+
+    /// Moves the keys of `other` here.
+    pub(crate) fn append(&mut self, other: &mut Self) {
+        self.records.append(&mut other.records, 0);
+    }
+
+    /// Forgets all keys, and keeps a block for those to come.
+    pub(crate) fn clear(&mut self) {
+        self.records.clear();
+    }
+}
+
+impl Clone for PackedLong {
+    fn clone(&self) -> Self {
+        let mut keys = Self::default();
+        self.iter().for_each(|key| keys.push(key));
+        keys
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_every_length_come_back_in_order() {
+        let lengths = [1, 2, 17, 255, 256, LONGEST - 1, LONGEST];
+        let lengths = &lengths[..if cfg!(miri) { 5 } else { 7 }];
+        let keys: Vec<Vec<u8>> = (0..lengths.len() * 30)
+            .map(|i| vec![i as u8; lengths[i % lengths.len()]])
+            .collect();
+        for cut in [0, 1, 40, keys.len()] {
+            let [mut packed_short, mut other] = [PackedLong::default(), PackedLong::default()];
+            keys[..cut].iter().for_each(|key| packed_short.push(key));
+            keys[cut..].iter().for_each(|key| other.push(key));
+            packed_short.append(&mut other);
+            assert!(other.is_empty() && other.iter().next().is_none());
+            assert_eq!(packed_short.len(), keys.len());
+            assert!(packed_short.iter().eq(keys.iter()));
+            assert!(packed_short.clone().iter().eq(keys.iter()));
+            assert!(packed_short.bytes() > keys.concat().len());
+            packed_short.clear();
+            assert!(packed_short.is_empty() && packed_short.iter().next().is_none());
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! A comparison under way: data after data, size after size, case after case.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use keymill::probe::{self, Resident, Stage};
+use keymill::{ErrorKind, Result};
+
+use crate::compare::{Request, Step};
+use crate::data::{self, Origin, Text};
+use crate::figures::size;
+use crate::measure::adapter::Device;
+use crate::measure::cpu::{self, Runner};
+use crate::measure::race::{Raced, race};
+use crate::measure::{Contender, stage};
+use crate::model::{Case, Data, Failure, Report, Subject, Way};
+use crate::plan::{self, Budget, Plan};
+
+/// More than this the spans of lines may not take: a text of nothing but line feeds has the more
+/// of them the larger it is.
+const MOST_SPAN_BYTES: u64 = 256 << 20;
+
+/// What a span takes.
+const SPAN_BYTES: u64 = 8;
+
+/// A larger size takes longer than its bytes alone let expect, once caches no longer hold it.
+const SLOWER: f64 = 1.3;
+
+/// One round of a case may take this part of all the time that is left, if that is more than the
+/// case's share: a machine that is busy measures the large sizes, too, and then fewer times.
+const MOST_PART: u32 = 2;
+
+/// Everything that the cases of one run share.
+pub(crate) struct Session<'a> {
+    pub(crate) request: &'a Request,
+    pub(crate) plan: &'a Plan,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) runners: Vec<Runner>,
+    pub(crate) budget: Budget,
+    /// The weight of all cases.
+    pub(crate) total: f64,
+    pub(crate) watch: &'a mut dyn FnMut(&Step),
+    pub(crate) report: &'a mut Report,
+}
+
+/// Some data at one size, as a stage and as a job take it.
+struct Portion {
+    /// Whether it is the smallest, for which the oracle is asked.
+    is_smallest: bool,
+    resident: Resident,
+    text: Option<Text>,
+}
+
+/// What is known of a subject from a smaller size of the same data.
+struct Pace {
+    bytes: u64,
+    round: Duration,
+    software: Duration,
+    rows: u64,
+}
+
+type Paces = HashMap<Subject, Pace>;
+
+impl Session<'_> {
+    /// Measures all that is measured of some data.
+    pub(crate) fn run(&mut self, data: Data, origin: &Origin) -> Result<()> {
+        let name = data.name.clone();
+        self.say(format!("making {name}"));
+        let whole = match origin {
+            Origin::Given(text) => Some(text.clone()),
+            Origin::Seeded(set) => Some(Text::new(set.to_vec(data.bytes as usize))),
+            Origin::Rows(_) | Origin::Keys => None,
+        };
+        let sizes = self.plan.sizes_of(data.bytes);
+        self.report.data.push(data);
+        let mut paces = Paces::new();
+        for (number, bytes) in sizes.into_iter().enumerate() {
+            let portion = Portion::new(number == 0, bytes, whole.as_ref(), origin)?;
+            for &subject in origin.subjects() {
+                self.case(subject, &name, bytes, &portion, &mut paces)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn say(&mut self, what: String) {
+        let done = 1.0 - self.budget.weight() / self.total.max(1.0);
+        // Weights are added up in one order and taken away in another.
+        let done = done.clamp(0.0, 1.0);
+        (self.watch)(&Step { what, done });
+    }
+
+    /// Measures one case, or says why it is left out.
+    fn case(
+        &mut self,
+        subject: Subject,
+        data: &str,
+        planned: u64,
+        portion: &Portion,
+        paces: &mut Paces,
+    ) -> Result<()> {
+        let stage = stage(subject, &self.request.tokens);
+        let bytes = portion.resident.bytes_for(&stage) as u64;
+        let what = format!("{}, {data}, {}", subject.name(), size(bytes));
+        self.say(what.clone());
+        // By the planned size, as the total was added up; the real one is a line short of it.
+        let share = self.budget.share(plan::weight(subject, planned));
+        let most = share.max(self.budget.left() / MOST_PART);
+        let before = paces.get(&subject);
+        if let Some(why) = before.and_then(|it| it.forbids(subject, bytes, most)) {
+            self.note(format!("{what}: left out, {why}."));
+            return Ok(());
+        }
+        let expected = match portion.is_smallest {
+            true => Some(probe::expected(&stage, &portion.resident)?.into()),
+            false => None,
+        };
+        let has_software = before.is_none_or(|it| it.allows_software(bytes, most));
+        self.note_left_out(&what, subject, bytes, has_software);
+        let ways = self.ways(subject, &stage, portion, has_software);
+        let raced = race(ways, share, self.plan.most_rounds, &self.request.cancel)?;
+        paces.insert(subject, Pace::after(before, &raced, bytes, has_software));
+        let ways = self.keep(raced, &what);
+        self.report.cases.push(Case {
+            subject,
+            data: data.to_owned(),
+            bytes,
+            expected,
+            ways,
+        });
+        Ok(())
+    }
+
+    /// All ways of a case, those on the CPU first.
+    fn ways<'a>(
+        &'a self,
+        subject: Subject,
+        stage: &'a Stage,
+        portion: &'a Portion,
+        has_software: bool,
+    ) -> Vec<Box<dyn Contender + 'a>> {
+        let mut ways: Vec<Box<dyn Contender + 'a>> =
+            cpu::stages(stage, &portion.resident).collect();
+        if let (Subject::Count, Some(text)) = (subject, &portion.text) {
+            let runners = self.runners.iter();
+            let runners = runners.filter(|runner| has_software || !runner.is_software());
+            ways.extend(runners.map(|runner| runner.job(&self.request.tokens, text)));
+        }
+        let bytes = portion.resident.bytes_for(stage) as u64;
+        let devices = self.devices.iter().filter(|device| {
+            let is_wanted = has_software || !device.is_software();
+            is_wanted && bytes <= device.most_bytes(subject)
+        });
+        ways.extend(devices.filter_map(|device| device.contender(stage, &portion.resident)));
+        ways
+    }
+
+    /// Says which adapters a case does without.
+    fn note_left_out(&mut self, what: &str, subject: Subject, bytes: u64, has_software: bool) {
+        let mut notes = Vec::new();
+        if !has_software {
+            notes.push(format!(
+                "{what}: software adapters left out, as they take too long."
+            ));
+        }
+        for device in &self.devices {
+            let is_wanted = device.is_open() && (has_software || !device.is_software());
+            if is_wanted && bytes > device.most_bytes(subject) {
+                let name = device.titled();
+                notes.push(format!(
+                    "{what}: {name} left out, as it does not bind so much at once."
+                ));
+            }
+        }
+        for note in notes {
+            self.note(note);
+        }
+    }
+
+    /// Says something in the report, once.
+    pub(crate) fn note(&mut self, note: String) {
+        if !self.report.notes.contains(&note) {
+            self.report.notes.push(note);
+        }
+    }
+
+    /// Writes down what failed in a race, and gives the ways that did not.
+    pub(crate) fn keep(&mut self, raced: Raced, what: &str) -> Vec<Way> {
+        for (label, error) in raced.failures {
+            // What an adapter does not take by design is no failure of it.
+            if label.adapter.is_some() && error.kind() == ErrorKind::Config {
+                self.note(format!("{what}: {}: {error}.", label.name));
+                continue;
+            }
+            self.report.failures.push(Failure {
+                what: format!("{what}: {}", label.name),
+                error: error.to_string(),
+                adapter: label.adapter,
+            });
+        }
+        raced.ways
+    }
+}
+
+impl Portion {
+    fn new(is_smallest: bool, bytes: u64, whole: Option<&Text>, origin: &Origin) -> Result<Self> {
+        let text = whole.map(|whole| whole.first(bytes));
+        let resident = match (&text, origin) {
+            (Some(text), _) => Resident::text(text.as_ref()),
+            (None, Origin::Rows(set)) => data::draw_rows(set, bytes)?,
+            (None, Origin::Keys) => data::draw_keys(bytes),
+            (None, _) => Resident::text(""),
+        };
+        Ok(Self {
+            is_smallest,
+            resident,
+            text,
+        })
+    }
+}
+
+impl Pace {
+    /// After a race; `before` is what a smaller size told.
+    fn after(before: Option<&Self>, raced: &Raced, bytes: u64, has_software: bool) -> Self {
+        let now = Self::of(raced, bytes);
+        match before.filter(|_| !has_software) {
+            Some(before) => now.with_software_of(before),
+            None => now,
+        }
+    }
+
+    fn of(raced: &Raced, bytes: u64) -> Self {
+        Self {
+            bytes,
+            round: raced.round,
+            software: raced.software,
+            rows: raced.ways.first().map_or(0, |way| way.answer.rows),
+        }
+    }
+
+    /// What software adapters would have taken, which were left out; at larger sizes they stay so.
+    fn with_software_of(self, before: &Self) -> Self {
+        let times = self.bytes as f64 / before.bytes.max(1) as f64;
+        Self {
+            software: before.software.mul_f64(times * SLOWER),
+            ..self
+        }
+    }
+
+    /// Whether software adapters, which nobody would choose, leave most of the time to the others.
+    fn allows_software(&self, bytes: u64, most: Duration) -> bool {
+        let times = bytes as f64 / self.bytes.max(1) as f64;
+        self.software.mul_f64(times * SLOWER) <= most / 4
+    }
+
+    /// Why a larger size is not measured, if it is not.
+    fn forbids(&self, subject: Subject, bytes: u64, most: Duration) -> Option<String> {
+        let times = bytes as f64 / self.bytes.max(1) as f64;
+        if subject == Subject::Frame && self.rows as f64 * times > most_spans() {
+            return Some("as the offsets of its many lines would fill the memory".to_owned());
+        }
+        let round = self.round.mul_f64(times * SLOWER);
+        (round > most).then(|| {
+            let (round, most) = (round.as_secs_f64(), most.as_secs_f64());
+            format!("as one round takes about {round:.1} s, and {most:.1} s are left for it")
+        })
+    }
+}
+
+fn most_spans() -> f64 {
+    (MOST_SPAN_BYTES / SPAN_BYTES) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pace(round: u64, rows: u64) -> Pace {
+        Pace {
+            bytes: 1 << 20,
+            round: Duration::from_secs(round),
+            software: Duration::from_secs(round),
+            rows,
+        }
+    }
+
+    #[test]
+    fn a_size_that_would_take_too_long_is_left_out() {
+        let share = Duration::from_secs(20);
+        assert_eq!(pace(1, 0).forbids(Subject::Count, 4 << 20, share), None);
+        assert!(pace(1, 0).allows_software(2 << 20, share));
+        assert!(!pace(1, 0).allows_software(4 << 20, share));
+        let why = pace(1, 0).forbids(Subject::Count, 16 << 20, share).unwrap();
+        assert!(why.contains("20.8 s"), "{why}");
+    }
+
+    #[test]
+    fn software_that_was_left_out_stays_out_of_larger_sizes() {
+        let share = Duration::from_secs(20);
+        let raced = Raced::default();
+        let left_out = Pace::of(&raced, 16 << 20).with_software_of(&pace(1, 0));
+        assert!(!left_out.allows_software(16 << 20, share));
+        assert!(left_out.software > Duration::from_secs(16));
+        // As if it had taken no time at all.
+        assert!(Pace::of(&raced, 16 << 20).allows_software(16 << 20, share));
+    }
+
+    #[test]
+    fn offsets_of_too_many_lines_are_not_kept() {
+        let share = Duration::from_secs(99);
+        let forbids = |subject| pace(0, 1 << 20).forbids(subject, 64 << 20, share);
+        assert!(forbids(Subject::Frame).is_some());
+        assert_eq!(forbids(Subject::Tokenize), None);
+    }
+}

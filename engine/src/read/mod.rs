@@ -10,7 +10,9 @@ mod columns;
 mod compressed;
 mod file;
 mod find;
-#[cfg(feature = "gzip")]
+#[cfg(feature = "zstd")]
+mod frames;
+#[cfg(any(feature = "gzip", feature = "zstd"))]
 mod members;
 mod memory;
 mod offset;

@@ -85,14 +85,24 @@ impl Disk {
 /// Not `tempfile_in`: on Linux that never has a name, but its mode is left to the umask.
 #[cfg(unix)]
 fn create(folder: &Path) -> io::Result<File> {
-    let file = tempfile::NamedTempFile::new_in(folder);
-    // The error would name a file that nobody has asked for.
-    let (file, path) = file.map_err(|cause| cause.kind())?.into_parts();
+    let file = tempfile::NamedTempFile::new_in(folder).map_err(without_path)?;
+    let (file, path) = file.into_parts();
     path.close()?;
     Ok(file)
 }
 
 /// A file that the system deletes when it is closed.
+/// The system's own error: the one that is given names a file that nobody has asked for.
+#[cfg(unix)]
+fn without_path(cause: io::Error) -> io::Error {
+    let inner = cause.get_ref().and_then(|it| it.source());
+    let inner = inner.and_then(|it| it.downcast_ref::<io::Error>());
+    match inner.and_then(io::Error::raw_os_error) {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => cause.kind().into(),
+    }
+}
+
 #[cfg(not(unix))]
 fn create(folder: &Path) -> io::Result<File> {
     tempfile::tempfile_in(folder)
@@ -100,18 +110,34 @@ fn create(folder: &Path) -> io::Result<File> {
 
 /// What a write or the making of a file failed with, in words.
 fn failed(folder: &Path, cause: io::Error) -> Error {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull, WriteZero};
+    use io::ErrorKind::{
+        FileTooLarge, NotADirectory, NotFound, QuotaExceeded, StorageFull, WriteZero,
+    };
     match cause.kind() {
         StorageFull | QuotaExceeded | FileTooLarge | WriteZero => full(folder, Some(cause)),
-        _ => Error::new(
-            ErrorKind::State,
-            format!(
-                "cannot spill to `{}`; name a folder that can be written to as the spill folder",
-                shown_name(folder)
-            ),
-        )
-        .with_source(cause),
+        kind => {
+            let advice = match kind {
+                NotFound | NotADirectory => "make that folder, or name another one",
+                _ if has_too_many_files(&cause) => "allow this process more open files (ulimit -n)",
+                _ => "name a folder that can be written to as the spill folder",
+            };
+            let message = format!("cannot spill to `{}`; {advice}", shown_name(folder));
+            Error::new(ErrorKind::State, message).with_source(cause)
+        }
     }
+}
+
+/// Whether the process, or the system, has as many files open as it may.
+#[cfg(unix)]
+fn has_too_many_files(cause: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    matches!(cause.raw_os_error(), Some(ENFILE | EMFILE))
+}
+
+#[cfg(not(unix))]
+fn has_too_many_files(_: &io::Error) -> bool {
+    false
 }
 
 /// The error of a spill folder without room.
@@ -172,6 +198,33 @@ mod tests {
         }
         let error = Disk::create(Path::new("no/such/folder")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::State);
-        assert!(error.to_string().contains("no/such/folder"), "{error}");
+        for words in ["`no/such/folder`", "make that folder"] {
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn too_many_open_files_are_said_to_be_that() {
+        let cause = || io::Error::from_raw_os_error(24);
+        let error = failed(Path::new("some/folder"), cause());
+        for words in ["`some/folder`", "ulimit -n", "open files"] {
+            assert!(error.to_string().contains(words), "{error}");
+        }
+        // As the crate gives it that makes the file.
+        #[derive(Debug)]
+        struct OfPath(io::Error);
+        impl std::fmt::Display for OfPath {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("at a path")
+            }
+        }
+        impl std::error::Error for OfPath {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                Some(&self.0)
+            }
+        }
+        let wrapped = io::Error::new(cause().kind(), OfPath(cause()));
+        assert_eq!(without_path(wrapped).raw_os_error(), Some(24));
     }
 }

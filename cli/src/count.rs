@@ -50,7 +50,8 @@ pub(crate) fn run(args: &CountArgs) -> Result<i32> {
         && !is_typed
         && (args.result.output.is_some() || output::is_terminal(None));
     let mut bar = Bar::start(&progress, is_watched);
-    let mut stream = job.stream(order(args.result.sort), limits(&args.result))?;
+    let stream = job.stream(order(args.result.sort), limits(&args.result));
+    let mut stream = stream.map_err(with_device)?;
     if output::is_terminal(args.result.output.as_deref()) {
         bar.stop();
     }
@@ -72,7 +73,7 @@ fn job(args: &CountArgs, engine: &Engine) -> Result<CountJob> {
         recursive: args.recursive,
         dash_is_stdin: true,
     };
-    let source = FileSource::find(paths, how).map_err(|error| name_option(args, error))?;
+    let source = FileSource::find(paths, how).map_err(|error| with_recursive(args, error))?;
     if !args.result.quiet && !source.skipped().is_empty() {
         say(&skipped(source.skipped()));
     }
@@ -88,8 +89,17 @@ fn job(args: &CountArgs, engine: &Engine) -> Result<CountJob> {
     Ok(tokens.count_by_key())
 }
 
+/// Says by which option a job runs without the device that cannot be had.
+fn with_device(error: Error) -> Error {
+    if error.kind() != ErrorKind::Device {
+        return error;
+    }
+    let advice = "`keymill devices --all` lists adapters, and --device cpu or auto needs none";
+    Error::new(error.kind(), format!("{error}; {advice}"))
+}
+
 /// Says by which option the files of a folder are read.
-fn name_option(args: &CountArgs, error: Error) -> Error {
+fn with_recursive(args: &CountArgs, error: Error) -> Error {
     let cause = error.source().and_then(|it| it.downcast_ref());
     let is_folder = |it: &io::Error| it.kind() == io::ErrorKind::IsADirectory;
     if args.recursive || !cause.is_some_and(is_folder) {

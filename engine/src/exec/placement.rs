@@ -149,9 +149,7 @@ fn check_device(_: &Engine, _: &TokenRule, _: &Cancel) -> Result<(bool, Option<S
 }
 
 fn no_device(why: impl std::fmt::Display) -> crate::Error {
-    let message = format!(
-        "no GPU can be used: {why}; `keymill devices --all` lists adapters, and --device cpu or auto needs none"
-    );
+    let message = format!("no GPU can be used: {why}");
     crate::Error::new(crate::ErrorKind::Device, message)
 }
 

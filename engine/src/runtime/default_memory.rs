@@ -1,4 +1,5 @@
-//! How much memory a job may take where nobody says: half of what the machine or its group has.
+//! How much memory a job may take where nobody says: half of what the machine or its group has, or a
+//! quarter of the addresses that the process may use, whichever is least.
 #![forbid(unsafe_code)]
 
 use std::fs;
@@ -6,9 +7,23 @@ use std::fs;
 /// What is assumed where the system does not tell.
 const FALLBACK: usize = 2 << 30;
 
-/// Half of the smaller of memory and cgroup limit.
+/// Half of the smaller of memory and cgroup limit, and no more than a quarter of the addresses.
 pub(crate) fn default_memory() -> usize {
-    half_of_smaller(machine_memory(), group_limit())
+    let half = half_of_smaller(machine_memory(), group_limit());
+    let addresses = address_limit().and_then(|bytes| usize::try_from(bytes / 4).ok());
+    addresses.map_or(half, |quarter| half.min(quarter))
+}
+
+/// The limit of this process's addresses (`ulimit -v`). Addresses are also taken by the program
+/// itself, by the stacks of threads and by what their allocator reserves.
+#[cfg(target_os = "linux")]
+fn address_limit() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::As).current
+}
+
+#[cfg(not(target_os = "linux"))]
+fn address_limit() -> Option<u64> {
+    None
 }
 
 fn half_of_smaller(machine: Option<u64>, group: Option<u64>) -> usize {

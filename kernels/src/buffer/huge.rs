@@ -64,20 +64,30 @@ impl<T: Zeroable + Copy> HugeVec<T> {
     /// `Vec` does.
     #[must_use]
     pub fn new(len: usize) -> Self {
+        Self::try_new(len).unwrap_or_else(|| handle_alloc_error(layout_of::<T>(len)))
+    }
+
+    /// Makes `len` zeroed elements; `None` where there is not the memory.
+    ///
+    /// # Panics
+    ///
+    /// When the elements would fill more than `isize::MAX` bytes.
+    #[must_use]
+    pub fn try_new(len: usize) -> Option<Self> {
         let layout = layout_of::<T>(len);
         if layout.size() == 0 {
-            return Self {
+            return Some(Self {
                 first: NonNull::dangling(),
                 len,
                 home: Home::Nowhere,
-            };
+            });
         }
-        let (first, home) = allocate(layout);
-        Self {
+        let (first, home) = allocate(layout)?;
+        Some(Self {
             first: first.cast(),
             len,
             home,
-        }
+        })
     }
 
     /// Makes the slice longer; the elements stay, and the new ones are zero.
@@ -89,10 +99,24 @@ impl<T: Zeroable + Copy> HugeVec<T> {
     ///
     /// As for [`HugeVec::new`].
     pub fn grow_to(&mut self, len: usize) {
-        if len <= self.len {
-            return;
+        if !self.try_grow_to(len) {
+            handle_alloc_error(layout_of::<T>(len));
         }
-        let mut longer = Self::new(len);
+    }
+
+    /// As [`HugeVec::grow_to`]; `false` where there is not the memory, and the slice is as it was.
+    ///
+    /// # Panics
+    ///
+    /// As for [`HugeVec::try_new`].
+    #[must_use]
+    pub fn try_grow_to(&mut self, len: usize) -> bool {
+        if len <= self.len {
+            return true;
+        }
+        let Some(mut longer) = Self::try_new(len) else {
+            return false;
+        };
         #[cfg(all(target_os = "linux", not(miri)))]
         if let (Home::Mapping(to), Home::Mapping(from)) = (longer.home, self.home) {
             // When `move_pages` fails, nobody can tell whose the place is by now: it is left alone.
@@ -103,12 +127,16 @@ impl<T: Zeroable + Copy> HugeVec<T> {
                 longer.home = Home::Mapping(to);
                 self.home = Home::Nowhere;
                 *self = longer;
-                return;
+                return true;
             }
-            longer = Self::new(len);
+            match Self::try_new(len) {
+                Some(another) => longer = another,
+                None => return false,
+            }
         }
         longer[..self.len].copy_from_slice(self);
         *self = longer;
+        true
     }
 
     /// Makes every element zero again.
@@ -124,23 +152,22 @@ fn layout_of<T>(len: usize) -> Layout {
         .expect("a slice fits in the address space")
 }
 
-/// Zeroed memory for `layout`, whose size is not zero.
-fn allocate(layout: Layout) -> (NonNull<u8>, Home) {
+/// Zeroed memory for `layout`, whose size is not zero; none where there is not as much.
+fn allocate(layout: Layout) -> Option<(NonNull<u8>, Home)> {
     #[cfg(all(target_os = "linux", not(miri)))]
     if layout.size() >= HUGE_PAGE && layout.align() <= HUGE_PAGE {
         return map_huge(layout);
     }
     // SAFETY: the caller promises a size above zero.
     let first = unsafe { alloc_zeroed(layout) };
-    let first = NonNull::new(first).unwrap_or_else(|| handle_alloc_error(layout));
-    (first, Home::Heap(layout))
+    Some((NonNull::new(first)?, Home::Heap(layout)))
 }
 
 /// Maps one huge page more than is asked for and gives back what lies outside the boundary.
 #[cfg(all(target_os = "linux", not(miri)))]
-fn map_huge(layout: Layout) -> (NonNull<u8>, Home) {
-    let kept = layout.size().next_multiple_of(LARGEST_PAGE);
-    let whole = kept + HUGE_PAGE;
+fn map_huge(layout: Layout) -> Option<(NonNull<u8>, Home)> {
+    let kept = layout.size().checked_next_multiple_of(LARGEST_PAGE)?;
+    let whole = kept.checked_add(HUGE_PAGE)?;
     // SAFETY: a private anonymous mapping at a place that the kernel picks touches nothing of ours.
     let start = unsafe {
         libc::mmap(
@@ -153,7 +180,7 @@ fn map_huge(layout: Layout) -> (NonNull<u8>, Home) {
         )
     };
     if start == libc::MAP_FAILED {
-        handle_alloc_error(layout);
+        return None;
     }
     let before = start.align_offset(HUGE_PAGE);
     // SAFETY: `before < HUGE_PAGE`, so all three pieces lie inside the mapping made above, and
@@ -170,7 +197,7 @@ fn map_huge(layout: Layout) -> (NonNull<u8>, Home) {
         first
     };
     let first = NonNull::new(first.cast()).expect("a mapping does not start at address zero");
-    (first, Home::Mapping(kept))
+    Some((first, Home::Mapping(kept)))
 }
 
 /// Moves a mapping of `from` bytes to a place that `to` bytes are mapped at, and makes it as long
@@ -289,6 +316,18 @@ mod tests {
         }
         slice.grow_to(5);
         assert_eq!(Some(&slice.len()), lengths.last(), "it never gets shorter");
+    }
+
+    #[test]
+    fn memory_that_is_not_there_is_no_abort() {
+        let most = isize::MAX as usize / 2;
+        assert!(HugeVec::<u8>::try_new(most).is_none());
+        let mut slice = HugeVec::<u8>::new(3);
+        slice[2] = 7;
+        assert!(!slice.try_grow_to(most));
+        assert_eq!(slice[..], [0, 0, 7]);
+        assert!(slice.try_grow_to(5) && slice.try_grow_to(2));
+        assert_eq!(slice[..], [0, 0, 7, 0, 0]);
     }
 
     #[test]

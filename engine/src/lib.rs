@@ -27,11 +27,13 @@
 //! answers are the same for every level, thread count, chunk size and memory budget.
 #![deny(unsafe_code)]
 
+pub mod aggregate;
 mod api;
 #[cfg(feature = "gpu")]
 mod device;
 mod error;
 mod exec;
+mod expr;
 mod operator;
 mod plan;
 pub mod prelude;
@@ -41,11 +43,13 @@ pub mod read;
 mod runtime;
 mod shown_name;
 mod spill;
+mod state;
 pub mod write;
 
 pub use api::{CountJob, CountStream, Counts, Engine, EngineBuilder, Key, TextJob, TokenJob, Utf8};
 pub use error::{Error, ErrorKind, Result};
 pub use exec::{JobMetrics, Progress, StageMetrics};
+pub use expr::{Expr, col};
 #[cfg(feature = "oracle")]
 pub use keymill_kernels::oracle;
 pub use keymill_kernels::{Level, TokenRule, Tuning};

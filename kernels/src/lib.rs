@@ -4,6 +4,7 @@
 //! answer.
 #![deny(unsafe_code)]
 
+pub mod accumulate;
 mod buffer;
 mod isa;
 mod key_counts;
@@ -21,6 +22,6 @@ pub use key_counts::{KeyCounts, LongGroup, MidGroup, PackedLong, PackedShort, Sh
 pub use level::{Level, UnknownLevel};
 pub use rule::{RuleError, TokenRule};
 pub use stable_hash::HashSeed;
-pub use table::{HashKey, KeyTable};
+pub use table::{HashKey, IntKeyTable, InternError, KeyTable, PairKeyTable};
 pub use tuning::Tuning;
 pub use unicode::UNICODE_VERSION;

@@ -64,30 +64,23 @@ impl<T: Zeroable + Copy> HugeVec<T> {
     /// `Vec` does.
     #[must_use]
     pub fn new(len: usize) -> Self {
-        Self::try_new(len).unwrap_or_else(|| handle_alloc_error(layout_of::<T>(len)))
+        let layout = layout_of::<T>(len).expect("a slice fits in the address space");
+        Self::with_layout(len, layout).unwrap_or_else(|| handle_alloc_error(layout))
     }
 
-    /// Makes `len` zeroed elements; `None` where there is not the memory.
-    ///
-    /// # Panics
-    ///
-    /// When the elements would fill more than `isize::MAX` bytes.
+    /// Makes `len` zeroed elements, or returns `None` when there is no memory for them.
     #[must_use]
     pub fn try_new(len: usize) -> Option<Self> {
-        let layout = layout_of::<T>(len);
-        if layout.size() == 0 {
-            return Some(Self {
-                first: NonNull::dangling(),
-                len,
-                home: Home::Nowhere,
-            });
-        }
-        let (first, home) = allocate(layout)?;
-        Some(Self {
-            first: first.cast(),
-            len,
-            home,
-        })
+        Self::with_layout(len, layout_of::<T>(len)?)
+    }
+
+    fn with_layout(len: usize, layout: Layout) -> Option<Self> {
+        let (first, home) = match layout.size() {
+            0 => (NonNull::<T>::dangling().cast(), Home::Nowhere),
+            _ => allocate(layout)?,
+        };
+        let first = first.cast();
+        Some(Self { first, len, home })
     }
 
     /// Makes the slice longer; the elements stay, and the new ones are zero.
@@ -100,7 +93,7 @@ impl<T: Zeroable + Copy> HugeVec<T> {
     /// As for [`HugeVec::new`].
     pub fn grow_to(&mut self, len: usize) {
         if !self.try_grow_to(len) {
-            handle_alloc_error(layout_of::<T>(len));
+            handle_alloc_error(layout_of::<T>(len).expect("a slice fits in the address space"));
         }
     }
 
@@ -146,13 +139,13 @@ impl<T: Zeroable + Copy> HugeVec<T> {
     }
 }
 
-fn layout_of<T>(len: usize) -> Layout {
-    Layout::array::<T>(len)
-        .and_then(|layout| layout.align_to(CACHE_LINE))
-        .expect("a slice fits in the address space")
+/// `None` when the elements would fill more than `isize::MAX` bytes.
+fn layout_of<T>(len: usize) -> Option<Layout> {
+    let layout = Layout::array::<T>(len).ok()?;
+    layout.align_to(CACHE_LINE).ok()
 }
 
-/// Zeroed memory for `layout`, whose size is not zero; none where there is not as much.
+/// Zeroed memory for `layout`, whose size is not zero; `None` when there is none.
 fn allocate(layout: Layout) -> Option<(NonNull<u8>, Home)> {
     #[cfg(all(target_os = "linux", not(miri)))]
     if layout.size() >= HUGE_PAGE && layout.align() <= HUGE_PAGE {
@@ -298,6 +291,13 @@ mod tests {
             slice.clear();
             assert!(slice.iter().all(|&element| element == 0));
         }
+    }
+
+    #[test]
+    fn a_slice_without_memory_is_none() {
+        assert!(HugeVec::<u64>::try_new(usize::MAX).is_none());
+        assert!(HugeVec::<u8>::try_new(isize::MAX as usize - (64 << 10)).is_none());
+        assert_eq!(HugeVec::<u64>::try_new(7).map(|slice| slice.len()), Some(7));
     }
 
     #[test]

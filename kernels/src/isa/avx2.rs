@@ -6,8 +6,9 @@ use core::arch::x86_64::{
     _mm256_cmpeq_epi64, _mm256_cmpgt_epi32, _mm256_cvtepu8_epi32, _mm256_loadu_si256,
     _mm256_max_epu8, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_movemask_pd, _mm256_movemask_ps,
     _mm256_or_si256, _mm256_permutevar8x32_epi32, _mm256_set1_epi8, _mm256_set1_epi32,
-    _mm256_set1_epi64x, _mm256_setr_epi8, _mm256_setzero_si256, _mm256_shuffle_epi8,
-    _mm256_slli_epi32, _mm256_srli_epi32, _mm256_storeu_si256, _mm256_sub_epi32,
+    _mm256_set1_epi64x, _mm256_setr_epi8, _mm256_setr_epi64x, _mm256_setzero_si256,
+    _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_srli_epi32, _mm256_storeu_si256,
+    _mm256_sub_epi32,
 };
 
 use super::lookup::ROWS;
@@ -89,6 +90,22 @@ impl Isa for Avx2 {
             let words = _mm256_loadu_si256(words.as_ptr().cast());
             let found = _mm256_cmpeq_epi64(words, _mm256_set1_epi64x(word as i64));
             _mm256_movemask_pd(_mm256_castsi256_pd(found)) as u32
+        }
+    }
+
+    #[inline(always)]
+    fn find_in_line(self, words: &[u64; 8], pair: [u64; 2]) -> u32 {
+        let [even, odd] = pair.map(|word| word as i64);
+        // SAFETY: `words` holds two times 32 readable bytes; `self` proves AVX2.
+        unsafe {
+            let pairs = _mm256_setr_epi64x(even, odd, even, odd);
+            let low = _mm256_loadu_si256(words.as_ptr().cast());
+            let high = _mm256_loadu_si256(words.as_ptr().add(4).cast());
+            let [low, high] = [low, high].map(|half| {
+                let found = _mm256_cmpeq_epi64(half, pairs);
+                _mm256_movemask_pd(_mm256_castsi256_pd(found)) as u32
+            });
+            low | high << 4
         }
     }
 

@@ -1,9 +1,10 @@
 //! AVX-512 primitives: a block is one register, a comparison is a mask, compress finds positions.
 
 use core::arch::x86_64::{
-    __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_cmpeq_epi64_mask, _mm256_loadu_si256,
-    _mm256_set1_epi64x, _mm512_add_epi16, _mm512_and_si512, _mm512_castsi512_si256,
-    _mm512_cmpeq_epi8_mask, _mm512_cmple_epu8_mask, _mm512_cmplt_epu32_mask, _mm512_cvtepu8_epi16,
+    __m512i, _MM_HINT_T0, _mm_prefetch, _mm_set_epi64x, _mm256_cmpeq_epi64_mask,
+    _mm256_loadu_si256, _mm256_set1_epi64x, _mm512_add_epi16, _mm512_and_si512,
+    _mm512_broadcast_i64x2, _mm512_castsi512_si256, _mm512_cmpeq_epi8_mask,
+    _mm512_cmpeq_epi64_mask, _mm512_cmple_epu8_mask, _mm512_cmplt_epu32_mask, _mm512_cvtepu8_epi16,
     _mm512_extracti64x4_epi64, _mm512_loadu_si512, _mm512_maskz_compress_epi8,
     _mm512_maskz_compress_epi32, _mm512_min_epu8, _mm512_movepi8_mask, _mm512_or_si512,
     _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_shuffle_epi8, _mm512_slli_epi32,
@@ -131,6 +132,17 @@ impl Isa for Avx512 {
             let words = _mm256_loadu_si256(words.as_ptr().cast());
             let found = _mm256_cmpeq_epi64_mask(words, _mm256_set1_epi64x(word as i64));
             u32::from(found)
+        }
+    }
+
+    #[inline(always)]
+    fn find_in_line(self, words: &[u64; 8], pair: [u64; 2]) -> u32 {
+        let [even, odd] = pair.map(|word| word as i64);
+        // SAFETY: `words` holds 64 readable bytes; `self` proves AVX-512.
+        unsafe {
+            let words = _mm512_loadu_si512(words.as_ptr().cast());
+            let pairs = _mm512_broadcast_i64x2(_mm_set_epi64x(odd, even));
+            u32::from(_mm512_cmpeq_epi64_mask(words, pairs))
         }
     }
 

@@ -80,6 +80,14 @@ pub(crate) trait Isa: Copy {
         (0..4).fold(0, |found, i| found | u32::from(words[i] == word) << i)
     }
 
+    /// One bit for each of eight words that equals the word of `pair` with the same parity.
+    #[inline(always)]
+    fn find_in_line(self, words: &[u64; 8], pair: [u64; 2]) -> u32 {
+        (0..8).fold(0, |found, i| {
+            found | u32::from(words[i] == pair[i % 2]) << i
+        })
+    }
+
     /// Writes `base +` the index of every set bit, ascending, and returns how many there are.
     ///
     /// What stands in `out` past the returned count is unspecified.

@@ -32,8 +32,13 @@ struct Answers {
     positions: Vec<u16>,
     short: Vec<u32>,
     mid: Vec<u32>,
+    in_line: u32,
     rest: Vec<u32>,
 }
+
+/// Words of which some are those of [`PAIR`], in their place and in the other one's.
+const LINE: [u64; 8] = [7, 9, 9, 7, 1 << 63 | 7, 9, 7, 9 << 32];
+const PAIR: [u64; 2] = [7, 9];
 
 struct Ask<'a> {
     block: &'a [u8; BLOCK],
@@ -73,6 +78,7 @@ impl Kernel for Ask<'_> {
             positions: positions[..found].to_vec(),
             short,
             mid: mid[..mids].to_vec(),
+            in_line: isa.find_in_line(bytemuck::cast_ref(&LINE), PAIR),
             rest: rest[..rests].to_vec(),
         }
     }
@@ -112,6 +118,7 @@ fn expected(ask: &Ask<'_>, ran: Level) -> Answers {
             .collect(),
         short: short.iter().map(ready).collect(),
         mid: mid.iter().map(ready).collect(),
+        in_line: 0b0110_0011,
         rest,
     }
 }

@@ -275,25 +275,6 @@ impl<K: InlineKey> InlineTable<K> {
         }
     }
 
-    /// The number of a key, which takes a slot with `fresh` when it is new.
-    ///
-    /// A table is used with this or with the counting ways, never with both.
-    #[inline(always)]
-    pub(crate) fn value_of(&mut self, key: K, fresh: u64) -> u64 {
-        let mask = self.slots.len() - 1;
-        let home = self.home(key) & mask;
-        let mut index = home;
-        while !self.slots[index].key.is_free() {
-            if self.slots[index].key.is(key) {
-                return self.slots[index].value;
-            }
-            index = (index + 1) & mask;
-        }
-        self.slots[index] = Slot { key, value: fresh };
-        self.taken(index.wrapping_sub(home) & mask, false);
-        fresh
-    }
-
     /// Notes that a slot so far from home was taken, and makes the table larger where that helps.
     #[inline(always)]
     fn taken(&mut self, from_home: usize, by_count: bool) {

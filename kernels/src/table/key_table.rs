@@ -3,14 +3,25 @@
 //! ```text
 //! keys   to be or not to be     ids  0 1 2 3 0 1     accumulators  [x0 x1 x2 x3] …, a column each
 //! ```
+//!
+//! Keys of up to 16 bytes are two words in an [`IdTable`], looked up many at a time; the others are in
+//! a [`LongTable`]. See [`words_of`] for the form of the words.
 
-use super::{HashKey, InlineKey, InlineTable, LongTable};
+use core::marker::PhantomData;
+
+use super::ids::IdTable;
+use super::int_key_table::append_ids;
+use super::intern_error::{FreshId, InternError};
+use super::{HashKey, LongTable};
 use crate::Tuning;
-use crate::key_counts::{KeyClass, class_of};
-use crate::stage::tokenize::{InputError, Records, Span};
+use crate::isa::{Isa, Kernel, dispatch};
+use crate::level::Level;
+use crate::stage::tokenize::{Records, Span};
 
-/// How many keys are classed, and their slots asked for, before the first is looked up.
-const AHEAD: usize = 64;
+/// Rows whose words are made before they are looked up: so both stay in the first-level cache.
+const BATCH: usize = 512;
+/// The words of a key that is not in words: no short key has these.
+const LONG: [u64; 2] = [0, 1];
 
 /// Numbers keys in the order of their first coming, so that what is kept of each key can be columns.
 ///
@@ -25,23 +36,23 @@ const AHEAD: usize = 64;
 /// table.intern(b"tobeornottobe", Records::from_u32(&[0, 2, 4, 6, 9, 11, 13])?, &mut ids)?;
 /// assert_eq!(ids, [0, 1, 2, 3, 0, 1]);
 /// assert_eq!((table.size(), table.emit(3)), (4, &b"not"[..]));
+/// assert_eq!(table.columns(), (&b"tobeornot"[..], &[0, 2, 4, 6, 9][..]));
 ///
 /// // An accumulator is a column with a place for each id.
 /// let mut counts = vec![0; table.size()];
 /// ids.iter().for_each(|&id| counts[id as usize] += 1);
 /// assert_eq!(counts, [2, 2, 1, 1]);
-/// # Ok::<(), keymill_kernels::stage::tokenize::InputError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct KeyTable {
-    short: InlineTable<u64>,
-    mid: InlineTable<[u64; 2]>,
+    level: Level,
+    short: IdTable<[u64; 2]>,
     long: LongTable,
-    /// The id of the empty key.
-    empty: Option<u32>,
     /// The keys, end to end in the order of their ids.
     keys: Vec<u8>,
-    /// Where each ends.
-    ends: Vec<usize>,
+    /// 0, and where each key ends.
+    offsets: Vec<usize>,
+    most: u32,
 }
 
 impl KeyTable {
@@ -50,119 +61,144 @@ impl KeyTable {
     pub fn new(tuning: &Tuning, hash_key: HashKey) -> Self {
         let tuning = &tuning.fitting();
         Self {
-            short: InlineTable::new(tuning, hash_key),
-            mid: InlineTable::new(tuning, hash_key),
+            level: Level::best(),
+            short: IdTable::new(tuning, hash_key),
             long: LongTable::new(tuning, hash_key),
-            empty: None,
             keys: Vec::new(),
-            ends: Vec::new(),
+            offsets: vec![0],
+            most: u32::MAX,
         }
+    }
+
+    /// The same table on another level than the best one.
+    #[must_use]
+    pub fn on(self, level: Level) -> Self {
+        Self { level, ..self }
     }
 
     /// Appends the id of every record of a text to `ids`.
     ///
     /// # Errors
     ///
-    /// [`InputError::OffsetsBeyondText`] when a record ends behind the text; nothing is changed.
-    ///
-    /// # Panics
-    ///
-    /// When there are more than 2^32 keys.
+    /// When a record ends after the text: nothing is changed. When there are more than `u32::MAX`
+    /// different keys, or no memory for a larger table: `ids` is as before, and the table holds some of
+    /// the keys; it can still be used.
     pub fn intern(
         &mut self,
         text: &[u8],
         records: Records<'_>,
         ids: &mut Vec<u32>,
-    ) -> Result<(), InputError> {
+    ) -> Result<(), InternError> {
         records.check(text)?;
-        self.intern_each(records.len(), |row| &text[records.range(row)], ids);
-        Ok(())
+        let rows = records.len();
+        let column = TextKeys {
+            text,
+            rows,
+            range: |row| records.range(row),
+        };
+        self.intern_column(&column, ids)
     }
 
     /// Appends the id of every span of a text to `ids`; spans may lie anywhere, and be empty.
     ///
     /// # Errors
     ///
-    /// [`InputError::SpanBeyondText`] when a span does not lie in the text; nothing is changed.
-    ///
-    /// # Panics
-    ///
-    /// When there are more than 2^32 keys.
+    /// When a span does not lie in the text: nothing is changed. The others are those of
+    /// [`KeyTable::intern`].
     pub fn intern_spans(
         &mut self,
         text: &[u8],
         spans: &[Span],
         ids: &mut Vec<u32>,
-    ) -> Result<(), InputError> {
+    ) -> Result<(), InternError> {
         Span::check_all(spans, text)?;
-        self.intern_each(spans.len(), |row| spans[row].of(text), ids);
-        Ok(())
+        let column = TextKeys {
+            text,
+            rows: spans.len(),
+            range: |row: usize| spans[row].start as usize..spans[row].end as usize,
+        };
+        self.intern_column(&column, ids)
     }
 
-    fn intern_each<'k>(
+    /// Appends the ids of so many keys to `ids`, wherever each of them lies: `key_of(row)` is asked
+    /// for it, at least once.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`KeyTable::intern`] that do not concern a text.
+    pub fn intern_with<'k>(
         &mut self,
         rows: usize,
         key_of: impl Fn(usize) -> &'k [u8],
         ids: &mut Vec<u32>,
-    ) {
-        ids.reserve(rows);
-        let mut keys: [&[u8]; AHEAD] = [b""; AHEAD];
-        let mut classes = [KeyClass::Empty; AHEAD];
-        for first in (0..rows).step_by(AHEAD) {
-            let number = AHEAD.min(rows - first);
-            for i in 0..number {
-                keys[i] = key_of(first + i);
-                classes[i] = class_of(keys[i]);
-                self.ask_for(classes[i]);
-            }
-            for (key, &class) in keys.iter().zip(&classes[..number]) {
-                ids.push(self.id_of(key, class));
-            }
+    ) -> Result<(), InternError> {
+        self.intern_column(&LooseKeys { rows, key_of }, ids)
+    }
+
+    fn intern_column<'k>(
+        &mut self,
+        column: &impl KeyColumn<'k>,
+        ids: &mut Vec<u32>,
+    ) -> Result<(), InternError> {
+        append_ids(column.rows(), ids, |ids| {
+            let mut batches = (0..).step_by(BATCH).zip(ids.chunks_mut(BATCH));
+            batches.try_for_each(|(first, ids)| self.intern_batch(column, first, ids))
+        })
+    }
+
+    fn intern_batch<'k>(
+        &mut self,
+        column: &impl KeyColumn<'k>,
+        first: usize,
+        ids: &mut [u32],
+    ) -> Result<(), InternError> {
+        let mut all_words = [LONG; BATCH];
+        let words = &mut all_words[..ids.len()];
+        let load = LoadWords {
+            column,
+            first,
+            words,
+            keys: PhantomData,
+        };
+        dispatch(self.level, load);
+        let words = &all_words[..ids.len()];
+        let mut missed = [0; super::ids::BATCH];
+        let misses = self.short.look_up(self.level, words, ids, &mut missed);
+        for &row in &missed[..misses] {
+            let row = usize::from(row);
+            ids[row] = self.id_of(column.key(first + row), words[row])?;
         }
+        Ok(())
     }
 
     /// The id of one key.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// When there are more than 2^32 keys.
-    pub fn intern_one(&mut self, key: &[u8]) -> u32 {
-        self.id_of(key, class_of(key))
-    }
-
-    fn ask_for(&self, class: KeyClass) {
-        match class {
-            KeyClass::Short(key) => self.short.ask_for(key.to_padded_before()),
-            KeyClass::Mid(key) => self.mid.ask_for(key.to_padded_before()),
-            KeyClass::Empty | KeyClass::Long => {}
-        }
+    /// As for [`KeyTable::intern_with`].
+    pub fn intern_one(&mut self, key: &[u8]) -> Result<u32, InternError> {
+        self.id_of(key, words_of(key))
     }
 
     #[inline(always)]
-    fn id_of(&mut self, key: &[u8], class: KeyClass) -> u32 {
-        let fresh = u32::try_from(self.ends.len()).expect("at most 2^32 keys");
-        let id = match class {
-            KeyClass::Empty => *self.empty.get_or_insert(fresh),
-            KeyClass::Short(key) => {
-                self.short
-                    .value_of(key.to_padded_before(), u64::from(fresh)) as u32
-            }
-            KeyClass::Mid(key) => {
-                self.mid.value_of(key.to_padded_before(), u64::from(fresh)) as u32
-            }
-            KeyClass::Long => *self.long.value_of(key, u64::from(fresh)) as u32,
+    fn id_of(&mut self, key: &[u8], words: [u64; 2]) -> Result<u32, InternError> {
+        let (fresh, most) = (self.size() as u32, self.most);
+        let next = FreshId { id: fresh, most };
+        let id = match words {
+            LONG => self.long.id_of(key, next)?,
+            _ => self.short.find_or_insert(words, next)?,
         };
         if id == fresh {
             self.keys.extend_from_slice(key);
-            self.ends.push(self.keys.len());
+            self.offsets.push(self.keys.len());
         }
-        id
+        Ok(id)
     }
 
     /// How many keys there are: ids are below this.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.ends.len()
+        self.offsets.len() - 1
     }
 
     /// The key of an id.
@@ -173,120 +209,179 @@ impl KeyTable {
     #[must_use]
     pub fn emit(&self, id: u32) -> &[u8] {
         let id = id as usize;
-        let start = id.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.keys[start..self.ends[id]]
+        &self.keys[self.offsets[id]..self.offsets[id + 1]]
     }
 
     /// All keys end to end, in the order of their ids, and where each ends: a column of bytes.
     #[must_use]
     pub fn emit_all(&self) -> (&[u8], &[usize]) {
-        (&self.keys, &self.ends)
+        (&self.keys, &self.offsets[1..])
+    }
+
+    /// All keys end to end, in the order of their ids, and `n + 1` offsets of `n` keys, from 0 on.
+    #[must_use]
+    pub fn columns(&self) -> (&[u8], &[usize]) {
+        (&self.keys, &self.offsets)
     }
 
     /// How many bytes of memory the table holds.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let columns = self.keys.capacity() + self.ends.capacity() * size_of::<usize>();
-        self.short.bytes() + self.mid.bytes() + self.long.bytes() + columns
+        let columns = self.keys.capacity() + self.offsets.capacity() * size_of::<usize>();
+        self.short.bytes() + self.long.bytes() + columns
+    }
+
+    /// Makes room for so many short keys more than there are.
+    ///
+    /// # Errors
+    ///
+    /// When there is no memory; the table is as before.
+    pub fn reserve(&mut self, more: usize) -> Result<(), InternError> {
+        let bytes = more.saturating_mul(size_of::<usize>());
+        let offsets = self.offsets.try_reserve(more);
+        offsets.map_err(|_| InternError::OutOfMemory { bytes })?;
+        self.short.reserve(self.size().saturating_add(more))
     }
 
     /// Forgets every key, and keeps the memory.
     pub fn clear(&mut self) {
         self.short.clear();
-        self.mid.clear();
         self.long.clear();
-        self.empty = None;
         self.keys.clear();
-        self.ends.clear();
+        self.offsets.truncate(1);
+    }
+}
+
+/// A column of keys that are bytes.
+trait KeyColumn<'k> {
+    fn rows(&self) -> usize;
+    fn key(&self, row: usize) -> &'k [u8];
+    /// [`words_of`] the key.
+    fn words(&self, row: usize) -> [u64; 2];
+}
+
+/// Keys that lie in one text; `range` gives ranges within it.
+struct TextKeys<'t, R> {
+    text: &'t [u8],
+    rows: usize,
+    range: R,
+}
+
+impl<'k, R: Fn(usize) -> core::ops::Range<usize>> KeyColumn<'k> for TextKeys<'k, R> {
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    #[inline(always)]
+    fn key(&self, row: usize) -> &'k [u8] {
+        &self.text[(self.range)(row)]
+    }
+
+    #[inline(always)]
+    fn words(&self, row: usize) -> [u64; 2] {
+        let range = (self.range)(row);
+        let after = self
+            .text
+            .get(range.start..)
+            .and_then(|text| text.first_chunk());
+        match after {
+            Some(bytes) => words_in(bytes, range.len()),
+            None => words_of(&self.text[range]),
+        }
+    }
+}
+
+/// Keys that lie anywhere.
+struct LooseKeys<F> {
+    rows: usize,
+    key_of: F,
+}
+
+impl<'k, F: Fn(usize) -> &'k [u8]> KeyColumn<'k> for LooseKeys<F> {
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    #[inline(always)]
+    fn key(&self, row: usize) -> &'k [u8] {
+        (self.key_of)(row)
+    }
+
+    #[inline(always)]
+    fn words(&self, row: usize) -> [u64; 2] {
+        words_of((self.key_of)(row))
+    }
+}
+
+/// Makes the words of some rows' keys.
+struct LoadWords<'a, 'k, C: KeyColumn<'k>> {
+    column: &'a C,
+    first: usize,
+    words: &'a mut [[u64; 2]],
+    keys: PhantomData<&'k [u8]>,
+}
+
+impl<'k, C: KeyColumn<'k>> Kernel for LoadWords<'_, 'k, C> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, _: I) {
+        for (row, words) in (self.first..).zip(self.words) {
+            *words = self.column.words(row);
+        }
+    }
+}
+
+/// A key of up to 16 bytes as two words, which are different for different keys.
+///
+/// ```text
+/// up to 15 bytes   the bytes, zeros after them, and the length as the last byte
+/// 16 bytes         the bytes, if the last one is 16 or above: so it is no length
+/// all others       LONG
+/// ```
+#[inline(always)]
+fn words_of(key: &[u8]) -> [u64; 2] {
+    let length = key.len();
+    if length > 16 {
+        return LONG;
+    }
+    if let (Some(first), Some(last)) = (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        let last = u64::from_le_bytes(*last).unbounded_shr(8 * (16 - length as u32));
+        return tagged([u64::from_le_bytes(*first), last], length);
+    }
+    if let (Some(first), Some(last)) = (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+        let last = u64::from(u32::from_le_bytes(*last)) << (8 * (length - 4));
+        return tagged([u64::from(u32::from_le_bytes(*first)) | last, 0], length);
+    }
+    let bytes = key.iter().rev();
+    let word = bytes.fold(0, |word, &byte| word << 8 | u64::from(byte));
+    tagged([word, 0], length)
+}
+
+/// The same for the first `length` of 16 bytes, without a branch.
+#[inline(always)]
+fn words_in(bytes: &[u8; 16], length: usize) -> [u64; 2] {
+    let whole = u128::from_le_bytes(*bytes);
+    let used = |length: usize| u64::MAX.unbounded_shr(64 - 8 * length as u32);
+    let first = whole as u64 & used(length.min(8));
+    let second = (whole >> 64) as u64 & used(length.clamp(8, 16) - 8);
+    tagged([first, second], length)
+}
+
+#[inline(always)]
+fn tagged([first, second]: [u64; 2], length: usize) -> [u64; 2] {
+    let tag = if length < 16 {
+        (length as u64) << 56
+    } else {
+        0
+    };
+    let is_short = length < 16 || length == 16 && second >> 56 >= 16;
+    if is_short {
+        [first, second | tag]
+    } else {
+        LONG
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use super::*;
-
-    /// Keys of every class and length, with NULs, each several times.
-    fn keys() -> Vec<Vec<u8>> {
-        let length = if cfg!(miri) { 20 } else { 40 };
-        let texts = (0..length).flat_map(|length| {
-            let text = |byte: u8| (0..length as u8).map(|i| byte ^ i).collect::<Vec<u8>>();
-            [text(b'a'), text(b'k'), text(0)]
-        });
-        let numbers =
-            (0..if cfg!(miri) { 30u32 } else { 3000 }).map(|i| format!("{i}").into_bytes());
-        let packed_short: Vec<Vec<u8>> = texts.chain(numbers).collect();
-        let again = packed_short.iter().step_by(3).cloned();
-        packed_short
-            .iter()
-            .cloned()
-            .chain(again)
-            .chain(packed_short.iter().rev().cloned())
-            .collect()
-    }
-
-    #[test]
-    fn ids_are_dense_and_in_the_order_of_first_coming() {
-        let keys = keys();
-        let mut expected: HashMap<&[u8], u32> = HashMap::new();
-        let text = keys.concat();
-        let ends = keys.iter().scan(0, |end, key| {
-            *end += key.len() as u32;
-            Some(*end)
-        });
-        let offsets: Vec<u32> = core::iter::once(0).chain(ends).collect();
-        let tuning = [Tuning::DEFAULT, Tuning::TINY];
-        for tuning in tuning.into_iter().flat_map(|l| [l, l.all_colliding()]) {
-            let mut table = KeyTable::new(&tuning, HashKey::from_seed(3));
-            for _ in 0..2 {
-                let mut ids = Vec::new();
-                let records = Records::from_u32(&offsets).unwrap();
-                table.intern(&text, records, &mut ids).unwrap();
-                expected.clear();
-                for (key, id) in keys.iter().zip(ids) {
-                    let fresh = expected.len() as u32;
-                    assert_eq!(id, *expected.entry(key).or_insert(fresh));
-                    assert_eq!(table.emit(id), &key[..]);
-                    assert_eq!(table.intern_one(key), id);
-                }
-                assert_eq!(table.size(), expected.len());
-                let spans: Vec<Span> = offsets
-                    .windows(2)
-                    .map(|ends| Span {
-                        start: ends[0],
-                        end: ends[1],
-                    })
-                    .rev()
-                    .collect();
-                let mut again = Vec::new();
-                table.intern_spans(&text, &spans, &mut again).unwrap();
-                for (key, id) in keys.iter().rev().zip(again) {
-                    assert_eq!(id, expected[&key[..]]);
-                }
-                let (bytes, ends) = table.emit_all();
-                assert_eq!(
-                    (bytes.len(), ends.len()),
-                    (*ends.last().unwrap(), table.size())
-                );
-                table.clear();
-                assert_eq!(table.size(), 0);
-            }
-        }
-    }
-
-    #[test]
-    fn records_beyond_the_text_change_nothing() {
-        let mut table = KeyTable::new(&Tuning::TINY, HashKey::from_seed(3));
-        let mut ids = Vec::new();
-        let beyond = table.intern(b"abc", Records::from_u32(&[0, 2, 9]).unwrap(), &mut ids);
-        assert!(beyond.is_err() && ids.is_empty() && table.size() == 0);
-        for (start, end) in [(0, 4), (4, 4), (2, 1), (u32::MAX, u32::MAX)] {
-            let spans = [Span { start: 0, end: 2 }, Span { start, end }];
-            let beyond = table.intern_spans(b"abc", &spans, &mut ids);
-            let error = InputError::SpanBeyondText { span: 1, bytes: 3 };
-            assert_eq!(beyond, Err(error), "{start}..{end}");
-            assert!(ids.is_empty() && table.size() == 0);
-        }
-    }
-}
+mod tests;

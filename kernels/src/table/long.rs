@@ -12,6 +12,7 @@ mod records;
 
 use records::Records;
 
+use super::intern_error::{FreshId, InternError};
 use super::{HashKey, prefetch};
 use crate::Tuning;
 use crate::buffer::{HugeVec, Window};
@@ -119,6 +120,16 @@ impl LongTable {
     /// The number of a key: `fresh` when it is new.
     pub(crate) fn value_of(&mut self, key: &[u8], fresh: u64) -> &mut u64 {
         self.number_of(key, self.hash(key), fresh)
+    }
+
+    /// The number of a key as an id, a fresh one when the key is new.
+    pub(super) fn id_of(&mut self, key: &[u8], fresh: FreshId) -> Result<u32, InternError> {
+        let hash = self.hash(key);
+        let place = match self.look_up(key, hash) {
+            Ok(place) => place,
+            Err(free) => self.insert(free, key, hash, u64::from(fresh.take()?)),
+        };
+        Ok(self.records.value(place) as u32)
     }
 
     #[inline(always)]

@@ -21,18 +21,26 @@
 
 mod count_table;
 mod dedup;
+mod dense_ids;
 mod hash_key;
+mod ids;
 mod inline;
 pub(crate) mod int;
+mod int_key_table;
+mod intern_error;
 mod key_table;
 mod long;
+mod pair_key_table;
 
 pub(crate) use count_table::CountTable;
 pub(crate) use dedup::Dedup;
 pub use hash_key::HashKey;
 pub(crate) use inline::InlineKey;
 use inline::InlineTable;
+pub use int_key_table::IntKeyTable;
+pub use intern_error::InternError;
 pub use key_table::KeyTable;
 use long::LongTable;
+pub use pair_key_table::PairKeyTable;
 
 use crate::buffer::prefetch;

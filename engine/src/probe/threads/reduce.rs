@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use keymill_kernels::stable_hash::{hash_bytes, partition_of};
 use keymill_kernels::stage::reduce_by_key::{ReduceByBytes, ReduceByKey, Sum};
-use keymill_kernels::stage::tokenize::{InputError, Span};
-use keymill_kernels::{HashKey, Level};
+use keymill_kernels::stage::tokenize::Span;
+use keymill_kernels::{HashKey, InternError, Level};
 
 use super::begin::side_by_side;
 use crate::probe::stages::{LIMITS, Run};
@@ -195,6 +195,6 @@ impl SharedRows for TextRows<'_> {
     }
 }
 
-fn not_rows(cause: InputError) -> Error {
+fn not_rows(cause: InternError) -> Error {
     Error::new(ErrorKind::Internal, "the spans of the rows are broken").with_source(cause)
 }

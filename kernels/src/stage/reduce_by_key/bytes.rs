@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 
 use super::{Aggregate, Order, ReduceByKey};
-use crate::stage::tokenize::{InputError, Span};
-use crate::{HashKey, KeyTable, Level, Tuning};
+use crate::stage::tokenize::Span;
+use crate::{HashKey, InternError, KeyTable, Level, Tuning};
 
 /// Reduces the values of each key that is a span of a text, batch after batch.
 ///
@@ -27,7 +27,7 @@ use crate::{HashKey, KeyTable, Level, Tuning};
 /// let mut groups = Vec::new();
 /// reducer.for_each(|key, output| groups.push((key.to_vec(), output)));
 /// assert_eq!(groups, [(b"be".to_vec(), (2, 3)), (b"to".to_vec(), (1, 5))]);
-/// # Ok::<(), keymill_kernels::stage::tokenize::InputError>(())
+/// # Ok::<(), keymill_kernels::InternError>(())
 /// ```
 pub struct ReduceByBytes<A: Aggregate> {
     keys: KeyTable,
@@ -44,7 +44,7 @@ impl<A: Aggregate> ReduceByBytes<A> {
     pub fn new(level: Level, tuning: Tuning, hash_key: HashKey) -> Self {
         let groups = ReduceByKey::new(level, tuning, hash_key);
         Self {
-            keys: KeyTable::new(&tuning, hash_key),
+            keys: KeyTable::new(&tuning, hash_key).on(level),
             tile_rows: groups.sizes.tile_rows,
             groups,
             numbers: Vec::new(),
@@ -55,17 +55,18 @@ impl<A: Aggregate> ReduceByBytes<A> {
     ///
     /// # Errors
     ///
-    /// [`InputError::SpanBeyondText`] when a span does not lie in the text; nothing is changed.
+    /// When a span does not lie in the text: nothing is changed. When there are more different keys than
+    /// ids, or no memory for a larger table: some of the rows are taken in.
     ///
     /// # Panics
     ///
-    /// When there are not as many values as spans, or more than 2^32 keys.
+    /// When there are not as many values as spans.
     pub fn update(
         &mut self,
         text: &[u8],
         spans: &[Span],
         values: &[i64],
-    ) -> Result<(), InputError> {
+    ) -> Result<(), InternError> {
         assert_eq!(spans.len(), values.len(), "one value for each key");
         Span::check_all(spans, text)?;
         let values = values.chunks(self.tile_rows);

@@ -1,0 +1,101 @@
+//! An aggregate of a column, as a job asks for it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Aggregate, by_name};
+use crate::expr::Expr;
+use crate::{Error, ErrorKind, Result};
+
+/// An aggregate of an expression, and the name of the column of its answers.
+///
+/// # Examples
+///
+/// ```
+/// use keymill::aggregate::{AggregateExpr, count_rows, sum};
+///
+/// assert_eq!(sum("visits").to_string(), "sum(visits)");
+/// assert_eq!(sum("visits").alias("total").output_name(), "total");
+/// assert_eq!(count_rows().output_name(), "count(*)");
+/// assert_eq!("mean(visits)".parse::<AggregateExpr>()?.to_string(), "mean(visits)");
+/// # Ok::<(), keymill::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct AggregateExpr {
+    aggregate: Arc<dyn Aggregate>,
+    input: Option<Expr>,
+    alias: Option<String>,
+}
+
+impl AggregateExpr {
+    /// An aggregate of the values of an expression, or of rows where there is none.
+    #[must_use]
+    pub fn new(aggregate: impl Aggregate + 'static, input: Option<Expr>) -> Self {
+        Self {
+            aggregate: Arc::new(aggregate),
+            input,
+            alias: None,
+        }
+    }
+
+    /// Names the column of the answers.
+    #[must_use]
+    pub fn alias(mut self, name: impl Into<String>) -> Self {
+        self.alias = Some(name.into());
+        self
+    }
+
+    /// The name of the column of the answers.
+    #[must_use]
+    pub fn output_name(&self) -> String {
+        self.alias.clone().unwrap_or_else(|| self.to_string())
+    }
+
+    pub(crate) fn aggregate(&self) -> &Arc<dyn Aggregate> {
+        &self.aggregate
+    }
+
+    pub(crate) fn input(&self) -> Option<&Expr> {
+        self.input.as_ref()
+    }
+}
+
+impl fmt::Display for AggregateExpr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.input {
+            Some(input) => write!(f, "{}({input})", self.aggregate.name()),
+            None => write!(f, "{}(*)", self.aggregate.name()),
+        }
+    }
+}
+
+impl std::str::FromStr for AggregateExpr {
+    type Err = Error;
+
+    /// Reads `count`, `count(*)`, `sum(column)` and so on.
+    fn from_str(text: &str) -> Result<Self> {
+        let text = text.trim();
+        let (name, input) = match text.strip_suffix(')').and_then(|text| text.split_once('(')) {
+            Some((name, "*")) => (name, None),
+            Some((name, column)) if !column.is_empty() => (name, Some(Expr::from(column))),
+            Some(_) => return Err(unreadable(text)),
+            None if text.contains(['(', ')']) => return Err(unreadable(text)),
+            None => (text, None),
+        };
+        let aggregate = by_name(name)?;
+        // An aggregate that needs a column says so at once.
+        if input.is_none() {
+            aggregate.output_type(None)?;
+        }
+        Ok(Self {
+            aggregate,
+            input,
+            alias: None,
+        })
+    }
+}
+
+fn unreadable(text: &str) -> Error {
+    let message = format!("`{text}` is not an aggregate; write `count`, `sum(column)` and so on");
+    Error::new(ErrorKind::Config, message)
+}

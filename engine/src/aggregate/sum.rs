@@ -1,0 +1,222 @@
+//! `sum(x)` of integers and floats, exact.
+//!
+//! The sum of integers is an `Int64` or `UInt64`, and an error where the total does not fit. The sum
+//! of floats is the exact total, rounded once. A group without a value has a sum of null.
+
+use std::sync::Arc;
+
+use arrow_array::builder::BinaryBuilder;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Decimal128Type, Float64Type, Int64Type, UInt64Type};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, Decimal128Array, PrimitiveArray};
+use arrow_schema::DataType;
+use keymill_kernels::accumulate::{self, FloatSum};
+
+use super::input::{NumberKind, floats, signed, unsigned, validity};
+use super::{Accumulator, Aggregate, AggregateExpr, FinishError, cannot_take, not_its_state};
+use crate::expr::Expr;
+use crate::{Error, ErrorKind, Level, Result};
+
+/// The type of the state of a sum of integers: the exact total, of 128 bits.
+const TOTAL: DataType = DataType::Decimal128(38, 0);
+
+/// The sum of all values.
+#[derive(Debug)]
+pub(super) struct Sum;
+
+/// Sums the values of an expression. Nulls are skipped.
+#[must_use]
+pub fn sum(input: impl Into<Expr>) -> AggregateExpr {
+    AggregateExpr::new(Sum, Some(input.into()))
+}
+
+impl Aggregate for Sum {
+    fn name(&self) -> &'static str {
+        "sum"
+    }
+
+    fn output_type(&self, input: Option<&DataType>) -> Result<DataType> {
+        match kind_of(self.name(), input)? {
+            NumberKind::Signed => Ok(DataType::Int64),
+            NumberKind::Unsigned => Ok(DataType::UInt64),
+            NumberKind::Float => Ok(DataType::Float64),
+        }
+    }
+
+    fn state_types(&self, input: Option<&DataType>) -> Result<Vec<DataType>> {
+        Ok(vec![state_type(kind_of(self.name(), input)?)])
+    }
+
+    fn accumulator(&self, input: Option<&DataType>, level: Level) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(Totals::new(kind_of(self.name(), input)?, level)))
+    }
+}
+
+pub(super) fn kind_of(name: &str, input: Option<&DataType>) -> Result<NumberKind> {
+    let kind = input.and_then(NumberKind::of);
+    kind.ok_or_else(|| cannot_take(name, input))
+}
+
+/// The type of the state of a sum.
+pub(super) fn state_type(kind: NumberKind) -> DataType {
+    match kind {
+        NumberKind::Signed | NumberKind::Unsigned => TOTAL,
+        NumberKind::Float => DataType::Binary,
+    }
+}
+
+/// The exact totals of one kind of number.
+pub(super) enum Totals {
+    Signed(accumulate::Sum<i64>),
+    Unsigned(accumulate::Sum<u64>),
+    Float(FloatSum),
+}
+
+impl Totals {
+    pub(super) fn new(kind: NumberKind, level: Level) -> Self {
+        match kind {
+            NumberKind::Signed => Self::Signed(accumulate::Sum::new(level)),
+            NumberKind::Unsigned => Self::Unsigned(accumulate::Sum::new(level)),
+            NumberKind::Float => Self::Float(FloatSum::new(level, None)),
+        }
+    }
+
+    fn update_values(&mut self, ids: &[u32], values: &dyn Array) -> Result<()> {
+        let valid = validity(values);
+        match (self, valid) {
+            (Self::Signed(sum), None) => sum.update(ids, &signed(values)?),
+            (Self::Signed(sum), Some(valid)) => sum.update_valid(ids, &signed(values)?, valid),
+            (Self::Unsigned(sum), None) => sum.update(ids, &unsigned(values)?),
+            (Self::Unsigned(sum), Some(valid)) => sum.update_valid(ids, &unsigned(values)?, valid),
+            (Self::Float(sum), None) => sum.update(ids, &floats(values)?),
+            (Self::Float(sum), Some(valid)) => sum.update_valid(ids, &floats(values)?, valid),
+        }
+        Ok(())
+    }
+
+    /// The total of a group of integers, if it has a value.
+    pub(super) fn integer(&self, group: u32) -> Option<i128> {
+        match self {
+            Self::Signed(sum) => sum.total(group),
+            Self::Unsigned(sum) => sum.total(group),
+            Self::Float(_) => None,
+        }
+    }
+}
+
+impl Accumulator for Totals {
+    fn resize(&mut self, groups: usize) {
+        match self {
+            Self::Signed(sum) => sum.resize(groups),
+            Self::Unsigned(sum) => sum.resize(groups),
+            Self::Float(sum) => sum.resize(groups),
+        }
+    }
+
+    fn update(&mut self, ids: &[u32], values: Option<&dyn Array>) -> Result<()> {
+        match values {
+            Some(values) => self.update_values(ids, values),
+            None => Err(Error::new(ErrorKind::Internal, "`sum` came without values")),
+        }
+    }
+
+    fn merge(&mut self, ids: &[u32], states: &[ArrayRef]) -> Result<()> {
+        let state = states.first().ok_or_else(|| not_its_state("sum"))?;
+        match self {
+            Self::Signed(sum) => sum.merge(ids, &totals_in(state)?).map_err(too_large),
+            Self::Unsigned(sum) => sum.merge(ids, &totals_in(state)?).map_err(too_large),
+            Self::Float(sum) => merge_floats(sum, ids, state),
+        }
+    }
+
+    fn state(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        Ok(vec![match self {
+            Self::Float(sum) => float_states(sum, groups),
+            _ => {
+                let totals = groups.iter().map(|&group| self.integer(group));
+                let totals = totals.collect::<Decimal128Array>();
+                Arc::new(totals.with_data_type(TOTAL))
+            }
+        }])
+    }
+
+    fn finish(&self, groups: &[u32]) -> Result<ArrayRef, FinishError> {
+        match self {
+            Self::Signed(_) => self.finish_as::<Int64Type>(groups),
+            Self::Unsigned(_) => self.finish_as::<UInt64Type>(groups),
+            Self::Float(sum) => {
+                let sums = groups.iter().map(|&group| sum.sum(group));
+                Ok(Arc::new(sums.collect::<PrimitiveArray<Float64Type>>()))
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        match self {
+            Self::Signed(sum) => sum.clear(),
+            Self::Unsigned(sum) => sum.clear(),
+            Self::Float(sum) => sum.clear(),
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Self::Signed(sum) => sum.bytes(),
+            Self::Unsigned(sum) => sum.bytes(),
+            Self::Float(sum) => sum.bytes(),
+        }
+    }
+}
+
+impl Totals {
+    fn finish_as<T>(&self, groups: &[u32]) -> Result<ArrayRef, FinishError>
+    where
+        T: ArrowPrimitiveType,
+        T::Native: TryFrom<i128>,
+    {
+        let mut sums = PrimitiveArray::<T>::builder(groups.len());
+        for &group in groups {
+            match self.integer(group) {
+                Some(total) => match total.try_into() {
+                    Ok(sum) => sums.append_value(sum),
+                    Err(_) => return Err(FinishError::Overflow { group, total }),
+                },
+                None => sums.append_null(),
+            }
+        }
+        Ok(Arc::new(sums.finish()))
+    }
+}
+
+/// The totals of a state column of integers.
+fn totals_in(state: &ArrayRef) -> Result<Vec<Option<i128>>> {
+    let totals = state.as_primitive_opt::<Decimal128Type>();
+    Ok(totals.ok_or_else(|| not_its_state("sum"))?.iter().collect())
+}
+
+fn too_large(cause: accumulate::SumOverflow) -> Error {
+    Error::new(ErrorKind::Capacity, "a sum is too large").with_source(cause)
+}
+
+fn float_states(sum: &FloatSum, groups: &[u32]) -> ArrayRef {
+    let mut states = BinaryBuilder::with_capacity(groups.len(), 16 * groups.len());
+    let mut bytes = Vec::new();
+    for &group in groups {
+        bytes.clear();
+        sum.write_state(group, &mut bytes);
+        states.append_value(&bytes);
+    }
+    Arc::new(states.finish())
+}
+
+fn merge_floats(sum: &mut FloatSum, ids: &[u32], state: &ArrayRef) -> Result<()> {
+    let states = state.as_binary_opt::<i32>();
+    let states = states.ok_or_else(|| not_its_state("sum"))?;
+    for (&id, state) in ids.iter().zip(states) {
+        if let Some(state) = state {
+            let merged = sum.merge_state(id, state);
+            merged.map_err(|cause| not_its_state("sum").with_source(cause))?;
+        }
+    }
+    Ok(())
+}

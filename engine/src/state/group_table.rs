@@ -1,0 +1,155 @@
+//! One table of groups: their keys, and an accumulator for each aggregate.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::SchemaRef;
+use keymill_kernels::{HashKey, Level, Tuning};
+
+use super::GroupShape;
+use super::keys::{KeyIds, bytes_of};
+use crate::aggregate::{Accumulator, FinishError};
+use crate::{Error, ErrorKind, Result};
+
+/// Groups by key, with the accumulators of all aggregates.
+pub(crate) struct GroupTable {
+    shape: Arc<GroupShape>,
+    keys: KeyIds,
+    accumulators: Vec<Box<dyn Accumulator>>,
+    /// The groups of the rows that came last.
+    ids: Vec<u32>,
+}
+
+impl GroupTable {
+    /// A table without groups.
+    pub(crate) fn new(
+        shape: &Arc<GroupShape>,
+        level: Level,
+        tuning: &Tuning,
+        hash_key: HashKey,
+    ) -> Result<Self> {
+        Ok(Self {
+            keys: KeyIds::new(shape.key_types(), level, tuning, hash_key)?,
+            accumulators: shape.accumulators(level)?,
+            shape: Arc::clone(shape),
+            ids: Vec::new(),
+        })
+    }
+
+    /// Takes in rows: their keys, and the argument of each aggregate.
+    pub(crate) fn update(
+        &mut self,
+        keys: &[ArrayRef],
+        arguments: &[Option<ArrayRef>],
+    ) -> Result<()> {
+        self.ids.clear();
+        self.keys.intern(keys, &mut self.ids)?;
+        let groups = self.keys.len();
+        for (accumulator, argument) in self.accumulators.iter_mut().zip(arguments) {
+            accumulator.resize(groups);
+            accumulator.update(&self.ids, argument.as_deref())?;
+        }
+        Ok(())
+    }
+
+    /// Takes in state columns of the table's shape, and gives the group of each row.
+    pub(crate) fn merge(&mut self, states: &RecordBatch) -> Result<&[u32]> {
+        let columns = states.columns();
+        let keys = self.shape.key_types().len();
+        self.ids.clear();
+        self.keys.intern(&columns[..keys], &mut self.ids)?;
+        let groups = self.keys.len();
+        for (accumulator, state) in self.accumulators.iter_mut().zip(self.shape.states()) {
+            accumulator.resize(groups);
+            accumulator.merge(&self.ids, &columns[state.clone()])?;
+        }
+        Ok(&self.ids)
+    }
+
+    /// How many groups there are.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// How many bytes of memory the table holds.
+    pub(crate) fn size(&self) -> usize {
+        let accumulators = self.accumulators.iter().map(|one| one.size());
+        self.keys.size() + accumulators.sum::<usize>()
+    }
+
+    /// Forgets all groups, and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.keys.clear();
+        self.accumulators.iter_mut().for_each(|one| one.clear());
+    }
+
+    /// The key columns of some groups.
+    pub(crate) fn key_columns(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        self.keys.columns(groups)
+    }
+
+    /// The state columns of some groups.
+    pub(crate) fn states(&self, groups: &[u32]) -> Result<RecordBatch> {
+        let mut columns = self.keys.columns(groups)?;
+        for accumulator in &self.accumulators {
+            columns.extend(accumulator.state(groups)?);
+        }
+        batch(self.shape.state_schema(), columns)
+    }
+
+    /// The keys and the answers of some groups.
+    pub(crate) fn answers(&self, groups: &[u32]) -> Result<RecordBatch> {
+        let mut columns = self.keys.columns(groups)?;
+        for (number, accumulator) in self.accumulators.iter().enumerate() {
+            let column = accumulator.finish(groups);
+            columns.push(column.map_err(|error| self.explained(error, number))?);
+        }
+        batch(self.shape.schema(), columns)
+    }
+
+    /// Names the key and the column of an answer that cannot be given.
+    fn explained(&self, error: FinishError, number: usize) -> Error {
+        let (group, total) = match error {
+            FinishError::Other(error) => return error,
+            FinishError::Overflow { group, total } => (group, total),
+        };
+        let key = self.keys.columns(&[group]).map_or_else(
+            |_| "?".to_owned(),
+            |columns| columns.iter().map(shown).collect::<Vec<_>>().join(", "),
+        );
+        let schema = self.shape.schema();
+        let of = schema
+            .field(self.shape.key_types().len() + number)
+            .data_type();
+        let call = self.shape.call(number);
+        let message = format!(
+            "`{call}` of the key `{key}` is {total}, which does not fit {of}; cast the column to a float or divide it"
+        );
+        Error::new(ErrorKind::Capacity, message)
+    }
+}
+
+fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
+    RecordBatch::try_new(Arc::clone(schema), columns).map_err(|cause| {
+        Error::new(ErrorKind::Internal, "columns do not fit together").with_source(cause)
+    })
+}
+
+/// The only value of a key column, for a message.
+fn shown(column: &ArrayRef) -> String {
+    if column.is_null(0) {
+        return "null".to_owned();
+    }
+    match bytes_of(column) {
+        Ok(value) => value(0).escape_ascii().to_string(),
+        Err(_) => shown_number(column),
+    }
+}
+
+fn shown_number(column: &ArrayRef) -> String {
+    let shown = format!("{column:?}");
+    let value = shown.lines().rev().find(|line| line.ends_with(','));
+    value.map_or(shown.clone(), |value| {
+        value.trim().trim_end_matches(',').to_owned()
+    })
+}

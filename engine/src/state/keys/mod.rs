@@ -1,0 +1,179 @@
+//! From key columns to dense group ids, and back.
+//!
+//! | keys | table |
+//! |---|---|
+//! | integers and booleans of 64 bits together | `IntKeyTable`, of packed words |
+//! | the same of 128 bits | `PairKeyTable` |
+//! | one column of strings or binaries | `KeyTable`, of its bytes |
+//! | all others | `KeyTable`, of rows that `arrow-row` encodes |
+//!
+//! A table that cannot tell a null from a value is replaced by one that can when the first null
+//! comes. Ids stay: the keys move over in the order of their ids.
+#![forbid(unsafe_code)]
+
+mod byte_columns;
+mod packed;
+
+use arrow_array::{Array, ArrayRef};
+use arrow_row::{RowConverter, SortField};
+use arrow_schema::DataType;
+use keymill_kernels::{HashKey, IntKeyTable, InternError, KeyTable, Level, PairKeyTable, Tuning};
+
+use crate::{Error, ErrorKind, Result};
+pub(crate) use byte_columns::bytes_of;
+use packed::Layout;
+
+/// Gives each key an id, in the order in which keys first come.
+pub(crate) struct KeyIds {
+    types: Vec<DataType>,
+    form: Form,
+    level: Level,
+    tuning: Tuning,
+    hash_key: HashKey,
+}
+
+enum Form {
+    Int(Layout, IntKeyTable),
+    Pair(Layout, PairKeyTable),
+    Bytes(KeyTable),
+    Rows(RowConverter, KeyTable),
+}
+
+impl KeyIds {
+    /// A table without keys, for columns of these types.
+    pub(crate) fn new(
+        types: &[DataType],
+        level: Level,
+        tuning: &Tuning,
+        hash_key: HashKey,
+    ) -> Result<Self> {
+        let layout = Layout::new(types);
+        let mut ids = Self {
+            types: types.to_vec(),
+            form: Form::Bytes(KeyTable::new(tuning, hash_key)),
+            level,
+            tuning: *tuning,
+            hash_key,
+        };
+        match (layout, types) {
+            (Some(layout), _) => ids.use_packed(layout),
+            (None, [_]) => {}
+            (None, _) => ids.use_rows()?,
+        }
+        Ok(ids)
+    }
+
+    fn use_packed(&mut self, layout: Layout) {
+        self.form = match layout.fits_word() {
+            true => Form::Int(layout, IntKeyTable::new(&self.tuning, self.hash_key)),
+            false => Form::Pair(layout, PairKeyTable::new(&self.tuning, self.hash_key)),
+        };
+    }
+
+    fn use_rows(&mut self) -> Result<()> {
+        let fields = self.types.iter().cloned().map(SortField::new);
+        let converter = RowConverter::new(fields.collect()).map_err(not_encoded)?;
+        self.form = Form::Rows(converter, KeyTable::new(&self.tuning, self.hash_key));
+        Ok(())
+    }
+
+    /// Appends the id of each row's key to `ids`.
+    pub(crate) fn intern(&mut self, keys: &[ArrayRef], ids: &mut Vec<u32>) -> Result<()> {
+        if !self.takes_nulls() && keys.iter().any(|key| key.null_count() > 0) {
+            self.take_nulls_from_now_on()?;
+        }
+        match &mut self.form {
+            Form::Int(layout, table) => {
+                let words = layout.pack::<u64>(keys)?;
+                table.intern(self.level, &words, ids)
+            }
+            Form::Pair(layout, table) => {
+                let words = layout.pack::<[u64; 2]>(keys)?;
+                table.intern(self.level, &words, ids)
+            }
+            Form::Bytes(table) => byte_columns::intern(table, &keys[0], ids)?,
+            Form::Rows(converter, table) => {
+                let rows = converter.convert_columns(keys).map_err(not_encoded)?;
+                table.intern_with(rows.num_rows(), |row| rows.row(row).data(), ids)
+            }
+        }
+        .map_err(not_interned)
+    }
+
+    fn takes_nulls(&self) -> bool {
+        match &self.form {
+            Form::Int(layout, _) | Form::Pair(layout, _) => layout.has_null_bits(),
+            Form::Bytes(_) => false,
+            Form::Rows(..) => true,
+        }
+    }
+
+    /// Moves all keys to a table that can tell a null from a value.
+    fn take_nulls_from_now_on(&mut self) -> Result<()> {
+        let all: Vec<u32> = (0..self.len() as u32).collect();
+        let keys = self.columns(&all)?;
+        match Layout::with_null_bits(&self.types) {
+            Some(layout) => self.use_packed(layout),
+            None => self.use_rows()?,
+        }
+        let mut ids = Vec::new();
+        self.intern(&keys, &mut ids)?;
+        debug_assert_eq!(ids, all);
+        Ok(())
+    }
+
+    /// How many keys there are.
+    pub(crate) fn len(&self) -> usize {
+        match &self.form {
+            Form::Int(_, table) => table.len(),
+            Form::Pair(_, table) => table.len(),
+            Form::Bytes(table) | Form::Rows(_, table) => table.size(),
+        }
+    }
+
+    /// The key columns of some groups.
+    pub(crate) fn columns(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        match &self.form {
+            Form::Int(layout, table) => layout.unpack(&self.types, table.keys(), groups),
+            Form::Pair(layout, table) => layout.unpack(&self.types, table.keys(), groups),
+            Form::Bytes(table) => {
+                let column = byte_columns::column(&self.types[0], table, groups)?;
+                Ok(vec![column])
+            }
+            Form::Rows(converter, table) => {
+                let parser = converter.parser();
+                let rows = groups.iter().map(|&group| parser.parse(table.emit(group)));
+                converter.convert_rows(rows).map_err(not_encoded)
+            }
+        }
+    }
+
+    /// How many bytes of memory the table holds.
+    pub(crate) fn size(&self) -> usize {
+        match &self.form {
+            Form::Int(_, table) => table.bytes(),
+            Form::Pair(_, table) => table.bytes(),
+            Form::Bytes(table) => table.bytes(),
+            Form::Rows(converter, table) => table.bytes() + converter.size(),
+        }
+    }
+
+    /// Forgets all keys, and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        match &mut self.form {
+            Form::Int(_, table) => table.clear(),
+            Form::Pair(_, table) => table.clear(),
+            Form::Bytes(table) | Form::Rows(_, table) => table.clear(),
+        }
+    }
+}
+
+fn not_encoded(cause: arrow_schema::ArrowError) -> Error {
+    Error::new(ErrorKind::Internal, "keys could not be encoded").with_source(cause)
+}
+
+fn not_interned(cause: InternError) -> Error {
+    let message =
+        "there are too many groups for one table; give the job more memory, or a smaller input";
+    Error::new(ErrorKind::Capacity, message).with_source(cause)
+}

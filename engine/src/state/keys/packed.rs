@@ -1,0 +1,248 @@
+//! Several integers and booleans, and which of them are null, in one word or two.
+//!
+//! ```text
+//! keys   i32 -1, bool true      word   0x7fff_ffff | 1 << 32        (the sign bit is flipped)
+//! with null bits                       … | null of the first << 40 | null of the second << 41
+//! ```
+//!
+//! Flipping the sign keeps integers that are near each other near each other.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
+use arrow_schema::DataType;
+
+use super::super::partition::no_key_type;
+use crate::Result;
+
+/// Where the value of each column lies.
+#[derive(Debug)]
+pub(super) struct Layout {
+    columns: Vec<Place>,
+    /// Where the null bits begin, one for each column.
+    nulls: Option<u32>,
+    bits: u32,
+}
+
+/// The bits of one column's value.
+#[derive(Debug)]
+struct Place {
+    shift: u32,
+    bits: u32,
+}
+
+/// One word, or two of which the first is lower.
+pub(super) trait Words: Copy + Default {
+    fn put(&mut self, bits: u64, shift: u32);
+    fn get(self, shift: u32) -> u64;
+}
+
+impl Words for u64 {
+    #[inline(always)]
+    fn put(&mut self, bits: u64, shift: u32) {
+        *self |= bits << shift;
+    }
+
+    #[inline(always)]
+    fn get(self, shift: u32) -> u64 {
+        self >> shift
+    }
+}
+
+impl Words for [u64; 2] {
+    #[inline(always)]
+    fn put(&mut self, bits: u64, shift: u32) {
+        let bits = u128::from(bits) << shift;
+        self[0] |= bits as u64;
+        self[1] |= (bits >> 64) as u64;
+    }
+
+    #[inline(always)]
+    fn get(self, shift: u32) -> u64 {
+        ((u128::from(self[1]) << 64 | u128::from(self[0])) >> shift) as u64
+    }
+}
+
+impl Layout {
+    /// The layout of these types if they fit two words; with null bits if these cost nothing.
+    pub(super) fn new(types: &[DataType]) -> Option<Self> {
+        let bits = bits_of_all(types)?;
+        let with_nulls = bits + types.len() as u32;
+        let nulls_are_free = with_nulls <= 64 || bits > 64 && with_nulls <= 128;
+        Self::of(types, nulls_are_free)
+    }
+
+    /// The layout of these types with null bits if that fits two words.
+    pub(super) fn with_null_bits(types: &[DataType]) -> Option<Self> {
+        Self::of(types, true)
+    }
+
+    fn of(types: &[DataType], has_nulls: bool) -> Option<Self> {
+        let mut bits = 0;
+        let mut columns = Vec::new();
+        for of in types {
+            let place = Place {
+                shift: bits,
+                bits: bits_of(of)?,
+            };
+            bits += place.bits;
+            columns.push(place);
+        }
+        let nulls = has_nulls.then_some(bits);
+        let bits = bits + if has_nulls { types.len() as u32 } else { 0 };
+        (bits <= 128).then_some(Self {
+            columns,
+            nulls,
+            bits,
+        })
+    }
+
+    /// Whether one word is enough.
+    pub(super) fn fits_word(&self) -> bool {
+        self.bits <= 64
+    }
+
+    pub(super) fn has_null_bits(&self) -> bool {
+        self.nulls.is_some()
+    }
+
+    /// The words of each row.
+    pub(super) fn pack<W: Words>(&self, keys: &[ArrayRef]) -> Result<Vec<W>> {
+        let rows = keys.first().map_or(0, Array::len);
+        let mut words = vec![W::default(); rows];
+        for (column, (key, place)) in (0..).zip(keys.iter().zip(&self.columns)) {
+            put_column(key, place.shift, &mut words)?;
+            if let (Some(first), Some(nulls)) = (self.nulls, key.nulls()) {
+                let null = |row: usize| u64::from(nulls.is_null(row));
+                let mask = u64::MAX >> (64 - place.bits);
+                for (row, word) in words.iter_mut().enumerate() {
+                    // What stands in place of a null is left out.
+                    if null(row) == 1 {
+                        let mut value = W::default();
+                        value.put(word.get(place.shift) & mask, place.shift);
+                        *word = cleared(*word, value);
+                        word.put(1, first + column);
+                    }
+                }
+            }
+        }
+        Ok(words)
+    }
+
+    /// The columns of some groups, whose words are `keys`.
+    pub(super) fn unpack<W: Words>(
+        &self,
+        types: &[DataType],
+        keys: &[W],
+        groups: &[u32],
+    ) -> Result<Vec<ArrayRef>> {
+        let columns = (0..).zip(types.iter().zip(&self.columns));
+        columns
+            .map(|(column, (of, place))| {
+                let null = self.nulls.map(|first| first + column);
+                let values = groups.iter().map(|&group| {
+                    let word = keys[group as usize];
+                    let is_null = null.is_some_and(|null| word.get(null) & 1 == 1);
+                    (!is_null).then(|| word.get(place.shift))
+                });
+                column_of(of, values)
+            })
+            .collect()
+    }
+}
+
+fn cleared<W: Words>(word: W, value: W) -> W {
+    let mut left = W::default();
+    for shift in [0, 64] {
+        if size_of::<W>() * 8 > shift as usize {
+            left.put(word.get(shift) ^ value.get(shift), shift);
+        }
+    }
+    left
+}
+
+fn bits_of_all(types: &[DataType]) -> Option<u32> {
+    types.iter().map(bits_of).sum()
+}
+
+/// The bits of a type's values; `None` if it cannot be packed.
+fn bits_of(of: &DataType) -> Option<u32> {
+    match of {
+        DataType::Boolean | DataType::Int8 | DataType::UInt8 => Some(8),
+        DataType::Int16 | DataType::UInt16 => Some(16),
+        DataType::Int32 | DataType::UInt32 => Some(32),
+        DataType::Int64 | DataType::UInt64 => Some(64),
+        _ => None,
+    }
+}
+
+fn put_column<W: Words>(key: &ArrayRef, shift: u32, words: &mut [W]) -> Result<()> {
+    match key.data_type() {
+        DataType::Int8 => put::<Int8Type, W>(key, shift, words, |v| u64::from(v as u8 ^ 1 << 7)),
+        DataType::Int16 => {
+            put::<Int16Type, W>(key, shift, words, |v| u64::from(v as u16 ^ 1 << 15))
+        }
+        DataType::Int32 => {
+            put::<Int32Type, W>(key, shift, words, |v| u64::from(v as u32 ^ 1 << 31))
+        }
+        DataType::Int64 => put::<Int64Type, W>(key, shift, words, |v| v as u64 ^ 1 << 63),
+        DataType::UInt8 => put::<UInt8Type, W>(key, shift, words, u64::from),
+        DataType::UInt16 => put::<UInt16Type, W>(key, shift, words, u64::from),
+        DataType::UInt32 => put::<UInt32Type, W>(key, shift, words, u64::from),
+        DataType::UInt64 => put::<UInt64Type, W>(key, shift, words, |v| v),
+        DataType::Boolean => {
+            let values = key.as_boolean().values().iter();
+            let rows = words.iter_mut().zip(values);
+            rows.for_each(|(word, value)| word.put(u64::from(value), shift));
+        }
+        other => return Err(no_key_type(other)),
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn put<T: ArrowPrimitiveType, W: Words>(
+    key: &ArrayRef,
+    shift: u32,
+    words: &mut [W],
+    bits: impl Fn(T::Native) -> u64,
+) {
+    let values = key.as_primitive::<T>().values();
+    for (word, &value) in words.iter_mut().zip(values) {
+        word.put(bits(value), shift);
+    }
+}
+
+/// A column of values that were packed.
+fn column_of(of: &DataType, bits: impl Iterator<Item = Option<u64>>) -> Result<ArrayRef> {
+    Ok(match of {
+        DataType::Int8 => column::<Int8Type>(bits, |bits| (bits as u8 ^ 1 << 7) as i8),
+        DataType::Int16 => column::<Int16Type>(bits, |bits| (bits as u16 ^ 1 << 15) as i16),
+        DataType::Int32 => column::<Int32Type>(bits, |bits| (bits as u32 ^ 1 << 31) as i32),
+        DataType::Int64 => column::<Int64Type>(bits, |bits| (bits ^ 1 << 63) as i64),
+        DataType::UInt8 => column::<UInt8Type>(bits, |bits| bits as u8),
+        DataType::UInt16 => column::<UInt16Type>(bits, |bits| bits as u16),
+        DataType::UInt32 => column::<UInt32Type>(bits, |bits| bits as u32),
+        DataType::UInt64 => column::<UInt64Type>(bits, |bits| bits),
+        DataType::Boolean => {
+            let values = bits.map(|bits| bits.map(|bits| bits & 1 == 1));
+            Arc::new(values.collect::<BooleanArray>())
+        }
+        other => return Err(no_key_type(other)),
+    })
+}
+
+fn column<T: ArrowPrimitiveType>(
+    bits: impl Iterator<Item = Option<u64>>,
+    value: impl Fn(u64) -> T::Native,
+) -> ArrayRef
+where
+    PrimitiveArray<T>: FromIterator<Option<T::Native>>,
+{
+    let values = bits.map(|bits| bits.map(&value));
+    Arc::new(values.collect::<PrimitiveArray<T>>())
+}

@@ -1,0 +1,65 @@
+//! The schema of state columns, with the version of their form in its metadata.
+
+use std::sync::Arc;
+
+use arrow_schema::{Field, Schema, SchemaRef};
+
+use crate::{Error, ErrorKind, Result};
+
+/// The metadata entry that names the aggregate.
+pub(crate) const AGGREGATE: &str = "keymill.aggregate";
+/// The metadata entry that holds the version.
+pub(crate) const VERSION: &str = "keymill.version";
+/// The version that is written.
+pub(crate) const CURRENT_VERSION: &str = "1";
+
+/// The schema of state columns: `fields`, the name of the aggregate and the current version.
+pub(crate) fn state_schema(fields: Vec<Field>, aggregate: &str) -> SchemaRef {
+    let metadata = [(AGGREGATE, aggregate), (VERSION, CURRENT_VERSION)];
+    let metadata = metadata.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Arc::new(Schema::new_with_metadata(fields, metadata.into()))
+}
+
+/// Checks that columns hold the state of `aggregate`, in a version that this release reads.
+///
+/// Columns without metadata are accepted: their fields are checked by the reader.
+///
+/// # Errors
+///
+/// [`ErrorKind::State`] for another aggregate or another version.
+pub(crate) fn check_version(schema: &Schema, aggregate: &str) -> Result<()> {
+    let entry = |name: &str, default| schema.metadata().get(name).map_or(default, String::as_str);
+    let found = entry(AGGREGATE, aggregate);
+    let version = entry(VERSION, CURRENT_VERSION);
+    if found == aggregate && version == CURRENT_VERSION {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::State,
+        format!(
+            "the columns hold the state of `{found}`, version {version}; \
+             `{aggregate}`, version {CURRENT_VERSION}, is needed"
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_entry(name: &str, value: &str) -> Schema {
+        let metadata = [(name.to_owned(), value.to_owned())];
+        Schema::empty().with_metadata(metadata.into())
+    }
+
+    #[test]
+    fn only_the_same_aggregate_of_the_current_version_is_read() {
+        assert!(check_version(&state_schema(Vec::new(), "sum"), "sum").is_ok());
+        assert!(check_version(&Schema::empty(), "sum").is_ok());
+        assert!(check_version(&with_entry(VERSION, "1"), "sum").is_ok());
+        for other in [with_entry(VERSION, "2"), with_entry(AGGREGATE, "count")] {
+            let error = check_version(&other, "sum").unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::State);
+        }
+    }
+}

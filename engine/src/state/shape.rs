@@ -1,0 +1,193 @@
+//! What a group-by keeps and gives: the types of its keys, aggregates, state and answers.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+
+use super::schema::state_schema;
+use crate::aggregate::{Accumulator, AggregateExpr};
+use crate::expr::{Expr, without_dictionary};
+use crate::{Error, ErrorKind, Level, Result};
+
+/// The columns of a group-by, from its input to its answers.
+#[derive(Debug)]
+pub(crate) struct GroupShape {
+    keys: Vec<Expr>,
+    calls: Vec<AggregateExpr>,
+    /// The type of the argument of each aggregate; `None` for aggregates of rows.
+    inputs: Vec<Option<DataType>>,
+    key_types: Vec<DataType>,
+    schema: SchemaRef,
+    state_schema: SchemaRef,
+    /// Which state columns belong to each aggregate.
+    states: Vec<Range<usize>>,
+}
+
+impl GroupShape {
+    /// The shape of a group-by over batches of the schema `input`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for a column that is not there or has a type that cannot be taken, for
+    /// two columns of one name, and where there are no keys.
+    pub(crate) fn new(input: &Schema, keys: &[Expr], calls: &[AggregateExpr]) -> Result<Self> {
+        if keys.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "group by at least one column",
+            ));
+        }
+        let mut fields = Vec::new();
+        for key in keys {
+            fields.push(key_field(&key.field(input)?)?);
+        }
+        let key_types = fields
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect();
+        let mut state_fields = fields.clone();
+        let (mut inputs, mut states) = (Vec::new(), Vec::new());
+        for call in calls {
+            let of = match call.input() {
+                Some(expr) => Some(value_type(expr.field(input)?.data_type()).clone()),
+                None => None,
+            };
+            let name = call.output_name();
+            let output = call.aggregate().output_type(of.as_ref())?;
+            fields.push(Field::new(&name, output, true));
+            let first = state_fields.len();
+            for (number, part) in call
+                .aggregate()
+                .state_types(of.as_ref())?
+                .into_iter()
+                .enumerate()
+            {
+                state_fields.push(Field::new(format!("{name}.{number}"), part, true));
+            }
+            states.push(first..state_fields.len());
+            inputs.push(of);
+        }
+        check_names(&fields)?;
+        Ok(Self {
+            keys: keys.to_vec(),
+            calls: calls.to_vec(),
+            inputs,
+            key_types,
+            schema: Schema::new(fields).into(),
+            state_schema: state_schema(state_fields, "group_by"),
+            states,
+        })
+    }
+
+    /// The columns of the answers: keys, then aggregates.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The columns of the state: keys, then what each aggregate keeps.
+    pub(crate) fn state_schema(&self) -> &SchemaRef {
+        &self.state_schema
+    }
+
+    pub(crate) fn key_types(&self) -> &[DataType] {
+        &self.key_types
+    }
+
+    /// The key columns of a batch of input.
+    pub(crate) fn keys_of(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
+        let keys = self
+            .keys
+            .iter()
+            .map(|key| key.evaluate(batch))
+            .zip(&self.key_types);
+        keys.map(|(column, of)| checked(without_dictionary(&column?)?, of))
+            .collect()
+    }
+
+    /// The argument of each aggregate, from a batch of input.
+    pub(crate) fn arguments_of(&self, batch: &RecordBatch) -> Result<Vec<Option<ArrayRef>>> {
+        let calls = self.calls.iter().zip(&self.inputs);
+        calls
+            .map(|(call, of)| match (call.input(), of) {
+                (Some(input), Some(of)) => {
+                    checked(without_dictionary(&input.evaluate(batch)?)?, of).map(Some)
+                }
+                _ => Ok(None),
+            })
+            .collect()
+    }
+
+    /// Which state columns belong to each aggregate.
+    pub(crate) fn states(&self) -> &[Range<usize>] {
+        &self.states
+    }
+
+    /// Makes the accumulators of a table without groups.
+    pub(crate) fn accumulators(&self, level: Level) -> Result<Vec<Box<dyn Accumulator>>> {
+        let calls = self.calls.iter().zip(&self.inputs);
+        calls
+            .map(|(call, input)| call.aggregate().accumulator(input.as_ref(), level))
+            .collect()
+    }
+
+    /// The names of the aggregates and of their columns, for messages.
+    pub(crate) fn call(&self, number: usize) -> &AggregateExpr {
+        &self.calls[number]
+    }
+}
+
+/// The type of a column's values: those of a dictionary are what it stands for.
+fn value_type(of: &DataType) -> &DataType {
+    match of {
+        DataType::Dictionary(_, values) => values,
+        of => of,
+    }
+}
+
+fn key_field(field: &Field) -> Result<Field> {
+    use DataType::{
+        Binary, BinaryView, Boolean, Int8, Int16, Int32, Int64, LargeBinary, LargeUtf8, UInt8,
+        UInt16, UInt32, UInt64, Utf8, Utf8View,
+    };
+    let of = value_type(field.data_type());
+    match of {
+        Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 | Boolean | Utf8
+        | LargeUtf8 | Utf8View | Binary | LargeBinary | BinaryView => {
+            Ok(Field::new(field.name(), of.clone(), true))
+        }
+        other => {
+            let message = format!(
+                "column `{}` cannot be a key: it is {other}; keys are integers, booleans, strings and binaries",
+                field.name()
+            );
+            Err(Error::new(ErrorKind::Config, message))
+        }
+    }
+}
+
+fn check_names(fields: &[Field]) -> Result<()> {
+    let mut names = HashSet::new();
+    match fields.iter().find(|field| !names.insert(field.name())) {
+        Some(field) => {
+            let message = format!(
+                "two columns of the answer are called `{}`; name one of them with `alias`",
+                field.name()
+            );
+            Err(Error::new(ErrorKind::Config, message))
+        }
+        None => Ok(()),
+    }
+}
+
+fn checked(column: ArrayRef, of: &DataType) -> Result<ArrayRef> {
+    if column.data_type() == of {
+        return Ok(column);
+    }
+    let message = format!(
+        "a batch has a column of {} where the first batch had {of}",
+        column.data_type()
+    );
+    Err(Error::new(ErrorKind::Format, message))
+}

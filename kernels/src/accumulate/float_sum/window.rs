@@ -1,0 +1,124 @@
+//! The part of the exponents that most values of a column have.
+
+use crate::isa::{Isa, Kernel};
+
+/// Exponents of a window: a value's 53 bits, shifted by less than this, stay below 2⁸⁶, so that an
+/// `i128` holds the sum of 2⁴⁰ of them.
+pub(super) const WIDTH: u64 = 34;
+/// The exponent field of 1.0.
+const ONE: u64 = 1023;
+/// The exponent field of infinities and NaN.
+pub(super) const SPECIAL: u64 = 2047;
+/// Values that are looked at to choose a window.
+const SAMPLE: usize = 1 << 16;
+
+/// Which 34 binary exponents the fast path of [`FloatSum`](super::FloatSum) takes.
+///
+/// Every window gives the same answers. One that holds most values is fast. Workers whose
+/// accumulators are merged later do best with the same window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FloatWindow {
+    /// The exponent field of the smallest values; at least 1, as subnormals have another form.
+    base: u64,
+}
+
+impl FloatWindow {
+    /// Chooses the window that holds most of these values, with as much room on either side.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use keymill_kernels::accumulate::FloatWindow;
+    ///
+    /// assert_eq!(FloatWindow::of(&[1.0, 1.5]), FloatWindow::of(&[-1.0, f64::NAN, 0.0]));
+    /// assert_ne!(FloatWindow::of(&[1.0]), FloatWindow::of(&[1e100]));
+    /// ```
+    #[must_use]
+    pub fn of(values: &[f64]) -> Self {
+        let mut counts = [0u32; SPECIAL as usize];
+        for value in &values[..values.len().min(SAMPLE)] {
+            let exponent = exponent_of(value.to_bits());
+            if exponent != 0 && exponent != SPECIAL {
+                counts[exponent as usize] += 1;
+            }
+        }
+        let (first, last) = Self::fullest(&counts).unwrap_or((ONE, ONE));
+        Self::around(first, last)
+    }
+
+    /// The lowest and highest exponents in that window which has the most values.
+    fn fullest(counts: &[u32]) -> Option<(u64, u64)> {
+        let width = WIDTH as usize;
+        let sums = (0..=counts.len() - width).map(|first| &counts[first..first + width]);
+        let totals = sums.map(|counts| counts.iter().map(|&n| u64::from(n)).sum::<u64>());
+        let (first, _) = totals.enumerate().max_by_key(|&(_, total)| total)?;
+        let used = |&at: &usize| counts[at] > 0;
+        let lowest = (first..first + width).find(used)?;
+        let highest = (first..first + width).rev().find(used)?;
+        Some((lowest as u64, highest as u64))
+    }
+
+    fn around(first: u64, last: u64) -> Self {
+        let spare = WIDTH - 1 - (last - first);
+        let base = first.saturating_sub(spare / 2).clamp(1, SPECIAL - WIDTH);
+        Self { base }
+    }
+
+    /// The window around a sum whose highest bit is at a position.
+    pub(super) fn around_position(highest: u32) -> Self {
+        let exponent = u64::from(highest.saturating_sub(52)) + 1;
+        let exponent = exponent.min(SPECIAL - 1);
+        Self::around(exponent, exponent)
+    }
+
+    /// Which power of two, counted from 2⁻¹⁰⁷⁴, the lowest bit of the window stands for.
+    pub(super) fn position(self) -> u32 {
+        self.base as u32 - 1
+    }
+}
+
+/// The exponent field.
+#[inline(always)]
+pub(super) fn exponent_of(bits: u64) -> u64 {
+    bits >> 52 & SPECIAL
+}
+
+/// Rows that are added at a time.
+pub(super) const BATCH: usize = 1024;
+
+/// Adds rows whose values are in the window, without a branch on whether they are; the rows of the
+/// others are listed in `outside`.
+pub(super) struct AddInside<'a> {
+    pub(super) window: FloatWindow,
+    pub(super) ids: &'a [u32],
+    /// The bits of the values.
+    pub(super) values: &'a [f64],
+    pub(super) sums: &'a mut [i128],
+    pub(super) outside: &'a mut [u16; BATCH],
+}
+
+impl Kernel for AddInside<'_> {
+    type Out = usize;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, _: I) -> usize {
+        let mut found = 0;
+        for (row, (&id, value)) in self.ids.iter().zip(self.values).enumerate() {
+            let bits = value.to_bits();
+            let exponent = exponent_of(bits);
+            let shift = exponent.wrapping_sub(self.window.base);
+            let is_outside = shift >= WIDTH && bits << 1 != 0;
+            let fraction = bits & ((1 << 52) - 1);
+            // Zero has no implicit bit, and so adds nothing whatever its shift.
+            let digits = fraction | u64::from(exponent != 0) << 52;
+            let digits = if is_outside { 0 } else { digits } as i64;
+            let sign = bits as i64 >> 63;
+            let power = 1i64 << (shift & 63);
+            let addend = i128::from((digits ^ sign) - sign) * i128::from(power);
+            self.sums[id as usize] += addend;
+            self.outside[found & (BATCH - 1)] = row as u16;
+            found += usize::from(is_outside);
+        }
+        found
+    }
+}

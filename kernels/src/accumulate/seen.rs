@@ -1,0 +1,64 @@
+//! Which groups have a value: what tells a sum of 0 from no sum.
+
+/// One flag for each group.
+///
+/// Once all groups have a value, and until new groups come, nothing is left to mark.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    flags: Vec<bool>,
+    /// All groups before this one have a value.
+    all_before: usize,
+}
+
+impl Seen {
+    pub(super) fn resize(&mut self, groups: usize) {
+        self.flags.resize(groups, false);
+        self.all_before = self.all_before.min(groups);
+    }
+
+    /// Marks the groups of rows that all have values.
+    #[inline(always)]
+    pub(super) fn mark(&mut self, ids: &[u32]) {
+        if self.all_before < self.flags.len() {
+            for &id in ids {
+                self.flags[id as usize] = true;
+            }
+            self.advance();
+        }
+    }
+
+    /// Marks the groups of those rows that have values.
+    #[inline(always)]
+    pub(super) fn mark_valid(&mut self, ids: &[u32], valid: impl Iterator<Item = bool>) {
+        if self.all_before < self.flags.len() {
+            for (&id, valid) in ids.iter().zip(valid) {
+                self.flags[id as usize] |= valid;
+            }
+            self.advance();
+        }
+    }
+
+    pub(super) fn mark_one(&mut self, id: u32) {
+        self.flags[id as usize] = true;
+    }
+
+    fn advance(&mut self) {
+        let more = self.flags[self.all_before..].iter();
+        self.all_before += more.take_while(|&&seen| seen).count();
+    }
+
+    /// Tells whether a group has a value.
+    #[inline(always)]
+    pub(super) fn has(&self, id: u32) -> bool {
+        self.flags[id as usize]
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.flags.clear();
+        self.all_before = 0;
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.flags.capacity()
+    }
+}

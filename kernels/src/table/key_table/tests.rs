@@ -1,0 +1,188 @@
+//! Keys of every length against a hash map from the standard library.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::stage::tokenize::InputError;
+
+/// Every level with the default sizes and the tiny ones, both also with one hash for all keys.
+fn stamps() -> Vec<(Level, Tuning)> {
+    let tuning = [Tuning::DEFAULT, Tuning::TINY];
+    let tuning = tuning.into_iter().flat_map(|l| [l, l.all_colliding()]);
+    let on_levels = |tuning| {
+        Level::available()
+            .into_iter()
+            .map(move |level| (level, tuning))
+    };
+    tuning.flat_map(on_levels).collect()
+}
+
+/// Keys of every class and length, with NULs, each several times.
+fn keys() -> Vec<Vec<u8>> {
+    let length = if cfg!(miri) { 20 } else { 40 };
+    let texts = (0..length).flat_map(|length| {
+        let text = |byte: u8| (0..length as u8).map(|i| byte ^ i).collect::<Vec<u8>>();
+        [text(b'a'), text(b'k'), text(0)]
+    });
+    let numbers = (0..if cfg!(miri) { 30u32 } else { 3000 }).map(|i| format!("{i}").into_bytes());
+    let packed_short: Vec<Vec<u8>> = texts.chain(numbers).collect();
+    let again = packed_short.iter().step_by(3).cloned();
+    packed_short
+        .iter()
+        .cloned()
+        .chain(again)
+        .chain(packed_short.iter().rev().cloned())
+        .collect()
+}
+
+#[test]
+fn ids_are_dense_and_in_the_order_of_first_coming() {
+    let keys = keys();
+    let mut expected: HashMap<&[u8], u32> = HashMap::new();
+    let text = keys.concat();
+    let ends = keys.iter().scan(0, |end, key| {
+        *end += key.len() as u32;
+        Some(*end)
+    });
+    let offsets: Vec<u32> = core::iter::once(0).chain(ends).collect();
+    for (level, tuning) in stamps() {
+        let mut table = KeyTable::new(&tuning, HashKey::from_seed(3)).on(level);
+        for _ in 0..2 {
+            let mut ids = Vec::new();
+            let records = Records::from_u32(&offsets).unwrap();
+            table.intern(&text, records, &mut ids).unwrap();
+            expected.clear();
+            for (key, id) in keys.iter().zip(ids) {
+                let fresh = expected.len() as u32;
+                assert_eq!(id, *expected.entry(key).or_insert(fresh));
+                assert_eq!(table.emit(id), &key[..]);
+                assert_eq!(table.intern_one(key), Ok(id));
+            }
+            assert_eq!(table.size(), expected.len());
+            let spans: Vec<Span> = offsets
+                .windows(2)
+                .map(|ends| Span {
+                    start: ends[0],
+                    end: ends[1],
+                })
+                .rev()
+                .collect();
+            let mut again = Vec::new();
+            table.intern_spans(&text, &spans, &mut again).unwrap();
+            for (key, id) in keys.iter().rev().zip(again) {
+                assert_eq!(id, expected[&key[..]]);
+            }
+            let (bytes, ends) = table.emit_all();
+            assert_eq!(
+                (bytes.len(), ends.len()),
+                (*ends.last().unwrap(), table.size())
+            );
+            table.clear();
+            assert_eq!(table.size(), 0);
+        }
+    }
+}
+
+#[test]
+fn records_beyond_the_text_change_nothing() {
+    let mut table = KeyTable::new(&Tuning::TINY, HashKey::from_seed(3));
+    let mut ids = Vec::new();
+    let beyond = table.intern(b"abc", Records::from_u32(&[0, 2, 9]).unwrap(), &mut ids);
+    assert!(beyond.is_err() && ids.is_empty() && table.size() == 0);
+    for (start, end) in [(0, 4), (4, 4), (2, 1), (u32::MAX, u32::MAX)] {
+        let spans = [Span { start: 0, end: 2 }, Span { start, end }];
+        let beyond = table.intern_spans(b"abc", &spans, &mut ids);
+        let error = InputError::SpanBeyondText { span: 1, bytes: 3 };
+        assert_eq!(beyond, Err(error.into()), "{start}..{end}");
+        assert!(ids.is_empty() && table.size() == 0);
+    }
+}
+
+/// Keys whose lengths and last bytes are at the edges of the form of words.
+fn key() -> impl Strategy<Value = Vec<u8>> {
+    let byte = || prop_oneof![Just(0u8), 0..18u8, any::<u8>()];
+    let some = |length: core::ops::Range<usize>| proptest::collection::vec(byte(), length);
+    prop_oneof![some(0..4), some(14..19), some(0..40)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 40 }))]
+
+    #[test]
+    fn bytes_of_every_kind_are_told_apart(
+        keys in proptest::collection::vec(key(), 0..if cfg!(miri) { 8 } else { 300 }),
+        repeat in any::<bool>(),
+    ) {
+        let mut keys = keys;
+        if repeat {
+            keys.extend(keys.clone());
+        }
+        let text = keys.concat();
+        let ends = keys.iter().scan(0, |end, key| {
+            *end += key.len() as i64;
+            Some(*end)
+        });
+        let offsets: Vec<i64> = core::iter::once(0).chain(ends).collect();
+        let mut seen: HashMap<&[u8], u32> = HashMap::new();
+        let mut arrivals: Vec<&[u8]> = Vec::new();
+        let mut expected = Vec::new();
+        for key in &keys {
+            expected.push(*seen.entry(key).or_insert_with(|| {
+                arrivals.push(key);
+                arrivals.len() as u32 - 1
+            }));
+        }
+        let arrived = arrivals.concat();
+        for (level, tuning) in stamps() {
+            let new = || KeyTable::new(&tuning, HashKey::from_seed(3)).on(level);
+            let (mut whole, mut loose) = (new(), new());
+            let (mut ids, mut loose_ids) = (vec![], vec![]);
+            whole.reserve(keys.len()).unwrap();
+            whole.intern(&text, Records::from_i64(&offsets).unwrap(), &mut ids).unwrap();
+            loose.intern_with(keys.len(), |row| &keys[row], &mut loose_ids).unwrap();
+            prop_assert_eq!(&ids, &expected);
+            prop_assert_eq!(&loose_ids, &expected);
+            let (bytes, offsets) = whole.columns();
+            prop_assert_eq!(bytes, &arrived[..]);
+            prop_assert_eq!(offsets.len(), arrivals.len() + 1);
+            for (ends, key) in offsets.windows(2).zip(&arrivals) {
+                prop_assert_eq!(&bytes[ends[0]..ends[1]], *key);
+            }
+        }
+    }
+}
+
+#[test]
+fn words_are_the_same_however_they_are_read() {
+    for length in 0..=17usize {
+        for last in [0, 15, 16, 255] {
+            let mut bytes = *b"abcdefghijklmnopqrst";
+            bytes[length.max(1) - 1] = last;
+            let read: &[u8; 16] = bytes.first_chunk().unwrap();
+            assert_eq!(
+                words_in(read, length),
+                words_of(&bytes[..length]),
+                "{length}, {last}"
+            );
+        }
+    }
+}
+
+#[test]
+fn one_key_more_than_there_are_ids_is_an_error() {
+    let mut table = KeyTable::new(&Tuning::TINY, HashKey::from_seed(3));
+    table.most = 2;
+    let long = [b'x'; 40];
+    let keys: [&[u8]; 4] = [b"one", &long, b"one", &long];
+    let mut ids = vec![];
+    table.intern_with(4, |row| keys[row], &mut ids).unwrap();
+    assert_eq!(ids, [0, 1, 0, 1]);
+    for key in [&b"two"[..], &[b'y'; 40]] {
+        let full = Err(InternError::TooManyKeys { most: 2 });
+        assert_eq!(table.intern_with(1, |_| key, &mut ids), full);
+        assert_eq!((ids.len(), table.size()), (4, 2));
+    }
+    assert_eq!(table.intern_one(&long), Ok(1));
+}

@@ -98,10 +98,6 @@ impl<T: Zeroable + Copy> HugeVec<T> {
     }
 
     /// As [`HugeVec::grow_to`]; `false` where there is not the memory, and the slice is as it was.
-    ///
-    /// # Panics
-    ///
-    /// As for [`HugeVec::try_new`].
     #[must_use]
     pub fn try_grow_to(&mut self, len: usize) -> bool {
         if len <= self.len {

@@ -44,11 +44,7 @@ pub(crate) fn run(args: &CountArgs) -> Result<i32> {
         say(&job.explain());
     }
     let output = Output::open(args.result.output.as_deref())?;
-    // A bar would be drawn over what is typed.
-    let is_typed = reads_stdin(args) && io::stdin().is_terminal();
-    let is_watched = !args.result.quiet
-        && !is_typed
-        && (args.result.output.is_some() || output::is_terminal(None));
+    let is_watched = wants_bar(args, io::stdin().is_terminal(), output::is_terminal(None));
     let mut bar = Bar::start(&progress, is_watched);
     let stream = job.stream(order(args.result.sort), limits(&args.result));
     let mut stream = stream.map_err(with_device)?;
@@ -122,6 +118,12 @@ fn skipped(links: &[PathBuf]) -> String {
     };
     let shown = shown.join(", ");
     format!("keymill: {what} skipped, leading to nothing: {shown}{more}")
+}
+
+/// Whether a bar may be shown: not over what is typed, and not where a pipe has the result.
+fn wants_bar(args: &CountArgs, is_typed: bool, is_terminal: bool) -> bool {
+    let is_over_input = is_typed && reads_stdin(args);
+    !args.result.quiet && !is_over_input && (args.result.output.is_some() || is_terminal)
 }
 
 /// Whether standard input is one of the files.
@@ -405,4 +407,26 @@ fn summary(
         seconds,
         size::show_input(rate),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    #[test]
+    fn no_bar_is_drawn_over_what_is_typed() {
+        let wants = |words: &[&str], is_typed| {
+            let cli = Cli::parse_from(["keymill", "count"].iter().chain(words));
+            let Command::Count(args) = cli.command else {
+                panic!("{words:?} is another command");
+            };
+            wants_bar(&args, is_typed, true)
+        };
+        assert!(!wants(&[], true) && !wants(&["a", "-", "-o", "x"], true));
+        assert!(wants(&[], false) && wants(&["a"], true));
+        assert!(!wants(&["a", "--quiet"], true));
+    }
 }

@@ -173,7 +173,8 @@ impl<'a> Keyed for TextRows<'a> {
         let numbers: Vec<u32> = rows
             .iter()
             .map(|&row| table.intern_one(self.key(row as usize)))
-            .collect();
+            .collect::<Result<_, _>>()
+            .expect("there are fewer rows of one run than ids");
         // Of each number the first row: its key lies in the text, where the table's is a copy.
         let mut keys = Vec::with_capacity(table.size());
         for (&number, &row) in numbers.iter().zip(rows) {

@@ -263,10 +263,11 @@ impl EngineBuilder {
 
     /// Lets a job take so many bytes before it spills. If nobody says, that is half of the smaller of
     /// the machine's memory and the control group's limit, and at most a quarter of the addresses
-    /// that the process may use (`ulimit -v`).
+    /// that the process may still use (`ulimit -v`). Small allocations that fail end the process, as
+    /// in any Rust program, so that such a limit should leave some 200 MiB beyond the budget.
     ///
     /// Keys of mebibytes are not bounded by it: the steps of a drain hold some of them whole at a
-    /// time, so that a job takes more by some ten times the longest key.
+    /// time, so that a job takes more by some fifteen times the longest key.
     ///
     /// Less than 20 MiB counts as that, and there are not more threads than have 10 MiB each: with
     /// less they would write and read ever smaller pieces, and count nothing.

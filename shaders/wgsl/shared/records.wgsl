@@ -1,7 +1,7 @@
-// Records of a text: where they begin, seen from a window.
+// Finds where records begin, within a window.
 // @use window
 
-// The bytes of a window at which a record begins.
+// Returns the mask of the bytes of a window at which a record begins.
 fn record_starts(at: u32) -> u32 {
     if params.records == 0u {
         return 0u;

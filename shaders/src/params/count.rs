@@ -65,7 +65,7 @@ pub struct CountGroup {
     pub count: u32,
 }
 
-/// Stands for the end of a token that the host must count, if the device did not find the end.
+/// The end of a token that the host must count, if the device did not find the end.
 pub const COUNT_NO_END: u32 = u32::MAX;
 
 impl CountGroup {

@@ -43,9 +43,9 @@ fn records_ahead(at: u32) -> u32 {
         return 0u;
     }
     let next = at + LANE_BYTES;
-    let here = (records[at / 32u] >> (at % 32u)) & 0xffffu;
-    let behind = (records[next / 32u] >> (next % 32u)) & 0xffffu;
-    return here | (behind << 16u);
+    let low = (records[at / 32u] >> (at % 32u)) & 0xffffu;
+    let high = (records[next / 32u] >> (next % 32u)) & 0xffffu;
+    return low | (high << 16u);
 }
 
 fn ahead_of(at: u32) -> Ahead {

@@ -12,7 +12,7 @@ fn record_starts(at: u32) -> u32 {
         let first = at - 4u;
         before = (records[first / 32u] >> (first % 32u)) & 0xfu;
     }
-    let behind = at + LANE_BYTES;
-    let after = (records[behind / 32u] >> (behind % 32u)) & 0xfu;
+    let next = at + LANE_BYTES;
+    let after = (records[next / 32u] >> (next % 32u)) & 0xfu;
     return before | (half << 4u) | (after << 20u);
 }

@@ -51,8 +51,8 @@ fn is_same_key(key: Span, other: Span) -> bool {
     return true;
 }
 
-// Hashes a key like the stable hash, without its second half, which tables do not need. Without the
-// secret, nobody can choose keys that collide.
+// Hashes a key like the stable hash, without its second half, which tables do not need. An attacker
+// who does not know the secret cannot choose keys that collide.
 fn key_hash(key: Span) -> u32 {
     var state = sip_begin(vec2<u32>(params.secret_0, params.secret_1));
     let words = key_words(key.length);

@@ -253,7 +253,8 @@ fn process_and_memory(program: &Program, folder: &Path) -> Result<(), AnyError> 
     let text = text_of("zipf-30k", BYTES);
     let engine = &engine(2);
     let expected = count_by_engine(engine, text, Order::None);
-    let in_memory = |order| move || assert_eq!(count_by_engine(engine, text, order), expected);
+    let in_memory =
+        |order: Order| move || assert_eq!(count_by_engine(engine, text, order.clone()), expected);
     let process = || program.run(&args).expect("the program counts");
     let ways: Vec<Way<'_>> = vec![
         (

@@ -244,7 +244,7 @@ fn in_order(name: &str) {
     ];
     let ways = orders.map(|(name, order)| {
         way(name, move || {
-            black_box(count_by_engine(engine, text, order));
+            black_box(count_by_engine(engine, text, order.clone()));
         })
     });
     let title = format!("Output in order: word count, {name}, 1 thread");

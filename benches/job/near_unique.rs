@@ -17,9 +17,9 @@ fn near_unique(criterion: &mut Criterion) {
     for threads in [1, 2] {
         let engine = engine(threads);
         for (name, order) in [("unordered", Order::None), ("by-count", Order::Count)] {
-            assert_eq!(count_by_engine(&engine, text, order), expected);
+            assert_eq!(count_by_engine(&engine, text, order.clone()), expected);
             group.bench_function(format!("engine-{threads}/{name}"), |bencher| {
-                bencher.iter(|| count_by_engine(&engine, black_box(text), order));
+                bencher.iter(|| count_by_engine(&engine, black_box(text), order.clone()));
             });
         }
     }

@@ -210,6 +210,25 @@ impl TextRows {
         }
     }
 
+    /// Returns the same rows, with keys of 8 to 12 bytes.
+    #[must_use]
+    pub fn mid_sized(rows: &Rows) -> Self {
+        let (mut text, mut spans) = (String::new(), Vec::with_capacity(rows.keys.len()));
+        for key in &rows.keys {
+            let number = key % 100_000_000;
+            let start = text.len() as u32;
+            let width = 6 + (key % 5) as usize;
+            write!(text, "k_{number:0width$}").expect("a string grows");
+            let end = text.len() as u32;
+            spans.push(Span { start, end });
+        }
+        Self {
+            text: text.into_bytes(),
+            spans,
+            values: rows.values.clone(),
+        }
+    }
+
     /// Returns the keys.
     pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
         self.spans.iter().map(|span| span.of(&self.text))

@@ -232,6 +232,30 @@ impl Partitioned {
         out.extend(self.rows.iter().map(|&row| column[row as usize]));
     }
 
+    /// Appends a column of the rows to those of their partitions, each in the order they came.
+    ///
+    /// ```text
+    /// column       c a b A C      columns[0]  … a b A
+    /// partitions   1 0 0 0 1      columns[1]  … c C
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the column has not as many values as there are rows, or there is not one column for each
+    /// partition.
+    pub fn append_to<T: Copy>(&self, column: &[T], columns: &mut [Vec<T>]) {
+        assert_eq!(column.len(), self.rows.len(), "one value for each row");
+        assert_eq!(
+            columns.len() + 1,
+            self.starts.len(),
+            "one column for each partition"
+        );
+        for (ends, out) in self.starts.windows(2).zip(columns) {
+            let rows = &self.rows[ends[0]..ends[1]];
+            out.extend(rows.iter().map(|&row| column[row as usize]));
+        }
+    }
+
     fn begin(&mut self, rows: usize) {
         assert!(
             u32::try_from(rows).is_ok(),

@@ -254,7 +254,11 @@ impl KeyTable {
 
     /// Forgets every key, and keeps the memory.
     pub fn clear(&mut self) {
-        self.short.clear();
+        let keys = self
+            .offsets
+            .windows(2)
+            .map(|ends| words_of(&self.keys[ends[0]..ends[1]]));
+        self.short.clear(keys);
         self.long.clear();
         self.keys.clear();
         self.offsets.truncate(1);

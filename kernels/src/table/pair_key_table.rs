@@ -116,9 +116,9 @@ impl PairKeyTable {
         self.table.reserve(self.len().saturating_add(more))
     }
 
-    /// Forgets every key and keeps the memory.
+    /// Forgets every key and keeps the memory, unless it is far more than the keys needed.
     pub fn clear(&mut self) {
-        self.table.clear();
+        self.table.clear(self.keys.all.iter().copied());
         self.keys.all.clear();
     }
 }

@@ -74,7 +74,7 @@ fuzz_target!(|job: Job| {
         partitions
             .iter_mut()
             .for_each(|partition| counter.absorb_part(partition, &mut packed_short));
-        counter.settle(&mut packed_short, usize::from(job.seed as u16));
+        counter.count_repeated(&mut packed_short, usize::from(job.seed as u16));
         groups.clear();
         counter.drain_into(&mut groups);
         groups.packed_short = packed_short;

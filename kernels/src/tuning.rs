@@ -6,9 +6,9 @@ use crate::stage::hash_partition::MOST_PARTITIONS;
 /// Tiles are whole blocks of so many bytes.
 const TILE_STEP: usize = 64;
 /// A place within a tile, and the one behind it, are numbers of 16 bits.
-const MOST_TILE: usize = 32 << 10;
+const MAX_TILE: usize = 32 << 10;
 /// More slots than this no table begins with.
-const MOST_SLOTS: usize = 1 << 24;
+const MAX_SLOTS: usize = 1 << 24;
 
 /// The sizes by which work is cut: tiles, tables, partitions.
 ///
@@ -30,7 +30,7 @@ pub struct Tuning {
     /// Bytes of a table above which tokens that are mostly new pass it by.
     pub bypass_bytes: usize,
     /// Bytes of text between two looks at how many tokens are new; at least 1.
-    pub look_bytes: usize,
+    pub check_bytes: usize,
     /// Partitions of a key space; a power of two, at most 65,536.
     pub partitions: usize,
     /// Bytes that a device counts at a time, unless it binds less; at least 1.
@@ -54,7 +54,7 @@ impl Tuning {
         prefetch_bytes: 1 << 18,
         flush_bytes: 64 << 20,
         bypass_bytes: 1 << 20,
-        look_bytes: 256 << 10,
+        check_bytes: 256 << 10,
         partitions: 256,
         device_chunk_bytes: 8 << 20,
         device_slots: 1 << 18,
@@ -70,7 +70,7 @@ impl Tuning {
         prefetch_bytes: 128,
         flush_bytes: 512,
         bypass_bytes: 256,
-        look_bytes: 128,
+        check_bytes: 128,
         partitions: 2,
         device_chunk_bytes: 64,
         device_slots: 4,
@@ -93,12 +93,12 @@ impl Tuning {
     pub fn fitting(self) -> Self {
         Self {
             chunk_bytes: self.chunk_bytes.max(1),
-            tile_bytes: (self.tile_bytes / TILE_STEP * TILE_STEP).clamp(TILE_STEP, MOST_TILE),
-            table_slots: power_of_two(self.table_slots, MOST_SLOTS),
-            look_bytes: self.look_bytes.max(1),
+            tile_bytes: (self.tile_bytes / TILE_STEP * TILE_STEP).clamp(TILE_STEP, MAX_TILE),
+            table_slots: power_of_two(self.table_slots, MAX_SLOTS),
+            check_bytes: self.check_bytes.max(1),
             partitions: power_of_two(self.partitions, MOST_PARTITIONS),
             device_chunk_bytes: self.device_chunk_bytes.max(1),
-            device_slots: power_of_two(self.device_slots, MOST_SLOTS),
+            device_slots: power_of_two(self.device_slots, MAX_SLOTS),
             device_key_bytes: self.device_key_bytes.min(Self::DEFAULT.device_key_bytes),
             ..self
         }
@@ -120,8 +120,8 @@ impl Default for Tuning {
     }
 }
 
-fn power_of_two(size: usize, most: usize) -> usize {
-    size.min(most).next_power_of_two()
+fn power_of_two(size: usize, max: usize) -> usize {
+    size.min(max).next_power_of_two()
 }
 
 #[cfg(test)]
@@ -141,7 +141,7 @@ mod tests {
                 prefetch_bytes: size,
                 flush_bytes: size,
                 bypass_bytes: size,
-                look_bytes: size,
+                check_bytes: size,
                 partitions: size,
                 device_chunk_bytes: size,
                 device_slots: size,
@@ -153,7 +153,7 @@ mod tests {
                 fitting.tile_bytes.is_multiple_of(64)
                     && (64..=32 << 10).contains(&fitting.tile_bytes)
             );
-            assert!(fitting.chunk_bytes > 0 && fitting.look_bytes > 0);
+            assert!(fitting.chunk_bytes > 0 && fitting.check_bytes > 0);
             assert!(fitting.table_slots.is_power_of_two() && fitting.partitions.is_power_of_two());
             assert!(fitting.device_slots.is_power_of_two() && fitting.device_key_bytes <= 4096);
             assert_eq!(fitting.fitting(), fitting);

@@ -35,7 +35,7 @@ pub struct PackedShort {
 }
 
 /// The mark at the length of a key that is gone.
-const GONE: u8 = 1 << 7;
+const REMOVED: u8 = 1 << 7;
 
 impl PackedShort {
     /// How many keys there are.
@@ -78,7 +78,7 @@ impl PackedShort {
         for (block, filled) in self.records.blocks() {
             for (_, record) in records(block, filled) {
                 run[keys] = record.key;
-                keys += usize::from(!record.is_gone);
+                keys += usize::from(!record.is_removed);
                 if keys == RUN {
                     visit(&run)?;
                     keys = 0;
@@ -89,8 +89,8 @@ impl PackedShort {
     }
 
     /// Appends a key that is gone: whoever asks by place finds it.
-    pub(crate) fn push_gone(&mut self, key: [u64; 2], length: usize) {
-        self.write(key, length, GONE);
+    pub(crate) fn push_removed(&mut self, key: [u64; 2], length: usize) {
+        self.write(key, length, REMOVED);
         self.gone += 1;
     }
 
@@ -112,7 +112,7 @@ impl PackedShort {
     pub fn for_each(&self, mut visit: impl FnMut([u64; 2], usize)) {
         for (block, filled) in self.records.blocks() {
             for (_, record) in records(block, filled) {
-                if !record.is_gone {
+                if !record.is_removed {
                     visit(record.key, record.length);
                 }
             }
@@ -132,7 +132,7 @@ impl PackedShort {
     }
 
     /// How many keys there are, and how many were and are gone.
-    pub(crate) fn len_with_gone(&self) -> usize {
+    pub(crate) fn len_with_removed(&self) -> usize {
         self.records.len()
     }
 
@@ -158,7 +158,7 @@ pub(crate) struct Record {
     /// The first byte lowest, zeros above the last.
     pub(crate) key: [u64; 2],
     pub(crate) length: usize,
-    pub(crate) is_gone: bool,
+    pub(crate) is_removed: bool,
 }
 
 impl Record {
@@ -166,12 +166,12 @@ impl Record {
     fn at(block: &[u8], at: usize) -> Self {
         let record = block[at..].first_chunk::<RECORD>();
         let record = record.expect("keys are written as records");
-        let length = usize::from(record[0] & !GONE);
+        let length = usize::from(record[0] & !REMOVED);
         let key = u128::from_le_bytes(*record) >> 8 & (u128::MAX >> (128 - 8 * length));
         Self {
             key: [key as u64, (key >> 64) as u64],
             length,
-            is_gone: record[0] & GONE > 0,
+            is_removed: record[0] & REMOVED > 0,
         }
     }
 
@@ -209,7 +209,7 @@ impl ByPlace<'_> {
     }
 
     /// How many keys a block has at most; nothing if there is none of that number.
-    pub(crate) fn most_in(&self, block: usize) -> Option<usize> {
+    pub(crate) fn max_keys_in(&self, block: usize) -> Option<usize> {
         let (_, _, filled) = self.places.block(block)?;
         // A length, and a byte at least.
         Some(filled / 2)
@@ -217,7 +217,7 @@ impl ByPlace<'_> {
 
     /// Visits every place of a block.
     #[inline(always)]
-    pub(crate) fn each_of(&self, block: usize, mut visit: impl FnMut(usize, Record)) {
+    pub(crate) fn for_each_in(&self, block: usize, mut visit: impl FnMut(usize, Record)) {
         if let Some((first, block, filled)) = self.places.block(block) {
             records(block, filled).for_each(|(at, record)| visit(first + at, record));
         }
@@ -232,10 +232,10 @@ impl ByPlace<'_> {
 
     /// Marks the key at a place, which is there, as gone.
     #[inline(always)]
-    pub(crate) fn let_go(&mut self, place: usize) {
+    pub(crate) fn remove(&mut self, place: usize) {
         let length = self.places.byte_mut(place);
-        debug_assert!(*length & GONE == 0, "a key goes packed_short");
-        *length |= GONE;
+        debug_assert!(*length & REMOVED == 0, "a key goes packed_short");
+        *length |= REMOVED;
         *self.gone += 1;
     }
 }
@@ -299,18 +299,18 @@ mod tests {
         let mut left = Vec::new();
         let mut by_place = packed_short.by_place(usize::MAX).expect("places enough");
         let mut places = Vec::new();
-        for block in (0..).take_while(|&block| by_place.most_in(block).is_some()) {
-            by_place.each_of(block, |place, record| places.push((place, record.key)));
+        for block in (0..).take_while(|&block| by_place.max_keys_in(block).is_some()) {
+            by_place.for_each_in(block, |place, record| places.push((place, record.key)));
         }
         assert!(places.is_sorted() && places.iter().all(|(place, _)| *place < by_place.end()));
         for (i, &(place, key)) in places.iter().enumerate() {
             assert_eq!(key, expected[i].0);
             match i % 3 {
-                0 => by_place.let_go(place),
+                0 => by_place.remove(place),
                 _ => left.push(expected[i]),
             }
             let record = by_place.get(place);
-            assert_eq!((record.key, record.is_gone), (key, i % 3 == 0));
+            assert_eq!((record.key, record.is_removed), (key, i % 3 == 0));
         }
         assert_eq!(seen(&packed_short), left);
         let mut other = packed(&expected);

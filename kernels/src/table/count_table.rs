@@ -1,10 +1,10 @@
-//! The key table with an inline count: keys of every length, each in the table of its class.
+//! The table of keys and counts: keys of any length, each in the table of its class.
 
 use super::{HashKey, InlineKey, InlineTable, LongTable};
 use crate::Tuning;
 use crate::key_counts::{KeyClass, KeyCounts, MidGroup, PackedShort, ShortGroup, class_of};
 
-/// How many keys of a class are added in a run.
+/// Number of keys of a class that are added in one run.
 const RUN: usize = 512;
 
 /// Keys of any length and their counts.
@@ -29,20 +29,20 @@ impl CountTable {
     pub(crate) fn add(&mut self, key: &[u8], count: u64) {
         match class_of(key) {
             KeyClass::Empty => self.empty += count,
-            KeyClass::Short(key) => self.short.add(key.to_padded_before(), count),
-            KeyClass::Mid(key) => self.mid.add(key.to_padded_before(), count),
+            KeyClass::Short(key) => self.short.add(key.to_table_form(), count),
+            KeyClass::Mid(key) => self.mid.add(key.to_table_form(), count),
             KeyClass::Long => self.long.add(key, count),
         }
     }
 
-    /// Adds the counts of many groups.
+    /// Adds the counts of all groups.
     pub(crate) fn absorb(&mut self, groups: &KeyCounts) {
         let short = groups.short.iter();
         self.short
-            .add_all(short.map(|group| (group.key.to_padded_before(), group.count)));
+            .add_all(short.map(|group| (group.key.to_table_form(), group.count)));
         let mid = groups.mid.iter();
         self.mid
-            .add_all(mid.map(|group| (group.key.to_padded_before(), group.count)));
+            .add_all(mid.map(|group| (group.key.to_table_form(), group.count)));
         let long = groups.long.iter();
         self.long
             .add_all(long.map(|group| (groups.long_key(group), group.count)));
@@ -52,18 +52,17 @@ impl CountTable {
             .add_all(groups.packed_long.iter().map(|key| (key, 1)));
     }
 
-    /// Counts keys that were seen once each.
+    /// Counts keys that were seen once each, some hundred of a class at a time.
     pub(crate) fn absorb_once(&mut self, packed_short: &PackedShort) {
-        // Sorted by class a few hundred at a time, so that each class is probed in a run.
         let (mut short, mut mid) = (Vec::with_capacity(RUN), Vec::with_capacity(RUN));
         packed_short.for_each(|key, length| {
             if length > 8 {
-                mid.push((key.to_padded_before(), 1));
+                mid.push((key.to_table_form(), 1));
                 if mid.len() == RUN {
                     self.mid.add_all(mid.drain(..));
                 }
             } else {
-                short.push((key[0].to_padded_before(), 1));
+                short.push((key[0].to_table_form(), 1));
                 if short.len() == RUN {
                     self.short.add_all(short.drain(..));
                 }
@@ -73,28 +72,29 @@ impl CountTable {
         self.mid.add_all(mid.drain(..));
     }
 
-    /// Tells whether both tables hash alike.
+    /// Returns whether both tables use the same hash.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         self.short.is_like(&other.short)
             && self.mid.is_like(&other.mid)
             && self.long.is_like(&other.long)
     }
 
-    /// Appends the keys whose hashes begin with the `bits` bits of `slice`; the empty one has none.
+    /// Appends the keys whose hashes begin with the `bits` bits of `slice`, but not the empty key.
     pub(crate) fn copy_slice(&self, slice: usize, bits: u32, out: &mut KeyCounts) {
         self.short.for_each_in(slice, bits, |key, count| {
-            let key = key.to_padded_behind();
+            let key = key.to_column_form();
             out.short.push(ShortGroup { key, count });
         });
         self.mid.for_each_in(slice, bits, |key, count| {
-            let key = key.to_padded_behind();
+            let key = key.to_column_form();
             out.mid.push(MidGroup { key, count });
         });
         self.long
             .for_each_in(slice, bits, |key, count| out.push_long(key, count));
     }
 
-    /// The same for several tables that hash alike, each key once and with the sum of its counts.
+    /// Appends a slice of several tables with the same hash: each key once, with the sum of its
+    /// counts.
     pub(crate) fn add_up_slice(tables: &[&Self], slice: usize, bits: u32, out: &mut KeyCounts) {
         let short: Vec<_> = tables.iter().map(|table| &table.short).collect();
         InlineTable::add_up_in(&short, slice, bits, |key, count| {
@@ -108,7 +108,7 @@ impl CountTable {
         LongTable::add_up_in(&long, slice, bits, |key, count| out.push_long(key, count));
     }
 
-    /// Appends every key and its count to `out`, once each.
+    /// Appends each key and its count to `out`.
     pub(crate) fn copy_to(&self, out: &mut KeyCounts) {
         out.short.reserve(self.short.len());
         self.short
@@ -120,17 +120,17 @@ impl CountTable {
         out.empty += self.empty;
     }
 
-    /// How many keys there are.
+    /// Returns the number of keys.
     pub(crate) fn len(&self) -> usize {
         self.short.len() + self.mid.len() + self.long.len() + usize::from(self.empty > 0)
     }
 
-    /// How many bytes of memory the tables hold.
+    /// Returns the bytes of memory that the tables use.
     pub(crate) fn bytes(&self) -> usize {
         self.short.bytes() + self.mid.bytes() + self.long.bytes()
     }
 
-    /// Forgets every key.
+    /// Removes all keys.
     pub(crate) fn clear(&mut self) {
         self.short.clear();
         self.mid.clear();

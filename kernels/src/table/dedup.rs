@@ -1,13 +1,13 @@
-//! Finds out which keys that were each seen once somewhere were seen once in all.
+//! Finds the keys that occur more than once among keys that were seen once each in many places.
 //!
 //! ```text
-//! keys, packed:  5 h e l l o 3 f o x 5 h e l l o …     stay where they are
-//! slots:         bits of the hash │ place of a key      four bytes, two to four for each key
+//! keys, packed:  5 h e l l o 3 f o x 5 h e l l o …     are not moved
+//! slots:         bits of the hash │ place of a key     four bytes, two to four slots for each key
 //! ```
 //!
-//! Where nearly every key is new, putting each into a slot and taking it out again is most of the
-//! work. Here a key that comes once is never moved: only one that comes again goes to the table.
-//! Small slots keep those of a partition in the second-level cache.
+//! Where nearly every key is new, most of the time would go into copying each key to a slot and
+//! back. Here a key that occurs once is never moved: only a repeated key goes to the table. Small
+//! slots keep those of a partition in the second-level cache.
 #![forbid(unsafe_code)]
 
 use core::hint::select_unpredictable;
@@ -17,31 +17,31 @@ use super::{CountTable, InlineKey};
 use crate::buffer::HugeVec;
 use crate::key_counts::{ByPlace, LONGEST_ONCE, PackedShort, Record};
 
-/// Bits of a slot that are the hash's at least: so few keys are compared in vain.
-const LEAST_MARK_BITS: u32 = 6;
+/// Minimum number of hash bits in a slot: so few keys are compared without being equal.
+const MIN_MARK_BITS: u32 = 6;
 
-/// Places that a slot can name; one is taken off, as a slot of zero is free.
-const MOST_PLACES: usize = (1 << (u32::BITS - LEAST_MARK_BITS)) - 1;
+/// Number of places that a slot can store; one less, as a slot of zero is free.
+const MAX_PLACES: usize = (1 << (u32::BITS - MIN_MARK_BITS)) - 1;
 
-/// How many keys found their home slot taken before these are looked at.
+/// Number of waiting keys, whose home slot was in use, from which these are probed.
 const WAITING: usize = 1024;
 
-/// Looks for keys that came more than once; memory for one partition after the other.
+/// Finds keys that occur more than once; its memory is reused for each partition.
 #[derive(Default)]
 pub(crate) struct Dedup {
     slots: HugeVec<u32>,
-    /// Hashes and places of keys that found their home slot taken: so many of them.
+    /// Hashes and places of keys whose home slot was in use; the first `waiting_len` are valid.
     waiting: Vec<(u64, u32)>,
-    waits: usize,
+    waiting_len: usize,
     multipliers: [u64; 2],
 }
 
-/// How a hash names a slot, and what is written there.
+/// Layout of the slots: the slot of a hash, and the bits that are stored there.
 #[derive(Clone, Copy)]
 struct Form {
     /// `64 - log2(slots)`.
     shift: u32,
-    /// Bits of a slot that are the place.
+    /// Number of bits of a slot that hold the place.
     place_bits: u32,
     multipliers: [u64; 2],
 }
@@ -52,13 +52,14 @@ impl Form {
         (hash >> self.shift) as usize
     }
 
-    /// The slot behind another; the first comes after the last.
+    /// Returns the slot after another; the first one follows the last one.
     #[inline(always)]
-    fn behind(self, slot: usize) -> usize {
+    fn next_slot(self, slot: usize) -> usize {
         (slot + 1) & ((1 << (u64::BITS - self.shift)) - 1)
     }
 
-    /// What the slot of a key holds: the bits of its hash below those that name the home.
+    /// Returns the content of a key's slot: its place, and the hash bits below those of the home
+    /// slot.
     #[inline(always)]
     fn slot(self, hash: u64, place: u32) -> u32 {
         let mark = (hash << (u64::BITS - self.shift) >> u32::BITS) as u32;
@@ -71,7 +72,7 @@ impl Form {
     }
 
     #[inline(always)]
-    fn is_marked_alike(self, slot: u32, other: u32) -> bool {
+    fn has_same_mark(self, slot: u32, other: u32) -> bool {
         (slot ^ other) >> self.place_bits == 0
     }
 }
@@ -84,29 +85,30 @@ impl Dedup {
         }
     }
 
-    /// Leaves in `once` the keys that neither it has twice nor `table` has; counts the others in
-    /// the table. Where slots for all would take more than `most_bytes` it counts all there.
-    pub(crate) fn settle(
+    /// Counts in `table` the keys of `packed_short` that occur more than once in both together, and
+    /// leaves the others in `packed_short`. If slots for all keys would take more than `max_bytes`,
+    /// it counts all keys in the table.
+    pub(crate) fn count_repeated(
         &mut self,
         packed_short: &mut PackedShort,
         table: &mut CountTable,
-        most_bytes: usize,
+        max_bytes: usize,
     ) {
         if packed_short.is_empty() {
             return;
         }
         let counted = table.short.len() + table.mid.len();
-        let slots = slots_for(packed_short.len_with_gone() + counted);
-        // A table that has as many keys is no larger for having these too; slots are for records,
-        // of which a key that is not new may have millions.
-        if counted > packed_short.len() / 2 || slots > most_bytes / size_of::<u32>() {
+        let slots = slots_for(packed_short.len_with_removed() + counted);
+        // If the table has about as many keys, it does not grow much by adding these too. Slots are
+        // per record, and a repeated key may have millions of records.
+        if counted > packed_short.len() / 2 || slots > max_bytes / size_of::<u32>() {
             return absorb(packed_short, table);
         }
-        let mut all = known_of(table);
+        let mut all = counted_keys(table);
         all.append(packed_short);
         *packed_short = all;
-        let keys = packed_short.len_with_gone();
-        let Some(keys_by_place) = packed_short.by_place(MOST_PLACES) else {
+        let keys = packed_short.len_with_removed();
+        let Some(keys_by_place) = packed_short.by_place(MAX_PLACES) else {
             return absorb(packed_short, table);
         };
         let form = self.prepare(keys, keys_by_place.end());
@@ -115,8 +117,8 @@ impl Dedup {
 
     fn prepare(&mut self, keys: usize, places: usize) -> Form {
         let slots = slots_for(keys);
-        // The first of as many as there were before, so that partitions of about a power of two
-        // keys do not take new memory each time.
+        // A prefix of the slots is reused, so that partitions of about a power of two keys do not
+        // allocate each time.
         if self.slots.len() < slots {
             self.slots = HugeVec::new(slots);
         } else {
@@ -131,42 +133,43 @@ impl Dedup {
 
     fn find_repeated(&mut self, form: Form, mut keys: ByPlace<'_>, table: &mut CountTable) {
         let mut block = 0;
-        while let Some(most) = keys.most_in(block) {
-            self.take_homes(form, &keys, block, most);
+        while let Some(most) = keys.max_keys_in(block) {
+            self.fill_home_slots(form, &keys, block, most);
             block += 1;
-            if self.waits >= WAITING {
-                self.look_further(form, &mut keys, table);
+            if self.waiting_len >= WAITING {
+                self.probe_waiting(form, &mut keys, table);
             }
         }
-        self.look_further(form, &mut keys, table);
+        self.probe_waiting(form, &mut keys, table);
     }
 
-    /// Gives the keys of a block their home slots; those that find them taken have to wait.
+    /// Stores the keys of a block in their home slots; keys whose slot is in use are added to
+    /// `waiting`.
     #[inline(never)]
-    fn take_homes(&mut self, form: Form, keys: &ByPlace<'_>, block: usize, most: usize) {
+    fn fill_home_slots(&mut self, form: Form, keys: &ByPlace<'_>, block: usize, most: usize) {
         let Self {
             slots,
             waiting,
-            waits,
+            waiting_len,
             ..
         } = self;
-        // Every key may have to wait.
-        waiting.resize(waiting.len().max(*waits + most), (0, 0));
-        keys.each_of(block, |place, record| {
+        // All keys may have to wait.
+        waiting.resize(waiting.len().max(*waiting_len + most), (0, 0));
+        keys.for_each_in(block, |place, record| {
             let hash = record.key.hash(form.multipliers);
             let slot = &mut slots[form.home(hash)];
-            // Without a branch, as no one can tell which slots are taken.
+            // Without a branch, as it is unpredictable which slots are in use.
             let is_taken = *slot != 0;
             *slot = select_unpredictable(is_taken, *slot, form.slot(hash, place as u32));
-            waiting[*waits] = (hash, place as u32);
-            *waits += usize::from(is_taken);
+            waiting[*waiting_len] = (hash, place as u32);
+            *waiting_len += usize::from(is_taken);
         });
     }
 
-    /// Finds a slot for each waiting key, or the same key.
+    /// Finds a free slot or an equal key for each waiting key.
     #[inline(never)]
-    fn look_further(&mut self, form: Form, keys: &mut ByPlace<'_>, table: &mut CountTable) {
-        for &(hash, place) in &self.waiting[..mem::take(&mut self.waits)] {
+    fn probe_waiting(&mut self, form: Form, keys: &mut ByPlace<'_>, table: &mut CountTable) {
+        for &(hash, place) in &self.waiting[..mem::take(&mut self.waiting_len)] {
             let new = form.slot(hash, place);
             let mut index = form.home(hash);
             loop {
@@ -175,12 +178,12 @@ impl Dedup {
                     *slot = new;
                     break;
                 }
-                if form.is_marked_alike(*slot, new)
-                    && is_same(keys, form.place(*slot), place as usize, table)
+                if form.has_same_mark(*slot, new)
+                    && count_if_equal(keys, form.place(*slot), place as usize, table)
                 {
                     break;
                 }
-                index = form.behind(index);
+                index = form.next_slot(index);
             }
         }
     }
@@ -190,28 +193,33 @@ fn slots_for(keys: usize) -> usize {
     (keys * 2).next_power_of_two().max(2)
 }
 
-/// Whether the key of a slot is the one at a place, which is counted then.
+/// Returns whether two places have the same key; if so, counts both in the table and removes them.
 #[inline(always)]
-fn is_same(keys: &mut ByPlace<'_>, first: usize, again: usize, table: &mut CountTable) -> bool {
+fn count_if_equal(
+    keys: &mut ByPlace<'_>,
+    first: usize,
+    again: usize,
+    table: &mut CountTable,
+) -> bool {
     let (one, other) = (keys.get(first), keys.get(again));
     if !one.key.is(other.key) {
         return false;
     }
-    if !other.is_gone {
-        keys.let_go(again);
-        if !one.is_gone {
-            keys.let_go(first);
+    if !other.is_removed {
+        keys.remove(again);
+        if !one.is_removed {
+            keys.remove(first);
         }
-        add(table, &other, 1 + u64::from(!one.is_gone));
+        add(table, &other, 1 + u64::from(!one.is_removed));
     }
     true
 }
 
 fn add(table: &mut CountTable, record: &Record, count: u64) {
     if record.length > 8 {
-        table.mid.add(record.key.to_padded_before(), count);
+        table.mid.add(record.key.to_table_form(), count);
     } else {
-        table.short.add(record.key[0].to_padded_before(), count);
+        table.short.add(record.key[0].to_table_form(), count);
     }
 }
 
@@ -220,16 +228,16 @@ fn absorb(packed_short: &mut PackedShort, table: &mut CountTable) {
     packed_short.clear();
 }
 
-/// The keys of a table that may stand among those seen once, as records that are gone.
-fn known_of(table: &CountTable) -> PackedShort {
+/// Copies the keys of a table that may also be in a `PackedShort`, as removed records.
+fn counted_keys(table: &CountTable) -> PackedShort {
     let mut known = PackedShort::default();
     table.short.for_each(|key, _| {
-        known.push_gone([key, 0], 8 - key.leading_zeros() as usize / 8);
+        known.push_removed([key, 0], 8 - key.leading_zeros() as usize / 8);
     });
     table.mid.for_each(|key, _| {
         let length = 16 - key[1].leading_zeros() as usize / 8;
         if length <= LONGEST_ONCE {
-            known.push_gone(key, length);
+            known.push_removed(key, length);
         }
     });
     known
@@ -249,19 +257,19 @@ mod tests {
         let mut counts = Counts::new();
         groups.for_each(|key, count| {
             let before = counts.insert(key.to_vec(), count);
-            assert!(before.is_none(), "{key:?} stands here twice");
+            assert!(before.is_none(), "{key:?} occurs twice");
         });
         counts
     }
 
-    /// Settles `singles` against a table of `counted`, twice over.
-    fn check(tuning: &Tuning, counted: &[&[u8]], dedup: &[&[u8]]) {
+    /// Finds the repeated keys of `once` and a table of `counted`, once and then twice.
+    fn check(tuning: &Tuning, counted: &[&[u8]], once: &[&[u8]]) {
         let hash_key = HashKey::from_seed(3);
-        let mut settle = Dedup::new(hash_key.masked(tuning.hash_mask));
-        check_with(&mut settle, tuning, counted, dedup);
+        let mut dedup = Dedup::new(hash_key.masked(tuning.hash_mask));
+        check_with(&mut dedup, tuning, counted, once);
     }
 
-    fn check_with(settle: &mut Dedup, tuning: &Tuning, counted: &[&[u8]], dedup: &[&[u8]]) {
+    fn check_with(dedup: &mut Dedup, tuning: &Tuning, counted: &[&[u8]], once: &[&[u8]]) {
         let hash_key = HashKey::from_seed(3);
         for times in 1..3 {
             let mut table = CountTable::new(tuning, hash_key);
@@ -271,17 +279,17 @@ mod tests {
                 table.add(key, 5);
                 *expected.entry(key.to_vec()).or_insert(0) += 5;
             }
-            for key in dedup {
+            for key in once {
                 groups.push(key, 1);
                 *expected.entry(key.to_vec()).or_insert(0) += 1;
             }
             groups.pack();
             assert_eq!(groups.packed_short.len(), groups.len());
             for _ in 0..times {
-                settle.settle(&mut groups.packed_short, &mut table, usize::MAX);
+                dedup.count_repeated(&mut groups.packed_short, &mut table, usize::MAX);
             }
             let seen_once = |key: &&&[u8]| expected[&key.to_vec()] == 1;
-            assert!(groups.packed_short.len() <= dedup.iter().filter(seen_once).count());
+            assert!(groups.packed_short.len() <= once.iter().filter(seen_once).count());
             table.copy_to(&mut groups);
             assert_eq!(counts(&groups), expected);
         }
@@ -297,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_again_is_counted_and_the_rest_stays() {
+    fn repeated_keys_are_counted_and_unique_ones_stay() {
         let most = if cfg!(miri) { 20 } else { 20_000 };
         let both = [Tuning::TINY, Tuning::DEFAULT];
         for tuning in &both[..if cfg!(miri) { 1 } else { 2 }] {
@@ -314,18 +322,18 @@ mod tests {
     }
 
     #[test]
-    fn few_keys_after_many_and_many_after_few() {
+    fn memory_is_reused_for_fewer_and_more_keys() {
         let tuning = Tuning::TINY;
-        let mut settle = Dedup::new(HashKey::from_seed(3).masked(u64::MAX));
+        let mut dedup = Dedup::new(HashKey::from_seed(3).masked(u64::MAX));
         for number in [40, 3, 1, 0, 7, 80, 20] {
             let keys = keys(number, number / 2 + 1);
             let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
-            check_with(&mut settle, &tuning, &keys[..number / 9], &keys);
+            check_with(&mut dedup, &tuning, &keys[..number / 9], &keys);
         }
     }
 
     #[test]
-    fn keys_whose_hashes_collide_are_told_apart() {
+    fn keys_with_the_same_hash_are_distinguished() {
         let tuning = Tuning {
             hash_mask: 0,
             ..Tuning::TINY
@@ -353,13 +361,17 @@ mod tests {
         let tuning = Tuning::DEFAULT;
         let hash_key = HashKey::from_seed(1);
         let mut table = CountTable::new(&tuning, hash_key);
-        Dedup::new(hash_key.masked(u64::MAX)).settle(&mut packed_short, &mut table, usize::MAX);
+        Dedup::new(hash_key.masked(u64::MAX)).count_repeated(
+            &mut packed_short,
+            &mut table,
+            usize::MAX,
+        );
         assert_eq!(packed_short.len() + table.len(), expected as usize);
         assert_eq!(packed_short.len(), 40);
     }
 
     #[test]
-    fn without_room_for_slots_all_are_counted() {
+    fn without_memory_for_slots_all_keys_are_counted() {
         let mut groups = KeyCounts::default();
         keys(300, 200).iter().for_each(|key| groups.push(key, 1));
         groups.pack();
@@ -367,7 +379,7 @@ mod tests {
         let mut table = CountTable::new(&tuning, hash_key);
         let mut dedup = Dedup::new(hash_key.masked(u64::MAX));
         let records = groups.packed_short.len();
-        dedup.settle(&mut groups.packed_short, &mut table, 4 * 1024 - 1);
+        dedup.count_repeated(&mut groups.packed_short, &mut table, 4 * 1024 - 1);
         assert_eq!(groups.packed_short.len(), 0);
         let mut all = KeyCounts::default();
         table.copy_to(&mut all);

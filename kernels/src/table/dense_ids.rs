@@ -1,7 +1,7 @@
-//! The ids of small integer keys, each at the place that its key names.
+//! The ids of small integer keys in an array indexed by key.
 //!
 //! ```text
-//! keys 7 9 7   ──▶   base 7 | id of 7 | of 8 | of 9 | …      stored as id + 1; 0 where there is none
+//! keys 7 9 7   ──▶   base 7 | id of 7 | of 8 | of 9 | …      stored as id + 1; 0: no id
 //! ```
 
 use super::ids::BATCH;
@@ -11,13 +11,13 @@ use crate::buffer::{HugeVec, prefetch};
 use crate::isa::{Isa, Kernel, dispatch};
 use crate::level::Level;
 
-/// Rows ahead of the current one whose place is prefetched.
+/// Prefetch distance in rows.
 const AHEAD: usize = 48;
 
-/// A place for every key of a range.
+/// An array with a place for each key of a range.
 pub(super) struct DenseIds {
     base: u64,
-    /// Keys of the range; places after these are 0.
+    /// Number of keys of the range; the places after these are 0.
     range: usize,
     places: HugeVec<u32>,
     prefetch_bytes: usize,
@@ -38,7 +38,7 @@ impl DenseIds {
         size_of_val::<[u32]>(&self.places)
     }
 
-    /// How many keys the range must have to hold those from `least` to `most` too.
+    /// Returns the number of keys of the range when it is widened to include `least` to `most`.
     pub(super) fn range_with(&self, least: u64, most: u64) -> u128 {
         let (first, last) = self.union(least, most);
         u128::from(last - first) + 1
@@ -52,12 +52,12 @@ impl DenseIds {
         (least.min(self.base), most.max(last))
     }
 
-    /// Widens the range to hold the keys from `least` to `most`, which `places` must suffice for;
-    /// `keys` are those it has, in the order of their ids.
+    /// Widens the range to include the keys from `least` to `most`; the caller has checked that at
+    /// most `places` places are needed. `keys` are the present keys, in the order of their ids.
     ///
-    /// From the second time on the range doubles as far as `places` allow, so that ascending or
-    /// descending keys do not move it each time.
-    pub(super) fn reach(
+    /// After the first call the range doubles, up to `places`, so that ascending or descending keys
+    /// do not move it each time.
+    pub(super) fn widen_range(
         &mut self,
         (least, most): (u64, u64),
         places: usize,
@@ -91,12 +91,13 @@ impl DenseIds {
         Ok(())
     }
 
-    /// Writes the id of each key that has one to `ids`, and lists the rows of the others in `missed`;
-    /// returns how many these are.
+    /// Writes the id of each key that has one to `ids`, and the rows of the other keys to `missed`;
+    /// returns the number of these rows.
     ///
     /// # Panics
     ///
-    /// When a key is out of range, or there are more than [`BATCH`], or not one id for each.
+    /// When a key is out of range, there are more than [`BATCH`] keys, or the lengths of `keys` and
+    /// `ids` differ.
     pub(super) fn look_up(
         &self,
         level: Level,
@@ -120,7 +121,7 @@ impl DenseIds {
         )
     }
 
-    /// The id of a key in range, which gets a fresh one when it is new.
+    /// Returns the id of a key in range; a new key gets a new id.
     pub(super) fn find_or_insert(&mut self, key: u64, fresh: FreshId) -> Result<u32, InternError> {
         let place = &mut self.places[..self.range][key.wrapping_sub(self.base) as usize];
         if *place == 0 {
@@ -129,13 +130,13 @@ impl DenseIds {
         Ok(*place - 1)
     }
 
-    /// The id of any key, if it has one.
+    /// Returns the id of any key, if the table has the key.
     pub(super) fn get(&self, key: u64) -> Option<u32> {
         let place = usize::try_from(key.wrapping_sub(self.base)).ok()?;
         self.places[..self.range].get(place)?.checked_sub(1)
     }
 
-    /// Forgets `keys`, which are all it has, and the range; keeps the memory.
+    /// Removes `keys`, which must be all keys, and the range; keeps the memory.
     pub(super) fn clear(&mut self, keys: &[u64]) {
         if keys.len() < self.range / 16 {
             for key in keys {
@@ -148,7 +149,7 @@ impl DenseIds {
     }
 }
 
-/// The smallest and the largest key.
+/// Computes the smallest and the largest key.
 pub(super) struct LeastAndMost<'a>(pub(super) &'a [u64]);
 
 impl Kernel for LeastAndMost<'_> {

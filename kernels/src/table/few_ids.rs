@@ -1,12 +1,12 @@
-//! The ids of the first few keys, each in a slot of its own: one comparison for a row.
+//! A direct-mapped table of keys and ids, for few keys: one comparison per row.
 //!
 //! ```text
 //! slots   | key id | 0 0 | key id | …      id + 1; 0 marks a free slot
 //! ```
 //!
-//! It stands before the hash table, which holds all keys. A key whose slot is taken has none and is
-//! found in the table. With many more slots than keys hardly one is; when the keys are more than that,
-//! the table is asked alone.
+//! It is looked up before the hash table, which holds all keys. A key whose slot holds another key
+//! is only in the hash table. This is rare while there are many more slots than keys; with more
+//! keys this table is not used.
 
 use super::HashKey;
 use super::ids::BATCH;
@@ -16,10 +16,10 @@ use crate::isa::{Isa, Kernel, dispatch};
 use crate::level::Level;
 use bytemuck::Zeroable;
 
-/// Slots for each key that there must be.
-const SLOTS_A_KEY: usize = 16;
-/// One part in so many of a batch's rows may have no slot, once their keys are known.
-const FEW_MISSES: usize = 8;
+/// Minimum number of slots per key.
+const SLOTS_PER_KEY: usize = 16;
+/// If no key of a batch is new, at most `rows / MISS_DIVISOR` of its rows may have no slot.
+const MISS_DIVISOR: usize = 8;
 
 #[derive(Clone, Copy, Zeroable)]
 #[repr(C)]
@@ -33,8 +33,8 @@ pub(super) struct FewIds {
     slots: HugeVec<Slot>,
     shift: u32,
     multiplier: u64,
-    /// Whether the keys are few, as far as is known.
-    are_few: bool,
+    /// Whether this table is still looked up.
+    is_in_use: bool,
 }
 
 impl FewIds {
@@ -44,24 +44,24 @@ impl FewIds {
             slots: HugeVec::new(slots),
             shift: 64 - slots.trailing_zeros(),
             multiplier: hash_key.masked(tuning.hash_mask)[0],
-            are_few: true,
+            is_in_use: true,
         }
     }
 
-    pub(super) fn are_few(&self) -> bool {
-        self.are_few
+    pub(super) fn is_in_use(&self) -> bool {
+        self.is_in_use
     }
 
     pub(super) fn bytes(&self) -> usize {
         size_of_val::<[Slot]>(&self.slots)
     }
 
-    /// Writes the id of each key that has a slot to `ids`, and lists the rows of the others in
-    /// `missed`; returns how many these are.
+    /// Writes the id of each key that has a slot to `ids`, and the rows of the other keys to
+    /// `missed`; returns the number of these rows.
     ///
     /// # Panics
     ///
-    /// When there are more than [`BATCH`] keys, or not one id for each.
+    /// When there are more than [`BATCH`] keys, or the lengths of `keys` and `ids` differ.
     pub(super) fn look_up(
         &self,
         level: Level,
@@ -87,7 +87,7 @@ impl FewIds {
         (key.wrapping_mul(self.multiplier) >> self.shift) as usize
     }
 
-    /// Gives a key its slot, if that is free.
+    /// Stores a key in its slot, if the slot is free.
     pub(super) fn insert(&mut self, key: u64, id: u32) {
         let at = self.slot_of(key);
         let slot = &mut self.slots[at];
@@ -97,15 +97,15 @@ impl FewIds {
         }
     }
 
-    /// Looks after a batch whether the keys are still few: so many there are, of which so many were
-    /// new, and so many of the rows had no slot.
-    pub(super) fn judge(&mut self, keys: usize, new: usize, rows: usize, misses: usize) {
-        let too_many = keys * SLOTS_A_KEY > self.slots.len();
-        let crowded = new == 0 && misses * FEW_MISSES > rows;
-        self.are_few = !too_many && !crowded;
+    /// Decides after a batch whether the table is used further: from the number of keys, of new
+    /// keys, and of the batch's rows and misses.
+    pub(super) fn decide_use(&mut self, keys: usize, new: usize, rows: usize, misses: usize) {
+        let too_many = keys * SLOTS_PER_KEY > self.slots.len();
+        let crowded = new == 0 && misses * MISS_DIVISOR > rows;
+        self.is_in_use = !too_many && !crowded;
     }
 
-    /// Forgets every key.
+    /// Removes all keys.
     pub(super) fn clear(&mut self, keys: &[u64]) {
         if keys.len() * 16 < self.slots.len() {
             for &key in keys {
@@ -115,7 +115,7 @@ impl FewIds {
         } else {
             self.slots.clear();
         }
-        self.are_few = true;
+        self.is_in_use = true;
     }
 }
 
@@ -136,7 +136,7 @@ impl Kernel for LookUp<'_> {
         let mut misses = 0;
         for (row, (&key, id)) in self.keys.iter().zip(self.ids).enumerate() {
             let at = (key.wrapping_mul(multiplier) >> shift) as usize;
-            // SAFETY: the shift leaves the bits of an index.
+            // SAFETY: the shift keeps the bits of an index.
             let slot = unsafe { &*slots.add(at) };
             let stored = if slot.key == key {
                 slot.stored as u32

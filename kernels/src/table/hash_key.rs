@@ -1,25 +1,25 @@
-//! The random numbers that keep a stranger from choosing keys that collide.
+//! Random numbers that prevent an attacker from choosing keys that collide.
 
 use core::hash::{BuildHasher, Hasher};
 use std::hash::RandomState;
 
 /// Random multipliers for the hashes of one query's tables.
 ///
-/// Every table of a query uses the same ones, so that their groups can be merged in order.
+/// All tables of a query use the same ones, so that their groups can be merged in order.
 #[derive(Clone, Copy, Debug)]
 pub struct HashKey {
     words: [u64; 4],
 }
 
 impl HashKey {
-    /// Draws fresh numbers from the operating system.
+    /// Returns new random numbers from the operating system.
     #[must_use]
     pub fn random() -> Self {
         let state = RandomState::new();
         Self::from_seed(state.build_hasher().finish())
     }
 
-    /// Spreads one number over all multipliers: for tests, and for runs to be repeated.
+    /// Derives all multipliers from one number: for tests and reproducible runs.
     #[must_use]
     pub const fn from_seed(seed: u64) -> Self {
         let mut words = [0; 4];
@@ -33,7 +33,7 @@ impl HashKey {
         Self { words }
     }
 
-    /// The multipliers, all odd, with only the bits of `mask` kept.
+    /// Returns the multipliers, all odd, with only the bits of `mask` kept.
     pub(crate) const fn masked(self, mask: u64) -> [u64; 4] {
         let [a, b, c, d] = self.words;
         [a & mask, b & mask, c & mask, d & mask]

@@ -1,17 +1,18 @@
-//! The table from keys of one or two words to group ids, in buckets of one cache line.
+//! A hash table from keys of one or two words to group ids, in buckets of one cache line.
 //!
 //! ```text
 //! u64         | key key key key key | id id id id id 0 |     five keys a line
 //! [u64; 2]    | key key key         | id id id 0       |     three
 //! ```
 //!
-//! An id is stored as `id + 1`; 0 marks a free way. Ways fill from the first on and are never
-//! emptied, so the first way that equals a key is that key's, even for the key of all zeros.
+//! An id is stored as `id + 1`; 0 marks a free way. Ways are filled in order and are never emptied,
+//! so the first way that equals a key is that key's, even for the key of all zeros.
 //!
-//! [`IdTable::look_up`] compares each key of a batch with its home line alone, without a branch: a
-//! key that is not there reads the 0 after the last way, and its row is put on a list. The caller
-//! passes the rows of that list, in order, to [`IdTable::find_or_insert`], which goes on to the next
-//! lines. So a known key costs no misprediction, and new keys get their ids in order of arrival.
+//! [`IdTable::look_up`] compares each key of a batch only with its home line, without a branch: a
+//! key that is not found reads the 0 after the last way, and its row is added to a list. The caller
+//! passes the rows of that list, in order, to [`IdTable::find_or_insert`], which also searches the
+//! next lines. So a known key costs no misprediction, and new keys get their ids in order of
+//! arrival.
 
 use super::HashKey;
 use super::intern_error::{FreshId, InternError};
@@ -21,11 +22,11 @@ use crate::isa::{Isa, Kernel, dispatch};
 use crate::level::Level;
 use bytemuck::Zeroable;
 
-/// Rows that are looked up at a time.
+/// Maximum number of rows that are looked up at a time.
 pub(crate) const BATCH: usize = 1024;
-/// Rows ahead of the current one whose line is prefetched.
+/// Prefetch distance in rows.
 const AHEAD: usize = 48;
-/// Sixteenths of the ways that may be taken.
+/// Sixteenths of the ways that may be in use.
 const FILL: usize = 8;
 
 /// A cache line: the keys, then their ids as 32-bit numbers.
@@ -44,24 +45,24 @@ impl Line {
 
 /// A key of a fixed number of words.
 pub(crate) trait IdKey: Copy + PartialEq + Zeroable {
-    /// Keys of a line.
+    /// Number of keys of a line.
     const WAYS: usize;
-    /// Words of a key.
+    /// Number of words of a key.
     const WORDS: usize;
 
-    /// A keyed hash whose upper bits choose the home line.
+    /// Returns a keyed hash whose upper bits choose the home line.
     fn hash(self, multipliers: [u64; 4]) -> u64;
 
-    /// The key twice, or its two words.
+    /// Returns the key twice, or its two words.
     fn pair(self) -> [u64; 2];
 
-    /// One bit for each word of a line that equals the key's word at that place.
+    /// Returns one bit for each word of a line that equals the key's word at that place.
     fn find<I: Isa>(self, isa: I, words: &[u64; 8]) -> u32;
 
-    /// The key that [`IdKey::pair`] gave.
+    /// Returns the key from the result of [`IdKey::pair`].
     fn from_pair(pair: [u64; 2]) -> Self;
 
-    /// The first way that equals the key, or `WAYS`, from a mask of equal words.
+    /// Returns the first way that equals the key, or `WAYS`, from a mask of equal words.
     fn first_way(equal_words: u32) -> usize;
 }
 
@@ -102,7 +103,7 @@ impl IdKey for [u64; 2] {
 
     #[inline(always)]
     fn hash(self, [a, b, c, _]: [u64; 4]) -> u64 {
-        // The middle rotation keeps the two words apart: swapping them changes the sum.
+        // The step in the middle makes the order of the two words count.
         let first = self[0].wrapping_mul(a);
         let sum = (first ^ first >> 32).wrapping_add(self[1].wrapping_mul(b));
         (sum ^ sum >> 32).wrapping_mul(c)
@@ -142,10 +143,10 @@ pub(crate) struct IdTable<K: IdKey> {
     key: core::marker::PhantomData<K>,
 }
 
-/// A cleared table may have so many times the lines that its last keys needed.
+/// A cleared table keeps at most this many times the lines that its last keys needed.
 const SPARE: usize = 8;
-/// The fewest lines: the shift of a hash stays below 64.
-const FEWEST_LINES: usize = 2;
+/// Minimum number of lines, so that the shift of a hash is below 64.
+const MIN_LINES: usize = 2;
 
 impl<K: IdKey> IdTable<K> {
     pub(crate) fn new(tuning: &Tuning, hash_key: HashKey) -> Self {
@@ -161,7 +162,7 @@ impl<K: IdKey> IdTable<K> {
         }
     }
 
-    /// How many bytes of memory the table holds.
+    /// Returns the bytes of memory that the table uses.
     pub(crate) fn bytes(&self) -> usize {
         size_of_val::<[Line]>(&self.lines)
     }
@@ -171,12 +172,12 @@ impl<K: IdKey> IdTable<K> {
         (key.hash(self.multipliers) >> self.shift) as usize
     }
 
-    /// Writes the id of each key that is in its home line to `ids`, and lists the rows of the others
-    /// in `missed`; returns how many these are.
+    /// Writes the id of each key that is in its home line to `ids`, and the rows of the other keys
+    /// to `missed`; returns the number of these rows.
     ///
     /// # Panics
     ///
-    /// When there are more than [`BATCH`] keys, or not one id for each.
+    /// When there are more than [`BATCH`] keys, or the lengths of `keys` and `ids` differ.
     pub(crate) fn look_up(
         &self,
         level: Level,
@@ -218,11 +219,12 @@ impl<K: IdKey> IdTable<K> {
         let mut misses = 0;
         for (row, (&key, id)) in keys.iter().zip(ids).enumerate() {
             if FAR {
-                // Rows after the last one have home 0.
+                // `homes` is 0 for rows after the last one.
                 let later = homes[(row + AHEAD) & (BATCH - 1)];
                 prefetch(lines.wrapping_add(later as usize));
             }
-            // SAFETY: the hash was shifted to the bits of an index, and the table has not changed.
+            // SAFETY: the hash was shifted to the bits of an index; the table has not changed
+            // since.
             let line = unsafe { &*lines.add(homes[row & (BATCH - 1)] as usize) };
             let way = K::first_way(key.find(isa, &line.words));
             let found = line.halves()[(id_place::<K>() + way) & 15];
@@ -233,11 +235,11 @@ impl<K: IdKey> IdTable<K> {
         misses
     }
 
-    /// The id of a key, which gets a fresh one when it is new.
+    /// Returns the id of a key; a new key gets a new id.
     ///
     /// # Errors
     ///
-    /// When there are no more ids, or no memory for a larger table, which is unchanged then.
+    /// When there are no more ids, or not enough memory for a larger table; the table is unchanged.
     #[inline(always)]
     pub(super) fn find_or_insert(&mut self, key: K, fresh: FreshId) -> Result<u32, InternError> {
         let mut place = match self.find(key) {
@@ -258,12 +260,12 @@ impl<K: IdKey> IdTable<K> {
         (self.used + 1) * 16 > self.lines.len() * K::WAYS * FILL
     }
 
-    /// The id of a key, if it has one.
+    /// Returns the id of a key, if the table has the key.
     pub(super) fn get(&self, key: K) -> Option<u32> {
         self.find(key).ok()
     }
 
-    /// The id of a key, or else the line and way where it belongs.
+    /// Returns the id of a key, or else the line and way for it.
     #[inline(always)]
     fn find(&self, key: K) -> Result<u32, (usize, usize)> {
         let mask = self.lines.len() - 1;
@@ -281,7 +283,7 @@ impl<K: IdKey> IdTable<K> {
         }
     }
 
-    /// The line and way of a key that is not in the table.
+    /// Returns the free line and way for a key that is not in the table.
     #[inline(always)]
     fn free_way(&self, key: K) -> (usize, usize) {
         let mask = self.lines.len() - 1;
@@ -303,7 +305,7 @@ impl<K: IdKey> IdTable<K> {
         halves[id_place::<K>() + way] = stored;
     }
 
-    /// Makes room for so many keys in all.
+    /// Reserves memory for `keys` keys in total.
     pub(crate) fn reserve(&mut self, keys: usize) -> Result<(), InternError> {
         let lines = lines_for::<K>(keys);
         if lines > self.lines.len() {
@@ -318,11 +320,11 @@ impl<K: IdKey> IdTable<K> {
         self.move_to(2 * self.lines.len())
     }
 
-    /// Moves all keys to a table of so many lines. Lines are in the order of their keys' hashes, so
-    /// the new ones are written nearly in order.
+    /// Moves all keys to a table of `lines` lines. Lines are in hash order, so the new ones are
+    /// written nearly in order.
     fn move_to(&mut self, lines: usize) -> Result<(), InternError> {
         let bytes = lines.saturating_mul(size_of::<Line>());
-        // An index of a line has 32 bits.
+        // The index of a line has 32 bits.
         let larger = u32::try_from(lines).ok().and(HugeVec::try_new(lines));
         let larger = larger.ok_or(InternError::OutOfMemory { bytes })?;
         let old = core::mem::replace(&mut self.lines, larger);
@@ -340,11 +342,11 @@ impl<K: IdKey> IdTable<K> {
         Ok(())
     }
 
-    /// Forgets `keys`, which are all it has, and keeps the memory for as many again.
+    /// Removes `keys`, which must be all keys, and keeps memory for the same number of keys.
     pub(super) fn clear(&mut self, keys: impl ExactSizeIterator<Item = K>) {
         let lines = lines_for::<K>(self.used).max(self.first_lines);
         if self.lines.len() > SPARE * lines {
-            // A large table for few keys would spread them over more memory than a cache holds.
+            // In a large table, few keys would be spread over more memory than fits in a cache.
             self.lines = HugeVec::new(lines);
             self.shift = 64 - lines.trailing_zeros();
         } else if keys.len() * 4 < self.lines.len() {
@@ -355,7 +357,7 @@ impl<K: IdKey> IdTable<K> {
         self.used = 0;
     }
 
-    /// Clears a line, and those that hold keys for which it had no room.
+    /// Clears a line, and the next ones that hold keys which had no room in it.
     fn clear_from(&mut self, mut index: usize) {
         loop {
             let line = core::mem::replace(&mut self.lines[index], Line::zeroed());
@@ -367,13 +369,13 @@ impl<K: IdKey> IdTable<K> {
     }
 }
 
-/// Lines of a table that holds so many keys.
+/// Returns the number of lines of a table for `keys` keys.
 fn lines_for<K: IdKey>(keys: usize) -> usize {
     let ways = keys.saturating_mul(16) / FILL + 1;
-    (ways / K::WAYS + 1).next_power_of_two().max(FEWEST_LINES)
+    (ways / K::WAYS + 1).next_power_of_two().max(MIN_LINES)
 }
 
-/// Which 32-bit half of a line holds the id of its first way.
+/// Returns the index of the 32-bit half of a line that holds the id of its first way.
 const fn id_place<K: IdKey>() -> usize {
     2 * K::WAYS * K::WORDS
 }

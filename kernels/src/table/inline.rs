@@ -1,8 +1,8 @@
-//! Keys that fit a slot whole, and a number beside each: a count, or what the key is called.
+//! Keys that fit in a slot, each with its count.
 //!
-//! A batch of keys is probed once each, at its home slot, without a branch on the outcome: a hit
-//! adds one, a miss adds nothing and lands on a list. The list is then worked off key by key, with
-//! linear probing. So the common case costs no misprediction, and the rare one may be slow.
+//! The keys of a batch are first probed at their home slots, without a branch on the result: a hit
+//! adds one, a miss adds nothing and goes to a list. Then the keys of the list are probed one by
+//! one, linearly. So the common case has no misprediction, and the rare case may be slow.
 
 mod grow;
 
@@ -11,28 +11,28 @@ use crate::Tuning;
 use crate::buffer::{HugeVec, Window};
 use bytemuck::Zeroable;
 
-/// A key that fits a slot; all zeros is not a key and marks a free slot.
+/// A key that fits in a slot; all zeros is not a key and marks a free slot.
 pub(crate) trait InlineKey: Copy + Zeroable {
-    /// Reads the key of an entry (see `Isa::split_class`).
+    /// Reads the key of an entry (see `Isa::split_class`) in the form of tables.
     fn load(window: Window<'_>, entry: u32) -> Self;
 
-    /// The key with its padding behind its last byte: how it leaves a table.
-    fn to_padded_behind(self) -> Self;
+    /// Returns the key with zeros after its last byte: the form outside of tables.
+    fn to_column_form(self) -> Self;
 
-    /// The key with its padding before its last word's first byte: how it stands in a table.
-    fn to_padded_before(self) -> Self;
+    /// Returns the key with zeros before the first byte of its last word: the form in tables.
+    fn to_table_form(self) -> Self;
 
-    /// A hash whose upper bits choose the slot.
+    /// Returns a hash whose upper bits choose the slot.
     fn hash(self, multipliers: [u64; 2]) -> u64;
 
-    /// Tells whether two keys are the same, without a branch.
+    /// Returns whether two keys are equal, without a branch.
     fn is(self, other: Self) -> bool;
 
-    /// Tells whether this is no key.
+    /// Returns whether this marks a free slot.
     fn is_free(self) -> bool;
 }
 
-/// 1 to 8 bytes; in a table the last byte is at the top, and zeros are below the first.
+/// 1 to 8 bytes; in a table the last byte is in the top bits, with zeros below the first.
 impl InlineKey for u64 {
     #[inline(always)]
     fn load(window: Window<'_>, entry: u32) -> Self {
@@ -40,12 +40,12 @@ impl InlineKey for u64 {
     }
 
     #[inline(always)]
-    fn to_padded_behind(self) -> Self {
+    fn to_column_form(self) -> Self {
         self >> (self.trailing_zeros() & 56)
     }
 
     #[inline(always)]
-    fn to_padded_before(self) -> Self {
+    fn to_table_form(self) -> Self {
         self << (self.leading_zeros() & 56)
     }
 
@@ -65,7 +65,7 @@ impl InlineKey for u64 {
     }
 }
 
-/// 9 to 16 bytes: the first eight, then the others as a short key.
+/// 9 to 16 bytes: the first eight, then the remaining ones as a short key.
 impl InlineKey for [u64; 2] {
     #[inline(always)]
     fn load(window: Window<'_>, entry: u32) -> Self {
@@ -74,13 +74,13 @@ impl InlineKey for [u64; 2] {
     }
 
     #[inline(always)]
-    fn to_padded_behind(self) -> Self {
-        [self[0], self[1].to_padded_behind()]
+    fn to_column_form(self) -> Self {
+        [self[0], self[1].to_column_form()]
     }
 
     #[inline(always)]
-    fn to_padded_before(self) -> Self {
-        [self[0], self[1].to_padded_before()]
+    fn to_table_form(self) -> Self {
+        [self[0], self[1].to_table_form()]
     }
 
     #[inline(always)]
@@ -110,29 +110,29 @@ struct Slot<K> {
 // SAFETY: a slot is a key and a number, both of which may be all zeros.
 unsafe impl<K: Zeroable> Zeroable for Slot<K> {}
 
-/// How many keys are hashed, and their slots prefetched, before the first is probed.
+/// Number of keys that are hashed, and their slots prefetched, before the first is probed.
 const AHEAD: usize = 256;
 
-/// Eighths of the slots that may be taken: fuller tables miss more, emptier ones miss the cache.
+/// Eighths of the slots that may be in use: fuller tables miss more, emptier ones miss the cache.
 const FULL_EIGHTHS: usize = 5;
 
-/// How far from home a new key may go before the table is taken to be crowded there, which it is
-/// not by chance: keys that leave one table in the order of their hashes come so to another.
+/// Maximum distance of a new key from its home before that part of the table counts as crowded. It
+/// is not crowded by chance: keys that leave one table in hash order crowd another one.
 const FAR_FROM_HOME: usize = 256;
 
-/// How many slots a key a table may grow to for being crowded.
-const MOST_SLOTS_A_KEY: usize = 1024;
+/// Maximum number of slots per key to which a table grows because it is crowded.
+const MAX_SLOTS_PER_KEY: usize = 1024;
 
 /// An open-addressing table; its size is a power of two.
 pub(crate) struct InlineTable<K: InlineKey> {
     slots: HugeVec<Slot<K>>,
-    /// `64 - log2(slots)`: what is left of a hash after this shift is an index.
+    /// `64 - log2(slots)`: a hash shifted right by this is an index.
     shift: u32,
     used: usize,
     multipliers: [u64; 2],
     first_slots: usize,
     prefetch_slots: usize,
-    /// Keys on their way from the text to their slots.
+    /// Keys that were read from the text and are not yet probed.
     keys: Box<[K; AHEAD]>,
 }
 
@@ -151,7 +151,7 @@ impl<K: InlineKey> InlineTable<K> {
         }
     }
 
-    /// Counts the tokens of `ready` once each; `missed` must hold as many keys.
+    /// Adds one for each token of `ready`; `missed` must have room for the same number of keys.
     #[inline(always)]
     pub(crate) fn count(&mut self, window: Window<'_>, ready: &[u32], missed: &mut [K]) {
         let far = self.slots.len() > self.prefetch_slots;
@@ -161,7 +161,7 @@ impl<K: InlineKey> InlineTable<K> {
                 let key = K::load(window, entry);
                 self.keys[i] = key;
                 if far {
-                    self.ask_for(key);
+                    self.prefetch_slot(key);
                 }
             }
             misses += self.count_hits::<0>(batch.len(), &mut missed[misses..]);
@@ -169,7 +169,8 @@ impl<K: InlineKey> InlineTable<K> {
         self.count_missed(&mut missed[..misses]);
     }
 
-    /// Counts the keys that were not found at home: next to it, or wherever they are.
+    /// Counts the keys that were not in their home slots: first in the next two slots, then
+    /// anywhere.
     #[inline(always)]
     fn count_missed(&mut self, missed: &mut [K]) {
         let misses = self.count_again::<1>(missed);
@@ -179,7 +180,7 @@ impl<K: InlineKey> InlineTable<K> {
         }
     }
 
-    /// [`Self::count_hits`] over a list that is replaced by what is still missed.
+    /// Runs [`Self::count_hits`] over a list, and replaces it by the keys that were not found.
     #[inline(always)]
     fn count_again<const STEP: usize>(&mut self, missed: &mut [K]) -> usize {
         let far = self.slots.len() > self.prefetch_slots;
@@ -190,7 +191,7 @@ impl<K: InlineKey> InlineTable<K> {
             read += batch;
             if far {
                 for &key in &self.keys[..batch] {
-                    self.ask_behind::<STEP>(key);
+                    self.prefetch_after_home::<STEP>(key);
                 }
             }
             misses += self.count_hits::<STEP>(batch, &mut missed[misses..]);
@@ -198,13 +199,13 @@ impl<K: InlineKey> InlineTable<K> {
         misses
     }
 
-    /// Adds one for each of the first `count` waiting keys that is found `STEP` slots from home,
-    /// without a branch on whether it is; writes the others to `missed` and returns their number.
+    /// Adds one for each of the first `count` keys of `keys` that is `STEP` slots after its home,
+    /// without a branch on the result; writes the other keys to `missed` and returns their number.
     #[inline(always)]
     fn count_hits<const STEP: usize>(&mut self, count: usize, missed: &mut [K]) -> usize {
         let keys = &self.keys[..count];
         assert!(missed.len() >= keys.len());
-        // Copies, as the compiler cannot know that no slot is one of them.
+        // Copies, as the compiler assumes that a write to a slot may change the fields.
         let (multipliers, shift, mask) = (self.multipliers, self.shift, self.slots.len() - 1);
         let slots = self.slots.as_mut_ptr();
         let missed = missed.as_mut_ptr();
@@ -214,8 +215,8 @@ impl<K: InlineKey> InlineTable<K> {
             if STEP > 0 {
                 place = (place + STEP) & mask;
             }
-            // SAFETY: `shift` leaves log2(slots) bits of a hash, and so does the mask: `place` is
-            // in bounds. `misses` grows by at most one a key, and the assert has made room.
+            // SAFETY: `shift` and the mask keep log2(slots) bits of a hash: `place` is in bounds.
+            // `misses` grows by at most one per key, and the assert checks the room for them.
             unsafe {
                 let slot = &mut *slots.add(place);
                 let hit = slot.key.is(key);
@@ -227,9 +228,9 @@ impl<K: InlineKey> InlineTable<K> {
         misses
     }
 
-    /// Asks for a key's home slot, of which some lie in two cache lines.
+    /// Prefetches a key's home slot, which may cross two cache lines.
     #[inline(always)]
-    pub(crate) fn ask_for(&self, key: K) {
+    pub(crate) fn prefetch_slot(&self, key: K) {
         let slot = self.slots.as_ptr().wrapping_add(self.home(key));
         prefetch(slot);
         if !64usize.is_multiple_of(size_of::<Slot<K>>()) {
@@ -237,9 +238,9 @@ impl<K: InlineKey> InlineTable<K> {
         }
     }
 
-    /// Asks for the slot `STEP` places behind a key's home, which it asked for before.
+    /// Prefetches the slot `STEP` places after a key's home, which was prefetched before.
     #[inline(always)]
-    fn ask_behind<const STEP: usize>(&self, key: K) {
+    fn prefetch_after_home<const STEP: usize>(&self, key: K) {
         let end = self.slots.as_ptr().wrapping_add(self.home(key) + STEP + 1);
         prefetch(end.wrapping_byte_sub(1));
     }
@@ -249,7 +250,7 @@ impl<K: InlineKey> InlineTable<K> {
         (key.hash(self.multipliers) >> self.shift) as usize
     }
 
-    /// Adds `count` to a key, which takes a slot when it is new.
+    /// Adds `count` to a key; a new key gets a slot.
     #[inline(always)]
     pub(crate) fn add(&mut self, key: K, count: u64) {
         let mask = self.slots.len() - 1;
@@ -260,24 +261,24 @@ impl<K: InlineKey> InlineTable<K> {
             if slot.key.is(key) {
                 slot.value += count;
                 if slot.value > self.slots[home].value {
-                    // The more frequent key gets the place where it is found at once. Whoever
-                    // stood there belongs at or before it, and is still found from there on.
+                    // The more frequent key gets the home slot, where it is found first. The key
+                    // that was there has its home at or before it, so probing still finds it.
                     self.slots.swap(home, index);
                 }
                 return;
             }
             if slot.key.is_free() {
                 *slot = Slot { key, value: count };
-                self.taken(index.wrapping_sub(home) & mask, true);
+                self.after_insert(index.wrapping_sub(home) & mask, true);
                 return;
             }
             index = (index + 1) & mask;
         }
     }
 
-    /// Notes that a slot so far from home was taken, and makes the table larger where that helps.
+    /// Counts a newly used slot at this distance from home, and grows the table if that helps.
     #[inline(always)]
-    fn taken(&mut self, from_home: usize, by_count: bool) {
+    fn after_insert(&mut self, from_home: usize, by_count: bool) {
         self.used += 1;
         let is_full = self.used * 8 > self.slots.len() * FULL_EIGHTHS;
         if is_full || (from_home > FAR_FROM_HOME && self.can_spread()) {
@@ -285,29 +286,29 @@ impl<K: InlineKey> InlineTable<K> {
         }
     }
 
-    /// Whether keys that crowd one part of the table would have more room in a larger one.
+    /// Returns whether a larger table would spread keys that crowd one part of it.
     #[cold]
     fn can_spread(&self) -> bool {
-        self.multipliers[0] != 0 && self.slots.len() < self.used.saturating_mul(MOST_SLOTS_A_KEY)
+        self.multipliers[0] != 0 && self.slots.len() < self.used.saturating_mul(MAX_SLOTS_PER_KEY)
     }
 
-    /// How many keys there are.
+    /// Returns the number of keys.
     pub(crate) fn len(&self) -> usize {
         self.used
     }
 
-    /// How many bytes of memory the slots take.
+    /// Returns the bytes of memory that the slots use.
     pub(crate) fn bytes(&self) -> usize {
         self.slots.len() * size_of::<Slot<K>>()
     }
 
-    /// Adds many keys with their counts, asking ahead for the slots of a large table.
+    /// Adds keys with their counts, and prefetches their slots.
     pub(crate) fn add_all(&mut self, mut groups: impl Iterator<Item = (K, u64)>) {
         let mut batch = [(K::zeroed(), 0); AHEAD];
         loop {
             let mut filled = 0;
             for (place, (key, count)) in batch.iter_mut().zip(groups.by_ref()) {
-                self.ask_for(key);
+                self.prefetch_slot(key);
                 *place = (key, count);
                 filled += 1;
             }
@@ -320,19 +321,19 @@ impl<K: InlineKey> InlineTable<K> {
         }
     }
 
-    /// Visits every key, padded behind, and its count.
+    /// Visits every key in column form, and its count.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(K, u64)) {
         for slot in self.slots.iter().filter(|slot| !slot.key.is_free()) {
-            visit(slot.key.to_padded_behind(), slot.value);
+            visit(slot.key.to_column_form(), slot.value);
         }
     }
 
-    /// Tells whether a key has the same hash in both tables.
+    /// Returns whether both tables use the same hash.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         self.multipliers == other.multipliers
     }
 
-    /// The count of a key that is there.
+    /// Returns the count of a key, if the table has it.
     #[inline(always)]
     fn count_of(&self, key: K) -> Option<u64> {
         let mask = self.slots.len() - 1;
@@ -349,10 +350,10 @@ impl<K: InlineKey> InlineTable<K> {
         }
     }
 
-    /// Visits the keys of several tables that hash alike, as [`Self::for_each_in`] does those of
-    /// one, each key once and with the sum of its counts.
+    /// Visits a slice of several tables with the same hash, as [`Self::for_each_in`] does for one
+    /// table: each key once, with the sum of its counts.
     ///
-    /// Where a key is looked up in another table, the one before it was just looked at.
+    /// All tables are in hash order, so a lookup in another table is near the previous one.
     pub(crate) fn add_up_in(
         tables: &[&Self],
         slice: usize,
@@ -364,14 +365,13 @@ impl<K: InlineKey> InlineTable<K> {
             table.for_each_in(slice, bits, |key, count| {
                 if earlier.iter().all(|other| other.count_of(key).is_none()) {
                     let others = later.iter().filter_map(|other| other.count_of(key));
-                    visit(key.to_padded_behind(), count + others.sum::<u64>());
+                    visit(key.to_column_form(), count + others.sum::<u64>());
                 }
             });
         }
     }
 
-    /// Visits the keys, as they stand in the table, whose hashes begin with the `bits` bits of
-    /// `slice`.
+    /// Visits the keys, in table form, whose hashes begin with the `bits` bits of `slice`.
     pub(crate) fn for_each_in(&self, slice: usize, bits: u32, mut visit: impl FnMut(K, u64)) {
         let below = 64 - bits;
         let first = (slice as u64).checked_shl(below).unwrap_or(0);
@@ -381,7 +381,7 @@ impl<K: InlineKey> InlineTable<K> {
         for index in first..first + self.slots.len() {
             let slot = &self.slots[index & mask];
             if slot.key.is_free() {
-                // No key stands behind a free slot that comes after its home.
+                // Between the home and the slot of a key there is no free slot.
                 if index >= last {
                     return;
                 }
@@ -394,9 +394,9 @@ impl<K: InlineKey> InlineTable<K> {
         }
     }
 
-    /// Forgets every key, and keeps the memory for as many again.
+    /// Removes all keys, and keeps memory for the same number of keys.
     pub(crate) fn clear(&mut self) {
-        // A table that held a few keys of late is shrunk, so that clearing it stays cheap.
+        // A table with few keys is made smaller, so that clearing it stays cheap.
         if self.used * 16 < self.slots.len() && self.slots.len() > self.first_slots {
             let slots = (self.used * 2).next_power_of_two().max(self.first_slots);
             self.slots = HugeVec::new(slots);

@@ -1,4 +1,5 @@
-//! Integer keys to dense group ids: by place while the keys are small, by hash after that.
+//! Maps integer keys to dense group ids: by an array while the keys are in a small range, then by
+//! hash.
 
 use super::HashKey;
 use super::dense_ids::{DenseIds, LeastAndMost};
@@ -9,7 +10,7 @@ use crate::Tuning;
 use crate::isa::dispatch;
 use crate::level::Level;
 
-/// How many places for each row seen a dense range may have.
+/// Maximum number of places of the dense range per row seen.
 const PLACES_PER_ROW: usize = 16;
 
 /// Numbers 64-bit keys in order of first arrival, so that accumulators are arrays by id.
@@ -37,30 +38,32 @@ const PLACES_PER_ROW: usize = 16;
 pub struct IntKeyTable {
     keys: Keys<u64>,
     dense: DenseIds,
-    few: FewIds,
+    /// Looked up before `hashed` while keys are few.
+    direct: FewIds,
     hashed: IdTable<u64>,
     is_dense: bool,
     /// Rows seen since the table was empty.
     rows: usize,
-    /// Places that the dense range may always have, and may have at most.
-    few_places: usize,
-    most_places: usize,
+    /// Number of places that the dense range may always have.
+    min_places: usize,
+    /// Maximum number of places of the dense range.
+    max_places: usize,
 }
 
 impl IntKeyTable {
-    /// Makes a table without keys.
+    /// Makes an empty table.
     #[must_use]
     pub fn new(tuning: &Tuning, hash_key: HashKey) -> Self {
         let tuning = &tuning.fitting();
         Self {
             keys: Keys::default(),
             dense: DenseIds::new(tuning.prefetch_bytes),
-            few: FewIds::new(tuning, hash_key),
+            direct: FewIds::new(tuning, hash_key),
             hashed: IdTable::new(tuning, hash_key),
             is_dense: true,
             rows: 0,
-            few_places: tuning.table_slots,
-            most_places: tuning.flush_bytes / size_of::<u32>(),
+            min_places: tuning.table_slots,
+            max_places: tuning.flush_bytes / size_of::<u32>(),
         }
     }
 
@@ -68,8 +71,8 @@ impl IntKeyTable {
     ///
     /// # Errors
     ///
-    /// When there are more than `u32::MAX` different keys, or no memory for a larger table. Then
-    /// `ids` is as before, and the table holds some of the keys; it can still be used.
+    /// When there are more than `u32::MAX` distinct keys, or not enough memory for a larger table.
+    /// Then `ids` is unchanged, and the table has some of the keys; it can still be used.
     pub fn intern(
         &mut self,
         level: Level,
@@ -91,12 +94,12 @@ impl IntKeyTable {
     ) -> Result<(), InternError> {
         let mut missed = [0; BATCH];
         if self.is_dense {
-            self.reach(level, keys)?;
+            self.widen_range(level, keys)?;
         }
         let misses = if self.is_dense {
             self.dense.look_up(level, keys, ids, &mut missed)
-        } else if self.few.are_few() {
-            self.few.look_up(level, keys, ids, &mut missed)
+        } else if self.direct.is_in_use() {
+            self.direct.look_up(level, keys, ids, &mut missed)
         } else {
             self.hashed.look_up(level, keys, ids, &mut missed)
         };
@@ -106,18 +109,18 @@ impl IntKeyTable {
             let row = usize::from(row);
             ids[row] = self.id_of(keys[row])?;
         }
-        if !self.is_dense && self.few.are_few() {
+        if !self.is_dense && self.direct.is_in_use() {
             for &row in &missed[..misses] {
                 let row = usize::from(row);
-                self.few.insert(keys[row], ids[row]);
+                self.direct.insert(keys[row], ids[row]);
             }
             let (all, rows) = (self.len(), keys.len());
-            self.few.judge(all, all - before, rows, misses);
+            self.direct.decide_use(all, all - before, rows, misses);
         }
         Ok(())
     }
 
-    /// The id of a key, if it has one.
+    /// Returns the id of a key, if the table has the key.
     #[must_use]
     pub fn get(&self, key: u64) -> Option<u32> {
         match self.is_dense {
@@ -126,7 +129,7 @@ impl IntKeyTable {
         }
     }
 
-    /// The id of one key, which is in range if the table is dense.
+    /// Returns the id of one key, which must be in range if the table is dense.
     fn id_of(&mut self, key: u64) -> Result<u32, InternError> {
         let (dense, hashed) = (&mut self.dense, &mut self.hashed);
         let is_dense = self.is_dense;
@@ -136,17 +139,20 @@ impl IntKeyTable {
         })
     }
 
-    /// Makes the dense range reach these keys, or goes on by hash when it would be too wide.
-    fn reach(&mut self, level: Level, keys: &[u64]) -> Result<(), InternError> {
+    /// Widens the dense range to include these keys, or moves all keys to the hash table if the
+    /// range would be too wide.
+    fn widen_range(&mut self, level: Level, keys: &[u64]) -> Result<(), InternError> {
         if keys.is_empty() {
             return Ok(());
         }
         let (least, most) = dispatch(level, LeastAndMost(keys));
         let places = self.rows.saturating_mul(PLACES_PER_ROW);
-        let places = places.max(self.few_places).min(self.most_places);
+        let places = places.max(self.min_places).min(self.max_places);
         let range = self.dense.range_with(least, most);
         if range <= places as u128 {
-            return self.dense.reach((least, most), places, &self.keys.all);
+            return self
+                .dense
+                .widen_range((least, most), places, &self.keys.all);
         }
         self.hashed.reserve(self.keys.all.len())?;
         let most = self.keys.most;
@@ -158,36 +164,36 @@ impl IntKeyTable {
         Ok(())
     }
 
-    /// How many keys there are: ids are below this.
+    /// Returns the number of keys; ids are below this.
     #[must_use]
     pub fn len(&self) -> usize {
         self.keys.all.len()
     }
 
-    /// Tells whether there is no key.
+    /// Returns whether there are no keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.all.is_empty()
     }
 
-    /// The keys, in the order of their ids.
+    /// Returns the keys, in the order of their ids.
     #[must_use]
     pub fn keys(&self) -> &[u64] {
         &self.keys.all
     }
 
-    /// How many bytes of memory the table holds.
+    /// Returns the bytes of memory that the table uses.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.dense.bytes() + self.few.bytes() + self.hashed.bytes() + self.keys.bytes()
+        self.dense.bytes() + self.direct.bytes() + self.hashed.bytes() + self.keys.bytes()
     }
 
-    /// Makes room for so many keys more than there are. It is a hint: keys go by hash from now on,
-    /// unless they have a dense range already.
+    /// Reserves memory for `more` additional keys. It is a hint: while the table is dense, only the
+    /// list of keys is enlarged.
     ///
     /// # Errors
     ///
-    /// When there is no memory; the table is as before.
+    /// When there is not enough memory; the table is unchanged.
     pub fn reserve(&mut self, more: usize) -> Result<(), InternError> {
         self.keys.make_room(more)?;
         if !self.is_dense {
@@ -196,13 +202,13 @@ impl IntKeyTable {
         Ok(())
     }
 
-    /// Forgets every key and keeps the memory, unless it is far more than the keys needed.
+    /// Removes all keys, and keeps the memory unless it is far more than the keys needed.
     pub fn clear(&mut self) {
         match self.is_dense {
             true => self.dense.clear(&self.keys.all),
             false => {
                 self.hashed.clear(self.keys.all.iter().copied());
-                self.few.clear(&self.keys.all);
+                self.direct.clear(&self.keys.all);
             }
         }
         self.keys.all.clear();
@@ -211,7 +217,7 @@ impl IntKeyTable {
     }
 }
 
-/// Keys in the order of their ids, and how many there may be.
+/// Keys in the order of their ids, and their maximum number.
 pub(super) struct Keys<K> {
     pub(super) all: Vec<K>,
     pub(super) most: u32,
@@ -227,7 +233,8 @@ impl<K> Default for Keys<K> {
 }
 
 impl<K: IdKey> Keys<K> {
-    /// The id of a key that `find_or_insert` finds, or stores with the id that it gets.
+    /// Returns the id of a key that `find_or_insert` finds, or inserts with the id that it is
+    /// given.
     #[inline(always)]
     pub(super) fn id_of(
         &mut self,
@@ -257,7 +264,7 @@ impl<K: IdKey> Keys<K> {
     }
 }
 
-/// Appends so many ids, which `fill` writes; none when it fails.
+/// Appends `rows` ids, which `fill` writes; appends none when it fails.
 pub(super) fn append_ids(
     rows: usize,
     ids: &mut Vec<u32>,

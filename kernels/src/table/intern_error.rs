@@ -1,24 +1,24 @@
-//! Why a key table cannot take more keys.
+//! Errors of interning keys in a table.
 #![forbid(unsafe_code)]
 
 use core::fmt;
 
 use crate::stage::tokenize::InputError;
 
-/// Keys that a table does not take.
+/// Why keys could not be interned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InternError {
-    /// The keys do not lie in the text that they came with.
+    /// The keys are not within their text.
     Input(InputError),
-    /// There are more different keys than ids.
+    /// There are more distinct keys than ids.
     TooManyKeys {
-        /// How many the table holds at most.
+        /// Maximum number of keys of the table.
         most: u32,
     },
-    /// The system has no memory for a larger table.
+    /// There is not enough memory for a larger table.
     OutOfMemory {
-        /// How many bytes were asked for.
+        /// Number of bytes that were requested.
         bytes: usize,
     },
 }
@@ -29,11 +29,11 @@ impl fmt::Display for InternError {
             Self::Input(error) => error.fmt(f),
             Self::TooManyKeys { most } => write!(
                 f,
-                "there are more than {most} different keys; split them into partitions"
+                "there are more than {most} distinct keys; split them into partitions"
             ),
             Self::OutOfMemory { bytes } => write!(
                 f,
-                "the system has no {bytes} bytes of memory for a larger key table"
+                "a larger key table needs {bytes} bytes of memory, which are not available"
             ),
         }
     }
@@ -47,16 +47,16 @@ impl From<InputError> for InternError {
     }
 }
 
-/// The id of the next new key, if there is one left.
+/// The id for the next new key, unless all ids are in use.
 #[derive(Clone, Copy)]
 pub(super) struct FreshId {
     pub(super) id: u32,
-    /// How many keys there may be.
+    /// Maximum number of keys.
     pub(super) most: u32,
 }
 
 impl FreshId {
-    /// The id, for a key that is new.
+    /// Returns the id, for a new key.
     #[inline(always)]
     pub(super) fn take(self) -> Result<u32, InternError> {
         let Self { id, most } = self;

@@ -1,11 +1,12 @@
-//! The key table with a dense group id: the first key is 0, the next new one 1, and so on.
+//! The key table: maps keys of bytes to dense group ids. The first key gets 0, the next new one 1,
+//! …
 //!
 //! ```text
-//! keys   to be or not to be     ids  0 1 2 3 0 1     accumulators  [x0 x1 x2 x3] …, a column each
+//! keys   to be or not to be     ids  0 1 2 3 0 1     accumulators  [x0 x1 x2 x3] …
 //! ```
 //!
-//! Keys of up to 16 bytes are two words in an [`IdTable`], looked up many at a time; the others are in
-//! a [`LongTable`]. See [`words_of`] for the form of the words.
+//! Keys of up to 16 bytes are stored as two words in an [`IdTable`] and looked up in batches; other
+//! keys are in a [`LongTable`]. See [`words_of`] for the form of the words.
 
 use core::marker::PhantomData;
 
@@ -18,12 +19,12 @@ use crate::isa::{Isa, Kernel, dispatch};
 use crate::level::Level;
 use crate::stage::tokenize::{Records, Span};
 
-/// Rows whose words are made before they are looked up: so both stay in the first-level cache.
+/// Rows whose words are made before they are looked up; both stay in the first-level cache.
 const BATCH: usize = 512;
-/// The words of a key that is not in words: no short key has these.
+/// Marks a key that has no form as words; no short key has these words.
 const LONG: [u64; 2] = [0, 1];
 
-/// Numbers keys in the order of their first coming, so that what is kept of each key can be columns.
+/// Numbers keys in order of first arrival, so that accumulators are columns indexed by id.
 ///
 /// # Examples
 ///
@@ -38,7 +39,7 @@ const LONG: [u64; 2] = [0, 1];
 /// assert_eq!((table.size(), table.emit(3)), (4, &b"not"[..]));
 /// assert_eq!(table.columns(), (&b"tobeornot"[..], &[0, 2, 4, 6, 9][..]));
 ///
-/// // An accumulator is a column with a place for each id.
+/// // An accumulator is a column with one value for each id.
 /// let mut counts = vec![0; table.size()];
 /// ids.iter().for_each(|&id| counts[id as usize] += 1);
 /// assert_eq!(counts, [2, 2, 1, 1]);
@@ -48,15 +49,15 @@ pub struct KeyTable {
     level: Level,
     short: IdTable<[u64; 2]>,
     long: LongTable,
-    /// The keys, end to end in the order of their ids.
+    /// The bytes of all keys, in the order of their ids.
     keys: Vec<u8>,
-    /// 0, and where each key ends.
+    /// 0, and the end of each key.
     offsets: Vec<usize>,
     most: u32,
 }
 
 impl KeyTable {
-    /// Makes a table without keys.
+    /// Makes an empty table.
     #[must_use]
     pub fn new(tuning: &Tuning, hash_key: HashKey) -> Self {
         let tuning = &tuning.fitting();
@@ -70,7 +71,7 @@ impl KeyTable {
         }
     }
 
-    /// The same table on another level than the best one.
+    /// Sets the SIMD level; the default is the best one.
     #[must_use]
     pub fn on(self, level: Level) -> Self {
         Self { level, ..self }
@@ -81,8 +82,8 @@ impl KeyTable {
     /// # Errors
     ///
     /// When a record ends after the text: nothing is changed. When there are more than `u32::MAX`
-    /// different keys, or no memory for a larger table: `ids` is as before, and the table holds some of
-    /// the keys; it can still be used.
+    /// distinct keys, or not enough memory for a larger table: `ids` is unchanged, and the table
+    /// has some of the keys; it can still be used.
     pub fn intern(
         &mut self,
         text: &[u8],
@@ -99,11 +100,12 @@ impl KeyTable {
         self.intern_column(&column, ids)
     }
 
-    /// Appends the id of every span of a text to `ids`; spans may lie anywhere, and be empty.
+    /// Appends the id of every span of a text to `ids`; spans may be in any order, overlap, and be
+    /// empty.
     ///
     /// # Errors
     ///
-    /// When a span does not lie in the text: nothing is changed. The others are those of
+    /// When a span is not within the text: nothing is changed. Further errors are those of
     /// [`KeyTable::intern`].
     pub fn intern_spans(
         &mut self,
@@ -120,12 +122,12 @@ impl KeyTable {
         self.intern_column(&column, ids)
     }
 
-    /// Appends the ids of so many keys to `ids`, wherever each of them lies: `key_of(row)` is asked
-    /// for it, at least once.
+    /// Appends the ids of `rows` keys to `ids`; `key_of(row)` returns each key, and is called once
+    /// or more per row.
     ///
     /// # Errors
     ///
-    /// Those of [`KeyTable::intern`] that do not concern a text.
+    /// Those of [`KeyTable::intern`], except the errors about the text.
     pub fn intern_with<'k>(
         &mut self,
         rows: usize,
@@ -171,7 +173,7 @@ impl KeyTable {
         Ok(())
     }
 
-    /// The id of one key.
+    /// Returns the id of one key, which is added if it is new.
     ///
     /// # Errors
     ///
@@ -180,7 +182,7 @@ impl KeyTable {
         self.id_of(key, words_of(key))
     }
 
-    /// The id of a key, if it has one.
+    /// Returns the id of a key, if the table has the key.
     #[must_use]
     pub fn get(&self, key: &[u8]) -> Option<u32> {
         match words_of(key) {
@@ -204,47 +206,48 @@ impl KeyTable {
         Ok(id)
     }
 
-    /// How many keys there are: ids are below this.
+    /// Returns the number of keys; ids are below this.
     #[must_use]
     pub fn size(&self) -> usize {
         self.offsets.len() - 1
     }
 
-    /// The key of an id.
+    /// Returns the key of an id.
     ///
     /// # Panics
     ///
-    /// When no key has it.
+    /// When no key has this id.
     #[must_use]
     pub fn emit(&self, id: u32) -> &[u8] {
         let id = id as usize;
         &self.keys[self.offsets[id]..self.offsets[id + 1]]
     }
 
-    /// All keys end to end, in the order of their ids, and where each ends: a column of bytes.
+    /// Returns the bytes of all keys in the order of their ids, and the end of each key.
     #[must_use]
     pub fn emit_all(&self) -> (&[u8], &[usize]) {
         (&self.keys, &self.offsets[1..])
     }
 
-    /// All keys end to end, in the order of their ids, and `n + 1` offsets of `n` keys, from 0 on.
+    /// Returns the bytes of all `n` keys in the order of their ids, and `n + 1` offsets, the first
+    /// one 0.
     #[must_use]
     pub fn columns(&self) -> (&[u8], &[usize]) {
         (&self.keys, &self.offsets)
     }
 
-    /// How many bytes of memory the table holds.
+    /// Returns the bytes of memory that the table uses.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let columns = self.keys.capacity() + self.offsets.capacity() * size_of::<usize>();
         self.short.bytes() + self.long.bytes() + columns
     }
 
-    /// Makes room for so many short keys more than there are.
+    /// Reserves memory for `more` additional short keys.
     ///
     /// # Errors
     ///
-    /// When there is no memory; the table is as before.
+    /// When there is not enough memory; the table is unchanged.
     pub fn reserve(&mut self, more: usize) -> Result<(), InternError> {
         let bytes = more.saturating_mul(size_of::<usize>());
         let offsets = self.offsets.try_reserve(more);
@@ -252,7 +255,7 @@ impl KeyTable {
         self.short.reserve(self.size().saturating_add(more))
     }
 
-    /// Forgets every key, and keeps the memory.
+    /// Removes all keys, and keeps the memory.
     pub fn clear(&mut self) {
         let keys = self
             .offsets
@@ -265,15 +268,15 @@ impl KeyTable {
     }
 }
 
-/// A column of keys that are bytes.
+/// A column of keys of bytes.
 trait KeyColumn<'k> {
     fn rows(&self) -> usize;
     fn key(&self, row: usize) -> &'k [u8];
-    /// [`words_of`] the key.
+    /// Returns [`words_of`] the key.
     fn words(&self, row: usize) -> [u64; 2];
 }
 
-/// Keys that lie in one text; `range` gives ranges within it.
+/// Keys in one text; `range` returns ranges within it.
 struct TextKeys<'t, R> {
     text: &'t [u8],
     rows: usize,
@@ -304,7 +307,7 @@ impl<'k, R: Fn(usize) -> core::ops::Range<usize>> KeyColumn<'k> for TextKeys<'k,
     }
 }
 
-/// Keys that lie anywhere.
+/// Keys in separate slices.
 struct LooseKeys<F> {
     rows: usize,
     key_of: F,
@@ -326,7 +329,7 @@ impl<'k, F: Fn(usize) -> &'k [u8]> KeyColumn<'k> for LooseKeys<F> {
     }
 }
 
-/// Makes the words of some rows' keys.
+/// Computes the words of the keys of some rows.
 struct LoadWords<'a, 'k, C: KeyColumn<'k>> {
     column: &'a C,
     first: usize,
@@ -345,12 +348,12 @@ impl<'k, C: KeyColumn<'k>> Kernel for LoadWords<'_, 'k, C> {
     }
 }
 
-/// A key of up to 16 bytes as two words, which are different for different keys.
+/// Returns a key of up to 16 bytes as two words, which are different for different keys.
 ///
 /// ```text
-/// up to 15 bytes   the bytes, zeros after them, and the length as the last byte
-/// 16 bytes         the bytes, if the last one is 16 or above: so it is no length
-/// all others       LONG
+/// up to 15 bytes   the bytes, then zeros, and the length as the last byte
+/// 16 bytes         the bytes, if the last one is at least 16, so that it is no length
+/// other keys       LONG
 /// ```
 #[inline(always)]
 fn words_of(key: &[u8]) -> [u64; 2] {
@@ -371,7 +374,7 @@ fn words_of(key: &[u8]) -> [u64; 2] {
     tagged([word, 0], length)
 }
 
-/// The same for the first `length` of 16 bytes, without a branch.
+/// Returns [`words_of`] the first `length` of 16 bytes, without a branch.
 #[inline(always)]
 fn words_in(bytes: &[u8; 16], length: usize) -> [u64; 2] {
     let whole = u128::from_le_bytes(*bytes);

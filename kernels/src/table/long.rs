@@ -1,12 +1,12 @@
-//! Keys of any length, each in one record with its number.
+//! Keys of any length, each in one record with its number (a count or an id).
 //!
 //! ```text
-//! slot     24 bits of the hash | where the record begins, and one      0: free
+//! slot     24 bits of the hash | start of the record, plus 1           0: free
 //! record   number, hash, length, bytes                                 see `Records`
 //! ```
 //!
-//! Two lines of memory are looked at for a key that is there: its slot's and its record's. For many
-//! keys at a time all slots are asked for first, then all records, and the keys compared at last.
+//! Finding a key reads two cache lines: that of its slot and that of its record. For a batch of
+//! keys all slots are prefetched first, then all records; then the keys are compared.
 
 mod records;
 
@@ -20,35 +20,36 @@ use crate::buffer::{HugeVec, Window};
 /// Bits of a slot for the place of a record, in words.
 const PLACE_BITS: u32 = 40;
 
-/// Slots of a fresh table: many never meet a long key.
+/// Slots of a new table: many tables never get a long key.
 const FIRST_SLOTS: usize = 2;
 
-/// How many keys are hashed, and their slots and records asked for, before the first is compared.
+/// Number of keys that are hashed, and their slots and records prefetched, before the first
+/// compare.
 const AHEAD: usize = 64;
 
-/// Eighths of the slots that may be taken.
+/// Eighths of the slots that may be in use.
 const FULL_EIGHTHS: usize = 5;
 
-/// How far from home a new key may go before the table is taken to be crowded there; see
+/// Maximum distance of a new key from its home before that part of the table counts as crowded; see
 /// `InlineTable`.
 const FAR_FROM_HOME: usize = 256;
 
-/// How many slots a key a table may grow to for being crowded.
-const MOST_SLOTS_A_KEY: usize = 1024;
+/// Maximum number of slots per key to which a table grows because it is crowded.
+const MAX_SLOTS_PER_KEY: usize = 1024;
 
-/// One part in so many of the bytes at which a table is flushed may be kept when it was: else one
-/// that has met a giant would be flushed again and again, however little it held.
-const KEPT_PART: usize = 8;
+/// A flushed table keeps at most `flush_bytes / KEPT_DIVISOR` of memory. With more, a table that
+/// once held a very long key would be flushed again and again, even if nearly empty.
+const KEPT_DIVISOR: usize = 8;
 
 /// An open-addressing table of records.
 pub(crate) struct LongTable {
     slots: HugeVec<u64>,
-    /// `64 - log2(slots)`: what is left of a hash after this shift is an index.
+    /// `64 - log2(slots)`: a hash shifted right by this is an index.
     shift: u32,
     records: Records,
     multipliers: [u64; 4],
     prefetch_bytes: usize,
-    /// Bytes of slots, and of records, that are kept for the keys to come.
+    /// Maximum bytes of slots, and of records, that are kept when the table is cleared.
     kept_bytes: usize,
 }
 
@@ -60,11 +61,11 @@ impl LongTable {
             records: Records::default(),
             multipliers: hash_key.masked(tuning.hash_mask),
             prefetch_bytes: tuning.prefetch_bytes,
-            kept_bytes: tuning.flush_bytes / KEPT_PART,
+            kept_bytes: tuning.flush_bytes / KEPT_DIVISOR,
         }
     }
 
-    /// Counts the tokens of `spans` once each, but for the empty ones, whose number is returned.
+    /// Adds one for each token of `spans` that is not empty; returns the number of empty tokens.
     #[inline(always)]
     pub(crate) fn count(&mut self, window: Window<'_>, spans: &[u32]) -> u64 {
         let mut empty = 0;
@@ -76,7 +77,7 @@ impl LongTable {
         empty
     }
 
-    /// Adds many keys with their counts.
+    /// Adds keys with their counts.
     pub(crate) fn add_all<'k>(&mut self, mut keys: impl Iterator<Item = (&'k [u8], u64)>) {
         let mut batch = [(&b""[..], 0, 0); AHEAD];
         loop {
@@ -87,7 +88,7 @@ impl LongTable {
             }
             let batch = &batch[..filled];
             if self.bytes() > self.prefetch_bytes {
-                self.ask_for(batch);
+                self.prefetch_records(batch);
             }
             for &(key, count, hash) in batch {
                 *self.number_of(key, hash, 0) += count;
@@ -98,12 +99,12 @@ impl LongTable {
         }
     }
 
-    fn ask_for(&self, batch: &[(&[u8], u64, u64)]) {
+    fn prefetch_records(&self, batch: &[(&[u8], u64, u64)]) {
         for &(.., hash) in batch {
             prefetch(self.slots.as_ptr().wrapping_add(self.home(hash)));
         }
         for &(key, _, hash) in batch {
-            // Most keys stand at home; where another one does, that one's record comes in vain.
+            // Most keys are in their home slot; otherwise the wrong record is prefetched.
             if let Some(place) = place_in(self.slots[self.home(hash)]) {
                 let address = self.records.address(place);
                 prefetch(address);
@@ -112,17 +113,17 @@ impl LongTable {
         }
     }
 
-    /// Adds `count` to a key, which is copied when it is new.
+    /// Adds `count` to a key; a new key is copied.
     pub(crate) fn add(&mut self, key: &[u8], count: u64) {
         *self.value_of(key, 0) += count;
     }
 
-    /// The number of a key: `fresh` when it is new.
+    /// Returns the number of a key: `fresh` if it is new.
     pub(crate) fn value_of(&mut self, key: &[u8], fresh: u64) -> &mut u64 {
         self.number_of(key, self.hash(key), fresh)
     }
 
-    /// The number of a key as an id, a fresh one when the key is new.
+    /// Returns the id of a key: a new id if the key is new.
     pub(super) fn id_of(&mut self, key: &[u8], fresh: FreshId) -> Result<u32, InternError> {
         let hash = self.hash(key);
         let place = match self.look_up(key, hash) {
@@ -132,7 +133,7 @@ impl LongTable {
         Ok(self.records.value(place) as u32)
     }
 
-    /// The number of a key as an id, if the key is there.
+    /// Returns the id of a key, if the table has the key.
     pub(super) fn get(&self, key: &[u8]) -> Option<u32> {
         let place = self.look_up(key, self.hash(key)).ok()?;
         Some(self.records.value(place) as u32)
@@ -147,7 +148,7 @@ impl LongTable {
         self.records.value_mut(place)
     }
 
-    /// The place of a key's record, or the slot that the key would take.
+    /// Returns the place of a key's record, or else the free slot for the key.
     #[inline(always)]
     fn look_up(&self, key: &[u8], hash: u64) -> Result<usize, usize> {
         let mask = self.slots.len() - 1;
@@ -177,12 +178,12 @@ impl LongTable {
         place
     }
 
-    /// Whether keys that crowd one part of the table would have more room in a larger one.
+    /// Returns whether a larger table would spread keys that crowd one part of it.
     fn can_spread(&self) -> bool {
-        self.multipliers[0] != 0 && self.slots.len() < self.len().saturating_mul(MOST_SLOTS_A_KEY)
+        self.multipliers[0] != 0 && self.slots.len() < self.len().saturating_mul(MAX_SLOTS_PER_KEY)
     }
 
-    /// Makes the slots twice as many; the records stay where they are.
+    /// Doubles the number of slots; the records are not moved.
     fn grow(&mut self) {
         let slots = 2 * self.slots.len();
         self.set_slots(slots);
@@ -200,8 +201,8 @@ impl LongTable {
         (hash >> self.shift) as usize
     }
 
-    /// A keyed hash: 16 bytes a step, each folded from a 128-bit product; what is left is read from
-    /// the end, some of it twice, which the length tells apart.
+    /// Returns a keyed hash: 16 bytes per step, folded from a 128-bit product. The last 16 bytes
+    /// are read from the end, so some bytes may be read twice; the length distinguishes such keys.
     #[inline(always)]
     fn hash(&self, key: &[u8]) -> u64 {
         let [a, b, c, d] = self.multipliers;
@@ -210,22 +211,22 @@ impl LongTable {
             state = fold(low_word(step) ^ a ^ state, high_word(step) ^ b);
         }
         let (low, high) = last_words(key);
-        // A mask of zero leaves no multiplier, and every key the same hash.
+        // With a mask of zero the multiplier is zero, and all keys have the same hash.
         fold(low ^ c ^ state, high ^ d).wrapping_mul(a)
     }
 
-    /// How many keys there are.
+    /// Returns the number of keys.
     pub(crate) fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// How many bytes of memory the table and the keys take.
+    /// Returns the bytes of memory that the table and the keys use.
     #[inline(always)]
     pub(crate) fn bytes(&self) -> usize {
         size_of_val::<[u64]>(&self.slots) + self.records.bytes()
     }
 
-    /// Forgets every key, and keeps the memory for as many again, unless that is a lot.
+    /// Removes all keys, and keeps memory for the same number of keys, up to `kept_bytes`.
     pub(crate) fn clear(&mut self) {
         let (slots, len) = (self.slots.len(), self.len());
         if len == 0 {
@@ -240,13 +241,13 @@ impl LongTable {
         self.records.clear(self.kept_bytes);
     }
 
-    /// Makes so many slots, all of them free.
+    /// Replaces the slots by `slots` free ones.
     fn set_slots(&mut self, slots: usize) {
         self.slots = HugeVec::new(slots);
         self.shift = 64 - slots.trailing_zeros();
     }
 
-    /// Tells whether a key has the same hash in both tables.
+    /// Returns whether both tables use the same hash.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         self.multipliers == other.multipliers
     }
@@ -257,7 +258,8 @@ impl LongTable {
             .for_each(|(place, _)| visit(self.records.key(place), self.records.value(place)));
     }
 
-    /// The same for several tables that hash alike, each key once and with the sum of its counts.
+    /// Visits a slice of several tables with the same hash: each key once, with the sum of its
+    /// counts.
     pub(super) fn add_up_in(
         tables: &[&Self],
         slice: usize,
@@ -282,8 +284,8 @@ impl LongTable {
         }
     }
 
-    /// The records of a slice, and their hashes: those in the slots from where the slice begins to
-    /// the first free one behind its end, but for keys of other slices that found no place before.
+    /// Returns the records of a slice, and their hashes: those from the first slot of the slice to
+    /// the first free slot after its end, without the keys of other slices.
     fn places_in(&self, slice: usize, bits: u32) -> impl Iterator<Item = (usize, u64)> {
         let below = 64 - bits;
         let first = (slice as u64).checked_shl(below).unwrap_or(0);
@@ -297,7 +299,7 @@ impl LongTable {
             .filter(move |(_, hash)| hash.checked_shr(below).unwrap_or(0) == slice as u64)
     }
 
-    /// Visits every key and its number, in the order of their first appearance.
+    /// Visits every key and its number, in order of first arrival.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&[u8], u64)) {
         for (place, _) in self.records.places() {
             visit(self.records.key(place), self.records.value(place));
@@ -317,7 +319,7 @@ fn slot_of(place: usize, hash: u64) -> u64 {
     tag(hash) << PLACE_BITS | place
 }
 
-/// The place that a slot names, unless it is free.
+/// Returns the place that a slot stores, or `None` if the slot is free.
 #[inline(always)]
 fn place_in(slot: u64) -> Option<usize> {
     (slot & ((1 << PLACE_BITS) - 1))
@@ -325,8 +327,8 @@ fn place_in(slot: u64) -> Option<usize> {
         .map(|place| place as usize)
 }
 
-/// The last 16 bytes of a key, or all of a shorter one; together with the length they tell keys
-/// apart whose bytes before them are the same.
+/// Returns the last 16 bytes of a key, or all bytes of a shorter one. Together with the length they
+/// distinguish keys whose earlier bytes are the same.
 #[inline(always)]
 fn last_words(key: &[u8]) -> (u64, u64) {
     if let Some(last) = key.last_chunk::<16>() {

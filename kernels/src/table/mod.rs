@@ -1,17 +1,35 @@
-//! The key table: one probe by key bytes, in three classes of key length.
+//! Hash tables from keys to counts, group ids or states.
 //!
 //! ```text
 //! 1..=8 bytes   InlineTable<u64>       slot = key u64   | number u64
 //! 9..=16 bytes  InlineTable<[u64; 2]>  slot = key 2×u64 | number u64
-//! the others    LongTable              slot = place of a record: number, hash, length, key
+//! other keys    LongTable              slot = place of a record: number, hash, length, key
 //! ```
 //!
-//! Keys that were seen once each in many places need no slot of their own: `Dedup` looks for those
-//! that come again.
+//! The number is a count in `CountTable`, and a dense group id in [`KeyTable`], whose accumulators
+//! are columns indexed by that id. Keys that were seen once each in many places need no slot:
+//! `Dedup` finds those that repeat. `int` holds the tables of integer keys.
 //!
-//! The number is a count in `CountTable`, and a dense group id in [`KeyTable`], beside which
-//! accumulators stand as columns.
+//! An inline key is padded with zeros. So that this is unambiguous, a key that holds a NUL byte is
+//! *long* whatever its length; `key_counts::class_of` decides this.
 //!
+//! A word on its way through the fused count:
+//!
+//! ```text
+//! tile of spans ─▶ 1..=8 bytes ─▶ slot of 16 bytes: key, count      home slot, without a branch;
+//!               ├▶ 9..=16      ─▶ slot of 24 bytes: key, count      misses go to a list, then next
+//!               └▶ other       ─▶ slot of 8 bytes ─▶ record:        two slots, then one by one
+//!                                 count, hash, length, key          slots, records, prefetched
+//!
+//! bypass, where new tokens never end (stage/count/bypass_policy.rs):
+//!               stable hash ─▶ partition ─▶ length and bytes, packed (key_counts/packed_*.rs)
+//!                                             in blocks of huge pages (buffer/block.rs)
+//!               drain: hash ─▶ slot of 4 bytes: bits of the hash, place of the key (dedup.rs)
+//!                   a repeated key ─▶ the tables above; any other stays where it was written
+//! ```
+//!
+//! Table hashes decide only where a probe starts: keys are always compared by their bytes. They are
+//! faster than the stable hash, and keyed per query.
 //! A key that holds a NUL byte is *long* whatever its length: the inline forms are padded with
 //! zeros, and so stay unambiguous.
 #![allow(

@@ -1,4 +1,4 @@
-//! Keys of two words to dense group ids: composite keys of fixed width, up to 16 bytes.
+//! Maps keys of two words to dense group ids: composite keys of fixed width, up to 16 bytes.
 
 use super::HashKey;
 use super::ids::{BATCH, IdTable};
@@ -9,8 +9,8 @@ use crate::level::Level;
 
 /// Numbers 128-bit keys in order of first arrival.
 ///
-/// Columns of fixed width that fit 16 bytes together are packed into the two words, each at a place
-/// of its own; a null needs a bit of its own too.
+/// Columns of fixed width that fit in 16 bytes together are packed into the two words, each at its
+/// own bits; a nullable column needs one bit more.
 ///
 /// # Examples
 ///
@@ -31,7 +31,7 @@ pub struct PairKeyTable {
 }
 
 impl PairKeyTable {
-    /// Makes a table without keys.
+    /// Makes an empty table.
     #[must_use]
     pub fn new(tuning: &Tuning, hash_key: HashKey) -> Self {
         Self {
@@ -76,47 +76,47 @@ impl PairKeyTable {
         Ok(())
     }
 
-    /// The id of a key, if it has one.
+    /// Returns the id of a key, if the table has the key.
     #[must_use]
     pub fn get(&self, key: [u64; 2]) -> Option<u32> {
         self.table.get(key)
     }
 
-    /// How many keys there are: ids are below this.
+    /// Returns the number of keys; ids are below this.
     #[must_use]
     pub fn len(&self) -> usize {
         self.keys.all.len()
     }
 
-    /// Tells whether there is no key.
+    /// Returns whether there are no keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.all.is_empty()
     }
 
-    /// The keys, in the order of their ids.
+    /// Returns the keys, in the order of their ids.
     #[must_use]
     pub fn keys(&self) -> &[[u64; 2]] {
         &self.keys.all
     }
 
-    /// How many bytes of memory the table holds.
+    /// Returns the bytes of memory that the table uses.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.table.bytes() + self.keys.bytes()
     }
 
-    /// Makes room for so many keys more than there are.
+    /// Reserves memory for `more` additional keys.
     ///
     /// # Errors
     ///
-    /// When there is no memory; the table is as before.
+    /// When there is not enough memory; the table is unchanged.
     pub fn reserve(&mut self, more: usize) -> Result<(), InternError> {
         self.keys.make_room(more)?;
         self.table.reserve(self.len().saturating_add(more))
     }
 
-    /// Forgets every key and keeps the memory, unless it is far more than the keys needed.
+    /// Removes all keys, and keeps the memory unless it is far more than the keys needed.
     pub fn clear(&mut self) {
         self.table.clear(self.keys.all.iter().copied());
         self.keys.all.clear();

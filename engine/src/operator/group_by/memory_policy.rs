@@ -31,7 +31,7 @@ impl Sizes {
         let share = limit / 4 * 3;
         Self {
             rows_at_once: ROWS_AT_ONCE.min(tuning.tile_bytes).max(1),
-            check_rows: (tuning.look_bytes / ROW_BYTES).max(1),
+            check_rows: (tuning.check_bytes / ROW_BYTES).max(1),
             partition: (tuning.flush_bytes / 4).min(share / 4).max(1),
             pending_rows: (tuning.flush_bytes / 8 / ROW_BYTES)
                 .min(share / 16 / ROW_BYTES)

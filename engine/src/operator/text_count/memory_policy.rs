@@ -36,7 +36,7 @@ impl Sizes {
         let flush = resources.tuning.flush_bytes.min(share / 4).max(2 * fresh);
         Self {
             fresh,
-            look: resources.tuning.look_bytes.max(1),
+            look: resources.tuning.check_bytes.max(1),
             flush,
             piece: flush / resources.tuning.partitions.max(1) / 2,
             compact: (share / 4).min(LARGEST_UNFOLDED),

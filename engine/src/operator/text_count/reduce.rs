@@ -91,7 +91,7 @@ impl Reducer {
             counter.absorb_part(groups, &mut packed_short);
         })?;
         let most_bytes = self.context.part_bytes();
-        self.counter().settle(&mut packed_short, most_bytes);
+        self.counter().count_repeated(&mut packed_short, most_bytes);
         self.drain_into(groups);
         groups.packed_short = packed_short;
         Ok(())

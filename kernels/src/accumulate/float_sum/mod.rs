@@ -31,7 +31,7 @@ pub use window::FloatWindow;
 /// What one row adds to a window or a part is below this.
 const ROW: u128 = 1 << 87;
 /// No window and no part may be larger: two of them add up without overflow.
-const MOST: u128 = 1 << 126;
+const MAX_PART: u128 = 1 << 126;
 /// A window or part beyond this is carried when there is no room left.
 const LARGE: u128 = 1 << 100;
 
@@ -154,7 +154,7 @@ impl FloatSum {
 
     /// Raises the bound, and carries what is large where it would be too high.
     fn make_room(&mut self, more: u128) {
-        if self.bound + more > MOST {
+        if self.bound + more > MAX_PART {
             self.carry_large();
         }
         self.bound += more;
@@ -232,7 +232,7 @@ impl FloatSum {
         let window = *self.window.get_or_insert_with(around);
         if let Some(value) = shifted(value, position, window.position()) {
             let sum = self.sums[id as usize] + value;
-            if sum.unsigned_abs() <= MOST {
+            if sum.unsigned_abs() <= MAX_PART {
                 self.sums[id as usize] = sum;
                 self.bound = self.bound.max(sum.unsigned_abs());
                 return;

@@ -22,7 +22,7 @@ const NOT_ZERO: u8 = 16;
 const HAS_VALUE: u8 = 32;
 
 /// Bytes of the largest magnitude: sums of 2⁶⁴ of the largest double.
-const MOST_BYTES: usize = 272;
+const MAX_BYTES: usize = 272;
 
 /// Bytes that are not the state of a sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,7 +232,7 @@ impl<'a> State<'a> {
             bytes.is_empty() && !self.negative
         } else {
             ends.iter().all(|end| end.is_some_and(|&byte| byte != 0))
-                && self.first as usize + bytes.len() <= MOST_BYTES
+                && self.first as usize + bytes.len() <= MAX_BYTES
         };
         let needs_value = flags & !NEGATIVE & !HAS_VALUE != 0;
         flags < 64 && magnitude_is_right && (self.has_value || !needs_value)

@@ -350,12 +350,12 @@ fn large_sums_are_carried_before_they_overflow() {
         sum.update(&[0, 1], &[value, 1.0]);
         // As if as many rows had come as fill the window.
         sum.sums[0] *= 1 << 38;
-        sum.bound = MOST - 1;
+        sum.bound = MAX_PART - 1;
     }
     let expected = times(&big(value), rows << 38);
     assert_eq!(sum.sum(0), Some(nearest(&expected, 1)));
     assert_eq!(sum.sum(1), Some(rows as f64));
-    assert!(sum.bound <= MOST && sum.side(0).is_some());
+    assert!(sum.bound <= MAX_PART && sum.side(0).is_some());
 }
 
 #[test]

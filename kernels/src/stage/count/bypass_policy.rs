@@ -37,7 +37,7 @@ pub(super) struct Standing {
 
 /// The rhythm in which the table's use is looked at.
 pub(super) struct BypassPolicy {
-    look_bytes: usize,
+    check_bytes: usize,
     flush_bytes: usize,
     bypass_bytes: usize,
     /// Bytes of text until the next look.
@@ -60,10 +60,10 @@ struct Doubt {
 impl BypassPolicy {
     pub(super) fn new(tuning: &Tuning) -> Self {
         Self {
-            look_bytes: tuning.look_bytes,
+            check_bytes: tuning.check_bytes,
             flush_bytes: tuning.flush_bytes,
             bypass_bytes: tuning.bypass_bytes,
-            left: tuning.look_bytes,
+            left: tuning.check_bytes,
             passing: 0,
             last: Standing::default(),
             doubt: None,
@@ -85,7 +85,7 @@ impl BypassPolicy {
 
     /// Looks at the table and decides about the bytes that follow.
     pub(super) fn look(&mut self, now: Standing) -> Path {
-        self.left = self.look_bytes;
+        self.left = self.check_bytes;
         if self.passing > 0 {
             self.passing -= 1;
             self.last = now;
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_look_is_due_once_enough_was_read() {
         let mut bypass_policy = BypassPolicy::new(&Tuning {
-            look_bytes: 100,
+            check_bytes: 100,
             ..Tuning::DEFAULT
         });
         assert!(!bypass_policy.is_due(99));

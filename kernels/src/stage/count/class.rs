@@ -131,10 +131,10 @@ impl Lists {
     ) {
         let sizes = self.fill(isa, spans);
         for &entry in &self.short[..sizes.short] {
-            scatter.short(parts, u64::load(window, entry).to_padded_behind(), 1);
+            scatter.short(parts, u64::load(window, entry).to_column_form(), 1);
         }
         for &entry in &self.mid[..sizes.mid] {
-            scatter.mid(parts, <[u64; 2]>::load(window, entry).to_padded_behind(), 1);
+            scatter.mid(parts, <[u64; 2]>::load(window, entry).to_column_form(), 1);
         }
         for &span in &self.others[..sizes.others] {
             scatter.key(parts, window.slice(span));

@@ -63,10 +63,11 @@ impl Counting {
         self.table.absorb(groups);
     }
 
-    /// See [`super::Counter::settle`].
-    pub(super) fn settle(&mut self, packed_short: &mut PackedShort, most_bytes: usize) {
+    /// See [`super::Counter::count_repeated`].
+    pub(super) fn count_repeated(&mut self, packed_short: &mut PackedShort, most_bytes: usize) {
         debug_assert!(self.pending.is_empty(), "groups alone were absorbed");
-        self.dedup.settle(packed_short, &mut self.table, most_bytes);
+        self.dedup
+            .count_repeated(packed_short, &mut self.table, most_bytes);
     }
 
     pub(super) fn tokens(&self) -> u64 {

@@ -89,7 +89,7 @@ impl Counter {
     }
 
     /// Adds groups as [`Counter::absorb`] does, but for short keys that were seen once: these move
-    /// to `once`, for [`Counter::settle`].
+    /// to `once`, for [`Counter::count_repeated`].
     pub fn absorb_part(&mut self, groups: &mut KeyCounts, packed_short: &mut PackedShort) {
         self.counting.absorb_part(groups, packed_short);
     }
@@ -99,8 +99,8 @@ impl Counter {
     ///
     /// It is for a counter that got groups alone: what it then has is in `once` and in what
     /// [`Counter::drain_into`] gives, a key in one of these.
-    pub fn settle(&mut self, packed_short: &mut PackedShort, most_bytes: usize) {
-        self.counting.settle(packed_short, most_bytes);
+    pub fn count_repeated(&mut self, packed_short: &mut PackedShort, most_bytes: usize) {
+        self.counting.count_repeated(packed_short, most_bytes);
     }
 
     /// How many tokens were pushed.

@@ -193,7 +193,7 @@ fn sizes_that_are_not_as_they_should_be_change_no_answer() {
             tile_bytes,
             table_slots: 3,
             partitions: 0,
-            look_bytes: 0,
+            check_bytes: 0,
             ..Tuning::TINY
         };
         let mut counter = counter(Level::best(), &tuning);

@@ -20,10 +20,10 @@ pub use key::IntKey;
 
 use crate::isa::{Isa, Kernel, dispatch};
 use crate::{HashKey, Level, Tuning};
-use reducer::{MOST_TILE_ROWS, Reducer, Sizes};
+use reducer::{MAX_TILE_ROWS, Reducer, Sizes};
 
 /// What keys that come without values are given.
-static NO_VALUES: [i64; MOST_TILE_ROWS] = [0; MOST_TILE_ROWS];
+static NO_VALUES: [i64; MAX_TILE_ROWS] = [0; MAX_TILE_ROWS];
 
 /// The order in which groups leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +123,7 @@ impl<K: IntKey, A: Aggregate> ReduceByKey<K, A> {
             Width::Narrow(groups) => groups.expect(keys.len()),
             Width::Wide(groups) => groups.expect(keys.len()),
         }
-        let mut scratch = [0; MOST_TILE_ROWS];
+        let mut scratch = [0; MAX_TILE_ROWS];
         let rows = self.sizes.tile_rows;
         for (tile, keys) in keys.chunks(rows).enumerate() {
             let values = values.map_or(&NO_VALUES[..keys.len()], |all| {
@@ -137,8 +137,8 @@ impl<K: IntKey, A: Aggregate> ReduceByKey<K, A> {
             }
         }
         match &mut self.groups {
-            Width::Narrow(groups) => groups.take_stock(),
-            Width::Wide(groups) => groups.take_stock(),
+            Width::Narrow(groups) => groups.check_all_seen(),
+            Width::Wide(groups) => groups.check_all_seen(),
         }
     }
 

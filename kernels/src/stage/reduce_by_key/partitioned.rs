@@ -29,7 +29,7 @@ pub(super) struct Partitioned<A: Aggregate> {
 impl<A: Aggregate> Partitioned<A> {
     /// Goes on with a table that has outgrown the caches.
     pub(super) fn new(sizes: Sizes, mut table: BucketTable<A, 4>) -> Self {
-        table.fill_to(FILL);
+        table.set_fill(FILL);
         let partitions = sizes.tuning.partitions.next_power_of_two().max(2);
         let room = sizes.tuning.flush_bytes / size_of::<Row>() / partitions;
         let room = room.max(2 * sizes.tile_rows);

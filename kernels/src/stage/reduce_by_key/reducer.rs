@@ -38,13 +38,13 @@ impl Sizes {
         Self {
             tuning,
             hash: IntHash::new(hash_key, tuning.hash_mask),
-            tile_rows: (tuning.tile_bytes / 16).clamp(1, MOST_TILE_ROWS),
+            tile_rows: (tuning.tile_bytes / 16).clamp(1, MAX_TILE_ROWS),
         }
     }
 }
 
 /// Rows that are taken at a time, at most.
-pub(super) const MOST_TILE_ROWS: usize = 2048;
+pub(super) const MAX_TILE_ROWS: usize = 2048;
 
 /// The sizes of a hash table of which `fill` sixteenths may be taken.
 fn table_sizes(sizes: &Sizes, fill: usize) -> TableSizes {
@@ -208,9 +208,9 @@ impl<A: Aggregate> Reducer<A> {
     }
 
     /// Takes note after some tiles of what the next ones need not do.
-    pub(super) fn take_stock(&mut self) {
+    pub(super) fn check_all_seen(&mut self) {
         if let Groups::Dense(table) = &mut self.groups {
-            table.take_stock();
+            table.check_all_seen();
         }
     }
 

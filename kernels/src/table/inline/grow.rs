@@ -1,4 +1,4 @@
-//! How a table grows: in place, as its keys are in the order of their hashes.
+//! Growing a table in place, which works as its keys are in hash order.
 #![forbid(unsafe_code)]
 
 use core::hint::select_unpredictable;
@@ -10,11 +10,11 @@ use bytemuck::Zeroable;
 use super::{AHEAD, InlineKey, InlineTable, Slot};
 
 impl<K: InlineKey> InlineTable<K> {
-    /// Makes the table twice as large, in place.
+    /// Doubles the size of the table in place.
     ///
-    /// Keys are in the order of their hashes, but for the few that found their home taken. So from
-    /// the last slots on some at a time move up, to slots whose keys have moved already. `by_count`
-    /// lets the most frequent one of several keys take their common home.
+    /// Keys are in hash order, except the few whose home was in use. From the last slots on, some
+    /// keys at a time move up, to slots whose keys have moved already. With `by_count`, the most
+    /// frequent of several keys with the same home gets the home slot.
     #[cold]
     #[inline(never)]
     pub(super) fn grow(&mut self, by_count: bool) {
@@ -40,24 +40,24 @@ impl<K: InlineKey> InlineTable<K> {
         }
     }
 
-    /// Empties slots into `moving`, without a branch on which are taken; returns how many were, and
-    /// asks for their new homes.
+    /// Moves the keys of slots to `moving`, without a branch on which slots are in use; prefetches
+    /// their new homes and returns their number.
     #[inline(always)]
     fn take_out(&mut self, places: Range<usize>, moving: &mut [Slot<K>; AHEAD]) -> usize {
         let mut taken = 0;
         for place in places {
             let slot = mem::replace(&mut self.slots[place], Slot::zeroed());
-            self.ask_for(slot.key);
+            self.prefetch_slot(slot.key);
             moving[taken] = slot;
             taken += usize::from(!slot.key.is_free());
         }
         taken
     }
 
-    /// Puts new keys to their homes, without a branch on which of these are free; leaves those
-    /// whose home is taken at the front of `moving`, and returns how many they are.
+    /// Stores keys in their home slots, without a branch on which slots are free; moves the keys
+    /// whose home is in use to the front of `moving`, and returns their number.
     ///
-    /// A key whose home is not among the slots that were emptied is taken out with it once more.
+    /// A key whose home is below the emptied slots is moved once more with the slots of its home.
     #[inline(always)]
     fn put_home(&mut self, moving: &mut [Slot<K>]) -> usize {
         let mut left = 0;
@@ -73,22 +73,22 @@ impl<K: InlineKey> InlineTable<K> {
         left
     }
 
-    /// Gives a new key a slot at its home or behind it, if that is not before slot `first`.
+    /// Stores a new key at its home or after it, if the home is not before slot `first`.
     fn put(&mut self, slot: Slot<K>, first: usize, by_count: bool) -> bool {
         let home = self.home(slot.key) & (self.slots.len() - 1);
         home >= first && self.put_at(slot, home, by_count)
     }
 
-    /// Gives a new key the first free slot from `home` to the end.
+    /// Stores a new key in the first free slot from `home` to the end.
     fn put_at(&mut self, slot: Slot<K>, home: usize, by_count: bool) -> bool {
         let free = self.slots[home..]
             .iter()
             .position(|slot| slot.key.is_free());
-        let Some(behind) = free else { return false };
-        self.slots[home + behind] = slot;
+        let Some(distance) = free else { return false };
+        self.slots[home + distance] = slot;
         if by_count && slot.value > self.slots[home].value {
-            // As in `add`: the more frequent key is found at once.
-            self.slots.swap(home, home + behind);
+            // As in `add`: the more frequent key gets the home slot.
+            self.slots.swap(home, home + distance);
         }
         true
     }

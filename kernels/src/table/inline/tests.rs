@@ -1,9 +1,9 @@
-//! Growing does not crowd.
+//! A growing table is not crowded.
 
 use super::*;
 
 #[test]
-fn keys_in_the_order_of_another_tables_hash_do_not_crowd() {
+fn keys_in_hash_order_of_another_table_do_not_crowd() {
     let tuning = Tuning {
         table_slots: 64,
         ..Tuning::DEFAULT

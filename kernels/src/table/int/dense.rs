@@ -1,11 +1,11 @@
-//! States of small integer keys, each at the place that its key names.
+//! The states of small integer keys in an array indexed by key.
 
 use super::AHEAD;
 use crate::buffer::HugeVec;
 use crate::stage::reduce_by_key::Aggregate;
 use crate::table::prefetch;
 
-/// A state for every key of a range, taken or not.
+/// An array with a state for each key of a range, whether the key was seen or not.
 ///
 /// ```text
 /// keys 7 9 7  ->  base 7 | state of 7 | of 8 | of 9 | …
@@ -15,7 +15,7 @@ pub(crate) struct DenseTable<A: Aggregate> {
     base: u64,
     states: HugeVec<A::State>,
     seen: HugeVec<u8>,
-    /// Whether every key of the range was seen, so that there is nothing left to mark.
+    /// Whether all keys of the range were seen, so that `seen` needs no more writes.
     all_seen: bool,
     prefetch_bytes: usize,
 }
@@ -32,7 +32,7 @@ impl<A: Aggregate> DenseTable<A> {
         }
     }
 
-    /// How many keys the range must have to hold those from `least` to `most` too.
+    /// Returns the number of keys of the range when it is widened to include `least` to `most`.
     pub(crate) fn range_with(&self, least: u64, most: u64) -> u128 {
         let (first, last) = self.union(least, most);
         u128::from(last - first) + 1
@@ -46,10 +46,10 @@ impl<A: Aggregate> DenseTable<A> {
         (least.min(self.base), most.max(last))
     }
 
-    /// Widens the range to hold the keys from `least` to `most`.
+    /// Widens the range to include the keys from `least` to `most`.
     ///
-    /// From the second time on it doubles towards them, so that keys which come one by one, in
-    /// either order, do not move the table each time.
+    /// After the first call the range doubles, so that ascending or descending keys do not move the
+    /// table each time.
     pub(crate) fn reserve(&mut self, least: u64, most: u64) {
         let (mut first, mut last) = self.union(least, most);
         let length = self.states.len();
@@ -64,7 +64,7 @@ impl<A: Aggregate> DenseTable<A> {
         self.move_to(first, (last - first) as usize + 1);
     }
 
-    /// Makes the range that of `length` keys from `first` on, which holds the present one.
+    /// Changes the range to `length` keys from `first` on, which must include the present range.
     fn move_to(&mut self, first: u64, length: usize) {
         let mut states = HugeVec::new(length);
         let mut seen = HugeVec::new(length);
@@ -78,7 +78,7 @@ impl<A: Aggregate> DenseTable<A> {
         self.all_seen = false;
     }
 
-    /// Takes in one row after another.
+    /// Adds rows: `values[i]` belongs to `keys[i]`.
     ///
     /// # Panics
     ///
@@ -99,7 +99,7 @@ impl<A: Aggregate> DenseTable<A> {
         }
     }
 
-    /// [`DenseTable::update`] with keys that are known to be in range.
+    /// Does [`DenseTable::update`] for keys that were checked to be in range.
     #[inline(always)]
     fn update_in_range<const MARK: bool, const PREFETCH: bool>(
         &mut self,
@@ -113,8 +113,8 @@ impl<A: Aggregate> DenseTable<A> {
                 prefetch(states.wrapping_add(later.wrapping_sub(base) as usize));
             }
             let place = key.wrapping_sub(base) as usize;
-            // SAFETY: `update` has found all keys from `base` on and below `base` + length, and
-            // `seen` is as long as `states`.
+            // SAFETY: `update` has checked that all keys are at least `base` and below `base` +
+            // length; `seen` is as long as `states`.
             unsafe {
                 A::add(&mut *states.add(place), value);
                 if MARK {
@@ -124,14 +124,14 @@ impl<A: Aggregate> DenseTable<A> {
         }
     }
 
-    /// Looks whether all keys of the range were seen by now.
-    pub(crate) fn take_stock(&mut self) {
+    /// Checks whether all keys of the range were seen.
+    pub(crate) fn check_all_seen(&mut self) {
         if !self.all_seen {
             self.all_seen = !self.seen.contains(&0);
         }
     }
 
-    /// Takes in all values of a group at once; its key must be in range.
+    /// Merges the state of a group, whose key must be in range.
     pub(crate) fn merge(&mut self, key: u64, state: A::State) {
         let place = (key - self.base) as usize;
         A::merge(&mut self.states[place], state);
@@ -147,25 +147,25 @@ impl<A: Aggregate> DenseTable<A> {
         }
     }
 
-    /// How many groups there are.
+    /// Returns the number of groups.
     pub(crate) fn len(&self) -> usize {
         self.seen.iter().map(|&seen| usize::from(seen)).sum()
     }
 
-    /// Forgets all groups and keeps the range.
+    /// Removes all groups and keeps the range.
     pub(crate) fn clear(&mut self) {
         self.states.fill(A::EMPTY);
         self.seen.clear();
         self.all_seen = false;
     }
 
-    /// How many bytes the table fills.
+    /// Returns the bytes of memory that the table uses.
     pub(crate) fn bytes(&self) -> usize {
         size_of_val::<[_]>(&self.states) + self.seen.len()
     }
 }
 
-/// The smallest and the largest key; of none, the largest and the smallest there is.
+/// Returns the smallest and the largest key; without keys `(u64::MAX, 0)`.
 #[inline(always)]
 pub(crate) fn least_and_most(keys: &[u64]) -> (u64, u64) {
     keys.iter().fold((u64::MAX, 0), |(least, most), &key| {

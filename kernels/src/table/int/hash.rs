@@ -1,8 +1,8 @@
-//! The keyed hash of an integer key, whose upper bits choose its bucket and its partition.
+//! The keyed hash of an integer key; its upper bits choose the bucket and the partition.
 
 use crate::table::HashKey;
 
-/// Two multipliers that nobody can foresee.
+/// Two random multipliers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IntHash {
     first: u64,
@@ -10,29 +10,30 @@ pub(crate) struct IntHash {
 }
 
 impl IntHash {
-    /// Only the bits of `mask` are kept: with 0 all keys collide.
+    /// Keeps only the bits of `mask`: with 0 all keys collide.
     pub(crate) fn new(hash_key: HashKey, mask: u64) -> Self {
         let [first, second, ..] = hash_key.masked(mask);
         Self { first, second }
     }
 
-    /// For a table that is nearly empty, and takes [`IntHash::another`] where keys crowd.
+    /// Returns the hash for a table that is nearly empty, and that tries [`IntHash::another`] when
+    /// keys are displaced.
     ///
-    /// Evenly spaced keys, as running numbers are, go round the table in steps of one length. With
-    /// one multiplier in five that leaves them in dense runs, with wide gaps between.
+    /// Evenly spaced keys, such as running numbers, are at multiples of one step modulo the table
+    /// size. With one multiplier in five they form dense runs, with wide gaps between.
     #[inline(always)]
     pub(crate) fn quick(self, key: u64) -> u64 {
         key.wrapping_mul(self.first)
     }
 
-    /// For a table that is well filled: whatever pattern the keys have is broken up.
+    /// Returns the hash for a well filled table: it breaks up any pattern of the keys.
     #[inline(always)]
     pub(crate) fn thorough(self, key: u64) -> u64 {
         let product = key.wrapping_mul(self.first);
         (product ^ product >> 32).wrapping_mul(self.second)
     }
 
-    /// One that puts the same keys elsewhere, as hard to foresee as this one.
+    /// Returns another hash, as hard to predict as this one.
     pub(crate) fn another(self) -> Self {
         let spread = self.first.wrapping_mul(self.second | 1) ^ self.first >> 29;
         let first = spread.wrapping_mul(self.second | 1) | 1;
@@ -44,7 +45,7 @@ impl IntHash {
 mod tests {
     use super::*;
 
-    /// How many of 256 equal buckets, each of which is to get 256 keys, get more than 384.
+    /// Returns how many of 256 buckets get more than 384 keys, where 256 are expected.
     fn crowded(hash: impl Fn(u64) -> u64, step: u64) -> usize {
         let mut buckets = [0u32; 256];
         for i in 0..1u64 << 16 {
@@ -54,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn evenly_spaced_keys_are_spread_whatever_the_secret() {
+    fn evenly_spaced_keys_are_spread_with_any_hash_key() {
         for seed in 0..if cfg!(miri) { 1 } else { 200 } {
             let hash = IntHash::new(HashKey::from_seed(seed), u64::MAX);
             for step in [1, 7, 1000, 1 << 20, 1 << 40, 0x9e37_79b9_7f4a_7c15] {
@@ -65,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn another_hash_differs_and_a_mask_of_zero_hashes_all_alike() {
+    fn another_hash_differs_and_a_mask_of_zero_makes_all_keys_collide() {
         let hash = IntHash::new(HashKey::from_seed(1), u64::MAX);
         let others: Vec<IntHash> = core::iter::successors(Some(hash), |hash| Some(hash.another()))
             .take(64)

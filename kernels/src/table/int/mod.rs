@@ -1,4 +1,4 @@
-//! Tables from 64-bit keys to a state of any kind: dense, and by hash.
+//! Tables from 64-bit keys to states of any type: an array, and a hash table.
 
 mod buckets;
 mod dense;
@@ -9,5 +9,5 @@ pub(crate) use buckets::{BucketTable, TableSizes};
 pub(crate) use dense::{DenseTable, least_and_most};
 pub(crate) use hash::IntHash;
 
-/// Rows ahead of the one that is worked on whose slot is prefetched.
+/// Prefetch distance in rows.
 const AHEAD: usize = 48;

@@ -1,4 +1,4 @@
-//! The fast loops over the buckets of a table: rows whose keys are where they are looked for first.
+//! The fast loops over the buckets of a table, for rows whose keys are in or next to their home.
 
 use bytemuck::Zeroable;
 
@@ -7,7 +7,7 @@ use crate::isa::Isa;
 use crate::stage::reduce_by_key::Aggregate;
 use crate::table::prefetch;
 
-/// Keys, and the state of each.
+/// Keys and their states.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct Bucket<S, const WAYS: usize> {
@@ -19,7 +19,7 @@ pub(super) struct Bucket<S, const WAYS: usize> {
 unsafe impl<S: Zeroable, const WAYS: usize> Zeroable for Bucket<S, WAYS> {}
 
 impl<S: Copy, const WAYS: usize> Bucket<S, WAYS> {
-    /// The keys that are not `free`, and their states.
+    /// Returns the keys that are not `free`, and their states.
     pub(super) fn taken(&self, free: u64) -> impl Iterator<Item = (u64, S)> {
         let Self { keys, states } = *self;
         (0..WAYS)
@@ -28,13 +28,13 @@ impl<S: Copy, const WAYS: usize> Bucket<S, WAYS> {
     }
 }
 
-/// Rows of a step.
+/// Number of rows of a step.
 pub(super) const STEP: usize = 4;
-/// Bytes ahead of the column that is worked on which are asked for: about a tile, as the next one is
-/// likely to lie behind this one. It is only a hint.
+/// Prefetch distance within a column, in bytes: about a tile, as the next tile is likely to follow
+/// in memory. It is only a hint.
 const TILE_BYTES: usize = 8192;
 
-/// Where the buckets of a table lie.
+/// Pointers to the first and last bucket of a table.
 pub(super) struct Places<S, const WAYS: usize> {
     first: *mut Bucket<S, WAYS>,
     last: *mut Bucket<S, WAYS>,
@@ -49,16 +49,17 @@ impl<S: Copy, const WAYS: usize> Places<S, WAYS> {
         }
     }
 
-    /// Takes in rows of a table with one way, in steps, until a key is not in its home bucket; tells
-    /// how many it took.
+    /// Adds rows to a table with one way, in steps, until a key is not in its home bucket; returns
+    /// the number of rows added.
     ///
+    /// So little work is done per row that a branch for each row would be most of it.
     /// There is so little to look at that a test for each row would be the most of it.
     ///
     /// # Safety
     ///
-    /// `home` must give the index of a bucket, and nothing else may borrow the table.
+    /// `home` must return the index of a bucket, and nothing else may borrow the table.
     #[inline(always)]
-    pub(super) unsafe fn take_few<A: Aggregate<State = S>>(
+    pub(super) unsafe fn update_one_way<A: Aggregate<State = S>>(
         &self,
         home: impl Fn(u64) -> usize,
         keys: &[u64],
@@ -67,9 +68,9 @@ impl<S: Copy, const WAYS: usize> Places<S, WAYS> {
         let (keys, _) = keys.as_chunks::<STEP>();
         let (values, _) = values.as_chunks::<STEP>();
         for (step, (keys_now, values_now)) in keys.iter().zip(values).enumerate() {
-            ask_for_next_tile(keys.as_ptr().wrapping_add(step));
-            ask_for_next_tile(values.as_ptr().wrapping_add(step));
-            // SAFETY: the caller says that the homes are buckets.
+            prefetch_next_tile(keys.as_ptr().wrapping_add(step));
+            prefetch_next_tile(values.as_ptr().wrapping_add(step));
+            // SAFETY: the caller promises that the homes are buckets.
             let places = keys_now.map(|key| unsafe { self.first.add(home(key)) });
             // SAFETY: as above.
             let is_there = |row: usize| unsafe { (*places[row]).keys[0] == keys_now[row] };
@@ -84,14 +85,14 @@ impl<S: Copy, const WAYS: usize> Places<S, WAYS> {
         keys.len() * STEP
     }
 
-    /// Takes in rows until a key is neither in its home bucket nor in the next one; tells how many
-    /// it took.
+    /// Adds rows until a key is neither in its home bucket nor in the next one; returns the number
+    /// of rows added.
     ///
     /// # Safety
     ///
     /// Every home must be the index of a bucket, and nothing else may borrow the table.
     #[inline(always)]
-    pub(super) unsafe fn take_known<A: Aggregate<State = S>, I: Isa, const FAR: bool>(
+    pub(super) unsafe fn update_known<A: Aggregate<State = S>, I: Isa, const FAR: bool>(
         &self,
         isa: I,
         homes: &[u32],
@@ -100,13 +101,13 @@ impl<S: Copy, const WAYS: usize> Places<S, WAYS> {
     ) -> usize {
         for (row, ((&home, &key), &value)) in homes.iter().zip(keys).zip(values).enumerate() {
             if row % 8 == 0 {
-                ask_for_next_tile(keys.as_ptr().wrapping_add(row));
-                ask_for_next_tile(values.as_ptr().wrapping_add(row));
+                prefetch_next_tile(keys.as_ptr().wrapping_add(row));
+                prefetch_next_tile(values.as_ptr().wrapping_add(row));
             }
             if FAR {
-                self.ask_ahead(homes, row);
+                self.prefetch_ahead(homes, row);
             }
-            // SAFETY: the caller says that the home is a bucket.
+            // SAFETY: the caller promises that the home is a bucket.
             let mut place = unsafe { self.first.add(home as usize) };
             // SAFETY: as above.
             let mut found = find(isa, unsafe { &(*place).keys }, key);
@@ -131,24 +132,25 @@ impl<S: Copy, const WAYS: usize> Places<S, WAYS> {
         keys.len()
     }
 
-    /// Asks for the bucket of a later row.
+    /// Prefetches the bucket of a later row.
     #[inline(always)]
-    fn ask_ahead(&self, homes: &[u32], row: usize) {
+    fn prefetch_ahead(&self, homes: &[u32], row: usize) {
         if let Some(&later) = homes.get(row + AHEAD) {
             prefetch_bucket(self.first.wrapping_add(later as usize));
         }
     }
 
-    /// Takes in rows with many new keys, until one has no place in its home bucket nor in the next
-    /// one; tells how many, and how many keys were new.
+    /// Adds rows with many new keys, until a key has no room in its home bucket and the next one;
+    /// returns the number of rows added, and of new keys.
     ///
+    /// It is unpredictable whether a key is new, so there is no branch on it.
     /// Whether a key is new cannot be foretold, so there is no branch on it.
     ///
     /// # Safety
     ///
-    /// As for [`Places::take_known`].
+    /// As for [`Places::update_known`].
     #[inline(always)]
-    pub(super) unsafe fn take_or_insert<A: Aggregate<State = S>, I: Isa>(
+    pub(super) unsafe fn update_or_insert<A: Aggregate<State = S>, I: Isa>(
         &self,
         isa: I,
         homes: &[u32],
@@ -157,13 +159,13 @@ impl<S: Copy, const WAYS: usize> Places<S, WAYS> {
     ) -> (usize, usize) {
         let mut new = 0;
         for (row, ((&home, &key), &value)) in homes.iter().zip(keys).zip(values).enumerate() {
-            self.ask_ahead(homes, row);
-            // SAFETY: the caller says that the home is a bucket.
+            self.prefetch_ahead(homes, row);
+            // SAFETY: the caller promises that the home is a bucket.
             let place = unsafe { self.first.add(home as usize) };
             // SAFETY: as above; nothing else borrows it.
             let mut bucket = unsafe { &mut *place };
             let mut found = find(isa, &bucket.keys, key);
-            // The first bucket's free slots hold no zeros, and key 0 there is a key.
+            // Free slots of the first bucket do not hold 0; there, 0 is a key.
             let may_hold_zero = u32::from(place != self.first).wrapping_neg();
             let mut free = find(isa, &bucket.keys, 0) & may_hold_zero;
             if found | free == 0 {
@@ -190,15 +192,15 @@ impl<S: Copy, const WAYS: usize> Places<S, WAYS> {
         (keys.len(), new)
     }
 
-    /// The bucket where a key is looked for that is not in this one. There is none behind the last
-    /// one; nor for the first one, as key 0 is looked for there alone.
+    /// Returns the bucket that is searched after this one. There is none after the last one, and
+    /// none after the first one, as key 0 is only searched there.
     #[inline(always)]
     fn next(&self, place: *mut Bucket<S, WAYS>) -> Option<*mut Bucket<S, WAYS>> {
         (place != self.first && place != self.last).then(|| place.wrapping_add(1))
     }
 }
 
-/// One bit for each way that holds the key.
+/// Returns one bit for each way that holds the key.
 #[inline(always)]
 fn find<I: Isa, const WAYS: usize>(isa: I, keys: &[u64; WAYS], key: u64) -> u32 {
     match keys.first_chunk::<4>() {
@@ -207,9 +209,9 @@ fn find<I: Isa, const WAYS: usize>(isa: I, keys: &[u64; WAYS], key: u64) -> u32 
     }
 }
 
-/// Prefetches what lies a tile behind these rows of a column.
+/// Prefetches the rows of a column that are a tile after these.
 #[inline(always)]
-fn ask_for_next_tile<T>(rows: *const T) {
+fn prefetch_next_tile<T>(rows: *const T) {
     prefetch(rows.wrapping_byte_add(TILE_BYTES));
 }
 

@@ -1,4 +1,4 @@
-//! Integer keys, single and in pairs, against a hash map from the standard library.
+//! Compares integer keys, single and in pairs, with a hash map of the standard library.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::PairKeyTable;
 
-/// Every level with the default sizes and the tiny ones, both also with one hash for all keys.
-fn stamps() -> Vec<(Level, Tuning)> {
+/// Every level with the default sizes and the tiny ones, each also with one hash for all keys.
+fn settings() -> Vec<(Level, Tuning)> {
     let tuning = [Tuning::DEFAULT, Tuning::TINY];
     let tuning = tuning.into_iter().flat_map(|l| [l, l.all_colliding()]);
     let on_levels = |tuning| {
@@ -20,7 +20,7 @@ fn stamps() -> Vec<(Level, Tuning)> {
     tuning.flat_map(on_levels).collect()
 }
 
-/// The ids that keys get in order of first arrival.
+/// Returns the ids that keys get in order of first arrival.
 fn oracle<K: Copy + Eq + Hash>(seen: &mut HashMap<K, u32>, keys: &[K]) -> Vec<u32> {
     let id_of = |&key: &K| {
         let fresh = seen.len() as u32;
@@ -29,7 +29,7 @@ fn oracle<K: Copy + Eq + Hash>(seen: &mut HashMap<K, u32>, keys: &[K]) -> Vec<u3
     keys.iter().map(id_of).collect()
 }
 
-/// Interns batches of keys, twice with a clear between, and compares with the oracle.
+/// Interns batches of keys twice, with a clear between, and compares with the oracle.
 fn check(level: Level, tuning: &Tuning, batches: &[Vec<u64>]) {
     let mut ints = IntKeyTable::new(tuning, HashKey::from_seed(3));
     let mut pairs = PairKeyTable::new(tuning, HashKey::from_seed(3));
@@ -39,7 +39,7 @@ fn check(level: Level, tuning: &Tuning, batches: &[Vec<u64>]) {
         for keys in batches {
             expected.extend(oracle(&mut seen, keys));
             ints.intern(level, keys, &mut ids).unwrap();
-            // The second word alone tells many of these apart, and the first alone the others.
+            // Many of these differ only in the second word, the others only in the first.
             let keys: Vec<_> = keys.iter().map(|&key| [key & !0xf, key & 0xf]).collect();
             pairs.intern(level, &keys, &mut pair_ids).unwrap();
         }
@@ -70,7 +70,7 @@ fn check(level: Level, tuning: &Tuning, batches: &[Vec<u64>]) {
     }
 }
 
-/// Small numbers, neighbours of a large one, any numbers, and the ends.
+/// Small numbers, neighbours of a large one, any numbers, and the extremes.
 fn key() -> impl Strategy<Value = u64> {
     prop_oneof![
         4 => 0..50u64,
@@ -80,7 +80,7 @@ fn key() -> impl Strategy<Value = u64> {
     ]
 }
 
-/// Batches of keys, of one kind or of all.
+/// Batches of keys, of one kind or of all kinds.
 fn batches() -> impl Strategy<Value = Vec<Vec<u64>>> {
     let most = if cfg!(miri) { 12 } else { 400 };
     let any = proptest::collection::vec(key(), 0..most);
@@ -93,14 +93,14 @@ proptest! {
 
     #[test]
     fn ids_are_in_order_of_first_arrival(batches in batches()) {
-        for (level, tuning) in stamps() {
+        for (level, tuning) in settings() {
             check(level, &tuning, &batches);
         }
     }
 }
 
 #[test]
-fn many_keys_of_every_pattern_are_told_apart() {
+fn keys_of_every_pattern_are_distinguished() {
     let rows = if cfg!(miri) { 40 } else { 20_000u64 };
     let patterns: [fn(u64) -> u64; 6] = [
         |i| i,
@@ -110,8 +110,8 @@ fn many_keys_of_every_pattern_are_told_apart() {
         |i| i * i % 1009,
         |i| if i < 9000 { i } else { i << 20 },
     ];
-    for (level, tuning) in stamps() {
-        // Where all keys collide, each looks through all before it.
+    for (level, tuning) in settings() {
+        // When all keys collide, each one is compared with all keys before it.
         let rows = if tuning.hash_mask == 0 {
             rows.min(600)
         } else {
@@ -141,7 +141,7 @@ fn small_keys_are_dense_until_one_is_far() {
     assert!(!table.is_dense && ids[19_999..] == [19_999, 20_000, 19_999]);
     table.clear();
     assert!(table.is_dense);
-    // Keys that come in no order widen the range again and again.
+    // Keys in no order widen the range again and again.
     let keys: Vec<u64> = (0..20_000).map(|i| i * 7919 % 60_013).collect();
     for keys in keys.chunks(4096) {
         table.intern(Level::best(), keys, &mut ids).unwrap();
@@ -151,12 +151,12 @@ fn small_keys_are_dense_until_one_is_far() {
 
 #[test]
 fn few_keys_have_slots_and_many_do_not() {
-    let limits = [
+    let settings = [
         (Tuning::DEFAULT, true),
         (Tuning::DEFAULT.all_colliding(), false),
     ];
-    for (limits, stay_few) in limits {
-        let mut table = IntKeyTable::new(&limits, HashKey::from_seed(3));
+    for (tuning, stays_in_use) in settings {
+        let mut table = IntKeyTable::new(&tuning, HashKey::from_seed(3));
         let mut ids = Vec::new();
         for _ in 0..2 {
             let keys: Vec<u64> = (0..BATCH as u64).map(|i| i % 100 << 40).collect();
@@ -168,10 +168,13 @@ fn few_keys_have_slots_and_many_do_not() {
                     .zip(0..)
                     .all(|(&id, row)| id == row % BATCH as u32 % 100)
             );
-            assert_eq!((table.is_dense, table.few.are_few()), (false, stay_few));
+            assert_eq!(
+                (table.is_dense, table.direct.is_in_use()),
+                (false, stays_in_use)
+            );
             let keys: Vec<u64> = (0..600).map(|i| i << 40).collect();
             table.intern(Level::best(), &keys, &mut ids).unwrap();
-            assert!(!table.few.are_few() && table.len() == 600);
+            assert!(!table.direct.is_in_use() && table.len() == 600);
             table.clear();
             ids.clear();
         }
@@ -179,7 +182,7 @@ fn few_keys_have_slots_and_many_do_not() {
 }
 
 #[test]
-fn one_key_more_than_there_are_ids_is_an_error() {
+fn one_key_more_than_ids_is_an_error() {
     for first in [1, 1 << 50] {
         let mut table = IntKeyTable::new(&Tuning::TINY, HashKey::from_seed(3));
         table.keys.most = 3;

@@ -1,4 +1,4 @@
-//! Keys of every length against a hash map from the standard library.
+//! Compares keys of every length with a hash map of the standard library.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::stage::tokenize::InputError;
 
-/// Every level with the default sizes and the tiny ones, both also with one hash for all keys.
-fn stamps() -> Vec<(Level, Tuning)> {
+/// Every level with the default sizes and the tiny ones, each also with one hash for all keys.
+fn settings() -> Vec<(Level, Tuning)> {
     let tuning = [Tuning::DEFAULT, Tuning::TINY];
     let tuning = tuning.into_iter().flat_map(|l| [l, l.all_colliding()]);
     let on_levels = |tuning| {
@@ -19,7 +19,7 @@ fn stamps() -> Vec<(Level, Tuning)> {
     tuning.flat_map(on_levels).collect()
 }
 
-/// Keys of every class and length, with NULs, each several times.
+/// Keys of every class and length, with NULs, each one several times.
 fn keys() -> Vec<Vec<u8>> {
     let length = if cfg!(miri) { 20 } else { 40 };
     let texts = (0..length).flat_map(|length| {
@@ -27,18 +27,17 @@ fn keys() -> Vec<Vec<u8>> {
         [text(b'a'), text(b'k'), text(0)]
     });
     let numbers = (0..if cfg!(miri) { 30u32 } else { 3000 }).map(|i| format!("{i}").into_bytes());
-    let packed_short: Vec<Vec<u8>> = texts.chain(numbers).collect();
-    let again = packed_short.iter().step_by(3).cloned();
-    packed_short
-        .iter()
+    let once: Vec<Vec<u8>> = texts.chain(numbers).collect();
+    let again = once.iter().step_by(3).cloned();
+    once.iter()
         .cloned()
         .chain(again)
-        .chain(packed_short.iter().rev().cloned())
+        .chain(once.iter().rev().cloned())
         .collect()
 }
 
 #[test]
-fn ids_are_dense_and_in_the_order_of_first_coming() {
+fn ids_are_dense_and_in_order_of_first_arrival() {
     let keys = keys();
     let mut expected: HashMap<&[u8], u32> = HashMap::new();
     let text = keys.concat();
@@ -47,7 +46,7 @@ fn ids_are_dense_and_in_the_order_of_first_coming() {
         Some(*end)
     });
     let offsets: Vec<u32> = core::iter::once(0).chain(ends).collect();
-    for (level, tuning) in stamps() {
+    for (level, tuning) in settings() {
         let mut table = KeyTable::new(&tuning, HashKey::from_seed(3)).on(level);
         for _ in 0..2 {
             let mut ids = Vec::new();
@@ -100,7 +99,7 @@ fn records_beyond_the_text_change_nothing() {
     }
 }
 
-/// Keys whose lengths and last bytes are at the edges of the form of words.
+/// Keys whose lengths and last bytes are edge cases of the form of words.
 fn key() -> impl Strategy<Value = Vec<u8>> {
     let byte = || prop_oneof![Just(0u8), 0..18u8, any::<u8>()];
     let some = |length: core::ops::Range<usize>| proptest::collection::vec(byte(), length);
@@ -111,7 +110,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 40 }))]
 
     #[test]
-    fn bytes_of_every_kind_are_told_apart(
+    fn bytes_of_every_kind_are_distinguished(
         keys in proptest::collection::vec(key(), 0..if cfg!(miri) { 8 } else { 300 }),
         repeat in any::<bool>(),
     ) {
@@ -135,7 +134,7 @@ proptest! {
             }));
         }
         let arrived = arrivals.concat();
-        for (level, tuning) in stamps() {
+        for (level, tuning) in settings() {
             let new = || KeyTable::new(&tuning, HashKey::from_seed(3)).on(level);
             let (mut whole, mut loose) = (new(), new());
             let (mut ids, mut loose_ids) = (vec![], vec![]);
@@ -160,7 +159,7 @@ proptest! {
 }
 
 #[test]
-fn words_are_the_same_however_they_are_read() {
+fn both_ways_to_read_words_give_the_same() {
     for length in 0..=17usize {
         for last in [0, 15, 16, 255] {
             let mut bytes = *b"abcdefghijklmnopqrst";
@@ -173,7 +172,7 @@ fn words_are_the_same_however_they_are_read() {
             );
         }
     }
-    // A last byte that could be the length of a shorter key.
+    // The last byte could be the length of a shorter key.
     for last in 0..16 {
         let mut bytes = [0; 16];
         bytes[15] = last;
@@ -183,7 +182,7 @@ fn words_are_the_same_however_they_are_read() {
 }
 
 #[test]
-fn one_key_more_than_there_are_ids_is_an_error() {
+fn one_key_more_than_ids_is_an_error() {
     let mut table = KeyTable::new(&Tuning::TINY, HashKey::from_seed(3));
     table.most = 2;
     let long = [b'x'; 40];

@@ -1,7 +1,7 @@
-//! Keys one after the other, each beside its number and its hash.
+//! Records of keys in one array of words, each with its number and its hash.
 //!
 //! ```text
-//! value u64 | hash u64 | length u64 | the key's bytes, filled up to a whole word
+//! value u64 | hash u64 | length u64 | the key's bytes, padded to a whole word
 //! ```
 #![forbid(unsafe_code)]
 
@@ -9,23 +9,23 @@ use crate::buffer::HugeVec;
 
 /// Words of a record before its key.
 const HEAD: usize = 3;
-/// Words of the first memory for records.
+/// Words of the first allocation.
 const FIRST: usize = 64;
-/// Bytes from which memory is not touched before it is used.
+/// Allocations of at least this size are not touched before they are used.
 const UNTOUCHED: usize = 2 << 20;
 
-/// Records, found by the word that they begin at.
+/// Records, each identified by the index of its first word.
 #[derive(Default)]
 pub(super) struct Records {
     words: HugeVec<u64>,
     used: usize,
-    /// The most words that were ever used: more were not touched, and take no memory.
+    /// The largest `used` so far: words after that were never touched and use no memory.
     touched: usize,
     len: usize,
 }
 
 impl Records {
-    /// Appends a record; answers with its place.
+    /// Appends a record and returns its place.
     pub(super) fn push(&mut self, hash: u64, key: &[u8], value: u64) -> usize {
         let place = self.used;
         self.used += HEAD + key.len().div_ceil(8);
@@ -41,14 +41,14 @@ impl Records {
         place
     }
 
-    /// Tells whether the record at a place is that of a key.
+    /// Returns whether the record at a place is that of a key.
     #[inline(always)]
     pub(super) fn is(&self, place: usize, hash: u64, key: &[u8]) -> bool {
         let head = &self.words[place..][..HEAD];
         head[1] == hash && head[2] == key.len() as u64 && same(self.key(place), key)
     }
 
-    /// The bytes of a record's key.
+    /// Returns the bytes of a record's key.
     #[inline(always)]
     pub(super) fn key(&self, place: usize) -> &[u8] {
         let length = self.words[place + 2] as usize;
@@ -56,31 +56,31 @@ impl Records {
         &bytemuck::cast_slice(words)[..length]
     }
 
-    /// The hash of a record's key.
+    /// Returns the hash of a record's key.
     #[inline(always)]
     pub(super) fn hash(&self, place: usize) -> u64 {
         self.words[place + 1]
     }
 
-    /// A record's number.
+    /// Returns a record's number.
     #[inline(always)]
     pub(super) fn value(&self, place: usize) -> u64 {
         self.words[place]
     }
 
-    /// The same, to be changed.
+    /// Returns a record's number for changing it.
     #[inline(always)]
     pub(super) fn value_mut(&mut self, place: usize) -> &mut u64 {
         &mut self.words[place]
     }
 
-    /// Where a record is in memory, to ask for it.
+    /// Returns the address of a record, for prefetching.
     #[inline(always)]
     pub(super) fn address(&self, place: usize) -> *const u64 {
         self.words.as_ptr().wrapping_add(place)
     }
 
-    /// Every record's place and hash, in the order in which they came.
+    /// Returns the place and hash of each record, in order of arrival.
     pub(super) fn places(&self) -> impl Iterator<Item = (usize, u64)> {
         let mut next = 0;
         core::iter::from_fn(move || {
@@ -93,22 +93,22 @@ impl Records {
         })
     }
 
-    /// How many records there are.
+    /// Returns the number of records.
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// How many bytes of memory they take.
+    /// Returns the bytes of memory that the records use.
     pub(super) fn bytes(&self) -> usize {
         let whole = size_of_val::<[u64]>(&self.words);
-        // Small memory is written to when it is made, and large memory too on other systems.
+        // Small allocations are zeroed when they are made, and on other systems large ones too.
         match whole < UNTOUCHED || !cfg!(target_os = "linux") {
             true => whole,
             false => 8 * self.touched,
         }
     }
 
-    /// Forgets all records, and keeps the memory if it is no more than `most` bytes.
+    /// Removes all records, and keeps the memory if it is at most `most` bytes.
     pub(super) fn clear(&mut self, most: usize) {
         (self.used, self.len) = (0, 0);
         if self.bytes() > most {
@@ -117,8 +117,8 @@ impl Records {
     }
 }
 
-/// Tells whether two keys of the same length have the same bytes, without a call for those of a
-/// usual length.
+/// Returns whether two keys of the same length have the same bytes; without a function call for
+/// keys of the usual lengths.
 #[inline(always)]
 fn same(one: &[u8], other: &[u8]) -> bool {
     let (Some(one_end), Some(other_end)) = (one.last_chunk::<16>(), other.last_chunk::<16>())
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_of_every_length_are_told_apart() {
+    fn records_of_every_length_are_distinguished() {
         let longest = if cfg!(miri) { 40 } else { 600 };
         let text: Vec<u8> = (0..longest + 1).map(|i| (i * 7) as u8).collect();
         let mut records = Records::default();

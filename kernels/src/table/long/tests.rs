@@ -1,4 +1,4 @@
-//! Keys of every length against a map.
+//! Compares keys of every length with a map.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ fn counts(table: &LongTable) -> BTreeMap<Vec<u8>, u64> {
     let mut counts = BTreeMap::new();
     table.for_each(|key, count| {
         let before = counts.insert(key.to_vec(), count);
-        assert_eq!(before, None, "each key packed_short");
+        assert_eq!(before, None, "each key once");
     });
     assert_eq!(counts.len(), table.len());
     counts
@@ -77,7 +77,7 @@ fn keys_that_differ_in_one_byte_or_in_length_have_different_hashes() {
 }
 
 #[test]
-fn keys_in_the_order_of_their_hashes_do_not_crowd() {
+fn keys_in_hash_order_do_not_crowd() {
     let keys = if cfg!(miri) { 200 } else { 50_000u64 };
     let mut table = LongTable::new(&Tuning::DEFAULT, HashKey::from_seed(3));
     let mut sorted: Vec<_> = (0..keys)
@@ -100,7 +100,7 @@ fn keys_in_the_order_of_their_hashes_do_not_crowd() {
 }
 
 #[test]
-fn a_table_that_has_met_giants_becomes_small_again() {
+fn a_table_that_held_a_very_long_key_becomes_small_again() {
     let mut table = LongTable::new(&Tuning::TINY, HashKey::from_seed(7));
     table.add(&vec![7; 100_000], 1);
     assert!(table.bytes() > 100_000);

@@ -5,7 +5,7 @@ use super::*;
 /// Tuning under which tokens soon pass the table by.
 const PASSING: Tuning = Tuning {
     bypass_bytes: 1 << 10,
-    look_bytes: 1 << 10,
+    check_bytes: 1 << 10,
     flush_bytes: 32 << 10,
     partitions: 8,
     ..Tuning::DEFAULT

@@ -98,7 +98,7 @@ fn keys_that_passed_their_table_by_are_given_back() {
         .collect();
     let passing = Tuning {
         bypass_bytes: 1 << 10,
-        look_bytes: 1 << 10,
+        check_bytes: 1 << 10,
         ..Tuning::DEFAULT
     };
     let resources = resources(passing, UNBOUNDED, 2);

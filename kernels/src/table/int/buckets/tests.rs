@@ -1,11 +1,11 @@
-//! Where keys stand, whatever the secret and in whatever order they come.
+//! The places of keys, for many hash keys and orders of arrival.
 
 use super::*;
 use crate::stage::reduce_by_key::Count;
 use crate::table::HashKey;
 
 #[test]
-fn few_groups_are_at_home_whatever_the_secret() {
+fn few_groups_are_in_their_homes_with_any_hash_key() {
     for seed in 0..if cfg!(miri) { 1 } else { 100 } {
         let mut table = BucketTable::<Count, 1>::new(TableSizes {
             slots: 1 << 12,
@@ -26,7 +26,7 @@ fn few_groups_are_at_home_whatever_the_secret() {
 }
 
 #[test]
-fn groups_in_the_order_of_another_tables_hash_do_not_crowd() {
+fn groups_in_hash_order_of_another_table_do_not_crowd() {
     let sizes = TableSizes {
         slots: 1 << 6,
         prefetch_bytes: 1 << 18,

@@ -8,8 +8,8 @@
 //!
 //! Every accumulator is used in the same way: `resize` to the number of groups, then `update` with
 //! the ids and values of a batch, then read by id. `update_valid` skips the rows that are null, and
-//! a group all of whose rows were null has no value. All answers are exact, so they do not depend on
-//! the order of rows, on how they were split, or on the order of merges.
+//! a group all of whose rows were null has no value. All answers are exact, so they do not depend
+//! on the order of rows, on how they were split, or on the order of merges.
 #![forbid(unsafe_code)]
 
 mod count;

@@ -1,7 +1,7 @@
 //! Exact sums of integers.
 //!
-//! They are kept in 64 bits as long as rows times the largest magnitude prove that these are enough,
-//! and in 128 bits after that. So the answer is the mathematical total, whatever the order.
+//! They are kept in 64 bits as long as rows times the largest magnitude prove that these are
+//! enough, and in 128 bits after that. So the answer is the mathematical total, whatever the order.
 
 use core::fmt;
 
@@ -148,7 +148,7 @@ impl<T: SumInput> Sum<T> {
         assert_eq!(ids.len(), values.len(), "one value for each id");
         self.seen.mark(ids);
         for (ids, values) in ids.chunks(TILE).zip(values.chunks(TILE)) {
-            self.watch(values);
+            self.raise_bound(values);
             self.add(ids, values);
         }
     }
@@ -169,8 +169,8 @@ impl<T: SumInput> Sum<T> {
         }
     }
 
-    /// Adds each value that is not null to the group of its row. What stands in place of a null does
-    /// not matter.
+    /// Adds each value that is not null to the group of its row. What stands in place of a null
+    /// does not matter.
     ///
     /// # Panics
     ///
@@ -178,7 +178,7 @@ impl<T: SumInput> Sum<T> {
     pub fn update_valid(&mut self, ids: &[u32], values: &[T], valid: Validity<'_>) {
         assert_eq!(ids.len(), values.len(), "one value for each id");
         assert_eq!(ids.len(), valid.len(), "one bit for each row");
-        self.watch(values);
+        self.raise_bound(values);
         self.seen.mark_valid(ids, valid.rows());
         let rows = ids.iter().zip(values).zip(valid.rows());
         match &mut self.totals {
@@ -200,7 +200,8 @@ impl<T: SumInput> Sum<T> {
     ///
     /// # Errors
     ///
-    /// When a total does not fit 128 bits. It then stays as it was, and those after it are not added.
+    /// When a total does not fit 128 bits. It then stays as it was, and those after it are not
+    /// added.
     ///
     /// # Panics
     ///
@@ -281,7 +282,7 @@ impl<T: SumInput> Sum<T> {
     }
 
     /// Raises the bound by a batch of values, before they are added.
-    fn watch(&mut self, values: &[T]) {
+    fn raise_bound(&mut self, values: &[T]) {
         if matches!(self.totals, Totals::Wide(_)) {
             return;
         }
@@ -289,7 +290,7 @@ impl<T: SumInput> Sum<T> {
         let more = values.len() as u128 * largest;
         self.rows += values.len();
         if self.bound + more > T::LARGEST {
-            self.tighten();
+            self.recompute_bound();
         }
         self.bound += more;
         if self.bound > T::LARGEST {
@@ -299,7 +300,7 @@ impl<T: SumInput> Sum<T> {
 
     /// Looks up the largest magnitude, if enough rows came since it was last done to pay for it.
     #[cold]
-    fn tighten(&mut self) {
+    fn recompute_bound(&mut self) {
         if let Totals::Narrow(totals) = &self.totals
             && self.rows >= totals.len()
         {

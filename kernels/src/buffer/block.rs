@@ -1,13 +1,13 @@
-//! Blocks of memory for what grows by little at many places at once.
+//! Blocks of memory for many lists that grow slowly at the same time.
 //!
 //! ```text
-//! slab: 2 MiB, a huge page │ block │ block │ … │ 64 of 32 KiB, each its owner's alone
+//! slab: 2 MiB, a huge page │ block │ block │ … │ 64 of 32 KiB, each with one owner
 //! ```
 //!
-//! A thousand lists that grow side by side, and each by copying itself to twice its size, touch a
-//! fresh page of 4 KiB for nearly every 4 KiB that they hold; on a virtual machine that costs more
-//! than all that is done with them. Lists of blocks copy nothing, and their pages are huge. Blocks
-//! come back to one place for all threads, so what one list gives up the next one writes to.
+//! If a thousand lists grow by copying themselves to twice their size, they touch a new page of 4
+//! KiB for nearly every 4 KiB that they hold. On a virtual machine this costs more than all work on
+//! them. Lists of blocks copy nothing, and their pages are huge. All threads share the free blocks,
+//! so a block that one list frees is reused by the next one.
 
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
@@ -16,16 +16,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::HugeVec;
 
-/// Slabs that are kept although no block of theirs is in use.
+/// Maximum number of slabs that are kept although none of their blocks is in use.
 const IDLE_SLABS: usize = 1;
 
-/// Free blocks of slabs that have memory.
+/// Number of free blocks of slabs that have memory.
 static FREE_BLOCKS: AtomicUsize = AtomicUsize::new(0);
 
-/// A slab all of whose blocks are free.
+/// The bits of a slab whose blocks are all free.
 const ALL_FREE: u64 = u64::MAX;
 
-/// Bytes that belong to one owner, of any content; up to [`Block::LARGEST`] of them.
+/// Up to [`Block::LARGEST`] bytes of memory with unspecified content.
 ///
 /// # Examples
 ///
@@ -42,32 +42,32 @@ pub struct Block {
     home: u32,
 }
 
-/// Where a block that is no part of a slab comes from: an allocation of its own.
+/// The home of a block that is not part of a slab but has its own allocation.
 const HEAP: u32 = u32::MAX;
 
-// SAFETY: a block owns its bytes alone, as a `Box<[u8]>` does.
+// SAFETY: a block is the only owner of its bytes, like a `Box<[u8]>`.
 unsafe impl Send for Block {}
-// SAFETY: a shared block gives out shared bytes only, as a `Box<[u8]>` does.
+// SAFETY: a shared block gives out shared bytes only, like a `Box<[u8]>`.
 unsafe impl Sync for Block {}
 
 impl Block {
     /// The largest block, in bytes; only these come from slabs.
     pub const LARGEST: usize = 32 << 10;
 
-    /// How many bytes of memory this process holds for blocks that nobody has.
+    /// Returns the bytes of memory that this process holds for free blocks.
     ///
-    /// A slab goes back to the system once all of its blocks are free, and lists that end one after
-    /// the other leave free blocks in many.
+    /// A slab is returned to the system only when all of its blocks are free, and lists that are
+    /// freed one by one leave free blocks in many slabs.
     #[must_use]
     pub fn unused_bytes() -> usize {
         FREE_BLOCKS.load(Ordering::Relaxed) * Self::LARGEST
     }
 
-    /// Makes a block of so many bytes.
+    /// Makes a block of `bytes` bytes.
     ///
     /// # Panics
     ///
-    /// When that is more than [`Block::LARGEST`]. Without memory it aborts, as `Vec` does.
+    /// When `bytes` exceeds [`Block::LARGEST`]. It aborts when memory is exhausted, like `Vec`.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         assert!(bytes <= Self::LARGEST, "a block is not larger than 32 KiB");
@@ -88,7 +88,7 @@ impl Deref for Block {
 
     #[inline(always)]
     fn deref(&self) -> &[u8] {
-        // SAFETY: `first` points to so many bytes, which were zero at first and are ours alone.
+        // SAFETY: `first` points to `bytes` bytes, which are initialized and owned by this block.
         unsafe { core::slice::from_raw_parts(self.first.as_ptr(), self.bytes as usize) }
     }
 }
@@ -104,12 +104,12 @@ impl DerefMut for Block {
 impl Drop for Block {
     fn drop(&mut self) {
         if self.home != HEAP {
-            // The lock is open again when a slab goes back to the system.
-            let emptied = slabs().give_back(self);
+            // The lock is released before a slab is returned to the system.
+            let emptied = slabs().free_block(self);
             return drop(emptied);
         }
         let memory = NonNull::slice_from_raw_parts(self.first, self.bytes as usize);
-        // SAFETY: it was leaked from a box of this very size, and nobody borrows it any more.
+        // SAFETY: it was leaked from a box of exactly this size, and is not borrowed any more.
         drop(unsafe { Box::from_raw(memory.as_ptr()) });
     }
 }
@@ -126,27 +126,27 @@ impl core::fmt::Debug for Block {
     }
 }
 
-/// As many blocks as a word has bits.
+/// Memory for 64 blocks, one for each bit of a word.
 struct Slab {
-    /// Held, and not looked at: blocks are cut from `first`, and no borrow of the whole may be made
-    /// while they are out. Empty while the slab has no memory.
+    /// Owned, but never accessed: blocks are made from `first`, and the whole must not be borrowed
+    /// while blocks are in use. Empty while the slab has no memory.
     _memory: HugeVec<u8>,
     first: NonNull<u8>,
-    /// A set bit for each block that nobody has.
+    /// A set bit for each free block.
     free: u64,
 }
 
-// SAFETY: a slab hands each block to one owner, and reads and writes no byte itself.
+// SAFETY: a slab gives each block to one owner, and does not access the bytes itself.
 unsafe impl Send for Slab {}
 
 /// Every slab of this process.
 struct Slabs {
     slabs: Vec<Slab>,
-    /// Slabs with a free block; some may be gone.
+    /// Indices of slabs with a free block; may contain slabs that have none any more.
     with_room: Vec<u32>,
-    /// Slabs without memory.
+    /// Indices of slabs without memory.
     vacant: Vec<u32>,
-    /// Slabs with memory that no block of is in use.
+    /// Number of slabs with memory of which no block is in use.
     idle: usize,
 }
 
@@ -181,7 +181,7 @@ impl Slabs {
             self.with_room.pop();
         }
         FREE_BLOCKS.fetch_sub(1, Ordering::Relaxed);
-        // SAFETY: a slab is 64 blocks long, and a place is the number of a bit.
+        // SAFETY: a slab is 64 blocks long, and `place` is the index of a bit.
         let first = unsafe { slab.first.add(place * Block::LARGEST) };
         Block {
             first,
@@ -190,8 +190,8 @@ impl Slabs {
         }
     }
 
-    /// Takes a block back; answers with a slab that there is no use for.
-    fn give_back(&mut self, block: &Block) -> Option<Slab> {
+    /// Frees a block; returns a slab that is not needed any more.
+    fn free_block(&mut self, block: &Block) -> Option<Slab> {
         let slab = &mut self.slabs[block.home as usize];
         if slab.free == 0 {
             self.with_room.push(block.home);
@@ -211,7 +211,7 @@ impl Slabs {
         Some(core::mem::replace(slab, Slab::without_memory()))
     }
 
-    /// Adds a slab all of whose blocks are free.
+    /// Adds a slab with only free blocks.
     fn open(&mut self) {
         let home = self.vacant.pop().unwrap_or_else(|| {
             self.slabs.push(Slab::without_memory());
@@ -251,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_block_is_its_owners_alone() {
+    fn every_block_has_one_owner() {
         for rounds in 0..2 {
             let sizes = [0, 1, 700, Block::LARGEST - 1, Block::LARGEST];
             let mut blocks: Vec<_> = (0..if cfg!(miri) { 5 } else { 1000 })
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn slabs_come_and_go_with_their_blocks() {
+    fn slabs_are_freed_with_their_blocks() {
         let mut slabs = Slabs::new();
         let mut blocks: Vec<_> = (0..3 * 64 + 1)
             .map(|_| ManuallyDrop::new(slabs.take()))
@@ -280,24 +280,21 @@ mod tests {
         assert_eq!((slabs.slabs.len(), slabs.idle), (4, 0));
         blocks.sort_unstable_by_key(|block| block.first);
         blocks.dedup_by_key(|block| block.first);
-        assert_eq!(blocks.len(), 3 * 64 + 1, "no place is given out twice");
+        assert_eq!(blocks.len(), 3 * 64 + 1, "no place is used twice");
         let first = blocks.pop().expect("there are blocks");
         let place = first.first;
-        assert!(slabs.give_back(&first).is_none());
+        assert!(slabs.free_block(&first).is_none());
         let again = ManuallyDrop::new(slabs.take());
-        assert_eq!(
-            again.first, place,
-            "a free block is taken before a fresh one"
-        );
+        assert_eq!(again.first, place, "a free block is used before a new one");
         for _ in 0..100 {
             let block = ManuallyDrop::new(slabs.take());
-            slabs.give_back(&block);
+            slabs.free_block(&block);
         }
         assert!(slabs.with_room.len() <= slabs.slabs.len());
         blocks.push(again);
         blocks
             .drain(..)
-            .for_each(|block| drop(slabs.give_back(&block)));
+            .for_each(|block| drop(slabs.free_block(&block)));
         assert_eq!((slabs.idle, slabs.vacant.len()), (IDLE_SLABS, 3));
         let with_memory = slabs.slabs.iter().filter(|slab| !slab._memory.is_empty());
         assert_eq!(with_memory.count(), IDLE_SLABS);
@@ -309,6 +306,6 @@ mod tests {
         );
         blocks
             .into_iter()
-            .for_each(|block| drop(slabs.give_back(&block)));
+            .for_each(|block| drop(slabs.free_block(&block)));
     }
 }

@@ -1,4 +1,4 @@
-//! A zeroed slice that can grow, on huge pages where the system gives them.
+//! A zeroed slice that can grow, on huge pages where the system supports them.
 
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
@@ -10,18 +10,18 @@ use bytemuck::Zeroable;
 #[cfg(all(target_os = "linux", not(miri)))]
 const LARGEST_PAGE: usize = 64 << 10;
 
-/// Every slice begins on one, so that elements of a line's size never straddle two.
+/// Alignment of every slice, so that elements of this size do not cross cache lines.
 const CACHE_LINE: usize = 64;
 
-/// Bytes of a huge page, and the size from which a slice asks for them.
+/// Bytes of a huge page, and the size from which a slice requests huge pages.
 const HUGE_PAGE: usize = 2 << 20;
 
-/// A slice of zeroed elements, as long as it was made, or [grown](HugeVec::grow_to), to be.
+/// A slice of zeroed elements of fixed length, which can be [enlarged](HugeVec::grow_to).
 ///
-/// From 2 MiB on it lies on a 2 MiB boundary and asks Linux for huge pages, so that a table far
-/// beyond the caches costs one cache miss a probe and not a page walk too. Pages are zero until
-/// they are first touched, so an untouched slice costs no memory. Elsewhere, under Miri, and below
-/// that size it is a plain zeroed allocation, aligned to a cache line.
+/// From 2 MiB on it is aligned to 2 MiB and requests huge pages from Linux, so that a table far
+/// larger than the caches costs one cache miss per probe and no page walk. Pages are allocated when
+/// they are first touched, so an untouched slice uses no memory. On other systems, under Miri, and
+/// below that size it is a zeroed allocation, aligned to a cache line.
 ///
 /// # Examples
 ///
@@ -38,7 +38,7 @@ pub struct HugeVec<T> {
     home: Home,
 }
 
-/// Where the memory came from, and so how it goes back.
+/// Where the memory came from, which decides how it is freed.
 #[derive(Clone, Copy)]
 enum Home {
     /// Nothing was allocated.
@@ -50,9 +50,9 @@ enum Home {
     Mapping(usize),
 }
 
-// SAFETY: a `HugeVec` owns its elements alone, as a `Box<[T]>` does.
+// SAFETY: a `HugeVec` is the only owner of its elements, like a `Box<[T]>`.
 unsafe impl<T: Send> Send for HugeVec<T> {}
-// SAFETY: a shared `HugeVec` gives out shared elements only, as a `Box<[T]>` does.
+// SAFETY: a shared `HugeVec` gives out shared elements only, like a `Box<[T]>`.
 unsafe impl<T: Sync> Sync for HugeVec<T> {}
 
 impl<T: Zeroable + Copy> HugeVec<T> {
@@ -60,15 +60,14 @@ impl<T: Zeroable + Copy> HugeVec<T> {
     ///
     /// # Panics
     ///
-    /// When the elements would fill more than `isize::MAX` bytes. Without memory it aborts, as
-    /// `Vec` does.
+    /// When the elements exceed `isize::MAX` bytes. It aborts when memory is exhausted, like `Vec`.
     #[must_use]
     pub fn new(len: usize) -> Self {
         let layout = layout_of::<T>(len).expect("a slice fits in the address space");
         Self::with_layout(len, layout).unwrap_or_else(|| handle_alloc_error(layout))
     }
 
-    /// Makes `len` zeroed elements, or returns `None` when there is no memory for them.
+    /// Makes `len` zeroed elements, or returns `None` when memory is exhausted.
     #[must_use]
     pub fn try_new(len: usize) -> Option<Self> {
         Self::with_layout(len, layout_of::<T>(len)?)
@@ -83,10 +82,10 @@ impl<T: Zeroable + Copy> HugeVec<T> {
         Some(Self { first, len, home })
     }
 
-    /// Makes the slice longer; the elements stay, and the new ones are zero.
+    /// Makes the slice longer; the elements are kept, and the new ones are zero.
     ///
-    /// A large slice keeps its pages: nothing is copied, and only the new part is memory that was
-    /// not touched before, which on many machines costs more than what is then done with it.
+    /// A large slice keeps its pages: nothing is copied, and only the new part is untouched memory.
+    /// On many machines the first touch of a page costs more than the work on it.
     ///
     /// # Panics
     ///
@@ -97,7 +96,8 @@ impl<T: Zeroable + Copy> HugeVec<T> {
         }
     }
 
-    /// As [`HugeVec::grow_to`]; `false` where there is not the memory, and the slice is as it was.
+    /// Does [`HugeVec::grow_to`], or returns `false` and leaves the slice unchanged when memory is
+    /// exhausted.
     #[must_use]
     pub fn try_grow_to(&mut self, len: usize) -> bool {
         if len <= self.len {
@@ -108,10 +108,10 @@ impl<T: Zeroable + Copy> HugeVec<T> {
         };
         #[cfg(all(target_os = "linux", not(miri)))]
         if let (Home::Mapping(to), Home::Mapping(from)) = (longer.home, self.home) {
-            // When `move_pages` fails, nobody can tell whose the place is by now: it is left alone.
+            // If `move_pages` fails, the owner of the addresses is unknown: they are not freed.
             longer.home = Home::Nowhere;
-            // SAFETY: both mappings are those of the slices, which nobody borrows; the longer one's
-            // pages were not touched, and neither slice uses its mapping after this.
+            // SAFETY: both mappings belong to the slices, which are not borrowed; the pages of the
+            // longer one were not touched, and neither slice uses its mapping after this.
             if unsafe { move_pages(self.first.cast(), from, longer.first.cast(), to) } {
                 longer.home = Home::Mapping(to);
                 self.home = Home::Nowhere;
@@ -130,18 +130,18 @@ impl<T: Zeroable + Copy> HugeVec<T> {
 
     /// Makes every element zero again.
     pub fn clear(&mut self) {
-        // SAFETY: the slice holds `len` elements of its own, and `T: Zeroable` allows zero bytes.
+        // SAFETY: the slice owns `len` elements, and `T: Zeroable` allows zero bytes.
         unsafe { self.first.as_ptr().write_bytes(0, self.len) }
     }
 }
 
-/// `None` when the elements would fill more than `isize::MAX` bytes.
+/// Returns `None` when the elements exceed `isize::MAX` bytes.
 fn layout_of<T>(len: usize) -> Option<Layout> {
     let layout = Layout::array::<T>(len).ok()?;
     layout.align_to(CACHE_LINE).ok()
 }
 
-/// Zeroed memory for `layout`, whose size is not zero; `None` when there is none.
+/// Returns zeroed memory for `layout`, whose size is not zero, or `None` when memory is exhausted.
 fn allocate(layout: Layout) -> Option<(NonNull<u8>, Home)> {
     #[cfg(all(target_os = "linux", not(miri)))]
     if layout.size() >= HUGE_PAGE && layout.align() <= HUGE_PAGE {
@@ -152,12 +152,13 @@ fn allocate(layout: Layout) -> Option<(NonNull<u8>, Home)> {
     Some((NonNull::new(first)?, Home::Heap(layout)))
 }
 
-/// Maps one huge page more than is asked for and gives back what lies outside the boundary.
+/// Maps one huge page more than is needed, and unmaps the parts before and after the aligned range.
 #[cfg(all(target_os = "linux", not(miri)))]
 fn map_huge(layout: Layout) -> Option<(NonNull<u8>, Home)> {
     let kept = layout.size().checked_next_multiple_of(LARGEST_PAGE)?;
     let whole = kept.checked_add(HUGE_PAGE)?;
-    // SAFETY: a private anonymous mapping at a place that the kernel picks touches nothing of ours.
+    // SAFETY: a private anonymous mapping at an address chosen by the kernel changes no other
+    // memory.
     let start = unsafe {
         libc::mmap(
             core::ptr::null_mut(),
@@ -172,8 +173,8 @@ fn map_huge(layout: Layout) -> Option<(NonNull<u8>, Home)> {
         return None;
     }
     let before = start.align_offset(HUGE_PAGE);
-    // SAFETY: `before < HUGE_PAGE`, so all three pieces lie inside the mapping made above, and
-    // nothing points into the first and the last. Advice may fail: then the pages are small.
+    // SAFETY: `before < HUGE_PAGE`, so all three parts are inside the mapping made above, and
+    // nothing points into the first and the last. `madvise` may fail: then the pages are small.
     let first = unsafe {
         let first = start.byte_add(before);
         if before > 0 {
@@ -189,18 +190,18 @@ fn map_huge(layout: Layout) -> Option<(NonNull<u8>, Home)> {
     Some((first, Home::Mapping(kept)))
 }
 
-/// Moves a mapping of `from` bytes to a place that `to` bytes are mapped at, and makes it as long
-/// as that, which keeps it one mapping; `false` when the system will not.
+/// Moves a mapping of `from` bytes to an address where `to` bytes are mapped, and enlarges it to
+/// `to` bytes, which keeps it one mapping. Returns `false` when the system refuses.
 ///
 /// # Safety
 ///
-/// Both must be mappings of the caller's alone, and no reference into either may be used again:
-/// the one at `first` is gone when this succeeds, and the one at `place` when it does not.
+/// The caller must own both mappings, and must not use references into them again: the one at
+/// `first` is unmapped on success, and the one at `place` on failure.
 #[cfg(all(target_os = "linux", not(miri)))]
 unsafe fn move_pages(first: NonNull<u8>, from: usize, place: NonNull<u8>, to: usize) -> bool {
     let (first, place) = (first.as_ptr().cast(), place.as_ptr());
     let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
-    // SAFETY: the caller promises what this needs.
+    // SAFETY: the caller promises the conditions of this function.
     let moved = unsafe { libc::mremap(first, from, to, flags, place) };
     moved != libc::MAP_FAILED
 }
@@ -209,10 +210,10 @@ impl<T> Drop for HugeVec<T> {
     fn drop(&mut self) {
         match self.home {
             Home::Nowhere => {}
-            // SAFETY: `first` came from the global allocator with this very layout.
+            // SAFETY: `first` came from the global allocator with exactly this layout.
             Home::Heap(layout) => unsafe { dealloc(self.first.as_ptr().cast(), layout) },
             #[cfg(all(target_os = "linux", not(miri)))]
-            // SAFETY: exactly these bytes are left of the mapping, and nobody borrows them now.
+            // SAFETY: the mapping has exactly these bytes, and they are not borrowed any more.
             Home::Mapping(bytes) => unsafe {
                 libc::munmap(self.first.as_ptr().cast(), bytes);
             },
@@ -238,32 +239,32 @@ impl<T> DerefMut for HugeVec<T> {
     }
 }
 
-/// Appends bytes; where they are many and the first, their memory comes in huge pages.
+/// Appends bytes. If the vector is empty and the bytes are many, their memory is on huge pages.
 ///
-/// Only the first: memory that was asked about can no longer grow in place.
+/// Only if it is empty: memory with advice can no longer grow in place.
 pub fn extend_hugely(to: &mut Vec<u8>, bytes: &[u8]) {
     if bytes.len() >= HUGE_PAGE && to.capacity() < bytes.len() && to.is_empty() {
         to.reserve_exact(bytes.len());
-        ask_for_huge_pages(to.spare_capacity_mut());
+        request_huge_pages(to.spare_capacity_mut());
     }
     to.extend_from_slice(bytes);
 }
 
-/// Asks for huge pages where whole ones lie within a piece of memory.
+/// Requests huge pages for the whole huge pages within a range of memory.
 #[cfg(all(target_os = "linux", not(miri)))]
-fn ask_for_huge_pages(room: &mut [core::mem::MaybeUninit<u8>]) {
+fn request_huge_pages(room: &mut [core::mem::MaybeUninit<u8>]) {
     let begin = room.as_ptr().align_offset(HUGE_PAGE);
     let bytes = room.len().saturating_sub(begin) / HUGE_PAGE * HUGE_PAGE;
     if bytes > 0 {
         let first = room[begin..].as_mut_ptr();
-        // SAFETY: these are whole pages of memory that we alone may write to, and advice changes
-        // nothing of what is in them. It may fail: then the pages are small.
+        // SAFETY: these are whole pages of memory that only the caller may write to, and advice
+        // does not change their content. It may fail: then the pages are small.
         unsafe { libc::madvise(first.cast(), bytes, libc::MADV_HUGEPAGE) };
     }
 }
 
 #[cfg(not(all(target_os = "linux", not(miri))))]
-fn ask_for_huge_pages(_: &mut [core::mem::MaybeUninit<u8>]) {}
+fn request_huge_pages(_: &mut [core::mem::MaybeUninit<u8>]) {}
 
 impl<T: Zeroable + Copy> Default for HugeVec<T> {
     fn default() -> Self {
@@ -276,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_zero_and_keeps_what_is_written() {
+    fn elements_are_zero_and_keep_written_values() {
         let around = HUGE_PAGE / 8;
         let sizes = [0, 1, 511, around - 1, around, around + 1, 3 * around + 77];
         for len in sizes.into_iter().take(if cfg!(miri) { 3 } else { 7 }) {
@@ -297,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn it_keeps_its_elements_when_it_grows() {
+    fn elements_are_kept_when_it_grows() {
         let page = HUGE_PAGE / 8;
         let lengths = [0, 1, 500, page - 1, page, page + 1, 3 * page + 77, 8 * page];
         let lengths = &lengths[..if cfg!(miri) { 3 } else { 8 }];
@@ -311,11 +312,15 @@ mod tests {
             (before..len).for_each(|i| slice[i] = i as u64 + 1);
         }
         slice.grow_to(5);
-        assert_eq!(Some(&slice.len()), lengths.last(), "it never gets shorter");
+        assert_eq!(
+            Some(&slice.len()),
+            lengths.last(),
+            "it never becomes shorter"
+        );
     }
 
     #[test]
-    fn memory_that_is_not_there_is_no_abort() {
+    fn exhausted_memory_does_not_abort() {
         let most = isize::MAX as usize / 2;
         assert!(HugeVec::<u8>::try_new(most).is_none());
         let mut slice = HugeVec::<u8>::new(3);
@@ -327,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn many_bytes_are_appended_like_few() {
+    fn bytes_of_every_length_are_appended() {
         let most = if cfg!(miri) { 100 } else { 3 * HUGE_PAGE + 5 };
         let bytes: Vec<u8> = (0..most).map(|i| (i % 251) as u8).collect();
         let mut all = Vec::new();
@@ -341,7 +346,7 @@ mod tests {
 
     #[test]
     #[cfg(all(target_os = "linux", not(miri)))]
-    fn a_large_slice_lies_on_a_huge_page_boundary() {
+    fn a_large_slice_is_aligned_to_a_huge_page() {
         let slice = HugeVec::<u8>::new(HUGE_PAGE + 5);
         assert_eq!(slice.as_ptr().align_offset(HUGE_PAGE), 0);
         assert!(HugeVec::<[u64; 0]>::new(7).len() == 7);

@@ -1,7 +1,7 @@
-//! Memory that the hot loops read and write without bounds checks, and the types that make it safe.
+//! Types for memory that the hot loops read and write without bounds checks.
 #![allow(
     unsafe_code,
-    reason = "huge pages come from beneath the allocator; text is read at token starts unchecked; memory is asked for ahead"
+    reason = "huge pages are mapped without the allocator; text is read unchecked at token starts; memory is prefetched"
 )]
 
 mod block;
@@ -14,7 +14,7 @@ pub use huge::{HugeVec, extend_hugely};
 pub(crate) use rows::{PartitionRows, Row};
 pub(crate) use window::{Window, WindowScratch};
 
-/// Asks for a cache line that is read or written soon; it may lie anywhere.
+/// Prefetches the cache line of any address.
 #[inline(always)]
 pub(crate) fn prefetch<T>(place: *const T) {
     #[cfg(target_arch = "x86_64")]

@@ -1,10 +1,10 @@
-//! Rows dealt out to partitions, each with a region of its own.
+//! Rows scattered to partitions, each with its own region of memory.
 
 use bytemuck::{Pod, Zeroable};
 
 use super::HugeVec;
 
-/// A key and its value, side by side: one store deals it out.
+/// A key and its value, written by one store.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(16))]
 pub(crate) struct Row {
@@ -16,17 +16,17 @@ pub(crate) struct Row {
 pub(crate) struct PartitionRows {
     rows: HugeVec<Row>,
     waiting: Vec<u32>,
-    /// Rows of a region.
+    /// Maximum number of rows of a region.
     room: usize,
-    /// From one region to the next: a few more, so that the regions' ends, which are written at the
-    /// same time, do not fall into the same set of a cache.
+    /// Distance of two regions, in rows: a few more than `room`, so that the ends of the regions,
+    /// which are written in turns, do not fall into the same cache set.
     stride: usize,
-    /// `64 - log2(partitions)`: what is left of a hash after this shift is a partition.
+    /// `64 - log2(partitions)`: a hash shifted right by this is a partition.
     shift: u32,
 }
 
 impl PartitionRows {
-    /// Makes regions of `room` rows for `partitions`, a power of two from 2 on.
+    /// Makes regions of `room` rows for `partitions` partitions, a power of two of at least 2.
     pub(crate) fn new(partitions: usize, room: usize) -> Self {
         assert!(partitions.is_power_of_two() && partitions > 1);
         let room = room.min(u32::MAX as usize);
@@ -40,12 +40,12 @@ impl PartitionRows {
         }
     }
 
-    /// How many partitions there are.
+    /// Returns the number of partitions.
     pub(crate) fn partitions(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Makes the regions twice as large; no rows may wait.
+    /// Doubles the size of the regions; no rows may wait.
     pub(crate) fn double(&mut self) {
         assert!(self.waiting.iter().all(|&rows| rows == 0), "no rows wait");
         self.room = (2 * self.room).min(u32::MAX as usize);
@@ -53,32 +53,33 @@ impl PartitionRows {
         self.rows.grow_to(self.partitions() * self.stride);
     }
 
-    /// The first partition without room for so many rows more.
+    /// Returns the first partition without room for `more` rows.
     #[inline(always)]
-    pub(crate) fn full(&self, more: usize) -> Option<usize> {
+    pub(crate) fn partition_without_room(&self, more: usize) -> Option<usize> {
         let most = self.room.saturating_sub(more) as u32;
         let any = self.waiting.iter().fold(0, |any, &n| any.max(n)) > most;
         any.then(|| self.waiting.iter().position(|&n| n > most))?
     }
 
-    /// Deals rows out by the upper bits of their keys' hashes: `values[i]` belongs to `keys[i]`.
+    /// Writes rows to partitions by the upper bits of their keys' hashes: `values[i]` belongs to
+    /// `keys[i]`.
     ///
     /// # Panics
     ///
     /// When a partition may not have room for all of them.
     #[inline(always)]
-    pub(crate) fn deal(&mut self, keys: &[u64], values: &[i64], hash: impl Fn(u64) -> u64) {
+    pub(crate) fn scatter(&mut self, keys: &[u64], values: &[i64], hash: impl Fn(u64) -> u64) {
         assert_eq!(keys.len(), values.len(), "one value for each key");
         assert!(
-            self.full(keys.len()).is_none(),
+            self.partition_without_room(keys.len()).is_none(),
             "full partitions were emptied"
         );
         let (shift, stride) = (self.shift, self.stride);
         let (rows, waiting) = (self.rows.as_mut_ptr(), self.waiting.as_mut_ptr());
         for (&key, &value) in keys.iter().zip(values) {
             let partition = (hash(key) >> shift) as usize;
-            // SAFETY: `shift` leaves log2(partitions) bits, so the partition is one of ours; every
-            // region had room for as many rows as there are keys.
+            // SAFETY: `shift` keeps log2(partitions) bits, so the partition exists; every region
+            // had room for `keys.len()` rows.
             unsafe {
                 let place = &mut *waiting.add(partition);
                 *rows.add(partition * stride + *place as usize) = Row { key, value };
@@ -87,23 +88,23 @@ impl PartitionRows {
         }
     }
 
-    /// The rows that wait for a partition.
+    /// Returns the waiting rows of a partition.
     pub(crate) fn waiting(&self, partition: usize) -> &[Row] {
         &self.rows[partition * self.stride..][..self.waiting[partition] as usize]
     }
 
-    /// Forgets the rows that wait for a partition.
-    pub(crate) fn empty(&mut self, partition: usize) {
+    /// Removes the waiting rows of a partition.
+    pub(crate) fn clear_partition(&mut self, partition: usize) {
         self.waiting[partition] = 0;
     }
 
-    /// How many bytes the regions fill.
+    /// Returns the bytes of memory of the regions.
     pub(crate) fn bytes(&self) -> usize {
         size_of_val::<[Row]>(&self.rows)
     }
 }
 
-/// From one region of `room` rows to the next.
+/// Returns the distance of two regions of `room` rows.
 fn stride_of(room: usize) -> usize {
     room + 4 * size_of::<Row>()
 }

@@ -1,6 +1,6 @@
-//! A view of text in which any 16-bit position may be read as a word.
+//! A view of text in which a word can be read at any 16-bit position.
 
-/// Bytes a [`Window`] holds at least: every `u16` position, and a 16-byte word from the last one.
+/// Minimum bytes of a [`Window`]: every `u16` position, and 16 bytes from the last one.
 pub(crate) const REACH: usize = (1 << 16) + 16;
 
 /// At least [`REACH`] bytes of text, so that reads at 16-bit positions need no check.
@@ -10,7 +10,7 @@ pub(crate) struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    /// Makes a window of the text, if it is long enough for one.
+    /// Makes a window of the text, if it is long enough.
     #[inline(always)]
     pub(crate) fn new(bytes: &'a [u8]) -> Option<Self> {
         (bytes.len() >= REACH).then_some(Self { bytes })
@@ -21,7 +21,7 @@ impl<'a> Window<'a> {
     pub(crate) fn word(self, at: u16) -> u64 {
         let place = usize::from(at);
         debug_assert!(place + 8 <= self.bytes.len());
-        // SAFETY: a `u16` and 8 more are below `REACH`, and the window holds at least `REACH`.
+        // SAFETY: a `u16` plus 8 is below `REACH`, and the window holds at least `REACH` bytes.
         let word = unsafe {
             self.bytes
                 .as_ptr()
@@ -37,7 +37,7 @@ impl<'a> Window<'a> {
     pub(crate) fn two_words(self, at: u16) -> [u64; 2] {
         let place = usize::from(at);
         debug_assert!(place + 16 <= self.bytes.len());
-        // SAFETY: a `u16` and 16 more are at most `REACH`, and the window holds at least `REACH`.
+        // SAFETY: a `u16` plus 16 is at most `REACH`, and the window holds at least `REACH` bytes.
         let words = unsafe {
             self.bytes
                 .as_ptr()
@@ -48,14 +48,14 @@ impl<'a> Window<'a> {
         words.map(u64::from_le)
     }
 
-    /// The bytes of a span.
+    /// Returns the bytes of a span.
     #[inline(always)]
     pub(crate) fn slice(self, span: u32) -> &'a [u8] {
         &self.bytes[(span & 0xffff) as usize..(span >> 16) as usize]
     }
 }
 
-/// Where text too short for a [`Window`] is copied to.
+/// Memory to which text that is too short for a [`Window`] is copied.
 pub(crate) struct WindowScratch {
     bytes: Box<[u8]>,
 }
@@ -67,7 +67,7 @@ impl WindowScratch {
         }
     }
 
-    /// A window whose first `used` bytes are those of `text`; what follows is unspecified.
+    /// Returns a window whose first `used` bytes are those of `text`; the others are unspecified.
     #[inline(always)]
     pub(crate) fn window<'a>(&'a mut self, text: &'a [u8], used: usize) -> Window<'a> {
         if let Some(window) = Window::new(text) {

@@ -1,12 +1,15 @@
-//! Keys and their counts as plain columns, without a table: what leaves a counter.
+//! Keys and their counts as plain columns, without a table: the output of a counter.
 //!
 //! ```text
 //! short  u64 key (1..=8 bytes)     | u64 count
 //! mid    2×u64 key (9..=16 bytes)  | u64 count
 //! long   place in the arena        | u64 count
 //! empty                              u64 count
-//! once   keys of 1..=15 bytes, and long ones, packed; each counts one
+//! packed keys of 1..=15 bytes, and long ones, that each count one
 //! ```
+//!
+//! An inline key (short or mid) holds no NUL byte, so that padding with zeros is unambiguous. A key
+//! with a NUL byte is long whatever its length; only [`class_of`] decides this.
 #![forbid(unsafe_code)]
 
 mod packed;
@@ -30,7 +33,7 @@ pub(crate) use packed_short::{ByPlace, Record};
 pub struct ShortGroup {
     /// The key's bytes.
     pub key: u64,
-    /// How often it was counted.
+    /// Its count.
     pub count: u64,
 }
 
@@ -40,23 +43,23 @@ pub struct ShortGroup {
 pub struct MidGroup {
     /// The key's bytes.
     pub key: [u64; 2],
-    /// How often it was counted.
+    /// Its count.
     pub count: u64,
 }
 
 /// Any other key but the empty one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LongGroup {
-    /// Where its bytes begin in the arena.
+    /// The start of its bytes in the arena.
     pub start: usize,
-    /// How many bytes it has.
+    /// The number of its bytes.
     pub length: usize,
-    /// How often it was counted.
+    /// Its count.
     pub count: u64,
 }
 
 impl ShortGroup {
-    /// How many bytes the key has.
+    /// Returns the length of the key in bytes.
     #[inline]
     #[must_use]
     pub const fn length(&self) -> usize {
@@ -65,7 +68,7 @@ impl ShortGroup {
 }
 
 impl MidGroup {
-    /// How many bytes the key has.
+    /// Returns the length of the key in bytes.
     #[inline]
     #[must_use]
     pub const fn length(&self) -> usize {
@@ -73,7 +76,7 @@ impl MidGroup {
     }
 }
 
-/// Keys with counts, by class of key length; a key may stand here more than once.
+/// Keys with counts, by class of key length; a key may occur more than once.
 ///
 /// # Examples
 ///
@@ -98,16 +101,16 @@ pub struct KeyCounts {
     pub long: Vec<LongGroup>,
     /// The bytes of the long keys.
     pub arena: Vec<u8>,
-    /// The count of the empty key; zero when there is none.
+    /// The count of the empty key; zero if there is none.
     pub empty: u64,
-    /// More keys, each counted once; only partitions have any, and what they are reduced to.
+    /// More short and mid keys, each counted once; used by partitions and their reduced form.
     pub packed_short: PackedShort,
-    /// More long keys, each counted once; only partitions have any.
+    /// More long keys, each counted once; used by partitions only.
     pub packed_long: PackedLong,
 }
 
 impl KeyCounts {
-    /// How many groups there are.
+    /// Returns the number of groups.
     #[must_use]
     pub fn len(&self) -> usize {
         self.short.len()
@@ -118,13 +121,13 @@ impl KeyCounts {
             + self.packed_long.len()
     }
 
-    /// Tells whether there are none.
+    /// Returns whether there are no groups.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many bytes of memory the groups hold.
+    /// Returns the bytes of memory that the groups use.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.short.capacity() * size_of::<ShortGroup>()
@@ -145,7 +148,7 @@ impl KeyCounts {
         }
     }
 
-    /// Adds a key that is long, whatever its bytes.
+    /// Adds a key as a long one, whatever its bytes.
     pub(crate) fn push_long(&mut self, key: &[u8], count: u64) {
         let start = self.arena.len();
         extend_hugely(&mut self.arena, key);
@@ -156,7 +159,7 @@ impl KeyCounts {
         });
     }
 
-    /// Adds a long key of a partition, packed where that is possible.
+    /// Adds a long key of a partition, packed if possible.
     pub(crate) fn push_long_to_partition(&mut self, key: &[u8], count: u64) {
         match count == 1 && key.len() <= packed_long::LONGEST {
             true => self.packed_long.push(key),
@@ -164,7 +167,7 @@ impl KeyCounts {
         }
     }
 
-    /// Packs what was counted once, as partitions hold it, and keeps no more memory than that takes.
+    /// Packs the keys that were counted once, as in partitions, and frees unused memory.
     pub fn pack(&mut self) {
         let packed_short = &mut self.packed_short;
         self.short.retain(|group| {
@@ -200,7 +203,7 @@ impl KeyCounts {
         }
     }
 
-    /// Moves the groups of `other` here; memory moves where that is possible.
+    /// Moves the groups of `other` here, without copying where possible.
     pub fn append(&mut self, other: &mut Self) {
         if self.is_empty() {
             mem::swap(self, other);
@@ -220,13 +223,13 @@ impl KeyCounts {
         self.packed_long.append(&mut other.packed_long);
     }
 
-    /// The bytes of a long key.
+    /// Returns the bytes of a long key.
     #[must_use]
     pub fn long_key(&self, group: &LongGroup) -> &[u8] {
         &self.arena[group.start..][..group.length]
     }
 
-    /// Visits every key and its count: short, mid, long, empty, once, once and long.
+    /// Visits every key and its count: short, mid, long, empty, packed short, packed long.
     pub fn for_each(&self, mut visit: impl FnMut(&[u8], u64)) {
         for group in &self.short {
             visit(&group.key.to_le_bytes()[..group.length()], group.count);
@@ -250,7 +253,7 @@ impl KeyCounts {
         self.packed_long.iter().for_each(|key| visit(key, 1));
     }
 
-    /// Forgets all groups and keeps the memory, but for most of that of packed keys.
+    /// Removes all groups, and keeps the memory except most of that of packed keys.
     pub fn clear(&mut self) {
         self.short.clear();
         self.mid.clear();
@@ -262,7 +265,7 @@ impl KeyCounts {
     }
 }
 
-/// The class of a key, and its form there.
+/// The class of a key, and its form in that class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyClass {
     Empty,
@@ -271,7 +274,7 @@ pub(crate) enum KeyClass {
     Long,
 }
 
-/// Sorts a key into its class; the only place that decides which keys are long.
+/// Returns the class of a key; only this function decides which keys are long.
 #[inline]
 pub(crate) fn class_of(key: &[u8]) -> KeyClass {
     match key.len() {

@@ -1,15 +1,15 @@
-//! Records written end to end into blocks.
+//! Records of bytes in blocks.
 #![forbid(unsafe_code)]
 
 use crate::buffer::Block;
 
-/// Bytes of the first block; each one after it has as many as all before it.
+/// Bytes of the first block; each further one has the size of all blocks before it.
 const FIRST: usize = 512;
 
-/// Blocks of records; none lies across two.
+/// Blocks of records; no record crosses two blocks.
 #[derive(Debug, Default)]
 pub(super) struct Packed {
-    /// The blocks before the open one, and how many of their bytes are records.
+    /// The blocks before the open one, and how many of their bytes are used.
     full: Vec<(Block, usize)>,
     open: Block,
     filled: usize,
@@ -19,13 +19,13 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// How many records there are.
+    /// Returns the number of records.
     pub(super) fn len(&self) -> usize {
         self.records
     }
 
-    /// Room for so many bytes more, of which [`Packed::fill`] makes a record; at most
-    /// [`Block::LARGEST`].
+    /// Returns room for `bytes` bytes, at most [`Block::LARGEST`]; [`Packed::fill`] makes them a
+    /// record.
     #[inline(always)]
     pub(super) fn room(&mut self, bytes: usize) -> &mut [u8] {
         if self.filled + bytes > self.open.len() {
@@ -34,7 +34,7 @@ impl Packed {
         &mut self.open[self.filled..][..bytes]
     }
 
-    /// Makes the first bytes of the room a record.
+    /// Makes the first `bytes` bytes of the room a record.
     #[inline(always)]
     pub(super) fn fill(&mut self, bytes: usize) {
         self.filled += bytes;
@@ -61,7 +61,7 @@ impl Packed {
         }
     }
 
-    /// Every block, and how many of its bytes are records.
+    /// Returns each block, and how many of its bytes are used.
     pub(super) fn blocks(&self) -> impl Iterator<Item = (&[u8], usize)> {
         let full = self
             .full
@@ -70,7 +70,7 @@ impl Packed {
         full.chain([(&self.open[..], self.filled)])
     }
 
-    /// The records by their places, numbers of up to `most`; nothing if there are more.
+    /// Returns access to the records by place, or `None` if places would exceed `most`.
     pub(super) fn places(&mut self, most: usize) -> Option<Places<'_>> {
         if self.full.len() >= most >> PLACE_BITS {
             return None;
@@ -81,12 +81,13 @@ impl Packed {
         Some(Places { blocks })
     }
 
-    /// How many bytes of memory are held.
+    /// Returns the bytes of memory that are used.
     pub(super) fn bytes(&self) -> usize {
         self.held + self.full.capacity() * size_of::<(Block, usize)>()
     }
 
-    /// Moves the records of `other` here; so many bytes from the beginning of each may be read.
+    /// Moves the records of `other` here; readers may read `read` bytes from the start of each
+    /// record.
     pub(super) fn append(&mut self, other: &mut Self, read: usize) {
         let mut other = core::mem::take(other);
         if other.records == 0 {
@@ -105,35 +106,35 @@ impl Packed {
         self.replace_open(other.open, other.filled);
     }
 
-    /// Forgets all records, and keeps a block for those to come.
+    /// Removes all records, and keeps one block.
     pub(super) fn clear(&mut self) {
         self.full.clear();
         (self.filled, self.records, self.held) = (0, 0, self.open.len());
     }
 }
 
-/// What a block's number is shifted by to be the place of its first byte.
+/// The shift from a block's number to the place of its first byte.
 const PLACE_BITS: u32 = Block::LARGEST.ilog2();
 
-/// Blocks of records, and every byte of them by its place: the block's number, then the byte's.
+/// Access to the bytes of blocks by place: the block's number, then the index of the byte.
 pub(super) struct Places<'a> {
     blocks: Vec<(&'a mut [u8], usize)>,
 }
 
 impl Places<'_> {
-    /// A bound of all places.
+    /// Returns an exclusive upper bound of all places.
     pub(super) fn end(&self) -> usize {
         self.blocks.len() << PLACE_BITS
     }
 
-    /// The place of a block's first byte, its bytes, and how many of them are records.
+    /// Returns the place of a block's first byte, its bytes, and how many of them are used.
     #[inline(always)]
     pub(super) fn block(&self, number: usize) -> Option<(usize, &[u8], usize)> {
         let (block, filled) = self.blocks.get(number)?;
         Some((number << PLACE_BITS, block, *filled))
     }
 
-    /// The block of a place, and where in it that is.
+    /// Returns the block of a place, and the index within the block.
     #[inline(always)]
     pub(super) fn find(&self, place: usize) -> (&[u8], usize) {
         let at = place % Block::LARGEST;
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn records_come_back_in_order_and_all_memory_is_known() {
+    fn records_come_back_in_order_and_all_memory_is_counted() {
         let most = if cfg!(miri) { 3 } else { 5 };
         let sizes = [0, 1, 30, 400, 4000];
         let some = |number: usize, from: usize| -> Vec<Vec<u8>> {
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn records_as_large_as_a_block_have_room() {
+    fn a_record_may_be_as_large_as_a_block() {
         let records = [vec![1; 3], vec![2; Block::LARGEST], vec![3; 5]];
         assert_eq!(content(&packed(&records)), records.concat());
     }

@@ -1,35 +1,35 @@
-//! Long keys seen once each, packed end to end.
+//! Long keys that were seen once each, packed.
 //!
 //! ```text
-//! 29 https://example.org/page/1234 …      a length in two bytes, then as many bytes
+//! 29 https://example.org/page/1234 …      length in two bytes, then the bytes
 //! ```
 #![forbid(unsafe_code)]
 
 use super::packed::Packed;
 
-/// The longest key that is packed: several fit into a block.
+/// The longest key that is packed: several fit in a block.
 pub(crate) const LONGEST: usize = 4 << 10;
 
-/// Keys of 1 to 4,096 bytes, in the order of their coming.
+/// Keys of 1 to 4,096 bytes, in order of arrival.
 #[derive(Debug, Default)]
 pub struct PackedLong {
     records: Packed,
 }
 
 impl PackedLong {
-    /// How many keys there are.
+    /// Returns the number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Tells whether there are none.
+    /// Returns whether there are no keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many bytes of memory the keys hold.
+    /// Returns the bytes of memory that the keys use.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.records.bytes()
@@ -45,14 +45,14 @@ impl PackedLong {
         self.records.fill(record);
     }
 
-    /// Every key.
+    /// Returns all keys.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.records.blocks().flat_map(|(block, filled)| {
             let mut rest = &block[..filled];
             core::iter::from_fn(move || {
-                let (length, behind) = rest.split_first_chunk()?;
-                let (key, behind) = behind.split_at(usize::from(u16::from_le_bytes(*length)));
-                rest = behind;
+                let (length, after) = rest.split_first_chunk()?;
+                let (key, after) = after.split_at(usize::from(u16::from_le_bytes(*length)));
+                rest = after;
                 Some(key)
             })
         })
@@ -63,7 +63,7 @@ impl PackedLong {
         self.records.append(&mut other.records, 0);
     }
 
-    /// Forgets all keys, and keeps a block for those to come.
+    /// Removes all keys, and keeps one block.
     pub(crate) fn clear(&mut self) {
         self.records.clear();
     }

@@ -1,15 +1,15 @@
-//! Short keys seen once each, packed end to end.
+//! Short keys that were seen once each, packed.
 //!
 //! ```text
-//! 5 h e l l o 3 f o x …      a length, then as many bytes, 15 at most
+//! 5 h e l l o 3 f o x …      length, then 1 to 15 bytes
 //! ```
 //!
-//! A key that turns out to be counted elsewhere too stays where it is, with a mark at its length,
-//! and is no longer there for whoever looks.
+//! A key that is counted elsewhere is removed by a mark at its length; its bytes stay, and it can
+//! be read by its place.
 //!
-//! Where nearly every token is new this is what a partition holds until it is reduced: about as
-//! many bytes as the text had, and so about as few pages to touch. It grows by blocks: nothing that
-//! was written is copied.
+//! Where nearly every token is new, a partition holds its keys in this form until it is reduced. It
+//! takes about as many bytes as the text, so about as few pages are touched. It grows by blocks:
+//! nothing is copied.
 
 use super::packed::{Packed, Places};
 use crate::buffer::prefetch;
@@ -17,57 +17,57 @@ use crate::buffer::prefetch;
 /// The longest key that is packed.
 pub(crate) const LONGEST: usize = 15;
 
-/// Bytes of a record read or written at once: its length and the longest key.
+/// Bytes that are read or written at once: the length and the longest key.
 const RECORD: usize = 1 + LONGEST;
 
-/// How far ahead of what is written memory is asked for.
+/// Prefetch distance of writes, in bytes.
 const AHEAD: usize = 128;
 
-/// How many keys are handed out together.
+/// Number of keys that are visited together.
 const RUN: usize = 256;
 
-/// Keys of 1 to 15 bytes without a NUL, in the order of their coming.
+/// Keys of 1 to 15 bytes without a NUL, in order of arrival.
 #[derive(Debug, Default)]
 pub struct PackedShort {
     records: Packed,
-    /// How many of them are marked.
-    gone: usize,
+    /// Number of records that are marked as removed.
+    removed: usize,
 }
 
-/// The mark at the length of a key that is gone.
+/// The mark in the length of a removed key.
 const REMOVED: u8 = 1 << 7;
 
 impl PackedShort {
-    /// How many keys there are.
+    /// Returns the number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.records.len() - self.gone
+        self.records.len() - self.removed
     }
 
-    /// Tells whether there are none.
+    /// Returns whether there are no keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many bytes of memory the keys hold.
+    /// Returns the bytes of memory that the keys use.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.records.bytes()
     }
 
-    /// Appends a key: the first byte lowest, zeros above the last of its `length` bytes.
+    /// Appends a key of `length` bytes: the first byte lowest, zeros above the last.
     #[inline(always)]
     pub(crate) fn push(&mut self, key: [u64; 2], length: usize) {
         self.write(key, length, 0);
     }
 
-    /// Visits the keys some at a time, without a branch on which are gone: the first byte lowest,
-    /// zeros above the last.
+    /// Visits the keys in runs, without a branch on which are removed: the first byte lowest, zeros
+    /// above the last.
     ///
     /// # Errors
     ///
-    /// The first that `visit` returns, which is not called again.
+    /// The first error of `visit`, which is not called again.
     #[inline(always)]
     pub fn try_for_each_run<E>(
         &self,
@@ -88,10 +88,10 @@ impl PackedShort {
         visit(&run[..keys])
     }
 
-    /// Appends a key that is gone: whoever asks by place finds it.
+    /// Appends a key that is marked as removed, so that it is only found by its place.
     pub(crate) fn push_removed(&mut self, key: [u64; 2], length: usize) {
         self.write(key, length, REMOVED);
-        self.gone += 1;
+        self.removed += 1;
     }
 
     #[inline(always)]
@@ -99,9 +99,9 @@ impl PackedShort {
         debug_assert!((1..=LONGEST).contains(&length));
         let key = u128::from(first) | u128::from(second) << 64;
         let record = (key << 8 | length as u128 | u128::from(mark)).to_le_bytes();
-        // Always a whole record, cut to size after: no loop over bytes, no branch on the length.
+        // Always writes the largest record and cuts it after: no loop, no branch on the length.
         let room = self.records.room(RECORD);
-        // Of hundreds of lists that are written in turns no processor foresees the next line.
+        // Hundreds of lists are written in turns, too many for the hardware prefetcher.
         prefetch(room.as_ptr().wrapping_add(AHEAD));
         room.copy_from_slice(&record);
         self.records.fill(1 + length);
@@ -122,25 +122,25 @@ impl PackedShort {
     /// Moves the keys of `other` here.
     pub fn append(&mut self, other: &mut Self) {
         self.records.append(&mut other.records, RECORD);
-        self.gone += core::mem::take(&mut other.gone);
+        self.removed += core::mem::take(&mut other.removed);
     }
 
-    /// Forgets all keys, and keeps a block for those to come.
+    /// Removes all keys, and keeps one block.
     pub(crate) fn clear(&mut self) {
         self.records.clear();
-        self.gone = 0;
+        self.removed = 0;
     }
 
-    /// How many keys there are, and how many were and are gone.
+    /// Returns the number of keys, removed ones included.
     pub(crate) fn len_with_removed(&self) -> usize {
         self.records.len()
     }
 
-    /// The keys by their places; nothing if there are more than `most` places.
+    /// Returns access to the keys by place, or `None` if there are more than `most` places.
     pub(crate) fn by_place(&mut self, most: usize) -> Option<ByPlace<'_>> {
-        let gone = &mut self.gone;
+        let removed = &mut self.removed;
         let places = self.records.places(most)?;
-        Some(ByPlace { places, gone })
+        Some(ByPlace { places, removed })
     }
 }
 
@@ -152,7 +152,7 @@ impl Clone for PackedShort {
     }
 }
 
-/// A key as it is read.
+/// A decoded record.
 #[derive(Clone, Copy)]
 pub(crate) struct Record {
     /// The first byte lowest, zeros above the last.
@@ -175,14 +175,14 @@ impl Record {
         }
     }
 
-    /// How many bytes it has where it lies.
+    /// Returns the size of the encoded record.
     #[inline(always)]
     fn bytes(&self) -> usize {
         1 + self.length
     }
 }
 
-/// The records of a block, and where in it each lies.
+/// Returns the records of a block, and the index of each within the block.
 #[inline(always)]
 fn records(block: &[u8], filled: usize) -> impl Iterator<Item = (usize, Record)> {
     let mut next = 0;
@@ -196,26 +196,26 @@ fn records(block: &[u8], filled: usize) -> impl Iterator<Item = (usize, Record)>
     })
 }
 
-/// Keys that are asked for by their places, numbers that grow from one to the next.
+/// Access to keys by their places, which ascend in order of arrival.
 pub(crate) struct ByPlace<'a> {
     places: Places<'a>,
-    gone: &'a mut usize,
+    removed: &'a mut usize,
 }
 
 impl ByPlace<'_> {
-    /// A bound of all places.
+    /// Returns an exclusive upper bound of all places.
     pub(crate) fn end(&self) -> usize {
         self.places.end()
     }
 
-    /// How many keys a block has at most; nothing if there is none of that number.
+    /// Returns an upper bound of the keys in a block, or `None` if there is no such block.
     pub(crate) fn max_keys_in(&self, block: usize) -> Option<usize> {
         let (_, _, filled) = self.places.block(block)?;
-        // A length, and a byte at least.
+        // The smallest record has a length and one byte.
         Some(filled / 2)
     }
 
-    /// Visits every place of a block.
+    /// Visits every place and record of a block.
     #[inline(always)]
     pub(crate) fn for_each_in(&self, block: usize, mut visit: impl FnMut(usize, Record)) {
         if let Some((first, block, filled)) = self.places.block(block) {
@@ -223,20 +223,20 @@ impl ByPlace<'_> {
         }
     }
 
-    /// The key at a place.
+    /// Returns the record at a place.
     #[inline(always)]
     pub(crate) fn get(&self, place: usize) -> Record {
         let (block, at) = self.places.find(place);
         Record::at(block, at)
     }
 
-    /// Marks the key at a place, which is there, as gone.
+    /// Marks the key at a place as removed; it must not be removed yet.
     #[inline(always)]
     pub(crate) fn remove(&mut self, place: usize) {
         let length = self.places.byte_mut(place);
-        debug_assert!(*length & REMOVED == 0, "a key goes packed_short");
+        debug_assert!(*length & REMOVED == 0, "a key is removed once");
         *length |= REMOVED;
-        *self.gone += 1;
+        *self.removed += 1;
     }
 }
 
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_appended_comes_after_what_was_there() {
+    fn appended_keys_come_after_the_present_ones() {
         let sizes = [0, 1, 9, 26, 27, 28, 300, 2500, 6000];
         for &first in &sizes[..if cfg!(miri) { 5 } else { 9 }] {
             for second in sizes.into_iter().take(if cfg!(miri) { 5 } else { 9 }) {

@@ -1,4 +1,4 @@
-//! `hash_partition`: which partition each row belongs to, and the rows in partition order.
+//! `hash_partition`: the partition of each row, and the rows in partition order.
 //!
 //! ```text
 //! key         c  a  b  a  c        partition   0       1
@@ -10,13 +10,13 @@ use crate::key_counts::{KeyClass, class_of};
 use crate::stable_hash::{hash_bytes, hash_mid, hash_short, hash_u32s, hash_u64s, partition_of};
 use crate::{HashSeed, Level};
 
-/// Rows that are hashed before their partitions are taken: a few arrays of these stay in L1.
+/// Rows that are hashed before their partitions are computed: a few arrays of these stay in L1.
 const TILE: usize = 512;
 
-/// The most partitions there can be.
+/// Maximum number of partitions.
 pub const MOST_PARTITIONS: usize = 1 << 16;
 
-/// Deals rows out to partitions by the stable hash of their keys.
+/// Assigns rows to partitions by the stable hash of their keys.
 ///
 /// # Examples
 ///
@@ -45,7 +45,7 @@ pub struct HashPartition {
     mid: Class<[u64; 2]>,
 }
 
-/// Keys of one class of length, the rows that they are of, and their hashes.
+/// Keys of one length class, their rows, and their hashes.
 #[derive(Debug, Default)]
 struct Class<K> {
     keys: Vec<K>,
@@ -53,7 +53,7 @@ struct Class<K> {
     hashes: Vec<u64>,
 }
 
-/// Rows by partition: the buffers belong to the caller, who uses them again for the next batch.
+/// Rows by partition: buffers of the caller, which can be reused for the next batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Partitioned {
     partitions: Vec<u16>,
@@ -63,7 +63,7 @@ pub struct Partitioned {
 }
 
 impl HashPartition {
-    /// Makes a stage that deals out to `partitions`, any number from 1 to 65,536.
+    /// Makes a stage with `partitions` partitions, from 1 to 65,536.
     ///
     /// # Panics
     ///
@@ -72,7 +72,7 @@ impl HashPartition {
     pub fn new(level: Level, seed: HashSeed, partitions: usize) -> Self {
         assert!(
             (1..=MOST_PARTITIONS).contains(&partitions),
-            "{partitions} partitions; there are 1 to {MOST_PARTITIONS}"
+            "{partitions} partitions; the number must be 1 to {MOST_PARTITIONS}"
         );
         Self {
             level,
@@ -84,7 +84,7 @@ impl HashPartition {
         }
     }
 
-    /// Deals out rows with a 64-bit key each.
+    /// Partitions rows with 64-bit keys.
     ///
     /// # Panics
     ///
@@ -99,7 +99,7 @@ impl HashPartition {
         out.finish(self.partitions);
     }
 
-    /// Deals out rows with a 32-bit key each.
+    /// Partitions rows with 32-bit keys.
     ///
     /// # Panics
     ///
@@ -114,7 +114,8 @@ impl HashPartition {
         out.finish(self.partitions);
     }
 
-    /// Deals out rows whose keys were hashed by the caller, with the stable hash and the stage's seed.
+    /// Partitions rows by hashes that the caller computed, with the stable hash and the stage's
+    /// seed.
     ///
     /// # Panics
     ///
@@ -125,11 +126,11 @@ impl HashPartition {
         out.finish(self.partitions);
     }
 
-    /// Deals out rows with a key of bytes each: row `i` has `bytes[offsets[i]..offsets[i + 1]]`.
+    /// Partitions rows with keys of bytes: row `i` has `bytes[offsets[i]..offsets[i + 1]]`.
     ///
     /// # Panics
     ///
-    /// When offsets descend or reach beyond the bytes, or there are more than 2³² rows.
+    /// When offsets descend or exceed the bytes, or there are more than 2³² rows.
     pub fn bytes<O: Copy + Into<u64>>(
         &mut self,
         bytes: &[u8],
@@ -146,7 +147,7 @@ impl HashPartition {
         out.finish(self.partitions);
     }
 
-    /// Hashes a tile of spans: short keys side by side, the others one by one.
+    /// Hashes a tile of spans: short and mid keys in batches, the others one by one.
     fn hash_spans<O: Copy + Into<u64>>(&mut self, bytes: &[u8], offsets: &[O]) {
         for (row, ends) in offsets.windows(2).enumerate() {
             let [start, end] = [ends[0], ends[1]].map(|end| end.into() as usize);
@@ -175,7 +176,7 @@ impl<K> Class<K> {
         self.rows.push(row as u16);
     }
 
-    /// Hashes the keys, puts each hash in its row's place and forgets the keys.
+    /// Hashes the keys, writes each hash to its row's place, and clears the keys.
     fn hash(&mut self, hashes: &mut [u64], hash: impl FnOnce(&[K], &mut [u64])) {
         self.hashes.resize(self.keys.len(), 0);
         hash(&self.keys, &mut self.hashes);
@@ -188,25 +189,25 @@ impl<K> Class<K> {
 }
 
 impl Partitioned {
-    /// The partition of each row.
+    /// Returns the partition of each row.
     #[must_use]
     pub fn partitions(&self) -> &[u16] {
         &self.partitions
     }
 
-    /// Where each partition begins in [`Partitioned::rows`], and where the last one ends.
+    /// Returns the start of each partition in [`Partitioned::rows`], and the end of the last one.
     #[must_use]
     pub fn starts(&self) -> &[usize] {
         &self.starts
     }
 
-    /// The rows' numbers by partition, ascending within each.
+    /// Returns the row numbers by partition, ascending within each partition.
     #[must_use]
     pub fn rows(&self) -> &[u32] {
         &self.rows
     }
 
-    /// The numbers of one partition's rows, ascending.
+    /// Returns the row numbers of one partition, ascending.
     ///
     /// # Panics
     ///
@@ -216,23 +217,23 @@ impl Partitioned {
         &self.rows[self.starts[partition]..self.starts[partition + 1]]
     }
 
-    /// How many rows each partition has.
+    /// Returns the number of rows of each partition.
     pub fn histogram(&self) -> impl Iterator<Item = usize> + '_ {
         self.starts.windows(2).map(|ends| ends[1] - ends[0])
     }
 
-    /// Puts a column of the rows into partition order.
+    /// Copies a column of the rows in partition order.
     ///
     /// # Panics
     ///
-    /// When the column has not as many values as there are rows.
+    /// When the number of values is not the number of rows.
     pub fn gather<T: Copy>(&self, column: &[T], out: &mut Vec<T>) {
         assert_eq!(column.len(), self.rows.len(), "one value for each row");
         out.clear();
         out.extend(self.rows.iter().map(|&row| column[row as usize]));
     }
 
-    /// Appends a column of the rows to those of their partitions, each in the order they came.
+    /// Appends the values of a column to the columns of their partitions, in the order of rows.
     ///
     /// ```text
     /// column       c a b A C      columns[0]  … a b A
@@ -241,8 +242,8 @@ impl Partitioned {
     ///
     /// # Panics
     ///
-    /// When the column has not as many values as there are rows, or there is not one column for each
-    /// partition.
+    /// When the number of values is not the number of rows, or the number of columns is not the
+    /// number of partitions.
     pub fn append_to<T: Copy>(&self, column: &[T], columns: &mut [Vec<T>]) {
         assert_eq!(column.len(), self.rows.len(), "one value for each row");
         assert_eq!(
@@ -259,7 +260,7 @@ impl Partitioned {
     fn begin(&mut self, rows: usize) {
         assert!(
             u32::try_from(rows).is_ok(),
-            "{rows} rows; a batch has less than 2^32"
+            "{rows} rows; a batch must have fewer than 2^32"
         );
         self.partitions.clear();
         self.partitions.reserve(rows);
@@ -272,7 +273,7 @@ impl Partitioned {
         self.partitions.extend(partitions);
     }
 
-    /// Counts the rows of each partition and sorts them, each partition's in the order they came.
+    /// Counts the rows of each partition, and lists them by partition in the order of rows.
     fn finish(&mut self, partitions: u32) {
         self.next.clear();
         self.next.resize(partitions as usize, 0);
@@ -312,7 +313,7 @@ mod tests {
         }
         let mut columns = vec![vec![7]; partitions];
         rows.append_to(hashes, &mut columns);
-        // Every value after what was there.
+        // Each value comes after the earlier ones.
         for (column, expected) in columns.iter().zip(&expected) {
             let values = expected.iter().map(|&row| hashes[row as usize]);
             assert!(column.iter().copied().eq([7].into_iter().chain(values)));
@@ -348,7 +349,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 24 }))]
 
         #[test]
-        fn rows_go_where_the_oracle_says(keys in keys(), p in partitions(), seed in any::<u64>()) {
+        fn rows_are_partitioned_as_by_the_oracle(keys in keys(), p in partitions(), seed in any::<u64>()) {
             let seed = HashSeed(seed);
             let mut offsets = vec![0u32];
             offsets.extend(keys.iter().scan(0, |end, key| {
@@ -375,8 +376,8 @@ mod tests {
         }
     }
 
-    /// Different keys that all belong to one partition, found by looking: the stable hash is the
-    /// same everywhere, so that it has no mask which would make them collide.
+    /// Finds distinct keys of one partition by search: the stable hash is the same everywhere, so
+    /// it has no mask that could make them collide.
     fn sharing(seed: HashSeed, partitions: u32, home: u32, wanted: usize) -> Vec<u64> {
         let mut hashes = [0; TILE];
         let tiles = (0u64..).map(|tile| {
@@ -404,7 +405,7 @@ mod tests {
             (most, most - 1),
         ];
         for (p, home) in cases.into_iter().take(if cfg!(miri) { 2 } else { 5 }) {
-            // Rarer homes are looked for longer.
+            // With more partitions the search takes longer.
             let keys = sharing(seed, p, home, wanted.min(100_000_000 / p as usize));
             let bytes: Vec<u8> = keys.iter().flat_map(|key| key.to_le_bytes()).collect();
             let offsets: Vec<u32> = (0..=keys.len() as u32).map(|row| row * 8).collect();
@@ -425,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn no_rows_leave_empty_partitions() {
+    fn without_rows_all_partitions_are_empty() {
         let mut rows = Partitioned::default();
         let mut stage = HashPartition::new(Level::best(), HashSeed(0), 5);
         stage.u64s(&[1, 2, 3], &mut rows);

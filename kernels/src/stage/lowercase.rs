@@ -1,21 +1,21 @@
-//! Makes text lower case, character by character: bytes in, other bytes out.
+//! Converts text to lower case, character by character.
 //!
 //! ```text
-//! D e r ␣ Ä r g e r ␣ \xff     blocks of ASCII at once, others character by character
-//! d e r ␣ ä r g e r ␣ \xff     bytes that are no character are copied
+//! D e r ␣ Ä r g e r ␣ \xff     ASCII by the block, other text character by character
+//! d e r ␣ ä r g e r ␣ \xff     invalid bytes are copied
 //! ```
 //!
-//! The mapping is Unicode's *simple* one, from one character to one: no context, no language.
+//! It uses Unicode's *simple* mapping, from one character to one: without context or language.
 
 use crate::Level;
 use crate::isa::{BLOCK, Isa, Kernel, dispatch};
 use crate::unicode::{decode, encode, lower};
 
-/// Appends a text in lower case to `out`, and answers which level ran.
+/// Appends a text in lower case to `out`, and returns the level that ran.
 ///
-/// A character may have another length in lower case; the result is at most half as long again.
-/// Make a text lower case before its tokens are found, and as a whole or cut where a token may be
-/// cut: half a character has no lower case.
+/// A character may have another length in lower case; the result has at most 1.5 times the length.
+/// Convert a text before it is tokenized, as a whole or cut at token boundaries: part of a
+/// character has no lower case.
 ///
 /// # Examples
 ///
@@ -64,12 +64,12 @@ impl Kernel for Lowercase<'_> {
     }
 }
 
-/// Room for a block in lower case, half as long again, and for a character that reaches behind it.
+/// Room for a block in lower case, 1.5 times as long, and for a character that crosses its end.
 const ROOM: usize = BLOCK * 2;
 
-/// Makes the characters that begin in the first block lower case, one by one.
+/// Converts the characters that begin in the first block, one by one.
 ///
-/// Answers how many bytes were read, and how many written to `small`.
+/// Returns the number of bytes read, and written to `small`.
 #[inline(always)]
 fn lower_block(text: &[u8], small: &mut [u8; ROOM]) -> (usize, usize) {
     let (mut read, mut written) = (0, 0);
@@ -82,9 +82,9 @@ fn lower_block(text: &[u8], small: &mut [u8; ROOM]) -> (usize, usize) {
     (read, written)
 }
 
-/// Makes the first character lower case, or copies the first byte if it is none.
+/// Converts the first character, or copies the first byte if there is no valid character.
 ///
-/// Answers the bytes, how many of the four they are, and how many they were made from.
+/// Returns the bytes, how many of the four are used, and the number of bytes read.
 #[inline(always)]
 fn lower_one(text: &[u8]) -> ([u8; 4], usize, usize) {
     match decode(text) {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn every_character_at_every_length_of_neighbours() {
+    fn every_character_at_every_offset_in_a_block() {
         let step = if cfg!(miri) { 1 << 14 } else { 1 };
         let all: String = (0..0x11_0000)
             .step_by(step)
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_result_is_at_most_half_as_long_again() {
+    fn the_result_has_at_most_one_and_a_half_times_the_length() {
         let longest = char::from_u32(0x23a).into_iter().cycle().take(1000);
         let text: String = longest.collect();
         agrees(text.as_bytes());
@@ -148,7 +148,7 @@ mod tests {
         })]
 
         #[test]
-        fn as_the_oracle_on_any_bytes(
+        fn any_bytes_convert_as_by_the_oracle(
             pieces in prop::collection::vec(
                 prop_oneof![
                     3 => any::<char>().prop_map(|c| c.to_string().into_bytes()),

@@ -1,4 +1,4 @@
-//! The stages of the river, a file or a folder each.
+//! The stages, one file or folder each.
 #![forbid(unsafe_code)]
 
 pub mod count;

@@ -30,8 +30,6 @@
 //!
 //! Table hashes decide only where a probe starts: keys are always compared by their bytes. They are
 //! faster than the stable hash, and keyed per query.
-//! A key that holds a NUL byte is *long* whatever its length: the inline forms are padded with
-//! zeros, and so stay unambiguous.
 #![allow(
     unsafe_code,
     reason = "slots are read by an index that is in bounds by construction"

@@ -54,8 +54,8 @@ impl Parts {
     }
 }
 
-/// `value` at a position as two parts that begin digits; both are below 2⁹⁶, and the second is 0 for
-/// a value below 2⁶⁴.
+/// `value` at a position as two parts that begin digits; both are below 2⁹⁶, and the second is 0
+/// for a value below 2⁶⁴.
 pub(super) fn aligned(value: i128, position: u32) -> [(usize, i128); 2] {
     let (digit, shift) = (position as usize / 32, position % 32);
     let magnitude = value.unsigned_abs();

@@ -1,4 +1,4 @@
-//! Sorts a tile's tokens by the class of their length, and counts each class in its table.
+//! Splits a tile's tokens by the class of their length, and counts each class in its table.
 
 use super::partition::Scatter;
 use crate::KeyCounts;
@@ -6,21 +6,21 @@ use crate::buffer::Window;
 use crate::isa::Isa;
 use crate::table::{CountTable, InlineKey};
 
-/// Lists that are filled and emptied tile by tile.
+/// Lists of tokens that are reused for each tile.
 pub(super) struct Lists {
     short: Vec<u32>,
-    /// What is not short; then, in `others`, what is not mid either.
+    /// Tokens that are not short; those that are not mid either go to `others`.
     rest: Vec<u32>,
     mid: Vec<u32>,
     others: Vec<u32>,
     missed_short: Vec<u64>,
     missed_mid: Vec<[u64; 2]>,
-    /// Tokens of a tile that holds NUL bytes: those without one, and those with.
+    /// Tokens of a tile with NUL bytes: those without one, and those with one.
     clean: Vec<u32>,
     with_nul: Vec<u32>,
 }
 
-/// How many spans each list holds.
+/// The number of spans in each list.
 struct Sizes {
     short: usize,
     mid: usize,
@@ -30,7 +30,7 @@ struct Sizes {
 impl Lists {
     /// Makes room for the tokens of a tile.
     pub(super) fn new(tile_bytes: usize) -> Self {
-        // A tile of empty tokens has one more than it has bytes; a vector more is written whole.
+        // A tile has at most one token more than bytes; the last vector is written whole.
         let room = tile_bytes + 32;
         let list = || vec![0; room];
         Self {
@@ -53,8 +53,8 @@ impl Lists {
         Sizes { short, mid, others }
     }
 
-    /// Parts tokens by whether a NUL byte makes them long.
-    fn part_by_nul(&mut self, window: Window<'_>, spans: &[u32]) {
+    /// Splits tokens by whether a NUL byte makes them long.
+    fn split_by_nul(&mut self, window: Window<'_>, spans: &[u32]) {
         self.clean.clear();
         self.with_nul.clear();
         for &span in spans {
@@ -74,14 +74,14 @@ impl Lists {
         spans: &[u32],
         table: &mut CountTable,
     ) {
-        self.part_by_nul(window, spans);
+        self.split_by_nul(window, spans);
         table.empty += table.long.count(window, &self.with_nul);
         let clean = core::mem::take(&mut self.clean);
         self.count(isa, window, &clean, table);
         self.clean = clean;
     }
 
-    /// Sends tokens that may hold NUL bytes to their partitions, uncounted.
+    /// Writes tokens that may hold NUL bytes to their partitions, uncounted.
     #[inline(always)]
     pub(super) fn scatter_any<I: Isa>(
         &mut self,
@@ -91,7 +91,7 @@ impl Lists {
         scatter: &mut Scatter,
         parts: &mut [KeyCounts],
     ) {
-        self.part_by_nul(window, spans);
+        self.split_by_nul(window, spans);
         for &span in &self.with_nul {
             scatter.key(parts, window.slice(span));
         }
@@ -119,7 +119,7 @@ impl Lists {
         table.empty += table.long.count(window, &self.others[..sizes.others]);
     }
 
-    /// Sends tokens that hold no NUL byte to their partitions, uncounted.
+    /// Writes tokens that hold no NUL byte to their partitions, uncounted.
     #[inline(always)]
     pub(super) fn scatter<I: Isa>(
         &mut self,
@@ -142,12 +142,12 @@ impl Lists {
     }
 }
 
-/// Tells whether a NUL byte makes a token long that would not be so by its length.
+/// Returns whether a token of at most 16 bytes holds a NUL byte.
 #[inline(always)]
 fn holds_nul(window: Window<'_>, span: u32) -> bool {
     let (start, end) = (span as u16, (span >> 16) as u16);
     let length = u32::from(end - start);
-    // The lowest mark is that of a NUL; some above it may not be.
+    // The lowest mark is a NUL; marks above it may be wrong.
     let first_nul = |word: u64| {
         let marks = word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080;
         marks.trailing_zeros() / 8

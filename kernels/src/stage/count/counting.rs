@@ -1,6 +1,6 @@
-//! Where tokens go: into the table, or past it to their partitions.
+//! Counts tokens in the table, or writes them to their partitions if the table is bypassed.
 
-use super::bypass_policy::{BypassPolicy, Path, Standing};
+use super::bypass_policy::{BypassPolicy, Path, TableState};
 use super::class::Lists;
 use super::partition::{Half, Scatter};
 use crate::buffer::WindowScratch;
@@ -10,7 +10,7 @@ use crate::stage::tokenize::{Tile, TokenSink};
 use crate::table::{CountTable, Dedup, HashKey};
 use crate::{HashSeed, KeyCounts, Level, Tuning};
 
-/// Takes the tokens that the rule finds, and counts them.
+/// The sink of the tokens that a rule finds.
 pub(super) struct Counting {
     scratch: WindowScratch,
     lists: Lists,
@@ -18,7 +18,7 @@ pub(super) struct Counting {
     dedup: Dedup,
     bypass_policy: BypassPolicy,
     scatter: Scatter,
-    /// Groups that left the table, or never went through it; empty, or `partitions` of them.
+    /// Groups that were flushed from the table or bypassed it; empty, or one per partition.
     pending: Vec<KeyCounts>,
     partitions: usize,
     tokens: u64,
@@ -39,16 +39,16 @@ impl Counting {
         }
     }
 
-    /// Makes ready for text: what passes the table by needs a place to go.
+    /// Begins a text: makes the partitions if tokens bypass the table.
     pub(super) fn begin(&mut self) {
-        if self.bypass_policy.is_passing() {
+        if self.bypass_policy.is_bypassing() {
             self.open_partitions();
         }
     }
 
-    /// Ends a text: nothing is left waiting.
+    /// Ends a text: writes all buffered keys to their partitions.
     pub(super) fn end(&mut self) {
-        if self.bypass_policy.is_passing() {
+        if self.bypass_policy.is_bypassing() {
             self.scatter.finish(&mut self.pending);
         }
     }
@@ -64,10 +64,10 @@ impl Counting {
     }
 
     /// See [`super::Counter::count_repeated`].
-    pub(super) fn count_repeated(&mut self, packed_short: &mut PackedShort, most_bytes: usize) {
+    pub(super) fn count_repeated(&mut self, packed_short: &mut PackedShort, max_bytes: usize) {
         debug_assert!(self.pending.is_empty(), "groups alone were absorbed");
         self.dedup
-            .count_repeated(packed_short, &mut self.table, most_bytes);
+            .count_repeated(packed_short, &mut self.table, max_bytes);
     }
 
     pub(super) fn tokens(&self) -> u64 {
@@ -82,7 +82,7 @@ impl Counting {
         &self.table
     }
 
-    /// Tells whether no group has left the table, or passed it by.
+    /// Returns whether all groups are in the table.
     pub(super) fn is_all_in_table(&self) -> bool {
         self.pending.is_empty()
     }
@@ -101,7 +101,7 @@ impl Counting {
             self.move_table(out);
         }
         self.move_table(out);
-        self.bypass_policy.emptied();
+        self.bypass_policy.table_emptied();
     }
 
     fn move_table(&mut self, out: &mut KeyCounts) {
@@ -113,7 +113,7 @@ impl Counting {
     pub(super) fn flush(&mut self, partitions: &mut [KeyCounts]) {
         self.scatter.table(&self.table, partitions);
         self.table.clear();
-        self.bypass_policy.emptied();
+        self.bypass_policy.table_emptied();
         let same = partitions.len() == self.pending.len();
         for (i, mut groups) in core::mem::take(&mut self.pending).into_iter().enumerate() {
             if same {
@@ -124,15 +124,15 @@ impl Counting {
         }
     }
 
-    /// Moves the table's groups to the counter's own partitions.
+    /// Flushes the table to the counter's own partitions.
     fn empty_table(&mut self) {
         self.open_partitions();
         self.scatter.table(&self.table, &mut self.pending);
         self.table.clear();
-        self.bypass_policy.emptied();
+        self.bypass_policy.table_emptied();
     }
 
-    /// Makes the counter's own partitions, if it has none.
+    /// Makes the counter's own partitions if it has none.
     fn open_partitions(&mut self) {
         if self.pending.is_empty() {
             self.pending
@@ -140,19 +140,19 @@ impl Counting {
         }
     }
 
-    /// Looks at what the table is worth for this text, and acts on it.
+    /// Decides how the following tokens are counted, and flushes if needed.
     #[cold]
     #[inline(never)]
-    fn look(&mut self) {
-        let was_passing = self.bypass_policy.is_passing();
-        let standing = Standing {
+    fn check_table(&mut self) {
+        let was_bypassing = self.bypass_policy.is_bypassing();
+        let table_state = TableState {
             bytes: self.table.bytes(),
             groups: self.table.len(),
             tokens: self.tokens,
         };
-        match self.bypass_policy.look(standing) {
-            Path::Table if was_passing => self.scatter.finish(&mut self.pending),
-            Path::Bypass if was_passing => {}
+        match self.bypass_policy.decide(table_state) {
+            Path::Table if was_bypassing => self.scatter.finish(&mut self.pending),
+            Path::Bypass if was_bypassing => {}
             Path::Table => {}
             Path::Flush | Path::Bypass => self.empty_table(),
         }
@@ -165,7 +165,7 @@ impl TokenSink for Counting {
         let (spans, pending) = (tile.spans(), &mut self.pending[..]);
         let window = self.scratch.window(&piece[at..], next);
         self.tokens += spans.len() as u64;
-        match (self.bypass_policy.is_passing(), tile.has_nul) {
+        match (self.bypass_policy.is_bypassing(), tile.has_nul) {
             (false, false) => self.lists.count(isa, window, spans, &mut self.table),
             (false, true) => self.lists.count_any(isa, window, spans, &mut self.table),
             (true, false) => self
@@ -177,7 +177,7 @@ impl TokenSink for Counting {
             }
         }
         if self.bypass_policy.is_due(next) {
-            self.look();
+            self.check_table();
         }
     }
 

@@ -1,9 +1,14 @@
-//! The fused word count: tokenize, hash and aggregate in one pass over the text.
+//! The fused count: tokenize, hash and aggregate in one pass over the text.
 //!
 //! ```text
 //! text ─▶ tile of spans ─▶ lists by key length ─▶ key table ─▶ groups by partition
 //!          (rule)            (class)               (hit, miss)   (stable hash)
 //! ```
+//!
+//! Threads share nothing while they count: each has its own [`Counter`]. At the end equal keys are
+//! merged part by part, each part by one thread. If all groups are in tables, a part is a slice of
+//! all tables ([`Slices`]): tables share their hash, so that an equal range of hashes is contiguous
+//! in each, and no key is moved. Otherwise a part is a partition by the stable hash.
 #![forbid(unsafe_code)]
 
 mod bypass_policy;
@@ -20,13 +25,13 @@ use crate::key_counts::PackedShort;
 use crate::stage::tokenize::{Feeder, InputError, Records};
 use crate::{KeyCounts, Level, TokenRule, Tuning};
 
-/// Counts tokens by their bytes: push texts, then take the groups out.
+/// Counts tokens by their bytes: push texts, then drain the groups.
 ///
 /// # Examples
 ///
 /// ```
 /// use keymill_kernels::stage::count::Counter;
-/// use keymill_kernels::{Groups, Level, Tuning, TokenRule};
+/// use keymill_kernels::{KeyCounts, Level, Tuning, TokenRule};
 ///
 /// let mut counter = Counter::new(Level::best(), &TokenRule::Whitespace, &Tuning::DEFAULT, 7);
 /// counter.push(b"to be or not");
@@ -47,9 +52,9 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// Makes a counter that has counted nothing.
+    /// Makes an empty counter.
     ///
-    /// Counters whose groups are to be merged take the same `seed`.
+    /// Counters whose groups are merged need the same `seed`.
     #[must_use]
     pub fn new(level: Level, rule: &TokenRule, tuning: &Tuning, seed: u64) -> Self {
         let tuning = tuning.fitting();
@@ -60,16 +65,16 @@ impl Counter {
         }
     }
 
-    /// Counts the tokens of a text, whose end is a token boundary.
+    /// Counts the tokens of a text; its end is a token boundary.
     pub fn push(&mut self, text: &[u8]) {
         self.push_pieces(text, None);
     }
 
-    /// Counts the tokens of records that lie in a text; each is a text of its own.
+    /// Counts the tokens of records within a text; the end of each record ends a token.
     ///
     /// # Errors
     ///
-    /// [`InputError::OffsetsBeyondText`] when a record ends behind the text; nothing is counted.
+    /// [`InputError::OffsetsBeyondText`] when a record ends after the text; nothing is counted.
     pub fn push_records(&mut self, text: &[u8], records: Records<'_>) -> Result<(), InputError> {
         records.check(text)?;
         self.push_pieces(text, Some(records));
@@ -88,59 +93,59 @@ impl Counter {
         self.counting.absorb(groups);
     }
 
-    /// Adds groups as [`Counter::absorb`] does, but for short keys that were seen once: these move
-    /// to `once`, for [`Counter::count_repeated`].
+    /// Adds groups as [`Counter::absorb`] does, except short keys that were seen once: these are
+    /// moved to `packed_short`, for [`Counter::count_repeated`].
     pub fn absorb_part(&mut self, groups: &mut KeyCounts, packed_short: &mut PackedShort) {
         self.counting.absorb_part(groups, packed_short);
     }
 
-    /// Leaves the keys of `once` there that were seen once in all, and counts the others; counts all
-    /// where finding that out would take more than `most_bytes` of memory.
+    /// Counts the keys of `packed_short` that were seen more than once in all, and leaves the
+    /// others there. Counts all keys if this would take more than `max_bytes` of memory.
     ///
-    /// It is for a counter that got groups alone: what it then has is in `once` and in what
-    /// [`Counter::drain_into`] gives, a key in one of these.
-    pub fn count_repeated(&mut self, packed_short: &mut PackedShort, most_bytes: usize) {
-        self.counting.count_repeated(packed_short, most_bytes);
+    /// The counter must have got groups only, no text. Then its groups are in `packed_short` and in
+    /// the result of [`Counter::drain_into`], each key in one of them.
+    pub fn count_repeated(&mut self, packed_short: &mut PackedShort, max_bytes: usize) {
+        self.counting.count_repeated(packed_short, max_bytes);
     }
 
-    /// How many tokens were pushed.
+    /// Returns the number of tokens that were pushed.
     #[must_use]
     pub fn tokens(&self) -> u64 {
         self.counting.tokens()
     }
 
-    /// How many lines had no token to give.
+    /// Returns the number of lines without the field of the rule.
     #[must_use]
     pub fn rejected(&self) -> u64 {
         self.rejected
     }
 
-    /// How many groups are held; a token may have more than one, until [`Counter::drain_into`].
+    /// Returns the number of groups; until [`Counter::drain_into`] a key may have more than one.
     #[must_use]
     pub fn len(&self) -> usize {
         self.counting.len()
     }
 
-    /// Tells whether no token is held.
+    /// Returns whether there are no groups.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many bytes of memory the counter holds for its groups.
+    /// Returns the bytes of memory that the groups use.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.counting.bytes()
     }
 
-    /// Moves all groups out, each key once, in no particular order.
+    /// Moves all groups to `out`, each key once, in any order.
     pub fn drain_into(&mut self, out: &mut KeyCounts) {
         self.counting.drain_into(out);
     }
 
-    /// Moves all groups out to the partitions that their stable hashes name.
+    /// Moves all groups to partitions, by their stable hashes.
     ///
-    /// A partition may receive a key more than once: absorb it whole to have each key once.
+    /// A partition may receive a key more than once; absorb the whole partition to merge them.
     ///
     /// # Panics
     ///

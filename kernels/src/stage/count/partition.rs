@@ -1,14 +1,14 @@
-//! Hands groups and keys to the partitions that the stable hash names.
+//! Writes groups and keys to partitions, by the stable hash.
 
 use crate::key_counts::{KeyClass, KeyCounts, LONGEST_ONCE, MidGroup, ShortGroup, class_of};
 use crate::stable_hash::{hash_bytes, hash_mid, hash_short, partition_of, split_again};
 use crate::table::CountTable;
 use crate::{HashSeed, Level};
 
-/// How many keys are hashed side by side.
+/// Number of keys that are hashed together.
 const BATCH: usize = 512;
 
-/// Splits the groups of one partition again, by the other half of their stable hashes.
+/// Splits the groups of one partition again, by the low half of their stable hashes.
 ///
 /// # Panics
 ///
@@ -17,7 +17,7 @@ pub fn split(groups: &KeyCounts, level: Level, seed: HashSeed, parts: &mut [KeyC
     Scatter::new(level, seed, Half::Low).groups(groups, parts);
 }
 
-/// Which half of the stable hash names the partition.
+/// Which half of the stable hash chooses the partition.
 #[derive(Clone, Copy)]
 pub(super) enum Half {
     /// Partitions of the whole.
@@ -26,23 +26,23 @@ pub(super) enum Half {
     Low,
 }
 
-/// Collects keys until there are enough to hash side by side, and sends each where it belongs.
+/// Collects keys until there is a batch to hash, and writes each to its partition.
 pub(super) struct Scatter {
     level: Level,
     seed: HashSeed,
     half: Half,
-    short: Waiting<u64>,
-    mid: Waiting<[u64; 2]>,
+    short: KeyBuffer<u64>,
+    mid: KeyBuffer<[u64; 2]>,
     hashes: Box<[u64; BATCH]>,
 }
 
-/// Keys that wait to be hashed, and their counts.
-struct Waiting<K> {
+/// Keys that are not hashed yet, and their counts.
+struct KeyBuffer<K> {
     keys: Vec<K>,
     counts: Vec<u64>,
 }
 
-impl<K> Waiting<K> {
+impl<K> KeyBuffer<K> {
     fn new() -> Self {
         Self {
             keys: Vec::with_capacity(BATCH),
@@ -50,7 +50,7 @@ impl<K> Waiting<K> {
         }
     }
 
-    /// Adds a key; `true` when there are enough.
+    /// Adds a key; returns `true` if the batch is full.
     #[inline(always)]
     fn push(&mut self, key: K, count: u64) -> bool {
         self.keys.push(key);
@@ -71,13 +71,13 @@ impl Scatter {
             level,
             seed,
             half,
-            short: Waiting::new(),
-            mid: Waiting::new(),
+            short: KeyBuffer::new(),
+            mid: KeyBuffer::new(),
             hashes,
         }
     }
 
-    /// Sends every group of a table.
+    /// Writes all groups of a table.
     pub(super) fn table(&mut self, table: &CountTable, parts: &mut [KeyCounts]) {
         table
             .short
@@ -90,7 +90,7 @@ impl Scatter {
         self.finish(parts);
     }
 
-    /// Sends every group of a list.
+    /// Writes all groups of a list.
     pub(super) fn groups(&mut self, groups: &KeyCounts, parts: &mut [KeyCounts]) {
         groups
             .short
@@ -114,7 +114,7 @@ impl Scatter {
         self.finish(parts);
     }
 
-    /// Sends one key of any class.
+    /// Writes one key of any class, with a count of 1.
     pub(super) fn key(&mut self, parts: &mut [KeyCounts], key: &[u8]) {
         match class_of(key) {
             KeyClass::Empty => self.empty(parts, 1),
@@ -127,36 +127,36 @@ impl Scatter {
     #[inline(always)]
     pub(super) fn short(&mut self, parts: &mut [KeyCounts], key: u64, count: u64) {
         if self.short.push(key, count) {
-            self.send_short(parts);
+            self.flush_short(parts);
         }
     }
 
     #[inline(always)]
     pub(super) fn mid(&mut self, parts: &mut [KeyCounts], key: [u64; 2], count: u64) {
         if self.mid.push(key, count) {
-            self.send_mid(parts);
+            self.flush_mid(parts);
         }
     }
 
     fn long(&self, parts: &mut [KeyCounts], key: &[u8], count: u64) {
-        let place = self.place(parts)(hash_bytes(self.seed, key));
+        let place = self.partition_index(parts)(hash_bytes(self.seed, key));
         parts[place].push_long_to_partition(key, count);
     }
 
     fn empty(&self, parts: &mut [KeyCounts], count: u64) {
-        let place = self.place(parts)(hash_bytes(self.seed, b""));
+        let place = self.partition_index(parts)(hash_bytes(self.seed, b""));
         parts[place].empty += count;
     }
 
-    /// Sends what was collected.
+    /// Writes all collected keys.
     pub(super) fn finish(&mut self, parts: &mut [KeyCounts]) {
-        self.send_short(parts);
-        self.send_mid(parts);
+        self.flush_short(parts);
+        self.flush_mid(parts);
     }
 
-    /// How a hash names its partition.
+    /// Returns the function from a hash to the index of its partition.
     #[inline(always)]
-    fn place(&self, parts: &[KeyCounts]) -> impl Fn(u64) -> usize + use<> {
+    fn partition_index(&self, parts: &[KeyCounts]) -> impl Fn(u64) -> usize + use<> {
         assert!(!parts.is_empty(), "groups need a partition to go to");
         let parts = u32::try_from(parts.len()).expect("fewer than 2^32 partitions");
         let half = self.half;
@@ -167,8 +167,8 @@ impl Scatter {
     }
 
     #[inline(never)]
-    fn send_short(&mut self, parts: &mut [KeyCounts]) {
-        let place = self.place(parts);
+    fn flush_short(&mut self, parts: &mut [KeyCounts]) {
+        let place = self.partition_index(parts);
         let waiting = &mut self.short;
         hash_short(
             self.level,
@@ -190,8 +190,8 @@ impl Scatter {
     }
 
     #[inline(never)]
-    fn send_mid(&mut self, parts: &mut [KeyCounts]) {
-        let place = self.place(parts);
+    fn flush_mid(&mut self, parts: &mut [KeyCounts]) {
+        let place = self.partition_index(parts);
         let waiting = &mut self.mid;
         hash_mid(
             self.level,

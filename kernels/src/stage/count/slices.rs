@@ -1,20 +1,20 @@
-//! Counters side by side, from which groups are taken by slices of the hash that all tables share.
+//! Reads the groups of several counters by slices of the table hash that all of them share.
 #![forbid(unsafe_code)]
 
 use super::Counter;
 use crate::KeyCounts;
 use crate::table::CountTable;
 
-/// Counters that have stopped counting, and whose groups are taken slice by slice.
+/// Counters that have finished, and whose groups are read slice by slice.
 ///
-/// A table holds its keys by their hashes, so that an equal part of the hashes lies together in
-/// every table. A slice is as good as a partition, and no key has to be moved to it.
+/// Tables are in hash order, so that an equal range of hashes is contiguous in each table. A slice
+/// serves like a partition, and no key has to be moved.
 ///
 /// # Examples
 ///
 /// ```
 /// use keymill_kernels::stage::count::{Counter, Slices};
-/// use keymill_kernels::{Groups, Level, Tuning, TokenRule};
+/// use keymill_kernels::{KeyCounts, Level, Tuning, TokenRule};
 ///
 /// let counters = ["to be or", "not to be"].map(|text| {
 ///     let mut counter = Counter::new(Level::best(), &TokenRule::Whitespace, &Tuning::DEFAULT, 7);
@@ -33,12 +33,12 @@ pub struct Slices {
 }
 
 impl Slices {
-    /// Cuts counters into so many slices, a power of two.
+    /// Divides counters into `slices` slices, a power of two.
     ///
     /// # Errors
     ///
-    /// Hands the counters back when they do not share their hash, when groups have left their
-    /// tables, or when the number is no power of two.
+    /// Returns the counters when they do not share their hash, when some groups are not in tables,
+    /// or when `slices` is not a power of two.
     pub fn new(counters: Vec<Counter>, slices: usize) -> Result<Self, Vec<Counter>> {
         let first = counters.first().map(|counter| counter.counting.table());
         let alike = counters.iter().all(|counter| {
@@ -52,39 +52,39 @@ impl Slices {
         Ok(Self { counters, bits })
     }
 
-    /// How many slices there are.
+    /// Returns the number of slices.
     #[must_use]
     pub fn slices(&self) -> usize {
         1 << self.bits
     }
 
-    /// How many groups are held; a key has one in each counter that met it.
+    /// Returns the number of groups; a key has one in each counter that has it.
     #[must_use]
     pub fn len(&self) -> usize {
         self.counters.iter().map(Counter::len).sum()
     }
 
-    /// Tells whether no group is held.
+    /// Returns whether there are no groups.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many bytes of memory the counters hold for their groups.
+    /// Returns the bytes of memory that the groups use.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.counters.iter().map(Counter::bytes).sum()
     }
 
-    /// How many counters there are.
+    /// Returns the number of counters.
     #[must_use]
     pub fn counters(&self) -> usize {
         self.counters.len()
     }
 
-    /// Appends the groups of a slice to `out`, each key once and with the sum of its counts.
+    /// Appends the groups of a slice to `out`, each key once, with the sum of its counts.
     ///
-    /// Every key is looked up in all counters, which pays while these are few.
+    /// Every key is looked up in all counters, which is fast while there are few.
     pub fn add_up_to(&self, slice: usize, out: &mut KeyCounts) {
         let tables: Vec<_> = self
             .counters

@@ -1,4 +1,4 @@
-//! The fused count against the obvious loop, at every level and both ends of the limits.
+//! Compares the fused count with a simple loop, at every level and with the default and tiny sizes.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ fn counts_of(groups: &KeyCounts) -> Counts {
     let mut counts = Counts::new();
     groups.for_each(|key, count| {
         let earlier = counts.insert(key.to_vec(), count);
-        assert_eq!(earlier, None, "a key stands twice");
+        assert_eq!(earlier, None, "a key occurs twice");
     });
     counts
 }
@@ -45,7 +45,7 @@ fn counter(level: Level, tuning: &Tuning) -> Counter {
     Counter::new(level, &TokenRule::Whitespace, tuning, SEED)
 }
 
-/// Texts of few different bytes, so that words repeat, meet NULs, and cross every edge.
+/// Texts of few distinct bytes, so that words repeat, hold NULs, and cross every boundary.
 fn texts() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let byte = prop_oneof![
         6 => Just(b'a'),
@@ -69,7 +69,7 @@ proptest! {
     })]
 
     #[test]
-    fn counts_what_the_obvious_loop_counts(texts in texts()) {
+    fn counts_equal_those_of_a_simple_loop(texts in texts()) {
         let expected = expected(&texts);
         each_setting(|level, tuning| {
             let mut counter = counter(level, tuning);
@@ -137,7 +137,7 @@ proptest! {
 }
 
 #[test]
-fn slices_are_refused_where_a_key_could_be_in_two_or_not_in_its_table() {
+fn slices_are_refused_if_tables_differ_or_lack_groups() {
     let full = |seed: u64, flush_bytes: usize| {
         let tuning = Tuning {
             flush_bytes,
@@ -163,7 +163,7 @@ fn slices_are_refused_where_a_key_could_be_in_two_or_not_in_its_table() {
 }
 
 #[test]
-fn keys_of_every_length_around_the_classes_stay_apart() {
+fn keys_at_the_bounds_of_length_classes_are_distinguished() {
     let lengths = [0, 1, 7, 8, 9, 15, 16, 17, 63, 64, 65, 4096, 70_000];
     each_setting(|level, tuning| {
         let mut counter = counter(level, tuning);
@@ -185,7 +185,7 @@ fn keys_of_every_length_around_the_classes_stay_apart() {
 }
 
 #[test]
-fn sizes_that_are_not_as_they_should_be_change_no_answer() {
+fn invalid_sizes_change_no_result() {
     let text = b"to be or not to be that is the question ".repeat(9);
     let expected = expected(std::slice::from_ref(&text));
     for tile_bytes in [0, 1, 100, 70_000, 1 << 20] {

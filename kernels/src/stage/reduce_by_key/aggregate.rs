@@ -1,40 +1,41 @@
-//! What is kept of the values of a key: count, sum, min, max, and several of these at once.
+//! The aggregates of the values of a key: count, sum, min, max, and tuples of these.
 #![forbid(unsafe_code)]
 
 use bytemuck::Zeroable;
 
-/// One number, or several, kept for each key.
+/// An aggregate function, or a tuple of them.
 ///
-/// Name it as the type of a [`ReduceByKey`](super::ReduceByKey): `Sum`, or `(Count, Min, Max)`.
+/// It is the type parameter of a [`ReduceByKey`](super::ReduceByKey): `Sum`, or `(Count, Min,
+/// Max)`.
 pub trait Aggregate: Copy + Send + Sync + 'static {
-    /// What stands in a table beside a key.
+    /// The state that a table stores for each key.
     type State: Copy + Send + Sync + Zeroable;
-    /// The same aggregate with a state that no number of values overflows.
+    /// The same aggregate with a state that cannot overflow.
     type Wide: Aggregate<Output = Self::Output, Wide = Self::Wide>;
-    /// What is answered for a key.
+    /// The result for a key.
     type Output: Copy + Send + Sync + core::fmt::Debug + PartialEq;
 
-    /// Whether the state may overflow, so that the sums must be watched.
+    /// Whether the state may overflow, so that a bound of the sums is needed.
     const MAY_OVERFLOW: bool;
     /// The state of no values.
     const EMPTY: Self::State;
-    /// Whether that state is all-zero bytes, as fresh memory is.
+    /// Whether that state is all-zero bytes, like new memory.
     const EMPTY_IS_ZERO: bool;
 
-    /// Takes in one value.
+    /// Adds one value.
     fn add(state: &mut Self::State, value: i64);
 
-    /// Takes in the values of another state.
+    /// Merges another state.
     fn merge(state: &mut Self::State, other: Self::State);
 
-    /// Gives the state as a wide one.
+    /// Converts the state to a wide one.
     fn widen(state: Self::State) -> <Self::Wide as Aggregate>::State;
 
-    /// Gives the answer.
+    /// Returns the result.
     fn finish(state: Self::State) -> Self::Output;
 }
 
-/// How many rows have the key.
+/// The number of rows of the key.
 #[derive(Clone, Copy, Debug)]
 pub struct Count;
 
@@ -67,9 +68,9 @@ impl Aggregate for Count {
     }
 }
 
-/// The exact sum of the values, as 128 bits: whoever wants 64 judges at the end.
+/// The exact sum of the values, as 128 bits.
 ///
-/// It is kept in 64 bits for as long as rows times the largest magnitude prove that these suffice.
+/// It is kept in 64 bits while rows times the largest magnitude prove that these suffice.
 #[derive(Clone, Copy, Debug)]
 pub struct Sum;
 
@@ -102,7 +103,7 @@ impl Aggregate for Sum {
     }
 }
 
-/// [`Sum`], kept in 128 bits from the first row on: 2⁶⁴ rows cannot overflow these.
+/// [`Sum`], kept in 128 bits from the first row on: 2⁶⁴ rows cannot overflow it.
 #[derive(Clone, Copy, Debug)]
 pub struct WideSum;
 
@@ -176,7 +177,7 @@ macro_rules! extreme {
 extreme!(Min, "The smallest value.", min, i64::MAX);
 extreme!(Max, "The largest value.", max, i64::MIN);
 
-/// Several aggregates at once, each with its part of the state.
+/// Tuples of aggregates, each with its part of the state.
 macro_rules! several {
     ($($name:ident $part:tt),+) => {
         impl<$($name: Aggregate),+> Aggregate for ($($name,)+) {

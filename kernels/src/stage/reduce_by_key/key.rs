@@ -1,18 +1,18 @@
-//! Integer keys of every width as 64 bits in the same order.
+//! Converts integer keys of every width to 64 bits, in the same order.
 #![forbid(unsafe_code)]
 
-/// An integer that keys rows.
+/// An integer key.
 ///
-/// Its 64 bits are ordered as the keys are and lie as densely, so that sorting and dense
-/// addressing work on them.
+/// Its 64 bits have the order and the density of the keys, so that sorting and dense tables work on
+/// them.
 pub trait IntKey: Copy + Ord + Send + Sync + core::fmt::Debug + 'static {
-    /// Gives the key as 64 bits.
+    /// Returns the key as 64 bits.
     fn to_bits(self) -> u64;
 
-    /// Gives the key of these bits; only what [`IntKey::to_bits`] gave has one.
+    /// Returns the key of bits that [`IntKey::to_bits`] returned.
     fn from_bits(bits: u64) -> Self;
 
-    /// Gives the bits of some keys, written to `scratch` where the keys are not bits already.
+    /// Returns the bits of some keys, written to `scratch` unless the keys are bits already.
     ///
     /// # Panics
     ///
@@ -56,7 +56,7 @@ impl IntKey for u32 {
     }
 }
 
-/// The sign bit turned round, negative keys come before the others.
+/// The sign bit is inverted, so that negative keys come first.
 impl IntKey for i64 {
     #[inline(always)]
     fn to_bits(self) -> u64 {

@@ -1,4 +1,5 @@
-//! `reduce_by_key`: rows of a key, an integer or bytes, and an integer value become one row a key.
+//! `reduce_by_key`: reduces rows of a key (integer or bytes) and an integer value to one row per
+//! key.
 //!
 //! ```text
 //! key   7 3 7 3 3      ──▶   key    3   7
@@ -22,21 +23,22 @@ use crate::isa::{Isa, Kernel, dispatch};
 use crate::{HashKey, Level, Tuning};
 use reducer::{MAX_TILE_ROWS, Reducer, Sizes};
 
-/// What keys that come without values are given.
+/// The values of keys without values.
 static NO_VALUES: [i64; MAX_TILE_ROWS] = [0; MAX_TILE_ROWS];
 
-/// The order in which groups leave.
+/// The order in which groups are drained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Any: whatever is cheapest.
+    /// Any order, the cheapest.
     Any,
     /// Ascending by key.
     ByKey,
 }
 
-/// Reduces the values of each key, batch after batch.
+/// Reduces the values of each key, batch by batch.
 ///
-/// The sums are exact: 64 bits for as long as the rows seen prove that these suffice, then 128.
+/// Sums are exact: they are kept in 64 bits while the rows seen prove that these suffice, then in
+/// 128.
 ///
 /// # Examples
 ///
@@ -57,7 +59,7 @@ pub enum Order {
 /// ```
 pub struct ReduceByKey<K: IntKey, A: Aggregate> {
     groups: Width<A>,
-    /// No sum of some of the values seen is farther from zero.
+    /// Upper bound of the magnitude of any sum of values seen.
     bound: u128,
     level: Level,
     sizes: Sizes,
@@ -95,7 +97,7 @@ impl<A: Aggregate> Width<A> {
 }
 
 impl<K: IntKey, A: Aggregate> ReduceByKey<K, A> {
-    /// Makes a reducer without groups.
+    /// Makes an empty reducer.
     #[must_use]
     pub fn new(level: Level, tuning: Tuning, hash_key: HashKey) -> Self {
         let sizes = Sizes::new(tuning.fitting(), hash_key);
@@ -108,11 +110,11 @@ impl<K: IntKey, A: Aggregate> ReduceByKey<K, A> {
         }
     }
 
-    /// Takes in rows: `values[i]` belongs to `keys[i]`.
+    /// Adds rows: `values[i]` belongs to `keys[i]`.
     ///
     /// # Panics
     ///
-    /// When there are not as many values as keys.
+    /// When the lengths of `keys` and `values` differ.
     pub fn update(&mut self, keys: &[K], values: &[i64]) {
         assert_eq!(keys.len(), values.len(), "one value for each key");
         self.update_with(keys, Some(values));
@@ -120,8 +122,8 @@ impl<K: IntKey, A: Aggregate> ReduceByKey<K, A> {
 
     fn update_with(&mut self, keys: &[K], values: Option<&[i64]>) {
         match &mut self.groups {
-            Width::Narrow(groups) => groups.expect(keys.len()),
-            Width::Wide(groups) => groups.expect(keys.len()),
+            Width::Narrow(groups) => groups.note_rows(keys.len()),
+            Width::Wide(groups) => groups.note_rows(keys.len()),
         }
         let mut scratch = [0; MAX_TILE_ROWS];
         let rows = self.sizes.tile_rows;
@@ -129,7 +131,7 @@ impl<K: IntKey, A: Aggregate> ReduceByKey<K, A> {
             let values = values.map_or(&NO_VALUES[..keys.len()], |all| {
                 &all[tile * rows..][..keys.len()]
             });
-            self.watch(values);
+            self.raise_bound(values);
             let keys = K::bits_of(keys, &mut scratch);
             match &mut self.groups {
                 Width::Narrow(groups) => groups.update(self.level, keys, values),
@@ -142,9 +144,9 @@ impl<K: IntKey, A: Aggregate> ReduceByKey<K, A> {
         }
     }
 
-    /// Takes in all groups of another reducer, which keeps them.
+    /// Merges all groups of another reducer, which keeps them.
     pub fn merge(&mut self, other: &mut Self) {
-        other.settle();
+        other.flush_all();
         self.bound = self.bound.saturating_add(other.bound);
         if self.is_too_narrow() || matches!(other.groups, Width::Wide(_)) {
             self.widen();
@@ -154,18 +156,18 @@ impl<K: IntKey, A: Aggregate> ReduceByKey<K, A> {
             (Width::Wide(mine), Width::Narrow(others)) => mine.absorb(others, A::widen),
             (Width::Wide(mine), Width::Wide(others)) => mine.absorb(others, |state| state),
             (Width::Narrow(_), Width::Wide(_)) => {
-                unreachable!("a reducer is widened before it takes in a wide one")
+                unreachable!("a reducer is widened before it merges a wide one")
             }
         }
     }
 
-    /// Tells how many groups there are.
+    /// Returns the number of groups.
     pub fn size(&mut self) -> usize {
-        self.settle();
+        self.flush_all();
         self.groups.size()
     }
 
-    /// Tells how many bytes the tables and the rows on their way fill.
+    /// Returns the bytes of memory that the tables and the waiting rows use.
     #[must_use]
     pub fn bytes(&self) -> usize {
         match &self.groups {
@@ -174,16 +176,17 @@ impl<K: IntKey, A: Aggregate> ReduceByKey<K, A> {
         }
     }
 
-    /// Visits every group, in no particular order, and keeps them all.
+    /// Visits every group, in any order, and keeps them.
     pub fn for_each(&mut self, mut visit: impl FnMut(K, A::Output)) {
-        self.settle();
+        self.flush_all();
         self.groups
             .for_each(|key, output| visit(K::from_bits(key), output));
     }
 
-    /// Gives all groups away in batches, a tile of rows each at most, and keeps the memory.
+    /// Passes all groups to `batch`, at most a tile of rows at a time; then removes them and keeps
+    /// the memory.
     pub fn drain(&mut self, order: Order, batch: impl FnMut(&[K], &[A::Output])) {
-        self.settle();
+        self.flush_all();
         let mut batches = Batches::new(self.sizes.tile_rows, batch);
         if order == Order::Any || self.groups.is_ordered() {
             self.groups
@@ -201,7 +204,7 @@ impl<K: IntKey, A: Aggregate> ReduceByKey<K, A> {
         self.clear();
     }
 
-    /// Forgets all groups and keeps the memory.
+    /// Removes all groups and keeps the memory.
     pub fn clear(&mut self) {
         self.bound = 0;
         match &mut self.groups {
@@ -210,10 +213,10 @@ impl<K: IntKey, A: Aggregate> ReduceByKey<K, A> {
         }
     }
 
-    fn settle(&mut self) {
+    fn flush_all(&mut self) {
         match &mut self.groups {
-            Width::Narrow(groups) => groups.settle(self.level),
-            Width::Wide(groups) => groups.settle(self.level),
+            Width::Narrow(groups) => groups.flush_all(self.level),
+            Width::Wide(groups) => groups.flush_all(self.level),
         }
     }
 
@@ -223,14 +226,14 @@ impl<K: IntKey, A: Aggregate> ReduceByKey<K, A> {
 
     #[cold]
     fn widen(&mut self) {
-        self.settle();
+        self.flush_all();
         if let Width::Narrow(groups) = &self.groups {
             self.groups = Width::Wide(groups.widen());
         }
     }
 
-    /// Raises the bound by a tile of values, before these are taken in.
-    fn watch(&mut self, values: &[i64]) {
+    /// Raises the bound for a tile of values, before these are added.
+    fn raise_bound(&mut self, values: &[i64]) {
         if A::MAY_OVERFLOW && matches!(self.groups, Width::Narrow(_)) {
             let farthest = u128::from(dispatch(self.level, Magnitude(values))) + 1;
             self.bound += values.len() as u128 * farthest;
@@ -242,13 +245,13 @@ impl<K: IntKey, A: Aggregate> ReduceByKey<K, A> {
 }
 
 impl<K: IntKey> ReduceByKey<K, Count> {
-    /// Counts keys that come without values.
+    /// Counts keys without values.
     pub fn count(&mut self, keys: &[K]) {
         self.update_with(keys, None);
     }
 }
 
-/// A number that no value is farther from zero than, give or take one.
+/// Computes a number whose successor is an upper bound of the magnitude of all values.
 struct Magnitude<'a>(&'a [i64]);
 
 impl Kernel for Magnitude<'_> {
@@ -261,7 +264,7 @@ impl Kernel for Magnitude<'_> {
     }
 }
 
-/// Collects groups until they fill a batch.
+/// Collects groups until a batch is full.
 struct Batches<K, O, F> {
     keys: Vec<K>,
     outputs: Vec<O>,

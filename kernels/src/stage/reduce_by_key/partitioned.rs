@@ -1,11 +1,12 @@
-//! More groups than the caches hold: rows wait until their part of the table is worth loading.
+//! For more groups than fit in the caches: rows wait in partitions until there are enough of them
+//! to load the partition's part of the table.
 //!
 //! ```text
-//! row ─▶ part of its key ─▶ region of that part ─(when full)─▶ that part of the table
+//! row ─▶ partition of its key ─▶ region of rows ─(when full)─▶ part of the table
 //! ```
 //!
-//! The part is the upper bits of the hash that also gives the slot, so each part's slots lie side
-//! by side in the one table, and fit a cache while its rows are taken in.
+//! The partition is the upper bits of the hash that also chooses the slot. So the slots of a
+//! partition are contiguous in the table, and fit in a cache while its rows are added.
 #![forbid(unsafe_code)]
 
 use super::Aggregate;
@@ -14,10 +15,11 @@ use crate::buffer::{PartitionRows, Row};
 use crate::isa::Isa;
 use crate::table::int::BucketTable;
 
-/// Sixteenths of the slots that may be taken: memory to stream is worth more than a key at home.
+/// Sixteenths of the slots that may be in use: less memory to stream saves more than displaced keys
+/// cost.
 const FILL: usize = 10;
 
-/// One table, and the rows on their way to its parts.
+/// One table, and the rows that wait for its parts.
 pub(super) struct Partitioned<A: Aggregate> {
     rows: PartitionRows,
     table: BucketTable<A, 4>,
@@ -27,7 +29,7 @@ pub(super) struct Partitioned<A: Aggregate> {
 }
 
 impl<A: Aggregate> Partitioned<A> {
-    /// Goes on with a table that has outgrown the caches.
+    /// Takes over a table that exceeds the caches.
     pub(super) fn new(sizes: Sizes, mut table: BucketTable<A, 4>) -> Self {
         table.set_fill(FILL);
         let partitions = sizes.tuning.partitions.next_power_of_two().max(2);
@@ -48,15 +50,15 @@ impl<A: Aggregate> Partitioned<A> {
 
     #[inline(always)]
     pub(super) fn update<I: Isa>(&mut self, isa: I, keys: &[u64], values: &[i64]) {
-        while let Some(part) = self.rows.full(keys.len()) {
+        while let Some(part) = self.rows.partition_without_room(keys.len()) {
             self.flush(isa, part);
             self.make_room(isa);
         }
         let hash = self.sizes.hash;
-        self.rows.deal(keys, values, |key| hash.thorough(key));
+        self.rows.scatter(keys, values, |key| hash.thorough(key));
     }
 
-    /// Reduces the rows that wait for a part.
+    /// Reduces the waiting rows of a partition.
     #[inline(always)]
     fn flush<I: Isa>(&mut self, isa: I, part: usize) {
         for rows in self.rows.waiting(part).chunks(self.sizes.tile_rows) {
@@ -66,11 +68,11 @@ impl<A: Aggregate> Partitioned<A> {
             self.values.extend(rows.iter().map(|row| row.value));
             self.table.update(isa, &self.keys, &self.values);
         }
-        self.rows.empty(part);
+        self.rows.clear_partition(part);
     }
 
-    /// Lets more rows wait when the table has outgrown them: a part that is loaded from memory
-    /// must be worth it.
+    /// Enlarges the regions of waiting rows if the table has become much larger than they are, so
+    /// that enough rows use a part that is loaded from memory.
     #[inline(always)]
     fn make_room<I: Isa>(&mut self, isa: I) {
         if self.table.bytes() > 2 * self.rows.bytes() {
@@ -79,7 +81,7 @@ impl<A: Aggregate> Partitioned<A> {
         }
     }
 
-    /// Reduces all rows that wait.
+    /// Reduces all waiting rows.
     #[inline(always)]
     pub(super) fn flush_all<I: Isa>(&mut self, isa: I) {
         for part in 0..self.rows.partitions() {
@@ -87,7 +89,7 @@ impl<A: Aggregate> Partitioned<A> {
         }
     }
 
-    /// Makes room for so many groups in all.
+    /// Reserves memory for `groups` groups in total.
     pub(super) fn reserve(&mut self, groups: usize) {
         self.table.reserve(groups);
     }
@@ -98,7 +100,7 @@ impl<A: Aggregate> Partitioned<A> {
 
     pub(super) fn clear(&mut self) {
         for part in 0..self.rows.partitions() {
-            self.rows.empty(part);
+            self.rows.clear_partition(part);
         }
         self.table.clear();
     }

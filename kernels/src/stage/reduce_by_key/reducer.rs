@@ -1,7 +1,7 @@
-//! Which table the groups are in, and when they move to another.
+//! Chooses the table of the groups, and moves them to another when it is too small.
 //!
 //! ```text
-//! dense ──(keys too far apart)──▶ few ──(more groups)──▶ many ──(beyond the caches)──▶ partitioned
+//! dense ──(keys too far apart)──▶ small ──(more groups)──▶ large ──(exceeds caches)──▶ partitioned
 //! ```
 #![forbid(unsafe_code)]
 
@@ -12,24 +12,24 @@ use crate::table::HashKey;
 use crate::table::int::{BucketTable, DenseTable, IntHash, TableSizes, least_and_most};
 use crate::{Level, Tuning};
 
-/// A dense table may have so many places a row.
+/// Maximum number of places of a dense table per row.
 const PLACES_PER_ROW: u128 = 16;
-/// A dense table may fill this part of the bytes from which rows are partitioned.
-const DENSE_PART: usize = 4;
-/// Sixteenths of the slots that may be taken while groups are few: then hardly two share a home.
-const FEW_FILL: usize = 1;
-/// A table of few groups may have so many times the slots of a fresh one.
-const FEW_GROWTH: usize = 8;
-/// Sixteenths of the slots that may be taken when groups are many.
-const MANY_FILL: usize = 7;
+/// Maximum size of a dense table: `flush_bytes / DENSE_DIVISOR`.
+const DENSE_DIVISOR: usize = 4;
+/// Sixteenths of the slots of a small table that may be in use: few keys share a home.
+const SMALL_FILL: usize = 1;
+/// Maximum size of a small table, as a multiple of a new one.
+const SMALL_GROWTH: usize = 8;
+/// Sixteenths of the slots of a large table that may be in use.
+const LARGE_FILL: usize = 7;
 
-/// What every table is made with.
+/// The sizes and the hash of all tables.
 #[derive(Clone, Copy)]
 pub(super) struct Sizes {
     pub(super) tuning: Tuning,
-    /// Names the slot of a key, and its partition.
+    /// Chooses the slot of a key, and its partition.
     pub(super) hash: IntHash,
-    /// Rows that are taken at a time.
+    /// Rows that are added at a time.
     pub(super) tile_rows: usize,
 }
 
@@ -43,10 +43,10 @@ impl Sizes {
     }
 }
 
-/// Rows that are taken at a time, at most.
+/// Maximum number of rows that are added at a time.
 pub(super) const MAX_TILE_ROWS: usize = 2048;
 
-/// The sizes of a hash table of which `fill` sixteenths may be taken.
+/// Returns the sizes of a hash table of which `fill` sixteenths may be in use.
 fn table_sizes(sizes: &Sizes, fill: usize) -> TableSizes {
     TableSizes {
         slots: sizes.tuning.table_slots,
@@ -58,12 +58,12 @@ fn table_sizes(sizes: &Sizes, fill: usize) -> TableSizes {
 
 enum Groups<A: Aggregate> {
     Dense(DenseTable<A>),
-    Few(BucketTable<A, 1>),
-    Many(BucketTable<A, 4>),
+    Small(BucketTable<A, 1>),
+    Large(BucketTable<A, 4>),
     Partitioned(Box<Partitioned<A>>),
 }
 
-/// Groups with states of one width, in whichever table suits what was seen.
+/// Groups with states of one width, in the table that fits the rows seen.
 pub(super) struct Reducer<A: Aggregate> {
     groups: Groups<A>,
     rows: u128,
@@ -79,12 +79,13 @@ impl<A: Aggregate> Reducer<A> {
         }
     }
 
-    /// Makes it known that so many rows come: how far a dense table may reach depends on them.
-    pub(super) fn expect(&mut self, rows: usize) {
+    /// Makes it known that so many rows come: how far a dense table may widen_range depends on
+    /// them.
+    pub(super) fn note_rows(&mut self, rows: usize) {
         self.rows += rows as u128;
     }
 
-    /// Takes in a tile of rows.
+    /// Adds a tile of rows.
     pub(super) fn update(&mut self, level: Level, keys: &[u64], values: &[i64]) {
         let groups = self;
         dispatch(
@@ -101,19 +102,19 @@ impl<A: Aggregate> Reducer<A> {
     fn update_with<I: Isa>(&mut self, isa: I, keys: &[u64], values: &[i64]) {
         if matches!(self.groups, Groups::Dense(_)) {
             let (least, most) = least_and_most(keys);
-            self.reach(least, most);
+            self.widen_range(least, most);
         }
         match &mut self.groups {
             Groups::Dense(table) => return table.update(keys, values),
-            Groups::Few(table) => table.update(isa, keys, values),
-            Groups::Many(table) => table.update(isa, keys, values),
+            Groups::Small(table) => table.update(isa, keys, values),
+            Groups::Large(table) => table.update(isa, keys, values),
             Groups::Partitioned(rows) => return rows.update(isa, keys, values),
         }
-        self.outgrow();
+        self.move_if_too_large();
     }
 
-    /// Lets the dense table reach these keys, or leaves it.
-    fn reach(&mut self, least: u64, most: u64) {
+    /// Lets the dense table widen_range these keys, or leaves it.
+    fn widen_range(&mut self, least: u64, most: u64) {
         let Groups::Dense(table) = &mut self.groups else {
             return;
         };
@@ -121,127 +122,127 @@ impl<A: Aggregate> Reducer<A> {
             return;
         }
         let range = table.range_with(least, most);
-        let most_bytes = self.sizes.tuning.flush_bytes / DENSE_PART;
+        let most_bytes = self.sizes.tuning.flush_bytes / DENSE_DIVISOR;
         let most_places = (most_bytes / size_of::<A::State>().max(1)) as u128;
         let wanted = (self.rows * PLACES_PER_ROW).max(self.sizes.tuning.table_slots as u128);
         if range <= wanted.min(most_places) {
             table.reserve(least, most);
             return;
         }
-        self.leave_dense();
-        self.outgrow();
+        self.move_to_small();
+        self.move_if_too_large();
     }
 
-    fn leave_dense(&mut self) {
+    fn move_to_small(&mut self) {
         if let Groups::Dense(table) = &self.groups {
-            let mut few = BucketTable::new(table_sizes(&self.sizes, FEW_FILL));
-            table.for_each(|key, state| few.merge(key, state));
-            self.groups = Groups::Few(few);
+            let mut small = BucketTable::new(table_sizes(&self.sizes, SMALL_FILL));
+            table.for_each(|key, state| small.merge(key, state));
+            self.groups = Groups::Small(small);
         }
     }
 
-    /// Moves the groups on when there are too many for the table that they are in.
-    fn outgrow(&mut self) {
+    /// Moves the groups to a larger table if the present one is too small.
+    fn move_if_too_large(&mut self) {
         let tuning = self.sizes.tuning;
-        if let Groups::Few(table) = &self.groups
-            && table.slots() > FEW_GROWTH * tuning.table_slots
+        if let Groups::Small(table) = &self.groups
+            && table.slots() > SMALL_GROWTH * tuning.table_slots
         {
-            self.leave_few();
+            self.move_to_large();
         }
-        if let Groups::Many(table) = &self.groups
+        if let Groups::Large(table) = &self.groups
             && table.bytes() > tuning.flush_bytes
         {
             let none = Groups::Dense(DenseTable::new(0));
-            if let Groups::Many(table) = core::mem::replace(&mut self.groups, none) {
+            if let Groups::Large(table) = core::mem::replace(&mut self.groups, none) {
                 self.groups = Groups::Partitioned(Box::new(Partitioned::new(self.sizes, table)));
             }
         }
     }
 
-    fn leave_few(&mut self) {
-        if let Groups::Few(table) = &self.groups {
-            let mut many = BucketTable::new(table_sizes(&self.sizes, MANY_FILL));
-            table.for_each(|key, state| many.merge(key, state));
-            self.groups = Groups::Many(many);
+    fn move_to_large(&mut self) {
+        if let Groups::Small(table) = &self.groups {
+            let mut large = BucketTable::new(table_sizes(&self.sizes, LARGE_FILL));
+            table.for_each(|key, state| large.merge(key, state));
+            self.groups = Groups::Large(large);
         }
     }
 
-    /// Takes in the groups of another reducer, their states converted.
+    /// Merges the groups of another reducer, with converted states.
     pub(super) fn absorb<B: Aggregate>(
         &mut self,
         others: &Reducer<B>,
         convert: impl Fn(B::State) -> A::State,
     ) {
-        self.expect(others.len());
+        self.note_rows(others.len());
         if !others.is_ordered() {
             self.reserve(others.len());
         }
         others.for_each(|key, state| self.merge(key, convert(state)));
     }
 
-    /// Makes a hash table for so many groups in all: they come in the order of their hashes, and
-    /// would crowd the first part of a smaller one.
+    /// Reserves a hash table for `groups` groups in total: they come in hash order, and would crowd
+    /// the first part of a smaller table.
     fn reserve(&mut self, groups: usize) {
-        self.leave_dense();
-        if groups * 16 > FEW_FILL * FEW_GROWTH * self.sizes.tuning.table_slots {
-            self.leave_few();
+        self.move_to_small();
+        if groups * 16 > SMALL_FILL * SMALL_GROWTH * self.sizes.tuning.table_slots {
+            self.move_to_large();
         }
         match &mut self.groups {
             Groups::Dense(_) => {}
-            Groups::Few(table) => table.reserve(groups),
-            Groups::Many(table) => table.reserve(groups),
+            Groups::Small(table) => table.reserve(groups),
+            Groups::Large(table) => table.reserve(groups),
             Groups::Partitioned(partitioned) => partitioned.reserve(groups),
         }
-        self.outgrow();
+        self.move_if_too_large();
     }
 
-    /// Takes in all values of a group at once.
+    /// Merges the state of a group.
     pub(super) fn merge(&mut self, key: u64, state: A::State) {
-        self.reach(key, key);
+        self.widen_range(key, key);
         match &mut self.groups {
             Groups::Dense(table) => table.merge(key, state),
-            Groups::Few(table) => table.merge(key, state),
-            Groups::Many(table) => table.merge(key, state),
+            Groups::Small(table) => table.merge(key, state),
+            Groups::Large(table) => table.merge(key, state),
             Groups::Partitioned(partitioned) => return partitioned.merge(key, state),
         }
-        self.outgrow();
+        self.move_if_too_large();
     }
 
-    /// Takes note after some tiles of what the next ones need not do.
+    /// Checks after some tiles whether all keys of a dense table were seen, so that marks can stop.
     pub(super) fn check_all_seen(&mut self) {
         if let Groups::Dense(table) = &mut self.groups {
             table.check_all_seen();
         }
     }
 
-    /// Brings every row that waits into its group.
-    pub(super) fn settle(&mut self, level: Level) {
+    /// Adds all waiting rows to their groups.
+    pub(super) fn flush_all(&mut self, level: Level) {
         if let Groups::Partitioned(partitioned) = &mut self.groups {
             dispatch(level, FlushAll(partitioned));
         }
     }
 
-    /// Visits every group; nothing may wait.
+    /// Visits every group; no rows may wait.
     pub(super) fn for_each(&self, visit: impl FnMut(u64, A::State)) {
         match &self.groups {
             Groups::Dense(table) => table.for_each(visit),
-            Groups::Few(table) => table.for_each(visit),
-            Groups::Many(table) => table.for_each(visit),
+            Groups::Small(table) => table.for_each(visit),
+            Groups::Large(table) => table.for_each(visit),
             Groups::Partitioned(partitioned) => partitioned.table().for_each(visit),
         }
     }
 
-    /// Whether [`Reducer::for_each`] visits the groups ordered by key.
+    /// Returns whether [`Reducer::for_each`] visits the groups ordered by key.
     pub(super) fn is_ordered(&self) -> bool {
         matches!(self.groups, Groups::Dense(_))
     }
 
-    /// How many groups there are; nothing may wait.
+    /// Returns the number of groups; no rows may wait.
     pub(super) fn len(&self) -> usize {
         match &self.groups {
             Groups::Dense(table) => table.len(),
-            Groups::Few(table) => table.len(),
-            Groups::Many(table) => table.len(),
+            Groups::Small(table) => table.len(),
+            Groups::Large(table) => table.len(),
             Groups::Partitioned(partitioned) => partitioned.table().len(),
         }
     }
@@ -250,8 +251,8 @@ impl<A: Aggregate> Reducer<A> {
         self.rows = 0;
         match &mut self.groups {
             Groups::Dense(table) => table.clear(),
-            Groups::Few(table) => table.clear(),
-            Groups::Many(table) => table.clear(),
+            Groups::Small(table) => table.clear(),
+            Groups::Large(table) => table.clear(),
             Groups::Partitioned(partitioned) => partitioned.clear(),
         }
     }
@@ -259,24 +260,24 @@ impl<A: Aggregate> Reducer<A> {
     pub(super) fn bytes(&self) -> usize {
         match &self.groups {
             Groups::Dense(table) => table.bytes(),
-            Groups::Few(table) => table.bytes(),
-            Groups::Many(table) => table.bytes(),
+            Groups::Small(table) => table.bytes(),
+            Groups::Large(table) => table.bytes(),
             Groups::Partitioned(partitioned) => partitioned.bytes(),
         }
     }
 
-    /// Which table the groups are in.
+    /// Returns the name of the present table.
     #[cfg(test)]
     pub(super) fn table_name(&self) -> &'static str {
         match &self.groups {
             Groups::Dense(_) => "dense",
-            Groups::Few(_) => "few",
-            Groups::Many(_) => "many",
+            Groups::Small(_) => "small",
+            Groups::Large(_) => "large",
             Groups::Partitioned(_) => "partitioned",
         }
     }
 
-    /// The same groups with states that nothing overflows.
+    /// Returns the same groups with states that cannot overflow.
     pub(super) fn widen(&self) -> Reducer<A::Wide> {
         let mut wide = Reducer::new(self.sizes);
         wide.absorb(self, A::widen);

@@ -1,4 +1,4 @@
-//! Every level, size and hash against the oracle.
+//! Compares every level, size and hash with the oracle.
 
 use std::collections::BTreeMap;
 
@@ -8,28 +8,28 @@ use super::*;
 use crate::oracle::{Reduced, reduce_by_key};
 use crate::stage::tokenize::Span;
 
-/// Rows of a case, at most; Miri is slow.
+/// Maximum number of rows of a case; Miri is slow.
 const MOST_ROWS: usize = if cfg!(miri) { 40 } else { 600 };
 
 type All = (Count, Sum, Min, Max);
 
-/// Every level with the default sizes and the tiny ones, both also with one hash for all keys.
-fn stamps() -> Vec<(Level, Tuning)> {
+/// Every level with the default sizes and the tiny ones, each also with one hash for all keys.
+fn settings() -> Vec<(Level, Tuning)> {
     let tuning = [Tuning::DEFAULT, Tuning::TINY];
     let tuning = tuning.into_iter().flat_map(|l| [l, l.all_colliding()]);
-    let stamp = |tuning| {
+    let setting = |tuning| {
         Level::available()
             .into_iter()
             .map(move |level| (level, tuning))
     };
-    tuning.flat_map(stamp).collect()
+    tuning.flat_map(setting).collect()
 }
 
 fn reducer<K: IntKey, A: Aggregate>((level, tuning): (Level, Tuning)) -> ReduceByKey<K, A> {
     ReduceByKey::new(level, tuning, HashKey::from_seed(7))
 }
 
-/// Drains a reducer in both orders at once: ordered, and in batches no larger than promised.
+/// Drains a reducer and returns its rows ordered by key; checks the sizes of batches.
 fn drained<K: IntKey, A: Aggregate>(
     reducer: &mut ReduceByKey<K, A>,
     order: Order,
@@ -57,8 +57,8 @@ fn expected<K: IntKey>(keys: &[K], values: &[i64]) -> Vec<(K, (u64, i128, i64, i
 /// Reduces rows cut into batches, and again after a drain.
 fn check<K: IntKey>(keys: &[K], values: &[i64], batch: usize) {
     let expected = expected(keys, values);
-    for stamp in stamps() {
-        let mut reducer = reducer::<K, All>(stamp);
+    for setting in settings() {
+        let mut reducer = reducer::<K, All>(setting);
         for order in [Order::ByKey, Order::Any] {
             for (keys, values) in keys.chunks(batch).zip(values.chunks(batch)) {
                 reducer.update(keys, values);
@@ -66,13 +66,13 @@ fn check<K: IntKey>(keys: &[K], values: &[i64], batch: usize) {
             assert_eq!(
                 drained(&mut reducer, order),
                 expected,
-                "{stamp:?} {order:?}"
+                "{setting:?} {order:?}"
             );
         }
     }
 }
 
-/// Keys of one of several kinds: few, dense, far apart, at the ends, and all of these.
+/// Keys of one of several kinds: few, dense, far apart, extreme, and all of these.
 fn keys() -> impl Strategy<Value = Vec<u64>> {
     let key = prop_oneof![
         0u64..8,
@@ -88,7 +88,7 @@ fn keys() -> impl Strategy<Value = Vec<u64>> {
     prop_oneof![mixed, dense, few]
 }
 
-/// Values that are small, or so large that sums pass 64 bits.
+/// Values that are small, or so large that sums exceed 64 bits.
 fn values(rows: usize) -> impl Strategy<Value = Vec<i64>> {
     let any = proptest::collection::vec(any::<i64>(), rows);
     let small = proptest::collection::vec(-1000i64..1000, rows);
@@ -108,54 +108,54 @@ proptest! {
     #![proptest_config(cases())]
 
     #[test]
-    fn it_answers_as_the_oracle_does((keys, values) in rows(), batch in 1..MOST_ROWS) {
+    fn results_equal_those_of_the_oracle((keys, values) in rows(), batch in 1..MOST_ROWS) {
         check(&keys, &values, batch);
     }
 
     #[test]
-    fn keys_of_every_width_answer_as_the_oracle_does((keys, values) in rows()) {
+    fn keys_of_every_width_reduce_as_by_the_oracle((keys, values) in rows()) {
         check(&keys.iter().map(|&key| key as i64).collect::<Vec<_>>(), &values, 77);
         check(&keys.iter().map(|&key| key as u32).collect::<Vec<_>>(), &values, 77);
         check(&keys.iter().map(|&key| key as i32).collect::<Vec<_>>(), &values, 77);
     }
 
     #[test]
-    fn merged_parts_are_the_whole((keys, values) in rows(), cut in 0..MOST_ROWS) {
+    fn merged_parts_equal_the_whole((keys, values) in rows(), cut in 0..MOST_ROWS) {
         let cut = cut.min(keys.len());
         let whole = expected(&keys, &values);
-        for stamp in stamps() {
-            let (mut first, mut second) = (reducer::<u64, All>(stamp), reducer::<u64, All>(stamp));
+        for setting in settings() {
+            let (mut first, mut second) = (reducer::<u64, All>(setting), reducer::<u64, All>(setting));
             first.update(&keys[..cut], &values[..cut]);
             second.update(&keys[cut..], &values[cut..]);
             first.merge(&mut second);
-            prop_assert_eq!(drained(&mut first, Order::ByKey), &whole[..], "{:?}", stamp);
+            prop_assert_eq!(drained(&mut first, Order::ByKey), &whole[..], "{:?}", setting);
             let part = expected(&keys[cut..], &values[cut..]);
-            prop_assert_eq!(drained(&mut second, Order::ByKey), part, "{:?}", stamp);
+            prop_assert_eq!(drained(&mut second, Order::ByKey), part, "{:?}", setting);
         }
     }
 }
 
 #[test]
-fn each_aggregate_alone_answers_as_in_company() {
+fn each_aggregate_alone_gives_the_same_as_in_a_tuple() {
     let keys: Vec<u64> = (0..500).map(|i| i * i % 97).collect();
     let values: Vec<i64> = (0..500).map(|i| (i * 7919) % 1009 - 500).collect();
     let oracle = reduce_by_key(&keys, &values);
-    for stamp in stamps() {
+    for setting in settings() {
         fn alone<A: Aggregate>(
-            stamp: (Level, Tuning),
+            setting: (Level, Tuning),
             keys: &[u64],
             values: &[i64],
         ) -> BTreeMap<u64, A::Output> {
-            let mut reducer = reducer::<u64, A>(stamp);
+            let mut reducer = reducer::<u64, A>(setting);
             reducer.update(keys, values);
             let mut seen = BTreeMap::new();
             reducer.for_each(|key, output| assert!(seen.insert(key, output).is_none()));
             seen
         }
-        let count = alone::<Count>(stamp, &keys, &values);
-        let sum = alone::<Sum>(stamp, &keys, &values);
-        let wide = alone::<WideSum>(stamp, &keys, &values);
-        let min_max = alone::<(Min, Max)>(stamp, &keys, &values);
+        let count = alone::<Count>(setting, &keys, &values);
+        let sum = alone::<Sum>(setting, &keys, &values);
+        let wide = alone::<WideSum>(setting, &keys, &values);
+        let min_max = alone::<(Min, Max)>(setting, &keys, &values);
         for (key, all) in &oracle {
             assert_eq!(
                 (count[key], sum[key], wide[key]),
@@ -164,16 +164,16 @@ fn each_aggregate_alone_answers_as_in_company() {
             assert_eq!(min_max[key], (all.min, all.max));
         }
         assert_eq!([count.len(), sum.len(), min_max.len()], [oracle.len(); 3]);
-        let mut counter = reducer::<u64, Count>(stamp);
+        let mut counter = reducer::<u64, Count>(setting);
         counter.count(&keys);
         assert_eq!(drained(&mut counter, Order::ByKey), Vec::from_iter(count));
     }
 }
 
 #[test]
-fn sums_pass_64_bits_and_come_back() {
-    for stamp in stamps() {
-        let mut sums = reducer::<u64, Sum>(stamp);
+fn sums_may_exceed_64_bits_and_return() {
+    for setting in settings() {
+        let mut sums = reducer::<u64, Sum>(setting);
         for _ in 0..3 {
             sums.update(&[0, 5, 0, 5], &[i64::MAX, i64::MIN, i64::MAX, i64::MIN]);
         }
@@ -182,7 +182,7 @@ fn sums_pass_64_bits_and_come_back() {
         assert_eq!(rows, [(0, 6 * i128::from(i64::MAX)), (5, -6)]);
         sums.update(&[5], &[1]);
         assert_eq!(drained(&mut sums, Order::ByKey), [(5, 1)]);
-        // One more than 64 bits hold, where the bound itself is just beyond them.
+        // One more than fits in 64 bits; the bound exceeds them by little, too.
         sums.update(&[5], &[i64::MAX]);
         sums.update(&[5], &[1]);
         assert_eq!(drained(&mut sums, Order::ByKey), [(5, 1 << 63)]);
@@ -190,7 +190,7 @@ fn sums_pass_64_bits_and_come_back() {
 }
 
 #[test]
-fn every_table_is_reached_and_left() {
+fn groups_move_through_all_tables() {
     let tuning = Tuning::TINY;
     let mut sums = reducer::<u64, Sum>((Level::best(), tuning));
     let mut seen = Vec::new();
@@ -210,17 +210,17 @@ fn every_table_is_reached_and_left() {
             seen.push(groups.table_name());
         }
     }
-    assert_eq!(seen, ["dense", "few", "many", "partitioned"]);
+    assert_eq!(seen, ["dense", "small", "large", "partitioned"]);
     assert!(sums.bytes() > 0);
     assert_eq!(sums.size(), keys.len());
 }
 
 #[test]
-fn the_key_that_marks_free_slots_is_a_key_like_others() {
-    for stamp in stamps() {
-        let mut counts = reducer::<u64, Count>(stamp);
+fn the_key_that_marks_free_slots_is_counted_too() {
+    for setting in settings() {
+        let mut counts = reducer::<u64, Count>(setting);
         let powers: Vec<u64> = (0..64).map(|bit| 1 << bit).collect();
-        // Far keys first, so that no dense table takes the powers in.
+        // Distant keys first, so that the powers do not go to a dense table.
         let rows = [&[u64::MAX, u64::MAX - 7][..], &powers, &powers, &[0, 0, 0]].concat();
         for keys in rows.chunks(5) {
             counts.count(keys);
@@ -231,7 +231,7 @@ fn the_key_that_marks_free_slots_is_a_key_like_others() {
             .iter()
             .map(|(&key, all)| (key, all.count))
             .collect();
-        assert_eq!(drained(&mut counts, Order::ByKey), expected, "{stamp:?}");
+        assert_eq!(drained(&mut counts, Order::ByKey), expected, "{setting:?}");
     }
 }
 
@@ -241,7 +241,7 @@ fn too_few_values_are_refused() {
     reducer::<u64, Sum>((Level::Scalar, Tuning::TINY)).update(&[1, 2], &[3]);
 }
 
-/// Keys of bytes, of which some are empty, equal in their beginnings, or no UTF-8.
+/// Keys of bytes; some are empty, have a common prefix, or are not UTF-8.
 fn texts() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let byte = prop_oneof![Just(0), Just(b'a'), any::<u8>()];
     let key = prop_oneof![
@@ -255,7 +255,7 @@ proptest! {
     #![proptest_config(cases())]
 
     #[test]
-    fn keys_of_bytes_are_reduced_as_the_oracle_does(
+    fn keys_of_bytes_are_reduced_as_by_the_oracle(
         (keys, values) in texts().prop_flat_map(|keys| (Just(keys.clone()), values(keys.len()))),
         batch in 1..MOST_ROWS,
     ) {
@@ -270,7 +270,7 @@ proptest! {
                 Some(Span { start, end: *end })
             })
             .collect();
-        for (level, tuning) in stamps() {
+        for (level, tuning) in settings() {
             let mut reducer: ReduceByBytes<All> =
                 ReduceByBytes::new(level, tuning, HashKey::from_seed(7));
             for order in [Order::ByKey, Order::Any] {
@@ -295,7 +295,7 @@ proptest! {
 }
 
 #[test]
-fn a_key_that_is_not_in_the_text_changes_nothing() {
+fn a_key_outside_the_text_changes_nothing() {
     let mut sums = ReduceByBytes::<Sum>::new(Level::best(), Tuning::TINY, HashKey::from_seed(7));
     let spans = [(0, 1), (2, 4)].map(|(start, end)| Span { start, end });
     assert!(sums.update(b"abc", &spans, &[1, 2]).is_err());

@@ -1,12 +1,12 @@
-//! Which instructions a kernel runs on, found at run time and named by callers.
+//! The SIMD levels of kernels: detected at run time, chosen by callers.
 #![forbid(unsafe_code)]
 
 use core::fmt;
 use core::str::FromStr;
 
-/// A set of instructions that every kernel can be asked to run on.
+/// A set of instructions for kernels.
 ///
-/// All levels give the same answers; they differ in speed alone.
+/// All levels give the same results; they only differ in speed.
 ///
 /// # Examples
 ///
@@ -30,10 +30,10 @@ pub enum Level {
 }
 
 impl Level {
-    /// Every level there is, slowest first.
+    /// All levels, slowest first.
     pub const ALL: [Self; 4] = [Self::Scalar, Self::Neon, Self::Avx2, Self::Avx512];
 
-    /// Tells whether this machine runs the level.
+    /// Returns whether the level is available on this machine.
     #[must_use]
     pub fn is_available(self) -> bool {
         match self {
@@ -44,7 +44,7 @@ impl Level {
         }
     }
 
-    /// Lists the levels that this machine runs, slowest first.
+    /// Returns the levels that are available on this machine, slowest first.
     #[must_use]
     pub fn available() -> Vec<Self> {
         Self::ALL
@@ -53,7 +53,7 @@ impl Level {
             .collect()
     }
 
-    /// Picks the fastest level that this machine runs.
+    /// Returns the fastest level that is available on this machine.
     #[must_use]
     pub fn best() -> Self {
         Self::ALL
@@ -63,7 +63,7 @@ impl Level {
             .unwrap_or(Self::Scalar)
     }
 
-    /// Gives the name that the command line and the reports use.
+    /// Returns the name that the command line and the reports use.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -74,7 +74,7 @@ impl Level {
         }
     }
 
-    /// Says in words what the level asks of a machine.
+    /// Describes what the level requires of a machine.
     #[must_use]
     pub const fn requires(self) -> &'static str {
         match self {
@@ -92,7 +92,7 @@ impl fmt::Display for Level {
     }
 }
 
-/// The name of a level that does not exist.
+/// An unknown name of a level.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownLevel(String);
 
@@ -100,7 +100,7 @@ impl fmt::Display for UnknownLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "no SIMD level is called `{}`; there are scalar, neon, avx2 and avx512",
+            "no SIMD level is called `{}`; the levels are scalar, neon, avx2 and avx512",
             self.0
         )
     }

@@ -1,7 +1,7 @@
 //! Tokenize, hash-partition and reduce-by-key over bytes and integers.
 //!
-//! One file or folder per stage; each has an oracle, and runs on every [`Level`] with the same
-//! answer.
+//! One file or folder per stage. Each stage has an oracle, and gives the same result on every
+//! [`Level`].
 #![deny(unsafe_code)]
 
 pub mod accumulate;

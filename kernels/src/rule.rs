@@ -1,10 +1,10 @@
-//! What a token is.
+//! The rules that define tokens.
 #![forbid(unsafe_code)]
 
 use core::fmt;
 use core::num::NonZeroUsize;
 
-/// The rule by which bytes are cut into tokens.
+/// The rule that cuts bytes into tokens.
 ///
 /// | rule | tokens of `"a  b,c\r\n"` |
 /// |---|---|
@@ -15,33 +15,34 @@ use core::num::NonZeroUsize;
 /// | `Field { index: 2, separator: "," }` | `c` |
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum TokenRule {
-    /// Runs of anything but Unicode `White_Space`, as `str::split_whitespace` on valid UTF-8.
-    /// In other bytes, wherever the UTF-8 bytes of a white-space character stand, they separate.
+    /// Runs of characters that are not Unicode `White_Space`, as `str::split_whitespace` on valid
+    /// UTF-8. In invalid UTF-8, the bytes of a white-space character are a separator wherever they
+    /// occur.
     #[default]
     Whitespace,
-    /// Within each line, as Python's `bytes.split(separator)`: empty tokens are kept.
+    /// The parts of each line, as Python's `bytes.split(separator)`: empty tokens are kept.
     Split(Box<[u8]>),
-    /// Runs of Unicode Alphabetic, Mark or Number characters; invalid UTF-8 separates.
+    /// Runs of Unicode Alphabetic, Mark or Number characters; invalid UTF-8 is a separator.
     Words,
     /// Each line is a token; lines end with LF or CRLF.
     Lines,
     /// The `index`-th field of each line, counting from 1 as `cut` does.
-    /// A line without that field is rejected and counted.
+    /// Lines without that field are rejected, and their number is reported.
     Field {
-        /// Which field, counting from 1.
+        /// The index of the field, from 1.
         index: NonZeroUsize,
-        /// What stands between two fields.
+        /// The separator of fields.
         separator: Box<[u8]>,
     },
 }
 
-/// Why a rule cannot be meant as it stands.
+/// Why a rule is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RuleError {
-    /// Nothing separates nothing.
+    /// The separator is empty.
     EmptySeparator,
-    /// No line holds a line end.
+    /// The separator holds a line end, which no line does.
     LineEndInSeparator,
 }
 
@@ -49,7 +50,7 @@ impl fmt::Display for RuleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::EmptySeparator => {
-                "the separator of the token rule is empty; give it a byte at least"
+                "the separator of the token rule is empty; give it at least one byte"
             }
             Self::LineEndInSeparator => {
                 "the separator of the token rule holds a line end, which ends lines already; \
@@ -62,9 +63,9 @@ impl fmt::Display for RuleError {
 impl core::error::Error for RuleError {}
 
 impl TokenRule {
-    /// Tells whether the rule can be meant as it stands.
+    /// Checks that the rule is valid.
     ///
-    /// Kernels take any rule: no line holds such a separator, so that each is one token.
+    /// Kernels accept invalid rules too: no line holds such a separator, so each line is one token.
     ///
     /// # Errors
     ///

@@ -1,52 +1,52 @@
-//! Every size that decides where an edge lies, in one value.
+//! All sizes that decide where a boundary is, in one value.
 #![forbid(unsafe_code)]
 
 use crate::stage::hash_partition::MOST_PARTITIONS;
 
-/// Tiles are whole blocks of so many bytes.
+/// Tiles are a multiple of this number of bytes.
 const TILE_STEP: usize = 64;
-/// A place within a tile, and the one behind it, are numbers of 16 bits.
+/// Positions within a tile, and the end, are 16-bit numbers.
 const MAX_TILE: usize = 32 << 10;
-/// More slots than this no table begins with.
+/// Maximum number of slots of a new table.
 const MAX_SLOTS: usize = 1 << 24;
 
-/// The sizes by which work is cut: tiles, tables, partitions.
+/// The sizes of tiles, tables, partitions and chunks.
 ///
-/// No answer depends on them; what is not as it should be is taken for the next that is
-/// ([`Tuning::fitting`]). Tests run everything with [`Tuning::TINY`] too, so that every edge
-/// (a token across tiles, a table that grows, a partition that is flushed) is the common path.
+/// No result depends on them. Invalid values are rounded to the nearest valid one
+/// ([`Tuning::fitting`]). Tests also run with [`Tuning::TINY`], so that every edge case (a token
+/// across tiles, a table that grows, a partition that is flushed) is common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tuning {
     /// Bytes that one thread reads and counts at a time; at least 1.
     pub chunk_bytes: usize,
     /// Bytes that are tokenized before their tokens are counted; a multiple of 64, at most 32 KiB.
     pub tile_bytes: usize,
-    /// Slots of a fresh table; a power of two, at most 2²⁴.
+    /// Slots of a new table; a power of two, at most 2²⁴.
     pub table_slots: usize,
     /// Bytes of a table above which probes are prefetched.
     pub prefetch_bytes: usize,
     /// Bytes of a table above which its groups are flushed to partitions.
     pub flush_bytes: usize,
-    /// Bytes of a table above which tokens that are mostly new pass it by.
+    /// Bytes of a table above which tokens bypass it if most of them are new.
     pub bypass_bytes: usize,
-    /// Bytes of text between two looks at how many tokens are new; at least 1.
+    /// Bytes of text between two checks of how many tokens are new; at least 1.
     pub check_bytes: usize,
     /// Partitions of a key space; a power of two, at most 65,536.
     pub partitions: usize,
-    /// Bytes that a device counts at a time, unless it binds less; at least 1.
+    /// Bytes that a device counts at a time, unless its buffers are smaller; at least 1.
     pub device_chunk_bytes: usize,
-    /// Slots of a fresh table on a device; a power of two, at most 2²⁴.
+    /// Slots of a new table on a device; a power of two, at most 2²⁴.
     pub device_slots: usize,
-    /// Bytes of the longest key that a device looks at, at most 4 KiB; the CPU counts longer ones.
+    /// Bytes of the longest key that a device counts, at most 4 KiB; the CPU counts longer ones.
     pub device_key_bytes: usize,
-    /// Which bits of a table's hash are kept: `0` makes every key collide. The stable hash, which
-    /// decides partitions, is the same for everybody, and has no mask: tests of partitions look for
-    /// keys that share one.
+    /// Mask of the bits of a table's hash; `0` makes all keys collide. The stable hash, which
+    /// decides partitions, is the same everywhere and has no mask: tests of partitions search for
+    /// keys of one partition.
     pub hash_mask: u64,
 }
 
 impl Tuning {
-    /// What runs unless somebody asks otherwise.
+    /// The default sizes.
     pub const DEFAULT: Self = Self {
         chunk_bytes: 256 << 10,
         tile_bytes: 16 << 10,
@@ -62,7 +62,7 @@ impl Tuning {
         hash_mask: u64::MAX,
     };
 
-    /// So small that every edge is met on a few hundred bytes.
+    /// Sizes so small that a few hundred bytes meet every edge case.
     pub const TINY: Self = Self {
         chunk_bytes: 64,
         tile_bytes: 64,
@@ -78,7 +78,7 @@ impl Tuning {
         hash_mask: u64::MAX,
     };
 
-    /// These sizes where they are as each should be, and the next ones that are where they are not.
+    /// Returns these sizes, with invalid ones rounded to the nearest valid ones.
     ///
     /// # Examples
     ///
@@ -104,7 +104,7 @@ impl Tuning {
         }
     }
 
-    /// The same sizes, with every key hashed alike.
+    /// Returns the same sizes, with one table hash for all keys.
     #[must_use]
     pub const fn all_colliding(self) -> Self {
         Self {
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_that_fit_stay_and_others_become_some_that_fit() {
+    fn valid_sizes_are_kept_and_invalid_ones_are_rounded() {
         for tuning in [Tuning::DEFAULT, Tuning::TINY, Tuning::TINY.all_colliding()] {
             assert_eq!(tuning.fitting(), tuning);
         }

@@ -1,4 +1,5 @@
-//! Every rule against Python's `split` and `re`: `golden/tokens.tsv`, by `scripts/golden-tokens`.
+//! Compares every rule with Python's `split` and `re`: `golden/tokens.tsv`, made by
+//! `scripts/golden-tokens`.
 #![forbid(unsafe_code)]
 
 use std::num::NonZeroUsize;
@@ -31,7 +32,7 @@ fn rule(name: &str) -> TokenRule {
     }
 }
 
-/// The tokens of a row, and how many lines are rejected.
+/// Returns the tokens of a row, and the number of rejected lines.
 fn listed(column: &str) -> (Vec<Vec<u8>>, u64) {
     let mut tokens = Vec::new();
     let mut rejected = 0;
@@ -48,7 +49,7 @@ fn listed(column: &str) -> (Vec<Vec<u8>>, u64) {
 }
 
 #[test]
-fn python_cuts_alike() {
+fn tokens_equal_those_of_python() {
     let rows: Vec<_> = GOLDEN.lines().collect();
     assert!(rows.len() > 500, "the file is all there");
     for row in rows.iter().step_by(if cfg!(miri) { 97 } else { 1 }) {

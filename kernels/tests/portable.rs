@@ -1,7 +1,7 @@
-//! Every stage once on the portable level, small enough to be run under Miri too.
+//! Runs every stage once on the portable level, with little data, so that Miri can run it.
 //!
-//! The suites beside the stages are far larger; this one exists to lead the `unsafe` of tables and
-//! buffers through every kind of key, past every growth, in a few seconds of an interpreter.
+//! The tests of the stages are far larger. These cover the `unsafe` code of tables and buffers with
+//! every kind of key, and every growth of a table, within a few seconds under Miri.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use keymill_kernels::{HashKey, HashSeed, KeyCounts, Level, TokenRule, Tuning};
 
 const LEVEL: Level = Level::Scalar;
 
-/// Keys of every class, repeated and new, a NUL, white space of two and three bytes, broken UTF-8.
+/// Keys of every class, repeated and new, a NUL, white space of two and three bytes, invalid UTF-8.
 const TEXT: &[u8] = b"to be to n\0l\r\nfifteen_letters sixteen__letters seventeen_letters\n\n\
     one\xc2\xa0two\xe3\x80\x80\xff tail,,b \xe2\x80 be\n\
     012345678901234567890123456789012345678901234567890123456789012345 end";
@@ -34,7 +34,7 @@ fn rules() -> [TokenRule; 5] {
     ]
 }
 
-fn both_limits() -> [Tuning; 2] {
+fn tunings() -> [Tuning; 2] {
     [Tuning::TINY, Tuning::TINY.all_colliding()]
 }
 
@@ -93,7 +93,7 @@ fn lower_case() {
 }
 
 #[test]
-fn counts_by_way_of_partitions() {
+fn counts_through_partitions() {
     let colliding = Tuning::TINY.all_colliding();
     let settings = rules().map(|rule| (rule, Tuning::TINY));
     for (rule, tuning) in settings.iter().chain([&(TokenRule::Lines, colliding)]) {
@@ -113,7 +113,7 @@ fn counts_by_way_of_partitions() {
 }
 
 #[test]
-fn rows_dealt_out() {
+fn rows_by_partition() {
     let seed = HashSeed(7);
     let mut stage = HashPartition::new(LEVEL, seed, 3);
     let mut rows = Partitioned::default();
@@ -136,7 +136,7 @@ fn rows_reduced() {
     let values: Vec<i64> = (0..60).map(|row| i64::MAX >> (row % 9) | row).collect();
     for (keys, tuning) in [near, far]
         .iter()
-        .flat_map(|keys| both_limits().map(|l| (keys, l)))
+        .flat_map(|keys| tunings().map(|tuning| (keys, tuning)))
     {
         let new = || -> ReduceByKey<u64, (Count, Sum, Min, Max)> {
             ReduceByKey::new(LEVEL, tuning, HashKey::from_seed(7))

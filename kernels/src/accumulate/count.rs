@@ -1,4 +1,4 @@
-//! How many rows, or values, each group has.
+//! The number of rows, or values, of each group.
 
 use super::Validity;
 
@@ -21,7 +21,7 @@ pub struct Count {
 }
 
 impl Count {
-    /// Makes room for so many groups in all; new ones have 0.
+    /// Sets the number of groups; new ones have a count of 0.
     pub fn resize(&mut self, groups: usize) {
         self.counts.resize(groups, 0);
     }
@@ -41,7 +41,7 @@ impl Count {
     ///
     /// # Panics
     ///
-    /// When there is no such group, or not one bit for each row.
+    /// When there is no such group, or the lengths of `ids` and `valid` differ.
     pub fn update_valid(&mut self, ids: &[u32], valid: Validity<'_>) {
         assert_eq!(ids.len(), valid.len(), "one bit for each row");
         for (&id, valid) in ids.iter().zip(valid.rows()) {
@@ -49,11 +49,11 @@ impl Count {
         }
     }
 
-    /// Adds other counts: `counts[i]` to group `ids[i]`. They stop at the largest number.
+    /// Adds other counts: `counts[i]` to group `ids[i]`. Sums saturate at `u64::MAX`.
     ///
     /// # Panics
     ///
-    /// When there is no such group, or not one count for each id.
+    /// When there is no such group, or the lengths of `ids` and `counts` differ.
     pub fn merge(&mut self, ids: &[u32], counts: &[u64]) {
         assert_eq!(ids.len(), counts.len(), "one count for each id");
         for (&id, &count) in ids.iter().zip(counts) {
@@ -62,13 +62,13 @@ impl Count {
         }
     }
 
-    /// The count of each group.
+    /// Returns the count of each group.
     #[must_use]
     pub fn counts(&self) -> &[u64] {
         &self.counts
     }
 
-    /// Makes groups as they were when they were new.
+    /// Resets groups to the state of new ones.
     ///
     /// # Panics
     ///
@@ -79,12 +79,12 @@ impl Count {
         }
     }
 
-    /// Forgets all groups and keeps the memory.
+    /// Removes all groups and keeps the memory.
     pub fn clear(&mut self) {
         self.counts.clear();
     }
 
-    /// How many bytes of memory it holds.
+    /// Returns the bytes of memory in use.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.counts.capacity() * size_of::<u64>()

@@ -9,20 +9,20 @@ use core::marker::PhantomData;
 use super::Validity;
 use super::seen::Seen;
 
-/// A type whose values have a smallest and a largest.
+/// A type with a total order.
 pub trait Ordered: Copy + Send + Sync + 'static {
-    /// Integers in the order of the values.
+    /// Integer type with the order of the values.
     #[doc(hidden)]
     type Rank: Copy + Ord + Send + Sync + core::fmt::Debug;
-    /// The smallest and the largest rank. A float has neither, but NaN.
+    /// The smallest and the largest rank. For floats both stand for NaN.
     #[doc(hidden)]
     const ENDS: [Self::Rank; 2];
 
-    /// The rank of the value; where it takes no part, `otherwise`.
+    /// Returns the rank of the value, or `otherwise` for NaN.
     #[doc(hidden)]
     fn rank(self, otherwise: Self::Rank) -> Self::Rank;
 
-    /// The value of a rank.
+    /// Returns the value of a rank.
     #[doc(hidden)]
     fn from_rank(rank: Self::Rank) -> Self;
 }
@@ -63,7 +63,7 @@ impl Ordered for f64 {
 
     #[inline(always)]
     fn from_rank(rank: i64) -> Self {
-        // Both ends lie beyond the infinities.
+        // Both ends are outside the ranks of the infinities.
         if Self::ENDS.contains(&rank) {
             Self::NAN
         } else {
@@ -72,28 +72,28 @@ impl Ordered for f64 {
     }
 }
 
-/// Reverses the order of negative numbers, as their magnitude is in the lower bits.
+/// Reverses the order of negative numbers, whose lower bits are a magnitude.
 #[inline(always)]
 fn flip(bits: i64) -> i64 {
     bits ^ ((bits >> 63) as u64 >> 1) as i64
 }
 
-/// Which of two ranks stays.
+/// The choice between two ranks.
 #[doc(hidden)]
 pub trait Choice: Send + Sync + 'static {
-    /// The rank that gives way to every other one.
+    /// Returns the rank that any other one replaces.
     fn weakest<T: Ordered>() -> T::Rank;
 
-    /// The rank that stays.
+    /// Returns the chosen rank.
     fn choose<R: Ord>(one: R, other: R) -> R;
 }
 
-/// The smaller one.
+/// Chooses the smaller one.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Smaller;
 
-/// The larger one.
+/// Chooses the larger one.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Larger;
@@ -152,7 +152,7 @@ pub type Min<T> = Extreme<T, Smaller>;
 /// ```
 pub type Max<T> = Extreme<T, Larger>;
 
-/// The value of each group that comes first or last in order; see [`Min`] and [`Max`].
+/// The first or last value of each group in order; see [`Min`] and [`Max`].
 #[derive(Debug)]
 pub struct Extreme<T: Ordered, C> {
     ranks: Vec<T::Rank>,
@@ -171,18 +171,18 @@ impl<T: Ordered, C> Default for Extreme<T, C> {
 }
 
 impl<T: Ordered, C: Choice> Extreme<T, C> {
-    /// Makes room for so many groups in all; new ones have no value.
+    /// Sets the number of groups; new ones have no value.
     pub fn resize(&mut self, groups: usize) {
         self.ranks.resize(groups, C::weakest::<T>());
         self.seen.resize(groups);
     }
 
-    /// Compares each value with that of its row's group. This also merges: the values of other
-    /// groups are values like others.
+    /// Updates the group of each row by its value. This is also the way to merge: with the values
+    /// of the other groups.
     ///
     /// # Panics
     ///
-    /// When there is no such group, or not one value for each id.
+    /// When there is no such group, or the lengths of `ids` and `values` differ.
     pub fn update(&mut self, ids: &[u32], values: &[T]) {
         assert_eq!(ids.len(), values.len(), "one value for each id");
         self.seen.mark(ids);
@@ -192,11 +192,11 @@ impl<T: Ordered, C: Choice> Extreme<T, C> {
         }
     }
 
-    /// The same for those rows that are not null.
+    /// Updates the group of each row that is not null by its value.
     ///
     /// # Panics
     ///
-    /// When there is no such group, or not one value and bit for each id.
+    /// When there is no such group, or the lengths of the arguments differ.
     pub fn update_valid(&mut self, ids: &[u32], values: &[T], valid: Validity<'_>) {
         assert_eq!(ids.len(), values.len(), "one value for each id");
         assert_eq!(ids.len(), valid.len(), "one bit for each row");
@@ -209,7 +209,7 @@ impl<T: Ordered, C: Choice> Extreme<T, C> {
         }
     }
 
-    /// The value of a group, or `None` when it has none.
+    /// Returns the value of a group, or `None` if it has no value.
     ///
     /// # Panics
     ///
@@ -220,7 +220,7 @@ impl<T: Ordered, C: Choice> Extreme<T, C> {
         self.seen.has(id).then_some(value)
     }
 
-    /// Makes groups as they were when they were new.
+    /// Resets groups to the state of new ones.
     ///
     /// # Panics
     ///
@@ -232,13 +232,13 @@ impl<T: Ordered, C: Choice> Extreme<T, C> {
         }
     }
 
-    /// Forgets all groups and keeps the memory.
+    /// Removes all groups and keeps the memory.
     pub fn clear(&mut self) {
         self.ranks.clear();
         self.seen.clear();
     }
 
-    /// How many bytes of memory it holds.
+    /// Returns the bytes of memory in use.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.ranks.capacity() * size_of::<T::Rank>() + self.seen.bytes()

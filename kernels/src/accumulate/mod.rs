@@ -1,4 +1,4 @@
-//! Accumulators: running values of an aggregate, one array indexed by group id.
+//! Accumulators: the running values of an aggregate, as arrays indexed by group id.
 //!
 //! ```text
 //! ids     0  1  0  2        (from a key table)
@@ -6,10 +6,10 @@
 //! sum     6  7  null        sum.total(id)
 //! ```
 //!
-//! Every accumulator is used in the same way: `resize` to the number of groups, then `update` with
-//! the ids and values of a batch, then read by id. `update_valid` skips the rows that are null, and
-//! a group all of whose rows were null has no value. All answers are exact, so they do not depend
-//! on the order of rows, on how they were split, or on the order of merges.
+//! All accumulators are used in the same way: `resize` to the number of groups, `update` with the
+//! ids and values of a batch, then read by id. `update_valid` skips rows that are null; a group
+//! with only null rows has no value. All results are exact, so they do not depend on the order of
+//! rows, on how rows were split, or on the order of merges.
 #![forbid(unsafe_code)]
 
 mod count;

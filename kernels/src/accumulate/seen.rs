@@ -1,12 +1,12 @@
-//! Which groups have a value: what tells a sum of 0 from no sum.
+//! Which groups have a value: distinguishes a sum of 0 from no sum.
 
 /// One flag for each group.
 ///
-/// Once all groups have a value, and until new groups come, nothing is left to mark.
+/// While all groups have a value, rows are not marked.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     flags: Vec<bool>,
-    /// All groups before this one have a value.
+    /// All groups with a lower id have a value.
     all_before: usize,
 }
 
@@ -16,7 +16,7 @@ impl Seen {
         self.all_before = self.all_before.min(groups);
     }
 
-    /// Marks the groups of rows that all have values.
+    /// Marks the groups of all rows.
     #[inline(always)]
     pub(super) fn mark(&mut self, ids: &[u32]) {
         if self.all_before < self.flags.len() {
@@ -27,7 +27,7 @@ impl Seen {
         }
     }
 
-    /// Marks the groups of those rows that have values.
+    /// Marks the groups of the rows that are valid.
     #[inline(always)]
     pub(super) fn mark_valid(&mut self, ids: &[u32], valid: impl Iterator<Item = bool>) {
         if self.all_before < self.flags.len() {
@@ -47,13 +47,13 @@ impl Seen {
         self.all_before += more.take_while(|&&seen| seen).count();
     }
 
-    /// Makes a group one without a value.
+    /// Marks a group as without a value.
     pub(super) fn unmark(&mut self, id: u32) {
         self.flags[id as usize] = false;
         self.all_before = self.all_before.min(id as usize);
     }
 
-    /// Tells whether a group has a value.
+    /// Returns whether a group has a value.
     #[inline(always)]
     pub(super) fn has(&self, id: u32) -> bool {
         self.flags[id as usize]

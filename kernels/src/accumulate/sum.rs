@@ -10,25 +10,25 @@ use super::seen::Seen;
 use crate::Level;
 use crate::isa::{Isa, Kernel, dispatch};
 
-/// Rows whose values are looked at, and then added while they are in the first-level cache.
+/// Rows whose bound is computed before they are added, while they are in the first-level cache.
 const TILE: usize = 1024;
 
 /// An integer type that can be summed.
 pub trait SumInput:
     Copy + Default + Into<i128> + TryFrom<i128> + Send + Sync + fmt::Debug + 'static
 {
-    /// The largest total that the type is sure to hold, as a magnitude.
+    /// The largest magnitude of a total that the type can hold with either sign.
     const LARGEST: u128;
 
-    /// Bits that are not below the magnitude, give or take one.
+    /// Returns a number whose successor is at least the magnitude.
     #[doc(hidden)]
     fn magnitude(self) -> u64;
 
-    /// The sum, which a bound has shown to fit.
+    /// Returns the sum, which must fit.
     #[doc(hidden)]
     fn plus(self, other: Self) -> Self;
 
-    /// The value, or 0.
+    /// Returns the value, or 0 if it is not valid.
     #[doc(hidden)]
     fn if_valid(self, valid: bool) -> Self;
 }
@@ -71,7 +71,7 @@ impl SumInput for u64 {
     }
 }
 
-/// A total that 128 bits do not hold. Rows alone cannot reach it; a merged total can.
+/// A total that does not fit in 128 bits. Only merged totals can be so large, not sums of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SumOverflow {
     /// The group.
@@ -80,7 +80,7 @@ pub struct SumOverflow {
 
 impl fmt::Display for SumOverflow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the total of group {} does not fit 128 bits", self.id)
+        write!(f, "the total of group {} does not fit in 128 bits", self.id)
     }
 }
 
@@ -105,9 +105,9 @@ pub struct Sum<T: SumInput> {
     level: Level,
     totals: Totals<T>,
     seen: Seen,
-    /// No total is farther from zero.
+    /// Upper bound of the magnitude of all totals.
     bound: u128,
-    /// Rows since the bound was last looked up.
+    /// Rows since the bound was last computed from the totals.
     rows: usize,
 }
 
@@ -118,7 +118,7 @@ enum Totals<T> {
 }
 
 impl<T: SumInput> Sum<T> {
-    /// Makes an accumulator without groups.
+    /// Makes an empty accumulator.
     #[must_use]
     pub fn new(level: Level) -> Self {
         Self {
@@ -130,7 +130,7 @@ impl<T: SumInput> Sum<T> {
         }
     }
 
-    /// Makes room for so many groups in all; new ones have no value.
+    /// Sets the number of groups; new ones have no value.
     pub fn resize(&mut self, groups: usize) {
         self.seen.resize(groups);
         match &mut self.totals {
@@ -143,7 +143,7 @@ impl<T: SumInput> Sum<T> {
     ///
     /// # Panics
     ///
-    /// When there is no such group, or not one value for each id.
+    /// When there is no such group, or the lengths of `ids` and `values` differ.
     pub fn update(&mut self, ids: &[u32], values: &[T]) {
         assert_eq!(ids.len(), values.len(), "one value for each id");
         self.seen.mark(ids);
@@ -174,7 +174,7 @@ impl<T: SumInput> Sum<T> {
     ///
     /// # Panics
     ///
-    /// When there is no such group, or not one value and bit for each id.
+    /// When there is no such group, or the lengths of the arguments differ.
     pub fn update_valid(&mut self, ids: &[u32], values: &[T], valid: Validity<'_>) {
         assert_eq!(ids.len(), values.len(), "one value for each id");
         assert_eq!(ids.len(), valid.len(), "one bit for each row");
@@ -196,7 +196,7 @@ impl<T: SumInput> Sum<T> {
         }
     }
 
-    /// Adds other totals: `totals[i]` to group `ids[i]`; a total of `None` changes nothing.
+    /// Adds other totals: `totals[i]` to group `ids[i]`; `None` adds nothing.
     ///
     /// # Errors
     ///
@@ -205,7 +205,7 @@ impl<T: SumInput> Sum<T> {
     ///
     /// # Panics
     ///
-    /// When there is no such group, or not one total for each id.
+    /// When there is no such group, or the lengths of `ids` and `totals` differ.
     pub fn merge(&mut self, ids: &[u32], totals: &[Option<i128>]) -> Result<(), SumOverflow> {
         assert_eq!(ids.len(), totals.len(), "one total for each id");
         for (&id, &total) in ids.iter().zip(totals) {
@@ -232,7 +232,7 @@ impl<T: SumInput> Sum<T> {
         Ok(())
     }
 
-    /// The total of a group, or `None` when it has no value.
+    /// Returns the total of a group, or `None` if it has no value.
     ///
     /// # Panics
     ///
@@ -246,7 +246,7 @@ impl<T: SumInput> Sum<T> {
         self.seen.has(id).then_some(total)
     }
 
-    /// Makes groups as they were when they were new.
+    /// Resets groups to the state of new ones.
     ///
     /// # Panics
     ///
@@ -261,7 +261,7 @@ impl<T: SumInput> Sum<T> {
         }
     }
 
-    /// Forgets all groups and keeps the memory.
+    /// Removes all groups and keeps the memory.
     pub fn clear(&mut self) {
         match &mut self.totals {
             Totals::Narrow(totals) => totals.clear(),
@@ -271,7 +271,7 @@ impl<T: SumInput> Sum<T> {
         (self.bound, self.rows) = (0, 0);
     }
 
-    /// How many bytes of memory it holds.
+    /// Returns the bytes of memory in use.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let totals = match &self.totals {
@@ -281,7 +281,7 @@ impl<T: SumInput> Sum<T> {
         totals + self.seen.bytes()
     }
 
-    /// Raises the bound by a batch of values, before they are added.
+    /// Raises the bound for a batch of values, before these are added.
     fn raise_bound(&mut self, values: &[T]) {
         if matches!(self.totals, Totals::Wide(_)) {
             return;
@@ -298,7 +298,7 @@ impl<T: SumInput> Sum<T> {
         }
     }
 
-    /// Looks up the largest magnitude, if enough rows came since it was last done to pay for it.
+    /// Computes the bound from the totals, if there were enough rows since the last time.
     #[cold]
     fn recompute_bound(&mut self) {
         if let Totals::Narrow(totals) = &self.totals
@@ -310,7 +310,7 @@ impl<T: SumInput> Sum<T> {
         }
     }
 
-    /// The totals with 128 bits each, from now on.
+    /// Converts the totals to 128 bits.
     #[cold]
     fn widen(&mut self) -> &mut Vec<i128> {
         if let Totals::Narrow(totals) = &self.totals {
@@ -324,7 +324,7 @@ impl<T: SumInput> Sum<T> {
     }
 }
 
-/// Bits above which no value's magnitude has any, give or take one.
+/// Computes a number whose successor is an upper bound of the magnitude of all values.
 struct Magnitude<'a, T>(&'a [T]);
 
 impl<T: SumInput> Kernel for Magnitude<'_, T> {

@@ -1,9 +1,9 @@
-//! What all accumulators have in common.
+//! Tests of all accumulators.
 
 use super::*;
 use crate::Level;
 
-/// Gives every accumulator the same rows, and shows all of a group.
+/// All accumulators, which get the same rows.
 struct All {
     count: Count,
     sum: Sum<i64>,
@@ -30,7 +30,7 @@ impl All {
         self.count.update(ids);
         self.sum.update(ids, values);
         self.floats.update(ids, &floats);
-        // Values far apart have a side.
+        // Values of very different size need a side.
         self.floats.update(ids, &vec![1e300; ids.len()]);
         self.floats.update(ids, &vec![f64::INFINITY; ids.len()]);
         self.min.update(ids, &floats);
@@ -56,7 +56,7 @@ impl All {
 }
 
 #[test]
-fn a_group_that_was_reset_is_as_new_and_others_stay() {
+fn a_reset_group_is_like_new_and_others_stay() {
     for (first, wide) in [(5, false), (i64::MAX, true)] {
         let (mut all, mut expected) = (All::new(), All::new());
         all.update(3, &[0, 1, 2, 1], &[first, first, 7, first]);

@@ -1,4 +1,4 @@
-//! Which rows of a batch are not null.
+//! The null bits of a batch of rows.
 
 /// One bit for each row, the lowest bit of a byte first: 1 for a value, 0 for null.
 ///
@@ -21,34 +21,34 @@ pub struct Validity<'a> {
 }
 
 impl<'a> Validity<'a> {
-    /// Takes the bits of `rows` rows, from bit `offset` on.
+    /// Uses the bits of `rows` rows, from bit `offset` on.
     ///
     /// # Panics
     ///
-    /// When there are not so many bits.
+    /// When there are fewer bits.
     #[must_use]
     pub fn new(bits: &'a [u8], offset: usize, rows: usize) -> Self {
         let last = offset.checked_add(rows);
         assert!(
             last.is_some_and(|last| last.div_ceil(8) <= bits.len()),
-            "a bit for each of {rows} rows from bit {offset} on"
+            "the buffer must have a bit for each of {rows} rows from bit {offset} on"
         );
         Self { bits, offset, rows }
     }
 
-    /// How many rows there are.
+    /// Returns the number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
         self.rows
     }
 
-    /// Tells whether there are no rows.
+    /// Returns whether there are no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows == 0
     }
 
-    /// Tells whether a row has a value.
+    /// Returns whether a row is not null.
     ///
     /// # Panics
     ///
@@ -66,7 +66,7 @@ impl<'a> Validity<'a> {
         self.bits[at / 8] >> (at % 8) & 1 != 0
     }
 
-    /// Whether each row has a value.
+    /// Returns for each row whether it is not null.
     pub(super) fn rows(self) -> impl Iterator<Item = bool> + 'a {
         (0..self.rows).map(move |row| self.bit(row))
     }
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "a bit for each")]
-    fn bits_that_are_not_there_are_refused() {
+    fn missing_bits_are_refused() {
         let _ = Validity::new(&[0], 1, 8);
     }
 }

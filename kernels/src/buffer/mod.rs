@@ -1,7 +1,7 @@
 //! Types for memory that the hot loops read and write without bounds checks.
 #![allow(
     unsafe_code,
-    reason = "huge pages are mapped without the allocator; text is read unchecked at token starts; memory is prefetched"
+    reason = "huge pages are mapped without the allocator; text is read unchecked at token starts"
 )]
 
 mod block;

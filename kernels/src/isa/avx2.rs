@@ -15,7 +15,7 @@ use super::lookup::ROWS;
 use super::{BLOCK, Isa, Kernel, split_from};
 use crate::Level;
 
-/// Proof that AVX2, BMI1 and BMI2 are there: only [`enter`] makes one.
+/// Proof that AVX2, BMI1 and BMI2 are available: only [`enter`] makes one.
 #[derive(Clone, Copy)]
 pub(super) struct Avx2(());
 
@@ -32,7 +32,7 @@ pub(super) unsafe fn enter<K: Kernel>(kernel: K) -> K::Out {
 impl Isa for Avx2 {
     const LEVEL: Level = Level::Avx2;
     type Block = [__m256i; 2];
-    /// The smallest byte seen at each place.
+    /// The smallest byte seen at each position.
     type Zeros = [__m256i; 2];
 
     #[inline(always)]
@@ -67,8 +67,8 @@ impl Isa for Avx2 {
     fn ascii_space(self, block: [__m256i; 2]) -> u64 {
         // SAFETY: `self` proves AVX2.
         unsafe {
-            // A byte is white space when the row of its low nibble holds that very byte;
-            // the shuffle answers 0 for bytes above 0x7f, and row 0 holds 0x20.
+            // A byte is white space if the row of its low nibble holds this byte; the
+            // shuffle gives 0 for bytes above 0x7f, and row 0 holds 0x20.
             let by_nibble = _mm256_setr_epi8(
                 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 9, 10, 11, 12, 13, 0, 0, 0x20, 0, 0, 0, 0, 0, 0, 0,
                 0, 9, 10, 11, 12, 13, 0, 0,
@@ -95,7 +95,7 @@ impl Isa for Avx2 {
 
     #[inline(always)]
     fn find_pair_in_eight(self, words: &[u64; 8], pair: [u64; 2]) -> u32 {
-        // No closures: they would not have this level's instructions, and so be calls.
+        // No closures: they would be compiled without this level's instructions, as calls.
         let (even, odd) = (pair[0] as i64, pair[1] as i64);
         // SAFETY: `words` holds two times 32 readable bytes; `self` proves AVX2.
         unsafe {
@@ -134,7 +134,7 @@ impl Isa for Avx2 {
     fn positions(self, mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize {
         let mut at = 0;
         // SAFETY: `self` proves AVX2; a row holds 8 readable bytes. At most 8 places were filled
-        // for each byte before, so the 8 that a store writes fit.
+        // for each earlier byte, so a store of 8 fits.
         unsafe {
             let mut first = _mm_set1_epi16(base as i16);
             for byte in 0..8 {
@@ -171,7 +171,7 @@ impl Isa for Avx2 {
                 let seven = _mm256_and_si256(negative, _mm256_set1_epi32(7));
                 let ready = _mm256_or_si256(start, _mm256_slli_epi32::<19>(seven));
                 let below = _mm256_sub_epi32(length, _mm256_set1_epi32(least as i32));
-                // Lengths are below 2^16, so signs and a signed comparison tell both sides apart.
+                // Lengths are below 2^16, so a signed comparison is enough.
                 let too_long = _mm256_cmpgt_epi32(below, _mm256_set1_epi32(7));
                 let other =
                     _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_or_si256(too_long, below)));
@@ -192,11 +192,11 @@ impl Isa for Avx2 {
     }
 }
 
-/// Writes the lanes that `keep` names to the front of eight places at `out`.
+/// Writes the lanes selected by `keep` to the front of eight places at `out`.
 ///
 /// # Safety
 ///
-/// AVX2 must be there, and eight places at `out` writable.
+/// AVX2 must be available, and eight places at `out` writable.
 #[inline(always)]
 unsafe fn compress(lanes: __m256i, keep: u8, out: *mut u32) {
     // SAFETY: the caller promises AVX2 and the places; a row holds 8 readable bytes.
@@ -207,10 +207,10 @@ unsafe fn compress(lanes: __m256i, keep: u8, out: *mut u32) {
     }
 }
 
-/// One bit per byte from two registers of all-ones and all-zero bytes.
+/// Returns one bit per byte from two registers of all-ones and all-zero bytes.
 #[inline(always)]
 fn mask(halves: [__m256i; 2]) -> u64 {
-    // SAFETY: only called with registers that an `Avx2` made, so AVX2 is there.
+    // SAFETY: only called with registers that an `Avx2` made, so AVX2 is available.
     let [low, high] = halves.map(|half| unsafe { _mm256_movemask_epi8(half) } as u32);
     u64::from(low) | u64::from(high) << 32
 }

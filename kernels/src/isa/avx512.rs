@@ -14,7 +14,7 @@ use core::arch::x86_64::{
 use super::{BLOCK, Isa, Kernel, split_from};
 use crate::Level;
 
-/// Proof that the level's AVX-512 features are there: only [`enter`] makes one.
+/// Proof that the level's AVX-512 features are available: only [`enter`] makes one.
 #[derive(Clone, Copy)]
 pub(super) struct Avx512(());
 
@@ -22,7 +22,8 @@ pub(super) struct Avx512(());
 ///
 /// # Safety
 ///
-/// The processor must have AVX-512 F, BW, DQ, VL, VBMI and VBMI2, and all that AVX2's level asks.
+/// The processor must have AVX-512 F, BW, DQ, VL, VBMI and VBMI2, and all features of the AVX2
+/// level.
 #[target_feature(
     enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,avx2,bmi1,bmi2,popcnt,lzcnt"
 )]
@@ -41,7 +42,7 @@ static INDEX: [u8; BLOCK] = {
     index
 };
 
-/// The white space of each low nibble, four times over; see `avx2.rs`.
+/// The white-space byte with each low nibble, repeated four times; see `avx2.rs`.
 static SPACE_BY_NIBBLE: [u8; BLOCK] = {
     let mut rows = [0; BLOCK];
     let mut lane = 0;
@@ -60,7 +61,7 @@ static SPACE_BY_NIBBLE: [u8; BLOCK] = {
 impl Isa for Avx512 {
     const LEVEL: Level = Level::Avx512;
     type Block = __m512i;
-    /// The smallest byte seen at each place.
+    /// The smallest byte seen at each position.
     type Zeros = __m512i;
 
     #[inline(always)]

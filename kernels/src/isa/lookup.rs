@@ -1,8 +1,9 @@
-//! Positions of set bits by a table of 256 rows, for levels without a compress instruction.
+//! Finds the positions of set bits by a table of 256 rows, for levels without a compress
+//! instruction.
 
 use super::BLOCK;
 
-/// Row `b` holds the indices of the set bits of `b`, ascending, and then zeros.
+/// Row `b` holds the indices of the set bits of `b`, ascending, then zeros.
 pub(super) static ROWS: [[u8; 8]; 256] = rows();
 
 const fn rows() -> [[u8; 8]; 256] {
@@ -22,7 +23,8 @@ const fn rows() -> [[u8; 8]; 256] {
     rows
 }
 
-/// See [`super::Isa::positions`]: eight rows, each written whole and overlapped by the next.
+/// See [`super::Isa::positions`]: writes eight whole rows, each overlapping the unused part of the
+/// previous one.
 #[inline(always)]
 pub(super) fn positions(mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize {
     let mut at = 0usize;
@@ -30,7 +32,7 @@ pub(super) fn positions(mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize {
         let bits = (mask >> (8 * byte)) as u8;
         let first = base.wrapping_add(8 * byte);
         let row = ROWS[usize::from(bits)].map(|index| u16::from(index).wrapping_add(first));
-        // SAFETY: at most 8 places were filled for each byte before, so a row of 8 fits.
+        // SAFETY: at most 8 places were filled for each earlier byte, so a row of 8 fits.
         unsafe {
             out.as_mut_ptr()
                 .add(at)

@@ -1,4 +1,4 @@
-//! The few primitives in which levels differ; every algorithm is written once over them.
+//! The SIMD levels: the primitives that differ between them, as a trait over blocks of 64 bytes.
 //!
 //! ```text
 //! Kernel::run::<I: Isa>   the algorithm, once, `#[inline(always)]`
@@ -6,8 +6,13 @@
 //! dispatch(level, kernel) one function per level, with that level's instructions enabled
 //! ```
 //!
-//! An [`Isa`] value is a proof that the machine has its instructions: only [`dispatch`] makes one,
-//! after it asked the processor. So the methods are safe to call.
+//! Every algorithm is written once over the trait [`Isa`]; [`dispatch`] runs it in a function with
+//! the level's instructions enabled. A value of a level's type proves that the processor has these
+//! instructions: only [`dispatch`] makes one, after it checked the processor. So the methods are
+//! safe to call.
+//!
+//! The sizes that decide where a boundary is (tiles, tables, partitions, chunks) are in one value,
+//! [`Tuning`](crate::Tuning). Tests also run with `Tuning::TINY`, where every boundary is common.
 #![allow(
     unsafe_code,
     reason = "vector instructions are unsafe to name outside their level"
@@ -24,24 +29,24 @@ mod scalar;
 
 use crate::Level;
 
-/// Bytes in a block: one bit of a `u64` mask for each.
+/// Bytes of a block: one for each bit of a `u64` mask.
 pub(crate) const BLOCK: usize = 64;
 
 /// The primitives of one level, over blocks of 64 bytes.
 ///
-/// Bit `i` of every mask speaks of byte `i` of its block.
+/// Bit `i` of a mask stands for byte `i` of its block.
 pub(crate) trait Isa: Copy {
-    /// The level these primitives belong to.
+    /// The level of these primitives.
     const LEVEL: Level;
-    /// 64 bytes, in however many registers the level needs.
+    /// 64 bytes, in as many registers as the level needs.
     type Block: Copy;
-    /// Whether a zero byte was seen, in whatever form the level keeps it.
+    /// Whether a zero byte was seen, in a form of the level.
     type Zeros: Copy;
 
     /// Reads 64 bytes.
     fn load(self, bytes: &[u8; BLOCK]) -> Self::Block;
 
-    /// Asks for the text that is read some time after `bytes`.
+    /// Prefetches text that is read some time after `bytes`.
     #[inline(always)]
     fn prefetch(self, bytes: &[u8; BLOCK]) {
         let _ = bytes;
@@ -59,34 +64,35 @@ pub(crate) trait Isa: Copy {
         self.equal(block, b' ') | self.in_range(block, 0x09, 0x0d)
     }
 
-    /// Tells whether any of the bytes is 0x80 or above.
+    /// Returns whether any byte is 0x80 or above.
     fn has_non_ascii(self, block: Self::Block) -> bool;
 
-    /// The bitwise or of two blocks; keeps "somewhere a high bit is set" over many of them.
+    /// Returns the bitwise or of two blocks, which collects high bits over many blocks.
     fn or(self, a: Self::Block, b: Self::Block) -> Self::Block;
 
-    /// Says that no zero byte was seen yet.
+    /// Returns the state in which no zero byte was seen.
     fn no_zeros(self) -> Self::Zeros;
 
-    /// Keeps "somewhere a byte is zero" over this block too; begins as [`Isa::no_zeros`].
+    /// Updates the state, [`Isa::no_zeros`] at first, by the zero bytes of a block.
     fn note_zeros(self, seen: Self::Zeros, block: Self::Block) -> Self::Zeros;
 
-    /// Tells whether any of the noted blocks had a byte that is zero.
+    /// Returns whether any of the noted blocks had a zero byte.
     fn any_zeros(self, seen: Self::Zeros) -> bool;
 
-    /// One bit for each of four words that equals `word`.
+    /// Returns one bit for each of four words that equals `word`.
     #[inline(always)]
     fn find_in_four(self, words: &[u64; 4], word: u64) -> u32 {
         (0..4).fold(0, |found, i| found | u32::from(words[i] == word) << i)
     }
 
-    /// One bit for each of eight words that equals `word`.
+    /// Returns one bit for each of eight words that equals `word`.
     #[inline(always)]
     fn find_in_eight(self, words: &[u64; 8], word: u64) -> u32 {
         self.find_pair_in_eight(words, [word; 2])
     }
 
-    /// One bit for each of eight words that equals the word of `pair` with the same parity.
+    /// Returns one bit for each of eight words that equals the word of `pair` at its index modulo
+    /// 2.
     #[inline(always)]
     fn find_pair_in_eight(self, words: &[u64; 8], pair: [u64; 2]) -> u32 {
         (0..8).fold(0, |found, i| {
@@ -94,22 +100,21 @@ pub(crate) trait Isa: Copy {
         })
     }
 
-    /// Writes `base +` the index of every set bit, ascending, and returns how many there are.
+    /// Writes `base +` the index of every set bit, ascending, and returns their number.
     ///
-    /// What stands in `out` past the returned count is unspecified.
+    /// The elements of `out` after this number are unspecified.
     #[inline(always)]
     fn positions(self, mask: u64, base: u16, out: &mut [u16; BLOCK]) -> usize {
         lookup::positions(mask, base, out)
     }
 
-    /// Cuts token spans into those of `least` to `least + 7` bytes, made ready for a key load, and
+    /// Splits token spans into those of `least` to `least + 7` bytes, prepared for a key load, and
     /// the others.
     ///
-    /// A span is `start | end << 16`. One of the class becomes `start | shift << 16`, where `shift`
-    /// moves the token's last byte to the top of the `u64` that holds it, of those that follow each
-    /// other from `start` on; `least` must be 1 more than a multiple of 8.
-    /// Returns how many went to `class` and to `rest`; both must hold `spans.len() + 16`.
-    #[inline(always)]
+    /// A span is `start | end << 16`. A span of the class becomes `start | shift << 16`. The token
+    /// is read as consecutive `u64` words from `start` on; `shift` moves its last byte to the top
+    /// of the last word. `least` must be 1 more than a multiple of 8. Returns the numbers of spans
+    /// in `class` and in `rest`; both must hold `spans.len() + 16`.
     fn split_class(
         self,
         least: u32,
@@ -121,14 +126,14 @@ pub(crate) trait Isa: Copy {
     }
 }
 
-/// A span made ready for a key load; see [`Isa::split_class`].
+/// Returns a span prepared for a key load; see [`Isa::split_class`].
 #[inline(always)]
 fn ready(span: u32) -> u32 {
     let bits = (span.wrapping_sub(span >> 16) & 7) << 3;
     (span & 0xffff) | (bits << 16)
 }
 
-/// [`Isa::split_class`] for the spans from `first` on, one at a time and without a branch.
+/// Does [`Isa::split_class`] for the spans from `first` on, one at a time and without a branch.
 #[inline(always)]
 fn split_from(
     first: usize,
@@ -138,13 +143,13 @@ fn split_from(
     rest: &mut [u32],
     (mut classed, mut rests): (usize, usize),
 ) -> (usize, usize) {
-    // Neither is beyond `first`, as each span before it went to one of the lists.
+    // Neither is above `first`, as each span before it went to one of the lists.
     assert!(classed <= first && rests <= first);
     assert!(class.len() >= spans.len() && rest.len() >= spans.len());
     for &span in &spans[first..] {
         let length = (span >> 16) - (span & 0xffff);
         let is_classed = usize::from(length.wrapping_sub(least) < 8);
-        // SAFETY: each list has grown by at most one a span, and holds one for every span.
+        // SAFETY: each list grows by at most one per span, and has room for all spans.
         unsafe {
             *class.as_mut_ptr().add(classed) = ready(span);
             *rest.as_mut_ptr().add(rests) = span;
@@ -155,23 +160,23 @@ fn split_from(
     (classed, rests)
 }
 
-/// An algorithm, written once over the primitives of a level.
+/// An algorithm over the primitives of any level.
 pub(crate) trait Kernel {
-    /// What it answers.
+    /// Its result.
     type Out;
 
-    /// Runs it. Implementations are `#[inline(always)]`, so that the level's entry compiles them
-    /// with its instructions.
+    /// Runs the algorithm. Implementations are `#[inline(always)]`, so that they are compiled with
+    /// the level's instructions.
     fn run<I: Isa>(self, isa: I) -> Self::Out;
 }
 
-/// Runs `kernel` with the instructions of `level`, or with portable ones where they are missing.
+/// Runs `kernel` with the instructions of `level`, or with portable ones if it is not available.
 #[inline]
 pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Out {
     #[cfg(target_arch = "x86_64")]
     if level.is_available() {
         match level {
-            // SAFETY: `is_available` has just found every feature that the entry enables.
+            // SAFETY: `is_available` has found every feature that this function enables.
             Level::Avx2 => return unsafe { avx2::enter(kernel) },
             // SAFETY: as above.
             Level::Avx512 => return unsafe { avx512::enter(kernel) },
@@ -180,7 +185,7 @@ pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Out {
     }
     #[cfg(target_arch = "aarch64")]
     if level == Level::Neon && level.is_available() {
-        // SAFETY: `is_available` says that the processor has NEON.
+        // SAFETY: `is_available` has found NEON.
         return unsafe { neon::enter(kernel) };
     }
     let _ = level;

@@ -8,7 +8,7 @@ use core::arch::aarch64::{
 use super::{BLOCK, Isa, Kernel};
 use crate::Level;
 
-/// Proof that NEON is there: only [`enter`] makes one.
+/// Proof that NEON is available: only [`enter`] makes one.
 #[derive(Clone, Copy)]
 pub(super) struct Neon(());
 
@@ -22,16 +22,16 @@ pub(super) unsafe fn enter<K: Kernel>(kernel: K) -> K::Out {
     kernel.run(Neon(()))
 }
 
-/// One bit of its own for each byte of eight.
+/// A different bit for each of eight bytes.
 static BIT_OF_BYTE: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
 
-/// The white space of each low nibble; see `avx2.rs`.
+/// The white-space byte with each low nibble; see `avx2.rs`.
 static SPACE_BY_NIBBLE: [u8; 16] = [0x20, 0, 0, 0, 0, 0, 0, 0, 0, 9, 10, 11, 12, 13, 0, 0];
 
 impl Isa for Neon {
     const LEVEL: Level = Level::Neon;
     type Block = [uint8x16_t; 4];
-    /// The smallest byte seen at each place.
+    /// The smallest byte seen at each position.
     type Zeros = [uint8x16_t; 4];
 
     #[inline(always)]
@@ -65,7 +65,7 @@ impl Isa for Neon {
         unsafe {
             let rows = vld1q_u8(SPACE_BY_NIBBLE.as_ptr());
             let nibble = vdupq_n_u8(0x8f);
-            // Bit 7 is kept, so that bytes above 0x7f fall outside the table and answer 0.
+            // Bit 7 is kept, so that bytes above 0x7f are outside the table and give 0.
             mask(
                 block.map(|quarter| vceqq_u8(vqtbl1q_u8(rows, vandq_u8(quarter, nibble)), quarter)),
             )
@@ -104,15 +104,15 @@ impl Isa for Neon {
     }
 }
 
-/// One bit per byte from four registers of all-ones and all-zero bytes.
+/// Returns one bit per byte from four registers of all-ones and all-zero bytes.
 #[inline(always)]
 fn mask(quarters: [uint8x16_t; 4]) -> u64 {
-    // SAFETY: only called with registers that a `Neon` made, so NEON is there; the table holds
-    // 16 readable bytes.
+    // SAFETY: only called with registers that a `Neon` made, so NEON is available; the table
+    // holds 16 readable bytes.
     unsafe {
         let bits = vld1q_u8(BIT_OF_BYTE.as_ptr());
         let [a, b, c, d] = quarters.map(|quarter| vandq_u8(quarter, bits));
-        // Three rounds of adding neighbours pack eight bits, each in a byte of its own, into one.
+        // Three rounds of pairwise addition pack eight bits from separate bytes into one byte.
         let packed = vpaddq_u8(vpaddq_u8(a, b), vpaddq_u8(c, d));
         let packed = vpaddq_u8(packed, packed);
         vgetq_lane_u64::<0>(vreinterpretq_u64_u8(packed))

@@ -13,7 +13,7 @@ pub(super) struct Scalar;
 impl Isa for Scalar {
     const LEVEL: Level = Level::Scalar;
     type Block = [u64; 8];
-    /// Bit 7 of a byte is set where a zero was seen.
+    /// Bit 7 of a byte is set if a zero was seen there.
     type Zeros = u64;
 
     #[inline(always)]
@@ -63,7 +63,7 @@ impl Isa for Scalar {
 
     #[inline(always)]
     fn note_zeros(self, seen: u64, block: [u64; 8]) -> u64 {
-        // A borrow may mark a byte above a zero one too, which is all the same here.
+        // A borrow may also mark the byte above a zero one, which does not matter here.
         block
             .into_iter()
             .fold(seen, |seen, word| seen | (word.wrapping_sub(ONES) & !word))
@@ -75,13 +75,13 @@ impl Isa for Scalar {
     }
 }
 
-/// Bit 7 of each byte tells whether that byte of `word` is zero; exact, without borrows.
+/// Sets bit 7 of each byte if that byte of `word` is zero; exact, without borrows.
 #[inline(always)]
 fn zero_bytes(word: u64) -> u64 {
     !(((word & !HIGHS) + !HIGHS) | word) & HIGHS
 }
 
-/// Bit 7 of each byte tells whether that byte of `word` is at least `low`.
+/// Sets bit 7 of each byte if that byte of `word` is at least `low`.
 #[inline(always)]
 fn at_least(word: u64, low: u8) -> u64 {
     let seven = word & !HIGHS;
@@ -92,7 +92,7 @@ fn at_least(word: u64, low: u8) -> u64 {
     }
 }
 
-/// Bit 7 of each byte tells whether that byte of `word` is above `high`.
+/// Sets bit 7 of each byte if that byte of `word` is above `high`.
 #[inline(always)]
 fn at_least_above(word: u64, high: u8) -> u64 {
     high.checked_add(1).map_or(0, |above| at_least(word, above))
@@ -103,7 +103,7 @@ fn at_least_above(word: u64, high: u8) -> u64 {
 fn mask_of(block: [u64; 8], flags: impl Fn(u64) -> u64) -> u64 {
     let mut mask = 0;
     for (i, word) in block.into_iter().enumerate() {
-        // The product moves the eight flag bits, each to a place of its own, into the top byte.
+        // The product moves the eight flag bits to separate places in the top byte.
         let bits = (flags(word) >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56;
         mask |= bits << (8 * i);
     }

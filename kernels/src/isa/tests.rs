@@ -1,25 +1,25 @@
-//! Every primitive of every level against one line of plain Rust.
+//! Compares every primitive of every level with plain Rust.
 
 use super::{BLOCK, Isa, Kernel, dispatch};
 use crate::Level;
 
-/// A run that is to test a level must not pass by skipping it.
+/// A run that must test a level fails if the level is not available.
 #[test]
-fn levels_are_there_where_they_are_asked_for() {
+fn required_levels_are_available() {
     for (level, variable) in [
         (Level::Neon, "KEYMILL_REQUIRE_NEON"),
         (Level::Avx2, "KEYMILL_REQUIRE_AVX2"),
         (Level::Avx512, "KEYMILL_REQUIRE_AVX512"),
     ] {
-        let asked = std::env::var_os(variable).is_some_and(|value| value == "1");
+        let required = std::env::var_os(variable).is_some_and(|value| value == "1");
         assert!(
-            !asked || level.is_available(),
-            "{variable}=1, and no {level}"
+            !required || level.is_available(),
+            "{variable}=1, but {level} is not available"
         );
     }
 }
 
-/// What one block answers to every question.
+/// The results of all primitives.
 #[derive(Debug, PartialEq)]
 struct Answers {
     ran: Level,
@@ -36,7 +36,7 @@ struct Answers {
     rest: Vec<u32>,
 }
 
-/// Words of which some are those of [`PAIR`], in their place and in the other one's.
+/// Words, some of which are those of [`PAIR`], at the right and the wrong index.
 const LINE: [u64; 8] = [7, 9, 9, 7, 1 << 63 | 7, 9, 7, 9 << 32];
 const PAIR: [u64; 2] = [7, 9];
 
@@ -126,7 +126,7 @@ fn expected(ask: &Ask<'_>, ran: Level) -> Answers {
     }
 }
 
-/// A few thousand blocks that hold every byte value beside every other kind.
+/// A few thousand blocks with many combinations of byte values.
 fn blocks() -> Vec<[u8; BLOCK]> {
     let mut state = 1u64;
     let mut blocks = vec![
@@ -155,7 +155,7 @@ fn blocks() -> Vec<[u8; BLOCK]> {
 }
 
 #[test]
-fn every_level_answers_as_plain_rust_does_and_says_which_it_was() {
+fn every_level_gives_the_results_of_plain_rust_and_its_name() {
     let spans: Vec<u32> = (0..77)
         .map(|i| (i * 3) | ((i * 3 + i % 19) << 16))
         .collect();

@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_gone_is_found_by_its_place_alone() {
+    fn a_removed_key_is_only_found_by_its_place() {
         let mut expected = keys(0..if cfg!(miri) { 100 } else { 20_000 });
         let mut packed_short = packed(&expected);
         let mut left = Vec::new();

@@ -1,4 +1,4 @@
-//! Counts by the letter.
+//! Counts of tokens.
 
 use std::collections::BTreeMap;
 

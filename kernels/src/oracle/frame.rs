@@ -1,4 +1,4 @@
-//! Lines by the letter.
+//! Lines of text.
 
 /// Lists the lines of a text, without their LF or CRLF.
 ///

@@ -1,4 +1,4 @@
-//! What `hash_partition` must answer.
+//! Rows by partition.
 #![forbid(unsafe_code)]
 
 use crate::stable_hash::partition_of;

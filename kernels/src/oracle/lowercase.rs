@@ -1,12 +1,12 @@
-//! Lower case by the letter.
+//! Lower case.
 
-/// The simple lower case of a character: always one character.
+/// Returns the simple lower case of a character, which is always one character.
 #[must_use]
 pub fn lower(c: char) -> char {
     let mut lower = c.to_lowercase();
     match (lower.next(), lower.next()) {
         (Some(only), None) => only,
-        // U+0130, whose full mapping has a dot above: its simple one has none.
+        // U+0130: its full mapping has a dot above, its simple one has not.
         (Some(first), Some(_)) => first,
         (None, _) => c,
     }

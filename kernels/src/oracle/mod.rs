@@ -1,4 +1,4 @@
-//! The obvious code: what every stage has to answer, however fast it is.
+//! Simple reference implementations of all stages, for tests.
 #![forbid(unsafe_code)]
 
 mod count;

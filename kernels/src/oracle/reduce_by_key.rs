@@ -1,12 +1,12 @@
-//! What `reduce_by_key` must answer.
+//! Aggregates by key.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 
-/// All that is known of the values of a key.
+/// All aggregates of the values of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reduced {
-    /// How many there are.
+    /// Their number.
     pub count: u64,
     /// Their exact sum.
     pub sum: i128,
@@ -16,7 +16,7 @@ pub struct Reduced {
     pub max: i64,
 }
 
-/// Reduces the values of each key in an obvious loop.
+/// Reduces the values of each key.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! Tokens by the letter of the rules.
+//! Tokens by the definitions of the rules.
 
 use super::frame;
 use super::marks::MARKS;
@@ -30,7 +30,7 @@ pub fn tokenize<'a>(rule: &TokenRule, text: &'a [u8]) -> Vec<&'a [u8]> {
     }
 }
 
-/// Counts the lines that have no token to give.
+/// Counts the lines without the field of the rule.
 #[must_use]
 pub fn rejected(rule: &TokenRule, text: &[u8]) -> u64 {
     match rule {
@@ -39,7 +39,7 @@ pub fn rejected(rule: &TokenRule, text: &[u8]) -> u64 {
     }
 }
 
-/// Tells whether a character is Alphabetic, a Mark or a Number.
+/// Returns whether a character is Alphabetic, a Mark or a Number.
 #[must_use]
 pub fn is_word(c: char) -> bool {
     let point = c as u32;
@@ -49,7 +49,7 @@ pub fn is_word(c: char) -> bool {
         || marks.any(|&(first, last)| first <= point && point <= last)
 }
 
-/// The runs of bytes that do not separate.
+/// Returns the runs of bytes that are not separators.
 fn runs(text: &[u8], separates: Vec<bool>) -> Vec<&[u8]> {
     let mut tokens = Vec::new();
     let mut start = 0;
@@ -81,7 +81,7 @@ fn spaces(text: &[u8]) -> Vec<bool> {
     marks
 }
 
-/// Marks every byte that is no part of a word character.
+/// Marks every byte that is not part of a word character.
 fn non_words(text: &[u8]) -> Vec<bool> {
     let mut marks = Vec::new();
     for chunk in text.utf8_chunks() {
@@ -93,7 +93,7 @@ fn non_words(text: &[u8]) -> Vec<bool> {
     marks
 }
 
-/// What Python's `line.split(separator)` answers; an empty separator is found nowhere.
+/// Returns the result of Python's `line.split(separator)`; an empty separator never matches.
 fn split<'a>(mut line: &'a [u8], separator: &[u8]) -> Vec<&'a [u8]> {
     let mut parts = Vec::new();
     while let Some(at) = find(line, separator) {

@@ -1,8 +1,8 @@
-//! The stable hash of many keys at once.
+//! The stable hash of batches of keys.
 //!
-//! A tile of keys is cut into arrays of 32-bit words; one loop over these arrays, straight-line
-//! code without branches, is what the compiler turns into vectors of the level's width. Words of
-//! 64 bits in that loop would halve the width, so they are cut before and joined after it.
+//! A tile of keys is split into arrays of 32-bit words. The compiler vectorizes one loop over these
+//! arrays, which has no branches, to the level's width. Words of 64 bits in that loop would halve
+//! the number of lanes, so they are split before and joined after it.
 #![forbid(unsafe_code)]
 
 use super::HashSeed;
@@ -10,21 +10,21 @@ use super::half_sip::{Four, State, Word};
 use crate::Level;
 use crate::isa::{Isa, Kernel, dispatch};
 
-/// Vectors side by side in the loop, each with keys of its own.
+/// Number of independent vectors in the loop.
 const SIDE: usize = 4;
-/// Keys of one side: a few vectors, and all arrays of a tile in L1.
+/// Keys of one of these: a few vectors; all arrays of a tile fit in L1.
 const PART: usize = 32;
-/// Keys in a tile.
+/// Keys of a tile.
 const TILE: usize = PART * SIDE;
 
 /// Hashes keys of 1 to 8 bytes, each in one word.
 ///
-/// The first byte of a key stands lowest and zeros above the last, which is not zero itself: so
-/// the word tells the length.
+/// The first byte of a key is lowest, and zeros are above the last byte, which must not be zero: so
+/// the word determines the length.
 ///
 /// # Panics
 ///
-/// When `out` is not as long as `keys`.
+/// When the lengths of `keys` and `out` differ.
 ///
 /// # Examples
 ///
@@ -42,12 +42,12 @@ pub fn hash_short(level: Level, seed: HashSeed, keys: &[u64], out: &mut [u64]) {
 
 /// Hashes keys of 9 to 16 bytes, each in two words.
 ///
-/// The first byte of a key stands lowest in the first word and zeros above the last, which is not
-/// zero itself.
+/// The first byte of a key is lowest in the first word, and zeros are above the last byte, which
+/// must not be zero.
 ///
 /// # Panics
 ///
-/// When `out` is not as long as `keys`.
+/// When the lengths of `keys` and `out` differ.
 ///
 /// # Examples
 ///
@@ -68,7 +68,7 @@ pub fn hash_mid(level: Level, seed: HashSeed, keys: &[[u64; 2]], out: &mut [u64]
 ///
 /// # Panics
 ///
-/// When `out` is not as long as `values`.
+/// When the lengths of `values` and `out` differ.
 ///
 /// # Examples
 ///
@@ -88,7 +88,7 @@ pub fn hash_u64s(level: Level, seed: HashSeed, values: &[u64], out: &mut [u64]) 
 ///
 /// # Panics
 ///
-/// When `out` is not as long as `values`.
+/// When the lengths of `values` and `out` differ.
 ///
 /// # Examples
 ///
@@ -104,13 +104,13 @@ pub fn hash_u32s(level: Level, seed: HashSeed, values: &[u32], out: &mut [u64]) 
     hash_keys(level, Narrow(seed), values, out);
 }
 
-/// A form of keys: how one is cut into words, and what is hashed of these.
+/// A form of keys: how a key is split into words, and how these are hashed.
 trait Form<const WORDS: usize>: Copy {
     type Key: Copy + Default;
 
     fn cut(key: Self::Key) -> [u32; WORDS];
 
-    /// The low and the high words of the hashes, without a branch.
+    /// Returns the low and the high words of the hashes, without a branch.
     fn hash<W: Word>(self, words: [W; WORDS]) -> (W, W);
 }
 
@@ -184,10 +184,10 @@ impl Form<4> for Mid {
     }
 }
 
-/// Takes in the last 1 to 8 bytes of keys, padded with zeros, after `before` others.
+/// Adds the last 1 to 8 bytes of keys, padded with zeros, after `before` other bytes.
 ///
-/// What a short key has not is left out at the beginning, so that one state serves all keys that
-/// leave something out.
+/// Words that a short key has not are skipped at the beginning, so that all keys that skip words
+/// start from the same state.
 #[inline(always)]
 fn finish_padded<W: Word>(state: State<W>, before: u32, low: W, high: W) -> (W, W) {
     let two_whole = high.map(|high| mask(high > 0x00ff_ffff));
@@ -203,7 +203,7 @@ fn mask(set: bool) -> u32 {
     u32::from(set).wrapping_neg()
 }
 
-/// The bytes of a padded key that fill no word, and its length at the top.
+/// Returns the last word of a padded key: the bytes that fill no word, and the length at the top.
 #[inline(always)]
 fn last_word(before: u32, low: u32, high: u32) -> u32 {
     let ends_in = if high != 0 { high } else { low };

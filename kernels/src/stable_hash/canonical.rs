@@ -1,10 +1,10 @@
-//! The canonical bytes of a key, hashed as they are named.
+//! Hashes the canonical bytes of a key, column by column.
 #![forbid(unsafe_code)]
 
 use super::HashSeed;
 use super::half_sip::State;
 
-/// Hashes a key of several columns, or with nulls, column by column.
+/// The hash of a key of several columns, or with nulls, computed column by column.
 ///
 /// ```text
 /// u32 5, bytes "xy", null  ->  00 05 00 00 00 | 00 78 79 02 00 00 00 | 01
@@ -28,7 +28,7 @@ pub struct CanonicalKey {
 }
 
 impl CanonicalKey {
-    /// Begins a key without columns.
+    /// Begins a key.
     #[must_use]
     pub fn new(seed: HashSeed) -> Self {
         Self {
@@ -38,33 +38,33 @@ impl CanonicalKey {
         }
     }
 
-    /// Adds a column that is null.
+    /// Adds a null.
     #[must_use]
     pub fn null(self) -> Self {
         self.raw(&[1])
     }
 
-    /// Adds a value of fixed width by its little-endian bytes.
+    /// Adds a value of fixed width, as its little-endian bytes.
     #[must_use]
     pub fn fixed<const WIDTH: usize>(self, little_endian: [u8; WIDTH]) -> Self {
         self.raw(&[0]).raw(&little_endian)
     }
 
-    /// Adds a value of any length; its length enters modulo 2³².
+    /// Adds a value of any length; its length is hashed modulo 2³².
     #[must_use]
     pub fn bytes(self, value: &[u8]) -> Self {
         let length = value.len() as u32;
         self.raw(&[0]).raw(value).raw(&length.to_le_bytes())
     }
 
-    /// Ends the key and gives its hash.
+    /// Returns the hash of the key.
     #[must_use]
     pub fn finish(self) -> u64 {
         let tail = &self.waiting[..self.length % 4];
         self.state.finish_one(tail, self.length)
     }
 
-    /// Takes in bytes as they are.
+    /// Adds bytes.
     fn raw(mut self, mut bytes: &[u8]) -> Self {
         let waiting = self.length % 4;
         self.length = self.length.wrapping_add(bytes.len());

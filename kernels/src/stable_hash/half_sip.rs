@@ -1,22 +1,23 @@
-//! HalfSipHash: four words of state, some rounds a word of input and some more an answer word.
+//! HalfSipHash: four words of state, some rounds per word of input and more per word of the result.
 #![forbid(unsafe_code)]
 
 use super::HashSeed;
 
-/// HalfSipHash-1-3, what the contract says, of one key or of several side by side.
+/// HalfSipHash-1-3, the stable hash, of one key or of several in parallel.
 pub(super) type State<W> = HalfSip<W, 1, 3>;
 
-/// One 32-bit word of a key, or one of each of several keys side by side.
+/// One 32-bit word of a key, or one word of each of several keys.
 ///
-/// Every step of a round waits for the one before, so keys side by side fill the processor.
+/// Every step of a round depends on the previous one, so several keys in parallel use the processor
+/// better.
 pub(super) trait Word: Copy {
     /// The same word for each key.
     fn splat(word: u32) -> Self;
 
-    /// What `of` makes of each key's words.
+    /// Applies `of` to each key's words.
     fn zip(self, other: Self, of: impl Fn(u32, u32) -> u32) -> Self;
 
-    /// What `of` makes of each key's word.
+    /// Applies `of` to each key's word.
     #[inline(always)]
     fn map(self, of: impl Fn(u32) -> u32) -> Self {
         self.zip(self, |word, _| of(word))
@@ -37,7 +38,7 @@ pub(super) trait Word: Copy {
         self.map(|word| word.rotate_left(bits))
     }
 
-    /// `self` where the mask's bits are set, else `other`.
+    /// Returns `self` where the mask's bits are set, else `other`.
     #[inline(always)]
     fn or_else(self, mask: Self, other: Self) -> Self {
         self.zip(mask, |word, mask| word & mask)
@@ -57,7 +58,7 @@ impl Word for u32 {
     }
 }
 
-/// The words of four keys, spelled out: an array would be taken for a vector of its own.
+/// The words of four keys, as fields: the compiler would make an array a vector.
 #[derive(Clone, Copy)]
 pub(super) struct Four(
     pub(super) u32,
@@ -85,7 +86,7 @@ impl Word for Four {
 
 /// The state between two words of input.
 ///
-/// `C` rounds follow a word of input, `D` come before a word of the answer.
+/// `C` rounds follow a word of input, `D` rounds come before a word of the result.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HalfSip<W, const C: usize, const D: usize> {
     v0: W,
@@ -95,7 +96,7 @@ pub(super) struct HalfSip<W, const C: usize, const D: usize> {
 }
 
 impl<W: Word, const C: usize, const D: usize> HalfSip<W, C, D> {
-    /// The state before any input, for an answer of 64 bits.
+    /// Returns the state before any input, for a result of 64 bits.
     #[inline(always)]
     pub(super) fn new(seed: HashSeed) -> Self {
         let (low, high) = (seed.0 as u32, (seed.0 >> 32) as u32);
@@ -107,7 +108,7 @@ impl<W: Word, const C: usize, const D: usize> HalfSip<W, C, D> {
         }
     }
 
-    /// Takes in the next four bytes of input, the first one lowest.
+    /// Adds the next four bytes of input, the first one lowest.
     #[inline(always)]
     pub(super) fn absorb(mut self, word: W) -> Self {
         self.v3 = self.v3.xor(word);
@@ -116,7 +117,7 @@ impl<W: Word, const C: usize, const D: usize> HalfSip<W, C, D> {
         self
     }
 
-    /// This state for the keys where the mask's bits are set, else `other`; without a branch.
+    /// Returns `self` for the keys where the mask's bits are set, else `other`, without a branch.
     #[inline(always)]
     pub(super) fn or_else(self, mask: W, other: Self) -> Self {
         Self {
@@ -127,7 +128,7 @@ impl<W: Word, const C: usize, const D: usize> HalfSip<W, C, D> {
         }
     }
 
-    /// Takes in the last word and gives the low and the high word of the answer.
+    /// Adds the last word, and returns the low and the high word of the hash.
     #[inline(always)]
     pub(super) fn finish(self, last: W) -> (W, W) {
         let mut state = self.absorb(last);
@@ -163,7 +164,7 @@ impl<W: Word, const C: usize, const D: usize> HalfSip<W, C, D> {
 }
 
 impl<const C: usize, const D: usize> HalfSip<u32, C, D> {
-    /// Answers for one key of `length` bytes, of which the `tail` fills no word.
+    /// Returns the hash of one key of `length` bytes; `tail` is the bytes that fill no word.
     #[inline(always)]
     pub(super) fn finish_one(self, tail: &[u8], length: usize) -> u64 {
         let mut last = [0, 0, 0, length as u8];

@@ -1,8 +1,8 @@
-//! The one hash that decides a key's partition, alike on every device and in every release.
+//! The stable hash, which decides a key's partition: the same on every device and in every release.
 //!
-//! It is HalfSipHash-1-3 with a seed of 64 bits and a result of 64 bits: keyed, strong against
-//! chosen keys, and made of 32-bit operations alone, so that a shader can compute it too. It is
-//! taken over the canonical bytes of a key:
+//! It is HalfSipHash-1-3 with a seed of 64 bits and a result of 64 bits. It is keyed, resists
+//! chosen keys, and uses 32-bit operations only, so that a shader can compute it. It hashes the
+//! canonical bytes of a key:
 //!
 //! ```text
 //! one bytes column without nulls     its bytes
@@ -11,7 +11,10 @@
 //!                                    bytes are followed by their length, a little-endian u32
 //! ```
 //!
-//! Tables use faster hashes of their own; this one is for partitions, spill files and checkpoints.
+//! There are two kinds of hashes. The stable hash is for partitions, spill files and checkpoints;
+//! it is computed per group, and golden vectors in the tests fix its values. *Table hashes* are
+//! faster and keyed per query; they only decide where a probe starts, as keys are always compared
+//! by bytes.
 #![forbid(unsafe_code)]
 
 mod batch;
@@ -23,7 +26,7 @@ pub use canonical::CanonicalKey;
 
 use self::half_sip::State;
 
-/// The secret under which keys are hashed: one for a query, kept with its checkpoint.
+/// The secret key of the stable hash: one for each query, stored in its checkpoint.
 ///
 /// # Examples
 ///
@@ -54,7 +57,7 @@ pub fn hash_bytes(seed: HashSeed, bytes: &[u8]) -> u64 {
     state.finish_one(tail, bytes.len())
 }
 
-/// Gives the partition of a hash among `partitions`, by its high word.
+/// Returns the partition of a hash among `partitions`: by its high word.
 ///
 /// # Examples
 ///
@@ -70,7 +73,7 @@ pub const fn partition_of(hash: u64, partitions: u32) -> u32 {
     scale((hash >> 32) as u32, partitions)
 }
 
-/// Gives the part of a hash when one partition is split again, by its low word.
+/// Returns the part of a hash when one partition is split again: by its low word.
 ///
 /// # Examples
 ///
@@ -85,7 +88,7 @@ pub const fn split_again(hash: u64, parts: u32) -> u32 {
     scale(hash as u32, parts)
 }
 
-/// Maps 0..2³² evenly onto `0..parts`, in order.
+/// Maps `0..2³²` evenly to `0..parts`, in order.
 #[inline(always)]
 const fn scale(word: u32, parts: u32) -> u32 {
     ((word as u64 * parts as u64) >> 32) as u32

@@ -1,5 +1,5 @@
-//! Golden vectors, from an implementation in another language that was itself checked against the
-//! published vectors of HalfSipHash-2-4; and every batch form against the hash of the bytes.
+//! Golden vectors, from an implementation in another language that was checked with the published
+//! vectors of HalfSipHash-2-4. Compares every batch form with the hash of the bytes.
 
 use proptest::prelude::*;
 
@@ -52,7 +52,7 @@ fn bytes_hash_to_the_golden_values() {
 }
 
 #[test]
-fn lengths_enter_modulo_256() {
+fn lengths_are_hashed_modulo_256() {
     let bytes: Vec<u8> = (0..300u32).map(|i| i as u8).collect();
     let golden = [
         (63, 0xc1c5_1419_20c4_123c),
@@ -129,7 +129,7 @@ fn partitions_are_the_golden_ones() {
     );
 }
 
-/// A key of the given lengths that does not end in NUL, NULs inside it included.
+/// A key of the given lengths that may hold NULs but does not end with one.
 fn padded_key(lengths: core::ops::RangeInclusive<usize>) -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(prop_oneof![Just(0u8), any::<u8>()], lengths).prop_map(|mut key| {
         if let Some(last) = key.last_mut() {
@@ -195,7 +195,7 @@ proptest! {
     }
 
     #[test]
-    fn a_key_hashes_alike_however_it_is_cut(
+    fn columns_hash_as_their_canonical_bytes(
         seed in any::<u64>(),
         columns in proptest::collection::vec(
             proptest::option::of(proptest::collection::vec(any::<u8>(), 0..9)), 0..6),

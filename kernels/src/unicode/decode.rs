@@ -1,10 +1,10 @@
-//! One character from UTF-8 bytes, or none; and back.
+//! Decodes and encodes single characters of UTF-8.
 
-/// Decodes the character that begins at the first byte, and says how many bytes it has.
+/// Decodes the character that begins at the first byte; returns it and its length in bytes.
 ///
 /// Strict: no overlong forms, no surrogates, nothing above U+10FFFF. Branches on the length are
-/// cheaper here than tables: even in text of many scripts they are guessed well enough, and the
-/// next character need not wait for this one.
+/// cheaper here than tables: even in text of many scripts they are predicted well enough, and the
+/// next character does not depend on this one.
 #[inline(always)]
 pub(crate) fn decode(bytes: &[u8]) -> Option<(u32, usize)> {
     let first = *bytes.first()?;
@@ -29,14 +29,14 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<(u32, usize)> {
     None
 }
 
-/// The six bits of a continuation byte.
+/// Returns the six bits of a continuation byte.
 #[inline(always)]
 fn tail(bytes: &[u8], at: usize) -> Option<u32> {
     let byte = *bytes.get(at)?;
     (byte & 0xc0 == 0x80).then_some(u32::from(byte & 0x3f))
 }
 
-/// Encodes a character, and says how many of the four bytes it has.
+/// Encodes a character; returns four bytes, and how many of them are used.
 #[inline(always)]
 pub(crate) fn encode(point: u32) -> ([u8; 4], usize) {
     let head = |shift: u32, mark: u32| (point >> shift | mark) as u8;
@@ -49,7 +49,7 @@ pub(crate) fn encode(point: u32) -> ([u8; 4], usize) {
     }
 }
 
-/// How many of the last bytes are the beginning of a character that is not all there.
+/// Returns the number of bytes of an incomplete character at the end.
 pub(crate) fn unfinished(bytes: &[u8]) -> usize {
     (1..=bytes.len().min(3))
         .find(|&length| {
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn every_edge_decodes_as_std_says() {
+    fn edge_cases_decode_as_in_std() {
         let heads: Vec<u8> = if cfg!(miri) {
             vec![0x41, 0xc3, 0xe0, 0xed, 0xf0, 0xf4]
         } else {
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn every_character_is_encoded_as_std_does() {
+    fn every_character_is_encoded_as_in_std() {
         let step = if cfg!(miri) { 997 } else { 1 };
         for c in (0..0x11_0000).step_by(step).filter_map(char::from_u32) {
             let (bytes, length) = encode(c as u32);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn unfinished_characters_are_measured() {
+    fn incomplete_characters_are_measured() {
         assert_eq!(unfinished("né".as_bytes()), 0);
         assert_eq!(unfinished(b"n\xc3"), 1);
         assert_eq!(unfinished(b"\xe2\x80"), 2);

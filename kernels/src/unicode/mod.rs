@@ -1,4 +1,4 @@
-//! What Unicode says about a character: is it part of a word, what is its lower case.
+//! Unicode properties: word characters and lower case.
 #![forbid(unsafe_code)]
 
 mod decode;
@@ -8,10 +8,10 @@ pub(crate) use decode::{decode, encode, unfinished};
 
 use tables::{LOWER_DELTAS, LOWER_PLACES, LOWER_ROWS, WORD_BITS, WORD_ROWS};
 
-/// The version of Unicode by which words and lower case are decided.
+/// The version of Unicode that defines words and lower case.
 pub const UNICODE_VERSION: (u8, u8, u8) = tables::VERSION;
 
-/// Tells whether a character is Alphabetic, a Mark or a Number.
+/// Returns whether a character is Alphabetic, a Mark or a Number.
 #[inline(always)]
 pub(crate) fn is_word(point: u32) -> bool {
     let Some(&row) = WORD_ROWS.get((point >> 8) as usize) else {
@@ -21,7 +21,7 @@ pub(crate) fn is_word(point: u32) -> bool {
     bits >> (point & 63) & 1 == 1
 }
 
-/// The simple lower case of a character; most characters are their own.
+/// Returns the simple lower case of a character, or the character itself if it has none.
 #[inline(always)]
 pub(crate) fn lower(point: u32) -> u32 {
     let Some(&row) = LOWER_ROWS.get((point >> 6) as usize) else {
@@ -42,19 +42,19 @@ mod tests {
     }
 
     #[test]
-    fn the_tables_are_of_the_version_of_unicode_that_std_has() {
+    fn the_tables_have_the_unicode_version_of_std() {
         assert_eq!(UNICODE_VERSION, char::UNICODE_VERSION);
     }
 
     #[test]
-    fn every_character_is_a_word_character_or_not_as_the_oracle_says() {
+    fn word_characters_are_those_of_the_oracle() {
         for c in characters() {
             assert_eq!(is_word(c as u32), oracle::is_word(c), "{c:?}");
         }
     }
 
     #[test]
-    fn every_character_has_the_lower_case_of_the_oracle() {
+    fn lower_case_is_that_of_the_oracle() {
         for c in characters() {
             assert_eq!(lower(c as u32), oracle::lower(c) as u32, "{c:?}");
         }

@@ -181,7 +181,7 @@ mod tests {
                 &[Span { start: 0, end: 5 }, Span { start, end }],
                 &[0; 2],
             );
-            assert!(fault.contains("span 1 does not lie in the text"), "{fault}");
+            assert!(fault.contains("span 1 is not within the text"), "{fault}");
         }
         let fault = refused(b"to be", &[Span { start: 0, end: 5 }], &[0; 2]);
         assert!(fault.contains("1 keys have 2 values"), "{fault}");

@@ -1,4 +1,4 @@
-//! Minima and maxima against plain loops.
+//! Compares minima and maxima with plain loops.
 
 use core::cmp::Ordering;
 
@@ -23,7 +23,7 @@ fn floats() -> impl Strategy<Value = f64> {
     ]
 }
 
-/// The value that comes first by `order`, NaN only where there is nothing else.
+/// Returns the first value by `order`; NaN only if there is no other value.
 fn first(values: &[f64], order: impl Fn(&f64, &f64) -> Ordering) -> Option<f64> {
     let numbers = values.iter().copied().filter(|value| !value.is_nan());
     numbers.min_by(order).or(values.first().copied())
@@ -95,7 +95,7 @@ proptest! {
 }
 
 #[test]
-fn the_extreme_integers_are_values_like_others() {
+fn the_extreme_integers_are_valid_values() {
     let mut min = Min::<i64>::default();
     min.resize(3);
     min.update(&[0, 1], &[i64::MAX, i64::MIN]);

@@ -1,15 +1,15 @@
-//! A sum of floats as one exact number, and how it is rounded.
+//! The exact number of a sum of floats, and its rounding.
 //!
-//! Every finite double is a whole multiple of 2⁻¹⁰⁷⁴. *Position* `p` stands for 2^(p − 1074).
+//! Every finite double is an integer multiple of 2⁻¹⁰⁷⁴. *Position* `p` stands for 2^(p − 1074).
 
-/// Digits of 32 bits: the largest double has 66, and sums of 2⁶⁴ of them two more.
+/// Number of digits of 32 bits: the largest double has 66, and a sum of 2⁶⁴ of them two more.
 pub(super) const DIGITS: usize = 72;
 /// The power of two of position 0.
 const LOWEST: i32 = -1074;
 
-/// A number as a sum of parts, each at a position of its own.
+/// A number as a sum of parts at different positions.
 pub(super) struct Parts {
-    /// Part `k` stands at position `32 * k`.
+    /// Part `k` is at position `32 * k`.
     parts: [i128; DIGITS],
 }
 
@@ -24,7 +24,7 @@ impl Parts {
         Self { parts: [0; DIGITS] }
     }
 
-    /// Adds a part that begins a digit.
+    /// Adds a value at the position of a digit.
     pub(super) fn add_digit(&mut self, digit: usize, value: i128) {
         self.parts[digit] += value;
     }
@@ -38,7 +38,7 @@ impl Parts {
         }
     }
 
-    /// Carries from the lowest digit to the highest one.
+    /// Carries from the lowest to the highest digit.
     pub(super) fn carry(self) -> Exact {
         let mut digits = [0; DIGITS];
         let carry = |carry: i128, (digit, part): (&mut u32, i128)| {
@@ -69,7 +69,7 @@ pub(super) fn aligned(value: i128, position: u32) -> [(usize, i128); 2] {
     })
 }
 
-/// Two's complement.
+/// Negates by two's complement.
 fn negate(digits: &mut [u32]) {
     let mut carry = true;
     for digit in digits {
@@ -77,7 +77,8 @@ fn negate(digits: &mut [u32]) {
     }
 }
 
-/// The upper bits of a magnitude: `bits · 2^power`, and a little more where there are `more`.
+/// The upper bits of a magnitude: `bits · 2^power`, plus less than one unit of the last bit if
+/// `more`.
 #[derive(Clone, Copy)]
 pub(super) struct Leading {
     pub(super) bits: u128,
@@ -86,7 +87,7 @@ pub(super) struct Leading {
 }
 
 impl Leading {
-    /// A magnitude at a position.
+    /// Makes a magnitude at a position.
     pub(super) fn at(bits: u128, position: u32) -> Self {
         let power = position as i32 + LOWEST;
         Self {
@@ -96,7 +97,7 @@ impl Leading {
         }
     }
 
-    /// The same with bit 127 set, unless all are 0.
+    /// Returns the same magnitude with bit 127 set, unless all bits are 0.
     fn normal(self) -> Self {
         let zeros = self.bits.leading_zeros() & 127;
         Self {
@@ -106,7 +107,7 @@ impl Leading {
         }
     }
 
-    /// An n-th of the magnitude, to 64 bits and more.
+    /// Returns the magnitude divided by `count`, with at least 64 bits.
     pub(super) fn divided_by(self, count: u64) -> Self {
         let Self { bits, power, more } = self.normal();
         let quotient = bits / u128::from(count);
@@ -118,13 +119,13 @@ impl Leading {
         }
     }
 
-    /// The nearest double; of two that are as near, the even one.
+    /// Returns the nearest double, ties to even.
     pub(super) fn round(self, negative: bool) -> f64 {
         if self.bits == 0 {
             return 0.0;
         }
         let Self { bits, power, more } = self.normal();
-        // 53 bits, or fewer where the last one is that of the smallest double.
+        // 53 bits, or fewer for subnormal results.
         let kept = (power + 128 - LOWEST).min(53);
         if kept < 0 {
             return if negative { -0.0 } else { 0.0 };
@@ -140,7 +141,7 @@ impl Leading {
     }
 }
 
-/// `whole · 2^power`, where `whole` is at most 2⁵³, and below 2⁵² only for the lowest power.
+/// Returns `whole · 2^power`; `whole` is at most 2⁵³, and below 2⁵² only for the lowest power.
 fn compose(whole: u64, power: i32) -> f64 {
     let (whole, power) = match whole {
         0x20_0000_0000_0000 => (whole / 2, power + 1),
@@ -157,7 +158,7 @@ fn compose(whole: u64, power: i32) -> f64 {
 }
 
 impl Exact {
-    /// The upper 128 bits from the first one that is set.
+    /// Returns the upper 128 bits, from the highest set bit on.
     pub(super) fn leading(&self) -> Leading {
         let Some(top) = self.digits.iter().rposition(|&digit| digit != 0) else {
             return Leading::at(0, 0);
@@ -174,7 +175,7 @@ impl Exact {
         }
     }
 
-    /// The magnitude's bytes, lowest first.
+    /// Returns the magnitude's bytes, lowest first.
     pub(super) fn to_bytes(&self) -> [u8; 4 * DIGITS] {
         let mut bytes = [0; 4 * DIGITS];
         for (bytes, digit) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(self.digits) {

@@ -3,7 +3,7 @@
 //! ```text
 //! value = ± digits (53 bits) · 2^e        window of a group: one i128, for 34 neighbouring e
 //!   e in the window   ──▶  window += ± digits << (e - base)
-//!   any other e       ──▶  side: parts of the wide sum, only for groups that need them
+//!   any other e       ──▶  side: parts of a wide sum, only for groups that need them
 //!   NaN, +∞, -∞       ──▶  side: counted
 //! total = window + side, rounded to the nearest double (ties to even) when it is read
 //! ```
@@ -28,11 +28,11 @@ use crate::isa::dispatch;
 pub use state::BrokenState;
 pub use window::FloatWindow;
 
-/// What one row adds to a window or a part is below this.
+/// Exclusive upper bound of what one row adds to a window or a part.
 const ROW: u128 = 1 << 87;
-/// No window and no part may be larger: two of them add up without overflow.
+/// Maximum magnitude of a window or a part, so that two of them can be added without overflow.
 const MAX_PART: u128 = 1 << 126;
-/// A window or part beyond this is carried when there is no room left.
+/// Windows and parts above this are carried when the bound would exceed [`MAX_PART`].
 const LARGE: u128 = 1 << 100;
 
 /// Sums of 64-bit floats by group: exact, and rounded once when they are read.
@@ -54,16 +54,16 @@ pub struct FloatSum {
     level: Level,
     window: Option<FloatWindow>,
     sums: Vec<i128>,
-    /// The place of a group's side and 1, or 0; empty while no group has one.
+    /// The index of each group's side plus 1, or 0; empty while no group has a side.
     side_of: Vec<u32>,
     sides: Vec<Side>,
     seen: Seen,
-    /// No window and no part of a side is farther from zero.
+    /// Upper bound of the magnitude of all windows and parts.
     bound: u128,
 }
 
 impl FloatSum {
-    /// Makes an accumulator without groups. Without a window it chooses that of the first batch.
+    /// Makes an empty accumulator. Without a window, it chooses one from the first batch.
     #[must_use]
     pub fn new(level: Level, window: Option<FloatWindow>) -> Self {
         Self {
@@ -77,19 +77,19 @@ impl FloatSum {
         }
     }
 
-    /// The window, once it is chosen.
+    /// Returns the window, if it is chosen.
     #[must_use]
     pub fn window(&self) -> Option<FloatWindow> {
         self.window
     }
 
-    /// Makes room for so many groups in all; new ones have no value.
+    /// Sets the number of groups; new ones have no value.
     ///
     /// # Panics
     ///
-    /// When there would be fewer than before.
+    /// When `groups` is less than before.
     pub fn resize(&mut self, groups: usize) {
-        assert!(groups >= self.sums.len(), "groups are not taken away");
+        assert!(groups >= self.sums.len(), "groups are not removed");
         self.sums.resize(groups, 0);
         self.seen.resize(groups);
         if !self.side_of.is_empty() {
@@ -101,7 +101,7 @@ impl FloatSum {
     ///
     /// # Panics
     ///
-    /// When there is no such group, or not one value for each id.
+    /// When there is no such group, or the lengths of `ids` and `values` differ.
     pub fn update(&mut self, ids: &[u32], values: &[f64]) {
         assert_eq!(ids.len(), values.len(), "one value for each id");
         self.seen.mark(ids);
@@ -116,7 +116,7 @@ impl FloatSum {
     ///
     /// # Panics
     ///
-    /// When there is no such group, or not one value and bit for each id.
+    /// When there is no such group, or the lengths of the arguments differ.
     pub fn update_valid(&mut self, ids: &[u32], values: &[f64], valid: Validity<'_>) {
         assert_eq!(ids.len(), values.len(), "one value for each id");
         assert_eq!(ids.len(), valid.len(), "one bit for each row");
@@ -152,7 +152,7 @@ impl FloatSum {
         }
     }
 
-    /// Raises the bound, and carries what is large where it would be too high.
+    /// Raises the bound; carries large windows and parts if it would be too large.
     fn make_room(&mut self, more: u128) {
         if self.bound + more > MAX_PART {
             self.carry_large();
@@ -160,7 +160,7 @@ impl FloatSum {
         self.bound += more;
     }
 
-    /// Moves large windows to the sides, where their digits take a part each.
+    /// Moves large windows to the sides, and carries large parts.
     #[cold]
     fn carry_large(&mut self) {
         for id in 0..self.sums.len() {
@@ -203,7 +203,7 @@ impl FloatSum {
     ///
     /// # Panics
     ///
-    /// When there is no such group, or not one id for each group of the other one.
+    /// When there is no such group, or the number of ids is not that of the other one's groups.
     pub fn merge(&mut self, ids: &[u32], other: &Self) {
         assert_eq!(ids.len(), other.sums.len(), "one id for each group");
         let position = other.position();
@@ -213,7 +213,7 @@ impl FloatSum {
             if let Some(side) = other.side(from) {
                 let mine = self.side_mut(id);
                 mine.merge(side);
-                let bound = mine.tamed();
+                let bound = mine.carry_if_large();
                 self.bound = self.bound.max(bound);
             }
             if other.seen.has(from) {
@@ -222,7 +222,7 @@ impl FloatSum {
         }
     }
 
-    /// Adds a number below 2¹²⁷ at a position: to the window if it fits there.
+    /// Adds a number below 2¹²⁷ at a position: to the window if it fits, otherwise to the side.
     fn add_sum(&mut self, id: u32, value: i128, position: u32) {
         if value == 0 {
             return;
@@ -240,11 +240,11 @@ impl FloatSum {
         }
         let mine = self.side_mut(id);
         mine.add_at(value, position);
-        let bound = mine.tamed();
+        let bound = mine.carry_if_large();
         self.bound = self.bound.max(bound);
     }
 
-    /// The sum of a group, or `None` when it has no value.
+    /// Returns the sum of a group, or `None` if it has no value.
     ///
     /// # Panics
     ///
@@ -254,7 +254,8 @@ impl FloatSum {
         self.read(id, |total| total)
     }
 
-    /// The sum of a group divided by `count`, rounded once; `None` when either is missing.
+    /// Returns the sum of a group divided by `count`, rounded once; `None` if the group has no
+    /// value or `count` is 0.
     ///
     /// # Panics
     ///
@@ -290,7 +291,7 @@ impl FloatSum {
         parts.carry()
     }
 
-    /// Makes groups as they were when they were new.
+    /// Resets groups to the state of new ones.
     ///
     /// # Panics
     ///
@@ -305,7 +306,7 @@ impl FloatSum {
         }
     }
 
-    /// Forgets all groups and keeps the memory and the window.
+    /// Removes all groups, and keeps the memory and the window.
     pub fn clear(&mut self) {
         self.sums.clear();
         self.side_of.clear();
@@ -314,7 +315,7 @@ impl FloatSum {
         self.bound = 0;
     }
 
-    /// How many bytes of memory it holds.
+    /// Returns the bytes of memory in use.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let sides = self.sides.iter().map(Side::bytes).sum::<usize>();
@@ -323,7 +324,8 @@ impl FloatSum {
     }
 }
 
-/// A number at position `from` as one at position `to`, if that is exact and not too large.
+/// Converts a number at position `from` to one at position `to`, if that is exact and not too
+/// large.
 fn shifted(value: i128, from: u32, to: u32) -> Option<i128> {
     let magnitude = value.unsigned_abs();
     if from >= to {

@@ -1,9 +1,9 @@
-//! What of a group's values does not fit its window.
+//! The values of a group that do not fit in its window.
 
 use super::exact::{DIGITS, Parts, aligned};
 use super::window::{SPECIAL, exponent_of};
 
-/// How many values of a group were not finite.
+/// The numbers of values of a group that were not finite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Specials {
     pub(super) nan: u64,
@@ -12,7 +12,7 @@ pub(super) struct Specials {
 }
 
 impl Specials {
-    /// What they add up to, if they are not none.
+    /// Returns their sum, if there are any.
     pub(super) fn sum(self) -> Option<f64> {
         let both = self.infinite > 0 && self.negative_infinite > 0;
         if self.nan > 0 || both {
@@ -32,7 +32,7 @@ impl Specials {
     }
 }
 
-/// A superaccumulator that holds only those parts that some value touched.
+/// A sparse superaccumulator: it holds only the parts that some value touched.
 #[derive(Debug, Default)]
 pub(super) struct Side {
     /// `(k, sum)` stands for `sum · 2^(32 k − 1074)`; each `k` once.
@@ -41,7 +41,7 @@ pub(super) struct Side {
 }
 
 impl Side {
-    /// Adds one value of any kind.
+    /// Adds one value.
     pub(super) fn add(&mut self, value: f64) {
         let bits = value.to_bits();
         let exponent = exponent_of(bits);
@@ -56,7 +56,7 @@ impl Side {
         }
         let fraction = bits & ((1 << 52) - 1);
         let digits = fraction | u64::from(exponent != 0) << 52;
-        // Subnormal values have the position of the smallest normal ones, and no implicit bit.
+        // Subnormal numbers have the position of the smallest normal ones, and no implicit bit.
         let position = exponent.max(1) - 1;
         let magnitude = i128::from(digits) << (position % 32);
         let sum = if value < 0.0 { -magnitude } else { magnitude };
@@ -84,7 +84,7 @@ impl Side {
         }
     }
 
-    /// Adds all of another one.
+    /// Adds all parts and counts of another side.
     pub(super) fn merge(&mut self, other: &Self) {
         for &(digit, value) in &other.parts {
             self.add_at(value, 32 * u32::from(digit));
@@ -92,20 +92,20 @@ impl Side {
         self.specials.merge(other.specials);
     }
 
-    /// Adds its parts to those of a number.
+    /// Adds its parts to a number.
     pub(super) fn add_to(&self, parts: &mut Parts) {
         for &(digit, value) in &self.parts {
             parts.add_digit(usize::from(digit), value);
         }
     }
 
-    /// The largest magnitude of a part.
+    /// Returns the largest magnitude of a part.
     pub(super) fn bound(&self) -> u128 {
         let parts = self.parts.iter().map(|part| part.1.unsigned_abs());
         parts.max().unwrap_or(0)
     }
 
-    /// Makes every part less than 2³², by carrying into the higher ones.
+    /// Makes every part less than 2³², by carrying.
     pub(super) fn carry(&mut self) {
         let mut parts = Parts::new();
         self.add_to(&mut parts);
@@ -118,8 +118,8 @@ impl Side {
         }
     }
 
-    /// Carries if a part is large; returns the largest magnitude of a part after that.
-    pub(super) fn tamed(&mut self) -> u128 {
+    /// Carries if a part is large; returns the largest magnitude of the parts afterwards.
+    pub(super) fn carry_if_large(&mut self) -> u128 {
         if self.bound() > super::LARGE {
             self.carry();
         }

@@ -1,13 +1,13 @@
-//! One group's exact sum as bytes, for spill files, checkpoints and exchange.
+//! Encodes the exact sum of a group as bytes, for spill files, checkpoints and exchange.
 //!
 //! ```text
-//! flags u8        1 negative · 2 NaN · 4 +∞ · 8 −∞ · 16 has a finite part that is not 0 · 32 has a value
+//! flags u8        1 negative · 2 NaN · 4 +∞ · 8 −∞ · 16 finite part is not 0 · 32 has a value
 //! counts          of NaN, +∞ and −∞, each only with its flag, in groups of 7 bits, lowest first
-//! first u16       which byte of the magnitude follows first, little-endian     (only with flag 16)
+//! first u16       index of the magnitude's first byte, little-endian          (only with flag 16)
 //! magnitude       in units of 2^−1074, lowest byte first; no zero byte at either end
 //! ```
 //!
-//! The bytes depend on the values alone, not on how they were split, ordered or merged.
+//! The bytes depend only on the values, not on how these were split, ordered or merged.
 
 use core::fmt;
 
@@ -21,7 +21,7 @@ const NEGATIVE_INFINITE: u8 = 8;
 const NOT_ZERO: u8 = 16;
 const HAS_VALUE: u8 = 32;
 
-/// Bytes of the largest magnitude: sums of 2⁶⁴ of the largest double.
+/// Bytes of the largest magnitude: a sum of 2⁶⁴ largest doubles.
 const MAX_BYTES: usize = 272;
 
 /// Bytes that are not the state of a sum.
@@ -31,7 +31,7 @@ pub struct BrokenState;
 impl fmt::Display for BrokenState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "these bytes are not the state of a float sum; the file that they are from is damaged",
+            "these bytes are not the state of a float sum; the file they were read from is damaged",
         )
     }
 }
@@ -39,7 +39,7 @@ impl fmt::Display for BrokenState {
 impl core::error::Error for BrokenState {}
 
 impl FloatSum {
-    /// Appends the state of a group to `out`. It depends on the group's values alone.
+    /// Appends the state of a group to `out`. It depends only on the group's values.
     ///
     /// # Examples
     ///
@@ -78,7 +78,7 @@ impl FloatSum {
     ///
     /// # Errors
     ///
-    /// When the bytes are not a state as [`FloatSum::write_state`] writes it; nothing is changed.
+    /// When the bytes are not exactly as [`FloatSum::write_state`] writes them; nothing is changed.
     ///
     /// # Panics
     ///
@@ -103,7 +103,7 @@ impl FloatSum {
                 for (position, word) in (8 * state.first..).step_by(64).zip(words) {
                     side.add_at(signed(word), position);
                 }
-                let bound = side.tamed();
+                let bound = side.carry_if_large();
                 self.bound = self.bound.max(bound);
             }
         }
@@ -117,7 +117,7 @@ impl FloatSum {
     }
 }
 
-/// A magnitude at a position as bytes, and which byte the first of them is.
+/// Returns a magnitude at a position as bytes, and the index of the first one.
 fn small(magnitude: u128, position: u32) -> ([u8; 17], u32) {
     let shift = position % 8;
     let mut bytes = [0; 17];
@@ -126,7 +126,7 @@ fn small(magnitude: u128, position: u32) -> ([u8; 17], u32) {
     (bytes, position / 8)
 }
 
-/// Up to 16 bytes as a number, the first one lowest.
+/// Returns up to 16 bytes as a number, the first one lowest.
 fn low_word(bytes: &[u8]) -> u128 {
     let mut word = [0; 16];
     word[..bytes.len()].copy_from_slice(bytes);
@@ -168,7 +168,7 @@ fn write_count(mut count: u64, out: &mut Vec<u8>) {
     out.push(count as u8);
 }
 
-/// A count that is not 0, in as few bytes as it can be.
+/// Reads a count that is not 0 and is encoded in the fewest bytes.
 fn read_count(bytes: &mut &[u8]) -> Option<u64> {
     let mut count = 0u64;
     for shift in (0..64).step_by(7) {
@@ -186,7 +186,7 @@ fn read_count(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// What the bytes of a state say.
+/// The decoded bytes of a state.
 struct State<'a> {
     negative: bool,
     has_value: bool,

@@ -1,4 +1,4 @@
-//! Every level and window against big integers, and against Python's `math.fsum`.
+//! Compares every level and window with big integers, and with Python's `math.fsum`.
 
 use core::cmp::Ordering;
 
@@ -44,7 +44,7 @@ fn plus(one: &Big, other: &Big) -> Big {
     sum
 }
 
-/// The smaller one must be the second.
+/// Subtracts `other`, which must not be larger than `one`.
 fn minus(one: &Big, other: &Big) -> Big {
     let (mut rest, mut borrow) = (Vec::new(), 0);
     for (at, &digit) in one.iter().enumerate() {
@@ -66,11 +66,11 @@ fn compare(one: &Big, other: &Big) -> Ordering {
     digits(one).cmp(&digits(other))
 }
 
-/// The double nearest to `total / count`, found by bisection over all doubles.
+/// Finds the double nearest to `total / count`, by bisection over all doubles.
 fn nearest(total: &Big, count: u64) -> f64 {
     let largest = f64::MAX.to_bits();
     let of = |bits: u64| match bits > largest {
-        // What would follow the largest double.
+        // The number after the largest double.
         true => times(&big(2f64.powi(1023)), 2),
         false => big(f64::from_bits(bits)),
     };
@@ -91,7 +91,7 @@ fn nearest(total: &Big, count: u64) -> f64 {
     f64::from_bits(if is_above { high } else { low })
 }
 
-/// The exact sum divided by `count`, rounded once.
+/// Returns the exact sum divided by `count`, rounded once.
 fn oracle(values: &[f64], count: u64) -> f64 {
     let has = |value: f64| values.contains(&value);
     let infinities = (has(f64::INFINITY), has(f64::NEG_INFINITY));
@@ -116,7 +116,7 @@ fn oracle(values: &[f64], count: u64) -> f64 {
     }
 }
 
-/// The same double, or both NaN.
+/// Returns whether two doubles are the same, or both NaN.
 fn same(one: f64, other: f64) -> bool {
     one.to_bits() == other.to_bits() || one.is_nan() && other.is_nan()
 }
@@ -133,7 +133,7 @@ fn windows() -> [Option<FloatWindow>; 4] {
     [None, of(1.0), of(f64::MAX), of(f64::MIN_POSITIVE)]
 }
 
-/// Values of all kinds: of like exponents, of any, special ones, and those that cancel others.
+/// Values with similar exponents, any exponents, special values, and values that cancel others.
 fn values() -> impl Strategy<Value = Vec<f64>> {
     let special = [
         0.0,
@@ -202,7 +202,7 @@ proptest! {
         for window in windows() {
             let sum = sum_of(Level::best(), window, &backward);
             prop_assert_eq!(&state_of(&sum), &expected);
-            // Two parts, merged as they are and by their states.
+            // Two parts, merged directly and by their states.
             let other = sum_of(Level::best(), windows()[cut % 4], &values[cut..]);
             let mut merged = sum_of(Level::best(), window, &values[..cut]);
             let mut by_state = FloatSum::new(Level::best(), None);
@@ -214,7 +214,7 @@ proptest! {
             prop_assert_eq!(&state_of(&by_state), &expected);
             let total = by_state.sum(1).unwrap_or_default();
             prop_assert!(same(total, oracle(&values, 1)));
-            // Values that come after a state are added to it.
+            // Values after a state are added to it.
             by_state.update(&[1, 1], &[3.0, -3.0]);
             if !values.is_empty() {
                 prop_assert_eq!(&state_of(&by_state), &expected);
@@ -239,7 +239,7 @@ proptest! {
                 sum.write_state(1, &mut after);
                 prop_assert_eq!(after, before);
             }
-            // What is taken is what is written.
+            // An accepted state is written the same again.
             Ok(()) => {
                 one.merge_state(0, &bytes).unwrap();
                 one.write_state(0, &mut after);
@@ -250,7 +250,7 @@ proptest! {
 }
 
 #[test]
-fn sums_are_those_of_pythons_fsum() {
+fn sums_equal_those_of_python_fsum() {
     let cases: [(&[f64], f64); 7] = [
         (&[0.1; 10], 1.0),
         (&[1e16, 1.0, -1e16, 2e-16], 1.0000000000000002),
@@ -275,7 +275,7 @@ fn sums_are_those_of_pythons_fsum() {
     }
 }
 
-/// Numbers of 120 binary exponents, which no window holds.
+/// Numbers with 120 binary exponents, more than a window holds.
 fn wide(rows: usize) -> Vec<f64> {
     let mut state = 1u64;
     let mut draw = || {
@@ -290,7 +290,7 @@ fn wide(rows: usize) -> Vec<f64> {
 }
 
 #[test]
-fn a_thousand_values_of_all_sizes_are_those_of_fsum() {
+fn a_thousand_values_of_all_sizes_sum_as_in_fsum() {
     let values = wide(1000);
     let expected = f64::from_bits(FSUM_OF_WIDE);
     for level in Level::available() {
@@ -300,7 +300,7 @@ fn a_thousand_values_of_all_sizes_are_those_of_fsum() {
     }
 }
 
-/// `math.fsum` of the thousand values, in Python 3.
+/// The result of `math.fsum` for the thousand values, in Python 3.
 const FSUM_OF_WIDE: u64 = 0xc3b1_c262_49d3_b142;
 
 #[test]
@@ -348,7 +348,7 @@ fn large_sums_are_carried_before_they_overflow() {
     sum.resize(2);
     for _ in 0..rows {
         sum.update(&[0, 1], &[value, 1.0]);
-        // As if as many rows had come as fill the window.
+        // As after enough rows to fill the window.
         sum.sums[0] *= 1 << 38;
         sum.bound = MAX_PART - 1;
     }
@@ -359,7 +359,7 @@ fn large_sums_are_carried_before_they_overflow() {
 }
 
 #[test]
-fn many_groups_of_mixed_values_are_the_oracles() {
+fn many_groups_of_mixed_values_equal_the_oracle() {
     let groups = if cfg!(miri) { 3 } else { 40 };
     let values = wide(groups * 12);
     let ids: Vec<u32> = (0..values.len())

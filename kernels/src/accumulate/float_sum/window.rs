@@ -1,29 +1,30 @@
-//! The part of the exponents that most values of a column have.
+//! The range of exponents that most values of a column have.
 
 use crate::isa::{Isa, Kernel};
 
-/// Exponents of a window: a value's 53 bits, shifted by less than this, stay below 2⁸⁶, so that an
-/// `i128` holds the sum of 2⁴⁰ of them.
+/// Number of exponents of a window: a value's 53 bits, shifted by less than this, are below 2⁸⁶, so
+/// that an `i128` holds the sum of 2⁴⁰ values.
 pub(super) const WIDTH: u64 = 34;
 /// The exponent field of 1.0.
 const ONE: u64 = 1023;
 /// The exponent field of infinities and NaN.
 pub(super) const SPECIAL: u64 = 2047;
-/// Values that are looked at to choose a window.
+/// Number of values from which a window is chosen.
 const SAMPLE: usize = 1 << 16;
 
-/// Which 34 binary exponents the fast path of [`FloatSum`](super::FloatSum) takes.
+/// The 34 binary exponents of the fast path of [`FloatSum`](super::FloatSum).
 ///
-/// Every window gives the same answers. One that holds most values is fast. Workers whose
-/// accumulators are merged later do best with the same window.
+/// Every window gives the same results. A window that holds most values is fast. Workers whose
+/// accumulators are merged later should use the same window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FloatWindow {
-    /// The exponent field of the smallest values; at least 1, as subnormals have another form.
+    /// The exponent field of the smallest values; at least 1, as subnormal numbers are encoded
+    /// differently.
     base: u64,
 }
 
 impl FloatWindow {
-    /// Chooses the window that holds most of these values, with as much room on either side.
+    /// Chooses the window that holds most of these values, with equal room on both sides.
     ///
     /// # Examples
     ///
@@ -46,7 +47,7 @@ impl FloatWindow {
         Self::around(first, last)
     }
 
-    /// The lowest and highest exponents in that window which has the most values.
+    /// Returns the lowest and highest exponents in the window with the most values.
     fn fullest(counts: &[u32]) -> Option<(u64, u64)> {
         let width = WIDTH as usize;
         let sums = (0..=counts.len() - width).map(|first| &counts[first..first + width]);
@@ -64,20 +65,20 @@ impl FloatWindow {
         Self { base }
     }
 
-    /// The window around a sum whose highest bit is at a position.
+    /// Returns the window around a sum whose highest bit is at a position.
     pub(super) fn around_position(highest: u32) -> Self {
         let exponent = u64::from(highest.saturating_sub(52)) + 1;
         let exponent = exponent.min(SPECIAL - 1);
         Self::around(exponent, exponent)
     }
 
-    /// Which power of two, counted from 2⁻¹⁰⁷⁴, the lowest bit of the window stands for.
+    /// Returns the position of the window's lowest bit: its power of two, counted from 2⁻¹⁰⁷⁴.
     pub(super) fn position(self) -> u32 {
         self.base as u32 - 1
     }
 }
 
-/// The exponent field.
+/// Returns the exponent field.
 #[inline(always)]
 pub(super) fn exponent_of(bits: u64) -> u64 {
     bits >> 52 & SPECIAL
@@ -86,12 +87,11 @@ pub(super) fn exponent_of(bits: u64) -> u64 {
 /// Rows that are added at a time.
 pub(super) const BATCH: usize = 1024;
 
-/// Adds rows whose values are in the window, without a branch on whether they are; the rows of the
-/// others are listed in `outside`.
+/// Adds the values that are in the window, without a branch; writes the rows of the others to
+/// `outside` and returns their number.
 pub(super) struct AddInside<'a> {
     pub(super) window: FloatWindow,
     pub(super) ids: &'a [u32],
-    /// The bits of the values.
     pub(super) values: &'a [f64],
     pub(super) sums: &'a mut [i128],
     pub(super) outside: &'a mut [u16; BATCH],
@@ -109,7 +109,7 @@ impl Kernel for AddInside<'_> {
             let shift = exponent.wrapping_sub(self.window.base);
             let is_outside = shift >= WIDTH && bits << 1 != 0;
             let fraction = bits & ((1 << 52) - 1);
-            // Zero has no implicit bit, and so adds nothing whatever its shift.
+            // Zero has no implicit bit, so it adds nothing at any shift.
             let digits = fraction | u64::from(exponent != 0) << 52;
             let digits = if is_outside { 0 } else { digits } as i64;
             let sign = bits as i64 >> 63;

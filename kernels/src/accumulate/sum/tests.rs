@@ -1,4 +1,4 @@
-//! Sums and counts against plain 128-bit loops.
+//! Compares sums and counts with plain 128-bit loops.
 
 use proptest::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::accumulate::Count;
 
 const GROUPS: usize = 7;
 
-/// Batches of rows: a group, a value, and whether it is not null.
+/// Batches of rows: a group, a value, and whether it is valid.
 fn batches<T: fmt::Debug>(
     value: impl Strategy<Value = T>,
 ) -> impl Strategy<Value = Vec<Vec<(u32, T, bool)>>> {
@@ -37,7 +37,7 @@ fn bits_of(valid: impl Iterator<Item = bool>) -> (Vec<u8>, usize) {
     (bits, rows)
 }
 
-/// Sums every second batch with nulls and the others without, and compares with a plain loop.
+/// Adds every second batch with nulls and the others without, and compares with a plain loop.
 fn check<T: SumInput>(level: Level, batches: &[Vec<(u32, T, bool)>]) -> Result<(), TestCaseError> {
     let mut expected: [(Option<i128>, u64); GROUPS] = Default::default();
     let mut sum = Sum::<T>::new(level);
@@ -71,7 +71,7 @@ fn check<T: SumInput>(level: Level, batches: &[Vec<(u32, T, bool)>]) -> Result<(
     let totals: Vec<_> = ids.iter().map(|&id| sum.total(id)).collect();
     prop_assert_eq!(&totals, &expected.map(|group| group.0));
     prop_assert_eq!(count.counts(), expected.map(|group| group.1));
-    // All groups into the reverse of themselves.
+    // Merges all groups in reverse order.
     let backward: Vec<u32> = ids.iter().rev().copied().collect();
     sum.merge(&backward, &totals).unwrap();
     for id in ids {
@@ -106,7 +106,7 @@ fn totals_stay_narrow_as_long_as_they_fit() {
     let mut sum = Sum::<i64>::new(Level::best());
     sum.resize(2);
     for _ in 0..100 {
-        // The bound alone would soon be too high; the totals are not.
+        // The bound alone would soon be too large; the totals are not.
         sum.update(&[0, 0, 1], &[i64::MAX / 8, -i64::MAX / 8, 5]);
         assert!(is_narrow(&sum));
     }

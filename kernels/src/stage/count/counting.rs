@@ -181,7 +181,7 @@ impl TokenSink for Counting {
         }
     }
 
-    fn giant(&mut self, token: &[u8], _: usize) {
+    fn long_token(&mut self, token: &[u8], _: usize) {
         self.table.add(token, 1);
         self.tokens += 1;
     }

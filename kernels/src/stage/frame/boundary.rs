@@ -1,16 +1,16 @@
-//! Where a reader may cut a stream of bytes, so that no token notices.
+//! Finds where a reader may cut a stream of bytes without changing any token.
 //!
 //! ```text
-//! block   t h e ␣ q u i c k ␣ f o        white space: cut behind the last separator
+//! block   t h e ␣ q u i c k ␣ f o        white space: cut after the last separator
 //! chunk   t h e ␣ q u i c k ␣            ─▶ tokenize
-//! rest                        f o        ─▶ in front of the next block
+//! rest                        f o        ─▶ before the next block
 //!
-//! block   1 , 2 , 3                      split at ",": the separator is left out
+//! block   1 , 2 , 3                      split at ",": the separator is dropped
 //! chunk   1 , 2        rest  3
 //! ```
 //!
-//! A separator at a chunk's end would announce an empty token, so a cut at one drops it, and is
-//! made only where both sides have bytes and the left one does not end with a line.
+//! A separator at the end of a chunk would mean an empty token after it. So a cut at a separator
+//! drops it, and needs bytes on both sides, and no line end before it.
 
 use core::ops::ControlFlow;
 
@@ -19,20 +19,20 @@ use crate::stage::tokenize::{unicode_spaces, word_bytes};
 use crate::unicode::{decode, is_word, unfinished};
 use crate::{Level, TokenRule};
 
-/// A place at which bytes may be cut: `bytes[..end]` is one text, `bytes[next..]` begins another.
+/// A place where bytes may be cut: `bytes[..end]` is one text, `bytes[next..]` begins another.
 ///
-/// The tokens of both, one after the other, are the tokens of the whole, whatever follows.
+/// The tokens of both texts together are the tokens of the whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Boundary {
     /// Where the first text ends.
     pub end: usize,
-    /// Where the second begins: at `end`, or behind the separator that stands there.
+    /// Where the second text begins: at `end`, or after the separator there.
     pub next: usize,
 }
 
-/// Finds the last place at which a block of bytes may be cut under a rule, if it has one.
+/// Finds the last place where a block of bytes may be cut under a rule, if there is one.
 ///
-/// `bytes` begins where a text may begin. A cut is never inside a character or a CRLF.
+/// `bytes` must begin at the beginning of a text. A cut is never inside a character or a CRLF.
 ///
 /// # Examples
 ///
@@ -49,10 +49,10 @@ pub fn last_boundary(level: Level, rule: &TokenRule, bytes: &[u8]) -> Option<Bou
     search(level, rule, bytes, Direction::Backward)
 }
 
-/// Finds the first place at which bytes may be cut under a rule, if they have one.
+/// Finds the first place where bytes may be cut under a rule, if there is one.
 ///
-/// For a token that outgrows its block: append the next block to it, and search again from
-/// `searched`, the length for which there was no boundary before (0 at first).
+/// For a token that is longer than its block: append the next block to it, and search again with
+/// `searched`, the length that had no boundary before (0 at first).
 ///
 /// # Examples
 ///
@@ -90,8 +90,8 @@ fn search(level: Level, rule: &TokenRule, bytes: &[u8], direction: Direction) ->
     match rule {
         TokenRule::Whitespace => run(level, Spaces, bytes, direction),
         TokenRule::Words => {
-            let certain = bytes.len() - unfinished(bytes);
-            run(level, NonWords { certain }, bytes, direction)
+            let complete = bytes.len() - unfinished(bytes);
+            run(level, NonWords { complete }, bytes, direction)
         }
         TokenRule::Split(separator) if is_cuttable(separator) => {
             run(level, Separators(separator), bytes, direction)
@@ -102,24 +102,24 @@ fn search(level: Level, rule: &TokenRule, bytes: &[u8], direction: Direction) ->
     }
 }
 
-/// Tells whether each occurrence of a separator is one at which lines are split.
+/// Returns whether lines are split at every occurrence of a separator.
 ///
-/// One that overlaps itself (`,,` in `,,,`) depends on what came before; one with an LF is in no
-/// line at all.
+/// For a separator that can overlap itself (`,,` in `,,,`), this depends on earlier bytes. A
+/// separator with an LF is in no line.
 fn is_cuttable(separator: &[u8]) -> bool {
     let overlaps = |by: usize| separator.starts_with(&separator[by..]);
     !separator.is_empty() && !separator.contains(&b'\n') && !(1..separator.len()).any(overlaps)
 }
 
-/// What kind of place is looked for.
+/// A kind of boundaries.
 trait Places {
-    /// Marks candidates among the bytes of the block at the beginning of `bytes`.
+    /// Marks candidates among the bytes of the first block of `bytes`.
     fn mark<I: Isa>(&self, isa: I, block: I::Block, bytes: &[u8]) -> u64;
 
-    /// The boundary at a candidate, if it is one.
+    /// Returns the boundary at a candidate, if it is one.
     fn boundary(&self, bytes: &[u8], at: usize) -> Option<Boundary>;
 
-    /// Where a search goes on that found nothing in all of `searched`.
+    /// Returns where the search continues when `searched` has no boundary.
     fn resume(&self, searched: &[u8]) -> usize;
 }
 
@@ -138,20 +138,20 @@ impl<P: Places> Kernel for Search<'_, P> {
             Direction::Backward => (0..self.bytes.len())
                 .step_by(BLOCK)
                 .rev()
-                .try_for_each(|base| self.look(isa, base)),
+                .try_for_each(|base| self.search_block(isa, base)),
             Direction::Forward { searched } => (self.places.resume(&self.bytes[..searched])
                 ..self.bytes.len())
                 .step_by(BLOCK)
-                .try_for_each(|base| self.look(isa, base)),
+                .try_for_each(|base| self.search_block(isa, base)),
         };
         found.break_value()
     }
 }
 
 impl<P: Places> Search<'_, P> {
-    /// Looks through one block, from the end that the direction asks for.
+    /// Searches one block, in the given direction.
     #[inline(always)]
-    fn look<I: Isa>(&self, isa: I, base: usize) -> ControlFlow<Boundary> {
+    fn search_block<I: Isa>(&self, isa: I, base: usize) -> ControlFlow<Boundary> {
         let rest = &self.bytes[base..];
         let mut padded = [0; BLOCK];
         let (bytes, valid) = match rest.first_chunk() {
@@ -176,12 +176,12 @@ impl<P: Places> Search<'_, P> {
     }
 }
 
-/// A boundary that drops nothing.
-fn behind(end: usize) -> Option<Boundary> {
+/// Returns a boundary that drops no bytes.
+fn cut_after(end: usize) -> Option<Boundary> {
     Some(Boundary { end, next: end })
 }
 
-/// Behind white space.
+/// Boundaries after white space.
 struct Spaces;
 
 impl Places for Spaces {
@@ -196,12 +196,12 @@ impl Places for Spaces {
 
     #[inline(always)]
     fn boundary(&self, bytes: &[u8], at: usize) -> Option<Boundary> {
-        // The marks are those of whole characters; their first bytes tell how long they are.
+        // Whole characters are marked; the first byte of each determines its length.
         match bytes[at] {
             0x80..=0xbf => None,
-            0xc2 => behind(at + 2),
-            0xe1..=0xe3 => behind(at + 3),
-            _ => behind(at + 1),
+            0xc2 => cut_after(at + 2),
+            0xe1..=0xe3 => cut_after(at + 3),
+            _ => cut_after(at + 1),
         }
     }
 
@@ -210,10 +210,10 @@ impl Places for Spaces {
     }
 }
 
-/// Behind anything that is no part of a word.
+/// Boundaries after anything that is not part of a word.
 struct NonWords {
-    /// What lies behind may turn out to be the beginning of a character.
-    certain: usize,
+    /// Bytes from here on may be the beginning of an incomplete character.
+    complete: usize,
 }
 
 impl Places for NonWords {
@@ -224,18 +224,18 @@ impl Places for NonWords {
 
     #[inline(always)]
     fn boundary(&self, bytes: &[u8], at: usize) -> Option<Boundary> {
-        // The block before is not asked for the characters that reach into this one.
+        // The marks do not include characters that begin in the previous block.
         let in_word = |back: usize| {
             let start = at.checked_sub(back)?;
             let (point, length) = decode(&bytes[start..])?;
             Some(length > back && is_word(point))
         };
         let is_tail = bytes[at] & 0xc0 == 0x80;
-        if at >= self.certain || is_tail && (1..=3).any(|back| in_word(back) == Some(true)) {
+        if at >= self.complete || is_tail && (1..=3).any(|back| in_word(back) == Some(true)) {
             return None;
         }
         let length = decode(&bytes[at..]).map_or(1, |(_, length)| length);
-        behind(at + length)
+        cut_after(at + length)
     }
 
     fn resume(&self, searched: &[u8]) -> usize {
@@ -243,7 +243,7 @@ impl Places for NonWords {
     }
 }
 
-/// Behind LF.
+/// Boundaries after LF.
 struct LineEnds;
 
 impl Places for LineEnds {
@@ -254,7 +254,7 @@ impl Places for LineEnds {
 
     #[inline(always)]
     fn boundary(&self, _: &[u8], at: usize) -> Option<Boundary> {
-        behind(at + 1)
+        cut_after(at + 1)
     }
 
     fn resume(&self, searched: &[u8]) -> usize {
@@ -262,7 +262,7 @@ impl Places for LineEnds {
     }
 }
 
-/// Behind LF, or around a separator within a line.
+/// Boundaries after LF, or at a separator within a line.
 struct Separators<'a>(&'a [u8]);
 
 impl Places for Separators<'_> {
@@ -274,7 +274,7 @@ impl Places for Separators<'_> {
     #[inline(always)]
     fn boundary(&self, bytes: &[u8], at: usize) -> Option<Boundary> {
         if bytes[at] == b'\n' {
-            return behind(at + 1);
+            return cut_after(at + 1);
         }
         let next = at + self.0.len();
         let ends_line = self.0.last() == Some(&b'\r') && bytes.get(next) == Some(&b'\n');

@@ -1,4 +1,4 @@
-//! Bytes in, records out: the lines of a text, and where a reader may cut it into chunks.
+//! Finds the records (lines) of a text, and where a reader may cut it into chunks.
 //!
 //! ```text
 //! text     a b \r \n c \n \n d
@@ -12,10 +12,10 @@ pub use boundary::{Boundary, first_boundary, last_boundary};
 use crate::stage::tokenize::{InputError, Span, Tokenized, Tokenizer};
 use crate::{Level, TokenRule, Tuning};
 
-/// Finds the lines of texts, and keeps its working memory between them.
+/// Finds the lines of texts; its memory is reused for each text.
 ///
-/// Lines end with LF or CRLF, which is no part of them; the last one may have no end. A text
-/// without bytes has no line.
+/// Lines end with LF or CRLF, which are not part of them; the last one may have no line end. An
+/// empty text has no line.
 ///
 /// # Examples
 ///
@@ -36,10 +36,10 @@ pub struct Framer {
 }
 
 impl Framer {
-    /// Makes a framer; a level that the machine lacks runs as scalar.
+    /// Makes a framer; a level that is not available runs as scalar.
     #[must_use]
     pub fn new(level: Level, tuning: &Tuning) -> Self {
-        // A line is what is left of it when nothing splits it: the same walk finds both.
+        // A line is a token of a rule that never splits lines.
         Self {
             lines: Tokenizer::new(level, &TokenRule::Lines, tuning),
         }

@@ -1,4 +1,5 @@
-//! Lines and boundaries against the oracle, at every level and both ends of the limits.
+//! Compares lines and boundaries with the oracle, at every level and with the default and tiny
+//! sizes.
 
 use core::num::NonZeroUsize;
 
@@ -16,14 +17,14 @@ fn cases(many: u32) -> ProptestConfig {
     }
 }
 
-/// Reads a stream block by block as a reader does, and hands on what may be cut.
+/// Reads a stream block by block, as a reader does, and returns its chunks.
 fn read<'a>(level: Level, rule: &TokenRule, stream: &'a [u8], block: usize) -> Vec<&'a [u8]> {
     let mut chunks = Vec::new();
     let (mut start, mut searched) = (0, 0);
     for block in stream.chunks(block) {
         let read = block.as_ptr() as usize - stream.as_ptr() as usize + block.len();
         let held = &stream[start..read];
-        // A reader that holds a giant takes the first boundary; then the last of what is left.
+        // A reader that holds a long token uses the first boundary; then the last one of the rest.
         if let Some(cut) = first_boundary(level, rule, held, searched) {
             chunks.push(&held[..cut.end]);
             start += cut.next;
@@ -33,10 +34,10 @@ fn read<'a>(level: Level, rule: &TokenRule, stream: &'a [u8], block: usize) -> V
                 start += cut.next;
             }
         }
-        // What is left has no boundary until more of it is there.
+        // The rest has no boundary until more bytes are read.
         searched = match last_boundary(level, rule, &stream[start..read]) {
             None => read - start,
-            Some(cut) => panic!("{cut:?} is left of {:x?}", &stream[start..read]),
+            Some(cut) => panic!("{cut:?} in the rest {:x?}", &stream[start..read]),
         };
     }
     chunks.push(&stream[start..]);
@@ -47,7 +48,7 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn lines_are_those_of_the_oracle(text in text(400)) {
+    fn lines_equal_those_of_the_oracle(text in text(400)) {
         let expected = oracle::frame(&text);
         for level in Level::available() {
             for tuning in [Tuning::DEFAULT, Tuning::TINY] {
@@ -63,7 +64,7 @@ proptest! {
     }
 
     #[test]
-    fn no_token_notices_a_cut(text in text(300), block in 1usize..100) {
+    fn cuts_change_no_token(text in text(300), block in 1usize..100) {
         for rule in rules() {
             let expected = oracle::tokenize(&rule, &text);
             for level in Level::available() {
@@ -132,7 +133,7 @@ fn a_separator_is_dropped_where_both_sides_have_bytes() {
     let comma = TokenRule::Split(b",".as_slice().into());
     assert_eq!(last(&comma, b"a,b,c"), Some((3, 4)));
     assert_eq!(last(&comma, b"a,b,"), Some((1, 2)), "c may be empty");
-    assert_eq!(last(&comma, b",b"), None, "an empty token stands before");
+    assert_eq!(last(&comma, b",b"), None, "an empty token comes before");
     assert_eq!(last(&comma, b"a\n,b"), Some((2, 2)));
     let twice = TokenRule::Split(b",,".as_slice().into());
     assert_eq!(last(&twice, b"a,,,b"), None, "which two are the separator?");

@@ -79,7 +79,7 @@ impl<A: Aggregate> Reducer<A> {
         }
     }
 
-    /// Makes it known that so many rows come: how far a dense table may widen_range depends on
+    /// Notes that `rows` rows follow: the maximum range of a dense table depends on their number.
     /// them.
     pub(super) fn note_rows(&mut self, rows: usize) {
         self.rows += rows as u128;
@@ -113,7 +113,7 @@ impl<A: Aggregate> Reducer<A> {
         self.move_if_too_large();
     }
 
-    /// Lets the dense table widen_range these keys, or leaves it.
+    /// Widens the dense table to include these keys, or replaces it by a hash table.
     fn widen_range(&mut self, least: u64, most: u64) {
         let Groups::Dense(table) = &mut self.groups else {
             return;

@@ -1,4 +1,4 @@
-//! Texts and rules that meet every edge often: for the tests of this stage and of its neighbours.
+//! Texts and rules with many edge cases, for the tests of this stage and of others.
 
 use core::num::NonZeroUsize;
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::TokenRule;
 
-/// Every rule, with separators of one byte, of many, of bytes that overlap and of odd ones.
+/// Every rule, with separators of one byte, of many, that overlap themselves, and unusual ones.
 pub(crate) fn rules() -> Vec<TokenRule> {
     let mut rules = vec![TokenRule::Whitespace, TokenRule::Words, TokenRule::Lines];
     let separators: [&[u8]; 11] = [
@@ -39,14 +39,14 @@ pub(crate) fn rules() -> Vec<TokenRule> {
     rules
 }
 
-/// Bytes and characters that separate under some rule, or nearly do.
+/// Bytes and characters that are separators under some rule, or similar to one.
 const PIECES: [&str; 26] = [
     " ", "\t", "\n", "\r", "\r\n", ",", ",,", ",,,", "\0", "a", "a,a", "Z", "_", "\u{85}",
     "\u{a0}", "\u{1680}", "\u{2000}", "\u{200b}", "\u{2028}", "\u{202f}", "\u{205f}", "\u{3000}",
     "é", "e\u{301}", "٣", "𐐀",
 ];
 
-/// Bytes of those characters, out of place.
+/// Single bytes of those characters.
 const STRAYS: [u8; 14] = [
     0x80, 0x81, 0x85, 0x9a, 0x9f, 0xa0, 0xa8, 0xaf, 0xc2, 0xe1, 0xe2, 0xe3, 0xf0, 0xff,
 ];
@@ -63,7 +63,7 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Texts of up to so many pieces.
+/// Texts of up to `pieces` pieces.
 pub(crate) fn text(pieces: usize) -> impl Strategy<Value = Vec<u8>> {
     let most = if cfg!(miri) { 20 } else { pieces / 4 };
     prop_oneof![

@@ -1,4 +1,4 @@
-//! What a token rule is to the stages: it cuts text, tile by tile.
+//! The interface of token rules: they cut text, tile by tile.
 
 use super::field::Field;
 use super::separator::{ManyBytes, OneByte};
@@ -9,45 +9,45 @@ use super::words::Words;
 use crate::isa::Isa;
 use crate::{TokenRule, Tuning};
 
-/// Cuts text into tokens, a tile at a time.
+/// Cuts text into tokens, tile by tile.
 ///
 /// ```text
-/// text  |the quick bro|wn fox jumps|   a token across the end of a tile begins the next one
+/// text  |the quick bro|wn fox jumps|   a token that crosses a tile's end begins the next tile
 /// tiles |the quick    |brown fox   |
 /// ```
 pub(crate) trait Cutter {
-    /// Cuts the first tile of `text`, which begins where a token (or line) may begin.
+    /// Cuts the first tile of `text`, which must begin at the beginning of a token or line.
     ///
-    /// The end of `text` is the end of a token, a line and a record.
+    /// The end of `text` ends a token, a line and a record.
     fn cut<I: Isa>(&mut self, isa: I, text: &[u8], tile: &mut Tile) -> Cut;
 
-    /// Tells whether `text`, what is left, has tokens still: bytes, or an empty token behind them.
+    /// Returns whether the rest `text` has more tokens: bytes, or a pending empty token.
     #[inline(always)]
     fn has_more(&self, text: &[u8]) -> bool {
         !text.is_empty()
     }
 
-    /// How many lines had no token to give since this was last asked.
+    /// Returns the number of rejected lines since the last call.
     fn take_rejected(&mut self) -> u64 {
         0
     }
 }
 
-/// Something to be done with a cutter, whichever it is.
+/// A function over any cutter.
 pub(crate) trait Visit {
-    /// What it answers.
+    /// The result.
     type Out;
 
-    /// Does it.
+    /// Runs with a cutter.
     fn visit<C: Cutter>(self, cutter: &mut C) -> Self::Out;
 }
 
-/// What stands between two records that are cut as one text.
+/// What is inserted between two records that are tokenized as one text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Join {
-    /// A space ends any token, and adds none.
+    /// A space: it ends any token and adds none.
     Space,
-    /// A line end; a record that has one needs no other.
+    /// A line end, unless the record has one.
     LineEnd,
 }
 
@@ -82,7 +82,7 @@ impl AnyCutter {
         }
     }
 
-    /// Does something with the cutter: the one place in which rules are told apart.
+    /// Calls the visitor with the cutter; the only place that distinguishes the rules.
     #[inline]
     pub(crate) fn visit<V: Visit>(&mut self, visitor: V) -> V::Out {
         match self {
@@ -95,7 +95,7 @@ impl AnyCutter {
         }
     }
 
-    /// What keeps two records apart under this rule.
+    /// Returns what separates two records under this rule.
     pub(crate) fn join(&self) -> Join {
         match self {
             Self::Whitespace(_) | Self::Words(_) => Join::Space,

@@ -1,33 +1,33 @@
-//! What can be wrong with the input of a stage.
+//! Errors in the input of a stage.
 
 use core::fmt;
 
-/// Input that a stage does not take.
+/// Invalid input of a stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InputError {
-    /// Spans have 32 bits, and the text has more bytes than that.
+    /// The text has more bytes than a 32-bit span can hold.
     TextTooLong {
-        /// How many it has.
+        /// Number of bytes of the text.
         bytes: usize,
     },
     /// A record ends before it begins, or begins below zero.
     OffsetsDescend {
-        /// Which one, counting from 0.
+        /// Its index, from 0.
         record: usize,
     },
-    /// The last record ends behind the text.
+    /// The last record ends after the text.
     OffsetsBeyondText {
-        /// Where it ends.
+        /// The end of the record.
         end: usize,
-        /// How many bytes the text has.
+        /// Number of bytes of the text.
         bytes: usize,
     },
-    /// A span ends behind the text, or before it begins.
+    /// A span ends after the text, or before it begins.
     SpanBeyondText {
-        /// Which one, counting from 0.
+        /// Its index, from 0.
         span: usize,
-        /// How many bytes the text has.
+        /// Number of bytes of the text.
         bytes: usize,
     },
 }
@@ -37,7 +37,7 @@ impl fmt::Display for InputError {
         match self {
             Self::TextTooLong { bytes } => write!(
                 f,
-                "the text has {bytes} bytes and spans reach {}; cut it into chunks",
+                "the text has {bytes} bytes, spans allow {}; cut it into chunks",
                 u32::MAX
             ),
             Self::OffsetsDescend { record } => {
@@ -52,7 +52,7 @@ impl fmt::Display for InputError {
             ),
             Self::SpanBeyondText { span, bytes } => write!(
                 f,
-                "span {span} does not lie in the text, which has {bytes} bytes"
+                "span {span} is not within the text, which has {bytes} bytes"
             ),
         }
     }

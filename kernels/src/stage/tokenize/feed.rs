@@ -1,31 +1,32 @@
-//! Drives a rule over a text or its records, and hands the tokens to whoever wants them.
+//! Runs a rule over a text or its records, and passes the tokens to a sink.
 
 use super::cutter::{AnyCutter, Cutter, Visit};
-use super::records::{Joint, Piece, Pieces, Records, Staging};
+use super::records::{Piece, Pieces, Records, StagedRecord, Staging};
 use super::tile::{Cut, Tile};
 use crate::isa::{Isa, Kernel, dispatch};
 use crate::{Level, TokenRule, Tuning};
 
-/// Takes tokens as they are found.
+/// Receives tokens as they are found.
 pub(crate) trait TokenSink {
-    /// Says where in the text the next piece begins.
+    /// Begins a piece that starts at byte `start` of the text.
     fn begin(&mut self, start: usize) {
         let _ = start;
     }
 
-    /// Takes the tokens of a tile that begins at byte `at` of `piece` and ends before `at + next`.
+    /// Receives the tokens of a tile that begins at byte `at` of `piece` and ends before `at +
+    /// next`.
     fn tile<I: Isa>(&mut self, isa: I, piece: &[u8], at: usize, tile: &Tile, next: usize);
 
-    /// Takes one token that is longer than a tile.
-    fn giant(&mut self, token: &[u8], at: usize);
+    /// Receives one token that is longer than a tile.
+    fn long_token(&mut self, token: &[u8], at: usize);
 
-    /// Says that the piece had several records, and where each came from.
-    fn end(&mut self, joints: &[Joint]) {
-        let _ = joints;
+    /// Ends a piece of several records, with the origin of each.
+    fn end(&mut self, staged_records: &[StagedRecord]) {
+        let _ = staged_records;
     }
 }
 
-/// A rule and the memory it works in, kept from text to text.
+/// A rule and its memory, which is reused for each text.
 pub(crate) struct Feeder {
     level: Level,
     cutter: AnyCutter,
@@ -45,9 +46,10 @@ impl Feeder {
         }
     }
 
-    /// Hands the tokens of a text to a sink.
+    /// Passes the tokens of a text to a sink.
     ///
-    /// `records` lie within the text. Answers how many lines were rejected, and what level ran.
+    /// `records` must be within the text. Returns the number of rejected lines, and the level that
+    /// ran.
     pub(crate) fn feed<S: TokenSink>(
         &mut self,
         text: &[u8],
@@ -65,7 +67,7 @@ impl Feeder {
     }
 }
 
-/// All that is needed but the cutter.
+/// Everything for a run except the cutter.
 struct Feed<'a, S> {
     level: Level,
     tile: &'a mut Tile,
@@ -94,14 +96,14 @@ impl<S: TokenSink, C: Cutter> Kernel for FeedWith<'_, S, C> {
     fn run<I: Isa>(self, isa: I) -> (u64, Level) {
         let Self { mut feed, cutter } = self;
         while let Some(piece) = feed.pieces.next(feed.staging) {
-            let (bytes, start, joints) = match piece {
+            let (bytes, start, staged_records) = match piece {
                 Piece::Plain(bytes, start) => (bytes, start, None),
-                Piece::Staged(bytes, joints) => (bytes, 0, Some(joints)),
+                Piece::Staged(bytes, staged_records) => (bytes, 0, Some(staged_records)),
             };
             feed.sink.begin(start);
             cut_all(isa, cutter, bytes, feed.tile, feed.sink);
-            if let Some(joints) = joints {
-                feed.sink.end(joints);
+            if let Some(staged_records) = staged_records {
+                feed.sink.end(staged_records);
             }
         }
         (cutter.take_rejected(), I::LEVEL)
@@ -124,8 +126,8 @@ fn cut_all<I: Isa, C: Cutter, S: TokenSink>(
                 sink.tile(isa, text, at, tile, next);
                 at += next;
             }
-            Cut::Giant { end, next } => {
-                sink.giant(&text[at..at + end], at);
+            Cut::LongToken { end, next } => {
+                sink.long_token(&text[at..at + end], at);
                 at += next;
             }
         }

@@ -1,12 +1,12 @@
-//! Takes one field of each line.
+//! Finds one field of each line.
 //!
 //! ```text
 //! line    k 1 , 9 \n 7 \n k 2 , 5 \n        field 2 of lines split at ","
 //! parts   k1 | 9   | 7  | k2 | 5
-//! fields  9, 5; the line "7" has none and is rejected
+//! fields  9, 5; the line "7" has no second field and is rejected
 //! ```
 //!
-//! Tiles end with a line. In a line longer than a tile the field is looked for part by part.
+//! Tiles end with a line. In a line longer than a tile the field is searched part by part.
 
 use core::num::NonZeroUsize;
 
@@ -16,23 +16,23 @@ use super::split::{Found, Parts};
 use super::tile::{Cut, Tile};
 use crate::isa::Isa;
 
-/// The rule, and the field of a long line that it has announced.
+/// The rule, and the field of a long line that the next cut returns.
 pub(crate) struct Field<S> {
     index: usize,
     separator: S,
     tile_bytes: usize,
     parts: Parts,
-    /// Which part is the last of each line of the tile.
+    /// The index of the last part of each line of the tile.
     line_ends: Vec<u16>,
     starts: Vec<u16>,
     ends: Vec<u16>,
-    announced: Option<Announced>,
+    pending: Option<PendingField>,
     rejected: u64,
 }
 
-/// A field with which the rest of the text begins.
+/// A field at the beginning of the rest of the text.
 #[derive(Clone, Copy)]
-struct Announced {
+struct PendingField {
     length: usize,
     /// Where the next line begins.
     next: usize,
@@ -45,10 +45,10 @@ impl<S> Field<S> {
             separator,
             tile_bytes,
             parts: Parts::new(tile_bytes),
-            line_ends: vec![0; Tile::most_tokens(tile_bytes) + 1],
+            line_ends: vec![0; Tile::max_tokens(tile_bytes) + 1],
             starts: Vec::new(),
             ends: Vec::new(),
-            announced: None,
+            pending: None,
             rejected: 0,
         }
     }
@@ -57,8 +57,8 @@ impl<S> Field<S> {
 impl<S: Separator> Cutter for Field<S> {
     #[inline(always)]
     fn cut<I: Isa>(&mut self, isa: I, text: &[u8], tile: &mut Tile) -> Cut {
-        if let Some(announced) = self.announced.take() {
-            return self.cut_announced(text, announced, tile);
+        if let Some(pending) = self.pending.take() {
+            return self.cut_pending(text, pending, tile);
         }
         let size = text.len().min(self.tile_bytes);
         let found = self.parts.find(isa, &self.separator, text, size);
@@ -68,7 +68,7 @@ impl<S: Separator> Cutter for Field<S> {
             0 => return self.cut_long_line(isa, text, tile),
             _ => usize::from(self.parts.starts[usize::from(self.line_ends[lines - 1]) + 1]),
         };
-        self.pick(lines);
+        self.select_fields(lines);
         tile.has_nul = found.has_nul;
         tile.set_spans(&self.starts, &self.ends);
         Cut::Tile { next }
@@ -76,7 +76,7 @@ impl<S: Separator> Cutter for Field<S> {
 
     #[inline(always)]
     fn has_more(&self, text: &[u8]) -> bool {
-        self.announced.is_some() || !text.is_empty()
+        self.pending.is_some() || !text.is_empty()
     }
 
     fn take_rejected(&mut self) -> u64 {
@@ -96,9 +96,9 @@ impl<S: Separator> Field<S> {
         lines
     }
 
-    /// Picks the field of each of the lines, or rejects the line.
+    /// Selects the field of each line, or rejects the line.
     #[inline(always)]
-    fn pick(&mut self, lines: usize) {
+    fn select_fields(&mut self, lines: usize) {
         self.starts.clear();
         self.ends.clear();
         let mut first = 0;
@@ -115,7 +115,7 @@ impl<S: Separator> Field<S> {
         }
     }
 
-    /// Looks for the field of a line that does not end in the tile.
+    /// Searches the field of a line that does not end in the tile.
     #[inline(always)]
     fn cut_long_line<I: Isa>(&mut self, isa: I, text: &[u8], tile: &mut Tile) -> Cut {
         tile.set_edges(0);
@@ -139,7 +139,7 @@ impl<S: Separator> Field<S> {
             self.rejected += 1;
             return Cut::Tile { next };
         };
-        self.announced = Some(Announced {
+        self.pending = Some(PendingField {
             length: end - start,
             next: next - start,
         });
@@ -147,10 +147,10 @@ impl<S: Separator> Field<S> {
     }
 
     #[inline(always)]
-    fn cut_announced(&self, text: &[u8], announced: Announced, tile: &mut Tile) -> Cut {
-        let Announced { length, next } = announced;
+    fn cut_pending(&self, text: &[u8], pending: PendingField, tile: &mut Tile) -> Cut {
+        let PendingField { length, next } = pending;
         if length > self.tile_bytes {
-            return Cut::Giant { end: length, next };
+            return Cut::LongToken { end: length, next };
         }
         tile.has_nul = text[..length].contains(&0);
         tile.set_spans(&[0], &[length as u16]);

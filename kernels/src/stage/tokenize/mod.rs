@@ -1,12 +1,12 @@
-//! Bytes in, token spans out, by any [`TokenRule`].
+//! Finds the spans of tokens in text, by any [`TokenRule`].
 //!
 //! ```text
 //! text   t h e · q u i c k · f o x
 //! spans  0..3    4..9        10..13
 //! ```
 //!
-//! A rule cuts tile by tile ([`Tuning::tile_bytes`]); the fused count takes its tokens from there,
-//! and [`Tokenizer`] widens them to [`Span`]s of the whole text.
+//! A rule works tile by tile ([`Tuning::tile_bytes`]). The fused count reads tokens from tiles, and
+//! [`Tokenizer`] converts them to [`Span`]s of the whole text.
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
@@ -31,24 +31,24 @@ pub(crate) use words::word_bytes;
 
 use crate::isa::Isa;
 use crate::{Level, TokenRule, Tuning};
-use records::Joint;
+use records::StagedRecord;
 
-/// Where a token lies in its text.
+/// The position of a token in its text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub struct Span {
-    /// Its first byte.
+    /// The index of its first byte.
     pub start: u32,
-    /// The byte behind its last.
+    /// The index after its last byte.
     pub end: u32,
 }
 
 impl Span {
-    /// The bytes of the span.
+    /// Returns the bytes of the span.
     ///
     /// # Panics
     ///
-    /// When the span is not of this text.
+    /// When the span is not within the text.
     ///
     /// # Examples
     ///
@@ -63,11 +63,11 @@ impl Span {
         &text[self.start as usize..self.end as usize]
     }
 
-    /// Makes sure that spans lie in a text, whatever their order.
+    /// Checks that spans are within a text; they may be in any order.
     ///
     /// # Errors
     ///
-    /// [`InputError::SpanBeyondText`] with the first one that does not.
+    /// [`InputError::SpanBeyondText`] with the first span that is not.
     ///
     /// # Examples
     ///
@@ -90,18 +90,18 @@ impl Span {
     }
 }
 
-/// What a run of [`Tokenizer::tokenize`] did.
+/// The result of [`Tokenizer::tokenize`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tokenized {
-    /// How many tokens there are.
+    /// Number of tokens.
     pub tokens: usize,
-    /// How many lines had no token to give ([`TokenRule::Field`] only).
+    /// Number of lines without the field ([`TokenRule::Field`] only).
     pub rejected: u64,
     /// The level that ran.
     pub level: Level,
 }
 
-/// Finds the tokens of texts by one rule, and keeps its working memory between them.
+/// Finds the tokens of texts by one rule; its memory is reused for each text.
 ///
 /// # Examples
 ///
@@ -128,7 +128,7 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Makes a tokenizer for one rule; a level that the machine lacks runs as scalar.
+    /// Makes a tokenizer for one rule; a level that is not available runs as scalar.
     #[must_use]
     pub fn new(level: Level, rule: &TokenRule, tuning: &Tuning) -> Self {
         Self {
@@ -138,14 +138,13 @@ impl Tokenizer {
 
     /// Replaces `out` by the spans of the tokens of a text, in ascending order.
     ///
-    /// The end of the text is the end of a token and of a line, and so is the end of each of the
-    /// `records`, if there are any. There is at most
-    /// one token per byte, and one for each text or record.
+    /// The end of the text ends a token and a line, and so does the end of each of the `records`.
+    /// There is at most one token per byte, and one more for each text or record.
     ///
     /// # Errors
     ///
-    /// [`InputError::TextTooLong`] past `u32::MAX` bytes, and [`InputError::OffsetsBeyondText`]
-    /// when a record ends behind the text. `out` is left as it was.
+    /// [`InputError::TextTooLong`] for more than `u32::MAX` bytes, and
+    /// [`InputError::OffsetsBeyondText`] when a record ends after the text. `out` is unchanged.
     pub fn tokenize(
         &mut self,
         text: &[u8],
@@ -175,18 +174,18 @@ impl Tokenizer {
     }
 }
 
-/// Collects spans; what `out` holds past `tokens` is left from earlier, and written over.
+/// Collects spans; elements of `out` after `tokens` are from an earlier text, and are overwritten.
 struct Spans<'a> {
     out: &'a mut Vec<Span>,
     tokens: usize,
-    /// Where the piece begins in the text.
+    /// The start of the piece in the text.
     piece_start: usize,
-    /// How many tokens came before the piece.
+    /// Number of tokens before the piece.
     piece_tokens: usize,
 }
 
 impl Spans<'_> {
-    /// Room for more spans behind those there are.
+    /// Returns room for more spans after the present ones.
     #[inline(always)]
     fn room(&mut self, tokens: usize) -> &mut [Span] {
         let end = self.tokens + tokens;
@@ -217,7 +216,7 @@ impl TokenSink for Spans<'_> {
         }
     }
 
-    fn giant(&mut self, token: &[u8], at: usize) {
+    fn long_token(&mut self, token: &[u8], at: usize) {
         let start = self.piece_start + at;
         let end = start + token.len();
         self.room(1)[0] = Span {
@@ -226,16 +225,18 @@ impl TokenSink for Spans<'_> {
         };
     }
 
-    fn end(&mut self, joints: &[Joint]) {
-        let mut joints = joints.iter();
-        let mut joint = Joint { end: 0, shift: 0 };
+    fn end(&mut self, staged_records: &[StagedRecord]) {
+        let mut staged_records = staged_records.iter();
+        let mut record = StagedRecord { end: 0, shift: 0 };
         for span in &mut self.out[self.piece_tokens..self.tokens] {
-            while span.start as usize >= joint.end {
-                let Some(&next) = joints.next() else { return };
-                joint = next;
+            while span.start as usize >= record.end {
+                let Some(&next) = staged_records.next() else {
+                    return;
+                };
+                record = next;
             }
-            span.start = span.start.wrapping_add(joint.shift as u32);
-            span.end = span.end.wrapping_add(joint.shift as u32);
+            span.start = span.start.wrapping_add(record.shift as u32);
+            span.end = span.end.wrapping_add(record.shift as u32);
         }
     }
 }

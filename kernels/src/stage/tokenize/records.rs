@@ -1,8 +1,8 @@
-//! Records of a text, and how they are cut: many short ones at a time, each a text of its own.
+//! Records of a text, and how they are tokenized: many short ones at a time, each as its own text.
 //!
 //! ```text
 //! text     f o o b a r b a z          offsets 0 3 3 6 9
-//! staged   f o o · b a r · b a z ·    · keeps records apart; no token holds it
+//! staged   f o o · b a r · b a z ·    · separates records; no token holds it
 //! ```
 
 use core::ops::Range;
@@ -10,11 +10,11 @@ use core::ops::Range;
 use super::cutter::Join;
 use super::error::InputError;
 
-/// Where the records of a text are: `n + 1` ascending offsets for `n` records.
+/// The positions of the records of a text: `n + 1` ascending offsets for `n` records.
 ///
-/// These are the offsets of an Arrow string column, of a slice of one, or of messages in a row.
-/// Every record is a text of its own: its end is the end of a token and of a line, and a record
-/// without bytes has no token, whatever the rule. Bytes outside all records are not looked at.
+/// These are the offsets of an Arrow string column, of a slice of one, or of consecutive messages.
+/// Every record is a separate text: its end ends a token and a line, and an empty record has no
+/// token under any rule. Bytes outside all records are ignored.
 ///
 /// # Examples
 ///
@@ -38,7 +38,7 @@ enum Offsets<'a> {
     U32(&'a [u32]),
 }
 
-/// The first record that ends before it begins or begins below zero.
+/// Returns the first record that ends before it begins, or begins below zero.
 fn first_bad<T: Copy + PartialOrd + Default>(offsets: &[T]) -> Option<usize> {
     let negative = offsets.first().is_some_and(|&first| first < T::default());
     let descends = || offsets.windows(2).position(|pair| pair[1] < pair[0]);
@@ -53,29 +53,29 @@ fn checked<'a>(offsets: Offsets<'a>, bad: Option<usize>) -> Result<Records<'a>, 
 }
 
 impl<'a> Records<'a> {
-    /// Takes the offsets of an Arrow `Utf8` or `Binary` column.
+    /// Uses the offsets of an Arrow `Utf8` or `Binary` column.
     ///
     /// # Errors
     ///
-    /// [`InputError::OffsetsDescend`] where they do not ascend from 0 or above.
+    /// [`InputError::OffsetsDescend`] when they do not ascend from 0 or above.
     pub fn from_i32(offsets: &'a [i32]) -> Result<Self, InputError> {
         checked(Offsets::I32(offsets), first_bad(offsets))
     }
 
-    /// Takes the offsets of an Arrow `LargeUtf8` or `LargeBinary` column.
+    /// Uses the offsets of an Arrow `LargeUtf8` or `LargeBinary` column.
     ///
     /// # Errors
     ///
-    /// [`InputError::OffsetsDescend`] where they do not ascend from 0 or above.
+    /// [`InputError::OffsetsDescend`] when they do not ascend from 0 or above.
     pub fn from_i64(offsets: &'a [i64]) -> Result<Self, InputError> {
         checked(Offsets::I64(offsets), first_bad(offsets))
     }
 
-    /// Takes plain offsets.
+    /// Uses offsets of 32 bits without a sign.
     ///
     /// # Errors
     ///
-    /// [`InputError::OffsetsDescend`] where they do not ascend.
+    /// [`InputError::OffsetsDescend`] when they do not ascend.
     pub fn from_u32(offsets: &'a [u32]) -> Result<Self, InputError> {
         checked(Offsets::U32(offsets), first_bad(offsets))
     }
@@ -88,19 +88,19 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// How many records there are.
+    /// Returns the number of records.
     #[must_use]
     pub fn len(&self) -> usize {
         self.offsets().saturating_sub(1)
     }
 
-    /// Tells whether there is no record.
+    /// Returns whether there are no records.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Where a record lies in its text.
+    /// Returns the range of a record in its text.
     ///
     /// # Panics
     ///
@@ -113,7 +113,7 @@ impl<'a> Records<'a> {
 
     #[inline]
     fn offset(&self, at: usize) -> usize {
-        // Offsets are not negative; one beyond the address space is beyond any text too.
+        // Offsets are not negative; one above the address space is above the length of any text.
         match self.offsets {
             Offsets::I32(offsets) => offsets[at] as usize,
             Offsets::I64(offsets) => usize::try_from(offsets[at]).unwrap_or(usize::MAX),
@@ -121,7 +121,7 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Checks that the records lie within a text.
+    /// Checks that the records are within a text.
     pub(crate) fn check(&self, text: &[u8]) -> Result<(), InputError> {
         let (end, bytes) = (self.offset_or_zero(self.len()), text.len());
         if end > bytes {
@@ -139,28 +139,28 @@ impl<'a> Records<'a> {
     }
 }
 
-/// Where a staged record ends, and what leads from staged positions to those in the text.
+/// The end of a staged record, and how its staged positions map to positions in the text.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Joint {
+pub(crate) struct StagedRecord {
     pub(crate) end: usize,
     /// Added, wrapping, to a staged position.
     pub(crate) shift: usize,
 }
 
-/// Short records, copied one after the other with something between them.
+/// Copies of short records, with separators between them.
 #[derive(Default)]
 pub(crate) struct Staging {
     bytes: Vec<u8>,
-    joints: Vec<Joint>,
+    staged_records: Vec<StagedRecord>,
 }
 
-/// Bytes that are cut at once, and what leads back to the text they came from.
+/// Bytes that are tokenized at once, and how their positions map to the text.
 #[derive(Clone, Copy)]
 pub(crate) enum Piece<'a> {
-    /// A part of the text as it is, and where it begins there.
+    /// A part of the text, and its start in the text.
     Plain(&'a [u8], usize),
     /// Several records of the text.
-    Staged(&'a [u8], &'a [Joint]),
+    Staged(&'a [u8], &'a [StagedRecord]),
 }
 
 /// The pieces of a text in order: the text as a whole, or its records.
@@ -168,8 +168,8 @@ pub(crate) struct Pieces<'a> {
     text: &'a [u8],
     records: Option<Records<'a>>,
     join: Join,
-    /// A record of more bytes is a piece of its own.
-    most_staged: usize,
+    /// A record of more bytes is a separate piece.
+    max_staged: usize,
     next: usize,
 }
 
@@ -178,18 +178,18 @@ impl<'a> Pieces<'a> {
         text: &'a [u8],
         records: Option<Records<'a>>,
         join: Join,
-        most_staged: usize,
+        max_staged: usize,
     ) -> Self {
         Self {
             text,
             records,
             join,
-            most_staged,
+            max_staged,
             next: 0,
         }
     }
 
-    /// The next piece, staged where it has several records.
+    /// Returns the next piece, which is staged if it has several records.
     pub(crate) fn next<'b>(&mut self, staging: &'b mut Staging) -> Option<Piece<'b>>
     where
         'a: 'b,
@@ -199,11 +199,11 @@ impl<'a> Pieces<'a> {
             return (self.next == 1).then_some(Piece::Plain(self.text, 0));
         };
         staging.bytes.clear();
-        staging.joints.clear();
-        while self.next < records.len() && staging.bytes.len() < self.most_staged {
+        staging.staged_records.clear();
+        while self.next < records.len() && staging.bytes.len() < self.max_staged {
             let range = records.range(self.next);
             let record = &self.text[range.clone()];
-            if !self.stages(record) {
+            if !self.can_be_staged(record) {
                 if staging.bytes.is_empty() {
                     self.next += 1;
                     return Some(Piece::Plain(record, range.start));
@@ -213,14 +213,15 @@ impl<'a> Pieces<'a> {
             self.next += 1;
             staging.add(record, range.start, self.join);
         }
-        (!staging.bytes.is_empty()).then_some(Piece::Staged(&staging.bytes, &staging.joints))
+        (!staging.bytes.is_empty())
+            .then_some(Piece::Staged(&staging.bytes, &staging.staged_records))
     }
 
-    /// Whether a record may stand among others.
-    fn stages(&self, record: &[u8]) -> bool {
-        // A CR at the end of a record is no line end, but would be one before the joining LF.
+    /// Returns whether a record may be copied among others.
+    fn can_be_staged(&self, record: &[u8]) -> bool {
+        // A CR at the end of a record is no line end, but would become one before the added LF.
         let ends_with_return = self.join == Join::LineEnd && record.last() == Some(&b'\r');
-        record.len() <= self.most_staged && !ends_with_return
+        record.len() <= self.max_staged && !ends_with_return
     }
 }
 
@@ -236,7 +237,7 @@ impl Staging {
             Join::LineEnd if last != b'\n' => self.bytes.push(b'\n'),
             Join::LineEnd => {}
         }
-        self.joints.push(Joint {
+        self.staged_records.push(StagedRecord {
             end: self.bytes.len(),
             shift,
         });

@@ -1,8 +1,8 @@
-//! Finds the ends of lines and the separators within them, a block at a time.
+//! Finds line ends and separators within lines, block by block.
 //!
 //! ```text
 //! text    a , b c \r \n d      with the separator ","
-//! firsts  0 1 0 0 1  0  0      the first byte behind a token
+//! firsts  0 1 0 0 1  0  0      the first byte after a token
 //! lasts   0 1 0 0 0  1  0      the last byte before the next token
 //! ```
 //!
@@ -10,14 +10,14 @@
 
 use crate::isa::{BLOCK, Isa};
 
-/// What ends a token within a line.
+/// A separator of tokens within a line.
 pub(crate) trait Separator {
-    /// How many bytes it has.
+    /// Returns its length in bytes.
     fn length(&self) -> usize;
 
-    /// Marks the separators that begin at a `free` byte of a block, first and last bytes.
+    /// Marks the first and last bytes of separators that begin at a `free` byte of a block.
     ///
-    /// `base` is where in `text` the block begins, `open` what an earlier block left open.
+    /// `base` is the start of the block in `text`, `open` the last separator of earlier blocks.
     fn find<I: Isa>(
         &self,
         isa: I,
@@ -29,10 +29,10 @@ pub(crate) trait Separator {
     ) -> (u64, u64);
 }
 
-/// The separator found last, if it ends in a later block.
+/// The last separator found, which may end in a later block.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Open {
-    /// One more than its last byte; 0 while there is none.
+    /// The index after its last byte; 0 without a separator.
     end: usize,
 }
 
@@ -40,10 +40,10 @@ pub(crate) struct Open {
 pub(crate) struct OneByte(u8);
 
 impl OneByte {
-    /// A separator that lines do not have: each line is one token.
+    /// A separator that no line has: each line is one token.
     pub(crate) const LINES: Self = Self(b'\n');
 
-    /// Takes a separator that has one byte, or that no line can have.
+    /// Converts a separator of one byte, or one that no line can have.
     pub(crate) fn of(separator: &[u8]) -> Option<Self> {
         match separator {
             [byte] => Some(Self(*byte)),
@@ -91,7 +91,7 @@ impl ManyBytes {
         }
     }
 
-    /// Marks where the first and the last byte stand at the right distance.
+    /// Marks positions where the first and the last byte of the separator match.
     #[inline(always)]
     fn candidates<I: Isa>(&self, isa: I, block: I::Block, text: &[u8], base: usize) -> u64 {
         let first = isa.equal(block, self.first);
@@ -104,9 +104,9 @@ impl ManyBytes {
         }
     }
 
-    /// Tells whether the separator stands at a place, and not across the end of a line.
+    /// Returns whether the separator is at a position and does not cross a line end.
     #[inline(always)]
-    fn stands_at(&self, text: &[u8], at: usize) -> bool {
+    fn is_at(&self, text: &[u8], at: usize) -> bool {
         let end = at + self.bytes.len();
         let crosses = self.last == b'\r' && text.get(end) == Some(&b'\n');
         !crosses && text[at..].starts_with(&self.bytes)
@@ -138,7 +138,7 @@ impl Separator for ManyBytes {
             let bit = candidates.trailing_zeros() as usize;
             candidates &= candidates - 1;
             let at = base + bit;
-            if at < open.end || !self.stands_at(text, at) {
+            if at < open.end || !self.is_at(text, at) {
                 continue;
             }
             firsts |= 1 << bit;
@@ -151,20 +151,20 @@ impl Separator for ManyBytes {
     }
 }
 
-/// First and last bytes of what ends the tokens of a block.
+/// First and last bytes of the separators and line ends of a block.
 #[derive(Clone, Copy)]
 pub(super) struct Marks {
     pub(super) firsts: u64,
     pub(super) lasts: u64,
 }
 
-/// Walks over the blocks of a text whose first byte begins a token.
+/// Iterates over the blocks of a text whose first byte begins a token.
 pub(super) struct Walk<'a, I: Isa, S> {
     isa: I,
     separator: &'a S,
     text: &'a [u8],
     open: Open,
-    /// Bit 0 tells whether the byte before the block is the CR of a line end.
+    /// Bit 0: the byte before the block is the CR of a line end.
     before: u64,
     zeros: I::Zeros,
 }
@@ -202,8 +202,8 @@ impl<'a, I: Isa, S: Separator> Walk<'a, I, S> {
         let block = isa.load(bytes);
         self.zeros = isa.note_zeros(self.zeros, block);
         let feed = isa.equal(block, b'\n') & valid;
-        let feed_behind = u64::from(self.text.get(base + BLOCK) == Some(&b'\n'));
-        let returns = isa.equal(block, b'\r') & (feed >> 1 | feed_behind << 63);
+        let feed_after = u64::from(self.text.get(base + BLOCK) == Some(&b'\n'));
+        let returns = isa.equal(block, b'\r') & (feed >> 1 | feed_after << 63);
         let free = valid & !(feed | returns);
         let (firsts, lasts) =
             self.separator
@@ -216,14 +216,15 @@ impl<'a, I: Isa, S: Separator> Walk<'a, I, S> {
         marks
     }
 
-    /// Where the token begins that follows what the last block left unfinished.
+    /// Returns the start of the token after the separator or line end that crosses the last block's
+    /// end.
     #[inline(always)]
-    pub(super) fn begin_behind(&self, size: usize) -> usize {
+    pub(super) fn next_token_start(&self, size: usize) -> usize {
         // Either a separator, or a CR whose LF is the next byte.
         self.open.end.max(size + 1)
     }
 
-    /// Whether the last block ended between the CR and the LF of a line end.
+    /// Returns whether the last block ended between the CR and the LF of a line end.
     #[inline(always)]
     pub(super) fn is_in_line_end(&self) -> bool {
         self.before != 0
@@ -235,14 +236,14 @@ impl<'a, I: Isa, S: Separator> Walk<'a, I, S> {
     }
 }
 
-/// What ends a token.
+/// A separator or line end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Delimiter {
-    /// Where it begins and the token ends.
+    /// Its start, which is the end of the token.
     pub(super) start: usize,
-    /// Where the next token begins.
+    /// Its end, which is the start of the next token.
     pub(super) end: usize,
-    /// Whether it ends the line too.
+    /// Whether it ends the line.
     pub(super) ends_line: bool,
 }
 

@@ -1,17 +1,17 @@
-//! Cuts lines at every separator; with a separator that no line has, the lines themselves.
+//! Cuts lines at every separator. With a separator that no line has, each line is a token.
 
 use super::cutter::Cutter;
 use super::separator::{Separator, Walk, first_delimiter};
 use super::tile::{Cut, Tile};
 use crate::isa::{BLOCK, Isa};
 
-/// The rule, and the token it may owe.
+/// The rule, and whether the next cut returns an empty token.
 pub(crate) struct Split<S> {
     separator: S,
     tile_bytes: usize,
     parts: Parts,
-    /// The text ends with a separator that is done with; behind it stands an empty token.
-    owes_empty: bool,
+    /// The text ended with a separator, after which there is an empty token.
+    has_pending_empty: bool,
 }
 
 impl<S> Split<S> {
@@ -20,7 +20,7 @@ impl<S> Split<S> {
             separator,
             tile_bytes,
             parts: Parts::new(tile_bytes),
-            owes_empty: false,
+            has_pending_empty: false,
         }
     }
 }
@@ -28,7 +28,7 @@ impl<S> Split<S> {
 impl<S: Separator> Cutter for Split<S> {
     #[inline(always)]
     fn cut<I: Isa>(&mut self, isa: I, text: &[u8], tile: &mut Tile) -> Cut {
-        if core::mem::take(&mut self.owes_empty) {
+        if core::mem::take(&mut self.has_pending_empty) {
             tile.has_nul = false;
             tile.set_spans(&[0], &[0]);
             return Cut::Tile { next: 0 };
@@ -36,34 +36,34 @@ impl<S: Separator> Cutter for Split<S> {
         let size = text.len().min(self.tile_bytes);
         let found = self.parts.find(isa, &self.separator, text, size);
         if found.tokens == 0 && found.next < size {
-            return self.cut_giant(isa, text, size);
+            return self.cut_long_token(isa, text, size);
         }
         tile.has_nul = found.has_nul;
         tile.set_spans(
             &self.parts.starts[..found.tokens],
             &self.parts.ends[..found.tokens],
         );
-        self.owes_empty = found.next == text.len() && !found.ends_line;
+        self.has_pending_empty = found.next == text.len() && !found.ends_line;
         Cut::Tile { next: found.next }
     }
 
     #[inline(always)]
     fn has_more(&self, text: &[u8]) -> bool {
-        self.owes_empty || !text.is_empty()
+        self.has_pending_empty || !text.is_empty()
     }
 }
 
 impl<S: Separator> Split<S> {
     /// Cuts the token that fills the first `size` bytes and does not end there.
     #[inline(always)]
-    fn cut_giant<I: Isa>(&mut self, isa: I, text: &[u8], size: usize) -> Cut {
+    fn cut_long_token<I: Isa>(&mut self, isa: I, text: &[u8], size: usize) -> Cut {
         let Some(delimiter) = first_delimiter(isa, &self.separator, &text[size..]) else {
             let end = text.len();
-            return Cut::Giant { end, next: end };
+            return Cut::LongToken { end, next: end };
         };
         let next = size + delimiter.end;
-        self.owes_empty = next == text.len() && !delimiter.ends_line;
-        Cut::Giant {
+        self.has_pending_empty = next == text.len() && !delimiter.ends_line;
+        Cut::LongToken {
             end: size + delimiter.start,
             next,
         }
@@ -76,29 +76,29 @@ pub(super) struct Parts {
     pub(super) ends: Vec<u16>,
 }
 
-/// What was found in a tile.
+/// The parts found in a tile.
 #[derive(Clone, Copy)]
 pub(super) struct Found {
-    /// How many parts end in the tile; their starts and ends stand in [`Parts`].
+    /// Number of parts that end in the tile; their starts and ends are in [`Parts`].
     pub(super) tokens: usize,
-    /// Where the next part begins.
+    /// The start of the next part.
     pub(super) next: usize,
-    /// Whether a line ends before `next`; else another part of it follows.
+    /// Whether a line ends before `next`; otherwise another part of it follows.
     pub(super) ends_line: bool,
     pub(super) has_nul: bool,
 }
 
 impl Parts {
     pub(super) fn new(tile_bytes: usize) -> Self {
-        // A token before each byte and one behind the last; the last block is written whole.
-        let room = Tile::most_tokens(tile_bytes) + BLOCK + 1;
+        // One token before each byte and one after the last; the last block is written whole.
+        let room = Tile::max_tokens(tile_bytes) + BLOCK + 1;
         Self {
             starts: vec![0; room],
             ends: vec![0; room],
         }
     }
 
-    /// Finds the parts that end in the first `size` bytes, or with the text.
+    /// Finds the parts that end in the first `size` bytes, or at the end of the text.
     #[inline(always)]
     pub(super) fn find<I: Isa, S: Separator>(
         &mut self,
@@ -124,7 +124,7 @@ impl Parts {
             has_nul: walk.has_nul(),
         };
         if ended > begun {
-            found.next = walk.begin_behind(size);
+            found.next = walk.next_token_start(size);
             found.ends_line = walk.is_in_line_end();
         } else if size == text.len() && !(found.ends_line && found.next == size) {
             self.ends[ended] = size as u16;
@@ -135,7 +135,7 @@ impl Parts {
         found
     }
 
-    /// Whether the line ends with a part, one of the first `found.tokens`.
+    /// Returns whether a part, one of the first `found.tokens`, is the last of its line.
     #[inline(always)]
     pub(super) fn ends_line(&self, text: &[u8], found: &Found, part: usize) -> bool {
         match self.starts[..found.tokens].get(part + 1) {
@@ -145,7 +145,7 @@ impl Parts {
     }
 }
 
-/// The block of places from `at` on.
+/// Returns the block of places from `at` on.
 #[inline(always)]
 fn block_of(places: &mut [u16], at: usize) -> &mut [u16; BLOCK] {
     (&mut places[at..at + BLOCK])

@@ -1,4 +1,4 @@
-//! Every rule against the oracle, at every level and both ends of the limits.
+//! Compares every rule with the oracle, at every level and with the default and tiny sizes.
 
 use core::num::NonZeroUsize;
 
@@ -9,7 +9,7 @@ use super::{InputError, Records, Span, Tokenized, Tokenizer};
 use crate::stage::count::Counter;
 use crate::{KeyCounts, Level, TokenRule, Tuning, oracle};
 
-/// What is wrong with an answer, if anything is.
+/// Compares a result with the oracle; the error describes the difference.
 fn compare(
     rule: &TokenRule,
     text: &[u8],
@@ -49,8 +49,8 @@ fn compare(
     Ok(())
 }
 
-/// The suite, stamped on each level of this kind of processor and each end of the limits. Where the
-/// processor lacks the level a suite runs nothing, which `scripts/test` counts as a skip.
+/// The same tests for each level of this processor architecture, with the default and tiny sizes.
+/// If a level is not available its tests do nothing, which `scripts/test` counts as a skip.
 macro_rules! suite {
     ($($(#[$kind:meta])* $name:ident: $level:ident, $tuning:ident;)*) => {$(
         $(#[$kind])*
@@ -63,14 +63,14 @@ macro_rules! suite {
                 #![proptest_config(cases())]
 
                 #[test]
-                fn texts_are_cut_as_the_oracle_cuts(text in text(400)) {
+                fn tokens_equal_those_of_the_oracle(text in text(400)) {
                     for rule in rules() {
                         agrees(SETTING, &rule, &text, None)?;
                     }
                 }
 
                 #[test]
-                fn records_are_texts_of_their_own(
+                fn records_are_separate_texts(
                     text in text(200),
                     cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
                 ) {
@@ -84,8 +84,8 @@ macro_rules! suite {
             }
 
             #[test]
-            fn tokens_around_every_edge() {
-                around_edges(SETTING).unwrap();
+            fn tokens_at_block_and_tile_bounds() {
+            check_bounds(SETTING).unwrap();
             }
         }
     )*};
@@ -116,7 +116,7 @@ fn cases() -> ProptestConfig {
     }
 }
 
-/// Runs spans and counts, twice each, for what the first run leaves behind.
+/// Compares spans and counts with the oracle, twice, as the second run reuses memory.
 fn agrees(
     (level, tuning): (Level, Tuning),
     rule: &TokenRule,
@@ -153,8 +153,8 @@ fn agrees(
     Ok(())
 }
 
-/// One token of every length around blocks and tiles, between separators of every kind.
-fn around_edges(setting: (Level, Tuning)) -> Result<(), TestCaseError> {
+/// Checks tokens with lengths near those of blocks and tiles, between separators of every kind.
+fn check_bounds(setting: (Level, Tuning)) -> Result<(), TestCaseError> {
     let tile = setting.1.tile_bytes;
     let mut lengths = vec![0, 1, 63, 64, 65, 127, 128, 129];
     if !cfg!(miri) {
@@ -191,7 +191,7 @@ fn around_edges(setting: (Level, Tuning)) -> Result<(), TestCaseError> {
 }
 
 #[test]
-fn a_damaged_answer_is_caught() {
+fn a_wrong_result_is_detected() {
     let rule = TokenRule::Field {
         index: NonZeroUsize::MIN.saturating_add(1),
         separator: b",".as_slice().into(),
@@ -229,7 +229,7 @@ fn a_damaged_answer_is_caught() {
 }
 
 #[test]
-fn two_texts_without_a_line_end_stay_two() {
+fn two_texts_without_a_line_end_are_not_joined() {
     for level in Level::available() {
         let mut counter = Counter::new(level, &TokenRule::Whitespace, &Tuning::DEFAULT, 1);
         counter.push(b"one foo");
@@ -283,7 +283,7 @@ fn a_column_of_many_short_strings_without_separators() {
 }
 
 #[test]
-fn whitespace_is_that_of_std() {
+fn white_space_is_the_same_as_in_std() {
     let text: String = (0..=char::MAX as u32)
         .step_by(if cfg!(miri) { 0x1c } else { 1 })
         .filter_map(char::from_u32)
@@ -306,7 +306,7 @@ fn whitespace_is_that_of_std() {
 }
 
 #[test]
-fn offsets_that_make_no_records_are_refused() {
+fn invalid_offsets_are_refused() {
     let descend = |record| InputError::OffsetsDescend { record };
     assert_eq!(Records::from_i32(&[0, 3, 2]).unwrap_err(), descend(1));
     assert_eq!(Records::from_i64(&[-1, 3]).unwrap_err(), descend(0));

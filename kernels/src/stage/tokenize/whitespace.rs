@@ -1,24 +1,24 @@
-//! Cuts text at white space: that of ASCII, and that of Unicode where a tile has any such bytes.
+//! Cuts text at white space: ASCII, and Unicode if a tile has bytes above 0x7f.
 //!
 //! ```text
 //! text       t h e · · f o x ·          · is white space
 //! separators 0 0 0 1 1 0 0 0 1
-//! edges      1 0 0 1 0 1 0 0 1          separators XOR the same a place to the right
+//! edges      1 0 0 1 0 1 0 0 1          separators XOR separators shifted by one
 //! positions  0 3 5 8                    start, end, start, end
 //! ```
 //!
-//! A block is classified, shifted, and its edge positions written, without a branch on the data.
-//! A tile is read as ASCII first; if that meets a byte above 0x7f, it is read again with the
-//! Unicode classes, and the following tiles at once so, for as long as such bytes keep coming.
+//! Classifying a block, shifting, and writing the edge positions needs no branch on the data. A
+//! tile is read as ASCII first. If it has a byte above 0x7f, it is read again with the Unicode
+//! classes, and so are the next tiles, until one has no such byte.
 
 use super::cutter::Cutter;
 use super::tile::{Cut, Tile};
 use crate::isa::{BLOCK, Isa};
 
-/// Bytes behind a block that its classification may look at.
-const BEHIND: usize = 2;
+/// Bytes after a block that its classification reads.
+const LOOKAHEAD: usize = 2;
 
-/// The rule and what it has learned of the text.
+/// The rule and its state.
 pub(crate) struct Whitespace {
     tile_bytes: usize,
     /// Whether the last tile had bytes above 0x7f.
@@ -48,14 +48,14 @@ impl Cutter for Whitespace {
             self.unicode = found.non_ascii;
         }
         tile.has_nul = found.nul;
-        self.close(isa, text, size, tile, found)
+        self.finish_tile(isa, text, size, tile, found)
     }
 }
 
 impl Whitespace {
-    /// Settles what becomes of a token that the end of the tile cuts through.
+    /// Finishes a tile: handles a token that crosses its end.
     #[inline(always)]
-    fn close<I: Isa>(
+    fn finish_tile<I: Isa>(
         &self,
         isa: I,
         text: &[u8],
@@ -79,20 +79,20 @@ impl Whitespace {
         let start = usize::from(tile.edges()[edges - 1]);
         if start == 0 {
             let end = end_of_token(isa, text, size);
-            return Cut::Giant { end, next: end };
+            return Cut::LongToken { end, next: end };
         }
         tile.set_edges(edges);
         Cut::Tile { next: start }
     }
 }
 
-/// What a walk over the blocks of a tile found.
+/// The result of scanning the blocks of a tile.
 #[derive(Clone, Copy, Default)]
 struct Found {
     edges: usize,
     non_ascii: bool,
     nul: bool,
-    /// Bytes of a white-space character that begins in the tile and ends behind it.
+    /// Number of bytes after the tile of a white-space character that crosses its end.
     overhang: usize,
 }
 
@@ -111,7 +111,7 @@ fn find_edges<I: Isa, const UNICODE: bool>(
     }
     let done = whole.len() * BLOCK;
     if done < size {
-        // White space behind the text ends the last token where the text ends.
+        // Padding with white space ends the last token at the end of the text.
         let mut padded = [b' '; BLOCK];
         padded[..size - done].copy_from_slice(&text[done..size]);
         walk.step::<UNICODE>(isa, &padded, || &text[done..], done, edges);
@@ -120,12 +120,12 @@ fn find_edges<I: Isa, const UNICODE: bool>(
     walk.found(isa)
 }
 
-/// The state that goes from block to block.
+/// The state between blocks.
 struct Walk<I: Isa> {
     edges: usize,
-    /// Bit 0 tells whether the byte before the block separates.
+    /// Bit 0: the byte before the block is a separator.
     before: u64,
-    /// The first bits of the block that belong to a white-space character begun before.
+    /// The first bits of the block that belong to a white-space character of the previous block.
     carry: u64,
     any: I::Block,
     zeros: I::Zeros,
@@ -186,13 +186,13 @@ impl<I: Isa> Walk<I> {
     }
 }
 
-/// Marks the bytes of white-space characters beyond ASCII that begin in a block.
+/// Marks the bytes of non-ASCII white-space characters that begin in a block.
 ///
-/// Returns their mask, and the bits that reach into the next block.
+/// Returns the mask of the block, and the bits for the next block.
 #[inline(always)]
 pub(crate) fn unicode_spaces<I: Isa>(isa: I, block: I::Block, text: &[u8]) -> (u64, u64) {
-    let mut padded = [0; BLOCK + BEHIND];
-    let bytes = match text.first_chunk::<{ BLOCK + BEHIND }>() {
+    let mut padded = [0; BLOCK + LOOKAHEAD];
+    let bytes = match text.first_chunk::<{ BLOCK + LOOKAHEAD }>() {
         Some(bytes) => bytes,
         None => {
             padded[..text.len()].copy_from_slice(text);

@@ -1,7 +1,7 @@
-//! Cuts text into runs of word characters: those that are Alphabetic, a Mark or a Number.
+//! Cuts text into runs of word characters: Alphabetic, Mark or Number.
 //!
-//! ASCII is classified by the block; other characters are decoded one by one, at their first
-//! bytes. A byte that is no part of a valid character separates.
+//! ASCII is classified block by block; other characters are decoded one by one. A byte that is not
+//! part of a valid character is a separator.
 
 use super::cutter::Cutter;
 use super::tile::{Cut, Tile};
@@ -33,8 +33,8 @@ impl Cutter for Words {
             let place = place.try_into().expect("the slice is a block long");
             written += isa.positions(changes, base as u16, place);
         }
-        // A short block reads as if separators followed, so a last word has its end; a word that
-        // fills the last block to its last byte has none yet.
+        // A short block is padded with separators, which end the last word. A word that ends with a
+        // full last block has no end yet.
         if size == text.len() && written % 2 == 1 {
             edges[written] = size as u16;
             written += 1;
@@ -46,7 +46,7 @@ impl Cutter for Words {
             None => Cut::Tile { next: size },
             Some(0) => {
                 let end = end_of_word(isa, text, size);
-                Cut::Giant { end, next: end }
+                Cut::LongToken { end, next: end }
             }
             Some(start) => Cut::Tile { next: start },
         }
@@ -55,8 +55,8 @@ impl Cutter for Words {
 
 /// Marks the bytes of word characters in the first block of `text`.
 ///
-/// `carry` has the first bits of the block that belong to a word character begun before; it is
-/// left with those of the next block.
+/// `carry` holds the first bits of the block that belong to a character of the previous block; it
+/// is set to those of the next block.
 #[inline(always)]
 pub(crate) fn word_bytes<I: Isa>(isa: I, text: &[u8], carry: &mut u64) -> u64 {
     let mut padded = [b' '; BLOCK];
@@ -84,7 +84,7 @@ pub(crate) fn word_bytes<I: Isa>(isa: I, text: &[u8], carry: &mut u64) -> u64 {
     word
 }
 
-/// One bit for each byte of the word character that begins the text; none if there is no such.
+/// Returns one bit for each byte of the word character at the beginning of the text, or 0.
 #[inline(always)]
 fn character_bits(text: &[u8]) -> u64 {
     match decode(text) {
@@ -96,7 +96,7 @@ fn character_bits(text: &[u8]) -> u64 {
 /// Finds the end of the word that fills the first `size` bytes.
 #[inline(always)]
 fn end_of_word<I: Isa>(isa: I, text: &[u8], size: usize) -> usize {
-    // The last character may reach behind `size`: begin with it.
+    // Begin with the last character, which may cross `size`.
     let mut at = size;
     while text[at] & 0xc0 == 0x80 && at > size - 4 {
         at -= 1;

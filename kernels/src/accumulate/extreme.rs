@@ -1,8 +1,7 @@
 //! The smallest and the largest value of each group.
 //!
-//! Floats are compared by a total order: −∞ < … < −0.0 < +0.0 < … < +∞. NaN takes part only where
-//! there is nothing else: the minimum or maximum is NaN when all values of the group are NaN, and
-//! is then the positive quiet NaN, whichever NaNs came.
+//! Floats are compared by a total order: −∞ < … < −0.0 < +0.0 < … < +∞. NaN is ignored if the group
+//! has other values. If all values of the group are NaN, the result is the positive quiet NaN.
 
 use core::marker::PhantomData;
 

@@ -1,7 +1,7 @@
 //! Exact sums of integers.
 //!
-//! They are kept in 64 bits as long as rows times the largest magnitude prove that these are
-//! enough, and in 128 bits after that. So the answer is the mathematical total, whatever the order.
+//! They are kept in 64 bits while rows times the largest magnitude prove that these are enough, then
+//! in 128 bits. So the result is the mathematical total, in any order of rows.
 
 use core::fmt;
 
@@ -169,8 +169,7 @@ impl<T: SumInput> Sum<T> {
         }
     }
 
-    /// Adds each value that is not null to the group of its row. What stands in place of a null
-    /// does not matter.
+    /// Adds each value that is not null to the group of its row. The value of a null row is ignored.
     ///
     /// # Panics
     ///
@@ -200,8 +199,7 @@ impl<T: SumInput> Sum<T> {
     ///
     /// # Errors
     ///
-    /// When a total does not fit 128 bits. It then stays as it was, and those after it are not
-    /// added.
+    /// When a total does not fit in 128 bits. It is then unchanged, and later ones are not added.
     ///
     /// # Panics
     ///

@@ -1,4 +1,5 @@
-//! Columns of strings or bytes as records: where the column has offsets, its bytes stay in place.
+//! Counts columns of strings or bytes; columns with offsets are counted without copying their
+//! bytes.
 
 use std::iter;
 use std::ops::Range;
@@ -14,16 +15,16 @@ use keymill_kernels::stage::tokenize::{InputError, Records};
 use super::TextCount;
 use crate::{Error, ErrorKind, Result};
 
-/// Values of view columns, gathered until there are enough for a push.
+/// Values of view columns, collected until there are enough for a push.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     text: Vec<u8>,
     offsets: Vec<u32>,
 }
 
-/// An offset of a column whose bytes stay in place.
+/// An offset type of columns that are not copied.
 trait RecordOffset: OffsetSizeTrait {
-    /// Takes offsets as those of records.
+    /// Converts offsets to records.
     fn records(offsets: &[Self]) -> Result<Records<'_>, InputError>;
 }
 
@@ -68,7 +69,7 @@ impl TextCount {
             while first < rows.end {
                 self.context.resources.cancel.check()?;
                 let begin = offsets[first].as_usize();
-                let room = begin + self.sizes.look;
+                let room = begin + self.sizes.check_interval;
                 let fitting = offsets[first + 1..=rows.end]
                     .partition_point(|offset| offset.as_usize() <= room);
                 let last = first + fitting.max(1);
@@ -92,13 +93,14 @@ impl TextCount {
         for value in array.iter().flatten() {
             let value: &[u8] = value.as_ref();
             self.metrics.rows += 1;
-            if value.len() > self.sizes.look {
+            if value.len() > self.sizes.check_interval {
                 self.push_text(value)?;
                 continue;
             }
             gathered.text.extend_from_slice(value);
             gathered.offsets.push(gathered.text.len() as u32);
-            if gathered.text.len() >= self.sizes.look || gathered.offsets.len() >= 1 << 16 {
+            if gathered.text.len() >= self.sizes.check_interval || gathered.offsets.len() >= 1 << 16
+            {
                 self.push_gathered(&mut gathered)?;
             }
         }
@@ -119,7 +121,7 @@ impl TextCount {
 
     fn push_records(&mut self, text: &[u8], records: Records<'_>, bytes: usize) -> Result<()> {
         self.metrics.bytes += bytes as u64;
-        self.unchecked += bytes + 16 * records.len();
+        self.bytes_since_check += bytes + 16 * records.len();
         self.counter
             .push_records(text, records)
             .map_err(not_records)?;
@@ -127,7 +129,7 @@ impl TextCount {
     }
 }
 
-/// The stretches of rows that are not null.
+/// Returns the ranges of rows that are not null.
 fn valid_rows(array: &dyn Array) -> Vec<Range<usize>> {
     match array.nulls() {
         None => iter::once(0..array.len()).collect(),
@@ -139,5 +141,5 @@ fn valid_rows(array: &dyn Array) -> Vec<Range<usize>> {
 }
 
 fn not_records(cause: InputError) -> Error {
-    Error::new(ErrorKind::Internal, "the offsets of a column are broken").with_source(cause)
+    Error::new(ErrorKind::Internal, "the offsets of a column are invalid").with_source(cause)
 }

@@ -1,4 +1,4 @@
-//! The answer of a drain: batches that are made when they are asked for.
+//! The result of a drain: batches that are made on demand.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,38 +11,38 @@ use super::reduce::{OperatorContext, Reducer};
 use crate::BatchLimits;
 use crate::operator::BatchSource;
 use crate::operator::text_count::columns::Batcher;
-use crate::operator::text_count::order::{By, DrainTotals, Range, Sorter};
+use crate::operator::text_count::order::{DrainTotals, Range, SortBy, Sorter};
 use crate::runtime::Reservation;
 use crate::runtime::parallel;
 use crate::{Error, ErrorKind, Result};
 
-/// The answer of a drain: batches of `key` and `count`, each made when it is asked for.
+/// The result of a drain: batches of `key` and `count`, made on demand.
 ///
-/// Dropping it early drops the groups that have not left. It uses the threads of the rayon pool
-/// in which `next` is called, and the caller's thread alone outside of one.
+/// Dropping it early drops the remaining groups. It uses the threads of the rayon pool in which
+/// `next` is called, or only the caller's thread outside of a pool.
 pub(crate) struct CountBatches {
     context: OperatorContext,
     source: Source,
     limits: BatchLimits,
     ready: VecDeque<RecordBatch>,
     seen: DrainTotals,
-    /// What `seen.tokens` must be once everything was seen.
+    /// The required final value of `seen.tokens`.
     tokens: Option<u64>,
-    /// Bytes that had been spilled when the first batch was still to be made.
+    /// Bytes that were spilled before the first batch.
     spilled_before: u64,
-    /// Workers of the wave before, with their memory.
+    /// Workers of the previous wave, with their memory.
     idle: Vec<Worker>,
     _memory: Vec<Reservation>,
 }
 
-/// Where batches come from.
+/// The source of batches.
 pub(super) enum Source {
-    /// From nowhere: all are ready.
+    /// None: all batches are ready.
     Nothing,
-    /// Partitions to be reduced; they leave in any order.
+    /// Partitions to be reduced, in any order.
     Items(VecDeque<DrainInput>),
     /// Ranges to be sorted, in order.
-    Ranges(By, VecDeque<Range>),
+    Ranges(SortBy, VecDeque<Range>),
 }
 
 /// One worker of a wave.
@@ -77,28 +77,28 @@ impl CountBatches {
         }
     }
 
-    /// Batches that are ready to leave.
+    /// Sets batches that are ready.
     pub(super) fn with_ready(self, ready: Vec<RecordBatch>) -> Self {
         let ready = ready.into();
         Self { ready, ..self }
     }
 
-    /// What was seen before the first batch leaves.
+    /// Sets the totals of groups that were seen before the first batch.
     pub(super) fn with_seen(self, seen: DrainTotals) -> Self {
         Self { seen, ..self }
     }
 
-    /// Memory that is held until the last batch has left.
+    /// Keeps memory reserved until this is dropped.
     pub(super) fn with_memory(self, memory: Vec<Reservation>) -> Self {
         let _memory = memory;
         Self { _memory, ..self }
     }
 
-    /// Expects the counts of all groups to have this sum.
+    /// Sets the expected sum of the counts of all groups.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`] when they were all seen and have another.
+    /// [`ErrorKind::Internal`] when all groups were seen and their sum is different.
     pub(super) fn expecting(mut self, tokens: u64) -> Result<Self> {
         self.tokens = Some(tokens);
         match self.source {
@@ -120,7 +120,7 @@ impl CountBatches {
         }
     }
 
-    /// Makes the next few batches; none are left when it leaves `ready` empty.
+    /// Makes the next batches; `ready` stays empty after the last one.
     fn refill(&mut self) -> Result<()> {
         let resources = &self.context.resources;
         let threads = parallel::available(resources.threads);
@@ -147,7 +147,7 @@ impl CountBatches {
         Ok(())
     }
 
-    /// Makes batches of a few parts side by side, and keeps their order.
+    /// Makes batches of some parts in parallel, and keeps their order.
     fn run<T: Send>(
         &mut self,
         wave: Vec<T>,
@@ -203,8 +203,8 @@ impl BatchSource for CountBatches {
     }
 }
 
-/// Takes parts that are made into batches together: a few for each thread, but for the first not
-/// more than there is room for.
+/// Takes parts whose batches are made together: a few for each thread, limited by `room` bytes, but
+/// at least one for each thread.
 fn next_wave<T>(
     parts: &mut VecDeque<T>,
     threads: usize,
@@ -240,17 +240,17 @@ impl Worker {
         })
     }
 
-    fn sort(&mut self, range: Range, by: By, limits: &BatchLimits) -> Result<Vec<RecordBatch>> {
+    fn sort(&mut self, range: Range, by: SortBy, limits: &BatchLimits) -> Result<Vec<RecordBatch>> {
         let sorted = range.load(by, &mut self.sorter)?;
         batches_of(limits, |batcher| sorted.write(batcher))
     }
 }
 
-/// Collects what `write` writes in batches.
+/// Collects in batches what `write` writes.
 ///
 /// # Errors
 ///
-/// What `write` returns.
+/// The errors of `write`.
 pub(super) fn batches_of(
     limits: &BatchLimits,
     write: impl FnOnce(&mut Batcher<Vec<RecordBatch>>) -> Result<()>,

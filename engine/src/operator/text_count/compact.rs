@@ -1,24 +1,25 @@
-//! Brings equal keys of partitions together while counting goes on.
+//! Compacts partitions during counting: merges equal keys within each partition.
 //!
-//! What passes the tables by lies in its partition once for each token. That is as it should be
-//! where nearly every token is new; where keys come again, if rarely, a long input would hold far
-//! more tokens than it has groups, and spill them. So partitions that have grown are folded: each is
-//! reduced, in cache, to its groups. A few are folded first, and the others if that made a difference.
+//! A token that bypasses the tables is stored in its partition once for each occurrence. This is
+//! good if nearly every token is new. If keys repeat rarely, partitions of a long input would hold
+//! far more tokens than groups, and spill them. So partitions that have grown are compacted: each
+//! is reduced, in cache, to distinct groups. A few are compacted first, and the others only if that
+//! helped.
 #![forbid(unsafe_code)]
 
 use super::TextCount;
-use super::partitions::{Partitions, Pieces};
+use super::partitions::{PartitionGroups, Partitions};
 use super::reduce::Reducer;
 use crate::Result;
 
-/// One partition in so many is folded to see whether that makes a difference.
-const TRIED: usize = 64;
+/// One of this number of partitions is compacted as a trial.
+const TRIAL_DIVISOR: usize = 64;
 
-/// It does when this many tenths of the groups are left, or fewer.
-const WORTH_TENTHS: usize = 7;
+/// All are compacted if at most this many tenths of the groups remain in the trial.
+const MAX_REMAINING_TENTHS: usize = 7;
 
 impl TextCount {
-    /// Folds the partitions if they have grown enough since the last time.
+    /// Compacts the partitions if they have grown enough since the last time.
     pub(super) fn compact_when_due(&mut self) -> Result<()> {
         if self.partitions.bytes() > self.partitions.compact_at.max(self.sizes.compact) {
             let mut reducer = Reducer::new(&self.context);
@@ -29,11 +30,12 @@ impl TextCount {
     }
 }
 
-/// The bytes of partitions at which they are folded again: twice those that are left, so that no
-/// group is folded often, but before all of the share is taken, unless that is nearly so anyway.
-fn next_compaction(left: usize, share: usize) -> usize {
-    match left < share / 4 * 3 {
-        true => (2 * left).min(left.midpoint(share)),
+/// Returns the bytes of partitions from which they are compacted again: twice the remaining bytes,
+/// so that groups are not compacted often, but before the share is full. If it is nearly full
+/// already, they are not compacted again.
+fn next_compaction(remaining: usize, share: usize) -> usize {
+    match remaining < share / 4 * 3 {
+        true => (2 * remaining).min(remaining.midpoint(share)),
         false => usize::MAX,
     }
 }
@@ -41,7 +43,7 @@ fn next_compaction(left: usize, share: usize) -> usize {
 impl Partitions {
     fn compact(&mut self, reducer: &mut Reducer) -> Result<()> {
         self.close();
-        let tried = self.parts.len().div_ceil(TRIED);
+        let tried = self.parts.len().div_ceil(TRIAL_DIVISOR);
         let (trial, others) = self.parts.split_at_mut(tried);
         let (mut before, mut after) = (0, 0);
         for part in trial {
@@ -49,7 +51,7 @@ impl Partitions {
             part.compact(reducer)?;
             after += part.groups_in_memory();
         }
-        if after * 10 <= before * WORTH_TENTHS {
+        if after * 10 <= before * MAX_REMAINING_TENTHS {
             for part in others {
                 part.compact(reducer)?;
             }
@@ -59,7 +61,7 @@ impl Partitions {
     }
 }
 
-impl Pieces {
+impl PartitionGroups {
     fn groups_in_memory(&self) -> usize {
         self.memory
             .iter()
@@ -69,7 +71,7 @@ impl Pieces {
 
     fn compact(&mut self, reducer: &mut Reducer) -> Result<()> {
         if !self.memory.is_empty() {
-            let groups = reducer.bring_together(std::mem::take(&mut self.memory))?;
+            let groups = reducer.merge_in_memory(std::mem::take(&mut self.memory))?;
             self.memory.push(groups);
         }
         Ok(())
@@ -81,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folds_are_few_and_come_before_the_share_is_taken() {
+    fn compactions_are_few_and_happen_before_the_share_is_full() {
         let share = 1 << 20;
         assert_eq!(next_compaction(share / 8, share), share / 4);
         let late = next_compaction(share / 2, share);

@@ -1,40 +1,40 @@
-//! Groups on their way to batches.
+//! The input of a drain: groups that are reduced and written to batches.
 
 use std::sync::Arc;
 
 use keymill_kernels::KeyCounts;
 
 use super::multi_table::Tables;
-use super::partitions::Pieces;
+use super::partitions::PartitionGroups;
 use super::reduce::Reducer;
 use crate::Result;
 use crate::runtime::{MemoryBudget, Reservation};
 
-/// Groups on their way to batches, and the memory they hold.
+/// A part of the groups of a drain, and its reserved memory.
 pub(super) struct DrainInput {
     content: Content,
     memory: Reservation,
 }
 
 enum Content {
-    /// A partition that may hold a key more than once.
-    Partition(Pieces),
-    /// A slice of tables, which may hold a key more than once too.
+    /// A partition, which may hold a key more than once.
+    Partition(PartitionGroups),
+    /// A slice of tables, which may hold a key more than once.
     Slice(Arc<Tables>, usize),
     /// Distinct groups.
     Reduced(KeyCounts),
 }
 
 impl DrainInput {
-    /// A partition that may hold a key more than once.
-    pub(super) fn part(pieces: Pieces, budget: &MemoryBudget) -> Self {
+    /// A partition, which may hold a key more than once.
+    pub(super) fn part(pieces: PartitionGroups, budget: &MemoryBudget) -> Self {
         let mut memory = budget.reservation();
         memory.set(pieces.bytes());
         let content = Content::Partition(pieces);
         Self { content, memory }
     }
 
-    /// A slice of tables, which hold their memory themselves.
+    /// A slice of tables, whose memory is reserved elsewhere.
     pub(super) fn slice(tables: Arc<Tables>, slice: usize, budget: &MemoryBudget) -> Self {
         let memory = budget.reservation();
         let content = Content::Slice(tables, slice);
@@ -49,7 +49,7 @@ impl DrainInput {
         Self { content, memory }
     }
 
-    /// How many groups there are, about: a key may be there more than once.
+    /// Returns about the number of groups: a key may be counted more than once.
     pub(super) fn groups(&self) -> usize {
         match &self.content {
             Content::Partition(pieces) => pieces.groups(),
@@ -58,7 +58,7 @@ impl DrainInput {
         }
     }
 
-    /// How many bytes of memory they take when they are loaded, about.
+    /// Returns about the bytes of memory of the groups when they are loaded.
     pub(super) fn bytes(&self) -> usize {
         match &self.content {
             Content::Partition(pieces) => pieces.loaded_bytes(),
@@ -67,11 +67,11 @@ impl DrainInput {
         }
     }
 
-    /// Gives `visit` the distinct groups, in one part or several.
+    /// Passes the distinct groups to `visit`, in one part or several.
     ///
     /// # Errors
     ///
-    /// Those of reducing, and what `visit` returns.
+    /// Those of reducing, and the errors of `visit`.
     pub(super) fn reduce(
         self,
         reducer: &mut Reducer,

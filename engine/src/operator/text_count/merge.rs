@@ -1,4 +1,4 @@
-//! Brings what several operators hold to one of them.
+//! Merges several operators into one.
 #![forbid(unsafe_code)]
 
 use keymill_kernels::KeyCounts;
@@ -9,11 +9,11 @@ use crate::runtime::parallel;
 use crate::{Error, ErrorKind, Resources, Result};
 
 impl TextCount {
-    /// Merges the operators of several workers, side by side where that pays.
+    /// Merges the operators of several workers, in parallel if they are large.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] when there is none, and those of [`Operator::merge`].
+    /// [`ErrorKind::Config`] without an operator, and those of [`Operator::merge`].
     pub(crate) fn merge_tables(operators: Vec<Self>) -> Result<Self> {
         let threads = operators.len();
         let all_small = threads == 1 || operators.iter().all(Self::is_small);
@@ -43,7 +43,7 @@ impl TextCount {
         if self.rule != other.rule || of(self) != of(other) {
             return Err(Error::new(
                 ErrorKind::Config,
-                "operators can be merged that share token rule, seed and number of partitions; \
+                "merged operators must have the same token rule, seed and number of partitions; \
                  make them with clones of one `Resources`",
             ));
         }
@@ -56,11 +56,11 @@ impl TextCount {
         Ok(())
     }
 
-    /// Takes all that is in the other one, of which nothing is left but its rule and its room.
-    pub(super) fn take_over(&mut self, other: &mut Self) -> Result<()> {
-        self.observe()?;
-        other.observe()?;
-        self.hold(other.held)?;
+    /// Moves all groups and metrics of another operator here, and resets it.
+    pub(super) fn absorb_operator(&mut self, other: &mut Self) -> Result<()> {
+        self.update_metrics()?;
+        other.update_metrics()?;
+        self.add_held(other.held)?;
         self.metrics = self.metrics.plus(&other.metrics());
         if self.is_small() && other.is_small() {
             self.absorb_table(other);
@@ -70,24 +70,24 @@ impl TextCount {
             let partitions = std::mem::take(&mut other.partitions);
             self.partitions.absorb(partitions);
         }
-        other.forget();
+        other.reset();
         self.check_memory()
     }
 
-    /// Has counted nothing from now on.
-    fn forget(&mut self) {
+    /// Resets the operator to an empty one, after its groups were moved.
+    fn reset(&mut self) {
         if self.counter.bytes() > self.sizes.fresh {
             self.replace_counter();
         }
         self.seen = (self.counter.tokens(), self.counter.rejected());
-        (self.metrics, self.held, self.unchecked) = (OperatorMetrics::default(), 0, 0);
-        // What was written belongs to whoever has it now.
+        (self.metrics, self.held, self.bytes_since_check) = (OperatorMetrics::default(), 0, 0);
+        // Spill files now belong to the other operator.
         self.context.space = self.context.space.another();
         self.reservation.set(self.size());
     }
 
-    /// Whether both have counters of the same making.
-    fn counts_like(&self, other: &Self) -> bool {
+    /// Returns whether both counters have the same settings.
+    fn has_same_settings(&self, other: &Self) -> bool {
         let of = |one: &Self| {
             let Resources { level, tuning, .. } = one.context.resources;
             (level, tuning, one.sizes)
@@ -97,10 +97,10 @@ impl TextCount {
 
     /// Adds the smaller table to the larger one.
     ///
-    /// The other way round groups would come in the order of their hashes to a table that is much
-    /// too small for them, and crowd its first slots.
+    /// Otherwise the groups would come in hash order to a table that is much too small for them,
+    /// and crowd its first slots.
     pub(super) fn absorb_table(&mut self, other: &mut Self) {
-        if self.counter.len() < other.counter.len() && self.counts_like(other) {
+        if self.counter.len() < other.counter.len() && self.has_same_settings(other) {
             std::mem::swap(&mut self.counter, &mut other.counter);
             std::mem::swap(&mut self.seen, &mut other.seen);
         }

@@ -1,4 +1,4 @@
-//! Counts the tokens of texts by key: tokenizing and counting are one step.
+//! Counts the tokens of texts by key; tokenizing and counting are one step.
 #![forbid(unsafe_code)]
 
 mod array;
@@ -32,29 +32,30 @@ use columns::{count_schema, for_each_group};
 use drain_input::DrainInput;
 use memory_policy::{Sizes, new_counter};
 pub(crate) use multi_table::MultiTable;
-use order::By;
+use order::SortBy;
 use partitions::Partitions;
 use reduce::OperatorContext;
 
-/// Up to so many groups, tables are merged into one another and not by partition.
-const FEW: usize = 1 << 15;
-/// The most tokens an operator counts: one bit of a count is its own.
-const MOST: u64 = (1 << 63) - 1;
+/// Tables of at most this number of groups are merged into one table, larger ones by partition.
+const SMALL_TABLE_GROUPS: usize = 1 << 15;
+/// Maximum number of tokens of an operator: the highest bit of a count is reserved.
+const MAX_TOKENS: u64 = (1 << 63) - 1;
 
 /// Counts the tokens of texts by key.
 ///
 /// ```text
 /// push ─▶ key tables ─▶ partitions ─▶ disk
-///                │           │          │        (each only when the one before is full)
+///                │           │          │        (each only if the previous one is full)
 ///                └───────────┴──────────┴──▶ reduce ─▶ order ─▶ batches of key, count
 /// ```
 ///
-/// It takes texts, and batches of one column of strings or binaries. Every text and every row is a
-/// record: its end ends a token. Null rows are skipped. Its state columns and its answers are the same:
-/// `key` (`BinaryView`) and `count` (`UInt64`), none of them null; see [`crate::count_schema`].
+/// The input is texts, and batches of one column of strings or binaries. Every text and every row
+/// is a record: its end ends a token. Null rows are skipped. The state columns and the result
+/// columns are the same: `key` (`BinaryView`) and `count` (`UInt64`), never null; see
+/// [`crate::count_schema`].
 ///
-/// It counts up to 2⁶³ − 1 tokens between two drains, so no count can wrap. The largest single key is
-/// held in memory whatever the budget.
+/// It counts up to 2⁶³ − 1 tokens between two drains, so no count can overflow. Each single key
+/// must fit in memory, even if it is larger than the budget.
 ///
 /// # Examples
 ///
@@ -77,12 +78,12 @@ pub struct TextCount {
     reservation: Reservation,
     sizes: Sizes,
     metrics: OperatorMetrics,
-    /// The counter's own tokens and rejected lines that `metrics` knows of.
+    /// The counter's tokens and rejected lines that are included in `metrics`.
     seen: (u64, u64),
-    /// Tokens that have not been drained for good.
+    /// Tokens that are not drained yet.
     held: u64,
-    /// Bytes since the last look at the budget.
-    unchecked: usize,
+    /// Bytes of text since the last check of the memory budget.
+    bytes_since_check: usize,
     gathered: Gathered,
     broken: bool,
 }
@@ -98,12 +99,12 @@ impl std::fmt::Debug for TextCount {
 }
 
 impl TextCount {
-    /// Makes an operator that has counted nothing.
+    /// Makes an empty operator.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] for a level that this machine does not run, and for a rule whose
-    /// separator is empty or holds a line end.
+    /// [`ErrorKind::Config`] for a level that is not available on this machine, and for a rule
+    /// whose separator is empty or holds a line end.
     pub fn new(rule: &TokenRule, resources: &Resources) -> Result<Self> {
         rule.check()?;
         resources.check_level()?;
@@ -127,7 +128,7 @@ impl TextCount {
             metrics: OperatorMetrics::default(),
             seen: (0, 0),
             held: 0,
-            unchecked: 0,
+            bytes_since_check: 0,
             gathered: Gathered::default(),
             broken: false,
         })
@@ -135,7 +136,7 @@ impl TextCount {
 
     /// Counts the tokens of a column of strings or binaries, of any Arrow layout.
     ///
-    /// Every row is a record, whose end ends a token. Null rows are skipped.
+    /// Every row is a record: its end ends a token. Null rows are skipped.
     ///
     /// # Errors
     ///
@@ -153,7 +154,7 @@ impl TextCount {
         rejected: u64,
     ) -> Result<()> {
         self.guarded(|operator| {
-            operator.hold(tokens)?;
+            operator.add_held(tokens)?;
             operator.metrics.tokens += tokens;
             operator.metrics.rejected += rejected;
             operator.counter.absorb(groups);
@@ -161,23 +162,23 @@ impl TextCount {
         })
     }
 
-    /// How many groups it holds; a key that is in several places is several groups.
+    /// Returns an upper bound of the number of groups: a key may be counted more than once.
     pub(crate) fn groups_at_most(&self) -> usize {
         self.counter.len() + self.partitions.groups()
     }
 
-    /// Lets no more than so many bytes be written to disk; past that, the disk counts as full.
+    /// Limits the bytes written to disk; above the limit, the disk counts as full.
     pub fn limit_spill(&mut self, bytes: u64) {
         self.context.space.limit(bytes);
     }
 
-    /// How many tokens were counted.
+    /// Returns the number of tokens that were counted.
     #[must_use]
     pub fn tokens(&self) -> u64 {
         self.metrics().tokens
     }
 
-    /// How many lines had no token to give.
+    /// Returns the number of lines without the field of the rule.
     #[must_use]
     pub fn rejected(&self) -> u64 {
         self.metrics().rejected
@@ -216,7 +217,7 @@ impl Operator for TextCount {
                 }
                 Ok(())
             })?;
-            operator.hold(tokens)?;
+            operator.add_held(tokens)?;
             operator.metrics.state_rows += states.num_rows() as u64;
             operator.counter.absorb(&groups);
             operator.check_memory()
@@ -226,7 +227,7 @@ impl Operator for TextCount {
     fn merge(&mut self, other: &mut Self) -> Result<()> {
         self.guarded(|operator| {
             operator.check_mergeable(other)?;
-            operator.take_over(other)
+            operator.absorb_operator(other)
         })
     }
 
@@ -265,7 +266,7 @@ fn only_column(batch: &RecordBatch) -> Result<&dyn Array> {
         [column] => Ok(column),
         columns => {
             let message = format!(
-                "a text count takes batches of one column, this one has {}; project it first",
+                "a text count needs batches of one column, this one has {}; project it first",
                 columns.len()
             );
             Err(Error::new(ErrorKind::Format, message))
@@ -274,7 +275,7 @@ fn only_column(batch: &RecordBatch) -> Result<&dyn Array> {
 }
 
 impl TextCount {
-    /// Runs a step, after which the operator is complete or refuses the next one.
+    /// Runs a step. If it fails halfway, all later steps are refused.
     fn guarded<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.broken {
             return Err(Error::new(
@@ -285,7 +286,7 @@ impl TextCount {
         self.context.resources.cancel.check()?;
         self.broken = true;
         let result = step(self);
-        // These are found before anything is changed.
+        // These errors are found before anything is changed.
         let refused = |error: &Error| matches!(error.kind(), ErrorKind::Format | ErrorKind::Config);
         self.broken = result.as_ref().err().is_some_and(|error| !refused(error));
         result
@@ -294,11 +295,11 @@ impl TextCount {
     fn push_text(&mut self, mut text: &[u8]) -> Result<()> {
         self.metrics.bytes += text.len() as u64;
         while !text.is_empty() {
-            let cut = self.boundary.cut(text, self.sizes.look);
+            let cut = self.boundary.cut(text, self.sizes.check_interval);
             let (piece, rest) = (&text[..cut.end], &text[cut.next..]);
             self.counter.push(piece);
-            // A text costs something even when it is short.
-            self.unchecked += piece.len() + 16;
+            // Short texts have a cost, too.
+            self.bytes_since_check += piece.len() + 16;
             self.check_memory_when_due()?;
             text = rest;
         }
@@ -311,7 +312,7 @@ impl TextCount {
         self.drain_items(items, order, limits)
     }
 
-    /// Lets items leave that have all the tokens which are held.
+    /// Drains items, which must contain all held tokens.
     fn drain_items(
         &mut self,
         items: Vec<DrainInput>,
@@ -324,7 +325,7 @@ impl TextCount {
         }
         self.reservation.set(self.size());
         let context = self.context.clone();
-        let counts = match by_of(order) {
+        let counts = match sort_by_of(order) {
             Some(by) => {
                 let groups = items.iter().map(DrainInput::groups).sum();
                 match limits.selects(groups, context.resources.memory.limit()) {
@@ -336,7 +337,7 @@ impl TextCount {
         };
         let counts = counts.expecting(tokens)?;
         match order {
-            Order::Columns(columns) if by_of(order).is_none() => {
+            Order::Columns(columns) if sort_by_of(order).is_none() => {
                 let OperatorContext { resources, space } = &self.context;
                 let keys = sort_keys(&count_schema(), columns, 1)?;
                 sorted(counts, &count_schema(), &keys, limits, resources, space)
@@ -345,7 +346,7 @@ impl TextCount {
         }
     }
 
-    /// Moves all groups out, by partition unless they never were in one.
+    /// Moves all groups to items: one per partition, or one item if there are no partitions.
     fn take_items(&mut self) -> Result<Vec<DrainInput>> {
         let budget = &self.context.resources.memory;
         if self.partitions.is_unused() {
@@ -355,7 +356,7 @@ impl TextCount {
         }
         let count = self.context.resources.tuning.partitions.max(1);
         self.partitions
-            .take_from(&mut self.counter, count, self.sizes.piece);
+            .flush_counter(&mut self.counter, count, self.sizes.piece);
         if budget.is_tight(budget.limit() / 4) {
             self.partitions.spill(&self.context.space)?;
         }
@@ -365,16 +366,16 @@ impl TextCount {
     }
 }
 
-/// The order that is built into the text count; `None` for no order, and for any other.
-fn by_of(order: &Order) -> Option<By> {
+/// Returns the built-in order of the text count; `None` for no order, and for other orders.
+fn sort_by_of(order: &Order) -> Option<SortBy> {
     match order {
-        Order::Key => Some(By::Key),
-        Order::Count => Some(By::Count),
+        Order::Key => Some(SortBy::Key),
+        Order::Count => Some(SortBy::Count),
         Order::Columns(columns) => match &columns[..] {
-            [key, ..] if is_ascending(key, "key") => Some(By::Key),
-            [count] if is_descending(count, "count") => Some(By::Count),
+            [key, ..] if is_ascending(key, "key") => Some(SortBy::Key),
+            [count] if is_descending(count, "count") => Some(SortBy::Count),
             [count, key] if is_descending(count, "count") && is_ascending(key, "key") => {
-                Some(By::Count)
+                Some(SortBy::Count)
             }
             _ => None,
         },
@@ -393,7 +394,7 @@ fn is_descending(by: &OrderBy, column: &str) -> bool {
 fn too_many() -> Error {
     Error::new(
         ErrorKind::Capacity,
-        "more than 2^63 - 1 tokens in all; drain the operator before it holds so many",
+        "more than 2^63 - 1 tokens in total; drain the operator earlier",
     )
 }
 

@@ -1,4 +1,4 @@
-//! Drains what workers counted, without merging their tables first where there is room.
+//! Drains the operators of several workers, without merging their tables first if memory allows.
 
 use std::sync::Arc;
 
@@ -12,17 +12,18 @@ use crate::operator::{Batches, Drain, Merged, Operator, OperatorMetrics, Order};
 use crate::runtime::{MemoryBudget, Reservation};
 use crate::{Result, Tuning};
 
-/// Up to so many tables, a key is looked up in each; from more, its counts are gathered in another.
+/// Up to this number of tables, a key is looked up in each; with more, its counts are added in a
+/// further table.
 const FEW_TABLES: usize = 4;
 
-/// Operators that are about to be drained together.
+/// Operators that are drained together.
 pub struct MultiTable {
-    /// Has counted all tokens, and holds the groups unless `tables` does.
+    /// Has the metrics of all operators, and the groups unless `tables` has them.
     pub(super) operator: TextCount,
     tables: Option<Arc<Tables>>,
 }
 
-/// Tables that are drained slice by slice, and the memory they hold.
+/// Tables that are drained slice by slice, and their reserved memory.
 pub(super) struct Tables {
     slices: Slices,
     budget: MemoryBudget,
@@ -30,7 +31,7 @@ pub(super) struct Tables {
 }
 
 impl MultiTable {
-    /// Brings operators together.
+    /// Takes the tables of operators, or merges the operators.
     ///
     /// # Errors
     ///
@@ -41,7 +42,7 @@ impl MultiTable {
         Ok(Self { operator, tables })
     }
 
-    /// Tells whether tables are drained side by side.
+    /// Returns whether tables are drained without merging.
     #[cfg(test)]
     pub(super) fn has_tables(&self) -> bool {
         self.tables.is_some()
@@ -74,13 +75,13 @@ impl Tables {
             .collect()
     }
 
-    /// How many groups a slice has, and how many bytes they take: its share of all.
+    /// Returns the average number of groups and of bytes per slice.
     pub(super) fn share(&self) -> (usize, usize) {
         let groups = self.slices.len().div_ceil(self.slices.slices());
         (groups, self.slices.bytes() / self.slices.slices())
     }
 
-    /// Appends the groups of a slice to `out`, and says whether they are distinct.
+    /// Appends the groups of a slice to `out`, and returns whether they are distinct.
     pub(super) fn copy_to(&self, slice: usize, out: &mut KeyCounts) -> bool {
         let few = self.slices.counters() <= FEW_TABLES;
         if few {
@@ -92,14 +93,14 @@ impl Tables {
     }
 }
 
-/// Takes the tables of large operators, unless they have partitions or memory is short.
+/// Takes the tables of large operators, unless they have partitions or memory is low.
 fn take_tables(operators: &mut [TextCount]) -> Result<Option<Arc<Tables>>> {
     let Some(first) = operators.first() else {
         return Ok(None);
     };
     let resources = first.context.resources.clone();
     let bytes = operators.iter().map(TextCount::size).sum();
-    // The groups leave the tables for others, which are as large at most.
+    // The groups are copied to other tables, which are at most as large.
     if resources.memory.is_tight(bytes)
         || operators.iter().all(TextCount::is_small)
         || !operators.iter().all(|one| one.partitions.is_unused())
@@ -108,7 +109,7 @@ fn take_tables(operators: &mut [TextCount]) -> Result<Option<Arc<Tables>>> {
     }
     let mut counters = Vec::with_capacity(operators.len());
     for operator in &mut *operators {
-        operator.observe()?;
+        operator.update_metrics()?;
         counters.push(operator.replace_counter());
         operator.reservation.set(operator.size());
     }
@@ -126,7 +127,7 @@ fn take_tables(operators: &mut [TextCount]) -> Result<Option<Arc<Tables>>> {
     }
 }
 
-/// So many slices that each fills a batch, but not more than there would be partitions.
+/// Returns a number of slices that each fill a batch, at most the number of partitions.
 fn slice_count(groups: usize, limits: &Tuning) -> usize {
     let slices = groups / (limits.table_slots * 4).max(1);
     slices.next_power_of_two().min(limits.partitions)
@@ -138,7 +139,7 @@ fn reserve(budget: &MemoryBudget, bytes: usize) -> Reservation {
     memory
 }
 
-/// Gives every operator its counter again.
+/// Returns the counters to their operators.
 fn give_back(operators: &mut [TextCount], counters: Vec<Counter>) {
     for (operator, counter) in operators.iter_mut().zip(counters) {
         operator.seen = (counter.tokens(), counter.rejected());

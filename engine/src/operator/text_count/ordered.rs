@@ -1,23 +1,23 @@
-//! Prepares an ordered drain: everything is reduced, and dealt to ranges or seen by the top.
+//! Prepares an ordered drain: reduces all groups, and partitions them to ranges or selects the top.
 
 use keymill_kernels::KeyCounts;
 
 use super::batches::{CountBatches, Source, batches_of};
 use super::drain_input::DrainInput;
-use super::partitions::Pieces;
+use super::partitions::PartitionGroups;
 use super::reduce::{OperatorContext, Reducer};
 use crate::BatchLimits;
 use crate::Result;
 use crate::operator::text_count::order::{
-    By, DrainTotals, Range, RangePartitioner, Splitters, Top, range_count,
+    DrainTotals, Range, RangePartitioner, SortBy, Splitters, Top, range_count,
 };
 use crate::runtime::parallel;
 use crate::spill::SpillSpace;
 
-/// Groups of the sample for each range.
+/// Number of groups of the sample per range.
 const SAMPLED: usize = 8;
-/// Bytes of a key that the order may be cut by.
-const GIANT: usize = 1 << 10;
+/// Maximum bytes of a key of the sample.
+const MAX_SAMPLE_KEY: usize = 1 << 10;
 
 /// One worker of an ordered drain.
 struct Worker<'a> {
@@ -26,7 +26,7 @@ struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    fn new(context: &'a OperatorContext, by: By, splitters: &'a Splitters) -> Self {
+    fn new(context: &'a OperatorContext, by: SortBy, splitters: &'a Splitters) -> Self {
         Self {
             reducer: Reducer::new(context),
             partitioner: RangePartitioner::new(by, splitters, &context.resources, &context.space),
@@ -34,7 +34,7 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// Prepares the groups of `items` to leave.
+/// Prepares an ordered drain of the groups of `items`.
 ///
 /// # Errors
 ///
@@ -42,7 +42,7 @@ impl<'a> Worker<'a> {
 pub(super) fn drain_items(
     context: OperatorContext,
     items: Vec<DrainInput>,
-    by: By,
+    by: SortBy,
     limits: BatchLimits,
 ) -> Result<CountBatches> {
     let (items, splitters) = split_order(&context, items, by)?;
@@ -55,7 +55,7 @@ pub(super) fn drain_items(
              partitioner,
          },
          item| {
-            item.reduce(reducer, |groups| partitioner.deal(groups))?;
+            item.reduce(reducer, |groups| partitioner.partition(groups))?;
             Ok(())
         },
     )?;
@@ -63,10 +63,10 @@ pub(super) fn drain_items(
         .into_iter()
         .map(|worker| worker.partitioner)
         .collect();
-    Ok(dealt(context.clone(), by, partitioners, limits))
+    Ok(collect_ranges(context.clone(), by, partitioners, limits))
 }
 
-/// Prepares the first `most` groups of `items` to leave.
+/// Prepares a drain of the first `most` groups of `items`.
 ///
 /// # Errors
 ///
@@ -74,7 +74,7 @@ pub(super) fn drain_items(
 pub(super) fn drain_top(
     context: OperatorContext,
     items: Vec<DrainInput>,
-    by: By,
+    by: SortBy,
     most: usize,
     limits: BatchLimits,
 ) -> Result<CountBatches> {
@@ -83,7 +83,7 @@ pub(super) fn drain_top(
         items,
         || (Reducer::new(&context), Top::new(by, most)),
         |(reducer, top), item| {
-            item.reduce(reducer, |groups| top.show(groups))?;
+            item.reduce(reducer, |groups| top.add(groups))?;
             Ok(())
         },
     )?;
@@ -98,18 +98,18 @@ pub(super) fn drain_top(
         .with_seen(seen))
 }
 
-/// Prepares what was dealt to leave, range by range.
-fn dealt(
+/// Collects the ranges of all workers, which are drained one after the other.
+fn collect_ranges(
     context: OperatorContext,
-    by: By,
+    by: SortBy,
     partitioners: Vec<RangePartitioner<'_>>,
     limits: BatchLimits,
 ) -> CountBatches {
     let mut ranges: Vec<Range> = Vec::new();
     let (mut memory, mut seen) = (Vec::new(), DrainTotals::default());
     for partitioner in partitioners {
-        let (dealt, reservation) = partitioner.finish(&mut ranges);
-        seen.add(dealt);
+        let (totals, reservation) = partitioner.finish(&mut ranges);
+        seen.add(totals);
         memory.push(reservation);
     }
     ranges.retain(|range| !range.is_empty());
@@ -118,11 +118,12 @@ fn dealt(
         .with_seen(seen)
 }
 
-/// Chooses where to cut the order, from the first partitions, which are a fair sample of all.
+/// Chooses the splitters of the order, from the first partitions, which are a random sample of all
+/// keys.
 fn split_order(
     context: &OperatorContext,
     mut items: Vec<DrainInput>,
-    by: By,
+    by: SortBy,
 ) -> Result<(Vec<DrainInput>, Splitters)> {
     let groups = items.iter().map(DrainInput::groups).sum();
     let bytes = items.iter().map(DrainInput::bytes).sum();
@@ -137,13 +138,13 @@ fn split_order(
     Ok((items, splitters))
 }
 
-/// Groups by which the order is cut, and the items that they are of, reduced.
+/// The groups of a sample, and their items in reduced form.
 struct Sample {
     keys: Vec<KeyCounts>,
     items: Vec<DrainInput>,
 }
 
-/// Reduces items from the back until they have so many groups.
+/// Reduces items from the back until they have at least `wanted` groups.
 fn take_sample(
     context: &OperatorContext,
     items: &mut Vec<DrainInput>,
@@ -170,14 +171,14 @@ fn take_sample(
     Ok(Sample { keys, items })
 }
 
-fn spilled(groups: KeyCounts, space: &SpillSpace) -> Result<Pieces> {
-    let mut pieces = Pieces::default();
+fn spilled(groups: KeyCounts, space: &SpillSpace) -> Result<PartitionGroups> {
+    let mut pieces = PartitionGroups::default();
     pieces.push(groups);
     pieces.spill(space)?;
     Ok(pieces)
 }
 
-/// The same groups, of giant keys the beginning alone.
+/// Copies groups, with long keys cut to [`MAX_SAMPLE_KEY`] bytes.
 fn shortened(groups: &KeyCounts) -> KeyCounts {
     let mut short = KeyCounts {
         short: groups.short.clone(),
@@ -188,10 +189,10 @@ fn shortened(groups: &KeyCounts) -> KeyCounts {
     };
     for group in &groups.long {
         let key = groups.long_key(group);
-        short.push(&key[..key.len().min(GIANT)], group.count);
+        short.push(&key[..key.len().min(MAX_SAMPLE_KEY)], group.count);
     }
     for key in groups.packed_long.iter() {
-        short.push(&key[..key.len().min(GIANT)], 1);
+        short.push(&key[..key.len().min(MAX_SAMPLE_KEY)], 1);
     }
     short
 }

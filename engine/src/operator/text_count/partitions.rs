@@ -1,4 +1,5 @@
-//! Groups that left the tables, by partition of the stable hash, in memory and on disk.
+//! Groups that were flushed from the tables, by partition of the stable hash, in memory and on
+//! disk.
 
 use keymill_kernels::KeyCounts;
 use keymill_kernels::stage::count::Counter;
@@ -7,30 +8,30 @@ use super::columns::store_groups;
 use crate::Result;
 use crate::spill::{Segment, SpillSpace};
 
-/// Groups of one partition; a key may stand in several pieces.
+/// The groups of one partition; a key may occur in several of its parts.
 #[derive(Debug, Default)]
-pub(super) struct Pieces {
+pub(super) struct PartitionGroups {
     pub(super) memory: Vec<KeyCounts>,
     pub(super) spilled: Vec<Segment>,
 }
 
-impl Pieces {
-    /// Tells whether there are no groups.
+impl PartitionGroups {
+    /// Returns whether there are no groups.
     pub(super) fn is_empty(&self) -> bool {
         self.memory.is_empty() && self.spilled.is_empty()
     }
 
-    /// How many bytes of memory are held.
+    /// Returns the bytes of memory in use.
     pub(super) fn bytes(&self) -> usize {
         self.memory.iter().map(KeyCounts::bytes).sum()
     }
 
-    /// How many bytes of memory all groups would take.
+    /// Returns the bytes of memory of all groups when they are loaded.
     pub(super) fn loaded_bytes(&self) -> usize {
         self.bytes() + self.spilled.iter().map(Segment::memory).sum::<usize>()
     }
 
-    /// How many groups there are at most: a key may be there more than once.
+    /// Returns an upper bound of the number of groups: a key may be counted more than once.
     pub(super) fn groups(&self) -> usize {
         let memory: usize = self.memory.iter().map(KeyCounts::len).sum();
         memory + self.spilled.iter().map(Segment::rows).sum::<usize>()
@@ -47,7 +48,7 @@ impl Pieces {
         self.spilled.append(&mut other.spilled);
     }
 
-    /// Moves what is in memory to disk.
+    /// Moves the groups in memory to disk.
     ///
     /// # Errors
     ///
@@ -67,39 +68,39 @@ impl Pieces {
     }
 }
 
-/// All partitions; none until the first flush.
+/// All partitions; empty until the first flush.
 #[derive(Debug, Default)]
 pub(super) struct Partitions {
-    pub(super) parts: Vec<Pieces>,
-    /// One per partition: flushed groups are appended here, until there are enough for a piece.
+    pub(super) parts: Vec<PartitionGroups>,
+    /// One per partition: flushed groups are collected here, up to `piece` bytes.
     open: Vec<KeyCounts>,
     bytes: usize,
-    /// Bytes at which they are folded again.
+    /// Bytes from which the partitions are compacted again.
     pub(super) compact_at: usize,
 }
 
 impl Partitions {
-    /// Tells whether nothing was ever flushed.
+    /// Returns whether nothing was flushed yet.
     pub(super) fn is_unused(&self) -> bool {
         self.parts.is_empty()
     }
 
-    /// How many bytes of memory are held.
+    /// Returns the bytes of memory in use.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// How many groups there are at most: a key may be there more than once.
+    /// Returns an upper bound of the number of groups: a key may be counted more than once.
     pub(super) fn groups(&self) -> usize {
         let open: usize = self.open.iter().map(KeyCounts::len).sum();
         let parts = self.parts.iter();
-        open + parts.map(Pieces::groups).sum::<usize>()
+        open + parts.map(PartitionGroups::groups).sum::<usize>()
     }
 
-    /// Moves a counter's groups to `count` partitions, in pieces of about `piece` bytes.
-    pub(super) fn take_from(&mut self, counter: &mut Counter, count: usize, piece: usize) {
+    /// Moves a counter's groups to `count` partitions, in parts of about `piece` bytes.
+    pub(super) fn flush_counter(&mut self, counter: &mut Counter, count: usize, piece: usize) {
         if self.parts.is_empty() {
-            self.parts.resize_with(count, Pieces::default);
+            self.parts.resize_with(count, PartitionGroups::default);
         }
         self.open.resize_with(self.parts.len(), KeyCounts::default);
         counter.flush(&mut self.open);
@@ -111,19 +112,19 @@ impl Partitions {
         self.measure();
     }
 
-    /// Takes all partitions of another operator, of which everything is news here.
+    /// Adds all partitions of another operator.
     pub(super) fn absorb(&mut self, other: Self) {
         let others = other.into_parts();
         self.close();
         self.parts
-            .resize_with(self.parts.len().max(others.len()), Pieces::default);
+            .resize_with(self.parts.len().max(others.len()), PartitionGroups::default);
         for (part, mut other) in self.parts.iter_mut().zip(others) {
             part.append(&mut other);
         }
         self.measure();
     }
 
-    /// Moves everything to disk.
+    /// Moves all groups to disk.
     ///
     /// # Errors
     ///
@@ -139,22 +140,22 @@ impl Partitions {
         Ok(())
     }
 
-    /// The partitions, in order.
-    pub(super) fn into_parts(mut self) -> Vec<Pieces> {
+    /// Returns the partitions, in order.
+    pub(super) fn into_parts(mut self) -> Vec<PartitionGroups> {
         self.close();
         self.parts
     }
 
-    /// Makes pieces of what there is not enough of for one.
+    /// Moves the collected groups to their partitions, even if they are few.
     pub(super) fn close(&mut self) {
         for (open, part) in self.open.iter_mut().zip(&mut self.parts) {
             part.push(std::mem::take(open));
         }
     }
 
-    /// Takes note of the memory that is held.
+    /// Updates the number of bytes in use.
     pub(super) fn measure(&mut self) {
         let open: usize = self.open.iter().map(KeyCounts::bytes).sum();
-        self.bytes = open + self.parts.iter().map(Pieces::bytes).sum::<usize>();
+        self.bytes = open + self.parts.iter().map(PartitionGroups::bytes).sum::<usize>();
     }
 }

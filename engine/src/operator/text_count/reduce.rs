@@ -4,13 +4,13 @@ use arrow_array::RecordBatch;
 use keymill_kernels::stage::count::{Counter, split};
 use keymill_kernels::{HashSeed, KeyCounts, PackedShort};
 
-use super::partitions::Pieces;
+use super::partitions::PartitionGroups;
 use crate::operator::text_count::columns::for_each_group;
 use crate::runtime::Resources;
 use crate::spill::SpillSpace;
 use crate::{Result, TokenRule, Tuning};
 
-/// What every reduction needs from its operator.
+/// What every reduction needs of its operator.
 #[derive(Clone, Debug)]
 pub(super) struct OperatorContext {
     pub(super) resources: Resources,
@@ -18,15 +18,15 @@ pub(super) struct OperatorContext {
 }
 
 impl OperatorContext {
-    /// How many bytes a partition may take while it is reduced.
+    /// Returns the maximum bytes of a partition that is reduced at once.
     fn part_bytes(&self) -> usize {
         (self.resources.memory.limit() / self.resources.threads.max(1) / 8).max(1)
     }
 }
 
-/// One worker's tables, reused from partition to partition.
+/// The tables of one worker, reused for each partition.
 pub(super) struct Reducer {
-    /// Made when it is first needed: groups that are distinct already need none.
+    /// Made when it is first needed: distinct groups need none.
     counter: Option<Counter>,
     groups: KeyCounts,
     context: OperatorContext,
@@ -48,8 +48,8 @@ impl Reducer {
                 tile_bytes: 64,
                 ..resources.tuning
             };
-            // Groups come in the order of their hashes under the operator's own secret; another
-            // one keeps them from crowding the first slots of a table that is still growing.
+            // Groups come in hash order of the operator's seed. Another seed prevents that they
+            // crowd the first slots of a growing table.
             let seed = !resources.seed.rotate_left(32);
             Counter::new(resources.level, &TokenRule::Whitespace, &limits, seed)
         })
@@ -59,14 +59,15 @@ impl Reducer {
         self.counter().drain_into(groups);
     }
 
-    /// Gives `visit` the distinct groups of a partition, in one part or, if it is large, several.
+    /// Passes the distinct groups of a partition to `visit`, in one part, or several if it is
+    /// large.
     ///
     /// # Errors
     ///
-    /// Those of spill files, a cancellation, and what `visit` returns.
+    /// Those of spill files, a cancellation, and the errors of `visit`.
     pub(super) fn reduce(
         &mut self,
-        pieces: Pieces,
+        pieces: PartitionGroups,
         mut visit: impl FnMut(&mut KeyCounts) -> Result<()>,
     ) -> Result<()> {
         if pieces.is_empty() {
@@ -83,11 +84,11 @@ impl Reducer {
         Ok(())
     }
 
-    /// Makes `groups`, which has none, the distinct ones of a part. Short keys that were seen once
-    /// stay in the blocks that they came in.
-    fn reduce_part(&mut self, part: Pieces, groups: &mut KeyCounts) -> Result<()> {
+    /// Fills `groups`, which must be empty, with the distinct groups of a part. Short keys that
+    /// were seen once stay in their blocks.
+    fn reduce_part(&mut self, part: PartitionGroups, groups: &mut KeyCounts) -> Result<()> {
         let mut packed_short = PackedShort::default();
-        self.give_all(part, |counter, groups| {
+        self.add_all(part, |counter, groups| {
             counter.absorb_part(groups, &mut packed_short);
         })?;
         let most_bytes = self.context.part_bytes();
@@ -97,29 +98,29 @@ impl Reducer {
         Ok(())
     }
 
-    /// The distinct groups of all of these, as a partition holds them.
+    /// Merges groups to distinct ones, packed as in a partition.
     ///
     /// # Errors
     ///
     /// A cancellation.
-    pub(super) fn bring_together(&mut self, memory: Vec<KeyCounts>) -> Result<KeyCounts> {
-        let pieces = Pieces {
+    pub(super) fn merge_in_memory(&mut self, memory: Vec<KeyCounts>) -> Result<KeyCounts> {
+        let pieces = PartitionGroups {
             memory,
-            ..Pieces::default()
+            ..PartitionGroups::default()
         };
-        self.give_all(pieces, absorb)?;
+        self.add_all(pieces, absorb)?;
         let mut groups = KeyCounts::default();
         self.drain_into(&mut groups);
         groups.pack();
         Ok(groups)
     }
 
-    /// Gives `visit` the distinct groups of those that `copy` appends, which says whether they are
-    /// distinct already.
+    /// Passes distinct groups to `visit`: those that `copy` appends, merged unless it returns that
+    /// they are distinct.
     ///
     /// # Errors
     ///
-    /// A cancellation, and what `visit` returns.
+    /// A cancellation, and the errors of `visit`.
     pub(super) fn reduce_slice(
         &mut self,
         copy: impl FnOnce(&mut KeyCounts) -> bool,
@@ -139,32 +140,32 @@ impl Reducer {
         Ok(())
     }
 
-    /// Gives all groups of `pieces` to the counter in the way of `give`.
-    fn give_all(
+    /// Adds all groups of a partition to the counter by `add`.
+    fn add_all(
         &mut self,
-        pieces: Pieces,
-        mut give: impl FnMut(&mut Counter, &mut KeyCounts),
+        pieces: PartitionGroups,
+        mut add: impl FnMut(&mut Counter, &mut KeyCounts),
     ) -> Result<()> {
         let cancel = self.context.resources.cancel.clone();
         let counter = self.counter();
         for mut groups in pieces.memory {
             cancel.check()?;
-            give(counter, &mut groups);
+            add(counter, &mut groups);
         }
         let mut loaded = KeyCounts::default();
         for segment in pieces.spilled {
             segment.read(|batch| {
                 cancel.check()?;
                 load(batch, &mut loaded)?;
-                give(counter, &mut loaded);
+                add(counter, &mut loaded);
                 Ok(())
             })?;
         }
         Ok(())
     }
 
-    /// Cuts a partition that would take more than its share by the other half of the hash.
-    fn divide(&self, pieces: Pieces) -> Result<Vec<Pieces>> {
+    /// Divides a partition that is larger than its share of memory, by the other half of the hash.
+    fn divide(&self, pieces: PartitionGroups) -> Result<Vec<PartitionGroups>> {
         let shares = pieces.loaded_bytes() / self.context.part_bytes();
         if shares <= 1 {
             return Ok(vec![pieces]);
@@ -172,18 +173,22 @@ impl Reducer {
         self.divide_pieces(pieces, (shares * 2).min(1024))
     }
 
-    fn divide_pieces(&self, pieces: Pieces, shares: usize) -> Result<Vec<Pieces>> {
+    fn divide_pieces(
+        &self,
+        pieces: PartitionGroups,
+        shares: usize,
+    ) -> Result<Vec<PartitionGroups>> {
         let mut divided = Vec::new();
-        divided.resize_with(shares, Pieces::default);
+        divided.resize_with(shares, PartitionGroups::default);
         let mut open = vec![KeyCounts::default(); shares];
         let mut loaded = KeyCounts::default();
         for groups in pieces.memory {
-            self.deal(&groups, &mut open, &mut divided)?;
+            self.split_into(&groups, &mut open, &mut divided)?;
         }
         for segment in pieces.spilled {
             segment.read(|batch| {
                 load(batch, &mut loaded)?;
-                self.deal(&loaded, &mut open, &mut divided)
+                self.split_into(&loaded, &mut open, &mut divided)
             })?;
         }
         for (pieces, groups) in divided.iter_mut().zip(open) {
@@ -192,11 +197,11 @@ impl Reducer {
         Ok(divided)
     }
 
-    fn deal(
+    fn split_into(
         &self,
         groups: &KeyCounts,
         open: &mut [KeyCounts],
-        divided: &mut [Pieces],
+        divided: &mut [PartitionGroups],
     ) -> Result<()> {
         let resources = &self.context.resources;
         resources.cancel.check()?;
@@ -215,7 +220,7 @@ fn absorb(counter: &mut Counter, groups: &mut KeyCounts) {
     counter.absorb(groups);
 }
 
-/// Replaces `groups` by those of a batch.
+/// Replaces `groups` by the groups of a batch.
 fn load(batch: &RecordBatch, groups: &mut KeyCounts) -> Result<()> {
     groups.clear();
     for_each_group(batch, |key, count| {

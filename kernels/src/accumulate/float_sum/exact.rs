@@ -54,7 +54,7 @@ impl Parts {
     }
 }
 
-/// `value` at a position as two parts that begin digits; both are below 2⁹⁶, and the second is 0
+/// Splits `value` at a position into two parts at digits; both are below 2⁹⁶, and the second is 0
 /// for a value below 2⁶⁴.
 pub(super) fn aligned(value: i128, position: u32) -> [(usize, i128); 2] {
     let (digit, shift) = (position as usize / 32, position % 32);

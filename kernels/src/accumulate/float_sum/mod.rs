@@ -8,9 +8,9 @@
 //! total = window + side, rounded to the nearest double (ties to even) when it is read
 //! ```
 //!
-//! Nothing is rounded before that, so the answer is the same for every order, split, thread count
-//! and merge, whichever windows were chosen. It is infinite only where an infinity came, or where
-//! the exact total rounds to infinity. A total of zero is +0.0, even when all values were −0.0.
+//! Nothing is rounded before that, so the result is the same for every order, split, thread count,
+//! merge and window. It is infinite only if a value is infinite, or if the exact total rounds to
+//! infinity. A total of zero is +0.0, even if all values are −0.0.
 
 mod exact;
 mod side;
@@ -111,8 +111,7 @@ impl FloatSum {
         }
     }
 
-    /// Adds each value that is not null to the group of its row. What stands in place of a null
-    /// does not matter.
+    /// Adds each value that is not null to the group of its row. The value of a null row is ignored.
     ///
     /// # Panics
     ///

@@ -53,7 +53,6 @@ impl<S: Copy, const WAYS: usize> Places<S, WAYS> {
     /// the number of rows added.
     ///
     /// So little work is done per row that a branch for each row would be most of it.
-    /// There is so little to look at that a test for each row would be the most of it.
     ///
     /// # Safety
     ///

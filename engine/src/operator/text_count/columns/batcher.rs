@@ -6,42 +6,43 @@ use keymill_kernels::KeyCounts;
 use super::{ColumnBuilder, sortable_mid, sortable_short};
 use crate::Result;
 
-/// The most that an inline group takes in the columns: view, count, and data beside the view.
+/// Maximum bytes of an inline group in the columns: view, count, and data.
 const INLINE_GROUP: usize = 40;
 
-/// Where full batches go.
-pub(crate) trait TakeBatch {
-    /// Takes one.
+/// Receives full batches.
+pub(crate) trait BatchTarget {
+    /// Receives a batch.
     ///
     /// # Errors
     ///
-    /// Whatever the taker does with it.
+    /// Those of the target.
     fn take(&mut self, batch: RecordBatch) -> Result<()>;
 }
 
-impl TakeBatch for Vec<RecordBatch> {
+impl BatchTarget for Vec<RecordBatch> {
     fn take(&mut self, batch: RecordBatch) -> Result<()> {
         self.push(batch);
         Ok(())
     }
 }
 
-/// Collects groups, and hands a batch on whenever it has reached its rows or bytes.
+/// Collects groups, and passes a batch to the target when it has enough rows or bytes.
 pub(crate) struct Batcher<T> {
     columns: ColumnBuilder,
     rows: usize,
     bytes: usize,
-    taker: T,
+    target: T,
 }
 
-impl<T: TakeBatch> Batcher<T> {
-    /// A batcher whose batches have at most `rows` rows and, but for the last row, `bytes` bytes.
-    pub(crate) fn new(rows: usize, bytes: usize, taker: T) -> Self {
+impl<T: BatchTarget> Batcher<T> {
+    /// Makes a batcher whose batches have at most `rows` rows, and at most `bytes` bytes without
+    /// the last row.
+    pub(crate) fn new(rows: usize, bytes: usize, target: T) -> Self {
         Self {
             columns: ColumnBuilder::default(),
             rows: rows.max(1),
             bytes: bytes.max(1),
-            taker,
+            target,
         }
     }
 
@@ -52,7 +53,7 @@ impl<T: TakeBatch> Batcher<T> {
         mut groups: impl ExactSizeIterator<Item = (u128, u64)>,
     ) -> Result<()> {
         while groups.len() > 0 {
-            // So many fit whatever their lengths, so that nothing is asked in the loop.
+            // This number of groups fits with any lengths, so the loop needs no checks.
             let bytes = self.bytes - self.columns.bytes();
             let room = bytes
                 .div_ceil(INLINE_GROUP)
@@ -61,7 +62,7 @@ impl<T: TakeBatch> Batcher<T> {
             for (key, count) in groups.by_ref().take(room) {
                 self.columns.push_inline(key, count);
             }
-            self.hand_on_when_full()?;
+            self.emit_when_full()?;
         }
         Ok(())
     }
@@ -69,7 +70,7 @@ impl<T: TakeBatch> Batcher<T> {
     /// Adds any key.
     pub(crate) fn push(&mut self, key: &[u8], count: u64) -> Result<()> {
         self.columns.push(key, count)?;
-        self.hand_on_when_full()
+        self.emit_when_full()
     }
 
     /// Adds all groups.
@@ -93,18 +94,18 @@ impl<T: TakeBatch> Batcher<T> {
             .try_for_each(|key| self.push(key, 1))
     }
 
-    fn hand_on_when_full(&mut self) -> Result<()> {
+    fn emit_when_full(&mut self) -> Result<()> {
         if self.columns.rows() >= self.rows || self.columns.bytes() >= self.bytes {
-            return self.taker.take(self.columns.finish()?);
+            return self.target.take(self.columns.finish()?);
         }
         Ok(())
     }
 
-    /// Hands the last batch on, and gives the taker back.
+    /// Passes the last batch to the target, and returns the target.
     pub(crate) fn finish(mut self) -> Result<T> {
         if self.columns.rows() > 0 {
-            self.taker.take(self.columns.finish()?)?;
+            self.target.take(self.columns.finish()?)?;
         }
-        Ok(self.taker)
+        Ok(self.target)
     }
 }

@@ -1,4 +1,4 @@
-//! KeyCounts into batches.
+//! Builds batches of groups.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use keymill_kernels::extend_hugely;
 
 use crate::{Error, ErrorKind, Result};
 
-/// The longest key that a view holds itself.
+/// The longest key that is stored in its view.
 const INLINE: usize = 12;
 
 /// Collects keys and counts for one batch.
@@ -20,18 +20,18 @@ pub(crate) struct ColumnBuilder {
 }
 
 impl ColumnBuilder {
-    /// Makes room for so many more rows.
+    /// Reserves memory for `rows` additional rows.
     pub(crate) fn reserve(&mut self, rows: usize) {
         self.views.reserve(rows);
         self.counts.reserve(rows);
     }
 
-    /// How many rows wait for a batch.
+    /// Returns the number of rows.
     pub(crate) fn rows(&self) -> usize {
         self.views.len()
     }
 
-    /// How many bytes their columns take.
+    /// Returns the bytes of the columns.
     pub(crate) fn bytes(&self) -> usize {
         self.rows() * (size_of::<u128>() + size_of::<u64>()) + self.data.len()
     }
@@ -70,11 +70,11 @@ impl ColumnBuilder {
         Ok(())
     }
 
-    /// Makes a batch of what was added, and starts anew.
+    /// Returns a batch of the added rows, and starts a new one.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`] when the columns do not fit together.
+    /// [`ErrorKind::Internal`] when Arrow refuses the columns.
     pub(crate) fn finish(&mut self) -> Result<RecordBatch> {
         let views = std::mem::take(&mut self.views);
         let counts = std::mem::take(&mut self.counts);
@@ -95,19 +95,19 @@ impl ColumnBuilder {
     }
 }
 
-/// The view of a key that lies in the only data buffer.
+/// Returns the view of a key that is in the only data buffer.
 #[inline]
 fn outside_view(length: usize, start: u32, offset: usize) -> u128 {
     length as u128 | u128::from(start) << 32 | (offset as u128) << 96
 }
 
-/// Arrow counts the bytes of a value and of a buffer in 31 bits.
+/// Checks that a key fits: Arrow limits a value and a buffer to 31 bits.
 fn check_length(length: usize, offset: usize) -> Result<()> {
     match i32::try_from(length + offset) {
         Ok(_) => Ok(()),
         Err(_) => Err(Error::new(
             ErrorKind::Capacity,
-            format!("a key of {length} bytes does not fit an Arrow column, which ends at 2 GiB"),
+            format!("a key of {length} bytes does not fit in an Arrow column, the limit is 2 GiB"),
         )),
     }
 }

@@ -1,8 +1,8 @@
-//! State columns: groups as Arrow arrays, the one form for results, spill files and partial results.
+//! State columns: groups as Arrow arrays, the form of results, spill files and partial results.
 //!
 //! ```text
 //! key    BinaryView   the bytes of the key
-//! count  UInt64       how often it was counted
+//! count  UInt64       its count
 //! ```
 //!
 //! The schema's metadata names the aggregate and the version of this form.
@@ -19,7 +19,7 @@ use arrow_schema::{DataType, Field, SchemaRef};
 
 use crate::state::schema::state_schema;
 
-pub(crate) use batcher::{Batcher, TakeBatch};
+pub(crate) use batcher::{BatchTarget, Batcher};
 pub(crate) use build::ColumnBuilder;
 pub(crate) use read::for_each_group;
 #[cfg(feature = "gpu")]
@@ -37,7 +37,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     state_schema(fields, AGGREGATE)
 });
 
-/// The schema of every batch of counts: `key` BinaryView, `count` UInt64, neither ever null.
+/// Returns the schema of every batch of counts: `key` BinaryView, `count` UInt64, never null.
 ///
 /// # Examples
 ///
@@ -51,9 +51,8 @@ pub fn count_schema() -> SchemaRef {
     SCHEMA.clone()
 }
 
-/// The inline form that sorts as its bytes do: a key without a NUL, the first byte highest.
-///
-/// The empty key is zero; keys longer than 16 bytes give their first 16.
+/// Returns the first 16 bytes of a key as a number that sorts like them: the first byte highest,
+/// padded with zeros. It is the inline form of keys of up to 16 bytes without a NUL.
 pub(crate) fn big_endian_prefix(key: &[u8]) -> u128 {
     match key.first_chunk::<16>() {
         Some(first) => u128::from_be_bytes(*first),
@@ -65,13 +64,13 @@ pub(crate) fn big_endian_prefix(key: &[u8]) -> u128 {
     }
 }
 
-/// The sortable form of a short key, whose first byte is lowest.
+/// Returns the sortable form of a short key, whose first byte is lowest.
 #[inline]
 pub(crate) const fn sortable_short(key: u64) -> u128 {
     (key.swap_bytes() as u128) << 64
 }
 
-/// The sortable form of a mid key, whose first byte is lowest.
+/// Returns the sortable form of a mid key, whose first byte is lowest.
 #[inline]
 pub(crate) const fn sortable_mid([first, second]: [u64; 2]) -> u128 {
     (first.swap_bytes() as u128) << 64 | second.swap_bytes() as u128

@@ -1,4 +1,4 @@
-//! Batches into groups.
+//! Reads the groups of batches.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
@@ -36,7 +36,7 @@ pub(crate) fn for_each_group(
     if keys.null_count() + counts.null_count() > 0 {
         return Err(Error::new(
             ErrorKind::Format,
-            "partial counts hold a null; neither `key` nor `count` may be one",
+            "partial counts hold a null; `key` and `count` must not be null",
         ));
     }
     let mut counts = counts.values().iter();
@@ -46,7 +46,7 @@ pub(crate) fn for_each_group(
     })
 }
 
-/// Visits every value of a column of strings or bytes that is not null.
+/// Visits every non-null value of a column of strings or bytes.
 ///
 /// # Errors
 ///

@@ -1,21 +1,21 @@
-//! Groups on disk, as a segment of state columns.
+//! Writes groups to disk, as a segment of state columns.
 
 use arrow_array::RecordBatch;
 
-use super::{Batcher, TakeBatch, count_schema};
+use super::{BatchTarget, Batcher, count_schema};
 use crate::Result;
 use crate::spill::{BATCH_BYTES, BATCH_ROWS, Segment, SegmentWriter, SpillSpace};
 
-/// Collects the groups of a segment that is being written.
+/// Writes the groups of a segment.
 pub(crate) type GroupWriter<'a> = Batcher<&'a mut SegmentWriter>;
 
-impl TakeBatch for &mut SegmentWriter {
+impl BatchTarget for &mut SegmentWriter {
     fn take(&mut self, batch: RecordBatch) -> Result<()> {
         self.write(&batch)
     }
 }
 
-/// Writes one segment: the groups that `fill` gives to the writer.
+/// Writes one segment with the groups that `fill` passes to the writer.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Keys of every length and kind, into columns and back.
+//! Writes keys of every length and kind to columns, and reads them again.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ fn keys() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn groups_come_back_as_they_were() {
+fn groups_are_read_as_they_were_written() {
     let mut groups = KeyCounts::default();
     let mut expected = BTreeMap::new();
     for (i, key) in keys().iter().enumerate() {

@@ -1,19 +1,20 @@
-//! Memory for the groups of many ranges at a time: chunks of fixed size, several to a block.
+//! Memory for the groups of many ranges: chunks of fixed size, several per block.
 
 use std::fmt;
 
 use keymill_kernels::Block;
 
-/// Bytes of a chunk: whole keys and whole entries; small, as every range has one that is not full.
+/// Bytes of a chunk: a multiple of the sizes of keys and of entries. It is small, as every range
+/// has one chunk that is not full.
 pub(super) const CHUNK: usize = 136 * 48;
 
-/// Chunks of a large block.
+/// Number of chunks of a large block.
 const CHUNKS: usize = Block::LARGEST / CHUNK;
 
-/// The first chunks have blocks of their own: a small job pays for no huge page.
+/// Number of first chunks with separate blocks, so that a small job needs no huge page.
 const SINGLE: usize = 16;
 
-/// Where a chunk begins.
+/// The start of a chunk.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     block: u32,
@@ -21,15 +22,15 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Where nothing is written.
+    /// The place of no chunk.
     pub(super) const NOWHERE: Self = Self { block: 0, start: 0 };
 }
 
-/// Chunks that are given out one by one and all taken back at once.
+/// Chunks that are allocated one by one and freed together.
 #[derive(Default)]
 pub(super) struct ChunkArena {
     blocks: Vec<Block>,
-    /// How many chunks are given out.
+    /// Number of allocated chunks.
     chunks: usize,
 }
 
@@ -42,7 +43,7 @@ impl fmt::Debug for ChunkArena {
 }
 
 impl ChunkArena {
-    /// Gives out a chunk.
+    /// Allocates a chunk.
     pub(super) fn open(&mut self) -> Place {
         let (block, chunk, bytes) = match self.chunks.checked_sub(SINGLE) {
             None => (self.chunks, 0, CHUNK),
@@ -58,24 +59,24 @@ impl ChunkArena {
         }
     }
 
-    /// Writes bytes of a chunk.
+    /// Writes bytes to a chunk.
     #[inline(always)]
     pub(super) fn write<const N: usize>(&mut self, place: Place, at: usize, bytes: [u8; N]) {
         let start = place.start as usize + at;
         self.blocks[place.block as usize][start..start + N].copy_from_slice(&bytes);
     }
 
-    /// The first bytes of a chunk.
+    /// Returns the first bytes of a chunk.
     pub(super) fn read(&self, place: Place, bytes: usize) -> &[u8] {
         &self.blocks[place.block as usize][place.start as usize..][..bytes]
     }
 
-    /// How many bytes of memory are given out.
+    /// Returns the bytes of the allocated chunks.
     pub(super) fn bytes(&self) -> usize {
         self.chunks * CHUNK
     }
 
-    /// Takes all chunks back.
+    /// Frees all chunks.
     pub(super) fn clear(&mut self) {
         self.blocks.clear();
         self.chunks = 0;
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chunks_are_apart_and_come_back_at_once() {
+    fn chunks_are_separate_and_freed_together() {
         let mut arena = ChunkArena::default();
         for _ in 0..2 {
             let places: Vec<_> = (0..SINGLE + 3 * CHUNKS + 1).map(|_| arena.open()).collect();

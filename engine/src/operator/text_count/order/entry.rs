@@ -1,4 +1,4 @@
-//! Groups as words that sort by plain integer comparison.
+//! Groups as words that are sorted by integer comparison.
 
 use std::cmp::Ordering;
 
@@ -7,24 +7,24 @@ use keymill_kernels::{KeyCounts, extend_hugely};
 use crate::Result;
 use crate::operator::text_count::columns::{big_endian_prefix, sortable_mid, sortable_short};
 
-/// What the order is by.
+/// The sort order of groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum By {
+pub(crate) enum SortBy {
     /// By the bytes of the key.
     Key,
-    /// By the count, the largest first, and then by the bytes of the key.
+    /// By the count, the largest first, then by the bytes of the key.
     Count,
 }
 
-/// Three words that sort, one after the other, as their group does.
+/// Three words that are compared one after the other to sort groups.
 ///
 /// ```text
 /// by key    key 0..8  │ key 8..16 │ count       (keys differ, so the count never decides)
 /// by count  !count    │ key 0..8  │ key 8..16
 /// ```
 ///
-/// Key words are big-endian and padded with zeros. A key that is inline holds no NUL, so padding
-/// sorts a shorter key before a longer one, as its bytes do. Counts are never zero.
+/// Key words are big-endian and padded with zeros. An inline key holds no NUL, so with padding a
+/// shorter key is before a longer one with the same beginning. Counts are never zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Entry(pub(super) [u64; 3]);
 
@@ -49,7 +49,7 @@ impl PartialOrd for Entry {
         Some(self.cmp(other))
     }
 
-    /// Without a branch, as sorts ask nothing else, and the answer cannot be foreseen.
+    /// Without a branch: sorts use only this function, and the result is unpredictable.
     #[inline(always)]
     fn lt(&self, other: &Self) -> bool {
         let (a, b) = (self.first_two(), other.first_two());
@@ -57,7 +57,7 @@ impl PartialOrd for Entry {
     }
 }
 
-/// A key that has no inline form: its first 16 bytes as an entry, and where all of them are.
+/// A key without an inline form: its first 16 bytes as an entry, and the position of all bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LongEntry {
     pub(super) head: Entry,
@@ -65,7 +65,7 @@ pub(crate) struct LongEntry {
     pub(super) length: usize,
 }
 
-impl By {
+impl SortBy {
     /// Makes the entry of a key and its count.
     #[inline(always)]
     pub(super) fn entry(self, key: u128, count: u64) -> Entry {
@@ -76,7 +76,7 @@ impl By {
         }
     }
 
-    /// Takes an entry apart again.
+    /// Returns the key and the count of an entry.
     #[inline(always)]
     pub(super) fn parts(self, Entry([a, b, c]): Entry) -> (u128, u64) {
         let key = |high, low| u128::from(high) << 64 | u128::from(low);
@@ -86,7 +86,7 @@ impl By {
         }
     }
 
-    /// The words of an entry that decide about the order.
+    /// Returns the words of an entry that decide the order.
     #[inline(always)]
     pub(super) fn deciding(self, Entry([a, b, c]): Entry) -> [u64; 3] {
         match self {
@@ -105,10 +105,10 @@ impl By {
         heads.then_with(|| a_bytes.cmp(b_bytes))
     }
 
-    /// Tells whether an inline group comes before a long one.
+    /// Returns whether an inline group comes before a long one.
     ///
-    /// Where their words are alike the inline key is the beginning of the long one: its bytes are
-    /// the same up to its end, and it ends where the long key has a NUL or a 17th byte.
+    /// If their words are equal, the inline key is a prefix of the long one: it ends where the long
+    /// key has a NUL or a 17th byte.
     #[inline]
     pub(super) fn inline_first(self, inline: Entry, long: &LongEntry) -> bool {
         self.deciding(inline) <= self.deciding(long.head)
@@ -152,7 +152,7 @@ impl LongRows {
         }
     }
 
-    pub(super) fn sort(&mut self, by: By) {
+    pub(super) fn sort(&mut self, by: SortBy) {
         let arena = &self.arena;
         let key = |entry: &LongEntry| &arena[entry.start..][..entry.length];
         self.entries
@@ -160,29 +160,33 @@ impl LongRows {
     }
 }
 
-/// Takes groups one by one, each in its sortable form.
-pub(super) trait Accept {
-    /// Takes a key that is inline, the first byte highest.
+/// Receives groups one by one, in sortable form.
+pub(super) trait GroupSink {
+    /// Receives an inline key, the first byte highest.
     fn inline(&mut self, key: u128, count: u64) -> Result<()>;
-    /// Takes a key that is long, and its head.
+    /// Receives a long key, and its head.
     fn long(&mut self, head: Entry, key: &[u8]) -> Result<()>;
 }
 
-/// Gives every group to `accept`.
+/// Passes every group to `sink`.
 #[inline]
-pub(super) fn feed(groups: &KeyCounts, by: By, accept: &mut impl Accept) -> Result<()> {
+pub(super) fn for_each_sortable(
+    groups: &KeyCounts,
+    by: SortBy,
+    sink: &mut impl GroupSink,
+) -> Result<()> {
     for group in &groups.short {
-        accept.inline(sortable_short(group.key), group.count)?;
+        sink.inline(sortable_short(group.key), group.count)?;
     }
     for group in &groups.mid {
-        accept.inline(sortable_mid(group.key), group.count)?;
+        sink.inline(sortable_mid(group.key), group.count)?;
     }
     for group in &groups.long {
         let key = groups.long_key(group);
-        accept.long(by.entry(big_endian_prefix(key), group.count), key)?;
+        sink.long(by.entry(big_endian_prefix(key), group.count), key)?;
     }
     if groups.empty > 0 {
-        accept.inline(0, groups.empty)?;
+        sink.inline(0, groups.empty)?;
     }
     debug_assert!(
         groups.packed_long.is_empty(),
@@ -190,6 +194,6 @@ pub(super) fn feed(groups: &KeyCounts, by: By, accept: &mut impl Accept) -> Resu
     );
     groups.packed_short.try_for_each_run(|keys| {
         let mut keys = keys.iter();
-        keys.try_for_each(|&key| accept.inline(sortable_mid(key), 1))
+        keys.try_for_each(|&key| sink.inline(sortable_mid(key), 1))
     })
 }

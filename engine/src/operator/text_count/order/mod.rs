@@ -1,18 +1,18 @@
-//! Ordered output, in memory or beyond it: groups are dealt to ranges of the order, and each range
-//! is sorted when its turn comes.
+//! Ordered output, in memory or on disk: groups are partitioned to ranges of the order, and the
+//! ranges are sorted one after the other.
 //!
 //! ```text
 //! reduced partitions ─▶ sample ─▶ splitters
 //!         │                          │
-//!         └────────▶ deal ◀──────────┘
+//!         └──────▶ partition ◀───────┘
 //!                     │ range 0 │ range 1 │ …    (in memory, or segments on disk)
 //!                     ▼
-//!                 sort a range at a time ─▶ batches
+//!                 sort one range at a time ─▶ batches
 //! ```
 //!
-//! Partitions are cut by a hash, so the first of them is a fair sample of all keys, and ranges cut
-//! by its quantiles hold about the same number each. A range that was written to disk is read back
-//! when it is its turn, so beyond memory nothing has to be merged.
+//! Partitions are made by a hash, so the first one is a random sample of all keys, and ranges
+//! between its quantiles have about equal size. A range on disk is read when it is sorted, so no
+//! merge of sorted files is needed.
 #![forbid(unsafe_code)]
 
 mod chunk_arena;
@@ -24,7 +24,7 @@ mod sort;
 mod splitters;
 mod top;
 
-pub(crate) use entry::By;
+pub(crate) use entry::SortBy;
 pub(crate) use range::Range;
 pub(crate) use range_partition::{DrainTotals, RangePartitioner, range_count};
 pub(crate) use sort::Sorter;

@@ -1,38 +1,39 @@
-//! Finds the place of a word among ascending ones in a step or two.
+//! An index that shortens the binary search of a word among ascending ones.
 
 use std::hint::select_unpredictable;
 
-/// Some of many ascending words, by their places.
+/// A range of indices of ascending words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Stretch {
+pub(super) struct Run {
     pub(super) start: u32,
     pub(super) end: u32,
 }
 
-/// Where to look for a word among the ascending ones of a stretch, by its first bits.
+/// The start of the search for a word in a run, by its first bits.
 ///
-/// Keys are text, whose first two bytes take some hundred values: a search that begins at these is
-/// over after a step or two of ten.
+/// Keys are text, whose first two bytes have some hundred values: with this start, one or two of
+/// ten search steps are enough.
 #[derive(Debug)]
 pub(super) struct PrefixIndex {
-    pub(super) stretch: Stretch,
-    /// The first word of the stretch, and what is left of a word's distance from it.
+    pub(super) run: Run,
+    /// The first word of the run, and the shift of a word's distance from it.
     least: u64,
     shift: u32,
-    /// For what is left, how many words there are below; and for all that lies behind.
+    /// For each shifted distance, the number of words below it; the last element is for larger
+    /// distances.
     starts: Vec<u32>,
-    /// The most words that begin alike.
+    /// Maximum number of words with the same shifted distance.
     most: usize,
 }
 
-/// Bits of a word's distance that a search begins at.
+/// Number of bits of a shifted distance.
 const BITS: u32 = 16;
 
 impl Default for PrefixIndex {
-    /// Into an empty stretch.
+    /// Makes an index of an empty run.
     fn default() -> Self {
         Self {
-            stretch: Stretch::default(),
+            run: Run::default(),
             least: 0,
             shift: 0,
             starts: vec![0],
@@ -42,13 +43,13 @@ impl Default for PrefixIndex {
 }
 
 impl PrefixIndex {
-    /// Into a stretch of `words` that is not empty.
-    pub(super) fn into(stretch: Stretch, words: &[u64]) -> Self {
-        let range = stretch.start as usize..stretch.end as usize;
+    /// Makes an index of a run of `words`, which must not be empty.
+    pub(super) fn into(run: Run, words: &[u64]) -> Self {
+        let range = run.start as usize..run.end as usize;
         let (least, greatest) = (words[range.start], words[range.end - 1]);
         let bits = u64::BITS - (greatest - least).leading_zeros();
         let mut prefix_index = Self {
-            stretch,
+            run,
             least,
             shift: bits.saturating_sub(BITS),
             starts: Vec::new(),
@@ -56,36 +57,36 @@ impl PrefixIndex {
         };
         for (place, &word) in words[range].iter().enumerate() {
             let step = prefix_index.step(word, usize::MAX);
-            let start = stretch.start + place as u32;
+            let start = run.start + place as u32;
             if step >= prefix_index.starts.len() {
                 prefix_index.starts.resize(step + 1, start);
             }
             let alike = start + 1 - prefix_index.starts[step];
             prefix_index.most = prefix_index.most.max(alike as usize);
         }
-        prefix_index.starts.push(stretch.end);
+        prefix_index.starts.push(run.end);
         prefix_index
     }
 
-    /// What is left of a word's distance from the first one, at most so much.
+    /// Returns the shifted distance of a word from the first one, at most `most`.
     #[inline(always)]
     fn step(&self, word: u64, most: usize) -> usize {
         let step = word.saturating_sub(self.least) >> self.shift;
         step.min(most as u64) as usize
     }
 
-    /// How many of all words lie below one, which is above all that come before the stretch.
+    /// Returns the number of all words below `word`, which must be above all words before the run.
     #[inline(always)]
     pub(super) fn below(&self, words: &[u64], word: u64) -> usize {
         let step = self.step(word, self.starts.len() - 1);
         let start = self.starts[step] as usize;
-        // As many steps for every word, so that their number is foreseen.
-        let end = (start + self.most).min(self.stretch.end as usize);
+        // The same number of steps for every word, so that it is predicted.
+        let end = (start + self.most).min(self.run.end as usize);
         start + below(&words[start..end], word)
     }
 }
 
-/// How many of some ascending words are below `word`; without a branch on what cannot be foreseen.
+/// Returns the number of ascending words below `word`, without an unpredictable branch.
 #[inline(always)]
 pub(super) fn below(words: &[u64], word: u64) -> usize {
     let (mut base, mut size) = (0, words.len());
@@ -115,11 +116,11 @@ mod tests {
             if start >= end {
                 continue;
             }
-            let stretch = Stretch {
+            let run = Run {
                 start: start as u32,
                 end: end as u32,
             };
-            let prefix_index = PrefixIndex::into(stretch, words);
+            let prefix_index = PrefixIndex::into(run, words);
             let around = words.iter().flat_map(|&word| {
                 [
                     word.wrapping_sub(1),
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_found_where_it_belongs() {
+    fn a_word_is_found_at_its_position() {
         check(&[5, 5, 5]);
         check(&[0, 1, 2, 3, u64::MAX]);
         check(&[7, 8, 8, 8, 1 << 62, 1 << 63]);
@@ -155,7 +156,7 @@ mod tests {
             words.sort_unstable();
             check(&words);
         }
-        // Text: half of its words begin alike.
+        // Text: half of its words have the same first bits.
         let text = |i: u64| {
             let text = format!("{:04}word", i * i / 2);
             let first = text.as_bytes().first_chunk().expect("eight bytes");
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_below_in_an_empty_stretch() {
+    fn an_empty_run_has_no_words_below() {
         assert_eq!(PrefixIndex::default().below(&[], 9), 0);
     }
 }

@@ -3,28 +3,28 @@
 use std::sync::Arc;
 
 use super::chunk_arena::{CHUNK, ChunkArena, Place};
-use super::entry::{By, Entry, LongRows};
+use super::entry::{Entry, LongRows, SortBy};
 use super::sort::Sorter;
 use crate::Result;
 use crate::operator::text_count::columns::{
-    Batcher, GroupWriter, TakeBatch, big_endian_prefix, for_each_group, store_groups,
+    BatchTarget, Batcher, GroupWriter, big_endian_prefix, for_each_group, store_groups,
 };
 use crate::spill::{Segment, SpillSpace};
 
-/// What one worker dealt to a range.
+/// The groups of a range from one worker.
 #[derive(Debug, Default)]
 pub(super) struct Share {
-    /// Chunks of keys, 16 bytes each, where all counts are alike; else of entries, of 24. All but
-    /// the last are full.
+    /// Chunks of keys, 16 bytes each, if all counts are equal; otherwise of entries, 24 bytes each.
+    /// All but the last are full.
     pub(super) chunks: Vec<Place>,
-    /// How many bytes the last chunk has.
+    /// The used bytes of the last chunk.
     pub(super) last: usize,
     pub(super) long: LongRows,
     pub(super) spilled: Vec<Segment>,
 }
 
 impl Share {
-    /// Tells whether nothing is in memory.
+    /// Returns whether nothing is in memory.
     fn is_idle(&self) -> bool {
         self.chunks.is_empty() && self.long.entries.is_empty()
     }
@@ -44,10 +44,10 @@ impl Share {
         })
     }
 
-    /// Moves what is in memory to disk.
+    /// Moves the groups in memory to disk.
     pub(super) fn spill(
         &mut self,
-        by: By,
+        by: SortBy,
         only_count: Option<u64>,
         arena: &ChunkArena,
         space: &SpillSpace,
@@ -72,7 +72,7 @@ impl Share {
 
 fn write_chunk(
     chunk: &[u8],
-    by: By,
+    by: SortBy,
     only_count: Option<u64>,
     writer: &mut GroupWriter<'_>,
 ) -> Result<()> {
@@ -82,13 +82,13 @@ fn write_chunk(
     }
 }
 
-/// A key as it stands in a chunk.
+/// Returns the bytes of a key in a chunk.
 #[inline(always)]
 pub(super) fn key_bytes(key: u128) -> [u8; 16] {
     key.to_ne_bytes()
 }
 
-/// An entry as it stands in a chunk.
+/// Returns the bytes of an entry in a chunk.
 #[inline(always)]
 pub(super) fn entry_bytes(Entry([a, b, c]): Entry) -> [u8; 24] {
     let mut bytes = [0; 24];
@@ -113,13 +113,13 @@ fn entries_of(chunk: &[u8]) -> impl ExactSizeIterator<Item = Entry> {
 /// The groups of one range.
 #[derive(Debug, Default)]
 pub(crate) struct Range {
-    /// The count that all of them have, where that is known.
+    /// The count of all groups, if it is known that all have the same.
     only_count: Option<u64>,
     shares: Vec<(Arc<ChunkArena>, Share)>,
 }
 
 impl Range {
-    /// Adds what one worker dealt to this range.
+    /// Adds the groups of one worker.
     pub(super) fn add(&mut self, arena: &Arc<ChunkArena>, only_count: Option<u64>, share: Share) {
         self.only_count = only_count;
         if !share.is_idle() || !share.spilled.is_empty() {
@@ -127,12 +127,12 @@ impl Range {
         }
     }
 
-    /// Tells whether there is nothing.
+    /// Returns whether there are no groups.
     pub(crate) fn is_empty(&self) -> bool {
         self.shares.is_empty()
     }
 
-    /// About how many bytes it will take when it is loaded.
+    /// Returns about the bytes of memory of the range when it is loaded.
     pub(crate) fn bytes(&self) -> usize {
         let share_bytes = |share: &Share| {
             let spilled: usize = share.spilled.iter().map(Segment::memory).sum();
@@ -144,12 +144,12 @@ impl Range {
             .sum()
     }
 
-    /// Sorts everything.
+    /// Loads and sorts all groups.
     ///
     /// # Errors
     ///
     /// Those of spill files.
-    pub(crate) fn load(self, by: By, sorter: &mut Sorter) -> Result<Sorted> {
+    pub(crate) fn load(self, by: SortBy, sorter: &mut Sorter) -> Result<Sorted> {
         let mut loaded = Loaded::new(by, self.only_count, self.inline_bytes());
         for (arena, share) in self.shares {
             share
@@ -177,24 +177,24 @@ impl Range {
     }
 }
 
-/// KeyCounts that are inline, in the form that is sorted.
+/// Inline groups, in sortable form.
 #[derive(Debug)]
 enum Inline {
-    /// Keys that all have this count.
+    /// Keys with the same count.
     Keys(u64, Vec<u128>),
-    /// Any.
+    /// Keys with any counts.
     Entries(Vec<Entry>),
 }
 
 /// The groups of a range in memory, unsorted.
 struct Loaded {
-    by: By,
+    by: SortBy,
     inline: Inline,
     long: LongRows,
 }
 
 impl Loaded {
-    fn new(by: By, only_count: Option<u64>, bytes: usize) -> Self {
+    fn new(by: SortBy, only_count: Option<u64>, bytes: usize) -> Self {
         Self {
             by,
             inline: match only_count {
@@ -234,11 +234,11 @@ impl Loaded {
     }
 }
 
-/// KeyCounts in memory, in order.
+/// The groups of a range in memory, sorted.
 pub(crate) struct Sorted(Loaded);
 
 impl Sorted {
-    pub(super) fn new(by: By, inline: Vec<Entry>, long: LongRows) -> Self {
+    pub(super) fn new(by: SortBy, inline: Vec<Entry>, long: LongRows) -> Self {
         let inline = Inline::Entries(inline);
         Self(Loaded { by, inline, long })
     }
@@ -248,7 +248,7 @@ impl Sorted {
     /// # Errors
     ///
     /// Those of the batcher.
-    pub(crate) fn write<T: TakeBatch>(&self, batcher: &mut Batcher<T>) -> Result<()> {
+    pub(crate) fn write<T: BatchTarget>(&self, batcher: &mut Batcher<T>) -> Result<()> {
         let Loaded { by, inline, long } = &self.0;
         match inline {
             Inline::Keys(count, keys) => merge(*by, keys, |key| (*key, *count), long, batcher),
@@ -259,9 +259,9 @@ impl Sorted {
     }
 }
 
-/// Writes inline and long groups in the order of both.
-fn merge<T, B: TakeBatch>(
-    by: By,
+/// Merges the sorted inline and long groups, and writes them.
+fn merge<T, B: BatchTarget>(
+    by: SortBy,
     mut inline: &[T],
     parts: impl Fn(&T) -> (u128, u64),
     long: &LongRows,

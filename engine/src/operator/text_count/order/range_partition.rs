@@ -1,41 +1,41 @@
-//! Deals groups to the ranges of the order.
+//! Partitions groups to the ranges of the order.
 
 use std::sync::Arc;
 
 use keymill_kernels::KeyCounts;
 
 use super::chunk_arena::{CHUNK, ChunkArena, Place};
-use super::entry::{Accept, By, Entry, feed};
+use super::entry::{Entry, GroupSink, SortBy, for_each_sortable};
 use super::range::{Range, Share, entry_bytes, key_bytes};
 use super::splitters::Splitters;
 use crate::runtime::{Reservation, Resources};
 use crate::spill::SpillSpace;
 use crate::{Result, Tuning};
 
-/// The chunk of a range that is being filled.
+/// The chunk of a range that is filled at present.
 #[derive(Clone, Copy)]
 struct Open {
     place: Place,
     bytes: usize,
     /// Whether all groups of the range have the same count.
-    is_pure: bool,
+    has_one_count: bool,
 }
 
-/// One worker's share of every range.
+/// The groups of one worker, by range.
 pub(crate) struct RangePartitioner<'a> {
-    by: By,
+    by: SortBy,
     splitters: &'a Splitters,
     arena: ChunkArena,
     open: Vec<Open>,
     shares: Vec<Share>,
     long_bytes: usize,
-    dealt: DrainTotals,
+    totals: DrainTotals,
     reservation: Reservation,
     resources: &'a Resources,
     space: &'a SpillSpace,
 }
 
-/// How many groups were dealt, and how many tokens they count.
+/// The number of drained groups, and the sum of their counts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct DrainTotals {
     pub(crate) groups: u64,
@@ -43,13 +43,13 @@ pub(crate) struct DrainTotals {
 }
 
 impl DrainTotals {
-    /// Notes what another worker has dealt.
+    /// Adds the totals of another worker.
     pub(crate) fn add(&mut self, other: Self) {
         self.groups += other.groups;
         self.tokens += other.tokens;
     }
 
-    /// Notes groups that were dealt.
+    /// Adds groups.
     pub(crate) fn note(&mut self, groups: &KeyCounts) {
         self.groups += groups.len() as u64;
         let short: u64 = groups.short.iter().map(|group| group.count).sum();
@@ -60,9 +60,9 @@ impl DrainTotals {
 }
 
 impl<'a> RangePartitioner<'a> {
-    /// A dealer that has dealt nothing.
+    /// Makes an empty partitioner.
     pub(crate) fn new(
-        by: By,
+        by: SortBy,
         splitters: &'a Splitters,
         resources: &'a Resources,
         space: &'a SpillSpace,
@@ -78,21 +78,21 @@ impl<'a> RangePartitioner<'a> {
                 .collect(),
             shares,
             long_bytes: 0,
-            dealt: DrainTotals::default(),
+            totals: DrainTotals::default(),
             reservation: resources.memory.reservation(),
             resources,
             space,
         }
     }
 
-    /// Deals groups, no key of which was dealt before.
+    /// Partitions groups, whose keys must be new.
     ///
     /// # Errors
     ///
     /// Those of spilling.
-    pub(crate) fn deal(&mut self, groups: &KeyCounts) -> Result<()> {
-        self.dealt.note(groups);
-        feed(groups, self.by, self)?;
+    pub(crate) fn partition(&mut self, groups: &KeyCounts) -> Result<()> {
+        self.totals.note(groups);
+        for_each_sortable(groups, self.by, self)?;
         let bytes = self.arena.bytes() + self.long_bytes;
         self.reservation.set(bytes);
         let memory = &self.resources.memory;
@@ -116,7 +116,7 @@ impl<'a> RangePartitioner<'a> {
         Ok(())
     }
 
-    /// Notes how far the last chunks are filled.
+    /// Stores the used bytes of the last chunks.
     fn close(&mut self) {
         for (open, share) in self.open.iter_mut().zip(&mut self.shares) {
             share.last = open.bytes;
@@ -146,7 +146,7 @@ impl<'a> RangePartitioner<'a> {
         };
     }
 
-    /// Adds what was dealt to `ranges`; answers with what it was, and the memory it holds.
+    /// Adds the groups to `ranges`; returns their totals and their reserved memory.
     pub(crate) fn finish(mut self, ranges: &mut Vec<Range>) -> (DrainTotals, Reservation) {
         self.close();
         let arena = Arc::new(self.arena);
@@ -154,26 +154,26 @@ impl<'a> RangePartitioner<'a> {
         for (number, share) in self.shares.into_iter().enumerate() {
             ranges[number].add(&arena, self.splitters.only_count(number), share);
         }
-        (self.dealt, self.reservation)
+        (self.totals, self.reservation)
     }
 }
 
 impl Open {
-    /// No chunk: as good as a full one.
-    fn none(is_pure: bool) -> Self {
+    /// Returns a full chunk, so that the first write opens a new one.
+    fn none(has_one_count: bool) -> Self {
         Self {
             place: Place::NOWHERE,
             bytes: CHUNK,
-            is_pure,
+            has_one_count,
         }
     }
 }
 
-impl Accept for RangePartitioner<'_> {
+impl GroupSink for RangePartitioner<'_> {
     #[inline(always)]
     fn inline(&mut self, key: u128, count: u64) -> Result<()> {
         let range = self.splitters.range_of(key, count);
-        if self.open[range].is_pure {
+        if self.open[range].has_one_count {
             self.push(range, key_bytes(key));
         } else {
             self.push(range, entry_bytes(self.by.entry(key, count)));
@@ -190,14 +190,14 @@ impl Accept for RangePartitioner<'_> {
     }
 }
 
-/// Bytes of a range that is sorted in memory, however much of that there is.
+/// Maximum bytes of a range, however large the memory is.
 const LARGEST_RANGE: usize = 4 << 20;
 
-/// How many ranges `groups` groups of `bytes` bytes are dealt to.
+/// Returns the number of ranges for `groups` groups of `bytes` bytes.
 ///
-/// A range is to be sorted within the second-level cache. Where they cannot all stay in memory, it
-/// is as large as a thread has room for: each is then written in as many pieces as memory fills up
-/// times, and small pieces cost more than a cache miss.
+/// A range should be sorted within the second-level cache. If not all ranges fit in memory, a range
+/// is as large as a thread's share of memory: each range is written to disk in one segment per time
+/// that memory is full, and small segments cost more than cache misses.
 pub(crate) fn range_count(groups: usize, bytes: usize, resources: &Resources) -> usize {
     let limit = resources.memory.limit();
     let room = (limit / resources.threads.max(1) / 8).min(LARGEST_RANGE);
@@ -209,7 +209,7 @@ pub(crate) fn range_count(groups: usize, bytes: usize, resources: &Resources) ->
     ranges.clamp(1, 4096)
 }
 
-/// How many groups a range is to have: 16,384, and 16 under the tiny limits.
+/// Returns the wanted number of groups of a range: 16,384, or 16 with `Tuning::TINY`.
 fn range_groups(limits: &Tuning) -> usize {
     limits.table_slots.max(4) * 4
 }

@@ -1,23 +1,23 @@
 //! Sorts the groups of a range.
 //!
 //! ```text
-//! b a r │ b a z │ c a r …      the bytes behind what all have in common
-//! 0 0 0 │ 0 0 1 │ 1 0 0        the rank of each byte among those that occur there
-//!   0   │   1   │   2          together a number: the bucket; each bucket is sorted by itself
+//! b a r │ b a z │ c a r …      the bytes after the common prefix
+//! 0 0 0 │ 0 0 1 │ 1 0 0        the rank of each byte among the values at its position
+//!   0   │   1   │   2          together the number of a bucket; each bucket is sorted separately
 //! ```
 //!
-//! Keys are text, of whose bytes few values occur, so that most buckets hold a handful of groups.
+//! Keys are text with few distinct values per byte, so most buckets hold only some groups.
 
 use super::entry::Entry;
 
-/// Entries below which comparing alone is faster.
-const FEW: usize = 256;
-/// Buckets at most.
+/// Minimum number of items; fewer are sorted by comparison, which is faster.
+const MIN_BUCKET_SORT: usize = 256;
+/// Maximum number of buckets.
 const BUCKETS: usize = 1 << 13;
-/// Bytes that decide about the bucket.
+/// Number of bytes that decide the bucket.
 const BYTES: usize = 4;
 
-/// Something of up to three words that sort one after the other.
+/// An item of up to three words, which are compared one after the other.
 trait Words: Copy + Default + Ord {
     fn words(self) -> [u64; 3];
 }
@@ -36,7 +36,7 @@ impl Words for u128 {
     }
 }
 
-/// Sorts one range after the other with the same memory.
+/// Sorts ranges; its memory is reused for each range.
 #[derive(Debug, Default)]
 pub(crate) struct Sorter {
     places: Vec<u32>,
@@ -57,7 +57,7 @@ impl Sorter {
 }
 
 fn sort<T: Words>(items: &mut Vec<T>, sorted: &mut Vec<T>, places: &mut Vec<u32>) {
-    if items.len() < FEW || u32::try_from(items.len()).is_err() {
+    if items.len() < MIN_BUCKET_SORT || u32::try_from(items.len()).is_err() {
         items.sort_unstable();
         return;
     }
@@ -78,7 +78,7 @@ fn sort<T: Words>(items: &mut Vec<T>, sorted: &mut Vec<T>, places: &mut Vec<u32>
     }
 }
 
-/// Sets `places` to where the bucket of each code begins.
+/// Sets `places` to the start of each bucket.
 fn find_places<T: Words>(items: &[T], code: &Code, places: &mut Vec<u32>) {
     places.clear();
     places.resize(code.buckets, 0);
@@ -91,12 +91,12 @@ fn find_places<T: Words>(items: &[T], code: &Code, places: &mut Vec<u32>) {
     }
 }
 
-/// Numbers buckets in the order of what is in them.
+/// Computes the number of an item's bucket; buckets are in sort order.
 struct Code {
-    /// The word that the bytes lie in, from this bit on, and the first of the next one.
+    /// The word of the first deciding byte, and its bit offset in the word.
     word: usize,
     shift: u32,
-    /// What each byte adds to the number.
+    /// What each value of each byte adds to the bucket number.
     parts: [[u16; 256]; BYTES],
     buckets: usize,
 }
@@ -129,11 +129,11 @@ impl Code {
         code
     }
 
-    /// Ranks the values of one byte after the other, until there are buckets enough.
+    /// Ranks the values of each byte, until there are enough buckets.
     fn take_bytes(&mut self, occurs: &[[bool; 256]; BYTES]) {
         for (byte, occurs) in occurs.iter().enumerate() {
             let values = occurs.iter().filter(|occurs| **occurs).count();
-            // Several values share a rank where there would be too many buckets.
+            // Several values share a rank if there would be too many buckets.
             let shared = (values * self.buckets).div_ceil(BUCKETS);
             let ranks = values.div_ceil(shared);
             for part in self.parts[..byte].iter_mut().flatten() {
@@ -151,7 +151,7 @@ impl Code {
         }
     }
 
-    /// 64 bits of an item, of which the first byte is the first that differs.
+    /// Returns 64 bits of an item, from the first byte that differs between items.
     #[inline(always)]
     fn window(&self, words: [u64; 3]) -> u64 {
         let next = if self.word < 2 {
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_with_a_common_beginning_are_sorted() {
+    fn texts_with_a_common_prefix_are_sorted() {
         let mut next = numbers(2);
         let mut text = |prefix: &str| {
             let key = format!("{prefix}{}", next(1_000_000));

@@ -1,46 +1,46 @@
-//! Where the ranges of the order begin.
+//! The splitters: the first group of each range of the order.
 
 use keymill_kernels::KeyCounts;
 
-use super::entry::{Accept, By, Entry, LongEntry, LongRows, feed};
-use super::prefix_index::{PrefixIndex, Stretch, below};
+use super::entry::{Entry, GroupSink, LongEntry, LongRows, SortBy, for_each_sortable};
+use super::prefix_index::{PrefixIndex, Run, below};
 use crate::Result;
 
-/// Groups of the sample for each range: so many that ranges differ by a few in a hundred.
+/// Groups of the sample per range; with this number, range sizes differ by a few percent.
 const SAMPLED: usize = 16;
-/// Counts whose stretch is found by a look.
-const LOOKED_UP: usize = 64;
+/// Counts below this find their run in an array.
+const SMALL_COUNTS: usize = 64;
 
-/// The first group of every range but the first one.
+/// The first group of every range except the first range.
 ///
 /// ```text
-/// by count   count 3 │ count 2        │ count 1 …        stretches of one count
-///            k   k     k   k   k   k    k  k  k          keys at which a range begins
+/// by count   count 3 │ count 2        │ count 1 …        runs of one count
+///            k   k     k   k   k   k    k  k  k          keys at which ranges begin
 /// ```
 ///
-/// By key there is one stretch. An inline group finds its range by its stretch and a binary search
-/// among integers; a long one compares bytes.
+/// In the order by key there is one run. The range of an inline group is found by its run and a
+/// binary search among integers, that of a long group by comparing bytes.
 #[derive(Debug)]
 pub(crate) struct Splitters {
-    by: By,
-    /// For inline groups: a key lies behind as many splitters of its stretch as are not above it.
-    /// The keys' halves, as two searches among words are faster than one among `u128`.
+    by: SortBy,
+    /// For inline groups: the halves of the splitters' keys. The range of a key is the number of
+    /// splitters that are not above it. Two searches among words are faster than one among `u128`.
     high: Vec<u64>,
     low: Vec<u64>,
-    /// The stretches of the first counts, and then all there are, the largest count first.
-    small: Vec<Stretch>,
-    large: Vec<(u64, Stretch)>,
-    /// Into the longest stretch.
+    /// The runs of small counts, by count; and all runs, the largest count first.
+    small: Vec<Run>,
+    large: Vec<(u64, Run)>,
+    /// The index of the longest run.
     prefix_index: PrefixIndex,
-    /// For long groups: the splitters themselves, with their bytes.
+    /// For long groups: the splitters with their bytes.
     exact: LongRows,
     long: Vec<bool>,
 }
 
-/// Groups of which some may become splitters.
+/// A sample of groups, from which splitters are chosen.
 struct Sample {
-    by: By,
-    /// One of so many groups is taken.
+    by: SortBy,
+    /// One of this number of groups is sampled.
     step: usize,
     next: usize,
     rows: LongRows,
@@ -54,7 +54,7 @@ impl Sample {
     }
 }
 
-impl Accept for Sample {
+impl GroupSink for Sample {
     fn inline(&mut self, key: u128, count: u64) -> Result<()> {
         if self.is_next() {
             self.rows.push(self.by.entry(key, count), &[]);
@@ -79,17 +79,17 @@ struct Sampled {
     long: bool,
 }
 
-/// Bytes of a splitter at most.
+/// Maximum bytes of a splitter.
 const LONGEST: usize = 1 << 10;
 
 impl Splitters {
-    /// Leaves the order in one range.
-    pub(crate) fn none(by: By) -> Self {
+    /// Returns no splitters: the order is one range.
+    pub(crate) fn none(by: SortBy) -> Self {
         Self {
             by,
             high: Vec::new(),
             low: Vec::new(),
-            small: vec![Stretch::default(); LOOKED_UP],
+            small: vec![Run::default(); SMALL_COUNTS],
             large: Vec::new(),
             prefix_index: PrefixIndex::default(),
             exact: LongRows::default(),
@@ -97,12 +97,13 @@ impl Splitters {
         }
     }
 
-    /// Cuts the order at the quantiles of a sample, weighed by bytes, into at most `ranges`.
+    /// Divides the order at the quantiles of a sample, weighted by bytes, into at most `ranges`
+    /// ranges.
     ///
     /// # Errors
     ///
-    /// None of its own.
-    pub(crate) fn choose(by: By, groups: &[KeyCounts], ranges: usize) -> Result<Self> {
+    /// None.
+    pub(crate) fn choose(by: SortBy, groups: &[KeyCounts], ranges: usize) -> Result<Self> {
         let whole: usize = groups.iter().map(KeyCounts::len).sum();
         let mut sample = Sample {
             by,
@@ -112,7 +113,7 @@ impl Splitters {
             long: Vec::new(),
         };
         for groups in groups {
-            feed(groups, by, &mut sample)?;
+            for_each_sortable(groups, by, &mut sample)?;
         }
         let Sample { rows, long, .. } = sample;
         let entries = rows.entries.iter().zip(long);
@@ -127,96 +128,96 @@ impl Splitters {
         for sampled in quantiles(&sampled, ranges) {
             splitters.add(sampled, rows.key(&sampled.entry));
         }
-        splitters.note_stretches();
+        splitters.index_runs();
         Ok(splitters)
     }
 
     fn add(&mut self, sampled: Sampled, key: &[u8]) {
         let head = sampled.entry.head;
         let (prefix, _) = self.by.parts(head);
-        // An inline group with the words of a long one comes before it.
-        if let Some(first_behind) = prefix.checked_add(u128::from(sampled.long)) {
-            self.high.push((first_behind >> 64) as u64);
-            self.low.push(first_behind as u64);
-            // The beginning of a giant key cuts the order as well as the whole.
+        // An inline group with the same words as a long one comes before it.
+        if let Some(first_after) = prefix.checked_add(u128::from(sampled.long)) {
+            self.high.push((first_after >> 64) as u64);
+            self.low.push(first_after as u64);
+            // A prefix of a very long key is enough as a splitter.
             self.exact.push(head, &key[..key.len().min(LONGEST)]);
             self.long.push(sampled.long);
         }
     }
 
-    /// Finds out which splitters have the same count.
-    fn note_stretches(&mut self) {
+    /// Finds the runs of splitters with the same count.
+    fn index_runs(&mut self) {
         let counts = self.exact.entries.iter().map(|entry| match self.by {
-            By::Key => 0,
-            By::Count => self.by.parts(entry.head).1,
+            SortBy::Key => 0,
+            SortBy::Count => self.by.parts(entry.head).1,
         });
         for (at, count) in (0..).zip(counts) {
             match self.large.last_mut() {
-                Some((last, stretch)) if *last == count => stretch.end = at + 1,
+                Some((last, run)) if *last == count => run.end = at + 1,
                 _ => {
                     let (start, end) = (at, at + 1);
-                    self.large.push((count, Stretch { start, end }));
+                    self.large.push((count, Run { start, end }));
                 }
             }
         }
-        self.small = (0..LOOKED_UP as u64)
-            .map(|count| self.find_stretch(count))
+        self.small = (0..SMALL_COUNTS as u64)
+            .map(|count| self.find_run(count))
             .collect();
-        let stretches = self.large.iter().map(|(_, stretch)| *stretch);
-        if let Some(longest) = stretches.max_by_key(|stretch| stretch.end - stretch.start) {
+        let runs = self.large.iter().map(|(_, run)| *run);
+        if let Some(longest) = runs.max_by_key(|run| run.end - run.start) {
             self.prefix_index = PrefixIndex::into(longest, &self.high);
         }
     }
 
-    /// The stretch of a count; an empty one, where it would be, when there is none.
-    fn find_stretch(&self, count: u64) -> Stretch {
+    /// Returns the run of a count, or an empty run at its position.
+    fn find_run(&self, count: u64) -> Run {
         let before = self.large.partition_point(|(other, _)| *other > count);
         match self.large.get(before) {
-            Some((other, stretch)) if *other == count => *stretch,
-            Some((_, Stretch { start, .. })) => Stretch {
+            Some((other, run)) if *other == count => *run,
+            Some((_, Run { start, .. })) => Run {
                 start: *start,
                 end: *start,
             },
             None => {
                 let end = self.high.len() as u32;
-                Stretch { start: end, end }
+                Run { start: end, end }
             }
         }
     }
 
-    /// The count that all groups of a range have, if the splitters around it tell that.
+    /// Returns the count of all groups of a range, if its two splitters have the same count.
     pub(super) fn only_count(&self, range: usize) -> Option<u64> {
         let count = |splitter: usize| {
             let head = self.exact.entries.get(splitter)?.head;
             Some(self.by.parts(head).1)
         };
         let first = count(range.checked_sub(1)?)?;
-        // Behind the last splitter counts go down to one.
+        // After the last splitter the smallest count is one.
         let last = count(range).unwrap_or(1);
-        (self.by == By::Count && first == last).then_some(first)
+        (self.by == SortBy::Count && first == last).then_some(first)
     }
 
-    /// How many ranges there are.
+    /// Returns the number of ranges.
     pub(crate) fn ranges(&self) -> usize {
         self.high.len() + 1
     }
 
-    /// The range of an inline group.
+    /// Returns the range of an inline group.
     #[inline(always)]
     pub(super) fn range_of(&self, key: u128, count: u64) -> usize {
-        let stretch = match self.by {
-            By::Key => self.small[0],
-            By::Count => match usize::try_from(count)
+        let run = match self.by {
+            SortBy::Key => self.small[0],
+            SortBy::Count => match usize::try_from(count)
                 .ok()
                 .and_then(|count| self.small.get(count))
             {
-                Some(stretch) => *stretch,
-                None => self.find_stretch(count),
+                Some(run) => *run,
+                None => self.find_run(count),
             },
         };
-        let (start, end) = (stretch.start as usize, stretch.end as usize);
+        let (start, end) = (run.start as usize, run.end as usize);
         let (high, low) = ((key >> 64) as u64, key as u64);
-        let first = match stretch == self.prefix_index.stretch {
+        let first = match run == self.prefix_index.run {
             true => self.prefix_index.below(&self.high, high),
             false => start + below(&self.high[start..end], high),
         };
@@ -227,7 +228,7 @@ impl Splitters {
         first + self.low[first..first + alike].partition_point(|&other| other <= low)
     }
 
-    /// The range of a long group.
+    /// Returns the range of a long group.
     pub(super) fn range_of_long(&self, head: Entry, key: &[u8]) -> usize {
         let group = LongEntry {
             head,
@@ -237,7 +238,7 @@ impl Splitters {
         let (mut base, mut size) = (0, self.long.len());
         while size > 0 {
             let half = size / 2;
-            if self.is_not_above(base + half, &group, key) {
+            if self.is_at_or_after(base + half, &group, key) {
                 base += half + 1;
                 size -= half + 1;
             } else {
@@ -247,8 +248,8 @@ impl Splitters {
         base
     }
 
-    /// Tells whether a long group lies behind a splitter, or is it.
-    fn is_not_above(&self, splitter: usize, group: &LongEntry, key: &[u8]) -> bool {
+    /// Returns whether a long group is equal to a splitter or after it.
+    fn is_at_or_after(&self, splitter: usize, group: &LongEntry, key: &[u8]) -> bool {
         let entry = &self.exact.entries[splitter];
         if self.long[splitter] {
             let splitter = (entry, self.exact.key(entry));
@@ -259,7 +260,7 @@ impl Splitters {
     }
 }
 
-/// Picks the groups that cut a sorted sample into stretches of about the same weight.
+/// Selects the groups that divide a sorted sample into ranges of about equal weight.
 fn quantiles(sample: &[Sampled], ranges: usize) -> Vec<Sampled> {
     let weight = |sampled: &Sampled| size_of::<Entry>() + sampled.entry.length;
     let whole: usize = sample.iter().map(weight).sum();

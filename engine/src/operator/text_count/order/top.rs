@@ -1,48 +1,48 @@
-//! The first few groups of the order, without sorting the others.
+//! Selects the first groups of the order, without sorting the others.
 
 use keymill_kernels::KeyCounts;
 
-use super::entry::{Accept, By, Entry, LongRows, feed};
+use super::entry::{Entry, GroupSink, LongRows, SortBy, for_each_sortable};
 use super::range::Sorted;
 use super::range_partition::DrainTotals;
 use crate::Result;
 
-/// Keeps the first `most` groups of all that it is shown, inline and long ones apart.
+/// Keeps the first `most` of the added groups, inline and long ones separately.
 #[derive(Debug)]
 pub(crate) struct Top {
-    by: By,
+    by: SortBy,
     most: usize,
     inline: Vec<Entry>,
-    /// What an inline entry must be below, once there are enough.
-    bar: Option<Entry>,
+    /// The upper bound of further inline entries, if there are enough.
+    threshold: Option<Entry>,
     long: LongRows,
     seen: DrainTotals,
 }
 
 impl Top {
-    /// Shows nothing yet.
-    pub(crate) fn new(by: By, most: usize) -> Self {
+    /// Makes an empty selection.
+    pub(crate) fn new(by: SortBy, most: usize) -> Self {
         Self {
             by,
             most,
             inline: Vec::new(),
-            bar: None,
+            threshold: None,
             long: LongRows::default(),
             seen: DrainTotals::default(),
         }
     }
 
-    /// Shows groups, no key of which was shown before.
+    /// Adds groups, whose keys must be new.
     ///
     /// # Errors
     ///
-    /// None of its own.
-    pub(crate) fn show(&mut self, groups: &KeyCounts) -> Result<()> {
+    /// None.
+    pub(crate) fn add(&mut self, groups: &KeyCounts) -> Result<()> {
         self.seen.note(groups);
-        feed(groups, self.by, self)
+        for_each_sortable(groups, self.by, self)
     }
 
-    /// Takes over what another worker kept.
+    /// Adds the groups that another worker kept.
     pub(crate) fn append(&mut self, other: &Self) -> Result<()> {
         self.seen.add(other.seen);
         for &entry in &other.inline {
@@ -54,7 +54,8 @@ impl Top {
         Ok(())
     }
 
-    /// What was kept, in order, and what was shown; there may be more than `most` groups.
+    /// Returns the kept groups, in order, and the totals of all added ones; there may be more than
+    /// `most` groups.
     pub(crate) fn finish(mut self) -> (Sorted, DrainTotals) {
         self.select_inline();
         self.select_long();
@@ -63,14 +64,15 @@ impl Top {
         (Sorted::new(self.by, self.inline, self.long), self.seen)
     }
 
-    /// Selecting among twice as many costs a constant per group that was shown.
+    /// Returns the number of kept groups at which the first `most` are selected: twice as many, so
+    /// that selecting costs constant time per added group.
     fn enough(&self) -> usize {
         self.most.saturating_mul(2).max(64)
     }
 
     #[inline(always)]
     fn push(&mut self, entry: Entry) {
-        if self.bar.is_none_or(|bar| entry < bar) {
+        if self.threshold.is_none_or(|threshold| entry < threshold) {
             self.inline.push(entry);
             if self.inline.len() >= self.enough() {
                 self.select_inline();
@@ -83,7 +85,7 @@ impl Top {
             self.inline.clear();
         } else if self.inline.len() > self.most {
             let (_, last, _) = self.inline.select_nth_unstable(self.most - 1);
-            self.bar = Some(*last);
+            self.threshold = Some(*last);
             self.inline.truncate(self.most);
         }
     }
@@ -98,7 +100,7 @@ impl Top {
     }
 }
 
-impl Accept for Top {
+impl GroupSink for Top {
     #[inline(always)]
     fn inline(&mut self, key: u128, count: u64) -> Result<()> {
         self.push(self.by.entry(key, count));

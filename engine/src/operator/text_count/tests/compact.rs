@@ -1,8 +1,8 @@
-//! Partitions whose keys come again, and such whose keys do not.
+//! Partitions with repeated keys, and with unique keys.
 
 use super::*;
 
-/// Tuning under which tokens soon pass the table by.
+/// Sizes with which tokens soon bypass the table.
 const PASSING: Tuning = Tuning {
     bypass_bytes: 1 << 10,
     check_bytes: 1 << 10,
@@ -11,7 +11,7 @@ const PASSING: Tuning = Tuning {
     ..Tuning::DEFAULT
 };
 
-/// Counts so many tokens of so many keys; answers with the bytes that were spilled.
+/// Counts `tokens` tokens of `keys` keys; returns the bytes that were spilled.
 fn spilled(tokens: u64, keys: u64, memory: usize) -> u64 {
     let mut one = operator(&resources(PASSING, memory, 1));
     let mut oracle = Oracle::new();
@@ -32,12 +32,12 @@ fn spilled(tokens: u64, keys: u64, memory: usize) -> u64 {
 }
 
 #[test]
-fn keys_that_come_again_stay_in_memory() {
+fn repeated_keys_stay_in_memory() {
     assert_eq!(spilled(300_000, 20_000, 2 << 20), 0);
 }
 
 #[test]
-fn keys_that_never_come_again_are_spilled_as_before() {
+fn unique_keys_are_spilled() {
     assert!(spilled(300_000, 300_000, 2 << 20) > 300_000);
     assert_eq!(spilled(300_000, 300_000, UNBOUNDED), 0);
 }

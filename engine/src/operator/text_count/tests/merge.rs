@@ -1,4 +1,4 @@
-//! Operators that take what others hold.
+//! Merging operators.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ fn merging_is_associative() {
 }
 
 #[test]
-fn strangers_are_not_merged_and_keep_what_they_have() {
+fn operators_with_other_settings_are_not_merged_and_stay_unchanged() {
     let mut one = operator(&Resources::default());
     one.push(b"still counts").unwrap();
     let mut other_seed = operator(&Resources {
@@ -42,21 +42,21 @@ fn strangers_are_not_merged_and_keep_what_they_have() {
         ..Resources::default()
     });
     let mut lines = TextCount::new(&TokenRule::Lines, &Resources::default()).unwrap();
-    for stranger in [&mut other_seed, &mut lines] {
-        stranger.push(b"one line").unwrap();
-        let held = stranger.tokens();
-        assert_eq!(one.merge(stranger).unwrap_err().kind(), ErrorKind::Config);
-        assert_eq!((one.tokens(), stranger.tokens()), (2, held));
+    for other in [&mut other_seed, &mut lines] {
+        other.push(b"one line").unwrap();
+        let held = other.tokens();
+        assert_eq!(one.merge(other).unwrap_err().kind(), ErrorKind::Config);
+        assert_eq!((one.tokens(), other.tokens()), (2, held));
     }
 }
 
 #[test]
-fn what_was_merged_is_gone_from_where_it_was() {
+fn a_merged_operator_is_empty_and_can_count_again() {
     every_setting(|resources| {
         let (mut one, mut other) = (operator(resources), operator(resources));
         let mut expected = BTreeMap::new();
         for round in 0..3 {
-            // Once small, once by partition; and whoever gave everything counts on.
+            // Once small, once by partition; the merged operator counts on.
             for words in [words(round, 5), words(round, 900)] {
                 other.push(&text_of(&words)).unwrap();
                 for (key, n) in count(&words) {

@@ -1,4 +1,4 @@
-//! Every order, drain, budget, thread count and limit against a plain map.
+//! Compares every order, drain, budget, thread count and size with a plain map.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -59,7 +59,7 @@ fn in_pool<R: Send>(_threads: usize, run: impl FnOnce() -> R + Send) -> R {
     run()
 }
 
-/// Words of all classes and lengths, some of them often, some with NULs and high bytes.
+/// Words of all classes and lengths; some are frequent, some have NULs and high bytes.
 fn words(seed: u64, number: usize) -> Vec<Vec<u8>> {
     let mut state = seed.wrapping_mul(2) + 1;
     let mut next = |below: u64| {
@@ -138,7 +138,7 @@ fn text_of(words: &[Vec<u8>]) -> Vec<u8> {
 }
 
 #[test]
-fn every_order_and_setting_counts_as_a_map_does() {
+fn every_order_and_setting_counts_like_a_map() {
     let words = words(1, 3000);
     let oracle = count(&words);
     every_setting(|resources| {
@@ -170,7 +170,7 @@ fn every_order_and_setting_counts_as_a_map_does() {
 }
 
 #[test]
-fn partial_results_are_counts_like_any_other() {
+fn partial_results_are_added_as_counts() {
     let words = words(4, 1000);
     every_setting(|resources| {
         let (mut one, mut other) = (operator(resources), operator(resources));
@@ -257,7 +257,7 @@ fn batches_are_bounded_in_rows_and_bytes() {
 }
 
 #[test]
-fn a_tiny_budget_spills_and_an_ample_one_does_not() {
+fn a_tiny_budget_spills_and_a_large_one_does_not() {
     let words = words(7, 3000);
     let spilled = |memory| {
         let mut one = operator(&resources(Tuning::TINY, memory, 1));
@@ -276,13 +276,13 @@ fn a_tiny_budget_spills_and_an_ample_one_does_not() {
     };
     let (pushed, drained) = spilled(1 << 10);
     assert!(pushed > 10_000, "{pushed} bytes were spilled");
-    assert!(drained > pushed, "the ordered output went to disk as well");
+    assert!(drained > pushed, "the ordered output was spilled, too");
     assert_eq!(spilled(UNBOUNDED), (0, 0));
 }
 
 #[test]
-fn a_partition_beyond_its_share_is_cut_again() {
-    // One partition alone, and a budget of a sixtieth of it.
+fn a_partition_larger_than_its_share_is_divided() {
+    // Only one partition, and a budget of a sixtieth of it.
     let limits = Tuning {
         partitions: 1,
         ..Tuning::TINY
@@ -298,7 +298,7 @@ fn a_partition_beyond_its_share_is_cut_again() {
 }
 
 #[test]
-fn all_memory_is_given_back() {
+fn all_memory_is_freed() {
     let resources = resources(Tuning::TINY, 64 << 10, 2);
     let mut one = operator(&resources);
     one.push(&text_of(&words(9, 3000))).unwrap();
@@ -312,7 +312,7 @@ fn all_memory_is_given_back() {
 }
 
 #[test]
-fn a_full_spill_disk_is_said_and_leaves_no_half_answer() {
+fn a_full_spill_disk_is_an_error_and_gives_no_partial_result() {
     let mut one = operator(&resources(Tuning::TINY, 1 << 10, 1));
     one.limit_spill(20_000);
     let text = text_of(&words(10, 5000));
@@ -400,7 +400,7 @@ fn columns_of_every_type_are_records() {
 }
 
 #[test]
-fn cells_without_separators_never_grow_together() {
+fn cells_without_separators_are_not_joined() {
     let cells: Vec<String> = (0..100_000).map(|i| format!("cell{}", i % 1000)).collect();
     let mut oracle = HashMap::new();
     cells
@@ -416,19 +416,19 @@ fn cells_without_separators_never_grow_together() {
 }
 
 #[test]
-fn counts_never_wrap() {
+fn counts_never_overflow() {
     let batch = |count| {
         let mut columns = ColumnBuilder::default();
         columns.push(b"key", count).unwrap();
         columns.finish().unwrap()
     };
     let mut one = operator(&Resources::default());
-    one.push_state(&batch(MOST - 1)).unwrap();
+    one.push_state(&batch(MAX_TOKENS - 1)).unwrap();
     one.push_state(&batch(0)).unwrap();
     one.push_state(&batch(1)).unwrap();
     let rows = drained(&mut one, Drain::Values, &Order::Key, BatchLimits::default());
-    assert_eq!(rows, [(b"key".to_vec(), MOST)]);
-    one.push_state(&batch(MOST)).unwrap();
+    assert_eq!(rows, [(b"key".to_vec(), MAX_TOKENS)]);
+    one.push_state(&batch(MAX_TOKENS)).unwrap();
     let error = one.push_state(&batch(1)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Capacity);
     let mut other = operator(&Resources::default());
@@ -446,7 +446,7 @@ fn it_can_be_sent_to_another_thread() {
 }
 
 #[test]
-fn an_answer_that_lost_a_token_is_never_given() {
+fn a_lost_token_is_an_error() {
     every_setting(|resources| {
         for order in [Order::None, Order::Key, Order::Count] {
             let mut operator = operator(resources);

@@ -1,11 +1,11 @@
-//! Tables that are drained side by side, and when they are not.
+//! Tables that are drained without merging, and the conditions for it.
 
 use super::*;
 use crate::operator::Merged;
 
-/// Words so many that no worker's table is small, the first of them in every table.
+/// Enough words that no worker's table is small; the first ones are in every table.
 fn many_words() -> Vec<Vec<u8>> {
-    let numbers = (0..6 * FEW as u32).flat_map(|number| [number, number % 5]);
+    let numbers = (0..6 * SMALL_TABLE_GROUPS as u32).flat_map(|number| [number, number % 5]);
     let words = numbers.map(|number| format!("w{number}").into_bytes());
     let odd = [vec![b'x'; 100], b"a\0b".to_vec()];
     words.chain(odd.clone()).chain(odd).collect()
@@ -21,7 +21,7 @@ fn workers(resources: &Resources, words: &[Vec<u8>]) -> Vec<TextCount> {
     workers.collect()
 }
 
-/// All counts, whatever way they take, and whether their tables were drained side by side.
+/// Returns whether tables were drained without merging, and all counts.
 fn drained_together(resources: &Resources, words: &[Vec<u8>], order: &Order) -> (bool, Rows) {
     let mut multi_table = MultiTable::new(workers(resources, words)).unwrap();
     let side_by_side = multi_table.has_tables();
@@ -38,12 +38,12 @@ fn drained_together(resources: &Resources, words: &[Vec<u8>], order: &Order) -> 
         rows.sort();
     }
     let held = multi_table.operator.size();
-    assert_eq!(resources.memory.taken(), held, "no memory is left behind");
+    assert_eq!(resources.memory.taken(), held, "all other memory is freed");
     (side_by_side, rows)
 }
 
 #[test]
-fn large_tables_are_drained_side_by_side() {
+fn large_tables_are_drained_without_merging() {
     let words = many_words();
     let oracle = count(&words);
     for (partitions, threads) in [(1, 2), (2, 5), (256, 2), (1, 1), (256, 1)] {
@@ -65,7 +65,7 @@ fn large_tables_are_drained_side_by_side() {
 }
 
 #[test]
-fn small_tables_and_scarce_memory_go_the_other_way() {
+fn small_tables_and_low_memory_are_merged() {
     let words = many_words();
     let few = &words[..1000];
     for (memory, words) in [(UNBOUNDED, few), (8 << 20, &words[..])] {
@@ -77,7 +77,7 @@ fn small_tables_and_scarce_memory_go_the_other_way() {
 }
 
 #[test]
-fn long_keys_are_drained_side_by_side_too() {
+fn tables_of_long_keys_are_drained_without_merging() {
     let words: Vec<_> = many_words()
         .into_iter()
         .map(|word| [&b"beyond-sixteen-bytes-"[..], &word].concat())
@@ -92,8 +92,8 @@ fn long_keys_are_drained_side_by_side_too() {
 }
 
 #[test]
-fn keys_that_passed_their_table_by_are_given_back() {
-    let words: Vec<_> = (0..6 * FEW)
+fn operators_whose_keys_bypassed_the_table_are_merged() {
+    let words: Vec<_> = (0..6 * SMALL_TABLE_GROUPS)
         .map(|number| format!("w{number}").into_bytes())
         .collect();
     let passing = Tuning {
@@ -110,7 +110,7 @@ fn keys_that_passed_their_table_by_are_given_back() {
 }
 
 #[test]
-fn a_token_lost_on_the_way_is_noticed() {
+fn a_token_lost_in_a_merge_is_an_error() {
     let words = many_words();
     let resources = resources(Tuning::DEFAULT, UNBOUNDED, 2);
     let mut operators = workers(&resources, &words);

@@ -13,6 +13,7 @@
 
 mod deal;
 mod drain;
+mod int_reducer;
 mod memory_policy;
 mod partitions;
 mod reduce;

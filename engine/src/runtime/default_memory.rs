@@ -1,12 +1,12 @@
-//! How much memory a job may take where nobody says: half of what the machine or its group has.
+//! The default memory budget: half of the memory of the machine or of the cgroup limit.
 #![forbid(unsafe_code)]
 
 use std::fs;
 
-/// What is assumed where the system does not tell.
+/// The assumed memory of a machine that does not report it.
 const FALLBACK: usize = 2 << 30;
 
-/// Half of the smaller of memory and cgroup limit.
+/// Returns half of the smaller of machine memory and cgroup limit.
 pub(crate) fn default_memory() -> usize {
     half_of_smaller(machine_memory(), group_limit())
 }
@@ -18,7 +18,7 @@ fn half_of_smaller(machine: Option<u64>, group: Option<u64>) -> usize {
     }
 }
 
-/// `MemTotal` of the machine.
+/// Reads `MemTotal` of the machine.
 fn machine_memory() -> Option<u64> {
     mem_total(&fs::read_to_string("/proc/meminfo").ok()?)
 }
@@ -31,7 +31,7 @@ fn mem_total(meminfo: &str) -> Option<u64> {
     kibibytes.checked_mul(1024)
 }
 
-/// The least limit of this process's control groups, version 2 and version 1.
+/// Reads the smallest memory limit of this process's cgroups, version 2 and version 1.
 fn group_limit() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     limit_files(&groups)
@@ -40,7 +40,7 @@ fn group_limit() -> Option<u64> {
         .min()
 }
 
-/// The files that hold the limits: those of the group, and of every group around it.
+/// Returns the files that contain the limits of the cgroup and of all its parents.
 fn limit_files(groups: &str) -> Vec<String> {
     let mut files = Vec::new();
     for line in groups.lines() {
@@ -67,7 +67,7 @@ fn limit_files(groups: &str) -> Vec<String> {
     files
 }
 
-/// A limit as the kernel writes it; `max` is none.
+/// Parses a limit. `max` means that there is none.
 fn limit(text: &str) -> Option<u64> {
     text.trim().parse().ok()
 }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_smaller_of_machine_and_group_is_halved() {
+    fn the_default_is_half_of_the_smaller_limit() {
         assert_eq!(half_of_smaller(Some(1000), Some(600)), 300);
         assert_eq!(half_of_smaller(Some(1000), None), 500);
         assert_eq!(half_of_smaller(None, None), FALLBACK / 2);
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn both_versions_of_groups_are_asked_up_to_the_root() {
+    fn limits_of_both_cgroup_versions_are_read_up_to_the_root() {
         assert_eq!(
             limit_files("0::/a/b\n"),
             [

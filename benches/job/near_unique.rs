@@ -1,4 +1,4 @@
-//! Counting tokens of which nearly every one is new: partitions, and the order at the end.
+//! Counts tokens that are nearly all different: partitions, and the order of the output.
 #![forbid(unsafe_code)]
 
 use std::hint::black_box;
@@ -17,9 +17,9 @@ fn near_unique(criterion: &mut Criterion) {
     for threads in [1, 2] {
         let engine = engine(threads);
         for (name, order) in [("unordered", Order::None), ("by-count", Order::Count)] {
-            assert_eq!(count_by_engine(&engine, text, order), expected);
+            assert_eq!(count_by_engine(&engine, text, order.clone()), expected);
             group.bench_function(format!("engine-{threads}/{name}"), |bencher| {
-                bencher.iter(|| count_by_engine(&engine, black_box(text), order));
+                bencher.iter(|| count_by_engine(&engine, black_box(text), order.clone()));
             });
         }
     }

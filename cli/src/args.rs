@@ -42,8 +42,8 @@ pub(crate) enum Command {
     /// Write a man page to standard output
     #[command(after_help = help::MAN)]
     Man {
-        /// The command that the page is about; keymill itself if none is given
-        command: Option<String>,
+        /// The command that the page is about, such as datasets make; keymill itself if none is given
+        command: Vec<String>,
     },
 }
 
@@ -97,7 +97,7 @@ pub(crate) struct MachineArgs {
 
     /// Memory for input, tables, sort and output (64M, 1GiB, bytes), 20MiB at least and 10MiB a
     /// thread; half of what there is if not given
-    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory, allow_hyphen_values = true)]
     pub(crate) memory: Option<usize>,
 
     /// Where to put what does not fit into memory; the system's temporary folder if not given
@@ -115,11 +115,12 @@ pub(crate) struct ResultArgs {
     #[arg(value_parser = Named(parse_format, &["table", "tsv", "csv", "json", "parquet", "arrow"]))]
     pub(crate) format: Option<Format>,
 
-    /// Write to a file, which is replaced whole at the end or not at all; - is standard output
+    /// Write to a file, which is replaced whole at the end or not at all, and compressed if it is
+    /// called .gz or .zst; - is standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Only the first N rows of the order
+    /// Only the first N rows of the order, which must not be none
     #[arg(long, value_name = "N", value_parser = parse_top, allow_negative_numbers = true)]
     pub(crate) top: Option<usize>,
 
@@ -200,7 +201,7 @@ pub(crate) enum DatasetsCommand {
         /// The data set's name
         name: String,
         /// How large: 65536, 64M, 1GiB
-        #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+        #[arg(long, value_name = "SIZE", value_parser = size::parse, allow_hyphen_values = true)]
         bytes: u64,
         /// Where to; - is standard output
         #[arg(short, long, value_name = "FILE", default_value = "-")]

@@ -14,6 +14,10 @@ use keymill_report::{Report, Request, SCHEMA, Step, compare, to_json, to_markdow
 use crate::args::CompareArgs;
 use crate::{exit, output, print};
 
+/// The files of a report.
+const JSON: &str = "report.json";
+const PAGE: &str = "report.md";
+
 /// A line of progress that is longer would wrap, and could not be written over.
 const LINE: usize = 72;
 
@@ -44,17 +48,19 @@ pub(crate) fn run(args: &CompareArgs) -> Result<i32> {
     verdict(&report)
 }
 
-/// A folder that cannot be made is known before minutes are spent. It is not left there empty: a run
-/// that is interrupted leaves nothing behind.
+/// Finds out before minutes are spent whether the folder can be made and both files written. An
+/// interrupted run leaves nothing there, so that what was made is taken away again.
 fn try_folder(folder: &Path) -> Result<()> {
     let is_missing = |one: &&Path| !one.as_os_str().is_empty() && !one.exists();
     let missing: Vec<&Path> = folder.ancestors().take_while(is_missing).collect();
     make_folder(folder)?;
+    let tried = [JSON, PAGE].map(|name| write(&folder.join(name), "a test"));
+    let result = tried.into_iter().try_for_each(|file| file.map(drop));
     for made in missing {
         // Somebody else may have put something in.
         let _ = fs::remove_dir(made);
     }
-    Ok(())
+    result
 }
 
 fn make_folder(folder: &Path) -> Result<()> {
@@ -66,8 +72,8 @@ fn make_folder(folder: &Path) -> Result<()> {
 fn keep(report: &Report, folder: &Path) -> Result<()> {
     let (json, page) = (to_json(report)?, to_markdown(report));
     make_folder(folder)?;
-    let json = write(&folder.join("report.json"), &json)?;
-    let page = write(&folder.join("report.md"), &page)?;
+    let json = write(&folder.join(JSON), &json)?;
+    let page = write(&folder.join(PAGE), &page)?;
     json.commit()?;
     page.commit()?;
     let recommended = report.recommendations.iter();
@@ -112,9 +118,26 @@ fn command() -> String {
 fn quoted(argument: &OsStr) -> String {
     let text = argument.to_string_lossy();
     let is_plain = |c: char| c.is_alphanumeric() || "-_=+./,:@%".contains(c);
-    match !text.is_empty() && text.chars().all(is_plain) {
-        true => text.into_owned(),
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.into_owned();
+    }
+    match text.chars().any(char::is_control) {
+        // Bash, zsh and ksh read these escapes; the report's line stays one line.
+        true => format!("$'{}'", text.chars().map(escaped).collect::<String>()),
         false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+/// A character between `$'` and `'`.
+fn escaped(character: char) -> String {
+    match character {
+        '\'' | '\\' => format!("\\{character}"),
+        '\n' => r"\n".to_owned(),
+        _ if character.is_control() => {
+            let bytes = character.to_string().into_bytes();
+            bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect()
+        }
+        _ => character.to_string(),
     }
 }
 
@@ -143,6 +166,10 @@ mod tests {
         assert_eq!(quoted(OsStr::new("split: ;")), "'split: ;'");
         assert_eq!(quoted(OsStr::new("it's")), r"'it'\''s'");
         assert_eq!(quoted(OsStr::new("")), "''");
+        assert_eq!(
+            quoted(OsStr::new("it's\na\\\x1b\u{9b}é")),
+            r"$'it\'s\na\\\x1b\xc2\x9bé'"
+        );
     }
 
     #[test]

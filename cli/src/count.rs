@@ -1,18 +1,19 @@
 //! `keymill count`.
 #![forbid(unsafe_code)]
 
+use std::error::Error as _;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
 
-use keymill::read::{FileSource, Find};
+use keymill::read::{Compression, FileSource, Find};
 use keymill::shown_name;
 use keymill::write::{Format, grouped};
 use keymill::{
-    BatchLimits, Cancel, CountJob, CountStream, Engine, Error, ErrorKind, JobMetrics, Order,
-    Progress, Result, Shaders, UnknownShaders,
+    BatchLimits, Cancel, CountJob, Engine, Error, ErrorKind, JobMetrics, Level, Order, Progress,
+    Result, ResultStream, Shaders, UnknownShaders,
 };
 
 use crate::args::{CountArgs, MachineArgs, ResultArgs, Sort};
@@ -29,6 +30,7 @@ pub(crate) fn run(args: &CountArgs) -> Result<i32> {
     let started = Instant::now();
     let cancel = Cancel::default();
     exit::stop_on_signal(&cancel);
+    check_rows(&args.result)?;
     let format = choose_format(&args.result)?;
     let progress = Progress::default();
     let engine = engine(&args.machine)?;
@@ -42,10 +44,10 @@ pub(crate) fn run(args: &CountArgs) -> Result<i32> {
         say(&job.explain());
     }
     let output = Output::open(args.result.output.as_deref())?;
-    let is_watched =
-        !args.result.quiet && (args.result.output.is_some() || output::is_terminal(None));
+    let is_watched = wants_bar(args, io::stdin().is_terminal(), output::is_terminal(None));
     let mut bar = Bar::start(&progress, is_watched);
-    let mut stream = job.stream(order(args.result.sort), limits(&args.result))?;
+    let stream = job.stream(order(args.result.sort), limits(&args.result));
+    let mut stream = stream.map_err(with_device)?;
     if output::is_terminal(args.result.output.as_deref()) {
         bar.stop();
     }
@@ -67,11 +69,11 @@ fn job(args: &CountArgs, engine: &Engine) -> Result<CountJob> {
         recursive: args.recursive,
         dash_is_stdin: true,
     };
-    let source = FileSource::find(paths, how)?;
-    if !args.result.quiet
-        && paths.iter().any(|path| path == Path::new("-"))
-        && io::stdin().is_terminal()
-    {
+    let source = FileSource::find(paths, how).map_err(|error| with_recursive(args, error))?;
+    if !args.result.quiet && !source.skipped().is_empty() {
+        say(&skipped(source.skipped()));
+    }
+    if !args.result.quiet && reads_stdin(args) && io::stdin().is_terminal() {
         say("keymill: reading what you type; Ctrl-D ends it");
     }
     let tokens = engine.read_source(source).tokenize(args.tokens.clone());
@@ -83,9 +85,72 @@ fn job(args: &CountArgs, engine: &Engine) -> Result<CountJob> {
     Ok(tokens.count_by_key())
 }
 
+/// Says by which option a job runs without the device that cannot be had.
+fn with_device(error: Error) -> Error {
+    if error.kind() != ErrorKind::Device {
+        return error;
+    }
+    let advice = "`keymill devices --all` lists adapters, and --device cpu or auto needs none";
+    Error::new(error.kind(), format!("{error}; {advice}"))
+}
+
+/// Says by which option the files of a folder are read.
+fn with_recursive(args: &CountArgs, error: Error) -> Error {
+    let cause = error.source().and_then(|it| it.downcast_ref());
+    let is_folder = |it: &io::Error| it.kind() == io::ErrorKind::IsADirectory;
+    if args.recursive || !cause.is_some_and(is_folder) {
+        return error;
+    }
+    Error::new(error.kind(), format!("{}; -r reads them", error.message()))
+}
+
+/// Symlinks that lead to nothing are never passed over in silence.
+fn skipped(links: &[PathBuf]) -> String {
+    let what = number(links.len() as u64, "symlink");
+    let shown: Vec<String> = links
+        .iter()
+        .take(3)
+        .map(|path| format!("`{}`", shown_name(path)))
+        .collect();
+    let more = match links.len() - shown.len() {
+        0 => String::new(),
+        more => format!(" and {}", number(more as u64, "other")),
+    };
+    let shown = shown.join(", ");
+    format!("keymill: {what} skipped, leading to nothing: {shown}{more}")
+}
+
+/// Whether a bar may be shown: not over what is typed, and not where a pipe has the result.
+fn wants_bar(args: &CountArgs, is_typed: bool, is_terminal: bool) -> bool {
+    let is_over_input = is_typed && reads_stdin(args);
+    !args.result.quiet && !is_over_input && (args.result.output.is_some() || is_terminal)
+}
+
+/// Whether standard input is one of the files.
+fn reads_stdin(args: &CountArgs) -> bool {
+    args.files.is_empty() || args.files.iter().any(|path| path == Path::new("-"))
+}
+
+/// The level that the environment names, if it names one.
+pub(crate) fn level_of_environment() -> Result<Option<Level>> {
+    const VARIABLE: &str = "KEYMILL_LEVEL";
+    match std::env::var_os(VARIABLE).filter(|name| !name.is_empty()) {
+        Some(name) => {
+            let level = name.to_string_lossy().parse::<Level>();
+            level
+                .map(Some)
+                .map_err(|cause| Error::new(ErrorKind::Config, VARIABLE).with_source(cause))
+        }
+        None => Ok(None),
+    }
+}
+
 fn engine(args: &MachineArgs) -> Result<Engine> {
     let mut builder = Engine::builder().device(args.device.clone());
-    if let Some(level) = args.level {
+    if let Some(level) = args
+        .level
+        .map_or_else(level_of_environment, |it| Ok(Some(it)))?
+    {
         builder = builder.level(level);
     }
     if let Some(threads) = args.threads {
@@ -175,10 +240,19 @@ fn order(sort: Sort) -> Order {
 }
 
 fn limits(args: &ResultArgs) -> BatchLimits {
-    BatchLimits {
-        top: args.top,
-        ..BatchLimits::default()
+    let mut limits = BatchLimits::default();
+    limits.top = args.top;
+    limits
+}
+
+/// Without an order there are no first rows: which they are would depend on threads, memory and device.
+fn check_rows(args: &ResultArgs) -> Result<()> {
+    if args.top.is_none() || !matches!(args.sort, Sort::None) {
+        return Ok(());
     }
+    let message = "--top N takes the first rows of an order, and --sort none has none; \
+                   use --sort count or --sort key";
+    Err(Error::new(ErrorKind::Config, message))
 }
 
 /// The format that was asked for, or the one that suits where the result goes.
@@ -195,10 +269,28 @@ fn choose_format(args: &ResultArgs) -> Result<Format> {
         let message = format!("--format {format} is not for a terminal; name a file with -o");
         return Err(Error::new(ErrorKind::Config, message));
     }
+    let path = args.output.as_deref().filter(|path| is_compressed(path));
+    if let Some(path) = path.filter(|_| format.is_binary()) {
+        let shown = shown_name(path);
+        let message = format!(
+            "`{shown}`: programs read {format} files in any order, which compression as a whole \
+             prevents; name the file without .gz or .zst"
+        );
+        return Err(Error::new(ErrorKind::Config, message));
+    }
     Ok(format)
 }
 
+fn is_compressed(path: &Path) -> bool {
+    Compression::of_name(path) != Compression::None
+}
+
+/// By the ending of the name, before `.gz` or `.zst` if it ends in that.
 fn format_of_name(path: &Path) -> Option<Format> {
+    let path = match is_compressed(path) {
+        true => Path::new(path.file_stem()?),
+        false => path,
+    };
     match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
         "tsv" => Some(Format::Tsv),
         "csv" => Some(Format::Csv),
@@ -221,14 +313,15 @@ fn shown_rows(args: &ResultArgs) -> usize {
 
 /// Writes the first rows of a result and says how many there were in all.
 fn write(
-    stream: &mut CountStream,
+    stream: &mut ResultStream,
     format: Format,
     mut output: Output,
     shown: usize,
 ) -> Result<u64> {
     let mut rows = 0;
     let mut left = shown;
-    let mut writer = format.writer(&stream.schema(), &mut output)?;
+    let columns = output.columns();
+    let mut writer = format.writer_within(columns, &stream.schema(), &mut output)?;
     for batch in stream {
         let batch = batch?;
         rows += batch.num_rows() as u64;
@@ -330,4 +423,26 @@ fn summary(
         seconds,
         size::show_input(rate),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    #[test]
+    fn no_bar_is_drawn_over_what_is_typed() {
+        let wants = |words: &[&str], is_typed| {
+            let cli = Cli::parse_from(["keymill", "count"].iter().chain(words));
+            let Command::Count(args) = cli.command else {
+                panic!("{words:?} is another command");
+            };
+            wants_bar(&args, is_typed, true)
+        };
+        assert!(!wants(&[], true) && !wants(&["a", "-", "-o", "x"], true));
+        assert!(wants(&[], false) && wants(&["a"], true));
+        assert!(!wants(&["a", "--quiet"], true));
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use crate::count::level_of_environment;
 use keymill::probe::{self, AdapterInfo};
 use keymill::{Engine, Level, Result};
 use keymill_report::model::Machine;
@@ -52,7 +53,11 @@ fn verdict(adapter: &AdapterInfo) -> String {
 }
 
 fn for_people(all: bool, adapters: &[AdapterInfo]) -> Result<String> {
-    let engine = Engine::new()?;
+    let mut builder = Engine::builder();
+    if let Some(level) = level_of_environment()? {
+        builder = builder.level(level);
+    }
+    let engine = builder.build()?;
     let mut text = String::new();
     for level in Level::ALL {
         let remark = match level.is_available() {

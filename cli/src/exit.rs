@@ -8,32 +8,29 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use keymill::{Cancel, Error, ErrorKind, write};
+use keymill::{Cancel, Error, ErrorKind};
+
+use crate::output;
 
 pub(crate) const DONE: i32 = 0;
 pub(crate) const FAILED: i32 = 1;
 pub(crate) const WRONG_COMMAND_LINE: i32 = 2;
 pub(crate) const INTERRUPTED: i32 = 130;
 
-/// How long an interrupted job may take to end by itself. Giving back large tables takes most of the
-/// tenth of a second that there is, and the system does that, too.
+/// How long an interrupted job may take to end by itself, before the process ends without it: a job
+/// may be waiting for a reader, and large tables take long to give back.
 const GRACE: Duration = Duration::from_millis(10);
 
-/// Ends the process without waiting for memory to be given back piece by piece.
-pub(crate) fn end(code: i32) -> ! {
-    write::abandon_unfinished();
-    leave(code)
-}
-
-/// Leaves at once: a driver may be at work on a thread of its own, and would not like to have its
-/// library taken down around it. Nothing is buffered here that would have to be written.
+/// Ends the process at once, without waiting for memory to be given back piece by piece. A driver may
+/// be at work on a thread of its own, and fails if its library is taken down around it. Nothing is
+/// buffered here that would have to be written.
 #[cfg(unix)]
-fn leave(code: i32) -> ! {
+pub(crate) fn end(code: i32) -> ! {
     signal_hook::low_level::exit(code)
 }
 
 #[cfg(not(unix))]
-fn leave(code: i32) -> ! {
+pub(crate) fn end(code: i32) -> ! {
     std::process::exit(code)
 }
 
@@ -97,12 +94,9 @@ pub(crate) fn stop_on_signal(cancel: &Cancel) {
 }
 
 fn stop(cancel: &Cancel) -> ! {
-    // Before the job closes them.
-    #[cfg(target_os = "linux")]
-    crate::keeper::leave_files();
     cancel.cancel();
     thread::sleep(GRACE);
-    end(INTERRUPTED)
+    output::leave_nothing(|| end(INTERRUPTED))
 }
 
 /// Tells whether whoever started this process ignores a signal.

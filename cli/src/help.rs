@@ -26,14 +26,14 @@ Examples:
   zcat a.gz | keymill count --tokens lines -   standard input, which is read without a name, too
   keymill count -r logs --tokens 'field:2,,'   the second field of each line of all files below logs
   keymill count --tokens 'split:\\t' --sort key -o cells.parquet table.tsv
-  keymill count --memory 256MiB --spill-dir /var/tmp -o counts.tsv huge.txt.zst
+  keymill count --memory 256MiB --spill-dir /var/tmp -o counts.tsv.gz huge.txt.zst
   keymill count --device gpu --stats huge.txt  on a GPU, and what each stage did
   keymill count --explain book.txt             what runs where, and why
   keymill count --device cpu --level scalar --threads 2 --format tsv book.txt
 
 Token rules:
   whitespace         between Unicode white space (the default)
-  words              runs of letters, marks and digits
+  words              runs of Unicode alphabetic characters, marks and numbers
   lines              whole lines, which end with LF or CRLF
   split:SEPARATOR    between separators within each line; empty tokens count
   field:N,SEPARATOR  the N-th field of each line, counting from 1; a line without it is rejected
@@ -94,7 +94,8 @@ Examples:
 pub(crate) const MAN: &str = "\
 Examples:
   keymill man | man -l -                       keymill itself
-  keymill man count | man -l -                 one of its commands";
+  keymill man count | man -l -                 one of its commands
+  keymill man datasets make | man -l -         a command of a command";
 
 #[cfg(test)]
 mod tests {

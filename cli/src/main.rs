@@ -8,8 +8,6 @@ mod datasets;
 mod devices;
 mod exit;
 mod help;
-#[cfg(target_os = "linux")]
-mod keeper;
 mod named;
 mod output;
 mod pages;
@@ -29,10 +27,6 @@ use args::{Cli, Command};
 use output::Output;
 
 fn main() {
-    #[cfg(target_os = "linux")]
-    if keeper::has_held() {
-        return;
-    }
     let done = match Cli::try_parse() {
         Ok(cli) => run(&cli.command),
         Err(other) => answer(&other),
@@ -62,7 +56,7 @@ fn run(command: &Command) -> Result<i32> {
         Command::Devices(args) => devices::run(args),
         Command::Datasets(args) => datasets::run(args),
         Command::Completions { shell } => pages::completions(*shell),
-        Command::Man { command } => pages::man(command.as_deref()),
+        Command::Man { command } => pages::man(command),
     }
 }
 

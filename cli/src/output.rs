@@ -1,50 +1,90 @@
 //! Where a command's bytes go: standard output, or a file that is replaced at the end.
 #![forbid(unsafe_code)]
 
+use std::fs;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use keymill::Result;
-use keymill::write::{OutputFile, cannot_write};
+use keymill::read::Compression;
+use keymill::write::{Encoder, OutputFile, cannot_write};
+
+/// Temporary files of the outputs that this process has opened.
+///
+/// It is locked while an output gets its name, so that a process which must end at once removes all
+/// of them, and no output is half renamed.
+static TEMPORARY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn temporary() -> MutexGuard<'static, Vec<PathBuf>> {
+    // A list of paths is whole at every moment, whatever panicked.
+    TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes the temporary files of outputs that were not committed, and ends the process by `end`.
+pub(crate) fn leave_nothing(end: impl FnOnce() -> std::convert::Infallible) -> ! {
+    let temporary = temporary();
+    for path in temporary.iter() {
+        // Those that were committed or dropped are gone.
+        let _ = fs::remove_file(path);
+    }
+    match end() {}
+}
 
 /// An output that knows its name when it fails.
 #[derive(Debug)]
 pub(crate) enum Output {
     Standard(Standard),
-    File(OutputFile),
+    File(Encoder<OutputFile>),
 }
 
 /// Standard output without the buffer and the search for line ends that `io::stdout` adds.
 #[cfg(unix)]
-type Standard = std::fs::File;
+type Standard = fs::File;
 
 #[cfg(not(unix))]
 type Standard = io::Stdout;
 
 impl Output {
-    /// Opens what `-o` names; nothing and `-` are standard output.
+    /// Opens what `-o` names; nothing and `-` are standard output. A file that is called `.gz` or
+    /// `.zst` is compressed.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self> {
-        match path {
-            Some(path) if !is_standard(path) => OutputFile::create(path).map(Self::File),
-            _ => standard()
-                .map(Self::Standard)
-                .map_err(|cause| cannot_write("to standard output", cause)),
+        let Some(path) = path.filter(|path| !is_standard(path)) else {
+            let out = standard().map_err(|cause| cannot_write("to standard output", cause));
+            return out.map(Self::Standard);
+        };
+        // Not locked: a pipe waits here for its reader, and an interrupt does not.
+        let file = OutputFile::create(path)?;
+        temporary().extend(file.temporary().map(Path::to_owned));
+        Encoder::new(Compression::of_name(path), file).map(Self::File)
+    }
+
+    /// How many columns there are, if this is a terminal and the system tells.
+    pub(crate) fn columns(&self) -> Option<usize> {
+        #[cfg(target_os = "linux")]
+        if let Self::Standard(out) = self {
+            let size = rustix::termios::tcgetwinsize(out).ok()?;
+            return Some(usize::from(size.ws_col)).filter(|&columns| columns > 0);
         }
+        None
     }
 
     /// Lets a file take its place.
     pub(crate) fn commit(self) -> Result<()> {
-        match self {
-            Self::Standard(_) => Ok(()),
-            Self::File(file) => file.commit(),
-        }
+        let Self::File(encoder) = self else {
+            return Ok(());
+        };
+        let file = encoder.finish();
+        let file = file.map_err(|cause| cannot_write("the result", cause))?;
+        let _locked = temporary();
+        file.commit()
     }
 }
 
 /// Tells whether a path stands for standard output.
 pub(crate) fn is_standard(path: &Path) -> bool {
-    // Opened by its name, a file that standard output appends to would be cut.
-    path == Path::new("-") || path == Path::new("/dev/stdout")
+    const NAMES: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+    NAMES.iter().any(|name| path == Path::new(name))
 }
 
 /// Tells whether a person will see the bytes.

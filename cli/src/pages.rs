@@ -15,21 +15,19 @@ pub(crate) fn completions(shell: Shell) -> Result<i32> {
     finish(&text)
 }
 
-pub(crate) fn man(command: Option<&str>) -> Result<i32> {
+pub(crate) fn man(words: &[String]) -> Result<i32> {
     let mut all = Cli::command();
     all.build();
-    let about = match command {
-        None => all,
-        Some(name) => all.find_subcommand(name).cloned().ok_or_else(|| {
-            Error::new(
-                ErrorKind::Config,
-                format!(
-                    "no command is called `{}`; `keymill help` lists them",
-                    shown_name(name)
-                ),
-            )
-        })?,
-    };
+    let name = words.join("-");
+    let about = find(&all, &name).cloned().ok_or_else(|| {
+        Error::new(
+            ErrorKind::Config,
+            format!(
+                "no command is called `{}`; `keymill help` lists them",
+                shown_name(words.join(" "))
+            ),
+        )
+    })?;
     let name = about.get_display_name().unwrap_or("keymill").to_owned();
     let usage = synopsis(&about);
     let page = clap_mangen::Man::new(about.override_usage(usage))
@@ -42,6 +40,21 @@ pub(crate) fn man(command: Option<&str>) -> Result<i32> {
     // What stands below the options has headings of its own.
     let text = String::from_utf8_lossy(&text).replace(".SH EXTRA\n", ".SH NOTES\n");
     finish(text.as_bytes())
+}
+
+/// The command of a name: `datasets`, or `datasets-make` for one in another, as pages name it.
+fn find<'c>(command: &'c Command, name: &str) -> Option<&'c Command> {
+    if name.is_empty() {
+        return Some(command);
+    }
+    command.get_subcommands().find_map(|inner| {
+        let rest = name.strip_prefix(inner.get_name())?;
+        match rest.strip_prefix('-') {
+            Some("") => None,
+            Some(rest) => find(inner, rest),
+            None => rest.is_empty().then_some(inner),
+        }
+    })
 }
 
 /// How a command is called, on one line, options with what they take.

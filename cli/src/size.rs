@@ -27,21 +27,29 @@ pub(crate) fn parse(text: &str) -> Result<u64, String> {
     let (number, unit) = text.split_at(end);
     let unit = unit.trim_start().to_ascii_lowercase();
     let worth = UNITS.iter().find(|(name, _)| *name == unit);
-    let size = worth.and_then(|&(_, worth)| times(number, worth));
-    size.ok_or_else(|| {
-        "a size is a number of bytes, or one with a unit: 65536, 64M, 1GiB".to_owned()
-    })
+    match worth {
+        Some(&(_, worth)) if is_number(number) => times(number, worth)
+            .ok_or_else(|| "it is too large; the most is 16 EiB less one byte".to_owned()),
+        _ => Err("a size is a number of bytes, or one with a unit: 65536, 64M, 1GiB".to_owned()),
+    }
 }
 
-/// A number, with or without a fraction, of units.
+/// Digits, and digits behind a point if there is one.
+fn is_number(text: &str) -> bool {
+    let is_whole = |digits: &str| !digits.is_empty() && !digits.contains('.');
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    is_whole(whole) && is_whole(fraction)
+}
+
+/// A number, with or without a fraction, of units; none if that is too large.
 fn times(number: &str, worth: u64) -> Option<u64> {
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    /// More digits of a fraction than these are less than a byte.
+    const PLACES: usize = 18;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let whole = whole.parse::<u64>().ok()?.checked_mul(worth)?;
-    if fraction.is_empty() {
-        return (!number.ends_with('.')).then_some(whole);
-    }
-    let places = 10u128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-    let part = fraction.parse::<u64>().ok().map(u128::from)? * u128::from(worth) / places;
+    let fraction = &fraction[..fraction.len().min(PLACES)];
+    let parts = fraction.parse::<u128>().ok()? * u128::from(worth);
+    let part = parts / 10u128.pow(u32::try_from(fraction.len()).ok()?);
     whole.checked_add(u64::try_from(part).ok()?)
 }
 
@@ -89,20 +97,21 @@ mod tests {
 
     #[test]
     fn what_is_no_size_is_refused() {
-        for text in [
-            "",
-            "MiB",
-            "-1",
-            "1X",
-            "1.",
-            ".5M",
-            "1.2.3",
-            "99999999999T",
-            "1e9",
-            "1 000",
-        ] {
-            assert!(parse(text).is_err(), "{text}");
+        for text in ["", "MiB", "-1", "1X", "1.", ".5M", "1.2.3", "1e9", "1 000"] {
+            let said = parse(text).unwrap_err();
+            assert!(said.starts_with("a size is a number"), "{text}: {said}");
         }
+    }
+
+    #[test]
+    fn a_size_that_overflows_is_said_to_be_too_large() {
+        assert_eq!(parse("18446744073709551615"), Ok(u64::MAX));
+        for text in ["18446744073709551616", "99999999999T", "16777216.0TiB"] {
+            let said = parse(text).unwrap_err();
+            assert!(said.contains("too large"), "{text}: {said}");
+        }
+        assert_eq!(parse("0.00000000000000000000001K"), Ok(0));
+        assert_eq!(parse("1.5000000000000000000000000K"), Ok(1536));
     }
 
     #[test]

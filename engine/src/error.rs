@@ -94,6 +94,12 @@ impl Error {
         )
     }
 
+    /// What happened, where, and what to do, without the cause.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
     /// What kind of thing went wrong.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

@@ -1,8 +1,8 @@
-//! Exact counts and sums by key, from bytes, by SIMD or on a GPU, in bounded memory.
+//! Exact aggregates by key, from bytes and columns, by SIMD or on a GPU, in bounded memory.
 //!
 //! ```text
-//! source ─▶ chunks ─▶ tokenize ─▶ hash_partition ─▶ reduce_by_key ─▶ merge ─▶ batches
-//! [`source`]          [`TokenRule`]         [`CountOperator`]              [`CountStream`]
+//! text    ─▶ chunks ─▶ tokenize ─┐
+//! batches ─▶ keys, arguments ────┴─▶ hash_partition ─▶ reduce_by_key ─▶ merge ─▶ ordered batches
 //! ```
 //!
 //! ```standalone_crate
@@ -73,3 +73,4 @@ pub use plan::{DeviceChoice, Separator, Shaders, UnknownDevice, UnknownShaders};
 pub use runtime::{BatchLimits, Cancel, MemoryBudget, Reservation, Resources};
 #[doc(hidden)]
 pub use shown_name::shown_name;
+pub use state::{Delta, Snapshot, StateStore, StateStoreBuilder};

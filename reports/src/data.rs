@@ -194,7 +194,7 @@ fn given(path: &Path, largest: u64, notes: &mut Vec<String>) -> Result<(Data, Or
         return Err(Error::new(ErrorKind::Source, message));
     }
     let name = path.file_name().unwrap_or(path.as_os_str());
-    let name = apart(name.to_string_lossy().into_owned());
+    let name = apart(shown_name(name));
     let is_cut = bytes.len() as u64 > largest;
     let text = Text::new(bytes).first(largest);
     let description = match is_cut {

@@ -31,7 +31,8 @@ pub fn to_markdown(report: &Report) -> String {
     notes(&mut page, report);
     page.title("Recommendation");
     for recommended in &report.recommendations {
-        page.line(&format!("**{}**: {}\n", recommended.data, recommended.text));
+        let data = prose(&recommended.data);
+        page.line(&format!("**{data}**: {}\n", recommended.text));
     }
     page.0.trim_end().to_owned() + "\n"
 }
@@ -47,14 +48,14 @@ impl Page {
     }
 
     fn title(&mut self, text: &str) {
-        self.line(&format!("\n## {text}\n"));
+        self.line(&format!("\n## {}\n", prose(text)));
     }
 
     /// A row of a table; a bar in a cell would end it.
     fn row<'c>(&mut self, cells: impl IntoIterator<Item = &'c str>) {
         let cells = cells.into_iter();
         let cells: Vec<String> = cells
-            .map(|cell| cell.replace('|', "\\|").replace('\n', " "))
+            .map(|cell| cell.replace('|', "\\|").replace(is_line_end, " "))
             .collect();
         self.line(&format!("| {} |", cells.join(" | ")));
     }
@@ -69,10 +70,38 @@ impl Page {
     }
 }
 
+/// Text in which no character is a mark of Markdown, and that is one line.
+fn prose(text: &str) -> String {
+    let mut plain = String::new();
+    for character in text.chars() {
+        match character {
+            '\\' | '`' | '*' | '<' | '[' | '&' => plain.extend(['\\', character]),
+            _ if is_line_end(character) => plain.push(' '),
+            _ => plain.push(character),
+        }
+    }
+    plain
+}
+
+/// Text in a code span: between more backticks than the text has in a row, as CommonMark asks.
+fn code(text: &str) -> String {
+    let text = text.replace(is_line_end, " ");
+    let most = text.split(|it| it != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(most + 1);
+    match most {
+        0 => format!("{fence}{text}{fence}"),
+        _ => format!("{fence} {text} {fence}"),
+    }
+}
+
+fn is_line_end(character: char) -> bool {
+    matches!(character, '\n' | '\r')
+}
+
 fn head(page: &mut Page, report: &Report) {
     let machine = &report.machine;
     page.line("# CPU and GPU compared\n");
-    page.item("command", &format!("`{}`", report.command));
+    page.item("command", &code(&report.command));
     let took = time(report.took_ms.saturating_mul(1_000_000));
     page.item("started", &format!("{}, took {took}", report.started));
     let build = format!("{}, {} build", machine.keymill, machine.build);
@@ -97,7 +126,7 @@ fn head(page: &mut Page, report: &Report) {
     page.item("fingerprint", &machine.fingerprint);
     for data in &report.data {
         page.item(
-            &format!("data `{}`", data.name),
+            &format!("data {}", code(&data.name)),
             &format!("{}; up to {}", data.description, size(data.bytes)),
         );
     }
@@ -124,13 +153,13 @@ fn answers(page: &mut Page, report: &Report) {
         report
             .disagreements
             .iter()
-            .for_each(|it| page.line(&format!("- {it}")));
+            .for_each(|it| page.line(&format!("- {}", prose(it))));
     }
     if !report.failures.is_empty() {
         page.line("\nThese failed:\n");
     }
     for failure in &report.failures {
-        page.item(&failure.what, &failure.error);
+        page.item(&prose(&failure.what), &prose(&failure.error));
     }
 }
 
@@ -205,7 +234,7 @@ fn lost(page: &mut Page, report: &Report) {
         report
             .gpu_lost
             .iter()
-            .for_each(|it| page.line(&format!("- {it}")));
+            .for_each(|it| page.line(&format!("- {}", prose(it))));
     } else if gpus.any(|gpu| gpu.not_measured.is_none()) {
         page.line("Nowhere, at the sizes that were measured.");
     } else {

@@ -198,10 +198,15 @@ impl Budget {
     }
 
     /// The share of a case of this weight, which is then no longer to come.
+    ///
+    /// A case without weight has no share.
     pub(crate) fn share(&mut self, weight: f64) -> Duration {
-        let part = (weight / self.weight.max(weight)).clamp(0.0, 1.0);
+        let all = self.weight.max(weight);
         self.weight -= weight;
-        self.left().mul_f64(part)
+        if weight <= 0.0 {
+            return Duration::ZERO;
+        }
+        self.left().mul_f64((weight / all).clamp(0.0, 1.0))
     }
 }
 
@@ -220,6 +225,16 @@ mod tests {
         assert!(near(budget.share(2.0), 100.0));
         let mut late = Budget::new(Instant::now(), 1.0);
         assert_eq!(late.share(1.0), Duration::ZERO);
+    }
+
+    /// Without adapters their cases weigh nothing, and come after all others.
+    #[test]
+    fn a_case_without_weight_has_no_share() {
+        for weight in [0.0, 1.0] {
+            let mut budget = Budget::new(Instant::now() + Duration::from_secs(100), weight);
+            budget.share(weight);
+            assert_eq!(budget.share(0.0), Duration::ZERO);
+        }
     }
 
     #[test]

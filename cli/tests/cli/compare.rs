@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 
 use serde_json::Value;
 
-use crate::command::{Folder, assert_fails, levels, run, stdout_of, text};
+use crate::command::{Folder, assert_fails, keymill, levels, names_in, run, stdout_of, text};
 
 /// A quick run on some text, and what it wrote.
 fn compared(folder: &Folder, input: &str) -> (Value, String) {
@@ -183,4 +183,36 @@ fn what_cannot_be_measured_is_1_and_named() {
     assert_fails(&arguments, 1, &["inside", "folder"]);
     let wrong = run(&["compare", "--tokens", "field:0,;"], b"");
     assert_eq!(wrong.status.code(), Some(2));
+}
+
+/// A machine without any Vulkan driver, as most are.
+#[test]
+fn files_of_any_size_are_compared_where_no_adapter_is() {
+    let folder = Folder::new();
+    let file = folder.file("a `b`\n## c", "to be or not to be\n".repeat(6));
+    for bytes in [1, 10] {
+        fs::write(&file, &"to be or not to be\n".repeat(6)[..bytes]).unwrap();
+        let output = keymill()
+            .args(["compare", "--quick", "--data", &file])
+            .env("VK_DRIVER_FILES", "/nonexistent")
+            .output()
+            .unwrap();
+        assert_eq!(text(&output.stderr), "", "{bytes}");
+        assert_eq!(output.status.code(), Some(0), "{bytes}");
+        let page = text(&output.stdout);
+        assert!(page.contains("No adapter was measured."), "{page}");
+        assert!(!page.contains("\n## c\n"), "{page}");
+        assert!(page.contains(r"data `` a `b`\n## c ``"), "{page}");
+    }
+}
+
+/// Before anything else: the data is missing too, and is not spoken of.
+#[test]
+fn a_folder_that_cannot_be_written_to_is_known_before_anything_is_measured() {
+    let folder = Folder::new();
+    folder.file("out/report.md/a-file", "");
+    let (missing, target) = (folder.name("missing"), folder.name("out"));
+    let arguments = ["compare", "--data", &missing, "-o", &target];
+    assert_fails(&arguments, 1, &["report.md", "name a file"]);
+    assert_eq!(names_in(&folder.path("out")), ["report.md"]);
 }

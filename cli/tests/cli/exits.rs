@@ -30,6 +30,30 @@ fn a_wrong_command_line_is_2() {
 }
 
 #[test]
+fn what_is_wrong_with_a_size_is_said() {
+    let make = ["datasets", "make", "equal", "--bytes"];
+    for (size, says) in [
+        ("-5", "a size is a number of bytes"),
+        ("-5M", "a size is a number of bytes"),
+        ("99999999999T", "too large"),
+    ] {
+        for before in [&["count", "--memory"][..], &make] {
+            let arguments = [before, &[size]].concat();
+            assert_fails(&arguments, 2, &[size, says]);
+            let said = run(&arguments, b"").stderr;
+            assert!(!text(&said).contains("tip:"), "{}", text(&said));
+        }
+    }
+}
+
+#[test]
+fn the_first_rows_of_no_order_are_2() {
+    let arguments = ["count", "--sort", "none", "--top", "3"];
+    assert_fails(&arguments, 2, &["--top", "--sort none", "--sort count"]);
+    assert_eq!(stdout_of(&["count", "--sort", "none"], b"a"), b"a\t1\n");
+}
+
+#[test]
 fn a_level_that_this_machine_lacks_is_2_and_says_what_it_runs() {
     let missing = if cfg!(target_arch = "aarch64") {
         "avx2"
@@ -117,21 +141,24 @@ fn what_to_do_stands_in_the_line() {
 }
 
 #[test]
-fn what_follows_the_last_gzip_member_is_not_said_to_be_missing() {
+fn what_follows_a_compressed_stream_is_not_said_to_be_missing() {
     let folder = Folder::new();
-    let whole = gzip(b"to be");
-    let place = format!("at compressed byte {}", whole.len());
-    for tail in [&b"x"[..], b"\0\0and a whole line of something else\n"] {
-        let file = folder.file("tail.gz", [&whole[..], tail].concat());
-        let zeros = tail.iter().take_while(|&&byte| byte == 0).count();
-        let says = match zeros {
-            0 => &place,
-            _ => &format!("at compressed byte {}", whole.len() + zeros),
-        };
-        assert_fails(&["count", &file], 1, &["no gzip member", says, "tail.gz"]);
+    let forms = [
+        ("no gzip member", gzip(b"to be")),
+        ("no zstd frame", zstd::encode_all(&b"to be"[..], 1).unwrap()),
+    ];
+    for (form, whole) in forms {
+        for tail in [&b"x"[..], b"\0\0and a whole line of something else\n"] {
+            let file = folder.file("tail", [&whole[..], tail].concat());
+            let zeros = tail.iter().take_while(|&&byte| byte == 0).count();
+            let place = format!("at compressed byte {}", whole.len() + zeros);
+            assert_fails(&["count", &file], 1, &[form, &place, "tail", "cut it off"]);
+        }
+        let zeros = folder.file("zeros", [&whole[..], &[0; 5]].concat());
+        assert_eq!(stdout_of(&["count", &zeros], b""), b"be\t1\nto\t1\n");
+        let cut = folder.file("cut", &whole[..whole.len() - 3]);
+        assert_fails(&["count", &cut], 1, &["ends too early", "cut"]);
     }
-    let cut = folder.file("cut.gz", &whole[..whole.len() - 3]);
-    assert_fails(&["count", &cut], 1, &["ends too early", "cut.gz"]);
 }
 
 #[cfg(unix)]
@@ -214,4 +241,58 @@ fn explain_runs_the_job_too() {
     let output = run(&["count", "--explain", "--threads", "2"], b"to be");
     assert_eq!(text(&output.stdout), "be\t1\nto\t1\n");
     assert!(text(&output.stderr).contains("tokenize"));
+}
+
+/// Runs a line of a shell in which `$0` is the binary and `$1` a file.
+#[cfg(target_os = "linux")]
+fn in_shell(line: &str, file: &str) -> std::process::Output {
+    let mut shell = std::process::Command::new("bash");
+    shell.args(["-c", line, env!("CARGO_BIN_EXE_keymill"), file]);
+    shell.output().unwrap()
+}
+
+/// `ulimit -v`: the default budget and a giant token respect it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_limit_of_addresses_is_respected() {
+    let folder = Folder::new();
+    let unique = keymill_datasets::find("unique").unwrap().to_vec(24 << 20);
+    let file = folder.file("unique", &unique);
+    let output = in_shell(
+        "ulimit -v 400000; exec \"$0\" count --device cpu \"$1\"",
+        &file,
+    );
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{message}");
+    assert!(output.stdout == stdout_of(&["count", &file], b""));
+    let output = in_shell(
+        "ulimit -v 400000; head -c 500000000 /dev/zero | tr '\\0' x | \"$0\" count --device cpu",
+        &file,
+    );
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(message.contains("a long token needs"), "{message}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_and_files_that_are_not_to_be_had_are_1() {
+    let folder = Folder::new();
+    let words: String = (0..2_500_000).map(|i| format!("{i:x} ")).collect();
+    let file = folder.file("words", words);
+    let count = "exec \"$0\" count --memory 20MiB --threads 1 --device cpu";
+    let missing = format!("export TMPDIR=/no/such/folder; {count} \"$1\"");
+    let output = in_shell(&missing, &file);
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("make that folder"), "{message}");
+    // Standard input is read by a thread of its own, and this is more than any system gives.
+    let output = in_shell(
+        &format!("export RUST_MIN_STACK={}; {count}", 1_u64 << 46),
+        &file,
+    );
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("no thread"), "{message}");
 }

@@ -68,6 +68,79 @@ fn patterns_and_folders_are_read() {
     assert_eq!(text(&all), "a\t1\nb\t1\nc\t1\nd\t1\n");
 }
 
+/// Files that are hidden, and names that are not UTF-8, among them.
+#[cfg(target_os = "linux")]
+#[test]
+fn patterns_match_as_a_shell_s_do() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = Folder::new();
+    folder.file("a.txt", "a");
+    folder.file(".hidden", "h");
+    std::fs::write(
+        folder
+            .path("")
+            .join(std::ffi::OsStr::from_bytes(b"\xff.log")),
+        "odd",
+    )
+    .unwrap();
+    for (pattern, expected) in [
+        ("*.txt", "a\t1\n"),
+        ("*.log", "odd\t1\n"),
+        (".hid*", "h\t1\n"),
+        ("./.hid*", "h\t1\n"),
+        ("./a*", "a\t1\n"),
+        ("*", "a\t1\nodd\t1\n"),
+    ] {
+        let mut command = keymill();
+        command
+            .current_dir(folder.path(""))
+            .args(["count", pattern]);
+        let output = command.output().unwrap();
+        assert_eq!(text(&output.stderr), "", "{pattern}");
+        assert_eq!(text(&output.stdout), expected, "{pattern}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_symlink_that_leads_to_nothing_is_skipped_and_said_once() {
+    use std::os::unix::fs::symlink;
+    let folder = Folder::new();
+    folder.file("a.txt", "a");
+    symlink("nowhere", folder.path("b.txt")).unwrap();
+    symlink("circle.txt", folder.path("circle.txt")).unwrap();
+    let pattern = folder.name("*.txt");
+    for arguments in [&["count", "-r", &folder.name("")][..], &["count", &pattern]] {
+        let output = run(arguments, b"");
+        assert_eq!(text(&output.stdout), "a\t1\n");
+        assert_eq!(output.status.code(), Some(0));
+        let message = text(&output.stderr);
+        assert!(
+            message.starts_with("keymill: 2 symlinks skipped"),
+            "{message}"
+        );
+        assert_eq!(message.lines().count(), 1, "{message}");
+        assert!(message.contains("b.txt`") && message.contains("circle.txt`"));
+        stdout_of(&[arguments, &["--quiet"]].concat(), b"");
+    }
+    // One that was named is missed.
+    let named = run(&["count", &folder.name("b.txt")], b"");
+    assert_eq!(named.status.code(), Some(1));
+}
+
+/// They show a page as their length.
+#[cfg(target_os = "linux")]
+#[test]
+fn files_of_the_system_are_read_to_their_end() {
+    let path = "/sys/kernel/mm/transparent_hugepage/enabled";
+    let Ok(content) = std::fs::read_to_string(path) else {
+        eprintln!("skipped: this system has no {path}");
+        return;
+    };
+    let found = stdout_of(&["count", path], b"");
+    assert_eq!(text(&found), oracle(&content));
+}
+
 #[test]
 fn a_file_whose_name_is_a_pattern_is_that_file() {
     let folder = Folder::new();

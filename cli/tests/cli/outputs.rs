@@ -76,6 +76,47 @@ fn datasets_are_made_in_files_too() {
     assert!(fs::read(&path).unwrap() == expected);
 }
 
+#[test]
+fn a_file_is_compressed_as_its_name_says() {
+    use std::io::Read;
+    let folder = Folder::new();
+    for (name, expected) in [
+        ("x.csv", "key,count\na,2\nb,1\n"),
+        (
+            "X.JSON",
+            "{\"key\":\"a\",\"count\":2}\n{\"key\":\"b\",\"count\":1}\n",
+        ),
+        ("x", "a\t2\nb\t1\n"),
+    ] {
+        let gzip = folder.name(&format!("{name}.gz"));
+        stdout_of(&["count", "-o", &gzip], b"a b a");
+        let mut found = String::new();
+        let mut decoder = flate2::read::GzDecoder::new(fs::File::open(&gzip).unwrap());
+        decoder.read_to_string(&mut found).unwrap();
+        assert_eq!(found, expected, "{gzip}");
+        let zstd = folder.name(&format!("{name}.ZST"));
+        stdout_of(&["count", "-o", &zstd], b"a b a");
+        let found = zstd::decode_all(fs::File::open(&zstd).unwrap()).unwrap();
+        assert_eq!(text(&found), expected, "{zstd}");
+    }
+    let set = folder.name("set.gz");
+    let make = ["datasets", "make", "equal", "--bytes", "12", "-o", &set];
+    stdout_of(&make, b"");
+    assert_eq!(stdout_of(&["count", &set], b""), b"equal\t2\n");
+}
+
+#[test]
+fn what_is_read_in_any_order_is_not_compressed_as_a_whole() {
+    let folder = Folder::new();
+    for name in ["x.parquet.gz", "x.arrow.zst"] {
+        let path = folder.name(name);
+        assert_fails(&["count", "-o", &path], 2, &[name, "without .gz or .zst"]);
+    }
+    let path = folder.name("x.gz");
+    assert_fails(&["count", "--format", "arrow", "-o", &path], 2, &["arrow"]);
+    assert_eq!(folder.names(), [""; 0]);
+}
+
 #[cfg(unix)]
 mod unix {
     use std::fs::{File, Permissions};
@@ -107,6 +148,70 @@ mod unix {
         stdout_of(&["count", "-o", "/dev/null"], b"a");
         assert!(!fs::metadata("/dev/null").unwrap().is_file());
         assert_eq!(stdout_of(&["count", "-o", "/dev/stdout"], b"a"), b"a\t1\n");
+    }
+
+    /// Runs a line of a shell in which `$0` is the binary and `$1` a file.
+    fn in_shell(line: &str, file: &str) -> std::process::Output {
+        let mut shell = Command::new("bash");
+        shell.args(["-c", line, env!("CARGO_BIN_EXE_keymill"), file]);
+        shell.stdin(Stdio::null()).output().unwrap()
+    }
+
+    #[test]
+    fn a_descriptor_is_written_to_and_its_file_is_not_replaced() {
+        let folder = Folder::new();
+        let (input, file) = (folder.file("in", "a b a"), folder.name("out"));
+        for (descriptor, path) in [
+            (1, "/dev/stdout"),
+            (1, "/dev/fd/1"),
+            (2, "/dev/stderr"),
+            (2, "/dev/fd/2"),
+            (3, "/dev/fd/3"),
+            (3, "link"),
+        ] {
+            let link = folder.name("link");
+            let _ = symlink("/dev/fd/3", &link);
+            let path = if path == "link" { &link } else { path };
+            let line = format!(
+                "exec {descriptor}>\"$1\"; echo before >&{descriptor}; \"$0\" count -o {path} {input}; \
+                 echo $? >&{descriptor}"
+            );
+            let output = in_shell(&line, &file);
+            let found = fs::read_to_string(&file).unwrap();
+            assert_eq!(found, "before\na\t2\nb\t1\n0\n", "{path}: {output:?}");
+            assert_eq!(folder.names(), ["in", "link", "out"]);
+        }
+    }
+
+    #[test]
+    fn a_descriptor_that_is_not_open_is_1_and_named() {
+        let output = in_shell("exec \"$0\" count -o /dev/fd/77", "");
+        assert_eq!(output.status.code(), Some(1));
+        let message = text(&output.stderr);
+        assert!(message.contains("`/dev/fd/77`"), "{message}");
+        assert!(message.contains("no descriptor"), "{message}");
+    }
+
+    /// Where this process may not mount, a rename shows nothing.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_is_mounted_on_is_written_in_place() {
+        let folder = Folder::new();
+        let file = folder.file("out", "x".repeat(100));
+        folder.file("behind", "old and long");
+        let line = "unshare --mount --map-root-user bash -c '
+            mount --bind \"$1/behind\" \"$1/out\" || exit 77
+            echo a b a | \"$0\" count -o \"$1/out\"' \"$0\" \"$(dirname \"$1\")\"";
+        let output = in_shell(line, &file);
+        let message = text(&output.stderr);
+        if message.contains("unshare") || output.status.code() == Some(77) {
+            eprintln!("skipped: this process may not mount: {message}");
+            return;
+        }
+        assert_eq!(output.status.code(), Some(0), "{message}");
+        assert_eq!(fs::read_to_string(&file).unwrap().len(), 100);
+        let found = fs::read_to_string(folder.path("behind")).unwrap();
+        assert_eq!(found, "a\t2\nb\t1\n");
     }
 
     #[test]

@@ -135,3 +135,38 @@ fn devices_lists_what_is_missing_when_asked() {
     );
     assert_eq!(run(&["devices"], b"").status.code(), Some(0));
 }
+
+/// The pages that a page names: `keymill\-datasets\-make(1)`.
+fn pages_in(page: &str) -> Vec<String> {
+    let page = page.replace("\\-", "-");
+    let words = page.split(|c: char| c.is_whitespace() || c == ',');
+    let names = words.filter_map(|word| word.strip_suffix("(1)")?.strip_prefix("keymill-"));
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_page_that_a_page_names_is_printed() {
+    let mut names = pages_in(text(&stdout_of(&["man"], b"")));
+    let mut seen = 0;
+    while let Some(name) = names.pop() {
+        if name == "help" || name.ends_with("-help") {
+            continue;
+        }
+        seen += 1;
+        let page = stdout_of(&["man", &name], b"");
+        let words: Vec<&str> = ["man"].into_iter().chain(name.split('-')).collect();
+        assert_eq!(stdout_of(&words, b""), page, "{name}");
+        let title = format!(".TH KEYMILL-{} 1 ", name.to_uppercase());
+        assert!(text(&page).contains(&title), "{name}: {}", text(&page));
+        names.extend(pages_in(text(&page)));
+    }
+    // The six commands, and the two of `datasets`.
+    assert_eq!(seen, 8);
+    for words in [
+        &["man", "datasets-"][..],
+        &["man", "datasets", "m"],
+        &["man", "datasetsmake"],
+    ] {
+        assert_eq!(run(words, b"").status.code(), Some(2), "{words:?}");
+    }
+}

@@ -82,6 +82,10 @@ impl Accumulator for accumulate::Count {
         Ok(counts_of(self, groups))
     }
 
+    fn reset(&mut self, groups: &[u32]) {
+        self.reset(groups);
+    }
+
     fn clear(&mut self) {
         self.clear();
     }

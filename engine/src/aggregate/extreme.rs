@@ -96,6 +96,14 @@ impl<C: Choice> Accumulator for ExtremeOf<C> {
         Ok(self.column(groups)?)
     }
 
+    fn reset(&mut self, groups: &[u32]) {
+        match &mut self.values {
+            Values::Signed(all) => all.reset(groups),
+            Values::Unsigned(all) => all.reset(groups),
+            Values::Float(all) => all.reset(groups),
+        }
+    }
+
     fn clear(&mut self) {
         match &mut self.values {
             Values::Signed(all) => all.clear(),

@@ -89,6 +89,11 @@ impl Accumulator for MeanAccumulator {
         Ok(Arc::new(means.collect::<PrimitiveArray<Float64Type>>()))
     }
 
+    fn reset(&mut self, groups: &[u32]) {
+        self.totals.reset(groups);
+        self.count.reset(groups);
+    }
+
     fn clear(&mut self) {
         self.totals.clear();
         self.count.clear();

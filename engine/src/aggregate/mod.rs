@@ -73,7 +73,7 @@ pub trait Aggregate: fmt::Debug + Send + Sync {
 }
 
 /// The running values of one aggregate, indexed by group id.
-pub trait Accumulator: Send {
+pub trait Accumulator: Send + Sync {
     /// Makes room for so many groups in all. New ones have seen no value.
     fn resize(&mut self, groups: usize);
 
@@ -104,6 +104,10 @@ pub trait Accumulator: Send {
     ///
     /// [`FinishError::Overflow`] when the type of the answers cannot hold one of them.
     fn finish(&self, groups: &[u32]) -> Result<ArrayRef, FinishError>;
+
+    /// Makes some groups as they were when they were new: without a value. A merge after that replaces
+    /// their state.
+    fn reset(&mut self, groups: &[u32]);
 
     /// Forgets all groups, and keeps the memory.
     fn clear(&mut self);
@@ -163,3 +167,6 @@ fn not_its_state(name: &str) -> Error {
     let message = format!("these columns are not the state of `{name}`");
     Error::new(ErrorKind::State, message)
 }
+
+#[cfg(test)]
+mod tests;

@@ -151,6 +151,14 @@ impl Accumulator for Totals {
         }
     }
 
+    fn reset(&mut self, groups: &[u32]) {
+        match self {
+            Self::Signed(sum) => sum.reset(groups),
+            Self::Unsigned(sum) => sum.reset(groups),
+            Self::Float(sum) => sum.reset(groups),
+        }
+    }
+
     fn clear(&mut self) {
         match self {
             Self::Signed(sum) => sum.clear(),

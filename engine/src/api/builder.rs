@@ -48,10 +48,17 @@ impl EngineBuilder {
         self
     }
 
-    /// Lets a job take so many bytes before it spills.
+    /// Sets the memory budget of a job, in bytes; past it the job spills to disk.
     ///
-    /// Less than 20 MiB counts as that, and there are not more threads than have 10 MiB each: with
-    /// less they would write and read ever smaller pieces, and count nothing.
+    /// The default is half of the smaller of the machine's memory and the control group's limit, and
+    /// at most a quarter of the address space that the process may still use (`ulimit -v`). Small
+    /// allocations that fail end the process, as in any Rust program: leave 200 MiB of address space
+    /// beyond the budget.
+    ///
+    /// Keys of some MiB are not bounded by the budget: a drain holds several copies of them, about
+    /// fifteen times the longest key.
+    ///
+    /// A budget below 20 MiB counts as 20 MiB, and a job runs at most one thread for each 10 MiB.
     #[must_use]
     pub fn memory(mut self, bytes: usize) -> Self {
         self.memory = Some(bytes);

@@ -80,7 +80,7 @@ fn describe_rule(rule: &TokenRule) -> String {
         TokenRule::Split(separator) => {
             format!("split: at `{}` within lines", separator.escape_ascii())
         }
-        TokenRule::Words => "words: runs of letters, marks and digits".to_owned(),
+        TokenRule::Words => "words: runs of alphabetic characters, marks and numbers".to_owned(),
         TokenRule::Lines => "lines: whole".to_owned(),
         TokenRule::Field { index, separator } => {
             format!(

@@ -147,9 +147,7 @@ fn check_device(_: &RuntimeEnv, _: &impl Job, _: &Cancel) -> Result<(bool, Optio
 }
 
 fn no_device(why: impl std::fmt::Display) -> crate::Error {
-    let message = format!(
-        "no GPU can be used: {why}; `keymill devices --all` lists adapters, and --device cpu or auto needs none"
-    );
+    let message = format!("no GPU can be used: {why}");
     crate::Error::new(crate::ErrorKind::Device, message)
 }
 

@@ -93,3 +93,6 @@ pub(crate) fn without_dictionary(array: &ArrayRef) -> Result<ArrayRef> {
         Error::new(ErrorKind::Format, message).with_source(cause)
     })
 }
+
+#[cfg(test)]
+mod tests;

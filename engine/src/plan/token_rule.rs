@@ -25,7 +25,7 @@ pub fn split(separator: impl Separator) -> TokenRule {
     TokenRule::Split(separator.into_bytes())
 }
 
-/// Returns the rule for runs of letters, marks and digits.
+/// Returns the rule for runs of Unicode alphabetic characters, marks and numbers.
 #[must_use]
 pub fn words() -> TokenRule {
     TokenRule::Words

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ByteStream;
 use super::find::advice;
+#[cfg(feature = "zstd")]
+use super::frames::Frames;
 #[cfg(feature = "gzip")]
 use super::members::Members;
 use crate::{Error, ErrorKind, Result};
@@ -19,15 +21,20 @@ const BUFFER: usize = 64 << 10;
 
 /// How a stream is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Compression {
+#[non_exhaustive]
+pub enum Compression {
+    /// Not at all.
     None,
+    /// gzip, of one member or several.
     Gzip,
+    /// zstd, of one frame or several.
     Zstd,
 }
 
 impl Compression {
-    /// Knows a compression by the first bytes of the stream.
-    pub(crate) fn of(first: &[u8]) -> Self {
+    /// Knows a compression by the first four bytes of the stream.
+    #[must_use]
+    pub fn of(first: &[u8]) -> Self {
         match first {
             [0x1f, 0x8b, 0x08, ..] => Self::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
@@ -105,10 +112,9 @@ fn gzip<'a>(_: Taken<impl Read + Send + 'a>, name: &str) -> Result<Box<dyn Read 
 
 #[cfg(feature = "zstd")]
 fn zstd<'a>(stream: Taken<impl Read + Send + 'a>, name: &str) -> Result<Box<dyn Read + Send + 'a>> {
-    let decoder = zstd::Decoder::with_buffer(stream).map_err(|cause| cannot_read(name, cause))?;
     Ok(Box::new(Checked {
-        decoder,
-        place: |decoder| place(decoder.get_ref()),
+        decoder: Frames::new(stream).map_err(|cause| cannot_read(name, cause))?,
+        place: |decoder| place(decoder.stream()),
         name: name.to_owned(),
         form: "zstd",
     }))
@@ -176,15 +182,10 @@ impl<D: Read> Read for Checked<D> {
 }
 
 /// Tells whether the form is kept to the end, and something else stands behind it.
-#[cfg(feature = "gzip")]
+#[cfg(any(feature = "gzip", feature = "zstd"))]
 fn is_foreign(cause: &io::Error) -> bool {
     let cause = cause.get_ref();
-    cause.is_some_and(|cause| cause.is::<super::members::NoMember>())
-}
-
-#[cfg(all(feature = "zstd", not(feature = "gzip")))]
-fn is_foreign(_: &io::Error) -> bool {
-    false
+    cause.is_some_and(|cause| cause.is::<super::members::Foreign>())
 }
 
 /// The error of a stream that does not decompress.
@@ -198,7 +199,10 @@ fn broken(name: &str, form: &str, place: u64, cause: io::Error) -> Error {
         return Error::new(ErrorKind::Capacity, message).with_source(cause);
     }
     let (what, advice) = match cause.kind() {
-        _ if is_foreign(&cause) => ("is followed by what is no gzip member", "cut it off there"),
+        _ if is_foreign(&cause) && form == "gzip" => {
+            ("is followed by what is no gzip member", "cut it off there")
+        }
+        _ if is_foreign(&cause) => ("is followed by what is no zstd frame", "cut it off there"),
         io::ErrorKind::UnexpectedEof => ("ends too early", "get the rest of it"),
         _ => ("is broken", "get it again"),
     };

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use super::compressed::{Compression, cannot_read, decompressed};
-use super::find::{Find, Found, cannot_open};
+use super::find::{Files, Find, Found, cannot_open};
 use super::pump::pumped;
 use super::{ByteStream, Offset, ReadAt, Source, Split, SplitBytes};
 use crate::shown_name;
@@ -19,6 +19,7 @@ use crate::{Error, ErrorKind, Result};
 /// pipe or standard input is read as a whole.
 pub struct FileSource {
     files: Vec<Found>,
+    skipped: Vec<PathBuf>,
     as_is: bool,
 }
 
@@ -29,10 +30,19 @@ impl FileSource {
     ///
     /// [`ErrorKind::Source`] naming the first path that is not there, or is a folder.
     pub fn find(paths: &[PathBuf], how: Find) -> Result<Self> {
+        let Files { found, skipped } = how.find(paths)?;
         Ok(Self {
-            files: how.find(paths)?,
+            files: found,
+            skipped,
             as_is: false,
         })
+    }
+
+    /// Symlinks that were passed over, as they lead to nothing: of those in folders and those that
+    /// match a pattern.
+    #[must_use]
+    pub fn skipped(&self) -> &[PathBuf] {
+        &self.skipped
     }
 
     /// The files behind paths and patterns, without folders or standard input.
@@ -109,8 +119,7 @@ impl Source for FileSource {
                 format!("`{}`: offsets of a file are bytes", split.name()),
             ));
         };
-        if to == 0 {
-            // Nothing, or a file of the system that shows its length as zero.
+        if has_other_length(&file, to) {
             return self.stream(file, split);
         }
         if self
@@ -148,6 +157,23 @@ impl FileSource {
         file.rewind()?;
         Ok(Compression::of(&first) != Compression::None)
     }
+}
+
+/// Files of this size and less are read by one thread anyway.
+#[cfg(unix)]
+const SMALL: u64 = 64 << 10;
+
+/// Whether a file may hold more or less than its length says. Files of the system show zero or a page
+/// as their length, and take no room on a disk.
+#[cfg(unix)]
+fn has_other_length(file: &File, length: u64) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    length <= SMALL && file.metadata().is_ok_and(|it| it.blocks() == 0)
+}
+
+#[cfg(not(unix))]
+fn has_other_length(_: &File, length: u64) -> bool {
+    length == 0
 }
 
 /// A file's name, as messages give it.

@@ -5,6 +5,7 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::pattern::{is_pattern, matches};
 use crate::shown_name;
 use crate::{Error, ErrorKind, Result};
 
@@ -38,8 +39,17 @@ pub(crate) struct Found {
     pub(crate) is_stdin: bool,
 }
 
+/// What paths and patterns stand for.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    pub(crate) found: Vec<Found>,
+    /// Symlinks that lead nowhere, or in a circle; nobody has named them.
+    pub(crate) skipped: Vec<PathBuf>,
+}
+
 impl Find {
-    /// The files behind paths and patterns, in the order of the arguments.
+    /// The files behind paths and patterns, in the order of the arguments. Symlinks in folders, and
+    /// those that match a pattern, are passed over if they lead to nothing.
     ///
     /// # Errors
     ///
@@ -47,22 +57,23 @@ impl Find {
     pub fn files(self, paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         Ok(self
             .find(paths)?
+            .found
             .into_iter()
             .map(|found| found.path)
             .collect())
     }
 
-    pub(crate) fn find(self, paths: &[PathBuf]) -> Result<Vec<Found>> {
-        let mut found = Vec::new();
+    pub(crate) fn find(self, paths: &[PathBuf]) -> Result<Files> {
+        let mut files = Files::default();
         for path in paths {
-            self.one(path, &mut found)?;
+            self.one(path, &mut files)?;
         }
-        Ok(found)
+        Ok(files)
     }
 
-    fn one(self, path: &Path, found: &mut Vec<Found>) -> Result<()> {
+    fn one(self, path: &Path, files: &mut Files) -> Result<()> {
         if self.dash_is_stdin && path.as_os_str() == "-" {
-            found.push(Found {
+            files.found.push(Found {
                 path: path.to_path_buf(),
                 size: None,
                 is_stdin: true,
@@ -70,17 +81,17 @@ impl Find {
             return Ok(());
         }
         match fs::metadata(path) {
-            Ok(metadata) => self.existing(path, &metadata, found),
+            Ok(metadata) => self.existing(path, &metadata, files),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
-                self.pattern(path, cause, found)
+                self.pattern(path, cause, files)
             }
             Err(cause) => Err(cannot_open(path, cause)),
         }
     }
 
-    fn existing(self, path: &Path, metadata: &Metadata, found: &mut Vec<Found>) -> Result<()> {
+    fn existing(self, path: &Path, metadata: &Metadata, files: &mut Files) -> Result<()> {
         if !metadata.is_dir() {
-            found.push(Found {
+            files.found.push(Found {
                 path: path.to_path_buf(),
                 size: metadata.is_file().then_some(metadata.len()),
                 is_stdin: false,
@@ -91,50 +102,37 @@ impl Find {
             return Err(Error::new(
                 ErrorKind::Source,
                 format!(
-                    "`{}` is a folder; -r reads the files in it",
+                    "`{}` is a folder, and its files were not asked for",
                     shown_name(path)
                 ),
-            ));
+            )
+            .with_source(io::Error::from(io::ErrorKind::IsADirectory)));
         }
-        folder(path, found)
+        folder(path, files)
     }
 
     /// Takes a path that is not there for a pattern.
-    fn pattern(self, path: &Path, cause: io::Error, found: &mut Vec<Found>) -> Result<()> {
-        let matches = path
-            .to_str()
-            .filter(|_| is_pattern(path))
-            .and_then(|text| glob::glob_with(text, LIKE_A_SHELL).ok());
-        let before = found.len();
-        for entry in matches.into_iter().flatten() {
-            let entry = entry.map_err(|cause| {
-                let path = cause.path().to_path_buf();
-                cannot_open(&path, io::Error::from(cause))
-            })?;
-            let metadata = fs::metadata(&entry).map_err(|cause| cannot_open(&entry, cause))?;
-            self.existing(&entry, &metadata, found)?;
+    fn pattern(self, path: &Path, cause: io::Error, files: &mut Files) -> Result<()> {
+        if !is_pattern(path) {
+            return Err(cannot_open(path, cause));
         }
-        if found.len() == before && is_pattern(path) {
+        let found = matches(path)?;
+        if found.is_empty() {
             let shown = shown_name(path);
             let message = format!("`{shown}` is no file and matches none; check the pattern");
             return Err(Error::new(ErrorKind::Source, message));
         }
-        if found.len() == before {
-            return Err(cannot_open(path, cause));
+        for path in found {
+            if let Some(metadata) = follow(&path, files)? {
+                self.existing(&path, &metadata, files)?;
+            }
         }
         Ok(())
     }
 }
 
-/// Hidden files are found by a pattern only that begins with the dot.
-const LIKE_A_SHELL: glob::MatchOptions = glob::MatchOptions {
-    case_sensitive: true,
-    require_literal_separator: true,
-    require_literal_leading_dot: true,
-};
-
 /// All regular files in a folder and the folders in it; linked folders are not entered.
-fn folder(path: &Path, found: &mut Vec<Found>) -> Result<()> {
+fn folder(path: &Path, files: &mut Files) -> Result<()> {
     let cannot = |cause| cannot_open(path, cause);
     let mut entries = fs::read_dir(path)
         .and_then(Iterator::collect::<io::Result<Vec<_>>>)
@@ -144,24 +142,37 @@ fn folder(path: &Path, found: &mut Vec<Found>) -> Result<()> {
         let path = entry.path();
         let kind = entry.file_type().map_err(cannot)?;
         if kind.is_dir() {
-            folder(&path, found)?;
+            folder(&path, files)?;
             continue;
         }
-        let metadata = fs::metadata(&path).map_err(|cause| cannot_open(&path, cause))?;
-        if metadata.is_file() {
-            found.push(Found {
-                size: Some(metadata.len()),
-                path,
-                is_stdin: false,
-            });
-        }
+        let metadata = follow(&path, files)?.filter(Metadata::is_file);
+        files.found.extend(metadata.map(|metadata| Found {
+            size: Some(metadata.len()),
+            path,
+            is_stdin: false,
+        }));
     }
     Ok(())
 }
 
-fn is_pattern(path: &Path) -> bool {
-    let text = path.to_str();
-    text.is_some_and(|text| text.contains(['*', '?', '[']))
+/// What is at a path, or at the end of a symlink; none, which is noted, for a symlink without an end.
+fn follow(path: &Path, files: &mut Files) -> Result<Option<Metadata>> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(_) if path.is_symlink() && !has_end(path) => {
+            files.skipped.push(path.to_path_buf());
+            Ok(None)
+        }
+        Err(cause) => Err(cannot_open(path, cause)),
+    }
+}
+
+/// Whether a symlink leads to something, though it may not be looked at.
+fn has_end(path: &Path) -> bool {
+    match fs::canonicalize(path) {
+        Ok(_) => true,
+        Err(cause) => cause.kind() == io::ErrorKind::PermissionDenied,
+    }
 }
 
 /// The error of a path that cannot be opened.

@@ -1,12 +1,16 @@
-//! The members of a gzip stream, one after the other.
+//! The members of a gzip stream, one after the other; and what may stand between those of any stream.
 #![forbid(unsafe_code)]
 
 use std::error::Error;
 use std::fmt;
-use std::io::{self, BufRead, Read};
+#[cfg(feature = "gzip")]
+use std::io::Read;
+use std::io::{self, BufRead};
 
+#[cfg(feature = "gzip")]
 use flate2::bufread::GzDecoder;
 
+#[cfg(feature = "gzip")]
 /// Decompresses every member of a gzip stream; zeros behind one, with which tapes and block devices
 /// are filled up, are passed over.
 pub(super) struct Members<R> {
@@ -15,21 +19,29 @@ pub(super) struct Members<R> {
     ended: bool,
 }
 
+#[cfg(feature = "gzip")]
 /// The first byte of every member.
 const MAGIC: u8 = 0x1f;
 
-/// The cause of the error where something follows a member that is none; its first byte.
+/// The cause of the error where something follows a stream's end that is not of its form.
 #[derive(Debug)]
-pub(super) struct NoMember(u8);
+pub(super) struct Foreign {
+    /// The first byte of it.
+    pub(super) first: u8,
+    /// The first byte that it would have in the stream's form.
+    pub(super) wanted: u8,
+}
 
-impl fmt::Display for NoMember {
+impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "it begins with byte {:#04x}, not {MAGIC:#04x}", self.0)
+        let Self { first, wanted } = self;
+        write!(f, "it begins with byte {first:#04x}, not {wanted:#04x}")
     }
 }
 
-impl Error for NoMember {}
+impl Error for Foreign {}
 
+#[cfg(feature = "gzip")]
 impl<R: BufRead> Members<R> {
     pub(super) fn new(stream: R) -> Self {
         Self {
@@ -44,6 +56,7 @@ impl<R: BufRead> Members<R> {
     }
 }
 
+#[cfg(feature = "gzip")]
 impl<R: BufRead> Read for Members<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         while !self.ended && !into.is_empty() {
@@ -54,7 +67,8 @@ impl<R: BufRead> Read for Members<R> {
             }
             if let Some(first) = skip_zeros(member.get_mut())? {
                 if first != MAGIC {
-                    return Err(io::Error::other(NoMember(first)));
+                    let wanted = MAGIC;
+                    return Err(io::Error::other(Foreign { first, wanted }));
                 }
                 let stream = self.member.take().map(GzDecoder::into_inner);
                 self.member = stream.map(GzDecoder::new);
@@ -67,7 +81,7 @@ impl<R: BufRead> Read for Members<R> {
 }
 
 /// Passes zeros over; gives the first byte of what else follows.
-fn skip_zeros(stream: &mut impl BufRead) -> io::Result<Option<u8>> {
+pub(super) fn skip_zeros(stream: &mut impl BufRead) -> io::Result<Option<u8>> {
     loop {
         let bytes = stream.fill_buf()?;
         let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();

@@ -9,11 +9,14 @@ pub(crate) mod chunk;
 mod compressed;
 mod file;
 mod find;
-#[cfg(feature = "gzip")]
+#[cfg(feature = "zstd")]
+mod frames;
+#[cfg(any(feature = "gzip", feature = "zstd"))]
 mod members;
 mod memory;
 mod offset;
 mod paths;
+mod pattern;
 mod pump;
 mod reader;
 mod record_batches;
@@ -23,6 +26,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use compressed::Compression;
 pub use file::FileSource;
 pub use find::Find;
 pub use memory::MemorySource;

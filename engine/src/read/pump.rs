@@ -41,7 +41,8 @@ pub(crate) fn pumped(
         .name("keymill-read".to_owned())
         .spawn(move || run(open, &full_sender, &empty_receiver))
         .map_err(|cause| {
-            Error::new(ErrorKind::Config, "no thread could be started to read").with_source(cause)
+            let message = "no thread could be started to read; allow this process more threads";
+            Error::new(ErrorKind::Capacity, message).with_source(cause)
         })?;
     Ok(ByteStream::new(Pump {
         full,

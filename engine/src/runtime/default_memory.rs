@@ -1,4 +1,5 @@
-//! The default memory budget: half of the memory of the machine or of the cgroup limit.
+//! The default memory budget: half of the memory of the machine or of the cgroup limit, and at most a
+//! quarter of the address space that the process may use.
 #![forbid(unsafe_code)]
 
 use std::fs;
@@ -6,9 +7,26 @@ use std::fs;
 /// The assumed memory of a machine that does not report it.
 const FALLBACK: usize = 2 << 30;
 
-/// Returns half of the smaller of machine memory and cgroup limit.
+/// Returns half of the smaller of machine memory and cgroup limit, and at most a quarter of the free
+/// address space.
 pub(crate) fn default_memory() -> usize {
-    half_of_smaller(machine_memory(), group_limit())
+    let half = half_of_smaller(machine_memory(), group_limit());
+    let addresses = address_limit().and_then(|bytes| usize::try_from(bytes / 4).ok());
+    addresses.map_or(half, |quarter| half.min(quarter))
+}
+
+/// Returns the address space that this process may still use (`ulimit -v`). Thread stacks and the
+/// allocator need some of it too.
+#[cfg(target_os = "linux")]
+fn address_limit() -> Option<u64> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::As).current?;
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    Some(limit.saturating_sub(kibibytes_of(&status, "VmSize:").unwrap_or(0)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn address_limit() -> Option<u64> {
+    None
 }
 
 fn half_of_smaller(machine: Option<u64>, group: Option<u64>) -> usize {
@@ -20,13 +38,12 @@ fn half_of_smaller(machine: Option<u64>, group: Option<u64>) -> usize {
 
 /// Reads `MemTotal` of the machine.
 fn machine_memory() -> Option<u64> {
-    mem_total(&fs::read_to_string("/proc/meminfo").ok()?)
+    kibibytes_of(&fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")
 }
 
-fn mem_total(meminfo: &str) -> Option<u64> {
-    let line = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+/// Reads a line of the form `MemTotal: 16 kB` and returns its value in bytes.
+fn kibibytes_of(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
     kibibytes.checked_mul(1024)
 }
@@ -86,10 +103,10 @@ mod tests {
     #[test]
     fn meminfo_is_in_kibibytes() {
         assert_eq!(
-            mem_total("MemFree: 1 kB\nMemTotal:       16 kB\n"),
+            kibibytes_of("MemFree: 1 kB\nMemTotal:       16 kB\n", "MemTotal:"),
             Some(16 << 10)
         );
-        assert_eq!(mem_total("nothing"), None);
+        assert_eq!(kibibytes_of("nothing", "MemTotal:"), None);
     }
 
     #[test]

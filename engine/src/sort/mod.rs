@@ -21,6 +21,7 @@ mod row_order;
 mod row_sizes;
 
 pub(crate) use buffer::SortBuffer;
+#[cfg(test)]
 pub(crate) use cursor::Run;
 pub(crate) use merge::SortedBatches;
 

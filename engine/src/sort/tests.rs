@@ -285,6 +285,33 @@ fn more_than_the_budget_is_spilled_and_sorted() {
     }
 }
 
+#[test]
+fn large_groups_of_equal_prefixes_are_sorted_by_the_bytes_after() {
+    let mut next = numbers(11);
+    let row = |unique| Row {
+        number: None,
+        text: Some(
+            (0..60)
+                .map(|_| if next(9) == 0 { 'b' } else { 'a' })
+                .collect(),
+        ),
+        float: None,
+        unique,
+    };
+    let rows: Vec<Row> = (0..SMALL / 10).map(row).collect();
+    for key in [SortKey::ascending(1), SortKey::descending(2)] {
+        let keys = [key, SortKey::ascending(4)];
+        let setting = Setting {
+            memory: UNBOUNDED,
+            buffers: 1,
+            batch_rows: 500,
+            limits: BatchLimits::default(),
+        };
+        let (found, _) = sort_rows(&rows, &keys, &setting);
+        assert_eq!(found, expected(rows.clone(), &keys, None));
+    }
+}
+
 /// Pushes rows, and returns the most that the budget had taken at any time.
 fn most_taken(rows: &[Row], top: Option<usize>, memory: usize) -> (usize, u64, Vec<u64>) {
     let keys = [SortKey::ascending(1), SortKey::ascending(4)];
@@ -325,6 +352,16 @@ fn the_budget_is_kept() {
     assert_eq!(found, expected(rows, &keys, None));
     assert!(most < 4 << 20, "{most} bytes");
     assert!(written > 4 << 20, "{written} bytes");
+}
+
+#[test]
+fn few_of_many_runs_are_merged_at_a_time() {
+    let rows = many_rows(SMALL);
+    let keys = [SortKey::ascending(1), SortKey::ascending(4)];
+    let (most, _, found) = most_taken(&rows, None, 1 << 20);
+    assert_eq!(found, expected(rows, &keys, None));
+    // A batch of each run would take almost twice as much.
+    assert!(most < 3 << 20, "{most} bytes");
 }
 
 #[test]

@@ -16,6 +16,7 @@ pub(crate) struct GroupTable {
     shape: Arc<GroupShape>,
     keys: KeyIds,
     accumulators: Vec<Box<dyn Accumulator>>,
+    level: Level,
     /// The groups of the rows that came last.
     ids: Vec<u32>,
 }
@@ -32,6 +33,7 @@ impl GroupTable {
             keys: KeyIds::new(shape.key_types(), level, tuning, hash_key)?,
             accumulators: shape.accumulators(level)?,
             shape: Arc::clone(shape),
+            level,
             ids: Vec::new(),
         })
     }
@@ -64,6 +66,35 @@ impl GroupTable {
             accumulator.merge(&self.ids, &columns[state.clone()])?;
         }
         Ok(&self.ids)
+    }
+
+    /// Takes in state columns like [`GroupTable::merge`], in place of what their groups had before.
+    pub(crate) fn replace(&mut self, states: &RecordBatch) -> Result<&[u32]> {
+        let keys = self.shape.key_types().len();
+        self.ids.clear();
+        self.keys.intern(&states.columns()[..keys], &mut self.ids)?;
+        let groups = self.keys.len();
+        for accumulator in &mut self.accumulators {
+            accumulator.resize(groups);
+            accumulator.reset(&self.ids);
+        }
+        self.merge(states)
+    }
+
+    /// A table without groups that is otherwise made like this one.
+    pub(crate) fn emptied(&self) -> Result<Self> {
+        Ok(Self {
+            shape: Arc::clone(&self.shape),
+            keys: self.keys.emptied()?,
+            accumulators: self.shape.accumulators(self.level)?,
+            level: self.level,
+            ids: Vec::new(),
+        })
+    }
+
+    /// Appends the group of each row's key to `groups`, and `None` for a key that is not there.
+    pub(crate) fn find(&self, keys: &[ArrayRef], groups: &mut Vec<Option<u32>>) -> Result<()> {
+        self.keys.find(keys, groups)
     }
 
     /// How many groups there are.

@@ -7,13 +7,20 @@
 //! ```
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod group_table;
 mod keys;
 mod partition;
 pub(crate) mod schema;
 mod shape;
+mod store;
 
 pub(crate) use group_table::GroupTable;
 pub(crate) use keys::bytes_of;
 pub(crate) use partition::hash_keys;
 pub(crate) use shape::GroupShape;
+pub use store::{Delta, Snapshot, StateStore, StateStoreBuilder};
+
+#[cfg(test)]
+mod tests;

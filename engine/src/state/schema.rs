@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow_array::{Array, RecordBatch};
 use arrow_schema::{Field, Schema, SchemaRef};
 
 use crate::{Error, ErrorKind, Result};
@@ -41,6 +42,42 @@ pub(crate) fn check_version(schema: &Schema, aggregate: &str) -> Result<()> {
              `{aggregate}`, version {CURRENT_VERSION}, is needed"
         ),
     ))
+}
+
+/// Checks that a batch has the columns and the version of a schema of state columns.
+///
+/// # Errors
+///
+/// [`ErrorKind::State`] for anything else, and for a null where there can be none.
+pub(crate) fn check_columns(batch: &RecordBatch, schema: &Schema) -> Result<()> {
+    let aggregate = schema.metadata().get(AGGREGATE);
+    check_version(batch.schema_ref(), aggregate.map_or("", String::as_str))?;
+    let (found, wanted) = (batch.schema_ref().fields(), schema.fields());
+    if found.len() != wanted.len() {
+        let message = format!(
+            "the state has {} columns where {} are needed",
+            found.len(),
+            wanted.len()
+        );
+        return Err(Error::new(ErrorKind::State, message));
+    }
+    for ((found, wanted), column) in found.iter().zip(wanted).zip(batch.columns()) {
+        if found.name() != wanted.name() || found.data_type() != wanted.data_type() {
+            return Err(other_column(found, wanted));
+        }
+        if !wanted.is_nullable() && column.null_count() > 0 {
+            let message = format!("column `{}` of the state has a null", wanted.name());
+            return Err(Error::new(ErrorKind::State, message));
+        }
+    }
+    Ok(())
+}
+
+fn other_column(found: &Field, wanted: &Field) -> Error {
+    let [found, wanted] =
+        [found, wanted].map(|field| format!("`{}` of {}", field.name(), field.data_type()));
+    let message = format!("the state has column {found} where {wanted} is needed");
+    Error::new(ErrorKind::State, message)
 }
 
 #[cfg(test)]

@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::schema::state_schema;
-use crate::aggregate::{Accumulator, AggregateExpr};
-use crate::expr::{Expr, without_dictionary};
+use crate::aggregate::{Accumulator, AggregateExpr, count_rows};
+use crate::expr::{Expr, col, without_dictionary};
 use crate::{Error, ErrorKind, Level, Result};
 
 /// The columns of a group-by, from its input to its answers.
@@ -78,6 +79,21 @@ impl GroupShape {
             schema: Schema::new(fields).into(),
             state_schema: state_schema(state_fields, "group_by"),
             states,
+        })
+    }
+
+    /// The shape of a count of texts: `key` BinaryView and `count` UInt64, never null. State and
+    /// answers have one schema, that of a text count.
+    pub(crate) fn counts() -> Result<Self> {
+        let key = Field::new("key", DataType::BinaryView, false);
+        let count = Field::new("count", DataType::UInt64, false);
+        let input = Schema::new(vec![key.clone()]);
+        let shape = Self::new(&input, &[col("key")], &[count_rows().alias("count")])?;
+        let schema = state_schema(vec![key, count], "count");
+        Ok(Self {
+            schema: Arc::clone(&schema),
+            state_schema: schema,
+            ..shape
         })
     }
 

@@ -1,15 +1,21 @@
 //! Where results go.
 #![forbid(unsafe_code)]
 
+#[cfg(unix)]
+mod descriptor;
+mod encoder;
 pub mod format;
 mod output_file;
+#[cfg(target_os = "linux")]
+mod unnamed;
 
 use std::io;
 
 use crate::{Error, ErrorKind};
 
+pub use encoder::Encoder;
 pub use format::{BatchWriter, Format, decode_base64, grouped, unescape};
-pub use output_file::{OutputFile, abandon_unfinished};
+pub use output_file::OutputFile;
 
 /// The error of an output that cannot be written: what it is, what to do, and the system's reason.
 ///
@@ -17,7 +23,7 @@ pub use output_file::{OutputFile, abandon_unfinished};
 ///
 /// ```
 /// use std::io;
-/// use keymill::{ErrorKind, sink::cannot_write};
+/// use keymill::{ErrorKind, write::cannot_write};
 ///
 /// let error = cannot_write("`a/b`", io::ErrorKind::NotFound.into());
 /// assert_eq!(error.kind(), ErrorKind::Sink);

@@ -2,48 +2,37 @@
 //!
 //! ```text
 //! regular file, new name, or a symlink to either:
-//!     write ─▶ .keymill-4711-0.tmp beside it ─▶ fsync ─▶ rename onto it ─▶ fsync of the folder
-//! device, pipe, socket:
+//!     write ─▶ a file without a name, in its folder ─▶ fsync ─▶ .keymill-4711-0.tmp
+//!           ─▶ rename onto it ─▶ fsync of the folder
+//!     (the temporary name comes first where the file system has no nameless files, and not at all
+//!     where nothing has to be replaced)
+//! regular file that a file system is mounted on, which cannot be replaced:
+//!     write ─▶ itself, from its beginning
+//! device, pipe, socket, descriptor:
 //!     write ─▶ itself
 //! ```
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeSet;
-use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::cannot_write;
 use crate::shown_name;
 use crate::{Error, Result};
 
 /// More symlinks in a row than this are a circle.
-const MOST_LINKS: usize = 40;
-
-/// Temporary files that are neither renamed nor removed yet; `None` once all were given up.
-static UNFINISHED: Mutex<Option<BTreeSet<PathBuf>>> = Mutex::new(Some(BTreeSet::new()));
-
-/// Removes the temporary files of all outputs that were not committed, and stops any later commit.
-///
-/// For a process that must end at once, from a signal's thread.
-pub fn abandon_unfinished() {
-    let unfinished = unfinished().take();
-    for path in unfinished.into_iter().flatten() {
-        // The process ends; there is nobody left to tell.
-        let _ = fs::remove_file(path);
-    }
-}
-
-fn unfinished() -> MutexGuard<'static, Option<BTreeSet<PathBuf>>> {
-    // A set of paths is whole at every moment, whoever panicked.
-    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
-}
+pub(super) const MOST_LINKS: usize = 40;
 
 /// An output that replaces its file at the end and not before.
 ///
 /// Dropped without [`OutputFile::commit`], it leaves the file as it was. A symlink stays and what
-/// it points to is replaced; a replaced file's mode is kept.
+/// it points to is replaced. A replaced file's permissions are kept, without the set-user-ID,
+/// set-group-ID and sticky bits; so are its owner and group where the system allows it.
+///
+/// A file that a file system is mounted on cannot be replaced: it is written in place, from the first
+/// byte that is written on. What is no regular file is written to directly, and a name of an open
+/// descriptor (`/dev/fd/3`) is that descriptor.
 ///
 /// # Examples
 ///
@@ -65,7 +54,7 @@ pub struct OutputFile {
     file: Out,
     /// The path as the caller gave it, for messages.
     name: PathBuf,
-    replacement: Option<Replacement>,
+    target: Target,
 }
 
 #[derive(Debug)]
@@ -75,10 +64,22 @@ enum Out {
     Socket(std::os::unix::net::UnixStream),
 }
 
-/// What is renamed, and onto what.
+/// What becomes of the bytes at the end.
+#[derive(Debug)]
+enum Target {
+    /// They are where they belong.
+    Itself,
+    /// They take the place of a file's bytes, which are cut before the first of them.
+    InPlace { is_cut: bool },
+    /// They are in a file that takes the place of another one.
+    Replaced(Replacement),
+}
+
+/// What takes the place of what.
 #[derive(Debug)]
 struct Replacement {
-    temporary: PathBuf,
+    /// None while the new file has no name.
+    temporary: Option<PathBuf>,
     target: PathBuf,
 }
 
@@ -94,14 +95,26 @@ impl OutputFile {
     }
 
     fn open(path: &Path) -> io::Result<Self> {
+        #[cfg(unix)]
+        if let Some(number) = super::descriptor::named(path) {
+            let file = super::descriptor::open(number, path)?;
+            return Ok(Self::to(Out::File(file), path, Target::Itself));
+        }
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-            Ok(found) if !found.is_file() => Self::direct(path, &found),
+            Ok(found) if !found.is_file() => {
+                let file = open_special(path, &found)?;
+                Ok(Self::to(file, path, Target::Itself))
+            }
             Ok(found) => {
                 // Renaming needs no right to write the file itself; who may not write it may not
                 // replace it either.
-                OpenOptions::new().write(true).open(path)?;
-                Self::beside(path, fs::canonicalize(path)?, Some(found.permissions()))
+                let file = OpenOptions::new().write(true).open(path)?;
+                if is_mounted_on(&file) {
+                    let target = Target::InPlace { is_cut: false };
+                    return Ok(Self::to(Out::File(file), path, target));
+                }
+                Self::beside(path, fs::canonicalize(path)?, Some(&found))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Self::beside(path, follow_links(path)?, None)
@@ -110,67 +123,95 @@ impl OutputFile {
         }
     }
 
-    /// Writes to what is no regular file.
-    fn direct(path: &Path, found: &Metadata) -> io::Result<Self> {
-        Ok(Self {
-            file: open_special(path, found)?,
-            name: path.to_owned(),
-            replacement: None,
-        })
+    fn to(file: Out, name: &Path, target: Target) -> Self {
+        let name = name.to_owned();
+        Self { file, name, target }
     }
 
-    /// Writes to a new file beside the target.
-    fn beside(name: &Path, target: PathBuf, mode: Option<Permissions>) -> io::Result<Self> {
+    /// Writes to a new file beside the target, which takes over what it can of the old one.
+    fn beside(name: &Path, target: PathBuf, old: Option<&Metadata>) -> io::Result<Self> {
         if !may_be_file(&target) {
             return Err(io::ErrorKind::InvalidFilename.into());
         }
-        let (file, temporary) = create_beside(&target, mode.is_some())?;
-        let output = Self {
-            file: Out::File(file),
-            name: name.to_owned(),
-            replacement: Some(Replacement { temporary, target }),
-        };
-        if let (Some(mode), Out::File(file)) = (mode, &output.file) {
-            file.set_permissions(mode)?;
+        let (file, temporary) = create_beside(&target, old.is_some())?;
+        let replacement = Replacement { temporary, target };
+        let output = Self::to(Out::File(file), name, Target::Replaced(replacement));
+        if let (Some(old), Out::File(file)) = (old, &output.file) {
+            take_over(file, old)?;
         }
         Ok(output)
+    }
+
+    /// The name of the temporary file, where it has one already: a process that ends without dropping
+    /// its outputs removes it.
+    #[must_use]
+    pub fn temporary(&self) -> Option<&Path> {
+        match &self.target {
+            Target::Replaced(replacement) => replacement.temporary.as_deref(),
+            _ => None,
+        }
     }
 
     /// Makes sure that the bytes are on the disk, and lets them take the file's place.
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Sink`] when that fails; the file is as it was.
-    /// [`crate::ErrorKind::Cancelled`] after [`abandon_unfinished`].
+    /// [`crate::ErrorKind::Sink`] when that fails; the file is as it was, unless it is one that is
+    /// written in place.
     pub fn commit(mut self) -> Result<()> {
-        let Some(Replacement { temporary, target }) = &self.replacement else {
+        self.finish().map_err(|cause| refused(&self.name, cause))
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        if matches!(self.target, Target::Itself) {
+            return Ok(());
+        }
+        self.cut()?;
+        let Out::File(file) = &self.file else {
             return Ok(());
         };
-        if let Out::File(file) = &self.file {
-            file.sync_all()
-                .map_err(|cause| refused(&self.name, cause))?;
+        file.sync_all()?;
+        if let Target::Replaced(replacement) = &mut self.target {
+            replacement.replace(file)?;
+            sync_folder(&replacement.target);
+            self.target = Target::Itself;
         }
-        // The lock is held over the rename, so that the temporary file is either given up or
-        // renamed, never half of each.
-        let mut unfinished = unfinished();
-        let Some(unfinished) = unfinished.as_mut() else {
-            return Err(Error::cancelled());
-        };
-        fs::rename(temporary, target).map_err(|cause| refused(&self.name, cause))?;
-        unfinished.remove(temporary);
-        sync_folder(target);
-        self.replacement = None;
         Ok(())
+    }
+
+    /// Cuts the old bytes of a file that is written in place, before the first of the new ones.
+    fn cut(&mut self) -> io::Result<()> {
+        if let (Target::InPlace { is_cut }, Out::File(file)) = (&mut self.target, &self.file)
+            && !*is_cut
+        {
+            file.set_len(0)?;
+            *is_cut = true;
+        }
+        Ok(())
+    }
+}
+
+impl Replacement {
+    fn replace(&mut self, file: &File) -> io::Result<()> {
+        if self.temporary.is_none() {
+            match link(file, &self.target) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                done => return done,
+            }
+            self.temporary = Some(unused_name(&self.target, |path| link(file, path))?.1);
+        }
+        let temporary = self.temporary.as_ref();
+        fs::rename(temporary.expect("it was just named"), &self.target)
     }
 }
 
 impl Write for OutputFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = match &mut self.file {
+        let written = self.cut().and_then(|()| match &mut self.file {
             Out::File(file) => file.write(bytes),
             #[cfg(unix)]
             Out::Socket(socket) => socket.write(bytes),
-        };
+        });
         // `write_all` goes on after an interruption, which must therefore stay one.
         written.map_err(|cause| match cause.kind() {
             io::ErrorKind::Interrupted => cause,
@@ -185,12 +226,9 @@ impl Write for OutputFile {
 
 impl Drop for OutputFile {
     fn drop(&mut self) {
-        if let Some(Replacement { temporary, .. }) = &self.replacement
-            && let Some(unfinished) = unfinished().as_mut()
-        {
-            // Whoever dropped an output has a better error to tell.
+        if let Some(temporary) = self.temporary() {
+            // The caller has a better error to tell.
             let _ = fs::remove_file(temporary);
-            unfinished.remove(temporary);
         }
     }
 }
@@ -219,32 +257,83 @@ fn follow_links(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many levels of symbolic links"))
 }
 
-fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     }
 }
 
-/// Makes a new file in the target's folder and notes it as unfinished.
-fn create_beside(target: &Path, is_private: bool) -> io::Result<(File, PathBuf)> {
-    let mut unfinished = unfinished();
-    let Some(unfinished) = unfinished.as_mut() else {
-        return Err(io::Error::other("the process is ending"));
-    };
+/// Makes a new file in the target's folder, without a name if that can be had.
+fn create_beside(target: &Path, is_private: bool) -> io::Result<(File, Option<PathBuf>)> {
+    #[cfg(target_os = "linux")]
+    {
+        let mode = if is_private { 0o600 } else { 0o666 };
+        if let Some(file) = super::unnamed::create(folder_of(target), mode) {
+            return Ok((file, None));
+        }
+    }
+    let (file, path) = unused_name(target, |path| new_file(is_private).open(path))?;
+    Ok((file, Some(path)))
+}
+
+/// Uses the first name of a temporary file that nothing else has.
+fn unused_name<T>(
+    target: &Path,
+    mut make: impl FnMut(&Path) -> io::Result<T>,
+) -> io::Result<(T, PathBuf)> {
     for attempt in 0u64.. {
         let name = format!(".keymill-{}-{attempt}.tmp", std::process::id());
-        let temporary = folder_of(target).join(name);
-        match new_file(is_private).open(&temporary) {
-            Ok(file) => {
-                unfinished.insert(temporary.clone());
-                return Ok((file, temporary));
-            }
+        let path = folder_of(target).join(name);
+        match make(&path) {
+            Ok(made) => return Ok((made, path)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())
+}
+
+#[cfg(target_os = "linux")]
+fn link(file: &File, path: &Path) -> io::Result<()> {
+    super::unnamed::link(file, path)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn link(_: &File, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Whether a file is where a file system is mounted, as containers get single files. Such a file
+/// cannot be replaced, which the system would say only at the end.
+#[cfg(target_os = "linux")]
+fn is_mounted_on(file: &File) -> bool {
+    use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, statx};
+    let found = statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::TYPE);
+    found.is_ok_and(|it| it.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_mounted_on(_: &File) -> bool {
+    false
+}
+
+/// Gives a new file the owner and group of the old one, as far as the system allows it, and its
+/// permissions; the special bits would be a right that nobody gave to these bytes.
+#[cfg(unix)]
+fn take_over(file: &File, old: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+    let now = file.metadata()?;
+    let is_other = (now.uid(), now.gid()) != (old.uid(), old.gid());
+    if is_other && fchown(file, Some(old.uid()), Some(old.gid())).is_err() {
+        let _ = fchown(file, None, Some(old.gid()));
+    }
+    file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o777))
+}
+
+#[cfg(not(unix))]
+fn take_over(file: &File, old: &Metadata) -> io::Result<()> {
+    file.set_permissions(old.permissions())
 }
 
 /// A new file; private at first where it will replace one that may be private too.
@@ -310,7 +399,6 @@ mod tests {
         let mut output = OutputFile::create(&path).unwrap();
         output.write_all(b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"old");
-        assert_eq!(names(folder.path()).len(), 2);
         output.commit().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(names(folder.path()), ["out"]);
@@ -367,7 +455,7 @@ mod tests {
             write(&link, b"through").unwrap();
             assert!(link.is_symlink());
             assert_eq!(fs::read(&target).unwrap(), b"through");
-            fs::set_permissions(&target, Permissions::from_mode(mode)).unwrap();
+            fs::set_permissions(&target, fs::Permissions::from_mode(mode)).unwrap();
             write(&link, b"again").unwrap();
             assert_eq!(
                 fs::metadata(&target).unwrap().permissions().mode() & 0o777,
@@ -412,5 +500,67 @@ mod tests {
         let error = output.write_all(b"x").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         assert!(error.to_string().contains("/dev/full"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn special_bits_are_dropped_and_the_owner_stays() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        fs::write(&path, "old").unwrap();
+        // Only root may give a file away; any other user sees the bits alone.
+        let other = chown(&path, Some(4711), Some(4712)).is_ok();
+        let owner = fs::metadata(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o6755)).unwrap();
+        write(&path, b"new").unwrap();
+        let found = fs::metadata(&path).unwrap();
+        assert_eq!(found.permissions().mode() & 0o7777, 0o755);
+        assert_eq!((found.uid(), found.gid()), (owner.uid(), owner.gid()));
+        assert!(!other || found.uid() == 4711);
+    }
+
+    /// Where the file system has no files without a name, and on other systems.
+    #[test]
+    fn a_temporary_file_with_a_name_is_renamed_or_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("out");
+        let named = |bytes: &[u8]| {
+            let (mut file, path) = unused_name(&target, |path| new_file(true).open(path)).unwrap();
+            file.write_all(bytes).unwrap();
+            let temporary = Some(path);
+            let replacement = Replacement {
+                temporary,
+                target: target.clone(),
+            };
+            OutputFile::to(Out::File(file), &target, Target::Replaced(replacement))
+        };
+        let dropped = named(b"half");
+        assert!(dropped.temporary().unwrap().exists());
+        drop(dropped);
+        assert_eq!(names(folder.path()), [""; 0]);
+        named(b"whole").commit().unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"whole");
+        assert_eq!(names(folder.path()), ["out"]);
+    }
+
+    #[test]
+    fn a_file_written_in_place_is_cut_at_the_first_byte_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        fs::write(&path, "precious").unwrap();
+        let open = || {
+            let file = OpenOptions::new().write(true).open(&path).unwrap();
+            OutputFile::to(Out::File(file), &path, Target::InPlace { is_cut: false })
+        };
+        drop(open());
+        assert_eq!(fs::read(&path).unwrap(), b"precious");
+        let mut output = open();
+        output.write_all(b"new").unwrap();
+        output.write_all(b"er").unwrap();
+        output.commit().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"newer");
+        open().commit().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"");
     }
 }

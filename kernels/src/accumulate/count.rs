@@ -68,6 +68,17 @@ impl Count {
         &self.counts
     }
 
+    /// Makes groups as they were when they were new.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such group.
+    pub fn reset(&mut self, ids: &[u32]) {
+        for &id in ids {
+            self.counts[id as usize] = 0;
+        }
+    }
+
     /// Forgets all groups and keeps the memory.
     pub fn clear(&mut self) {
         self.counts.clear();

@@ -220,6 +220,18 @@ impl<T: Ordered, C: Choice> Extreme<T, C> {
         self.seen.has(id).then_some(value)
     }
 
+    /// Makes groups as they were when they were new.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such group.
+    pub fn reset(&mut self, ids: &[u32]) {
+        for &id in ids {
+            self.ranks[id as usize] = C::weakest::<T>();
+            self.seen.unmark(id);
+        }
+    }
+
     /// Forgets all groups and keeps the memory.
     pub fn clear(&mut self) {
         self.ranks.clear();

@@ -24,3 +24,6 @@ pub use extreme::{Choice, Extreme, Larger, Max, Min, Ordered, Smaller};
 pub use float_sum::{BrokenState, FloatSum, FloatWindow};
 pub use sum::{Sum, SumInput, SumOverflow};
 pub use validity::Validity;
+
+#[cfg(test)]
+mod tests;

@@ -47,6 +47,12 @@ impl Seen {
         self.all_before += more.take_while(|&&seen| seen).count();
     }
 
+    /// Makes a group one without a value.
+    pub(super) fn unmark(&mut self, id: u32) {
+        self.flags[id as usize] = false;
+        self.all_before = self.all_before.min(id as usize);
+    }
+
     /// Tells whether a group has a value.
     #[inline(always)]
     pub(super) fn has(&self, id: u32) -> bool {

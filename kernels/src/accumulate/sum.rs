@@ -10,6 +10,9 @@ use super::seen::Seen;
 use crate::Level;
 use crate::isa::{Isa, Kernel, dispatch};
 
+/// Rows whose values are looked at, and then added while they are in the first-level cache.
+const TILE: usize = 1024;
+
 /// An integer type that can be summed.
 pub trait SumInput:
     Copy + Default + Into<i128> + TryFrom<i128> + Send + Sync + fmt::Debug + 'static
@@ -143,8 +146,14 @@ impl<T: SumInput> Sum<T> {
     /// When there is no such group, or not one value for each id.
     pub fn update(&mut self, ids: &[u32], values: &[T]) {
         assert_eq!(ids.len(), values.len(), "one value for each id");
-        self.watch(values);
         self.seen.mark(ids);
+        for (ids, values) in ids.chunks(TILE).zip(values.chunks(TILE)) {
+            self.watch(values);
+            self.add(ids, values);
+        }
+    }
+
+    fn add(&mut self, ids: &[u32], values: &[T]) {
         match &mut self.totals {
             Totals::Narrow(totals) => {
                 for (&id, &value) in ids.iter().zip(values) {
@@ -234,6 +243,21 @@ impl<T: SumInput> Sum<T> {
             Totals::Wide(totals) => totals[id as usize],
         };
         self.seen.has(id).then_some(total)
+    }
+
+    /// Makes groups as they were when they were new.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such group.
+    pub fn reset(&mut self, ids: &[u32]) {
+        for &id in ids {
+            match &mut self.totals {
+                Totals::Narrow(totals) => totals[id as usize] = T::default(),
+                Totals::Wide(totals) => totals[id as usize] = 0,
+            }
+            self.seen.unmark(id);
+        }
     }
 
     /// Forgets all groups and keeps the memory.

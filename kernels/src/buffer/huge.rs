@@ -92,10 +92,20 @@ impl<T: Zeroable + Copy> HugeVec<T> {
     ///
     /// As for [`HugeVec::new`].
     pub fn grow_to(&mut self, len: usize) {
-        if len <= self.len {
-            return;
+        if !self.try_grow_to(len) {
+            handle_alloc_error(layout_of::<T>(len).expect("a slice fits in the address space"));
         }
-        let mut longer = Self::new(len);
+    }
+
+    /// As [`HugeVec::grow_to`]; `false` where there is not the memory, and the slice is as it was.
+    #[must_use]
+    pub fn try_grow_to(&mut self, len: usize) -> bool {
+        if len <= self.len {
+            return true;
+        }
+        let Some(mut longer) = Self::try_new(len) else {
+            return false;
+        };
         #[cfg(all(target_os = "linux", not(miri)))]
         if let (Home::Mapping(to), Home::Mapping(from)) = (longer.home, self.home) {
             // When `move_pages` fails, nobody can tell whose the place is by now: it is left alone.
@@ -106,12 +116,16 @@ impl<T: Zeroable + Copy> HugeVec<T> {
                 longer.home = Home::Mapping(to);
                 self.home = Home::Nowhere;
                 *self = longer;
-                return;
+                return true;
             }
-            longer = Self::new(len);
+            match Self::try_new(len) {
+                Some(another) => longer = another,
+                None => return false,
+            }
         }
         longer[..self.len].copy_from_slice(self);
         *self = longer;
+        true
     }
 
     /// Makes every element zero again.
@@ -298,6 +312,18 @@ mod tests {
         }
         slice.grow_to(5);
         assert_eq!(Some(&slice.len()), lengths.last(), "it never gets shorter");
+    }
+
+    #[test]
+    fn memory_that_is_not_there_is_no_abort() {
+        let most = isize::MAX as usize / 2;
+        assert!(HugeVec::<u8>::try_new(most).is_none());
+        let mut slice = HugeVec::<u8>::new(3);
+        slice[2] = 7;
+        assert!(!slice.try_grow_to(most));
+        assert_eq!(slice[..], [0, 0, 7]);
+        assert!(slice.try_grow_to(5) && slice.try_grow_to(2));
+        assert_eq!(slice[..], [0, 0, 7, 0, 0]);
     }
 
     #[test]

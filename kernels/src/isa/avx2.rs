@@ -94,18 +94,17 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn find_in_line(self, words: &[u64; 8], pair: [u64; 2]) -> u32 {
-        let [even, odd] = pair.map(|word| word as i64);
+    fn find_pair_in_eight(self, words: &[u64; 8], pair: [u64; 2]) -> u32 {
+        // No closures: they would not have this level's instructions, and so be calls.
+        let (even, odd) = (pair[0] as i64, pair[1] as i64);
         // SAFETY: `words` holds two times 32 readable bytes; `self` proves AVX2.
         unsafe {
             let pairs = _mm256_setr_epi64x(even, odd, even, odd);
             let low = _mm256_loadu_si256(words.as_ptr().cast());
             let high = _mm256_loadu_si256(words.as_ptr().add(4).cast());
-            let [low, high] = [low, high].map(|half| {
-                let found = _mm256_cmpeq_epi64(half, pairs);
-                _mm256_movemask_pd(_mm256_castsi256_pd(found)) as u32
-            });
-            low | high << 4
+            let low = _mm256_castsi256_pd(_mm256_cmpeq_epi64(low, pairs));
+            let high = _mm256_castsi256_pd(_mm256_cmpeq_epi64(high, pairs));
+            (_mm256_movemask_pd(low) | _mm256_movemask_pd(high) << 4) as u32
         }
     }
 

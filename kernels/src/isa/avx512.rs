@@ -7,8 +7,8 @@ use core::arch::x86_64::{
     _mm512_cmpeq_epi64_mask, _mm512_cmple_epu8_mask, _mm512_cmplt_epu32_mask, _mm512_cvtepu8_epi16,
     _mm512_extracti64x4_epi64, _mm512_loadu_si512, _mm512_maskz_compress_epi8,
     _mm512_maskz_compress_epi32, _mm512_min_epu8, _mm512_movepi8_mask, _mm512_or_si512,
-    _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_shuffle_epi8, _mm512_slli_epi32,
-    _mm512_srli_epi32, _mm512_storeu_si512, _mm512_sub_epi8, _mm512_sub_epi32,
+    _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_shuffle_epi8,
+    _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_si512, _mm512_sub_epi8, _mm512_sub_epi32,
 };
 
 use super::{BLOCK, Isa, Kernel, split_from};
@@ -136,8 +136,20 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn find_in_line(self, words: &[u64; 8], pair: [u64; 2]) -> u32 {
-        let [even, odd] = pair.map(|word| word as i64);
+    fn find_in_eight(self, words: &[u64; 8], word: u64) -> u32 {
+        // SAFETY: `words` holds 64 readable bytes; `self` proves AVX-512.
+        unsafe {
+            let words = _mm512_loadu_si512(words.as_ptr().cast());
+            u32::from(_mm512_cmpeq_epi64_mask(
+                words,
+                _mm512_set1_epi64(word as i64),
+            ))
+        }
+    }
+
+    #[inline(always)]
+    fn find_pair_in_eight(self, words: &[u64; 8], pair: [u64; 2]) -> u32 {
+        let (even, odd) = (pair[0] as i64, pair[1] as i64);
         // SAFETY: `words` holds 64 readable bytes; `self` proves AVX-512.
         unsafe {
             let words = _mm512_loadu_si512(words.as_ptr().cast());

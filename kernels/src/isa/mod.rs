@@ -80,9 +80,15 @@ pub(crate) trait Isa: Copy {
         (0..4).fold(0, |found, i| found | u32::from(words[i] == word) << i)
     }
 
+    /// One bit for each of eight words that equals `word`.
+    #[inline(always)]
+    fn find_in_eight(self, words: &[u64; 8], word: u64) -> u32 {
+        self.find_pair_in_eight(words, [word; 2])
+    }
+
     /// One bit for each of eight words that equals the word of `pair` with the same parity.
     #[inline(always)]
-    fn find_in_line(self, words: &[u64; 8], pair: [u64; 2]) -> u32 {
+    fn find_pair_in_eight(self, words: &[u64; 8], pair: [u64; 2]) -> u32 {
         (0..8).fold(0, |found, i| {
             found | u32::from(words[i] == pair[i % 2]) << i
         })

@@ -32,7 +32,7 @@ struct Answers {
     positions: Vec<u16>,
     short: Vec<u32>,
     mid: Vec<u32>,
-    in_line: u32,
+    in_eight: [u32; 2],
     rest: Vec<u32>,
 }
 
@@ -78,7 +78,10 @@ impl Kernel for Ask<'_> {
             positions: positions[..found].to_vec(),
             short,
             mid: mid[..mids].to_vec(),
-            in_line: isa.find_in_line(bytemuck::cast_ref(&LINE), PAIR),
+            in_eight: [
+                isa.find_in_eight(&LINE, PAIR[1]),
+                isa.find_pair_in_eight(&LINE, PAIR),
+            ],
             rest: rest[..rests].to_vec(),
         }
     }
@@ -118,7 +121,7 @@ fn expected(ask: &Ask<'_>, ran: Level) -> Answers {
             .collect(),
         short: short.iter().map(ready).collect(),
         mid: mid.iter().map(ready).collect(),
-        in_line: 0b0110_0011,
+        in_eight: [0b0010_0110, 0b0110_0011],
         rest,
     }
 }

@@ -114,12 +114,12 @@ impl HashPartition {
         out.finish(self.partitions);
     }
 
-    /// Deals out rows whose keys have these stable hashes.
+    /// Deals out rows whose keys were hashed by the caller, with the stable hash and the stage's seed.
     ///
     /// # Panics
     ///
     /// When there are more than 2³² rows.
-    pub fn hashes(&mut self, hashes: &[u64], out: &mut Partitioned) {
+    pub fn hashed(&mut self, hashes: &[u64], out: &mut Partitioned) {
         out.begin(hashes.len());
         out.extend(self.partitions, hashes);
         out.finish(self.partitions);
@@ -232,6 +232,30 @@ impl Partitioned {
         out.extend(self.rows.iter().map(|&row| column[row as usize]));
     }
 
+    /// Appends a column of the rows to those of their partitions, each in the order they came.
+    ///
+    /// ```text
+    /// column       c a b A C      columns[0]  … a b A
+    /// partitions   1 0 0 0 1      columns[1]  … c C
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the column has not as many values as there are rows, or there is not one column for each
+    /// partition.
+    pub fn append_to<T: Copy>(&self, column: &[T], columns: &mut [Vec<T>]) {
+        assert_eq!(column.len(), self.rows.len(), "one value for each row");
+        assert_eq!(
+            columns.len() + 1,
+            self.starts.len(),
+            "one column for each partition"
+        );
+        for (ends, out) in self.starts.windows(2).zip(columns) {
+            let rows = &self.rows[ends[0]..ends[1]];
+            out.extend(rows.iter().map(|&row| column[row as usize]));
+        }
+    }
+
     fn begin(&mut self, rows: usize) {
         assert!(
             u32::try_from(rows).is_ok(),
@@ -331,6 +355,8 @@ mod tests {
                 let mut stage = HashPartition::new(level, seed, p);
                 let hashes: Vec<u64> = keys.iter().map(|key| hash(key)).collect();
                 stage.bytes(&keys.concat(), &offsets, &mut rows);
+                check(&mut stage, &rows, &hashes);
+                stage.hashed(&hashes, &mut rows);
                 check(&mut stage, &rows, &hashes);
                 let hashes: Vec<u64> = wide.iter().map(|key| hash(&key.to_le_bytes())).collect();
                 stage.u64s(&wide, &mut rows);

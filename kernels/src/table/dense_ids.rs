@@ -52,17 +52,25 @@ impl DenseIds {
         (least.min(self.base), most.max(last))
     }
 
-    /// Widens the range to hold the keys from `least` to `most`; `keys` are those it has, in the
-    /// order of their ids.
+    /// Widens the range to hold the keys from `least` to `most`, which `places` must suffice for;
+    /// `keys` are those it has, in the order of their ids.
     ///
-    /// From the second time on the range doubles, so that ascending or descending keys do not move
-    /// it each time.
-    pub(super) fn reach(&mut self, least: u64, most: u64, keys: &[u64]) -> Result<(), InternError> {
+    /// From the second time on the range doubles as far as `places` allow, so that ascending or
+    /// descending keys do not move it each time.
+    pub(super) fn reach(
+        &mut self,
+        (least, most): (u64, u64),
+        places: usize,
+        keys: &[u64],
+    ) -> Result<(), InternError> {
         let (mut first, mut last) = self.union(least, most);
         if self.range > 0 && last - first < self.range as u64 {
             return Ok(());
         }
-        let more = self.range as u64;
+        let left = (places as u64)
+            .saturating_sub(last - first)
+            .saturating_sub(1);
+        let more = left.min(self.range as u64);
         match first < self.base {
             true => first = first.saturating_sub(more),
             false => last = last.saturating_add(more),
@@ -121,6 +129,12 @@ impl DenseIds {
         Ok(*place - 1)
     }
 
+    /// The id of any key, if it has one.
+    pub(super) fn get(&self, key: u64) -> Option<u32> {
+        let place = usize::try_from(key.wrapping_sub(self.base)).ok()?;
+        self.places[..self.range].get(place)?.checked_sub(1)
+    }
+
     /// Forgets `keys`, which are all it has, and the range; keeps the memory.
     pub(super) fn clear(&mut self, keys: &[u64]) {
         if keys.len() < self.range / 16 {
@@ -167,7 +181,7 @@ impl LookUp<'_> {
             }
             let found = places[key.wrapping_sub(base) as usize];
             *id = found.wrapping_sub(1);
-            self.missed[misses] = row as u16;
+            self.missed[misses & (BATCH - 1)] = row as u16;
             misses += usize::from(found == 0);
         }
         misses

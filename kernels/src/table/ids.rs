@@ -55,6 +55,9 @@ pub(crate) trait IdKey: Copy + PartialEq + Zeroable {
     /// The key twice, or its two words.
     fn pair(self) -> [u64; 2];
 
+    /// One bit for each word of a line that equals the key's word at that place.
+    fn find<I: Isa>(self, isa: I, words: &[u64; 8]) -> u32;
+
     /// The key that [`IdKey::pair`] gave.
     fn from_pair(pair: [u64; 2]) -> Self;
 
@@ -75,6 +78,11 @@ impl IdKey for u64 {
     #[inline(always)]
     fn pair(self) -> [Self; 2] {
         [self; 2]
+    }
+
+    #[inline(always)]
+    fn find<I: Isa>(self, isa: I, words: &[Self; 8]) -> u32 {
+        isa.find_in_eight(words, self)
     }
 
     #[inline(always)]
@@ -106,6 +114,11 @@ impl IdKey for [u64; 2] {
     }
 
     #[inline(always)]
+    fn find<I: Isa>(self, isa: I, words: &[u64; 8]) -> u32 {
+        isa.find_pair_in_eight(words, self)
+    }
+
+    #[inline(always)]
     fn from_pair(pair: Self) -> Self {
         pair
     }
@@ -123,11 +136,14 @@ pub(crate) struct IdTable<K: IdKey> {
     /// `64 - log2(lines)`: a hash shifted right by it is the index of a line.
     shift: u32,
     used: usize,
+    first_lines: usize,
     multipliers: [u64; 4],
     prefetch_bytes: usize,
     key: core::marker::PhantomData<K>,
 }
 
+/// A cleared table may have so many times the lines that its last keys needed.
+const SPARE: usize = 8;
 /// The fewest lines: the shift of a hash stays below 64.
 const FEWEST_LINES: usize = 2;
 
@@ -138,6 +154,7 @@ impl<K: IdKey> IdTable<K> {
             lines: HugeVec::new(lines),
             shift: 64 - lines.trailing_zeros(),
             used: 0,
+            first_lines: lines,
             multipliers: hash_key.masked(tuning.hash_mask),
             prefetch_bytes: tuning.prefetch_bytes,
             key: core::marker::PhantomData,
@@ -202,15 +219,15 @@ impl<K: IdKey> IdTable<K> {
         for (row, (&key, id)) in keys.iter().zip(ids).enumerate() {
             if FAR {
                 // Rows after the last one have home 0.
-                let later = homes[(row + AHEAD) % BATCH];
+                let later = homes[(row + AHEAD) & (BATCH - 1)];
                 prefetch(lines.wrapping_add(later as usize));
             }
             // SAFETY: the hash was shifted to the bits of an index, and the table has not changed.
-            let line = unsafe { &*lines.add(homes[row] as usize) };
-            let way = K::first_way(isa.find_in_line(&line.words, key.pair()));
+            let line = unsafe { &*lines.add(homes[row & (BATCH - 1)] as usize) };
+            let way = K::first_way(key.find(isa, &line.words));
             let found = line.halves()[(id_place::<K>() + way) & 15];
             *id = found.wrapping_sub(1);
-            missed[misses] = row as u16;
+            missed[misses & (BATCH - 1)] = row as u16;
             misses += usize::from(found == 0);
         }
         misses
@@ -239,6 +256,11 @@ impl<K: IdKey> IdTable<K> {
 
     fn is_full(&self) -> bool {
         (self.used + 1) * 16 > self.lines.len() * K::WAYS * FILL
+    }
+
+    /// The id of a key, if it has one.
+    pub(super) fn get(&self, key: K) -> Option<u32> {
+        self.find(key).ok()
     }
 
     /// The id of a key, or else the line and way where it belongs.
@@ -318,12 +340,30 @@ impl<K: IdKey> IdTable<K> {
         Ok(())
     }
 
-    /// Forgets every key and keeps the memory.
-    pub(crate) fn clear(&mut self) {
-        if self.used > 0 {
+    /// Forgets `keys`, which are all it has, and keeps the memory for as many again.
+    pub(super) fn clear(&mut self, keys: impl ExactSizeIterator<Item = K>) {
+        let lines = lines_for::<K>(self.used).max(self.first_lines);
+        if self.lines.len() > SPARE * lines {
+            // A large table for few keys would spread them over more memory than a cache holds.
+            self.lines = HugeVec::new(lines);
+            self.shift = 64 - lines.trailing_zeros();
+        } else if keys.len() * 4 < self.lines.len() {
+            keys.for_each(|key| self.clear_from(self.home(key)));
+        } else {
             self.lines.clear();
         }
         self.used = 0;
+    }
+
+    /// Clears a line, and those that hold keys for which it had no room.
+    fn clear_from(&mut self, mut index: usize) {
+        loop {
+            let line = core::mem::replace(&mut self.lines[index], Line::zeroed());
+            if line.halves()[id_place::<K>() + K::WAYS - 1] == 0 {
+                return;
+            }
+            index = (index + 1) & (self.lines.len() - 1);
+        }
     }
 }
 

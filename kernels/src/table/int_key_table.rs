@@ -102,6 +102,15 @@ impl IntKeyTable {
         Ok(())
     }
 
+    /// The id of a key, if it has one.
+    #[must_use]
+    pub fn get(&self, key: u64) -> Option<u32> {
+        match self.is_dense {
+            true => self.dense.get(key),
+            false => self.hashed.get(key),
+        }
+    }
+
     /// The id of one key, which is in range if the table is dense.
     fn id_of(&mut self, key: u64) -> Result<u32, InternError> {
         let (dense, hashed) = (&mut self.dense, &mut self.hashed);
@@ -120,8 +129,9 @@ impl IntKeyTable {
         let (least, most) = dispatch(level, LeastAndMost(keys));
         let places = self.rows.saturating_mul(PLACES_PER_ROW);
         let places = places.max(self.few_places).min(self.most_places);
-        if self.dense.range_with(least, most) <= places as u128 {
-            return self.dense.reach(least, most, &self.keys.all);
+        let range = self.dense.range_with(least, most);
+        if range <= places as u128 {
+            return self.dense.reach((least, most), places, &self.keys.all);
         }
         self.hashed.reserve(self.keys.all.len())?;
         let most = self.keys.most;
@@ -171,11 +181,11 @@ impl IntKeyTable {
         Ok(())
     }
 
-    /// Forgets every key and keeps the memory.
+    /// Forgets every key and keeps the memory, unless it is far more than the keys needed.
     pub fn clear(&mut self) {
         match self.is_dense {
             true => self.dense.clear(&self.keys.all),
-            false => self.hashed.clear(),
+            false => self.hashed.clear(self.keys.all.iter().copied()),
         }
         self.keys.all.clear();
         self.is_dense = true;

@@ -180,6 +180,15 @@ impl KeyTable {
         self.id_of(key, words_of(key))
     }
 
+    /// The id of a key, if it has one.
+    #[must_use]
+    pub fn get(&self, key: &[u8]) -> Option<u32> {
+        match words_of(key) {
+            LONG => self.long.get(key),
+            words => self.short.get(words),
+        }
+    }
+
     #[inline(always)]
     fn id_of(&mut self, key: &[u8], words: [u64; 2]) -> Result<u32, InternError> {
         let (fresh, most) = (self.size() as u32, self.most);
@@ -245,7 +254,11 @@ impl KeyTable {
 
     /// Forgets every key, and keeps the memory.
     pub fn clear(&mut self) {
-        self.short.clear();
+        let keys = self
+            .offsets
+            .windows(2)
+            .map(|ends| words_of(&self.keys[ends[0]..ends[1]]));
+        self.short.clear(keys);
         self.long.clear();
         self.keys.clear();
         self.offsets.truncate(1);

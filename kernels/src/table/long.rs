@@ -132,6 +132,12 @@ impl LongTable {
         Ok(self.records.value(place) as u32)
     }
 
+    /// The number of a key as an id, if the key is there.
+    pub(super) fn get(&self, key: &[u8]) -> Option<u32> {
+        let place = self.look_up(key, self.hash(key)).ok()?;
+        Some(self.records.value(place) as u32)
+    }
+
     #[inline(always)]
     fn number_of(&mut self, key: &[u8], hash: u64, fresh: u64) -> &mut u64 {
         let place = match self.look_up(key, hash) {

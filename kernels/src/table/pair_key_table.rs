@@ -76,6 +76,12 @@ impl PairKeyTable {
         Ok(())
     }
 
+    /// The id of a key, if it has one.
+    #[must_use]
+    pub fn get(&self, key: [u64; 2]) -> Option<u32> {
+        self.table.get(key)
+    }
+
     /// How many keys there are: ids are below this.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -110,9 +116,9 @@ impl PairKeyTable {
         self.table.reserve(self.len().saturating_add(more))
     }
 
-    /// Forgets every key and keeps the memory.
+    /// Forgets every key and keeps the memory, unless it is far more than the keys needed.
     pub fn clear(&mut self) {
-        self.table.clear();
+        self.table.clear(self.keys.all.iter().copied());
         self.keys.all.clear();
     }
 }

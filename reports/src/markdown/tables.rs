@@ -1,6 +1,6 @@
 //! Tables of times: one for each subject and data, and the crossovers.
 
-use super::{Page, titled};
+use super::{Page, prose, titled};
 use crate::crossover::{best_on_cpu, subjects};
 use crate::figures::{bandwidth, rate, ratio, rows_a_second, size, time};
 use crate::model::{Case, Report, Spread, Subject, Unit, Way};
@@ -110,7 +110,7 @@ pub(super) fn resident(page: &mut Page, report: &Report) {
             let alone = way.kernel.unwrap_or(way.end_to_end);
             page.row([
                 case.subject.name(),
-                &case.data,
+                &prose(&case.data),
                 &size(case.bytes),
                 &way.name,
                 &time(alone.median),
@@ -198,7 +198,7 @@ pub(super) fn measures(page: &mut Page, report: &Report) {
         page.row([
             what,
             &adapter.map_or_else(|| "all".to_owned(), titled),
-            &it.data,
+            &prose(&it.data),
             &size(it.bytes),
             &shown(it.figure.median),
             &shown(it.figure.min),
@@ -229,6 +229,6 @@ pub(super) fn crossovers(page: &mut Page, report: &Report) {
             }
             Some(bytes) => size(bytes),
         };
-        page.row([it.subject.name(), &it.data, &adapter, &from]);
+        page.row([it.subject.name(), &prose(&it.data), &adapter, &from]);
     }
 }

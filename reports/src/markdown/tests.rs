@@ -58,6 +58,27 @@ fn disagreements_and_failures_stand_on_the_page() {
 }
 
 #[test]
+fn a_name_with_marks_of_markdown_stays_a_name() {
+    let mut report = report(vec![adapter("Pebble", false)]);
+    report.command = "keymill compare --data 'a``b\n## c'".to_owned();
+    report.data[0].name = "a`b*\n## c<d>".to_owned();
+    let mut case = count(1 << 20, 10, &[5]);
+    case.data.clone_from(&report.data[0].name);
+    report.cases = vec![case];
+    let page = page(report);
+    for line in [
+        "- command: ``` keymill compare --data 'a``b ## c' ```\n",
+        "- data `` a`b* ## c<d> ``: ",
+        "\n## count (the word count): a\\`b\\* ## c\\<d>\n",
+        "\n**a\\`b\\* ## c\\<d>**: ",
+        "| count | a\\`b\\* ## c\\<d> |",
+    ] {
+        assert!(page.contains(line), "no {line:?} in\n{page}");
+    }
+    assert!(!page.contains("\n## c<"), "{page}");
+}
+
+#[test]
 fn a_bar_in_a_name_does_not_end_its_cell() {
     let mut report = report(vec![adapter("a|b", false)]);
     report.cases = vec![count(1 << 20, 10, &[5])];

@@ -67,7 +67,7 @@ fn deal(
     let resources = &context.resources;
     let mut partition = HashPartition::new(resources.level, HashSeed(resources.seed), partitions);
     let mut rows = Partitioned::default();
-    partition.hashes(hashes, &mut rows);
+    partition.hashed(hashes, &mut rows);
     let indices = UInt32Array::new(ScalarBuffer::from(rows.rows().to_vec()), None);
     let columns = columns.iter().map(|column| take(column, &indices, None));
     Ok(Dealt {

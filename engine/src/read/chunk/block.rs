@@ -3,7 +3,7 @@
 
 use keymill_kernels::HugeVec;
 
-use crate::MemoryBudget;
+use crate::{Error, ErrorKind, MemoryBudget, Result};
 
 /// Memory for the text of one chunk, charged to a budget.
 pub(crate) struct Block {
@@ -40,19 +40,61 @@ impl Block {
     }
 
     /// Has room for `room` bytes from now on, and keeps none of those that are there.
-    pub(crate) fn renew(&mut self, room: usize) {
-        *self = Self::new(room, &self.budget);
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Capacity`] where there is not the memory.
+    pub(crate) fn renew(&mut self, room: usize) -> Result<()> {
+        self.budget.give_back(self.bytes.len());
+        // Before the new ones are there.
+        self.bytes = HugeVec::default();
+        self.bytes = HugeVec::try_new(room).ok_or_else(|| too_long(room))?;
+        self.budget.take(room);
+        Ok(())
     }
 
     /// Makes room for `room` bytes, and keeps those that are there.
-    pub(crate) fn grow_to(&mut self, room: usize) {
-        self.budget.take(room.saturating_sub(self.bytes.len()));
-        self.bytes.grow_to(room);
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Capacity`] where there is not the memory.
+    pub(crate) fn grow_to(&mut self, room: usize) -> Result<()> {
+        let before = self.bytes.len();
+        if !self.bytes.try_grow_to(room) {
+            return Err(too_long(room));
+        }
+        self.budget.take(room.saturating_sub(before));
+        Ok(())
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
         self.budget.give_back(self.bytes.len());
+    }
+}
+
+/// The error of a token that memory does not hold; a smaller room is never asked for.
+fn too_long(room: usize) -> Error {
+    let message = format!(
+        "there is no memory for {room} bytes, which a long token needs; allow this process more"
+    );
+    Error::new(ErrorKind::Capacity, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_is_not_there_is_an_error() {
+        let budget = MemoryBudget::new(1 << 20);
+        let mut block = Block::new(64, &budget);
+        let most = isize::MAX as usize / 2;
+        assert_eq!(block.grow_to(most).unwrap_err().kind(), ErrorKind::Capacity);
+        assert_eq!(budget.taken(), 64);
+        assert_eq!(block.renew(most).unwrap_err().kind(), ErrorKind::Capacity);
+        block.renew(32).unwrap();
+        assert_eq!((block.room().len(), budget.taken()), (32, 32));
     }
 }

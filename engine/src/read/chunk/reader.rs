@@ -30,7 +30,7 @@ impl<'a> BlockReader<'a> {
         block: &mut Block,
         mut read: impl FnMut(&mut [u8]) -> Result<usize>,
     ) -> Result<bool> {
-        let mut filled = self.begin(block);
+        let mut filled = self.begin(block)?;
         filled = self.fill(block, filled, &mut read)?;
         let mut cut = match self.at_end {
             true => None,
@@ -40,7 +40,7 @@ impl<'a> BlockReader<'a> {
             // A token longer than the block: the block becomes its side buffer.
             let searched = filled;
             let room = block.room().len();
-            block.grow_to(room * 2);
+            block.grow_to(room.saturating_mul(2))?;
             filled = self.fill(block, filled, &mut read)?;
             cut = self.boundary.first(&block.room()[..filled], searched);
         }
@@ -55,15 +55,15 @@ impl<'a> BlockReader<'a> {
     }
 
     /// Puts what was carried over to the front of a block.
-    fn begin(&mut self, block: &mut Block) -> usize {
+    fn begin(&mut self, block: &mut Block) -> Result<usize> {
         let carried = self.carry.len();
         let room = block.room().len();
         if room <= carried || room > 4 * self.chunk_bytes.max(carried) {
-            block.renew(self.chunk_bytes.max(2 * carried));
+            block.renew(self.chunk_bytes.max(2 * carried))?;
         }
         block.room()[..carried].copy_from_slice(&self.carry);
         self.carry.clear();
-        carried
+        Ok(carried)
     }
 
     fn fill(

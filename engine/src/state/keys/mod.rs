@@ -23,6 +23,9 @@ use crate::{Error, ErrorKind, Result};
 pub(crate) use byte_columns::bytes_of;
 use packed::Layout;
 
+/// Keys that move to another table at a time: so many fit every Arrow column.
+const MOVED_AT_ONCE: usize = 8192;
+
 /// Gives each key an id, in the order in which keys first come.
 pub(crate) struct KeyIds {
     types: Vec<DataType>,
@@ -50,7 +53,7 @@ impl KeyIds {
         let layout = Layout::new(types);
         let mut ids = Self {
             types: types.to_vec(),
-            form: Form::Bytes(KeyTable::new(tuning, hash_key)),
+            form: Form::Bytes(KeyTable::new(tuning, hash_key).on(level)),
             level,
             tuning: *tuning,
             hash_key,
@@ -73,7 +76,8 @@ impl KeyIds {
     fn use_rows(&mut self) -> Result<()> {
         let fields = self.types.iter().cloned().map(SortField::new);
         let converter = RowConverter::new(fields.collect()).map_err(not_encoded)?;
-        self.form = Form::Rows(converter, KeyTable::new(&self.tuning, self.hash_key));
+        let table = KeyTable::new(&self.tuning, self.hash_key).on(self.level);
+        self.form = Form::Rows(converter, table);
         Ok(())
     }
 
@@ -110,15 +114,53 @@ impl KeyIds {
 
     /// Moves all keys to a table that can tell a null from a value.
     fn take_nulls_from_now_on(&mut self) -> Result<()> {
-        let all: Vec<u32> = (0..self.len() as u32).collect();
-        let keys = self.columns(&all)?;
+        let mut moved = self.emptied()?;
         match Layout::with_null_bits(&self.types) {
-            Some(layout) => self.use_packed(layout),
-            None => self.use_rows()?,
+            Some(layout) => moved.use_packed(layout),
+            None => moved.use_rows()?,
         }
+        let all: Vec<u32> = (0..self.len() as u32).collect();
         let mut ids = Vec::new();
-        self.intern(&keys, &mut ids)?;
+        for groups in all.chunks(MOVED_AT_ONCE) {
+            moved.intern(&self.columns(groups)?, &mut ids)?;
+        }
         debug_assert_eq!(ids, all);
+        *self = moved;
+        Ok(())
+    }
+
+    /// A table without keys that is otherwise made like this one.
+    pub(crate) fn emptied(&self) -> Result<Self> {
+        Self::new(&self.types, self.level, &self.tuning, self.hash_key)
+    }
+
+    /// Appends the id of each row's key to `ids`, and `None` for a key that is not there.
+    pub(crate) fn find(&self, keys: &[ArrayRef], ids: &mut Vec<Option<u32>>) -> Result<()> {
+        let rows = keys.first().map_or(0, Array::len);
+        let first = ids.len();
+        match &self.form {
+            Form::Int(layout, table) => {
+                let words = layout.pack::<u64>(keys)?;
+                ids.extend(words.into_iter().map(|key| table.get(key)));
+            }
+            Form::Pair(layout, table) => {
+                let words = layout.pack::<[u64; 2]>(keys)?;
+                ids.extend(words.into_iter().map(|key| table.get(key)));
+            }
+            Form::Bytes(table) => {
+                let value = bytes_of(&keys[0])?;
+                ids.extend((0..rows).map(|row| table.get(value(row))));
+            }
+            Form::Rows(converter, table) => {
+                let rows = converter.convert_columns(keys).map_err(not_encoded)?;
+                ids.extend(rows.iter().map(|row| table.get(row.data())));
+            }
+        }
+        if !self.takes_nulls() {
+            let rows = ids[first..].iter_mut().enumerate();
+            rows.filter(|(row, _)| keys.iter().any(|key| key.is_null(*row)))
+                .for_each(|(_, id)| *id = None);
+        }
         Ok(())
     }
 

@@ -131,6 +131,23 @@ impl Format {
         schema: &SchemaRef,
         out: impl Write + Send + 'w,
     ) -> Result<Box<dyn BatchWriter + 'w>> {
+        self.writer_within(None, schema, out)
+    }
+
+    /// As [`Format::writer`], for a terminal that has only so many columns. The table alone looks at
+    /// that: it cuts texts to fit.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Format::writer`].
+    pub fn writer_within<'w>(
+        self,
+        columns: Option<usize>,
+        schema: &SchemaRef,
+        out: impl Write + Send + 'w,
+    ) -> Result<Box<dyn BatchWriter + 'w>> {
+        #[cfg(not(feature = "table"))]
+        let _ = columns;
         Ok(match self {
             Self::Tsv => Box::new(row_writer::RowWriter::new(tsv::Tsv, schema, out)?),
             Self::Csv => Box::new(row_writer::RowWriter::new(csv::Csv, schema, out)?),
@@ -139,7 +156,7 @@ impl Format {
                 Box::new(row_writer::RowWriter::new(rows, schema, out)?)
             }
             #[cfg(feature = "table")]
-            Self::Table => Box::new(table::TableWriter::new(schema, out)?),
+            Self::Table => Box::new(table::TableWriter::new(columns, schema, out)?),
             #[cfg(feature = "parquet")]
             Self::Parquet => Box::new(parquet::ParquetWriter::new(schema, out)?),
             #[cfg(feature = "ipc")]

@@ -8,14 +8,14 @@
 //! ```
 //! What a terminal would act on or could not show (control characters, bytes that are not UTF-8)
 //! stands as `\n` or `\xff`; wide characters take the two columns that they need; a long value is
-//! cut. For people: what a program reads is written in another format.
+//! cut, at 60 columns or where the terminal ends. For people: what a program reads is written in another format.
 #![forbid(unsafe_code)]
 
 use std::io::Write;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Schema, SchemaRef};
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::column::{self, Cell};
 use super::{BatchWriter, grouped, sink_error};
@@ -28,10 +28,15 @@ const MEASURED_ROWS: usize = 1000;
 /// How wide a value may be before it is cut.
 const WIDEST: usize = 60;
 
+/// What stands between columns.
+const SPACE: &str = "  ";
+
 /// Writes a table: waits for some rows, sizes the columns by them, then lets all rows through.
 #[derive(Debug)]
 pub(super) struct TableWriter<W> {
     out: W,
+    /// Columns of the terminal, if they are known.
+    most: Option<usize>,
     columns: Vec<Shape>,
     waiting: Vec<Vec<Shown>>,
     is_open: bool,
@@ -42,20 +47,23 @@ struct Shape {
     name: Shown,
     is_number: bool,
     width: usize,
+    /// Values are cut to this width.
+    most: usize,
 }
 
 /// A text, and how many columns it takes on a terminal.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Shown {
     text: String,
     width: usize,
 }
 
 impl<W: Write> TableWriter<W> {
-    pub(super) fn new(schema: &SchemaRef, out: W) -> Result<Self> {
+    pub(super) fn new(most: Option<usize>, schema: &SchemaRef, out: W) -> Result<Self> {
         column::check(schema)?;
         Ok(Self {
             out,
+            most,
             columns: shapes(schema),
             waiting: Vec::new(),
             is_open: false,
@@ -69,6 +77,9 @@ impl<W: Write> TableWriter<W> {
             for (shape, cell) in self.columns.iter_mut().zip(row) {
                 shape.width = shape.width.max(cell.width);
             }
+        }
+        if let Some(most) = self.most {
+            narrow(&mut self.columns, most);
         }
         let mut text = heading(&self.columns);
         for row in std::mem::take(&mut self.waiting) {
@@ -112,11 +123,25 @@ fn shapes(schema: &Schema) -> Vec<Shape> {
         let name = shown_bytes(field.name().as_bytes());
         Shape {
             width: name.width,
+            most: WIDEST,
             name,
             is_number: matches!(field.data_type(), DataType::UInt64 | DataType::Int64),
         }
     };
     schema.fields().iter().map(shape).collect()
+}
+
+/// Narrows columns of text until a line fits; numbers are never cut.
+fn narrow(columns: &mut [Shape], most: usize) {
+    let gaps = SPACE.len() * columns.len().saturating_sub(1);
+    let line: usize = gaps + columns.iter().map(|it| it.width).sum::<usize>();
+    let mut excess = line.saturating_sub(most);
+    for shape in columns.iter_mut().filter(|it| !it.is_number) {
+        let less = excess.min(shape.width.saturating_sub(1));
+        shape.width -= less;
+        shape.most = shape.width;
+        excess -= less;
+    }
 }
 
 fn heading(columns: &[Shape]) -> String {
@@ -126,7 +151,7 @@ fn heading(columns: &[Shape]) -> String {
         .iter()
         .map(|shape| "─".repeat(shape.width))
         .collect();
-    text.push_str(&rules.join("  "));
+    text.push_str(&rules.join(SPACE));
     text.push('\n');
     text
 }
@@ -138,8 +163,9 @@ fn line(columns: &[Shape], cells: &[Shown], text: &mut String) {
 fn put_line<'a>(columns: &[Shape], cells: impl Iterator<Item = &'a Shown>, text: &mut String) {
     for (place, (shape, cell)) in columns.iter().zip(cells).enumerate() {
         if place > 0 {
-            text.push_str("  ");
+            text.push_str(SPACE);
         }
+        let cell = &cell.cut(shape.most);
         let padding = " ".repeat(shape.width.saturating_sub(cell.width));
         let (before, after) = if shape.is_number {
             (padding.as_str(), "")
@@ -192,6 +218,28 @@ fn shown_bytes(bytes: &[u8]) -> Shown {
 }
 
 impl Shown {
+    /// The same, or as much of it as fits into so many columns, with a mark that something is missing.
+    fn cut(&self, most: usize) -> Self {
+        if self.width <= most {
+            return self.clone();
+        }
+        let mut cut = Self {
+            text: String::new(),
+            width: 0,
+        };
+        for character in self.text.chars() {
+            let width = character.width().unwrap_or(0);
+            if cut.width + width >= most {
+                break;
+            }
+            cut.text.push(character);
+            cut.width += width;
+        }
+        cut.text.push('…');
+        cut.width += 1;
+        cut
+    }
+
     /// Appends a piece, or a mark that something is missing; says whether there is room for more.
     fn append(&mut self, piece: &str) -> bool {
         let width = piece.width();

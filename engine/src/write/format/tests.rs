@@ -268,6 +268,34 @@ the                 1,234,567
     assert!(cut.contains("xxx…  "), "{cut}");
 }
 
+#[cfg(feature = "table")]
+#[test]
+fn a_table_fits_into_the_terminal() {
+    use unicode_width::UnicodeWidthStr;
+    let rows = [
+        (b"a word that is long".to_vec(), 1_234_567),
+        ("漢字漢字漢字漢字漢字".as_bytes().to_vec(), 999),
+    ];
+    let whole = batch(&rows);
+    for columns in [20, 15, 1] {
+        let mut out = Vec::new();
+        let writer = Format::Table.writer_within(Some(columns), &whole.schema(), &mut out);
+        let mut writer = writer.unwrap();
+        writer.write(&whole).unwrap();
+        writer.finish().unwrap();
+        drop(writer);
+        let text = String::from_utf8(out).unwrap();
+        // Numbers stay whole, and a column of text has room for the mark.
+        let most = columns.max("…  1,234,567".width());
+        let widths: Vec<usize> = text.lines().map(|line| line.width()).collect();
+        assert!(
+            widths.iter().all(|&width| width == most),
+            "{columns}:\n{text}"
+        );
+        assert!(text.contains("1,234,567") && text.contains('…'), "{text}");
+    }
+}
+
 #[test]
 fn a_failing_output_is_a_sink_error_that_keeps_its_cause() {
     struct Full;

@@ -290,6 +290,21 @@ impl FloatSum {
         parts.carry()
     }
 
+    /// Makes groups as they were when they were new.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such group.
+    pub fn reset(&mut self, ids: &[u32]) {
+        for &id in ids {
+            self.sums[id as usize] = 0;
+            if self.side(id).is_some() {
+                *self.side_mut(id) = Side::default();
+            }
+            self.seen.unmark(id);
+        }
+    }
+
     /// Forgets all groups and keeps the memory and the window.
     pub fn clear(&mut self) {
         self.sums.clear();

@@ -50,11 +50,21 @@ fn check(level: Level, tuning: &Tuning, batches: &[Vec<u64>]) {
             assert_eq!(ints.keys()[id as usize], key);
             assert_eq!(pairs.keys()[id as usize], [key & !0xf, key & 0xf]);
         }
+        for key in batches
+            .iter()
+            .flatten()
+            .flat_map(|&key| [key, !key, key ^ 1])
+        {
+            let id = seen.get(&key).copied();
+            assert_eq!(ints.get(key), id, "{level} {tuning:?} {key}");
+            assert_eq!(pairs.get([key & !0xf, key & 0xf]), id, "{tuning:?} {key}");
+        }
         let bytes = (ints.bytes(), pairs.bytes());
         ints.clear();
         pairs.clear();
         assert!(ints.is_empty() && pairs.is_empty());
         assert_eq!((ints.bytes(), pairs.bytes()), bytes, "memory is kept");
+        assert_eq!((ints.get(7), pairs.get([0, 7])), (None, None));
         ints.reserve(5).unwrap();
         pairs.reserve(5).unwrap();
     }
@@ -131,6 +141,12 @@ fn small_keys_are_dense_until_one_is_far() {
     assert!(!table.is_dense && ids[19_999..] == [19_999, 20_000, 19_999]);
     table.clear();
     assert!(table.is_dense);
+    // Keys that come in no order widen the range again and again.
+    let keys: Vec<u64> = (0..20_000).map(|i| i * 7919 % 20_011).collect();
+    for keys in keys.chunks(1500) {
+        table.intern(Level::best(), keys, &mut ids).unwrap();
+        assert!(table.is_dense);
+    }
 }
 
 #[test]

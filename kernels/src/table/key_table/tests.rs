@@ -144,6 +144,11 @@ proptest! {
             loose.intern_with(keys.len(), |row| &keys[row], &mut loose_ids).unwrap();
             prop_assert_eq!(&ids, &expected);
             prop_assert_eq!(&loose_ids, &expected);
+            for key in &keys {
+                prop_assert_eq!(loose.get(key), seen.get(&key[..]).copied());
+                let longer = [&key[..], b"\0"].concat();
+                prop_assert_eq!(loose.get(&longer), seen.get(&longer[..]).copied());
+            }
             let (bytes, offsets) = whole.columns();
             prop_assert_eq!(bytes, &arrived[..]);
             prop_assert_eq!(offsets.len(), arrivals.len() + 1);

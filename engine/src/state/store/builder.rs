@@ -1,0 +1,136 @@
+//! How a state store is set up.
+
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, RwLock};
+
+use arrow_schema::Schema;
+use keymill_kernels::stage::hash_partition::{HashPartition, MOST_PARTITIONS, Partitioned};
+use keymill_kernels::{HashKey, HashSeed};
+
+use super::super::{GroupShape, GroupTable};
+use super::partition::{Schemas, StorePartition};
+use super::{Dealer, StateStore};
+use crate::aggregate::AggregateExpr;
+use crate::expr::Expr;
+use crate::{Error, ErrorKind, Level, Result, Tuning};
+
+/// The fewest slots of a partition's table.
+const FEWEST_SLOTS: usize = 16;
+
+/// Sets up a [`StateStore`].
+///
+/// # Examples
+///
+/// ```
+/// use keymill::StateStore;
+///
+/// let store = StateStore::for_counts()?.partitions(16).hash_seed(7).build()?;
+/// assert!(store.is_empty());
+/// assert!(StateStore::for_counts()?.partitions(12).build().is_err());
+/// # Ok::<(), keymill::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct StateStoreBuilder {
+    shape: Arc<GroupShape>,
+    partitions: usize,
+    seed: HashSeed,
+    level: Level,
+    tuning: Tuning,
+}
+
+impl StateStoreBuilder {
+    pub(super) fn new(shape: GroupShape) -> Self {
+        Self {
+            shape: Arc::new(shape),
+            partitions: 64,
+            seed: HashSeed(0),
+            level: Level::best(),
+            tuning: Tuning::DEFAULT,
+        }
+    }
+
+    pub(super) fn for_group_by(
+        input: &Schema,
+        keys: impl IntoIterator<Item = impl Into<Expr>>,
+        aggregates: impl IntoIterator<Item = AggregateExpr>,
+    ) -> Result<Self> {
+        let keys: Vec<Expr> = keys.into_iter().map(Into::into).collect();
+        let aggregates: Vec<AggregateExpr> = aggregates.into_iter().collect();
+        Ok(Self::new(GroupShape::new(input, &keys, &aggregates)?))
+    }
+
+    /// How many partitions there are: a power of two, 64 unless this is said. Each has a lock of its
+    /// own. No answer depends on it.
+    #[must_use]
+    pub fn partitions(mut self, partitions: usize) -> Self {
+        self.partitions = partitions;
+        self
+    }
+
+    /// The seed of the stable hash that decides a key's partition. No answer depends on it. One that
+    /// nobody can guess keeps strangers from choosing keys of one partition.
+    #[must_use]
+    pub fn hash_seed(mut self, seed: u64) -> Self {
+        self.seed = HashSeed(seed);
+        self
+    }
+
+    /// The instruction set; the best one of this machine unless this is said.
+    #[must_use]
+    pub fn level(mut self, level: Level) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// The sizes of tables.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn tuning(mut self, tuning: Tuning) -> Self {
+        self.tuning = tuning;
+        self
+    }
+
+    /// Makes the store, without groups.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for a number of partitions that is no power of two up to 65,536, and for a
+    /// level that this machine lacks.
+    pub fn build(self) -> Result<StateStore> {
+        let (partitions, level) = (self.partitions, self.level);
+        if !partitions.is_power_of_two() || partitions > MOST_PARTITIONS {
+            let message = format!(
+                "{partitions} partitions; a state store has a power of two, up to {MOST_PARTITIONS}"
+            );
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        if !level.is_available() {
+            let message = format!("this machine does not run level `{level}`");
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        let mut tuning = self.tuning;
+        tuning.table_slots =
+            (tuning.table_slots / partitions).max(FEWEST_SLOTS.min(tuning.table_slots));
+        let hash_key = HashKey::random();
+        let schemas = Arc::new(Schemas::new(self.shape));
+        let partition = |_| {
+            let table = GroupTable::new(&schemas.shape, level, &tuning, hash_key)?;
+            Ok(RwLock::new(StorePartition::new(&schemas, table)))
+        };
+        Ok(StateStore {
+            partitions: (0..partitions).map(partition).collect::<Result<_>>()?,
+            dealer: Mutex::new(Dealer {
+                level,
+                seed: self.seed,
+                hashes: Vec::new(),
+                stage: HashPartition::new(level, self.seed, partitions),
+                rows: Partitioned::default(),
+            }),
+            schemas,
+            level,
+            seed: self.seed,
+            version: AtomicU64::new(0),
+            is_broken: AtomicBool::new(false),
+        })
+    }
+}

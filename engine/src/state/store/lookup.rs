@@ -1,0 +1,76 @@
+//! The answers of some keys.
+
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_select::concat::concat_batches;
+use keymill_kernels::stage::hash_partition::{HashPartition, Partitioned};
+
+use super::super::hash_keys;
+use super::{StateStore, read, take_rows};
+use crate::expr::without_dictionary;
+use crate::{Error, ErrorKind, Result};
+
+impl StateStore {
+    /// The answers of those of some keys that are there, in the order of the keys: keys, then
+    /// aggregates. Each key column is an array of the type that the store has, or a dictionary of it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Format`] for other columns than those of the key; [`ErrorKind::Capacity`] when the
+    /// type of an answer cannot hold it.
+    pub fn get(&self, keys: &[ArrayRef]) -> Result<RecordBatch> {
+        self.check_whole()?;
+        let keys = self.key_columns(keys)?;
+        let mut hashes = Vec::new();
+        hash_keys(self.level, self.seed, &keys, &mut hashes)?;
+        let mut dealt = Partitioned::default();
+        HashPartition::new(self.level, self.seed, self.partitions.len())
+            .hashed(&hashes, &mut dealt);
+        let keys = RecordBatch::try_new(self.key_schema(), keys).map_err(|cause| {
+            let message = "key columns have different lengths, or a null where there is none";
+            Error::new(ErrorKind::Format, message).with_source(cause)
+        })?;
+        let (mut found, mut rows) = (Vec::new(), Vec::new());
+        for (partition, number) in self.partitions.iter().zip(0..) {
+            let mine = dealt.rows_of(number);
+            if !mine.is_empty() {
+                let keys = take_rows(&keys, mine)?;
+                let (answers, there) = read(partition)?.get(keys.columns())?;
+                found.push(answers);
+                rows.extend(there.iter().map(|&row| mine[row]));
+            }
+        }
+        self.in_order(&found, &rows)
+    }
+
+    /// Puts answers into the order of the keys that they are of.
+    fn in_order(&self, found: &[RecordBatch], rows: &[u32]) -> Result<RecordBatch> {
+        let all = concat_batches(&self.schema(), found).map_err(|cause| {
+            let message = "the answers do not fit one batch; ask for fewer keys";
+            Error::new(ErrorKind::Capacity, message).with_source(cause)
+        })?;
+        let mut order: Vec<u32> = (0..rows.len() as u32).collect();
+        order.sort_unstable_by_key(|&place| rows[place as usize]);
+        take_rows(&all, &order)
+    }
+
+    fn key_columns(&self, keys: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
+        let wanted = self.schemas.shape.key_types();
+        let keys: Vec<ArrayRef> = keys.iter().map(without_dictionary).collect::<Result<_>>()?;
+        let is_right = keys.len() == wanted.len()
+            && keys
+                .iter()
+                .zip(wanted)
+                .all(|(key, of)| key.data_type() == of)
+            && keys.windows(2).all(|two| two[0].len() == two[1].len());
+        if is_right {
+            return Ok(keys);
+        }
+        let names = |types: &mut dyn Iterator<Item = String>| types.collect::<Vec<_>>().join(", ");
+        let message = format!(
+            "the key has columns of {}; it was asked for with columns of {}",
+            names(&mut wanted.iter().map(ToString::to_string)),
+            names(&mut keys.iter().map(|key| key.data_type().to_string())),
+        );
+        Err(Error::new(ErrorKind::Format, message))
+    }
+}

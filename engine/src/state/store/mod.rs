@@ -1,0 +1,400 @@
+//! The state of a stream between its epochs, by partition.
+//!
+//! ```text
+//! states of an epoch ─▶ hash_partition ─▶ partition 0 │ 1 │ …      each: table of groups, groups
+//!                                             │                    changed in this epoch, times
+//!                         changed(), delta() ◀┴▶ get(), snapshot()
+//! ```
+//!
+//! A merge, the changed groups and the delta cost as much as there are groups in the epoch, however
+//! large the state is. Changes come one after the other (a lock over all); each partition has a lock
+//! of its own, so that readers wait for one partition at most.
+
+mod builder;
+mod delta;
+mod lookup;
+mod partition;
+mod snapshot;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use arrow_array::{RecordBatch, UInt32Array};
+use arrow_schema::{Schema, SchemaRef};
+use arrow_select::take::take_record_batch;
+use keymill_kernels::HashSeed;
+use keymill_kernels::stage::hash_partition::{HashPartition, Partitioned};
+
+use super::GroupShape;
+use super::hash_keys;
+use super::schema::check_columns;
+use crate::aggregate::AggregateExpr;
+use crate::expr::Expr;
+use crate::{Error, ErrorKind, Level, Result};
+
+pub use builder::StateStoreBuilder;
+pub use delta::Delta;
+use partition::{Schemas, StorePartition};
+pub use snapshot::Snapshot;
+
+/// The column of a snapshot that holds when each group was last changed.
+const TIME: &str = "keymill.time";
+
+/// What a stream keeps of each group between its epochs.
+///
+/// All methods take `&self`: one thread merges, and others read meanwhile. A reader sees a partition
+/// before a change or after it, and may see one partition before and another one after it.
+///
+/// After a change that failed in the middle, a part of it may be in the store: it then refuses
+/// everything, with [`ErrorKind::State`], until [`StateStore::restore`].
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use arrow_array::{BinaryViewArray, RecordBatch, UInt64Array};
+/// use keymill::{StateStore, count_schema};
+///
+/// let epoch = |words: [&str; 2], counts: [u64; 2]| {
+///     let words = BinaryViewArray::from_iter_values(words);
+///     let counts = UInt64Array::from(counts.to_vec());
+///     RecordBatch::try_new(count_schema(), vec![Arc::new(words), Arc::new(counts)])
+/// };
+/// let store = StateStore::for_counts()?.build()?;
+/// store.merge(&epoch(["to", "be"], [2, 2])?, 1)?;
+/// store.commit()?;
+/// store.merge(&epoch(["be", "or"], [1, 1])?, 2)?;
+///
+/// let changed: usize = store.changed()?.iter().map(RecordBatch::num_rows).sum();
+/// assert_eq!((store.len(), changed), (3, 2));
+/// let be = store.get(&[Arc::new(BinaryViewArray::from_iter_values(["be"]))])?;
+/// assert_eq!(be.column(1).as_ref(), &UInt64Array::from(vec![3]));
+///
+/// assert_eq!(store.evict(2)?, 1);
+/// let snapshot: Vec<RecordBatch> = store.snapshot()?.collect::<Result<_, _>>()?;
+/// let restarted = StateStore::for_counts()?.build()?;
+/// restarted.restore(&snapshot)?;
+/// assert_eq!(restarted.len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct StateStore {
+    schemas: Arc<Schemas>,
+    partitions: Vec<RwLock<StorePartition>>,
+    /// Whoever changes the store holds this.
+    dealer: Mutex<Dealer>,
+    level: Level,
+    seed: HashSeed,
+    /// How often a change of groups was begun.
+    version: AtomicU64,
+    /// Whether a change failed in the middle.
+    is_broken: AtomicBool,
+}
+
+/// Deals rows to partitions.
+struct Dealer {
+    level: Level,
+    seed: HashSeed,
+    hashes: Vec<u64>,
+    stage: HashPartition,
+    rows: Partitioned,
+}
+
+impl StateStore {
+    /// A store for the states of a group-by over batches of the schema `input`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for a column that is not there or has a type that cannot be taken, for
+    /// two columns of one name, and where there are no keys.
+    pub fn for_group_by(
+        input: &Schema,
+        keys: impl IntoIterator<Item = impl Into<Expr>>,
+        aggregates: impl IntoIterator<Item = AggregateExpr>,
+    ) -> Result<StateStoreBuilder> {
+        StateStoreBuilder::for_group_by(input, keys, aggregates)
+    }
+
+    /// A store for the counts of texts, in the schema of [`crate::count_schema`].
+    ///
+    /// # Errors
+    ///
+    /// None in fact: it is fallible as [`StateStore::for_group_by`] is.
+    pub fn for_counts() -> Result<StateStoreBuilder> {
+        Ok(StateStoreBuilder::new(GroupShape::counts()?))
+    }
+
+    /// The schema of the states that [`StateStore::merge`] takes in.
+    #[must_use]
+    pub fn state_schema(&self) -> SchemaRef {
+        Arc::clone(self.schemas.shape.state_schema())
+    }
+
+    /// The schema of the answers: keys, then aggregates.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(self.schemas.shape.schema())
+    }
+
+    /// The schema of snapshots and of the states of deltas: state columns, and the time of the last
+    /// change.
+    #[must_use]
+    pub fn snapshot_schema(&self) -> SchemaRef {
+        Arc::clone(&self.schemas.timed)
+    }
+
+    /// The schema of the keys of evicted groups.
+    #[must_use]
+    pub fn key_schema(&self) -> SchemaRef {
+        Arc::clone(&self.schemas.keys)
+    }
+
+    /// Merges the states of groups. `time` is that of their last change, in any unit: an epoch,
+    /// milliseconds. A group keeps the largest.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::State`] for other columns or another version than those of
+    /// [`StateStore::state_schema`], and [`ErrorKind::Capacity`] for what does not fit.
+    pub fn merge(&self, states: &RecordBatch, time: u64) -> Result<()> {
+        let mut dealer = self.begin()?;
+        check_columns(states, self.schemas.shape.state_schema())?;
+        self.change(|| {
+            self.deal(&mut dealer, states, |partition, states| {
+                partition.merge(states, time)
+            })
+        })
+    }
+
+    /// The answers of the groups that were changed since the last commit, in no particular order.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Capacity`] when the type of an answer cannot hold it.
+    pub fn changed(&self) -> Result<Vec<RecordBatch>> {
+        let _change = self.begin()?;
+        let mut changed = Vec::new();
+        for partition in &self.partitions {
+            read(partition)?.changed_answers(&mut changed)?;
+        }
+        Ok(changed)
+    }
+
+    /// How many groups were changed since the last commit.
+    ///
+    /// # Errors
+    ///
+    /// As for all methods after a change that failed.
+    pub fn changed_len(&self) -> Result<usize> {
+        let _change = self.begin()?;
+        let partitions = self.partitions.iter();
+        partitions.map(|one| Ok(read(one)?.changed_len())).sum()
+    }
+
+    /// What changed since the last commit.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Capacity`] for a state that no column can hold.
+    pub fn delta(&self) -> Result<Delta> {
+        let _change = self.begin()?;
+        let (mut states, mut evicted) = (Vec::new(), Vec::new());
+        for partition in &self.partitions {
+            read(partition)?.delta(&mut states, &mut evicted)?;
+        }
+        Ok(Delta::new(states, evicted))
+    }
+
+    /// Ends the epoch: nothing counts as changed any more.
+    ///
+    /// # Errors
+    ///
+    /// As for all methods after a change that failed.
+    pub fn commit(&self) -> Result<()> {
+        let _change = self.begin()?;
+        for partition in &self.partitions {
+            write(partition)?.commit();
+        }
+        Ok(())
+    }
+
+    /// All states. They stay in the store.
+    ///
+    /// # Errors
+    ///
+    /// As for all methods after a change that failed.
+    pub fn snapshot(&self) -> Result<Snapshot<'_>> {
+        let _change = self.begin()?;
+        Ok(Snapshot::new(self, self.version.load(Ordering::SeqCst)))
+    }
+
+    /// Replaces all state by that of a snapshot. Nothing counts as changed after it. The snapshot may
+    /// be from a store with another number of partitions.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::State`] for other columns or another version than those of
+    /// [`StateStore::snapshot_schema`].
+    pub fn restore<'b>(&self, batches: impl IntoIterator<Item = &'b RecordBatch>) -> Result<()> {
+        let mut dealer = self.dealer.lock().map_err(|_| panicked())?;
+        self.change(|| {
+            for partition in &self.partitions {
+                write(partition)?.clear();
+            }
+            let mut batches = batches.into_iter();
+            batches.try_for_each(|states| self.replace(&mut dealer, states))
+        })?;
+        self.is_broken.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Applies the changes of an epoch to the state before it. They do not count as changes of this
+    /// store's epoch.
+    ///
+    /// # Errors
+    ///
+    /// As for [`StateStore::restore`].
+    pub fn apply(&self, delta: &Delta) -> Result<()> {
+        let mut dealer = self.begin()?;
+        for keys in delta.evicted() {
+            check_columns(keys, &self.schemas.keys)?;
+        }
+        self.change(|| {
+            for keys in delta.evicted() {
+                self.deal(&mut dealer, keys, |partition, keys| {
+                    partition.remove(keys.columns())
+                })?;
+            }
+            let mut states = delta.states().iter();
+            states.try_for_each(|states| self.replace(&mut dealer, states))
+        })
+    }
+
+    /// Removes the groups that were last changed before a time, and gives how many these were. It costs
+    /// as much as there are groups in the partitions that may have some.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Capacity`] when there is no memory.
+    pub fn evict(&self, before: u64) -> Result<usize> {
+        let _change = self.begin()?;
+        self.change(|| {
+            let partitions = self.partitions.iter();
+            partitions.map(|one| write(one)?.evict(before)).sum()
+        })
+    }
+
+    /// How many groups there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.sum_of(StorePartition::len)
+    }
+
+    /// Tells whether there are no groups.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many bytes of memory the store holds.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.sum_of(StorePartition::size)
+    }
+
+    fn sum_of(&self, of: impl Fn(&StorePartition) -> usize) -> usize {
+        let read = |one: &RwLock<StorePartition>| match one.read() {
+            Ok(partition) => of(&partition),
+            Err(poisoned) => of(&poisoned.into_inner()),
+        };
+        self.partitions.iter().map(read).sum()
+    }
+
+    /// Waits for the end of other changes, and refuses if one of them failed.
+    fn begin(&self) -> Result<MutexGuard<'_, Dealer>> {
+        let dealer = self.dealer.lock().map_err(|_| panicked())?;
+        self.check_whole()?;
+        Ok(dealer)
+    }
+
+    fn check_whole(&self) -> Result<()> {
+        match self.is_broken.load(Ordering::SeqCst) {
+            true => Err(Error::new(
+                ErrorKind::State,
+                "a change of the state failed before; restore it from a snapshot",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// Makes a change, of which an error may leave a part.
+    fn change<T>(&self, change: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.version.fetch_add(1, Ordering::SeqCst);
+        let changed = change();
+        if changed.is_err() {
+            self.is_broken.store(true, Ordering::SeqCst);
+        }
+        changed
+    }
+
+    fn replace(&self, dealer: &mut Dealer, states: &RecordBatch) -> Result<()> {
+        check_columns(states, &self.schemas.timed)?;
+        self.deal(dealer, states, StorePartition::replace)
+    }
+
+    /// Passes each partition its rows of a batch that begins with the key columns.
+    fn deal(
+        &self,
+        dealer: &mut Dealer,
+        batch: &RecordBatch,
+        mut take_in: impl FnMut(&mut StorePartition, &RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        let keys = self.schemas.shape.key_types().len();
+        let Dealer { hashes, rows, .. } = dealer;
+        hash_keys(dealer.level, dealer.seed, &batch.columns()[..keys], hashes)?;
+        dealer.stage.hashed(hashes, rows);
+        let dealt = take_rows(batch, rows.rows())?;
+        for (partition, ends) in self.partitions.iter().zip(rows.starts().windows(2)) {
+            if ends[0] < ends[1] {
+                let states = dealt.slice(ends[0], ends[1] - ends[0]);
+                take_in(&mut *write(partition)?, &states)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for StateStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StateStore")
+            .field("partitions", &self.partitions.len())
+            .field("groups", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn take_rows(batch: &RecordBatch, rows: &[u32]) -> Result<RecordBatch> {
+    let rows = UInt32Array::from(rows.to_vec());
+    take_record_batch(batch, &rows).map_err(|cause| {
+        let message =
+            "the rows of a batch cannot be taken apart; give the state in smaller batches";
+        Error::new(ErrorKind::Capacity, message).with_source(cause)
+    })
+}
+
+fn read(partition: &RwLock<StorePartition>) -> Result<RwLockReadGuard<'_, StorePartition>> {
+    partition.read().map_err(|_| panicked())
+}
+
+fn write(partition: &RwLock<StorePartition>) -> Result<RwLockWriteGuard<'_, StorePartition>> {
+    partition.write().map_err(|_| panicked())
+}
+
+fn panicked() -> Error {
+    let message = "a thread panicked while it changed the state; this is a fault of keymill";
+    Error::new(ErrorKind::Internal, message)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+//! One partition of a state store: its groups, and what is known of their changes.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
+use arrow_array::{ArrayRef, RecordBatch, UInt64Array};
+use arrow_schema::{Field, Schema, SchemaRef};
+
+use super::super::{GroupShape, GroupTable};
+use super::TIME;
+use crate::{Error, ErrorKind, Result};
+
+/// Rows of a batch that the store makes.
+pub(super) const BATCH_ROWS: usize = 8192;
+
+/// The schemas of what a store takes in and gives.
+#[derive(Debug)]
+pub(super) struct Schemas {
+    pub(super) shape: Arc<GroupShape>,
+    /// State columns, and the time of each group's last change.
+    pub(super) timed: SchemaRef,
+    /// Keys alone.
+    pub(super) keys: SchemaRef,
+}
+
+impl Schemas {
+    pub(super) fn new(shape: Arc<GroupShape>) -> Self {
+        let state = shape.state_schema();
+        let with = |fields| Arc::new(Schema::new_with_metadata(fields, state.metadata().clone()));
+        let mut timed = state.fields().to_vec();
+        timed.push(Field::new(TIME, arrow_schema::DataType::UInt64, false).into());
+        let keys = state.fields()[..shape.key_types().len()].to_vec();
+        let (timed, keys) = (with(timed), with(keys));
+        Self { shape, timed, keys }
+    }
+}
+
+/// When a group was last changed.
+#[derive(Clone, Copy, Debug, Default)]
+struct LastChange {
+    /// As the caller says; the largest counts.
+    time: u64,
+    /// The epoch in which it was; 0 for a group that was restored.
+    epoch: u64,
+}
+
+/// The groups of one partition.
+pub(super) struct StorePartition {
+    schemas: Arc<Schemas>,
+    table: GroupTable,
+    /// By group.
+    last: Vec<LastChange>,
+    epoch: u64,
+    /// The groups changed in this epoch.
+    changed: Vec<u32>,
+    /// The keys of the groups evicted in this epoch.
+    evicted: Vec<RecordBatch>,
+    /// No group was last changed before this time.
+    oldest: u64,
+}
+
+impl StorePartition {
+    pub(super) fn new(schemas: &Arc<Schemas>, table: GroupTable) -> Self {
+        Self {
+            schemas: Arc::clone(schemas),
+            table,
+            last: Vec::new(),
+            epoch: 1,
+            changed: Vec::new(),
+            evicted: Vec::new(),
+            oldest: u64::MAX,
+        }
+    }
+
+    /// Merges state columns into the groups of their keys.
+    pub(super) fn merge(&mut self, states: &RecordBatch, time: u64) -> Result<()> {
+        let Self { last, changed, .. } = self;
+        let groups = self.table.merge(states)?;
+        last.resize(last.len().max(next_group(groups)), LastChange::default());
+        for &group in groups {
+            let last = &mut last[group as usize];
+            last.time = last.time.max(time);
+            if last.epoch != self.epoch {
+                last.epoch = self.epoch;
+                changed.push(group);
+            }
+        }
+        if states.num_rows() > 0 {
+            self.oldest = self.oldest.min(time);
+        }
+        Ok(())
+    }
+
+    /// Replaces the state of groups by that of a snapshot or delta. They do not count as changed.
+    pub(super) fn replace(&mut self, timed: &RecordBatch) -> Result<()> {
+        let (states, times) = untimed(timed, self.schemas.shape.state_schema())?;
+        let groups = self.table.replace(&states)?;
+        let last = &mut self.last;
+        last.resize(last.len().max(next_group(groups)), LastChange::default());
+        for (&group, &time) in groups.iter().zip(times.values()) {
+            last[group as usize].time = time;
+            self.oldest = self.oldest.min(time);
+        }
+        Ok(())
+    }
+
+    /// Removes the groups of these keys, where there are such.
+    pub(super) fn remove(&mut self, keys: &[ArrayRef]) -> Result<()> {
+        let mut found = Vec::new();
+        self.table.find(keys, &mut found)?;
+        let mut kept = vec![true; self.table.len()];
+        for group in found.iter().flatten() {
+            kept[*group as usize] = false;
+        }
+        if found.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        let kept = (0..).zip(kept).filter(|(_, kept)| *kept);
+        self.keep(&kept.map(|(group, _)| group).collect::<Vec<u32>>())
+    }
+
+    /// Removes the groups last changed before a time, and gives how many these were.
+    pub(super) fn evict(&mut self, before: u64) -> Result<usize> {
+        if self.oldest >= before {
+            return Ok(0);
+        }
+        let is_kept = |&group: &u32| self.last[group as usize].time >= before;
+        let (kept, lost): (Vec<u32>, Vec<u32>) = (0..self.table.len() as u32).partition(is_kept);
+        let times = kept.iter().map(|&group| self.last[group as usize].time);
+        self.oldest = times.min().unwrap_or(u64::MAX);
+        if lost.is_empty() {
+            return Ok(0);
+        }
+        for groups in lost.chunks(BATCH_ROWS) {
+            let keys = self.table.key_columns(groups)?;
+            self.evicted.push(batch(&self.schemas.keys, keys)?);
+        }
+        self.keep(&kept)?;
+        Ok(lost.len())
+    }
+
+    /// Moves these groups to a new table, and forgets the others.
+    fn keep(&mut self, groups: &[u32]) -> Result<()> {
+        let mut table = self.table.emptied()?;
+        for groups in groups.chunks(BATCH_ROWS) {
+            table.merge(&self.table.states(groups)?)?;
+        }
+        self.table = table;
+        self.last = groups
+            .iter()
+            .map(|&group| self.last[group as usize])
+            .collect();
+        let changed = (0..)
+            .zip(&self.last)
+            .filter(|(_, last)| last.epoch == self.epoch);
+        self.changed = changed.map(|(group, _)| group).collect();
+        Ok(())
+    }
+
+    /// Begins the next epoch.
+    pub(super) fn commit(&mut self) {
+        self.epoch += 1;
+        self.changed.clear();
+        self.evicted.clear();
+    }
+
+    /// Forgets all groups and changes.
+    pub(super) fn clear(&mut self) {
+        self.table.clear();
+        self.last.clear();
+        self.changed.clear();
+        self.evicted.clear();
+        self.oldest = u64::MAX;
+    }
+
+    /// Appends the answers of the groups changed in this epoch.
+    pub(super) fn changed_answers(&self, out: &mut Vec<RecordBatch>) -> Result<()> {
+        for groups in self.changed.chunks(BATCH_ROWS) {
+            out.push(self.table.answers(groups)?);
+        }
+        Ok(())
+    }
+
+    /// Appends the states of the groups changed in this epoch, and the keys of those evicted.
+    pub(super) fn delta(
+        &self,
+        states: &mut Vec<RecordBatch>,
+        evicted: &mut Vec<RecordBatch>,
+    ) -> Result<()> {
+        for groups in self.changed.chunks(BATCH_ROWS) {
+            states.push(self.timed_states(groups)?);
+        }
+        evicted.extend_from_slice(&self.evicted);
+        Ok(())
+    }
+
+    /// The states of some groups, and the times of their last changes.
+    pub(super) fn timed_states(&self, groups: &[u32]) -> Result<RecordBatch> {
+        let states = self.table.states(groups)?;
+        let times = groups.iter().map(|&group| self.last[group as usize].time);
+        let mut columns = states.columns().to_vec();
+        columns.push(Arc::new(UInt64Array::from_iter_values(times)));
+        batch(&self.schemas.timed, columns)
+    }
+
+    /// The answers of those of some keys that are there, and which these are.
+    pub(super) fn get(&self, keys: &[ArrayRef]) -> Result<(RecordBatch, Vec<usize>)> {
+        let mut found = Vec::new();
+        self.table.find(keys, &mut found)?;
+        let there = found.iter().enumerate();
+        let there = there.filter_map(|(row, group)| group.map(|group| (row, group)));
+        let (rows, groups): (Vec<usize>, Vec<u32>) = there.unzip();
+        Ok((self.table.answers(&groups)?, rows))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(super) fn changed_len(&self) -> usize {
+        self.changed.len()
+    }
+
+    pub(super) fn size(&self) -> usize {
+        let evicted = self.evicted.iter().map(RecordBatch::get_array_memory_size);
+        self.table.size()
+            + self.last.capacity() * size_of::<LastChange>()
+            + self.changed.capacity() * size_of::<u32>()
+            + evicted.sum::<usize>()
+    }
+}
+
+/// The number after the largest group.
+fn next_group(groups: &[u32]) -> usize {
+    groups.iter().max().map_or(0, |&group| group as usize + 1)
+}
+
+/// State columns without the times, and the times.
+fn untimed<'a>(
+    timed: &'a RecordBatch,
+    schema: &SchemaRef,
+) -> Result<(RecordBatch, &'a UInt64Array)> {
+    let columns = timed.columns();
+    let Some((times, states)) = columns.split_last() else {
+        return Err(Error::new(ErrorKind::Internal, "a snapshot has no columns"));
+    };
+    let states = batch(schema, states.to_vec())?;
+    Ok((states, times.as_primitive::<UInt64Type>()))
+}
+
+fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
+    RecordBatch::try_new(Arc::clone(schema), columns).map_err(|cause| {
+        Error::new(ErrorKind::Internal, "columns do not fit together").with_source(cause)
+    })
+}

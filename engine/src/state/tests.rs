@@ -1,0 +1,483 @@
+//! Tables of groups against a map from the standard library, and the stable hash of keys.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow_ipc::reader::StreamReader;
+use arrow_ipc::writer::StreamWriter;
+use arrow_schema::DataType;
+use keymill_kernels::{HashKey, HashSeed, Level, Tuning};
+use proptest::prelude::*;
+
+use super::fixtures::{
+    Cell, Data, Form, INTEGERS, KEYS, cell, column, every_aggregate, expected, rows, sorted,
+};
+use super::{GroupShape, GroupTable, hash_keys};
+use crate::ErrorKind;
+use crate::expr::{Expr, col, without_dictionary};
+
+/// Types of values, integers and floats.
+fn value_types() -> Vec<DataType> {
+    let floats = [DataType::Float32, DataType::Float64];
+    INTEGERS.into_iter().chain(floats).collect()
+}
+
+fn shape(data: &Data) -> Arc<GroupShape> {
+    let keys: Vec<Expr> = data.key_names().into_iter().map(Expr::from).collect();
+    Arc::new(GroupShape::new(&data.schema(), &keys, &every_aggregate()).unwrap())
+}
+
+fn stamps() -> [Tuning; 4] {
+    let [default, tiny] = [Tuning::DEFAULT, Tuning::TINY];
+    [default, default.all_colliding(), tiny, tiny.all_colliding()]
+}
+
+fn table(shape: &Arc<GroupShape>, tuning: &Tuning, level: Level) -> GroupTable {
+    GroupTable::new(shape, level, tuning, HashKey::from_seed(3)).unwrap()
+}
+
+fn update(table: &mut GroupTable, shape: &GroupShape, batch: &RecordBatch) {
+    let (keys, arguments) = (shape.keys_of(batch), shape.arguments_of(batch));
+    table.update(&keys.unwrap(), &arguments.unwrap()).unwrap();
+}
+
+fn all_groups(table: &GroupTable) -> Vec<u32> {
+    (0..table.len() as u32).collect()
+}
+
+/// Compares the answers of a table with the obvious ones; totals that do not fit are errors.
+fn check(table: &GroupTable, data: &Data) {
+    let mut left: BTreeMap<Vec<Cell>, Vec<Cell>> = data.by_key();
+    let keys = table.key_columns(&all_groups(table)).unwrap();
+    let names: Vec<String> = data.key_names();
+    let keys = RecordBatch::try_from_iter_with_nullable(
+        names
+            .iter()
+            .zip(keys)
+            .map(|(name, column)| (name, column, true)),
+    );
+    for (group, key) in (0..).zip(rows([&keys.unwrap()])) {
+        let values = left.remove(&key).expect("each key of the input once");
+        let wanted = expected(&values);
+        let total = wanted[2].as_int();
+        let range = match data.value_type.is_signed_integer() {
+            true => (i64::MIN.into(), i64::MAX.into()),
+            false => (0, u64::MAX.into()),
+        };
+        match (table.answers(&[group]), total) {
+            (Err(error), Some(total)) if total < range.0 || total > range.1 => {
+                assert_eq!(error.kind(), ErrorKind::Capacity);
+                let message = error.to_string();
+                assert!(message.contains("`sum(v)` of the key `"), "{message}");
+                assert!(message.contains(&format!("is {total}, which")), "{message}");
+            }
+            (answers, _) => {
+                let answers = rows([&answers.unwrap()]).remove(0);
+                assert_eq!(answers, [key, wanted].concat(), "{values:?}");
+            }
+        }
+    }
+    assert!(left.is_empty(), "{left:?} is missing");
+}
+
+/// Writes a batch as Arrow IPC and reads it back.
+fn through_ipc(batch: &RecordBatch) -> RecordBatch {
+    let mut bytes = Vec::new();
+    let mut writer = StreamWriter::try_new(&mut bytes, &batch.schema()).unwrap();
+    writer.write(batch).unwrap();
+    writer.finish().unwrap();
+    StreamReader::try_new(Cursor::new(bytes), None)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn groups_are_those_of_a_map(data in Data::strategy(value_types())) {
+        let shape = shape(&data);
+        for tuning in stamps() {
+            let mut table = table(&shape, &tuning, Level::best());
+            for round in 0..2 {
+                for rows in &data.batches {
+                    update(&mut table, &shape, &data.batch(rows));
+                }
+                check(&table, &data);
+                if round == 0 {
+                    table.clear();
+                    prop_assert_eq!(table.len(), 0);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ids_are_in_the_order_of_first_coming(data in Data::strategy(vec![DataType::Int8])) {
+        let shape = shape(&data);
+        let mut table = table(&shape, &Tuning::TINY, Level::best());
+        let mut order: Vec<Vec<Cell>> = Vec::new();
+        for rows in &data.batches {
+            update(&mut table, &shape, &data.batch(rows));
+            for row in rows {
+                let key = row[..row.len() - 1].to_vec();
+                if !order.contains(&key) {
+                    order.push(key);
+                }
+            }
+        }
+        let found = rows([&table.states(&all_groups(&table)).unwrap()]);
+        let found: Vec<_> = found.iter().map(|row| &row[..data.key_types.len()]).collect();
+        prop_assert_eq!(found, order.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn every_split_and_order_of_merges_gives_the_same_states(
+        data in Data::strategy(value_types()),
+        homes in proptest::collection::vec(0..3usize, 160),
+        order in Just((0..9usize).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let shape = shape(&data);
+        let levels = Level::available();
+        let mut whole = table(&shape, &Tuning::DEFAULT, Level::Scalar);
+        let mut parts: Vec<GroupTable> = (0..9)
+            .map(|part| table(&shape, &stamps()[part % 4], levels[part % levels.len()]))
+            .collect();
+        let mut homes = homes.iter().cycle();
+        for (number, rows) in data.batches.iter().enumerate() {
+            update(&mut whole, &shape, &data.batch(rows));
+            let mut split = vec![Vec::new(); 3];
+            rows.iter().for_each(|row| split[*homes.next().unwrap()].push(row.clone()));
+            for (part, rows) in split.iter().enumerate() {
+                let part = 3 * part + number % 3;
+                update(&mut parts[part], &shape, &data.batch(rows));
+            }
+        }
+        let mut merged = table(&shape, &Tuning::TINY, Level::best());
+        for part in order {
+            let part = &parts[part];
+            for groups in all_groups(part).chunks(3) {
+                let states = through_ipc(&part.states(groups).unwrap());
+                prop_assert_eq!(&states.schema(), shape.state_schema());
+                merged.merge(&states).unwrap();
+            }
+        }
+        let states = |table: &GroupTable| sorted([&table.states(&all_groups(table)).unwrap()]);
+        prop_assert_eq!(states(&merged), states(&whole));
+        check(&merged, &data);
+    }
+
+    #[test]
+    fn a_key_is_found_where_it_is_and_nowhere_else(data in Data::strategy(vec![DataType::Int8])) {
+        let shape = shape(&data);
+        for tuning in stamps() {
+            let mut table = table(&shape, &tuning, Level::best());
+            for known in 0..data.batches.len() {
+                let mut groups = Vec::new();
+                for rows in &data.batches {
+                    table.find(&shape.keys_of(&data.batch(rows)).unwrap(), &mut groups).unwrap();
+                }
+                let known_rows = || data.batches[..known].iter().flatten();
+                for (row, group) in data.batches.iter().flatten().zip(groups) {
+                    let key = &row[..row.len() - 1];
+                    let is_known = known_rows().any(|known| known.starts_with(key));
+                    prop_assert_eq!(group.is_some(), is_known, "{:?}", key);
+                    if let Some(group) = group {
+                        let states = table.states(&[group]).unwrap();
+                        prop_assert_eq!(&rows([&states])[0][..key.len()], key);
+                    }
+                }
+                update(&mut table, &shape, &data.batch(&data.batches[known]));
+            }
+        }
+    }
+
+    #[test]
+    fn replaced_states_are_those_that_came_last(data in Data::strategy(value_types())) {
+        let shape = shape(&data);
+        let table = || table(&shape, &Tuning::TINY, Level::best());
+        let (mut first, mut last) = (table(), table());
+        let (batches, replacing) = data.batches.split_at(data.batches.len() / 2);
+        batches.iter().for_each(|rows| update(&mut first, &shape, &data.batch(rows)));
+        replacing.iter().for_each(|rows| update(&mut last, &shape, &data.batch(rows)));
+        let keys = data.key_types.len();
+        let states_of = |table: &GroupTable| -> BTreeMap<Vec<Cell>, Vec<Cell>> {
+            let states = rows([&table.states(&all_groups(table)).unwrap()]);
+            states.into_iter().map(|row| (row[..keys].to_vec(), row[keys..].to_vec())).collect()
+        };
+        let mut wanted = states_of(&first);
+        wanted.extend(states_of(&last));
+        first.replace(&last.states(&all_groups(&last)).unwrap()).unwrap();
+        prop_assert_eq!(states_of(&first), wanted);
+    }
+
+    #[test]
+    fn a_key_has_one_hash_in_every_layout_and_company(
+        of in proptest::sample::select(KEYS.to_vec()),
+        seed in any::<u64>(),
+        nulls in proptest::collection::vec(proptest::bool::weighted(0.3), 40),
+        picks in proptest::collection::vec(any::<proptest::sample::Index>(), 40),
+        two in any::<bool>(),
+    ) {
+        let cells = some_cells(&of);
+        let cells: Vec<Cell> = nulls.iter().zip(&picks).map(|(null, pick)| match null {
+            true => Cell::Null,
+            false => pick.get(&cells).clone(),
+        }).collect();
+        let hashes = |cells: &[Cell], form: Form, of: &DataType| {
+            let column = without_dictionary(&column(of, cells, form)).unwrap();
+            let keys = match two {
+                true => vec![column.clone(), column],
+                false => vec![column],
+            };
+            hashes_of(HashSeed(seed), &keys)
+        };
+        let wanted = hashes(&cells, Form::Plain, &of);
+        for form in [Form::Sliced, Form::Dictionary] {
+            prop_assert_eq!(&hashes(&cells, form, &of), &wanted);
+        }
+        for (row, hash) in wanted.iter().enumerate() {
+            prop_assert_eq!(&hashes(&cells[row..=row], Form::Plain, &of), &[*hash]);
+        }
+        let is_text = matches!(of, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+        let bytes = [DataType::Binary, DataType::LargeBinary, DataType::BinaryView];
+        for other in is_text.then_some(bytes).into_iter().flatten() {
+            prop_assert_eq!(&hashes(&cells, Form::Plain, &other), &wanted);
+        }
+    }
+}
+
+fn some_cells(of: &DataType) -> Vec<Cell> {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let tree = |_| cell(of).new_tree(&mut runner).unwrap().current();
+    (0..30).map(tree).collect()
+}
+
+fn hashes_of(seed: HashSeed, keys: &[ArrayRef]) -> Vec<u64> {
+    let mut all = Vec::new();
+    for level in Level::available() {
+        let mut hashes = vec![9];
+        hash_keys(level, seed, keys, &mut hashes).unwrap();
+        all.push(hashes);
+    }
+    let first = all.remove(0);
+    assert!(all.iter().all(|hashes| *hashes == first));
+    first
+}
+
+#[test]
+fn hashes_of_columns_stay_as_they_are() {
+    let seed = HashSeed(0x0706_0504_0302_0100);
+    let mut found = Vec::new();
+    for of in KEYS {
+        let cells = match super::fixtures::ends(&of) {
+            Some((least, most)) => vec![Cell::Int(least), Cell::Int(most), Cell::Null],
+            None => vec![
+                Cell::Bytes(vec![]),
+                Cell::Bytes(b"keymill".to_vec()),
+                Cell::Null,
+            ],
+        };
+        let key = column(&of, &cells, Form::Plain);
+        found.push(hashes_of(seed, &[key]));
+    }
+    let one: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None, Some("")]));
+    let two: ArrayRef = Arc::new(Int32Array::from(vec![Some(-1), Some(7), None]));
+    found.push(hashes_of(seed, &[one.clone(), two.clone()]));
+    found.push(hashes_of(seed, &[two, one]));
+    assert_eq!(found, GOLDEN, "{found:#x?}");
+}
+
+/// For each type in [`KEYS`] the smallest value, the largest and null, or the empty key, `keymill` and
+/// null; then two columns in either order.
+const GOLDEN: [[u64; 3]; 17] = [
+    [
+        0x7495_a090_6e48_b490,
+        0x03f5_aa93_a46a_9313,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0xe5db_da41_f030_57ff,
+        0x7185_3613_342a_e7e2,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0xfadf_b7cf_6b04_0684,
+        0x91f7_f436_eaf1_1fc6,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x4ec2_61ac_f2e9_6613,
+        0x4ee7_01c8_8af5_a62e,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x9733_d36f_8d74_e887,
+        0xaa41_08d7_f74d_9ae3,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0xe1cd_918b_a2f3_5e12,
+        0x31ca_175c_6dfa_0329,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x7f7b_b15a_4104_8e7f,
+        0xc039_5a6d_a208_3c07,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x7924_2260_64ce_cae0,
+        0xe513_037c_dfcd_5313,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x9733_d36f_8d74_e887,
+        0xfc5c_dc75_67e4_ab6c,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x2af7_2023_21d0_a576,
+        0x12e9_d618_eee2_0ad2,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x2af7_2023_21d0_a576,
+        0x12e9_d618_eee2_0ad2,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x2af7_2023_21d0_a576,
+        0x12e9_d618_eee2_0ad2,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x2af7_2023_21d0_a576,
+        0x12e9_d618_eee2_0ad2,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x2af7_2023_21d0_a576,
+        0x12e9_d618_eee2_0ad2,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0x2af7_2023_21d0_a576,
+        0x12e9_d618_eee2_0ad2,
+        0xfc5c_dc75_67e4_ab6c,
+    ],
+    [
+        0xd059_c556_feda_e431,
+        0x7cc3_2011_1443_d83f,
+        0x6b2e_bff6_7af2_8420,
+    ],
+    [
+        0x9ee2_3c5c_c627_bce7,
+        0x2f89_ad93_78a5_2f41,
+        0x5b98_9ddc_f1c5_d082,
+    ],
+];
+
+#[test]
+fn a_total_that_does_not_fit_names_the_key_and_the_column() {
+    let sites: ArrayRef = Arc::new(StringArray::from(vec![Some("a\n"), None, Some("b")]));
+    let years: ArrayRef = Arc::new(Int32Array::from(vec![2025, 2026, 2027]));
+    let visits: ArrayRef = Arc::new(Int64Array::from(vec![i64::MAX, i64::MIN, i64::MAX]));
+    let batch =
+        RecordBatch::try_from_iter([("site", sites), ("year", years), ("visits", visits)]).unwrap();
+    let calls = [crate::aggregate::sum("visits").alias("all")];
+    let shape = GroupShape::new(&batch.schema(), &[col("site"), col("year")], &calls);
+    let shape = Arc::new(shape.unwrap());
+    let mut table = table(&shape, &Tuning::DEFAULT, Level::best());
+    update(&mut table, &shape, &batch);
+    assert_eq!(table.answers(&[0, 1, 2]).unwrap().column(2).null_count(), 0);
+    update(&mut table, &shape, &batch.slice(0, 2));
+    for (group, key, total) in [
+        (0, r"a\n, 2025", 2 * i128::from(i64::MAX)),
+        (1, "null, 2026", 2 * i128::from(i64::MIN)),
+    ] {
+        let message = table.answers(&[2, group]).unwrap_err().to_string();
+        let start =
+            format!("`sum(visits)` of the key `{key}` is {total}, which does not fit Int64");
+        assert!(message.starts_with(&start), "{message}");
+    }
+    assert!(table.answers(&[2]).is_ok());
+}
+
+#[test]
+fn shapes_refuse_what_cannot_be() {
+    let data = Data {
+        key_types: vec![DataType::Int32, DataType::Float64],
+        value_type: DataType::Utf8,
+        forms: Vec::new(),
+        batches: Vec::new(),
+    };
+    let shape = |keys: &[&str], calls: &[&str]| {
+        let keys: Vec<Expr> = keys.iter().map(|&key| col(key)).collect();
+        let calls: Vec<_> = calls.iter().map(|call| call.parse().unwrap()).collect();
+        GroupShape::new(&data.schema(), &keys, &calls)
+    };
+    assert!(shape(&["k0"], &["count", "count(v)"]).is_ok());
+    for (keys, calls, message) in [
+        (&[][..], &["count"][..], "group by at least one column"),
+        (
+            &["k9"],
+            &["count"],
+            "there is no column `k9`; the columns are: k0, k1, v",
+        ),
+        (
+            &["k1"],
+            &["count"],
+            "column `k1` cannot be a key: it is Float64",
+        ),
+        (
+            &["k0"],
+            &["sum(v)"],
+            "`sum` takes integers and floats, and not Utf8",
+        ),
+        (
+            &["k0"],
+            &["count", "count(*)"],
+            "two columns of the answer are called `count(*)`",
+        ),
+        (
+            &["k0", "k0"],
+            &["count"],
+            "two columns of the answer are called `k0`",
+        ),
+    ] {
+        let error = shape(keys, calls).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().starts_with(message), "{error}");
+    }
+}
+
+#[test]
+fn states_of_another_shape_are_refused() {
+    let data = Data {
+        key_types: vec![DataType::Int32],
+        value_type: DataType::Int64,
+        forms: vec![Form::Plain; 2],
+        batches: Vec::new(),
+    };
+    let shape = shape(&data);
+    let table = table(&shape, &Tuning::DEFAULT, Level::best());
+    let states = table.states(&[]).unwrap();
+    let check = |states: &RecordBatch| super::schema::check_columns(states, shape.state_schema());
+    assert!(check(&states).is_ok());
+    let fewer: Vec<usize> = (1..states.num_columns()).collect();
+    let counts = GroupShape::counts().unwrap();
+    assert_eq!(counts.schema(), &crate::count_schema());
+    assert_eq!(counts.state_schema(), &crate::count_schema());
+    for other in [
+        states.project(&fewer).unwrap(),
+        data.batch(&[]),
+        RecordBatch::new_empty(crate::count_schema()),
+    ] {
+        assert_eq!(check(&other).unwrap_err().kind(), ErrorKind::State);
+    }
+}

@@ -14,9 +14,11 @@ use super::context::KnownInput;
 use super::env::RuntimeEnv;
 use super::job::Job;
 use super::throughput::Throughput;
-use crate::device::calibrate::{calibrate, kind_of};
-use crate::device::join_policy::{Cost, Megabytes, SMALLEST, Verdict, decide, look_at_devices};
-use crate::device::{CostCache, Device, Fault, SharedDevice, may_have_hardware};
+use crate::device::calibrate::{calibrate, job_kind};
+use crate::device::join_policy::{
+    Cost, HumanBytes, MIN_INPUT_BYTES, Verdict, check_input_size, decide,
+};
+use crate::device::{CostCache, Device, Fault, SharedDevice, may_have_gpu};
 use crate::{Cancel, Resources, TokenRule};
 
 /// What a device takes at least to be opened and tested.
@@ -104,13 +106,13 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
         let mut expands = false;
         let ruled_out = match job.refusal() {
             Some(why) => Some(format!("cpu: {why}")),
-            None if !env.shared_device.is_there() && !may_have_hardware() => {
+            None if !env.shared_device.is_open() && !may_have_gpu() => {
                 Some("cpu: this machine shows no GPU".to_owned())
             }
             None => {
                 expands = input.total.is_some() && (input.expands)();
                 // How much it is once decompressed is known when some of it was.
-                look_at_devices(input.total.filter(|_| !expands)).err()
+                check_input_size(input.total.filter(|_| !expands)).err()
             }
         };
         Some(Self {
@@ -185,7 +187,7 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
 
     /// Whether no device could pay for what is known of the input, and what was met of it.
     fn is_little(&self) -> bool {
-        self.whole().unwrap_or(0).max(self.met()) < SMALLEST
+        self.whole().unwrap_or(0).max(self.met()) < MIN_INPUT_BYTES
     }
 
     /// Bytes that are still to be counted, as far as can be known.
@@ -197,7 +199,7 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
     fn wait(&self, over: &Over) -> Verdict {
         while self.is_little() || self.throughput.rate().is_none() {
             if over.wait() {
-                let why = look_at_devices(Some(self.met())).err();
+                let why = check_input_size(Some(self.met())).err();
                 return Verdict::StaysOut(why.unwrap_or_else(too_late));
             }
         }
@@ -222,13 +224,13 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
 
     /// Why no device can be ready in time, if so much of the input is done and none is open.
     fn is_nearly_done(&self) -> Option<String> {
-        if self.env.shared_device.is_there() {
+        if self.env.shared_device.is_open() {
             return None;
         }
         let left = self.left()? as f64;
         let rate = self.throughput.rate()? * self.env.threads as f64;
         (left < rate * TO_BE_READY.as_secs_f64()).then(|| {
-            let (left, rate) = (Megabytes(left), Megabytes(rate));
+            let (left, rate) = (HumanBytes(left), HumanBytes(rate));
             format!("cpu: the {left} left are done, at {rate}/s, before a device is ready")
         })
     }
@@ -238,10 +240,10 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
         let rate = self.throughput.rate().unwrap_or(0.0);
         let verdict = decide(&device.described(), &cost, left, rate);
         if matches!(verdict, Verdict::StaysOut(_)) {
-            cost.skipped += 1;
+            cost.jobs_skipped += 1;
             self.env
                 .costs
-                .set(&device.identity(), kind_of(self.job.rule()), cost);
+                .set(&device.identity(), job_kind(self.job.rule()), cost);
         }
         verdict
     }
@@ -264,13 +266,13 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
 
 fn learn(shared_device: &SharedDevice, costs: &CostCache, rule: &TokenRule) -> Discovered {
     let device = shared_device.device(&Cancel::default())?;
-    let (identity, kind) = (device.identity(), kind_of(rule));
+    let (identity, kind) = (device.identity(), job_kind(rule));
     let known = costs.get(&identity, kind).filter(|cost| !cost.is_stale());
     if let Some(cost) = known {
         return Ok((device, cost));
     }
     let cost = calibrate(&device, rule).inspect_err(|_| {
-        shared_device.record_loss(&device);
+        shared_device.record_failure(&device);
     })?;
     costs.set(&identity, kind, cost);
     Ok((device, cost))

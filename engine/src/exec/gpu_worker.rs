@@ -17,8 +17,8 @@ use super::Stats;
 use super::chunk_sink::ChunkSink;
 use super::env::RuntimeEnv;
 use super::throughput::Throughput;
-use crate::device::calibrate::kind_of;
-use crate::device::join_policy::{Cost, Megabytes, should_leave};
+use crate::device::calibrate::job_kind;
+use crate::device::join_policy::{Cost, HumanBytes, should_leave};
 use crate::device::{Device, DeviceCounter, Fault, refusal};
 use crate::operator::text_count::columns::for_each_value;
 use crate::operator::{Input, Operator, TextCount};
@@ -82,7 +82,7 @@ impl<'a> GpuWorker<'a> {
         let part = self.resources.memory.limit() / (2 * HELD_PART);
         let most = self.resources.tuning.device_chunk_bytes.min(part).max(1);
         match &self.counter {
-            Some((_, counter)) => counter.most_bytes().min(most),
+            Some((_, counter)) => counter.max_bytes().min(most),
             None => most,
         }
     }
@@ -111,7 +111,7 @@ impl<'a> GpuWorker<'a> {
         let Some((_, counter)) = &mut self.counter else {
             return count_here(&text, operator, stats);
         };
-        if text.len() > counter.most_bytes() {
+        if text.len() > counter.max_bytes() {
             return count_here(&text, operator, stats);
         }
         self.held_bytes += text.len();
@@ -133,7 +133,7 @@ impl<'a> GpuWorker<'a> {
             return true;
         }
         // Why it was lost was said then.
-        let Some(device) = self.env.shared_device.device_now() else {
+        let Some(device) = self.env.shared_device.try_device() else {
             return false;
         };
         let Resources {
@@ -199,8 +199,8 @@ impl<'a> GpuWorker<'a> {
         // How long a device took to fail says nothing of how fast it is.
         self.busy = Duration::ZERO;
         self.counted_bytes = 0;
-        let texts = counter.take_back();
-        let goes_on = self.env.shared_device.record_loss(&device);
+        let texts = counter.into_texts();
+        let goes_on = self.env.shared_device.record_failure(&device);
         stats.remark(loss(device.name(), fault, goes_on));
         drop(device);
         for text in texts {
@@ -264,11 +264,11 @@ impl GpuWorker<'_> {
         let (Some((device, _)), true) = (&self.counter, self.counted_bytes > 0) else {
             return;
         };
-        let (identity, kind) = (device.identity(), kind_of(self.rule));
+        let (identity, kind) = (device.identity(), job_kind(self.rule));
         let cost = self.env.costs.get(&identity, kind);
         stats.decide(self.measured(device.name(), cost));
         if let (Some(mut cost), Some(_)) = (cost, self.rate()) {
-            cost.learn(self.counted_bytes, self.busy);
+            cost.update(self.counted_bytes, self.busy);
             self.env.costs.set(&identity, kind, cost);
         }
     }
@@ -276,12 +276,12 @@ impl GpuWorker<'_> {
     /// What the device took, and what was predicted, in words.
     fn measured(&self, name: &str, cost: Option<Cost>) -> String {
         let (bytes, seconds) = (self.counted_bytes, self.busy.as_secs_f64());
-        let rate = Megabytes(bytes as f64 / seconds.max(1e-9));
+        let rate = HumanBytes(bytes as f64 / seconds.max(1e-9));
         let predicted = match cost {
             Some(cost) => format!("predicted were {:.3} s", cost.time(bytes)),
             None => "nothing was known of it before".to_owned(),
         };
-        let bytes = Megabytes(bytes as f64);
+        let bytes = HumanBytes(bytes as f64);
         format!("{name}: {bytes} measured in {seconds:.3} s, {rate}/s; {predicted}")
     }
 }

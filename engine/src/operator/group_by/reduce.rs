@@ -16,8 +16,8 @@ const MOST_PARTS: usize = 1024;
 
 /// What became of a partition.
 pub(super) enum Reduced {
-    /// Its distinct groups.
-    Batches(Vec<RecordBatch>),
+    /// Its distinct groups, and how many bytes their batches have.
+    Batches(Vec<RecordBatch>, usize),
     /// It would take too much memory: its parts, which are on disk.
     Parts(Vec<Partition>),
 }
@@ -39,7 +39,7 @@ pub(super) fn reduce(
         return cut(context, partition, parts).map(Reduced::Parts);
     }
     let table = merged(context, partition)?;
-    batches_of(context, &table, drain, limits).map(Reduced::Batches)
+    batches_of(context, &table, drain, limits)
 }
 
 /// All groups of a partition in one table.
@@ -127,22 +127,21 @@ fn batches_of(
     table: &GroupTable,
     drain: Drain,
     limits: &BatchLimits,
-) -> Result<Vec<RecordBatch>> {
-    let mut batches = Vec::new();
+) -> Result<Reduced> {
+    let (mut batches, mut bytes) = (Vec::new(), 0);
     for groups in id_ranges(table, limits.rows) {
         context.resources.cancel.check()?;
         let batch = match drain {
             Drain::Values => table.answers(&groups)?,
             Drain::State => table.states(&groups)?,
         };
-        let pieces = batch
-            .get_array_memory_size()
-            .div_ceil(limits.bytes.max(1))
-            .max(1);
+        let held = batch.get_array_memory_size();
+        bytes += held;
+        let pieces = held.div_ceil(limits.bytes.max(1)).max(1);
         let rows = batch.num_rows().div_ceil(pieces).max(1);
         for first in (0..batch.num_rows()).step_by(rows) {
             batches.push(batch.slice(first, rows.min(batch.num_rows() - first)));
         }
     }
-    Ok(batches)
+    Ok(Reduced::Batches(batches, bytes))
 }

@@ -9,6 +9,8 @@ mod compressed;
 mod failures;
 #[path = "jobs/files.rs"]
 mod files;
+#[path = "jobs/group_by.rs"]
+mod group_by;
 #[path = "jobs/results.rs"]
 mod results;
 #[path = "jobs/same_everywhere.rs"]

@@ -107,6 +107,24 @@ impl GroupShape {
         &self.state_schema
     }
 
+    /// Whether another shape has the same keys and aggregates, of the same types.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        fn calls(shape: &GroupShape) -> impl Iterator<Item = (&'static str, Option<&Expr>)> {
+            let calls = shape.calls.iter();
+            calls.map(|call| (call.aggregate().name(), call.input()))
+        }
+        self.keys == other.keys
+            && calls(self).eq(calls(other))
+            && self.schema == other.schema
+            && self.state_schema == other.state_schema
+    }
+
+    /// The number of the first aggregate that counts.
+    pub(crate) fn first_count(&self) -> Option<usize> {
+        let mut calls = self.calls.iter();
+        calls.position(|call| call.aggregate().name() == count_rows().aggregate().name())
+    }
+
     pub(crate) fn key_types(&self) -> &[DataType] {
         &self.key_types
     }
@@ -116,7 +134,7 @@ impl GroupShape {
         let keys = self
             .keys
             .iter()
-            .map(|key| key.evaluate(batch))
+            .map(|key| evaluated(key, batch))
             .zip(&self.key_types);
         keys.map(|(column, of)| checked(without_dictionary(&column?)?, of))
             .collect()
@@ -128,7 +146,7 @@ impl GroupShape {
         calls
             .map(|(call, of)| match (call.input(), of) {
                 (Some(input), Some(of)) => {
-                    checked(without_dictionary(&input.evaluate(batch)?)?, of).map(Some)
+                    checked(without_dictionary(&evaluated(input, batch)?)?, of).map(Some)
                 }
                 _ => Ok(None),
             })
@@ -248,6 +266,14 @@ fn check_names(fields: &[Field]) -> Result<()> {
         }
         None => Ok(()),
     }
+}
+
+/// The values of an expression that the first batch had.
+fn evaluated(expr: &Expr, batch: &RecordBatch) -> Result<ArrayRef> {
+    expr.evaluate(batch).map_err(|cause| {
+        let message = format!("a batch lacks what the first batch had: {cause}");
+        Error::new(ErrorKind::Format, message)
+    })
 }
 
 fn checked(column: ArrayRef, of: &DataType) -> Result<ArrayRef> {

@@ -245,6 +245,15 @@ impl<T: SumInput> Sum<T> {
         self.seen.has(id).then_some(total)
     }
 
+    /// The totals of all groups, if 64 bits hold them and every group has a value.
+    #[must_use]
+    pub fn narrow_totals(&self) -> Option<&[T]> {
+        match &self.totals {
+            Totals::Narrow(totals) if self.seen.has_all() => Some(totals),
+            _ => None,
+        }
+    }
+
     /// Makes groups as they were when they were new.
     ///
     /// # Panics

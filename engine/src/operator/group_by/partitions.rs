@@ -5,7 +5,7 @@ use arrow_select::concat::concat;
 use keymill_kernels::HashKey;
 
 use super::Context;
-use super::deal::{by_partition, not_dealt};
+use super::deal::{Dealt, by_partition, not_dealt};
 use super::int_reducer::IntReducer;
 use crate::Result;
 use crate::spill::{BATCH_ROWS, Segment};
@@ -75,10 +75,11 @@ pub(super) fn id_ranges(table: &GroupTable, rows: usize) -> impl Iterator<Item =
         .map(move |first| (first as u32..(first + rows).min(all) as u32).collect())
 }
 
-/// Rows that are gathered before they are dealt: keys first, then the arguments that there are.
+/// Rows that lie by partition and are not in its table yet: keys first, then the arguments that there
+/// are.
 #[derive(Default)]
 struct Pending {
-    batches: Vec<Vec<ArrayRef>>,
+    dealt: Vec<Dealt>,
     rows: usize,
     bytes: usize,
 }
@@ -111,6 +112,11 @@ impl Partitions {
             int_groups: 0,
             pending: Pending::default(),
         })
+    }
+
+    /// Whether there is a table for each partition.
+    pub(super) fn is_split(&self) -> bool {
+        self.is_split
     }
 
     /// Whether there is one table of group ids, which may be split.
@@ -157,16 +163,14 @@ impl Partitions {
             self.bytes = table.size();
             return Ok(());
         }
+        let key_columns = keys.len();
         let mut columns = keys;
         self.pending.rows += columns.first().map_or(0, |key| key.len());
         columns.extend(arguments.into_iter().flatten());
-        // A slice counts by its rows: the buffers behind it are the caller's.
-        self.pending.bytes += columns
-            .iter()
-            .map(|column| slice_bytes(column))
-            .sum::<usize>();
-        self.pending.batches.push(columns);
-        match self.pending.rows >= context.sizes.pending_rows {
+        let dealt = by_partition(context, &columns, key_columns)?;
+        self.pending.bytes += dealt.bytes();
+        self.pending.dealt.push(dealt);
+        match self.pending.bytes >= context.sizes.pending_bytes(self.bytes) {
             true => self.finish_pending(context),
             false => Ok(()),
         }
@@ -188,30 +192,26 @@ impl Partitions {
         self.int_groups = self.ints.as_mut().map_or(0, IntReducer::len);
     }
 
-    /// Deals the rows that were gathered.
+    /// Takes the rows that were gathered into the tables.
     pub(super) fn finish_pending(&mut self, context: &Context) -> Result<()> {
         let pending = std::mem::take(&mut self.pending);
-        let Some(first) = pending.batches.first() else {
+        if pending.rows == 0 {
             return Ok(());
-        };
-        let columns = (0..first.len()).map(|number| {
-            let parts: Vec<&dyn Array> = pending
-                .batches
+        }
+        for (partition, part) in self.parts.iter_mut().enumerate() {
+            context.resources.cancel.check()?;
+            let mut pieces = Pieces::default();
+            for piece in pending
+                .dealt
                 .iter()
-                .map(|columns| &*columns[number])
-                .collect();
-            match &parts[..] {
-                [_] => Ok(pending.batches[0][number].clone()),
-                parts => concat(parts).map_err(not_dealt),
+                .filter_map(|it| it.partition(partition))
+            {
+                pieces.add(piece);
+                if pieces.rows >= context.sizes.rows_at_once {
+                    pieces.finish(context, part)?;
+                }
             }
-        });
-        let columns = columns.collect::<Result<Vec<_>>>()?;
-        let keys = context.shape.key_types().len();
-        let dealt = by_partition(context, &columns, keys)?;
-        for (partition, columns) in dealt.partitions() {
-            let (keys, rest) = columns.split_at(keys);
-            let arguments = context.shape.arguments_from(rest);
-            table_of(&mut self.parts[partition], context)?.update(keys, &arguments)?;
+            pieces.finish(context, part)?;
         }
         self.measure();
         Ok(())
@@ -253,7 +253,7 @@ impl Partitions {
             Partition::default,
         );
         for table in whole.iter().flat_map(|part| &part.tables) {
-            for groups in id_ranges(table, context.sizes.pending_rows.max(BATCH_ROWS)) {
+            for groups in id_ranges(table, context.sizes.dealt_rows) {
                 context.resources.cancel.check()?;
                 self.deal_states(context, &table.states(&groups)?)?;
             }
@@ -313,6 +313,38 @@ impl Partitions {
     }
 }
 
+/// Rows of one partition that its table takes at once.
+#[derive(Default)]
+struct Pieces {
+    pieces: Vec<Vec<ArrayRef>>,
+    rows: usize,
+}
+
+impl Pieces {
+    fn add(&mut self, piece: Vec<ArrayRef>) {
+        self.rows += piece.first().map_or(0, |column| column.len());
+        self.pieces.push(piece);
+    }
+
+    fn finish(&mut self, context: &Context, part: &mut Partition) -> Result<()> {
+        let pieces = std::mem::take(self).pieces;
+        let Some(first) = pieces.first() else {
+            return Ok(());
+        };
+        let column = |number: usize| match &pieces[..] {
+            [only] => Ok(only[number].clone()),
+            pieces => {
+                let parts: Vec<&dyn Array> = pieces.iter().map(|piece| &*piece[number]).collect();
+                concat(&parts).map_err(not_dealt)
+            }
+        };
+        let columns = (0..first.len()).map(column).collect::<Result<Vec<_>>>()?;
+        let (keys, rest) = columns.split_at(context.shape.key_types().len());
+        let arguments = context.shape.arguments_from(rest);
+        table_of(part, context)?.update(keys, &arguments)
+    }
+}
+
 /// The table that takes the rows of a partition.
 fn table_of<'p>(part: &'p mut Partition, context: &Context) -> Result<&'p mut GroupTable> {
     if part.tables.is_empty() {
@@ -325,9 +357,4 @@ pub(super) fn new_table(context: &Context) -> Result<GroupTable> {
     let resources = &context.resources;
     let hash_key = HashKey::from_seed(resources.seed);
     GroupTable::new(&context.shape, resources.level, &resources.tuning, hash_key)
-}
-
-/// About how many bytes the rows of a slice have.
-fn slice_bytes(column: &ArrayRef) -> usize {
-    column.to_data().get_slice_memory_size().unwrap_or(0)
 }

@@ -16,8 +16,8 @@ const MOST_PARTS: usize = 1024;
 
 /// What became of a partition.
 pub(super) enum Reduced {
-    /// Its distinct groups.
-    Batches(Vec<RecordBatch>),
+    /// Its distinct groups, and how many bytes their batches have.
+    Batches(Vec<RecordBatch>, usize),
     /// It would take too much memory: its parts, which are on disk.
     Parts(Vec<Partition>),
 }
@@ -34,7 +34,7 @@ pub(super) fn reduce(
     limits: &BatchLimits,
 ) -> Result<Reduced> {
     if !partition.reduced.is_empty() {
-        return finished(context, partition.reduced, drain, limits).map(Reduced::Batches);
+        return finished(context, partition.reduced, drain, limits);
     }
     let shares = partition.loaded_bytes() / context.sizes.part;
     if shares > 1 && !partition.spilled.is_empty() && !partition.is_cut {
@@ -42,7 +42,7 @@ pub(super) fn reduce(
         return cut(context, partition, parts).map(Reduced::Parts);
     }
     let table = merged(context, partition)?;
-    batches_of(context, &table, drain, limits).map(Reduced::Batches)
+    batches_of(context, &table, drain, limits)
 }
 
 /// Distinct groups in the form that is asked for.
@@ -51,25 +51,23 @@ fn finished(
     states: Vec<RecordBatch>,
     drain: Drain,
     limits: &BatchLimits,
-) -> Result<Vec<RecordBatch>> {
-    let mut batches = Vec::with_capacity(states.len());
+) -> Result<Reduced> {
+    let (mut batches, mut bytes) = (Vec::with_capacity(states.len()), 0);
     for states in states {
         context.resources.cancel.check()?;
         let batch = match drain {
             Drain::Values => answers_of(&context.shape, &states, context.resources.level)?,
             Drain::State => states,
         };
-        push_pieces(batch, limits, &mut batches);
+        bytes += push_pieces(batch, limits, &mut batches);
     }
-    Ok(batches)
+    Ok(Reduced::Batches(batches, bytes))
 }
 
-/// Pushes a batch in pieces of bounded rows and bytes.
-fn push_pieces(batch: RecordBatch, limits: &BatchLimits, batches: &mut Vec<RecordBatch>) {
-    let pieces = batch
-        .get_array_memory_size()
-        .div_ceil(limits.bytes.max(1))
-        .max(1);
+/// Pushes a batch in pieces of bounded rows and bytes, and gives the bytes that it holds.
+fn push_pieces(batch: RecordBatch, limits: &BatchLimits, batches: &mut Vec<RecordBatch>) -> usize {
+    let held = batch.get_array_memory_size();
+    let pieces = held.div_ceil(limits.bytes.max(1)).max(1);
     let rows = batch
         .num_rows()
         .div_ceil(pieces)
@@ -77,6 +75,7 @@ fn push_pieces(batch: RecordBatch, limits: &BatchLimits, batches: &mut Vec<Recor
     for first in (0..batch.num_rows()).step_by(rows) {
         batches.push(batch.slice(first, rows.min(batch.num_rows() - first)));
     }
+    held
 }
 
 /// All groups of a partition in one table.
@@ -164,15 +163,15 @@ fn batches_of(
     table: &GroupTable,
     drain: Drain,
     limits: &BatchLimits,
-) -> Result<Vec<RecordBatch>> {
-    let mut batches = Vec::new();
+) -> Result<Reduced> {
+    let (mut batches, mut bytes) = (Vec::new(), 0);
     for groups in id_ranges(table, limits.rows) {
         context.resources.cancel.check()?;
         let batch = match drain {
             Drain::Values => table.answers(&groups)?,
             Drain::State => table.states(&groups)?,
         };
-        push_pieces(batch, limits, &mut batches);
+        bytes += push_pieces(batch, limits, &mut batches);
     }
-    Ok(batches)
+    Ok(Reduced::Batches(batches, bytes))
 }

@@ -149,7 +149,7 @@ impl Layout {
                     let is_null = null.is_some_and(|null| word.get(null) & 1 == 1);
                     (!is_null).then(|| word.get(place.shift))
                 });
-                column_of(of, values)
+                column_of(of, values, null.is_some())
             })
             .collect()
     }
@@ -217,17 +217,21 @@ fn put<T: ArrowPrimitiveType, W: Words>(
     }
 }
 
-/// A column of values that were packed.
-fn column_of(of: &DataType, bits: impl Iterator<Item = Option<u64>>) -> Result<ArrayRef> {
+/// A column of values that were packed; without nulls unless it may have some.
+fn column_of(
+    of: &DataType,
+    bits: impl Iterator<Item = Option<u64>>,
+    nulls: bool,
+) -> Result<ArrayRef> {
     Ok(match of {
-        DataType::Int8 => column::<Int8Type>(bits, |bits| (bits as u8 ^ 1 << 7) as i8),
-        DataType::Int16 => column::<Int16Type>(bits, |bits| (bits as u16 ^ 1 << 15) as i16),
-        DataType::Int32 => column::<Int32Type>(bits, |bits| (bits as u32 ^ 1 << 31) as i32),
-        DataType::Int64 => column::<Int64Type>(bits, |bits| (bits ^ 1 << 63) as i64),
-        DataType::UInt8 => column::<UInt8Type>(bits, |bits| bits as u8),
-        DataType::UInt16 => column::<UInt16Type>(bits, |bits| bits as u16),
-        DataType::UInt32 => column::<UInt32Type>(bits, |bits| bits as u32),
-        DataType::UInt64 => column::<UInt64Type>(bits, |bits| bits),
+        DataType::Int8 => column::<Int8Type>(bits, nulls, |bits| (bits as u8 ^ 1 << 7) as i8),
+        DataType::Int16 => column::<Int16Type>(bits, nulls, |bits| (bits as u16 ^ 1 << 15) as i16),
+        DataType::Int32 => column::<Int32Type>(bits, nulls, |bits| (bits as u32 ^ 1 << 31) as i32),
+        DataType::Int64 => column::<Int64Type>(bits, nulls, |bits| (bits ^ 1 << 63) as i64),
+        DataType::UInt8 => column::<UInt8Type>(bits, nulls, |bits| bits as u8),
+        DataType::UInt16 => column::<UInt16Type>(bits, nulls, |bits| bits as u16),
+        DataType::UInt32 => column::<UInt32Type>(bits, nulls, |bits| bits as u32),
+        DataType::UInt64 => column::<UInt64Type>(bits, nulls, |bits| bits),
         DataType::Boolean => {
             let values = bits.map(|bits| bits.map(|bits| bits & 1 == 1));
             Arc::new(values.collect::<BooleanArray>())
@@ -238,11 +242,16 @@ fn column_of(of: &DataType, bits: impl Iterator<Item = Option<u64>>) -> Result<A
 
 fn column<T: ArrowPrimitiveType>(
     bits: impl Iterator<Item = Option<u64>>,
+    nulls: bool,
     value: impl Fn(u64) -> T::Native,
 ) -> ArrayRef
 where
     PrimitiveArray<T>: FromIterator<Option<T::Native>>,
 {
+    if !nulls {
+        let values = bits.map(|bits| value(bits.unwrap_or(0)));
+        return Arc::new(PrimitiveArray::<T>::from_iter_values(values));
+    }
     let values = bits.map(|bits| bits.map(&value));
     Arc::new(values.collect::<PrimitiveArray<T>>())
 }

@@ -43,8 +43,8 @@ pub struct HugeVec<T> {
 enum Home {
     /// Nothing was allocated.
     Nowhere,
-    /// The global allocator, with this layout.
-    Heap(Layout),
+    /// The global allocator, from `start` on and with this layout.
+    Heap { start: NonNull<u8>, layout: Layout },
     /// A mapping of this many bytes.
     #[cfg(all(target_os = "linux", not(miri)))]
     Mapping(usize),
@@ -147,9 +147,18 @@ fn allocate(layout: Layout) -> Option<(NonNull<u8>, Home)> {
     if layout.size() >= HUGE_PAGE && layout.align() <= HUGE_PAGE {
         return map_huge(layout);
     }
-    // SAFETY: the caller promises a size above zero.
-    let first = unsafe { alloc_zeroed(layout) };
-    Some((NonNull::new(first)?, Home::Heap(layout)))
+    // The line is found in a longer piece. Aligned pieces come from the allocator by another way: glibc
+    // before 2.38 hardly uses these again, so that tables that come and go would fill the memory.
+    let longer = layout.size().checked_add(layout.align())?;
+    let longer = Layout::from_size_align(longer, size_of::<usize>()).ok()?;
+    // SAFETY: the size is above zero.
+    let start = NonNull::new(unsafe { alloc_zeroed(longer) })?;
+    let before = start.align_offset(layout.align());
+    // SAFETY: less than the alignment lies before the first aligned byte, and the piece is that much
+    // longer than what was asked for.
+    let first = unsafe { start.byte_add(before) };
+    let layout = longer;
+    Some((first, Home::Heap { start, layout }))
 }
 
 /// Maps one huge page more than is asked for and gives back what lies outside the boundary.
@@ -209,8 +218,8 @@ impl<T> Drop for HugeVec<T> {
     fn drop(&mut self) {
         match self.home {
             Home::Nowhere => {}
-            // SAFETY: `first` came from the global allocator with this very layout.
-            Home::Heap(layout) => unsafe { dealloc(self.first.as_ptr().cast(), layout) },
+            // SAFETY: `start` came from the global allocator with this very layout.
+            Home::Heap { start, layout } => unsafe { dealloc(start.as_ptr(), layout) },
             #[cfg(all(target_os = "linux", not(miri)))]
             // SAFETY: exactly these bytes are left of the mapping, and nobody borrows them now.
             Home::Mapping(bytes) => unsafe {

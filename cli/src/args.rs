@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use keymill::write::Format;
-use keymill::{DeviceChoice, Level, TokenRule, UnknownDevice};
+use keymill::{DeviceChoice, Level, TokenRule};
 
 use crate::named::Named;
-use crate::{help, size, tokens};
+use crate::{help, size};
 
 /// Exact counts by key, from bytes, by SIMD or on a GPU, in bounded memory
 #[derive(Debug, Parser)]
@@ -58,7 +58,7 @@ pub(crate) struct CountArgs {
     pub(crate) recursive: bool,
 
     /// What a token is: whitespace, words, lines, split:SEPARATOR or field:N,SEPARATOR
-    #[arg(long, value_name = "RULE", default_value = "whitespace", value_parser = tokens::parse)]
+    #[arg(long, value_name = "RULE", default_value = "whitespace")]
     pub(crate) tokens: TokenRule,
 
     /// Map every character to lower case, one to one
@@ -165,7 +165,7 @@ pub(crate) struct CompareArgs {
     pub(crate) output: Option<PathBuf>,
 
     /// What a token is: whitespace, words, lines, split:SEPARATOR or field:N,SEPARATOR
-    #[arg(long, value_name = "RULE", default_value = "whitespace", value_parser = tokens::parse)]
+    #[arg(long, value_name = "RULE", default_value = "whitespace")]
     pub(crate) tokens: TokenRule,
 
     /// Write the JSON Schema of report.json to standard output, and measure nothing
@@ -211,7 +211,7 @@ pub(crate) enum DatasetsCommand {
 
 fn parse_device(text: &str) -> Result<DeviceChoice, String> {
     text.parse()
-        .map_err(|error: UnknownDevice| error.to_string())
+        .map_err(|error: keymill::Error| error.to_string())
 }
 
 fn parse_level(text: &str) -> Result<Level, String> {

@@ -13,7 +13,7 @@ use keymill::shown_name;
 use keymill::write::{Format, grouped};
 use keymill::{
     BatchLimits, Cancel, CountJob, Engine, Error, ErrorKind, JobMetrics, Level, Order, Progress,
-    Result, ResultStream, Shaders, UnknownShaders,
+    Result, ResultStream, Shaders,
 };
 
 use crate::args::{CountArgs, MachineArgs, ResultArgs, Sort};
@@ -201,7 +201,7 @@ fn shaders() -> Result<Option<Shaders>> {
     let Some(name) = set("KEYMILL_SHADERS") else {
         return Ok(None);
     };
-    let wrong = |cause: UnknownShaders| {
+    let wrong = |cause: Error| {
         let message = format!("KEYMILL_SHADERS={}", shown_name(&name));
         Error::new(ErrorKind::Config, message).with_source(cause)
     };

@@ -14,7 +14,6 @@ mod pages;
 mod progress;
 mod size;
 mod system;
-mod tokens;
 
 use std::io::{self, Write};
 

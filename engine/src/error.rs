@@ -41,14 +41,15 @@ pub enum ErrorKind {
 /// ```
 /// use keymill::{Error, ErrorKind};
 ///
-/// let error = Error::new(ErrorKind::Config, "`--threads 0`: at least one thread is needed");
+/// let error = Error::new(ErrorKind::Config, "0 threads: at least one is needed");
 /// assert_eq!(error.kind(), ErrorKind::Config);
-/// assert!(error.to_string().contains("--threads 0"));
+/// assert_eq!(error.to_string(), "0 threads: at least one is needed");
 /// ```
-#[derive(Debug)]
+///
+/// `{:?}` writes the message and its causes line by line, which is what a program prints whose `main`
+/// returns this error.
 pub struct Error(Box<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     kind: ErrorKind,
     message: String,
@@ -113,6 +114,24 @@ impl From<keymill_kernels::RuleError> for Error {
     }
 }
 
+impl From<keymill_kernels::UnknownLevel> for Error {
+    fn from(error: keymill_kernels::UnknownLevel) -> Self {
+        Self::new(ErrorKind::Config, error.to_string())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(f, "\n  caused by: {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;
@@ -129,5 +148,29 @@ impl StdError for Error {
             .source
             .as_ref()
             .map(|cause| cause.as_ref() as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn debug_writes_the_message_and_all_causes() {
+        let inner = Error::new(ErrorKind::Source, "inner").with_source(io::Error::other("disk"));
+        let outer = Error::new(ErrorKind::State, "outer").with_source(inner);
+        let expected = "outer\n  caused by: inner: disk\n  caused by: disk";
+        assert_eq!(format!("{outer:?}"), expected);
+    }
+
+    #[test]
+    fn errors_of_the_kernels_are_of_kind_config() {
+        let rule = "split:".parse::<crate::TokenRule>().unwrap_err();
+        let level = "mmx".parse::<crate::Level>().unwrap_err();
+        for error in [Error::from(rule), Error::from(level)] {
+            assert_eq!(error.kind(), ErrorKind::Config);
+        }
     }
 }

@@ -64,12 +64,14 @@ pub use exec::{JobMetrics, Progress, StageMetrics};
 pub use expr::{Expr, col};
 #[cfg(feature = "oracle")]
 pub use keymill_kernels::oracle;
-pub use keymill_kernels::{Level, TokenRule, Tuning};
+#[doc(hidden)]
+pub use keymill_kernels::Tuning;
+pub use keymill_kernels::{Level, TokenRule};
 pub use operator::text_count::columns::count_schema;
 pub use operator::{
     Batches, Drain, GroupBy, Input, Merged, Operator, OperatorMetrics, Order, OrderBy, TextCount,
 };
-pub use plan::{DeviceChoice, Separator, Shaders, UnknownDevice, UnknownShaders};
+pub use plan::{DeviceChoice, IntoTokenRule, Separator, Shaders};
 pub use runtime::{BatchLimits, Cancel, MemoryBudget, Reservation, Resources};
 #[doc(hidden)]
 pub use shown_name::shown_name;

@@ -115,21 +115,8 @@ fn head(request: &Request, plan: &Plan) -> Report {
         plan: plan.name.to_owned(),
         started: clock::now(),
         machine: Machine::read(),
-        tokens: rule_name(&request.tokens),
+        tokens: request.tokens.to_string(),
         ..Report::default()
-    }
-}
-
-/// The rule as the command line names it.
-fn rule_name(rule: &TokenRule) -> String {
-    match rule {
-        TokenRule::Whitespace => "whitespace".to_owned(),
-        TokenRule::Words => "words".to_owned(),
-        TokenRule::Lines => "lines".to_owned(),
-        TokenRule::Split(separator) => format!("split:{}", separator.escape_ascii()),
-        TokenRule::Field { index, separator } => {
-            format!("field:{index},{}", separator.escape_ascii())
-        }
     }
 }
 

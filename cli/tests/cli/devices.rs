@@ -86,9 +86,9 @@ fn stats_and_explain_name_the_adapter() {
     assert_eq!(text(&output.stdout).lines().next(), Some("be\t2"));
     let stderr = text(&output.stderr);
     assert!(stderr.contains("chunks: cpu 0, gpu 1 ("), "{stderr}");
-    assert!(stderr.contains("device: gpu, as was asked"), "{stderr}");
+    assert!(stderr.contains("device: gpu, as requested"), "{stderr}");
     let plan = stderr.lines().find(|line| line.starts_with("device  "));
-    assert!(plan.unwrap().contains("as was asked"), "{stderr}");
+    assert!(plan.unwrap().contains("as requested"), "{stderr}");
     // A part of the name is enough, in any case.
     let stats = stderr.split_once("gpu 1 (").unwrap().1;
     let name = stats.split([')', '(']).find(|part| part.len() > 4).unwrap();

@@ -108,6 +108,7 @@ impl EngineBuilder {
     }
 
     /// Cuts work at other sizes; for tests. No answer depends on it.
+    #[doc(hidden)]
     #[must_use]
     pub fn tuning(mut self, tuning: Tuning) -> Self {
         self.tuning = tuning.fitting();

@@ -3,6 +3,7 @@
 
 use super::{CountJob, Engine};
 use crate::exec::{JobInput, JobOptions, TextCountJob};
+use crate::plan::IntoTokenRule;
 use crate::{Cancel, Progress, Result, TokenRule};
 
 /// A job that has text; [`TextJob::tokenize`] says what its tokens are.
@@ -51,8 +52,12 @@ impl TextJob {
         self
     }
 
-    /// Cuts the text into tokens.
-    pub fn tokenize(self, rule: TokenRule) -> TokenJob {
+    /// Splits the text into tokens. If the rule is an error, the job returns it when it runs.
+    pub fn tokenize(mut self, rule: impl IntoTokenRule) -> TokenJob {
+        let rule = rule.into_token_rule().unwrap_or_else(|error| {
+            self.input = Err(error);
+            TokenRule::default()
+        });
         TokenJob {
             text: self,
             rule,

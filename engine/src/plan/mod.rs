@@ -5,8 +5,6 @@ mod device_choice;
 mod shader_choice;
 pub(crate) mod token_rule;
 
-pub use device_choice::{DeviceChoice, UnknownDevice};
-
-pub use shader_choice::ShaderVariant;
-pub use shader_choice::{Shaders, UnknownShaders};
-pub use token_rule::Separator;
+pub use device_choice::DeviceChoice;
+pub use shader_choice::{ShaderVariant, Shaders};
+pub use token_rule::{IntoTokenRule, Separator};

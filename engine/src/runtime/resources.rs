@@ -12,6 +12,7 @@ use crate::{Error, ErrorKind, Result};
 
 /// Everything an operator takes from its surroundings; it makes no pool and reads no clock.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Resources {
     /// The instructions to run on.
     pub level: Level,
@@ -24,6 +25,7 @@ pub struct Resources {
     /// Asked between pieces of work.
     pub cancel: Cancel,
     /// Sizes; nothing but tests changes them.
+    #[doc(hidden)]
     pub tuning: Tuning,
     /// The seed of the stable hash, and of the tables' secrets. Operators can be merged that
     /// share it, as those do that are made with clones of the same resources.
@@ -31,6 +33,42 @@ pub struct Resources {
 }
 
 impl Resources {
+    /// Sets the number of threads that the caller runs operators on.
+    #[must_use]
+    pub fn with_threads(self, threads: usize) -> Self {
+        Self { threads, ..self }
+    }
+
+    /// Sets the memory budget of the query.
+    #[must_use]
+    pub fn with_memory(self, memory: MemoryBudget) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// Sets the folder for spill files.
+    #[must_use]
+    pub fn with_spill_dir(self, folder: impl Into<PathBuf>) -> Self {
+        Self {
+            spill_dir: Some(folder.into()),
+            ..self
+        }
+    }
+
+    /// Sets the flag that stops the query.
+    #[must_use]
+    pub fn with_cancel(self, cancel: &Cancel) -> Self {
+        Self {
+            cancel: cancel.clone(),
+            ..self
+        }
+    }
+
+    /// Sets the seed. Only operators with the same seed can be merged.
+    #[must_use]
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
     /// Checks that this machine has the level.
     ///
     /// # Errors

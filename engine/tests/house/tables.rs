@@ -81,6 +81,7 @@ pub(crate) const IMPORTS: [Imports; 7] = [
             "pollster",
             "rayon",
             "rustix",
+            "serde",
             "tempfile",
             "unicode-width",
             "wgpu",

@@ -16,7 +16,7 @@ fn rules() -> Vec<TokenRule> {
         split(b","),
         split(b",,"),
         split(b"\r"),
-        field(2, b','),
+        field(2, b',').unwrap(),
     ]
 }
 

@@ -148,7 +148,7 @@ fn a_device_that_fails_again_and_again_is_given_up_and_that_is_said() {
     let engine = engine.with_shared_device(shared_device);
     let mut remarks = String::new();
     // It rests longer after each loss: a job of its own for each.
-    while !remarks.contains("the rest stays there") {
+    while !remarks.contains("the device is not used again") {
         assert!(
             remarks.matches("again on the processor").count() < 3,
             "{remarks}"
@@ -167,7 +167,7 @@ fn a_device_that_fails_again_and_again_is_given_up_and_that_is_said() {
         std::thread::sleep(Duration::from_millis(100));
     }
     assert_eq!(
-        remarks.matches("tried again after a rest").count(),
+        remarks.matches("tried again after a pause").count(),
         2,
         "{remarks}"
     );

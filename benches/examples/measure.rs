@@ -1,15 +1,14 @@
-//! Measures the tables of `reports/published/`, each ratio within one run.
+//! Measures the tables of `reports/published/`. All figures of a ratio are from the same run.
 //!
 //! ```text
 //! cargo build --release --bin keymill
 //! cargo run --release -p keymill-bench --example measure > reports/published/<machine>/cpu.md
 //! ```
 //!
-//! Behind `--` it takes the parts that are wanted: words (or a data set of these), tokenize,
-//! reduce, processes.
+//! Arguments after `--` select parts: words (or one of its data sets), tokenize, reduce, processes.
 //!
-//! Ways of doing the same job take turns, so that a machine that slows down slows them all; a row
-//! has the median, and the fastest and slowest run.
+//! The alternatives of a table take turns, so a slow phase of the machine affects all of them. A
+//! row has the median, the fastest and the slowest run.
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
@@ -29,22 +28,22 @@ use keymill_kernels::{HashKey, TokenRule, Tuning};
 const BYTES: usize = 256 << 20;
 
 type AnyError = Box<dyn std::error::Error>;
-/// A pattern of keys: its name, and the key of each number.
+/// A pattern of keys: its name, and a function from a number to a key.
 type Pattern = (&'static str, fn(u64) -> u64);
 
 fn main() -> Result<(), AnyError> {
-    let asked: Vec<String> = std::env::args().skip(1).collect();
-    let is_asked = |part: &str| asked.is_empty() || asked.iter().any(|asked| asked == part);
+    let parts: Vec<String> = std::env::args().skip(1).collect();
+    let is_selected = |part: &str| parts.is_empty() || parts.iter().any(|name| name == part);
     print_machine("Counting on the CPU", "measure");
     for name in ["zipf-30k", "zipf-1m", "book"] {
-        if is_asked("words") || is_asked(name) {
+        if is_selected("words") || is_selected(name) {
             word_count(name);
         }
     }
-    if is_asked("tokenize") {
+    if is_selected("tokenize") {
         tokenize();
     }
-    if is_asked("reduce") {
+    if is_selected("reduce") {
         for (groups, rows) in [
             (100, 20_000_000),
             (100_000, 20_000_000),
@@ -54,7 +53,7 @@ fn main() -> Result<(), AnyError> {
         }
         patterns();
     }
-    if is_asked("processes") {
+    if is_selected("processes") {
         whole_processes()?;
     }
     Ok(())
@@ -84,14 +83,14 @@ fn word_count(name: &str) {
     by_threads(name, text, expected);
 }
 
-/// Engines of one thread and of two, in turns, and two jobs of one thread at once: what the machine
-/// gives to threads that have nothing to do with each other.
+/// Compares engines with one and two threads, and two independent jobs at once. The last shows how
+/// much two threads can gain on this machine.
 fn by_threads(name: &str, text: &'static [u8], expected: Totals) {
     let [one, other, two] = [engine(1), engine(1), engine(2)];
     let halves = {
         let middle = text.len() / 2;
         let space = text[middle..].iter().position(u8::is_ascii_whitespace);
-        text.split_at(middle + space.expect("the texts have white space"))
+        text.split_at(middle + space.expect("the text has white space"))
     };
     let apart = || {
         let count = |engine: &Engine, half| count_by_engine(engine, half, Order::None).tokens;
@@ -105,7 +104,10 @@ fn by_threads(name: &str, text: &'static [u8], expected: Totals) {
     let ways: Vec<Way<'_>> = vec![
         ("engine, threads: 1".into(), Box::new(|| whole(&one))),
         ("engine, threads: 2".into(), Box::new(|| whole(&two))),
-        ("two jobs at once, of a half each".into(), Box::new(apart)),
+        (
+            "two jobs at once, half of the text each".into(),
+            Box::new(apart),
+        ),
     ];
     let title = format!("Word count in memory by threads: {name}, 256 MiB");
     race(&title, text.len(), "GB/s", ways);
@@ -126,15 +128,15 @@ fn tokenize() {
         ways.push((format!("{level}, 1 core"), Box::new(run)));
     }
     race(
-        "Tokenize in the second cache, offsets out",
+        "Tokenize in the L2 cache, spans as output",
         text.len() * 200,
         "GB/s",
         ways,
     );
 }
 
-/// Fresh tables for each run, and the emptied ones of the run before: the difference is memory that
-/// is touched for the first time.
+/// Compares fresh tables for each run with the cleared tables of the previous run. The difference
+/// is the cost of memory that is used for the first time.
 fn reduce(groups: u64, count: usize) {
     type Rival = HashMap<u64, i64, foldhash::fast::RandomState>;
     let rows = &Rows::random(count, groups, false);
@@ -159,27 +161,27 @@ fn reduce(groups: u64, count: usize) {
     }
     let (mut rival, mut kept) = (Rival::default(), fresh(Level::best()));
     ways.push((
-        "hashbrown, its map kept".into(),
+        "hashbrown, map reused".into(),
         Box::new(move || refill_rival(&mut rival)),
     ));
     ways.push((
-        format!("{}, its tables kept", Level::best()),
+        format!("{}, tables reused", Level::best()),
         Box::new(move || refill(&mut kept)),
     ));
     let title = format!("reduce_by_key, u64 to sum, {groups} groups");
     race(&title, count, "G rows/s", ways);
 }
 
-/// A data set in a file, made once.
+/// Writes a data set to a file and returns its path.
 fn file_of(folder: &Path, name: &str, bytes: u64) -> Result<PathBuf, AnyError> {
     let path = folder.join(name);
     let mut file = std::io::BufWriter::new(std::fs::File::create(&path)?);
-    let set = keymill_datasets::find(name).ok_or("the data set is in the registry")?;
+    let set = keymill_datasets::find(name).ok_or("the data set is not in the registry")?;
     set.write_to(bytes, &mut file)?;
     Ok(path)
 }
 
-/// Peak resident memory of the program, as its `--stats` say.
+/// Returns the peak resident memory of the program, from its `--stats`.
 fn peak(program: &Path, args: &[&str]) -> Result<String, AnyError> {
     let output = Command::new(program)
         .args(args)
@@ -193,14 +195,16 @@ fn peak(program: &Path, args: &[&str]) -> Result<String, AnyError> {
     Ok(line.unwrap_or("unknown").to_owned())
 }
 
-/// How the program is asked to count.
+/// The arguments that count words.
 const COUNT: [&str; 5] = ["count", "--threads", "2", "--format", "tsv"];
 
 fn name_of(file: &Path) -> Result<&str, AnyError> {
-    Ok(file.to_str().ok_or("a temporary folder in UTF-8")?)
+    Ok(file
+        .to_str()
+        .ok_or("the path of the temporary folder is not UTF-8")?)
 }
 
-/// The program that is measured.
+/// The measured program.
 struct Program(PathBuf);
 
 impl Program {
@@ -216,7 +220,7 @@ impl Program {
         Ok(())
     }
 
-    /// Times runs of the program; the fastest, the median, and the slowest.
+    /// Runs the program several times. Returns the shortest, the median and the longest time.
     fn time(&self, args: &[&str]) -> Result<[Duration; 3], AnyError> {
         let mut times = Vec::new();
         for _ in 0..RUNS {
@@ -228,7 +232,7 @@ impl Program {
         Ok([times[0], times[RUNS / 2], times[RUNS - 1]])
     }
 
-    /// Prints a row with rates and memory.
+    /// Prints a row with throughput and memory.
     fn row(&self, job: &str, args: &[&str], file: &Path) -> Result<(), AnyError> {
         let bytes = std::fs::metadata(file)?.len();
         let file = name_of(file)?;
@@ -241,7 +245,8 @@ impl Program {
     }
 }
 
-/// What a process adds to the work: starting, reading the file from the page cache, writing the rows.
+/// Measures what a process adds to the work: starting, reading the file from the page cache,
+/// writing the rows.
 fn process_and_memory(program: &Program, folder: &Path) -> Result<(), AnyError> {
     let file = file_of(folder, "zipf-30k", BYTES as u64)?;
     let args = [&COUNT, &["--sort", "count", name_of(&file)?][..]].concat();
@@ -253,7 +258,7 @@ fn process_and_memory(program: &Program, folder: &Path) -> Result<(), AnyError> 
     let process = || program.run(&args).expect("the program counts");
     let ways: Vec<Way<'_>> = vec![
         (
-            "in memory, in no order".into(),
+            "in memory, unordered".into(),
             Box::new(in_memory(Order::None)),
         ),
         (
@@ -262,7 +267,7 @@ fn process_and_memory(program: &Program, folder: &Path) -> Result<(), AnyError> 
         ),
         ("whole process, by count".into(), Box::new(process)),
     ];
-    let title = "A whole process against memory: zipf-30k, 256 MiB, 2 threads";
+    let title = "A whole process compared with memory: zipf-30k, 256 MiB, 2 threads";
     race(title, text.len(), "GB/s", ways);
     Ok(())
 }
@@ -303,19 +308,20 @@ fn start_up(program: &Program, folder: &Path) -> Result<(), AnyError> {
     Ok(())
 }
 
-/// The same work with keys at random and with keys in patterns that hashes are weak at.
+/// Reduces the same number of rows with random keys, and with patterns of keys that weak hashes map
+/// to few slots.
 fn patterns() {
     let groups = 1 << 17;
     let kinds: [Pattern; 4] = [
-        ("at random", |i| {
+        ("random", |i| {
             (i + 1)
                 .wrapping_mul(0x9e37_79b9_7f4a_7c15)
                 .rotate_left(29)
                 .wrapping_mul(0xbf58_476d_1ce4_e5b9)
         }),
-        ("every 1000th number", |i| i * 1000),
+        ("multiples of 1000", |i| i * 1000),
         ("multiples of 2^40", |i| i << 40),
-        ("alike but for 17 bits in the middle", |i| {
+        ("different only in 17 bits in the middle", |i| {
             i << 24 | 0xab00_00cd_0012_3456 & !(0x1_ffff << 24)
         }),
     ];
@@ -333,6 +339,6 @@ fn patterns() {
         };
         ((*name).to_owned(), Box::new(run) as Box<dyn FnMut()>)
     });
-    let title = "reduce_by_key, 131072 groups, by the pattern of their keys, a fresh hash_key each";
+    let title = "reduce_by_key, 131072 groups, by pattern of keys, each with a new hash key";
     race(title, rows.keys.len(), "G rows/s", ways.collect());
 }

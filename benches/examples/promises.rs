@@ -1,10 +1,10 @@
-//! Measures what each promise costs: the same work with it and without, in turns.
+//! Measures what each promise costs: the same work with it and without it, in turns.
 //!
 //! ```text
 //! cargo run --release -p keymill-bench --example promises > reports/published/<machine>/promises.md
 //! ```
 //!
-//! A promise that cannot be switched off is met by input that needs it, and by input that does not.
+//! If a promise cannot be switched off, input that needs it is compared with input that does not.
 #![forbid(unsafe_code)]
 
 use std::hash::{BuildHasher, RandomState};
@@ -21,12 +21,12 @@ use keymill_kernels::{HashKey, HashSeed, KeyCounts, TokenRule, Tuning};
 
 const BYTES: usize = 128 << 20;
 
-/// How many keys somebody chose.
+/// Number of chosen keys.
 const KEYS: usize = 1 << 17;
 
 fn main() {
     print_machine("What each promise costs", "promises");
-    println!("\nThe first row of each table does without; ratios below 1 are the price.");
+    println!("\nThe first row of each table is without the promise; ratios below 1 are its cost.");
     let words = text_of("zipf-30k", BYTES);
     any_white_space();
     any_bytes(words);
@@ -44,7 +44,7 @@ fn way<'a>(name: &str, run: impl FnMut() + 'a) -> Way<'a> {
     (name.to_owned(), Box::new(run))
 }
 
-/// White space is Unicode's, in text that has some beyond ASCII too.
+/// White space is Unicode white space; the second text contains some beyond ASCII.
 fn any_white_space() {
     let [ascii, any] = ["zipf-30k", "zipf-multibyte"].map(|name| text_of(name, 256 << 10));
     let space = TokenRule::Split(b" ".as_slice().into());
@@ -60,7 +60,7 @@ fn any_white_space() {
     };
     let rule = &TokenRule::Whitespace;
     race(
-        "Unicode white space: tokenize, data in the second cache",
+        "Unicode white space: tokenize, data in the L2 cache",
         500 * ascii.len(),
         "GB/s",
         vec![
@@ -71,7 +71,7 @@ fn any_white_space() {
     );
 }
 
-/// A key may hold any bytes, NUL among them, for which inline keys have no form.
+/// A key may contain any bytes. Keys with NUL bytes cannot be inline keys.
 fn any_bytes(text: &'static [u8]) {
     let with_nul = {
         let mut text = text.to_vec();
@@ -92,7 +92,7 @@ fn any_bytes(text: &'static [u8]) {
     race(title, text.len(), "GB/s", ways);
 }
 
-/// Tokens of two records never become one.
+/// Tokens of two records are never joined.
 fn records_stay_apart(text: &'static [u8]) {
     let mut ends = vec![0u32];
     let lines = (0..).zip(text).filter(|(_, byte)| **byte == b'\n');
@@ -101,7 +101,9 @@ fn records_stay_apart(text: &'static [u8]) {
     let count = |records: Option<Records<'_>>| {
         let mut counter = Counter::new(Level::best(), &TokenRule::Whitespace, &Tuning::DEFAULT, 1);
         match records {
-            Some(records) => counter.push_records(text, records).expect("of the text"),
+            Some(records) => counter
+                .push_records(text, records)
+                .expect("records of the text"),
             None => counter.push(text),
         }
         black_box(counter.len());
@@ -130,14 +132,14 @@ fn jobs_can_be_stopped(text: &'static [u8]) {
     race(title, text.len(), "GB/s", ways);
 }
 
-/// Partitions are the same on every device, and nobody can choose them.
+/// Partitions are the same on every device, and an attacker cannot choose them.
 fn keyed_hashes() {
     let keys: Vec<[u64; 2]> = (0..4096).map(|i| [i * 0x9e37_79b9, i ^ 0x5555]).collect();
     let mut hashes = [vec![0; keys.len()], vec![0; keys.len()]];
     let [plain, keyed] = &mut hashes;
     let times = 10_000;
     let title =
-        "A keyed hash of 32-bit steps, alike on every device: keys of 9 to 16 bytes, in cache";
+        "A keyed hash of 32-bit steps, the same on every device: keys of 9 to 16 bytes, in cache";
     let ways = vec![
         way("two multiplications, unkeyed", || {
             for _ in 0..times {
@@ -158,15 +160,15 @@ fn keyed_hashes() {
     race(title, times * keys.len(), "G keys/s", ways);
 }
 
-/// Nobody can choose keys that collide, as nobody knows the secret of a run.
+/// An attacker cannot choose keys that collide, because the hash key of a run is secret.
 fn chosen_keys() {
     let kinds = [
-        ("keys at random", spelled(|i| spread(spread(i + 1)) >> 24)),
-        ("keys counted up", spelled(|i| i)),
-        ("keys alike but in the middle", spelled(|i| i << 10)),
-        ("keys that collide under another hash_key", colliding()),
+        ("random keys", spelled(|i| spread(spread(i + 1)) >> 24)),
+        ("consecutive keys", spelled(|i| i)),
+        ("keys different only in the middle", spelled(|i| i << 10)),
+        ("keys that collide under another hash key", colliding()),
     ];
-    // The same draws for all, so that keys come again at once and much later.
+    // The same draws for all kinds, so that keys recur after short and long distances.
     let draws = Rows::random(16 * KEYS, KEYS as u64, true);
     let ways = kinds.iter().map(|(name, keys)| {
         let drawn = draws.keys.iter().map(|&draw| &keys[draw as usize]);
@@ -181,7 +183,7 @@ fn chosen_keys() {
             assert_eq!(groups.len(), KEYS);
         })
     });
-    let title = "Keys that someone chose: word count of 131,072 of eight bytes, 16 times each on average, 1 core";
+    let title = "Chosen keys: word count of 131,072 keys of eight bytes, 16 occurrences each on average, 1 core";
     race(title, 16 * 9 * KEYS, "GB/s", ways.collect());
 }
 
@@ -189,18 +191,18 @@ fn spread(word: u64) -> u64 {
     word.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
 }
 
-/// Numbers of 40 bits as eight letters.
+/// Spells numbers of 40 bits with eight letters.
 fn spelled(number: impl Fn(u64) -> u64) -> Vec<[u8; 8]> {
     let letters =
         |number: u64| [7, 6, 5, 4, 3, 2, 1, 0].map(|at| b'A' + (number >> (5 * at) & 31) as u8);
     (0..KEYS as u64).map(|i| letters(number(i))).collect()
 }
 
-/// Keys of printable bytes whose products with some multiplier are all small: whoever took the upper
-/// bits of that for a slot would have them all in one.
+/// Returns printable keys whose products with a multiplier are all small. A table that uses the
+/// upper bits of the product would put all of them in one slot.
 fn colliding() -> Vec<[u8; 8]> {
     const MULTIPLIER: u64 = 0xbf58_476d_1ce4_e5b9;
-    // Newton's steps: each doubles the bits that are right.
+    // Newton's method: each step doubles the number of correct bits.
     let inverse = (0..6).fold(MULTIPLIER, |inverse, _| {
         inverse.wrapping_mul(2u64.wrapping_sub(MULTIPLIER.wrapping_mul(inverse)))
     });
@@ -209,7 +211,7 @@ fn colliding() -> Vec<[u8; 8]> {
     printable.take(KEYS).collect()
 }
 
-/// Sums are right whatever the values; as long as they cannot overflow they are kept in 64 bits.
+/// Sums are exact for all values. They have 64 bits as long as they cannot overflow.
 fn exact_sums() {
     let rows = &Rows::random(10_000_000, 100_000, false);
     let wide: &[i64] = &rows
@@ -231,12 +233,12 @@ fn exact_sums() {
     race(title, rows.keys.len(), "G rows/s", ways);
 }
 
-/// The output's order.
+/// The order of the output.
 fn in_order(name: &str) {
     let text = text_of(name, BYTES);
     let engine = &engine(1);
     let orders = [
-        ("in any order", Order::None),
+        ("unordered", Order::None),
         ("by key", Order::Key),
         ("by count", Order::Count),
     ];
@@ -249,11 +251,11 @@ fn in_order(name: &str) {
     race(&title, text.len(), "GB/s", ways.into());
 }
 
-/// Eight million keys in less memory than they take.
+/// Counts eight million keys in less memory than they need.
 fn bounded_memory() {
     let text = text_of("unique", 108_000_000);
     let budgets = [
-        ("no budget in the way", None),
+        ("unlimited", None),
         ("in 256 MiB", Some(256 << 20)),
         ("in 64 MiB", Some(64 << 20)),
     ];

@@ -1,7 +1,8 @@
-//! Every stage on every adapter, with every variant of its shaders there: in its kernels alone, and
-//! from the host's memory back to it. Then the copies alone, a run that does nothing, and what `auto` costs where no device joins.
+//! Measures all stages on all adapters, with all shader variants: the kernels only, and the whole
+//! path from host memory and back. Then copies only, an empty run, and what `auto` costs if no
+//! device is used.
 //!
-//! A machine without an adapter measures the last alone.
+//! On a machine without an adapter, only the last is measured.
 #![forbid(unsafe_code)]
 
 use criterion::measurement::WallTime;
@@ -18,7 +19,7 @@ fn bytes() -> usize {
     }
 }
 
-/// A stage, data for it, and what that is called.
+/// A stage, its data, and the name of the data.
 struct Case {
     stage: Stage,
     data: Resident,
@@ -37,7 +38,7 @@ fn rows(stage: Stage, groups: u64, name: &'static str) -> Case {
     case(stage, data, name)
 }
 
-/// A row has a key of up to 16 bytes, 8 that say where it lies, and a value.
+/// Each row has a key of up to 16 bytes, a span of 8 bytes, and a value.
 fn text_rows(groups: u64, name: &'static str) -> Case {
     let rows = Rows::random(bytes() / 32, groups, false);
     case(
@@ -74,7 +75,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// A part of what a run takes, by name.
+/// A part of a run's time, and its name.
 type Part = (&'static str, fn(&Times) -> std::time::Duration);
 
 fn bench_parts(
@@ -98,14 +99,14 @@ fn bench_parts(
     }
 }
 
-/// An adapter's name in a benchmark's.
+/// Returns the adapter's name for use in a benchmark's name.
 fn name_of(info: &AdapterInfo) -> String {
     let software = if info.is_software { "software-" } else { "" };
     format!("{software}{}", info.name.replace(['/', ' '], "-"))
 }
 
-/// What stands behind a stage's name if its shaders are not those of the base; `raw` is unchecked.
-/// Criterion cuts longer names.
+/// Returns the suffix of a stage's name for a shader variant, empty for the base; `raw` is
+/// unchecked. Suffixes are short because Criterion truncates long names.
 fn name_of_variant(variant: ShaderVariant) -> String {
     let parts = [
         (variant.subgroups, "+subgroups"),
@@ -116,7 +117,7 @@ fn name_of_variant(variant: ShaderVariant) -> String {
     parts.map(|(_, name)| name).collect()
 }
 
-/// Stages with a variant of the shaders. Atomics of 64 bits are of use to one of them.
+/// Measures all stages with a shader variant. Only `reduce_by_key` uses 64-bit atomics.
 fn stages(criterion: &mut Criterion, info: &AdapterInfo, variant: ShaderVariant, cases: &[Case]) {
     let adapter = Adapter::open_with(info, variant).expect("it passes its self-test");
     let (name, suffix) = (name_of(info), name_of_variant(variant));
@@ -132,13 +133,13 @@ fn stages(criterion: &mut Criterion, info: &AdapterInfo, variant: ShaderVariant,
 }
 
 fn adapters(criterion: &mut Criterion) {
-    let sound = probe::adapters();
-    let sound: Vec<_> = sound.iter().filter(|it| it.refused.is_none()).collect();
-    let cases = match sound.is_empty() {
+    let usable = probe::adapters();
+    let usable: Vec<_> = usable.iter().filter(|it| it.refused.is_none()).collect();
+    let cases = match usable.is_empty() {
         true => Vec::new(),
         false => cases(),
     };
-    for info in sound {
+    for info in usable {
         for variant in info.variants() {
             stages(criterion, info, variant, &cases);
         }
@@ -156,7 +157,7 @@ fn adapters(criterion: &mut Criterion) {
     }
 }
 
-/// What looking for devices adds to a job that none joins.
+/// Measures what the search for devices costs a job that does not use one.
 fn chooser(criterion: &mut Criterion) {
     let text = text_of("zipf-30k", 64 << 10);
     let mut group = criterion.benchmark_group("job/chooser");

@@ -1,4 +1,4 @@
-//! Counting tokens of which nearly every one is new: partitions, and the order at the end.
+//! Counts tokens that are nearly all different: partitions, and the order of the output.
 #![forbid(unsafe_code)]
 
 use std::hint::black_box;

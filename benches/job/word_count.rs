@@ -1,5 +1,5 @@
-//! Counting words in memory: every level on one core, the engine on one and two, and in the same
-//! run hashbrown loops as rivals and the plain read of the text as the roof.
+//! Counts words in memory: all levels on one core, and the engine on one and two. For comparison,
+//! hashbrown loops, and a plain read of the text as the upper bound.
 #![forbid(unsafe_code)]
 
 use std::hint::black_box;

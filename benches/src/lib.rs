@@ -1,4 +1,4 @@
-//! What the benchmarks share: sizes, rivals and the memory's roof.
+//! Shared by the benchmarks: sizes, loops to compare with, and a plain read as the upper bound.
 #![forbid(unsafe_code)]
 
 pub mod race;
@@ -18,7 +18,7 @@ use keymill_kernels::stage::count::Counter;
 use keymill_kernels::stage::tokenize::Span;
 use keymill_kernels::{KeyCounts, TokenRule, Tuning};
 
-/// Bytes of text for a job: 256 MiB when measuring, 1 MiB when benches run as tests.
+/// Returns the size of a job's text: 256 MiB when measuring, 1 MiB when benches run as tests.
 #[must_use]
 pub fn job_bytes() -> usize {
     if std::env::args().any(|arg| arg == "--bench") {
@@ -28,19 +28,19 @@ pub fn job_bytes() -> usize {
     }
 }
 
-/// The beginning of a data set, for as long as the program runs.
+/// Returns the beginning of a data set. The memory is never freed.
 #[must_use]
 pub fn text_of(name: &str, bytes: usize) -> &'static [u8] {
     let set = keymill_datasets::find(name).expect("the data set is in the registry");
     set.to_vec(bytes).leak()
 }
 
-/// What every way of counting has to agree on.
+/// Totals that are the same for all ways to count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// How many tokens there are.
+    /// Number of tokens.
     pub tokens: u64,
-    /// How many of them differ.
+    /// Number of distinct tokens.
     pub distinct: u64,
 }
 
@@ -53,10 +53,10 @@ impl Totals {
     }
 }
 
-/// The loop that everybody writes: split, hash, look up, add one.
+/// Counts with the usual loop: split, hash, look up, add one.
 #[must_use]
 pub fn rival<S: BuildHasher + Default>(text: &[u8]) -> Totals {
-    let text = std::str::from_utf8(text).expect("the data sets that are raced are UTF-8");
+    let text = std::str::from_utf8(text).expect("the data set is UTF-8");
     let mut counts: HashMap<&str, u64, S> = HashMap::default();
     for word in text.split_whitespace() {
         *counts.entry(word).or_default() += 1;
@@ -67,7 +67,7 @@ pub fn rival<S: BuildHasher + Default>(text: &[u8]) -> Totals {
     }
 }
 
-/// What the kernel counts, on one core.
+/// Counts with the kernel, on one core.
 #[must_use]
 pub fn count_by_kernel(level: Level, text: &[u8]) -> Totals {
     let mut counter = Counter::new(level, &TokenRule::Whitespace, &Tuning::DEFAULT, 1);
@@ -80,7 +80,7 @@ pub fn count_by_kernel(level: Level, text: &[u8]) -> Totals {
     }
 }
 
-/// What the engine counts, with its groups handed out as batches.
+/// Counts with the engine and reads the result as batches.
 #[must_use]
 pub fn count_by_engine(engine: &Engine, text: &'static [u8], order: Order) -> Totals {
     let job = engine
@@ -89,15 +89,15 @@ pub fn count_by_engine(engine: &Engine, text: &'static [u8], order: Order) -> To
         .count_by_key();
     let batches = job
         .stream(order, BatchLimits::default())
-        .expect("text in memory counts");
+        .expect("counting text in memory succeeds");
     let mut totals = Totals::default();
     for batch in batches {
-        totals.add(&batch.expect("text in memory counts"));
+        totals.add(&batch.expect("counting text in memory succeeds"));
     }
     totals
 }
 
-/// An engine of so many threads, without devices.
+/// Returns an engine with this number of threads, without devices.
 #[must_use]
 pub fn engine(threads: usize) -> Engine {
     let builder = Engine::builder().device(DeviceChoice::Cpu);
@@ -105,8 +105,8 @@ pub fn engine(threads: usize) -> Engine {
     engine.expect("an engine starts")
 }
 
-/// What a stage takes for so many runs, for `Bencher::iter_custom`; every run must answer what is
-/// expected, which [`keymill::probe::expected`] knows.
+/// Measures runs of a stage, for `Bencher::iter_custom`. The answer must be `expected` (see
+/// [`keymill::probe::expected`]).
 pub fn probed<'a>(
     stage: &'a Stage,
     level: Level,
@@ -114,14 +114,14 @@ pub fn probed<'a>(
     expected: Answer,
 ) -> impl FnMut(u64) -> Duration + 'a {
     move |times| {
-        let times = usize::try_from(times).expect("few enough runs");
+        let times = usize::try_from(times).expect("the number of runs fits in usize");
         let probed = probe::run(stage, level, data, times).expect("the stage takes this data");
         assert_eq!(probed.answer, expected, "{stage:?} {level}");
         probed.kernel_time()
     }
 }
 
-/// The same on an adapter, of which a part is measured.
+/// Measures a part of the time of runs on an adapter, like [`probed`].
 pub fn probed_on<'a>(
     adapter: &'a Adapter,
     stage: &'a Stage,
@@ -130,7 +130,7 @@ pub fn probed_on<'a>(
     part: fn(&Times) -> Duration,
 ) -> impl FnMut(u64) -> Duration + 'a {
     move |times| {
-        let times = usize::try_from(times).expect("few enough runs");
+        let times = usize::try_from(times).expect("the number of runs fits in usize");
         let probed = adapter.run(stage, data, times);
         let probed = probed.expect("the adapter takes this data");
         assert_eq!(probed.answer, expected, "{stage:?} {adapter:?}");
@@ -143,12 +143,12 @@ pub fn probed_on<'a>(
 pub struct Rows {
     /// The keys.
     pub keys: Vec<u64>,
-    /// As many values.
+    /// The values, one per key.
     pub values: Vec<i64>,
 }
 
 impl Rows {
-    /// Uniformly random keys; those that are not dense are spread over all 64 bits.
+    /// Returns uniformly random rows. Keys that are not dense are spread over all 64 bits.
     #[must_use]
     pub fn random(count: usize, groups: u64, dense: bool) -> Self {
         let mut state = 1u64;
@@ -164,7 +164,7 @@ impl Rows {
         Self { keys, values }
     }
 
-    /// The sums that everybody's loop makes.
+    /// Returns the sums of the usual hashbrown loop.
     #[must_use]
     pub fn rival<S: BuildHasher + Default>(&self) -> HashMap<u64, i64, S> {
         let mut sums = HashMap::default();
@@ -172,7 +172,7 @@ impl Rows {
         sums
     }
 
-    /// The same, added to sums that are there.
+    /// Adds the sums of the usual hashbrown loop to `sums`.
     pub fn rival_into<S: BuildHasher>(&self, sums: &mut HashMap<u64, i64, S>) {
         for (&key, &value) in self.keys.iter().zip(&self.values) {
             *sums.entry(key).or_insert(0) += value;
@@ -180,19 +180,20 @@ impl Rows {
     }
 }
 
-/// Rows of a key that is bytes of a text, and an integer value.
+/// Rows of a key of bytes and an integer value.
 #[derive(Debug)]
 pub struct TextRows {
-    /// All keys.
+    /// The text with all keys.
     pub text: Vec<u8>,
-    /// Where each row's lies.
+    /// Start and end of each row's key.
     pub spans: Vec<Span>,
-    /// As many values.
+    /// The values, one per key.
     pub values: Vec<i64>,
 }
 
 impl TextRows {
-    /// The same rows, with keys in hexadecimal digits: up to 16 bytes, those of dense keys fewer.
+    /// Returns the same rows, with keys in hexadecimal digits: up to 16 bytes, fewer for dense
+    /// keys.
     #[must_use]
     pub fn spelled(rows: &Rows) -> Self {
         let (mut text, mut spans) = (String::new(), Vec::with_capacity(rows.keys.len()));
@@ -209,7 +210,7 @@ impl TextRows {
         }
     }
 
-    /// The same rows, with keys of 8 to 12 bytes.
+    /// Returns the same rows, with keys of 8 to 12 bytes.
     #[must_use]
     pub fn mid_sized(rows: &Rows) -> Self {
         let (mut text, mut spans) = (String::new(), Vec::with_capacity(rows.keys.len()));
@@ -228,19 +229,19 @@ impl TextRows {
         }
     }
 
-    /// The keys.
+    /// Returns the keys.
     pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
         self.spans.iter().map(|span| span.of(&self.text))
     }
 
-    /// The rows as a probe takes them.
+    /// Returns the rows as data for a probe.
     #[must_use]
     pub fn resident(&self) -> Resident {
         let keyed = Resident::keyed(self.keys(), &self.values[..]);
-        keyed.expect("as many values as keys")
+        keyed.expect("there are as many values as keys")
     }
 
-    /// The sums that everybody's loop makes.
+    /// Returns the sums of the usual hashbrown loop.
     #[must_use]
     pub fn rival<S: BuildHasher + Default>(&self) -> HashMap<&[u8], i64, S> {
         let mut sums = HashMap::default();
@@ -251,7 +252,7 @@ impl TextRows {
     }
 }
 
-/// Reads all of the text once and adds it up: no way of counting can be faster.
+/// Reads the whole text once and returns a sum of it: the upper bound of all ways to count.
 #[must_use]
 pub fn read_all(text: &[u8]) -> u64 {
     let (words, _) = text.as_chunks::<8>();
@@ -265,7 +266,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rival_and_keymill_agree() {
+    fn the_hashbrown_loop_and_keymill_agree() {
         let text = b"to be or not to be";
         let expected = Totals {
             tokens: 6,

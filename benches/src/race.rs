@@ -1,18 +1,18 @@
-//! Tables for `reports/published/`: ways of doing the same take turns, so that a machine that slows
-//! down slows them all.
+//! Measures tables for `reports/published/`. The alternatives take turns, so a slow phase of the
+//! machine affects all of them.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use keymill::Level;
 
-/// How often each way is run.
+/// Number of runs of each alternative.
 pub const RUNS: usize = 7;
 
-/// A way of doing the job: its name, and a run of it.
+/// An alternative way to do the job: its name, and a function that runs it once.
 pub type Way<'a> = (String, Box<dyn FnMut() + 'a>);
 
-/// Prints a page's title, and what was measured on what.
+/// Prints the title of a page, the machine, the versions and the command.
 pub fn print_machine(title: &str, example: &str) {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu
@@ -34,25 +34,25 @@ pub fn print_machine(title: &str, example: &str) {
     println!(
         "- keymill {}, commit {}, {}",
         env!("CARGO_PKG_VERSION"),
-        answer_of("git", &["describe", "--always", "--dirty"]),
-        answer_of("rustc", &["--version"])
+        output_of("git", &["describe", "--always", "--dirty"]),
+        output_of("rustc", &["--version"])
     );
     println!(
         "- command: `cargo run --release -p keymill-bench --example {example}`, {RUNS} runs each, in turns"
     );
 }
 
-fn answer_of(program: &str, args: &[&str]) -> String {
+fn output_of(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).output().ok();
-    let answer = output.filter(|output| output.status.success());
-    answer.map_or_else(
+    let successful = output.filter(|output| output.status.success());
+    successful.map_or_else(
         || "unknown".to_owned(),
         |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
     )
 }
 
-/// Runs every way [`RUNS`] times in turns and prints a row each: the median, the fastest and the
-/// slowest run, and the median's ratio to that of the first way.
+/// Runs each alternative [`RUNS`] times in turns and prints a row for each: the median, the fastest
+/// and the slowest run, and the throughput relative to the first row.
 pub fn race(title: &str, amount: usize, unit: &str, mut ways: Vec<Way<'_>>) {
     let mut times: Vec<Vec<Duration>> = vec![Vec::new(); ways.len()];
     for _ in 0..RUNS {

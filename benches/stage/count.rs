@@ -1,6 +1,6 @@
-//! What the fused count costs at every level, by the shape of its keys: the tables are warm and the
-//! text is small, so this is the cost of the instructions and of the second cache. A hashbrown loop
-//! is the rival.
+//! Measures the fused count at all levels, for different kinds of keys. The tables are warm and the
+//! text is small, so this is the cost of the instructions and of the L2 cache. A hashbrown loop is
+//! measured for comparison.
 #![forbid(unsafe_code)]
 
 use std::hint::black_box;

@@ -1,5 +1,5 @@
-//! What it costs to find lines, and the last place to cut a block; `split` on LF is the rival, and
-//! the plain read of the text the roof.
+//! Measures the search for lines, and for the last place to cut a block. For comparison, `split` on
+//! LF, and a plain read of the text as the upper bound.
 #![forbid(unsafe_code)]
 
 use std::hint::black_box;
@@ -48,13 +48,13 @@ fn frame(criterion: &mut Criterion) {
         bencher.iter(|| read_all(black_box(&text)));
     });
     let (stage, data) = (Stage::Frame, Resident::text(text));
-    let expected = probe::expected(&stage, &data).expect("text is what it takes");
+    let expected = probe::expected(&stage, &data).expect("the stage accepts text");
     for level in Level::available() {
         group.bench_function(format!("{level}/visits"), |bencher| {
             bencher.iter_custom(probed(&stage, level, &data, expected));
         });
     }
-    // No place to cut in the whole block: the longest search.
+    // A block without a place to cut: the longest search.
     let solid = vec![b'x'; BYTES];
     for level in Level::available() {
         let rule = TokenRule::Whitespace;

@@ -1,5 +1,5 @@
-//! The stable hash by class of key, and rows dealt out by it; a loop over single hashes is the
-//! rival, and the plain read of the keys the roof.
+//! Measures the stable hash by kind of key, and the partitioning of rows. For comparison, a loop
+//! over single hashes, and a plain read of the keys as the upper bound.
 #![forbid(unsafe_code)]
 
 use std::hint::black_box;
@@ -15,7 +15,7 @@ const SEED: HashSeed = HashSeed(7);
 const ROWS: usize = 64 << 10;
 const PARTITIONS: usize = 100;
 
-/// Words of 1 to 8 bytes, then spans over all of them.
+/// Returns words of 1 to 8 bytes, their bytes, and the offsets of these.
 fn words() -> (Vec<u64>, Vec<u8>, Vec<u32>) {
     let word = |i: u64| {
         let letters = i.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 0x0101_0101_0101_0101;
@@ -66,8 +66,8 @@ fn hash_partition(criterion: &mut Criterion) {
         bencher.iter(|| read_all(black_box(&bytes)));
     });
     let by_u64 = Stage::HashPartition(PARTITIONS);
-    let keys = Resident::rows(&words[..], vec![0; ROWS]).expect("a value for each key");
-    let placed = probe::expected(&by_u64, &keys).expect("rows are what it takes");
+    let keys = Resident::rows(&words[..], vec![0; ROWS]).expect("there is a value for each key");
+    let placed = probe::expected(&by_u64, &keys).expect("the stage accepts rows");
     for level in Level::available() {
         hash_short(level, SEED, &words, &mut hashes);
         assert_eq!(hashes, expected);

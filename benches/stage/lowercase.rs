@@ -1,4 +1,4 @@
-//! What it costs to make text lower case; `str::to_lowercase` is the rival.
+//! Measures conversion to lower case, compared with `str::to_lowercase`.
 #![forbid(unsafe_code)]
 
 use std::hint::black_box;
@@ -17,7 +17,7 @@ fn one(criterion: &mut Criterion, text: &str, name: &str) {
         bencher.iter(|| black_box(text).to_lowercase());
     });
     let (stage, data) = (Stage::Lowercase, Resident::text(text));
-    let expected = probe::expected(&stage, &data).expect("text is what it takes");
+    let expected = probe::expected(&stage, &data).expect("the stage accepts text");
     for level in Level::available() {
         group.bench_function(format!("{level}/{name}"), |bencher| {
             bencher.iter_custom(probed(&stage, level, &data, expected));

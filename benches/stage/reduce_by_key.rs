@@ -1,5 +1,5 @@
-//! u64 keys, and keys of bytes, to the sums of i64 values, against hashbrown's `entry` loop; a plain
-//! read of the rows is the roof.
+//! Sums i64 values by u64 keys and by keys of bytes, compared with hashbrown's `entry` loop. A
+//! plain read of the rows is the upper bound.
 #![forbid(unsafe_code)]
 
 use core::hash::BuildHasherDefault;
@@ -15,7 +15,7 @@ use keymill_kernels::stage::reduce_by_key::{
 use keymill_kernels::{HashKey, Level, Tuning};
 use rapidhash::fast::RapidHasher;
 
-/// Reduces into an empty reducer, down to the number of groups.
+/// Clears the reducer, reduces the rows, and returns the number of groups.
 fn with_keymill<A: Aggregate>(reducer: &mut ReduceByKey<u64, A>, rows: &Rows) -> usize {
     reducer.clear();
     reducer.update(&rows.keys, &rows.values);
@@ -48,11 +48,13 @@ fn bench_rows(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, rows: &Rows)
     group.bench_function(format!("hashbrown-rapidhash/{name}"), |bencher| {
         bencher.iter(|| black_box(rows).rival::<BuildHasherDefault<RapidHasher>>());
     });
-    let resident = Resident::rows(&rows.keys[..], &rows.values[..]).expect("as many values");
-    // The oracle is too slow for so many rows; every level's sums are compared with hashbrown's.
+    let resident =
+        Resident::rows(&rows.keys[..], &rows.values[..]).expect("there are as many values as keys");
+    // The oracle is too slow for this number of rows, so the sums of all levels are compared with
+    // hashbrown's.
     let stage = Stage::ReduceByKey;
     let probed_once = probe::run(&stage, Level::Scalar, &resident, 0);
-    let expected = probed_once.expect("rows are what it takes").answer;
+    let expected = probed_once.expect("the stage accepts rows").answer;
     for level in Level::available() {
         let hash_key = HashKey::random();
         let mut sums = ReduceByKey::<u64, Sum>::new(level, Tuning::DEFAULT, hash_key);
@@ -60,7 +62,7 @@ fn bench_rows(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, rows: &Rows)
         group.bench_function(format!("{level}/{name}"), |bencher| {
             bencher.iter(|| with_keymill(&mut sums, black_box(rows)));
         });
-        // A reducer of its own each time, as the rivals have.
+        // A new reducer for each run, as in the hashbrown loops.
         group.bench_function(format!("{level}-fresh/{name}"), |bencher| {
             bencher.iter_custom(probed(&stage, level, &resident, expected));
         });
@@ -77,7 +79,7 @@ fn bench_rows(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, rows: &Rows)
     });
 }
 
-/// Keys of bytes: the table that numbers them is the same on every level.
+/// Measures keys of bytes. Their table is the same at all levels.
 fn bench_text_rows(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, rows: &TextRows) {
     let resident = rows.resident();
     group.throughput(Throughput::ElementsAndBytes {
@@ -92,12 +94,12 @@ fn bench_text_rows(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, rows: &
     for level in Level::available() {
         let mut sums = ReduceByBytes::<Sum>::new(level, Tuning::DEFAULT, HashKey::random());
         let updated = sums.update(&rows.text, &rows.spans, &rows.values);
-        updated.expect("spans lie in their text");
+        updated.expect("spans are within the text");
         assert_eq!(sums.size(), expected_sums.len());
         sums.for_each(|key, sum| assert_eq!(sum, i128::from(expected_sums[key])));
         let stage = Stage::ReduceByKey;
         let probed_once = probe::run(&stage, level, &resident, 0);
-        let answer = probed_once.expect("rows are what it takes").answer;
+        let answer = probed_once.expect("the stage accepts rows").answer;
         let expected = *expected.get_or_insert(answer);
         group.bench_function(format!("{level}-fresh/{name}"), |bencher| {
             bencher.iter_custom(probed(&stage, level, &resident, expected));

@@ -1,7 +1,7 @@
-//! What it costs to find tokens: every rule at every level, records of a column, and
-//! `str::split_whitespace` as the rival; the plain read of the text is the roof.
+//! Measures tokenizing: all rules at all levels, and records of a column. For comparison,
+//! `str::split_whitespace`, and a plain read of the text as the upper bound.
 //!
-//! The text stays in the second cache, spans included: this is the cost of the instructions.
+//! Text and spans fit in the L2 cache, so this is the cost of the instructions.
 #![forbid(unsafe_code)]
 
 use core::num::NonZeroUsize;
@@ -55,7 +55,7 @@ fn rival(criterion: &mut Criterion, data_name: &str) {
 
 fn one(criterion: &mut Criterion, level: Level, rule: &TokenRule, text: &[u8], name: &str) {
     let (stage, data) = (Stage::Tokenize(rule.clone()), Resident::text(text));
-    let expected = probe::expected(&stage, &data).expect("text is what it takes");
+    let expected = probe::expected(&stage, &data).expect("the stage accepts text");
     let mut group = criterion.benchmark_group(format!("stage/tokenize/{level}"));
     group.throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function(name, |bencher| {
@@ -64,18 +64,18 @@ fn one(criterion: &mut Criterion, level: Level, rule: &TokenRule, text: &[u8], n
     group.finish();
 }
 
-/// A column of strings of five bytes.
+/// Measures a column of strings of five bytes.
 fn column(criterion: &mut Criterion, level: Level) {
     const ROWS: usize = 100_000;
     let text: Vec<u8> = (0..ROWS)
         .flat_map(|row| format!("{row:05}").into_bytes())
         .collect();
     let offsets: Vec<i32> = (0..=ROWS as i32).map(|row| row * 5).collect();
-    let records = Records::from_i32(&offsets).expect("they ascend");
+    let records = Records::from_i32(&offsets).expect("offsets ascend");
     let mut tokenizer = Tokenizer::new(level, &TokenRule::Whitespace, &Tuning::DEFAULT);
     let mut spans = Vec::new();
     let done = tokenizer.tokenize(&text, Some(records), &mut spans);
-    assert_eq!(done.expect("they lie in the text").tokens, ROWS);
+    assert_eq!(done.expect("records are within the text").tokens, ROWS);
     let mut group = criterion.benchmark_group(format!("stage/tokenize/{level}"));
     group.throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function("records-5-bytes", |bencher| {

@@ -1,6 +1,7 @@
-//! Prints the manifest: what every named data set holds at its canonical size.
+//! Prints the manifest: the checksum and the correct counts of each named data set at its canonical
+//! size.
 //!
-//! To write it anew, after a data set was added or changed on purpose:
+//! To update the manifest, after a data set was added or changed on purpose:
 //!
 //! ```text
 //! cargo run --release -p keymill-datasets --example manifest > manifest.new && mv manifest.new datasets/manifest.tsv
@@ -51,7 +52,7 @@ fn line(set: &Dataset) -> String {
     )
 }
 
-/// Cuts at every white-space character, found by its exact bytes, whatever stands around it.
+/// Splits at white-space characters, found by their exact bytes, also in invalid UTF-8.
 fn tokens(data: &[u8]) -> Vec<&[u8]> {
     let mut tokens = Vec::new();
     let (mut start, mut at) = (0, 0);

@@ -1,21 +1,22 @@
-//! Collects records into blocks, so that a writer is called once per 64 KiB and memory stays small.
+//! Collects records into blocks, so that the writer is called once per 64 KiB and little memory is
+//! used.
 
 use std::io::{self, Write};
 
 const BLOCK: usize = 64 * 1024;
 
-/// What a generator wrote.
+/// The result of a generator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// Bytes written: at most what was asked for, short of it by less than one record.
+    /// Number of written bytes: at most the requested size, and less than one record below it.
     pub bytes: u64,
 }
 
-/// A writer of whole records that never passes its byte budget.
+/// Writes whole records and never more bytes than its budget.
 pub(crate) struct Blocks<'a> {
     out: &'a mut dyn Write,
     block: Vec<u8>,
-    /// Bytes of the budget that no record has taken.
+    /// Unused bytes of the budget.
     left: u64,
     flushed: u64,
 }
@@ -30,14 +31,13 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    /// Takes one record, or answers `false` where it does not fit into the budget.
+    /// Adds a record. Returns `false` if it does not fit in the budget.
     #[inline]
     pub(crate) fn push(&mut self, record: &[u8]) -> io::Result<bool> {
         self.push_parts(record, &[])
     }
 
-    /// Takes one record made of two parts, or answers `false` where it does not fit into the
-    /// budget.
+    /// Adds a record made of two parts. Returns `false` if it does not fit in the budget.
     #[inline]
     pub(crate) fn push_parts(&mut self, head: &[u8], tail: &[u8]) -> io::Result<bool> {
         let length = head.len() + tail.len();
@@ -53,9 +53,9 @@ impl<'a> Blocks<'a> {
         Ok(true)
     }
 
-    /// Makes the last byte a line feed, where it is a blank, and writes what is left.
+    /// Replaces a final blank by a line feed, and writes the remaining bytes.
     ///
-    /// A block is flushed only before the next record joins it, so the last record is still here.
+    /// A block is flushed only before the next record is added, so the last record is still in it.
     pub(crate) fn finish(mut self) -> io::Result<Written> {
         if let Some(last @ b' ') = self.block.last_mut() {
             *last = b'\n';
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn many_blocks_join_without_a_seam() -> io::Result<()> {
+    fn many_blocks_form_one_text() -> io::Result<()> {
         let mut out = Vec::new();
         let mut blocks = Blocks::new(u64::MAX, &mut out);
         for _ in 0..40_000 {

@@ -1,4 +1,4 @@
-//! A real text, once and repeated.
+//! A real text, and its repetition.
 
 use std::io::{self, Write};
 
@@ -10,7 +10,7 @@ static MOBY_DICK: &[u8] = include_bytes!("../text/moby-dick.txt");
 /// The first 100 chapters of Herman Melville's *Moby-Dick* (1851, public domain): 931,778 bytes of
 /// UTF-8.
 ///
-/// Where the text comes from stands in `text/README.md` of this crate.
+/// `text/README.md` of this crate documents the source of the text.
 ///
 /// # Examples
 ///
@@ -25,7 +25,7 @@ pub fn book() -> &'static [u8] {
     MOBY_DICK
 }
 
-/// The book again and again, up to the last whole line that fits.
+/// The book, repeated, up to the last whole line that fits.
 ///
 /// # Examples
 ///
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn too_small_a_size_gives_nothing() {
+    fn a_size_below_one_line_gives_no_bytes() {
         let mut out = Vec::new();
         assert_eq!(Book.write_to(5, &mut out).unwrap(), Written { bytes: 0 });
         assert!(out.is_empty());

@@ -1,19 +1,19 @@
-//! Numbers in decimal.
+//! Writes numbers in decimal.
 
-/// The digits of the largest number, and a separator.
-const MOST: usize = 21;
+/// Length of the largest number and a separator.
+const MAX_BYTES: usize = 21;
 
-/// A number and a separator behind it, at the end of a small array.
+/// A number and a separator after it, at the end of a small array.
 pub(crate) struct Decimal {
-    bytes: [u8; MOST],
+    bytes: [u8; MAX_BYTES],
     start: usize,
 }
 
 impl Decimal {
     #[inline]
     pub(crate) fn new(mut number: u64, separator: u8) -> Self {
-        let mut bytes = [separator; MOST];
-        let mut start = MOST - 1;
+        let mut bytes = [separator; MAX_BYTES];
+        let mut start = MAX_BYTES - 1;
         loop {
             start -= 1;
             bytes[start] = b'0' + (number % 10) as u8;

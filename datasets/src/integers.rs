@@ -1,4 +1,4 @@
-//! Numbers in decimal, each as likely as every other.
+//! Uniformly distributed numbers in decimal.
 
 use std::io::{self, Write};
 
@@ -9,8 +9,8 @@ use crate::rng::Rng;
 
 const TOKENS_PER_LINE: u64 = 10;
 
-/// Numbers from 0 up, in decimal, each as likely as every other: what identifiers look like, and
-/// the data on which no key is worth being remembered before the others.
+/// Uniformly distributed numbers in decimal, from 0 up. They resemble identifiers. A cache of
+/// frequent keys has no use for them, because no key is more frequent than another.
 ///
 /// # Examples
 ///
@@ -26,9 +26,9 @@ const TOKENS_PER_LINE: u64 = 10;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Integers {
-    /// Another seed gives other numbers.
+    /// Seed of the numbers.
     pub seed: u64,
-    /// How many different numbers there are; 0 is taken as 1.
+    /// Number of different values; 0 is treated as 1.
     pub values: u64,
 }
 

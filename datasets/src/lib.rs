@@ -1,13 +1,13 @@
-//! Data to count: the same bytes on every platform, with every release of Rust.
+//! Data sets with the same bytes on every platform and with every release of Rust.
 //!
-//! [`all`] lists the named data sets, [`find`] gives one, and [`Dataset::write_to`] makes as much
-//! of it as wanted, in blocks, without holding it. The generators behind the names ([`Zipf`],
-//! [`Unique`], [`Integers`], [`Urls`], [`Visits`], [`Sensors`], [`Pathological`], [`Book`]) can be
-//! used with other parameters. [`expected`] tells what a correct count of a data set gives, from the committed
+//! [`all`] lists the named data sets, [`find`] returns one by name, and [`Dataset::write_to`]
+//! writes any amount of it in blocks, with little memory. The generators ([`Zipf`], [`Unique`],
+//! [`Integers`], [`Urls`], [`Visits`], [`Sensors`], [`Pathological`], [`Book`]) can be used with
+//! other parameters. [`expected`] returns the correct counts of a data set, from the committed
 //! manifest, and [`book`] is a real text.
 //!
-//! The bytes follow from a seed by integers and `+ − × ÷ √` alone; random numbers come from this
-//! crate's own [`Rng`].
+//! The bytes depend on a seed only. They are computed with integers and `+ − × ÷ √`, and random
+//! numbers come from this crate's own [`Rng`].
 //!
 //! # Examples
 //!

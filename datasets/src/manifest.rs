@@ -1,31 +1,31 @@
-//! What is known about every named data set at one small size, as it stands in `manifest.tsv`.
+//! The checksums and correct counts of all named data sets at one small size, from `manifest.tsv`.
 
-/// The size that was asked of every data set of the manifest.
+/// The size of all data sets in the manifest.
 pub const CANONICAL_BYTES: u64 = 1 << 20;
 
 static MANIFEST: &str = include_str!("../manifest.tsv");
 
-/// One line of the manifest.
+/// A line of the manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expected {
     /// The data set's name.
     pub name: &'static str,
-    /// How many bytes it has when [`CANONICAL_BYTES`] are asked for.
+    /// Number of bytes when [`CANONICAL_BYTES`] are requested.
     pub bytes: u64,
-    /// Their SHA-256, in lower-case hexadecimal digits.
+    /// SHA-256 of the bytes, in lower-case hexadecimal digits.
     pub sha256: &'static str,
-    /// How many tokens stand between Unicode white space.
+    /// Number of tokens between Unicode white space.
     pub tokens: u64,
-    /// How many of them differ.
+    /// Number of distinct tokens.
     pub distinct: u64,
-    /// The most frequent token, the first in byte order of several, written by
-    /// [`u8::escape_ascii`]; of a token of more than 64 bytes the first 64 and `...`.
+    /// The most frequent token, formatted by [`u8::escape_ascii`]. If several are equally frequent,
+    /// the first one in byte order. If the token has more than 64 bytes, the first 64 and `...`.
     pub top_key: &'static str,
-    /// How often the most frequent token comes.
+    /// Number of occurrences of the most frequent token.
     pub top_count: u64,
 }
 
-/// What the manifest says about the data set of that name, at [`CANONICAL_BYTES`].
+/// Returns the manifest's line for the data set with this name, at [`CANONICAL_BYTES`].
 ///
 /// # Examples
 ///
@@ -44,7 +44,7 @@ pub fn expected(name: &str) -> Option<Expected> {
     manifest().find(|line| line.name == name)
 }
 
-/// All lines of the manifest.
+/// Returns all lines of the manifest.
 ///
 /// # Examples
 ///
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_that_lack_or_exceed_are_no_lines() {
+    fn lines_with_missing_or_extra_fields_are_rejected() {
         assert_eq!(parse("a\t1\tff\t2\t3\tkey"), None);
         assert_eq!(parse("a\t1\tff\t2\t3\tkey\t4\tmore"), None);
         assert_eq!(parse("a\tone\tff\t2\t3\tkey\t4"), None);

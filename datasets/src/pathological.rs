@@ -1,4 +1,4 @@
-//! Inputs that break what is written for ordinary text.
+//! Inputs that break code written for ordinary text.
 
 use std::io::{self, Write};
 
@@ -6,45 +6,43 @@ use crate::block::{Blocks, Written};
 use crate::registry::Generator;
 use crate::rng::Rng;
 
-/// Every character of Unicode's `White_Space`.
+/// All characters with Unicode's `White_Space` property.
 const WHITE_SPACE: [char; 25] = [
     '\t', '\n', '\u{b}', '\u{c}', '\r', ' ', '\u{85}', '\u{a0}', '\u{1680}', '\u{2000}',
     '\u{2001}', '\u{2002}', '\u{2003}', '\u{2004}', '\u{2005}', '\u{2006}', '\u{2007}', '\u{2008}',
     '\u{2009}', '\u{200a}', '\u{2028}', '\u{2029}', '\u{202f}', '\u{205f}', '\u{3000}',
 ];
 
-/// Byte sequences that are no UTF-8, most of them next to a white-space character without being
-/// one.
+/// Byte sequences that are not valid UTF-8. Most of them resemble a white-space character.
 const BROKEN: [&[u8]; 20] = [
-    // White space cut short.
+    // Truncated white space.
     b"\xC2",
     b"\xE1\x9A",
     b"\xE2",
     b"\xE2\x80",
     b"\xE2\x81",
     b"\xE3\x80",
-    // White space written longer than allowed: U+0020 in two, three and four bytes, U+00A0 in
-    // three.
+    // Overlong encodings: U+0020 in two, three and four bytes, U+00A0 in three.
     b"\xC0\xA0",
     b"\xE0\x80\xA0",
     b"\xF0\x80\x80\xA0",
     b"\xE0\x82\xA0",
-    // The last bytes of white space alone.
+    // The last bytes of white-space characters without the first ones.
     b"\x85",
     b"\xA0",
     b"\x80\x80",
     b"\x80\xA8",
-    // A second lead byte before the rest.
+    // A second lead byte in place of a continuation byte.
     b"\xE2\xE2\x80",
     b"\xC2\xC2",
-    // Surrogates, and what lies past U+10FFFF.
+    // Surrogates, and values above U+10FFFF.
     b"\xED\xA0\x80",
     b"\xF4\x90\x80\x80",
     b"\xF5",
     b"\xFF\xFE",
 ];
 
-/// The shapes of input that go wrong first.
+/// Difficult shapes of input.
 ///
 /// # Examples
 ///
@@ -58,17 +56,17 @@ const BROKEN: [&[u8]; 20] = [
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pathological {
-    /// One token as long as the data, and a line feed.
+    /// One token as long as the data, then a line feed.
     Giant,
-    /// White space alone, all 25 characters of it.
+    /// Only white space: all 25 characters of it.
     Separators,
-    /// The same short key again and again.
+    /// The same short key, repeated.
     Equal,
-    /// 65,536 keys that are equal in their first so many bytes; one of them has no more than those.
+    /// 65,536 keys with a common prefix of this length. One of the keys is only the prefix.
     Prefix(u32),
-    /// Words, random bytes, broken sequences and white space in any order.
+    /// Words, random bytes, invalid sequences and white space in random order.
     InvalidUtf8,
-    /// Keys with NUL bytes before, in and after them, and keys of nothing but NUL bytes.
+    /// Keys with NUL bytes before, in and after them, and keys of NUL bytes only.
     Nul,
 }
 
@@ -88,7 +86,7 @@ impl Generator for Pathological {
     }
 }
 
-/// Writes records made by `fill`, one after the other.
+/// Writes records made by `fill`, one after another.
 fn repeat(
     bytes: u64,
     out: &mut dyn Write,
@@ -106,7 +104,7 @@ fn repeat(
     }
 }
 
-/// Letters in any order, so that every part of the token differs from every other.
+/// Writes random letters, so that all parts of the token are different.
 fn giant(bytes: u64, out: &mut dyn Write) -> io::Result<Written> {
     let mut rng = Rng::new(0x6769_616E);
     let mut blocks = Blocks::new(bytes, out);
@@ -125,7 +123,7 @@ fn prefix(shared: u32, bytes: u64, out: &mut dyn Write) -> io::Result<Written> {
     let head: Vec<u8> = (0..shared).map(|i| b'a' + (i % 26) as u8).collect();
     repeat(bytes, out, |rng, record| {
         record.extend_from_slice(&head);
-        // The suffix of 0 is empty and comes often, so that one key is the prefix of all the others.
+        // Suffix 0 is empty and frequent, so that one key is a prefix of all other keys.
         let number_or_zero = [rng.below(1 << 16), 0];
         let mut number = number_or_zero[usize::from(rng.below(64) == 0)];
         while number > 0 || record.is_empty() {
@@ -205,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_giant_is_exactly_as_long_as_asked() {
+    fn a_giant_has_exactly_the_requested_size() {
         for bytes in [0, 1, 2, 9, 100_000] {
             assert_eq!(made(Pathological::Giant, bytes).len() as u64, bytes);
         }
@@ -213,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn separators_are_all_there_and_nothing_else() {
+    fn separators_are_all_white_space_and_only_that() {
         let text = String::from_utf8(made(Pathological::Separators, 10_000)).unwrap();
         assert_eq!(
             text.chars().collect::<BTreeSet<_>>(),
@@ -222,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn prefixed_keys_share_their_prefix_and_no_more() {
+    fn prefixed_keys_share_only_their_prefix() {
         for shared in [0, 8, 16, 32] {
             let bytes = made(Pathological::Prefix(shared), 12_000_000);
             let keys = keys(&bytes);
@@ -234,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn nul_keys_differ_only_in_their_nul_bytes_too() {
+    fn some_nul_keys_differ_only_in_their_nul_bytes() {
         let bytes = made(Pathological::Nul, 100_000);
         let keys = keys(&bytes);
         for key in [&b"\0"[..], b"\0\0", b"a", b"a\0", b"a\0\0", b"\0a", b"a\0b"] {

@@ -1,11 +1,11 @@
-//! Draws ranks by Zipf's law in constant time, by Vose's alias table.
+//! Draws ranks from a Zipf distribution in constant time, with Vose's alias table.
 
 use crate::rng::Rng;
 
-/// How steep Zipf's law is: the word of rank r weighs 1 / r^s.
+/// The exponent s of a Zipf distribution: the weight of rank r is 1 / r^s.
 ///
-/// The exponent s is kept in 64ths, because such powers need nothing but multiplication and square
-/// roots, which give the same bits on every machine.
+/// The exponent is stored in 64ths. Such powers need only multiplication and square roots, which
+/// give the same bits on every machine.
 ///
 /// # Examples
 ///
@@ -21,33 +21,33 @@ pub struct Skew {
 }
 
 impl Skew {
-    /// The exponent 1, close to what natural language shows.
+    /// The exponent 1, close to natural language.
     pub const ONE: Self = Self::from_64ths(64);
-    /// The exponent 0: every rank is as likely as every other.
+    /// The exponent 0: all ranks are equally likely.
     pub const EVEN: Self = Self::from_64ths(0);
 
-    /// The exponent `n / 64`, at most 16.
+    /// Returns the exponent `n / 64`, limited to 16.
     #[must_use]
     pub const fn from_64ths(n: u32) -> Self {
-        let most = 16 * 64;
+        let max = 16 * 64;
         Self {
-            sixty_fourths: if n < most { n } else { most },
+            sixty_fourths: if n < max { n } else { max },
         }
     }
 
-    /// The exponent next to `s` of those that exist; what is negative or no number becomes 0.
+    /// Returns the representable exponent closest to `s`. Negative values and NaN become 0.
     #[must_use]
     pub fn nearest(s: f64) -> Self {
         Self::from_64ths((s * 64.0 + 0.5) as u32)
     }
 
-    /// Raises `base` to this exponent.
+    /// Returns `base` raised to this exponent.
     fn power(self, base: f64) -> f64 {
         let mut power = 1.0;
         for _ in 0..self.sixty_fourths / 64 {
             power *= base;
         }
-        // Bit 5 stands for the square root, bit 4 for the fourth, and so on.
+        // Bit 5 is the square root, bit 4 the fourth root, and so on.
         let mut fraction = self.sixty_fourths % 64;
         let mut root = base;
         while fraction != 0 {
@@ -63,12 +63,13 @@ impl Skew {
 
 #[derive(Clone, Copy)]
 struct Bucket {
-    /// The bucket's own rank is drawn where 32 random bits are below this.
+    /// The bucket's own rank is drawn if 32 random bits are below this. Else the other rank is
+    /// drawn.
     threshold: u32,
     other: u32,
 }
 
-/// A table that draws rank 0 most often, rank 1 less, and so on by Zipf's law.
+/// A table that draws ranks from a Zipf distribution: rank 0 most often, rank 1 less, and so on.
 ///
 /// # Examples
 ///
@@ -85,14 +86,14 @@ pub struct Ranks {
 }
 
 impl Ranks {
-    /// Makes the table for ranks `0..count`; a count of 0 is taken as 1.
+    /// Creates the table for ranks `0..count`; a count of 0 is treated as 1.
     #[must_use]
     pub fn zipf(count: u32, skew: Skew) -> Self {
         let mut weights: Vec<f64> = (1..=count.max(1))
             .map(|rank| 1.0 / skew.power(f64::from(rank)))
             .collect();
-        // From the smallest up, so that the many small ones are not lost beside the large; one by
-        // one, because another order of additions would be another sum.
+        // Adds from the smallest weight to the largest, to keep precision. The order is fixed,
+        // because another order would give another sum.
         let sum = weights.iter().rev().fold(0.0, |sum, weight| sum + weight);
         let scale = weights.len() as f64 / sum;
         for weight in &mut weights {
@@ -109,13 +110,13 @@ impl Ranks {
         let random = rng.next_u64();
         let place = ((random >> 32) * self.buckets.len() as u64) >> 32;
         let bucket = self.buckets[place as usize];
-        // Chosen by an index, because which of the two it is cannot be foretold by a branch.
+        // Selected by an index, because a branch could not be predicted.
         let ranks = [bucket.other as usize, place as usize];
         ranks[usize::from((random as u32) < bucket.threshold)]
     }
 }
 
-/// Pairs each rank lighter than the mean with a heavier one that fills its bucket up.
+/// Pairs each rank below the mean with a heavier rank that fills its bucket.
 fn fill(mut weights: Vec<f64>) -> Vec<Bucket> {
     let mut buckets: Vec<Bucket> = (0..weights.len())
         .map(|rank| Bucket {
@@ -145,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn powers_are_right() {
+    fn powers_are_correct() {
         assert_eq!(Skew::ONE.power(7.0), 7.0);
         assert_eq!(Skew::EVEN.power(7.0), 1.0);
         assert_eq!(Skew::from_64ths(160).power(4.0), 32.0);
@@ -154,14 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_skew_of_nonsense_is_even() {
+    fn nearest_maps_invalid_values_to_valid_skews() {
         assert_eq!(Skew::nearest(-3.0), Skew::EVEN);
         assert_eq!(Skew::nearest(f64::NAN), Skew::EVEN);
         assert_eq!(Skew::nearest(f64::INFINITY), Skew::from_64ths(1024));
     }
 
     #[test]
-    fn buckets_carry_the_weights() {
+    fn buckets_have_the_zipf_weights() {
         let ranks = Ranks::zipf(50, Skew::nearest(1.5));
         let mut mass = [0.0; 50];
         for (rank, bucket) in ranks.buckets.iter().enumerate() {
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn one_rank_and_none_draw_zero() {
+    fn a_count_of_one_or_zero_draws_rank_zero() {
         let mut rng = Rng::new(1);
         assert_eq!(Ranks::zipf(1, Skew::ONE).draw(&mut rng), 0);
         assert_eq!(Ranks::zipf(0, Skew::ONE).draw(&mut rng), 0);

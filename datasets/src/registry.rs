@@ -1,4 +1,4 @@
-//! The named data sets: one line each.
+//! The list of named data sets.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -13,38 +13,37 @@ use crate::urls::Urls;
 use crate::visits::Visits;
 use crate::zipf::Zipf;
 
-/// Something that makes the same bytes every time.
+/// A generator of data that is the same in every run.
 pub trait Generator: Sync {
-    /// Writes as many whole records as fit into `bytes`, block by block.
+    /// Writes as many whole records as fit in `bytes`, in blocks.
     ///
-    /// The data never depends on how much of it is asked for: a smaller size gives the beginning of
-    /// a larger one, but for the last separator, which is a line feed where it would have been a
-    /// blank, and but for [`Pathological::Giant`], whose only token is as long as the data.
+    /// A smaller size gives the beginning of a larger one. There are two exceptions: the last
+    /// separator is a line feed even if it is a blank in the larger data, and the only token of
+    /// [`Pathological::Giant`] is as long as the data.
     ///
     /// # Errors
     ///
-    /// What `out` reports, and `InvalidInput` where a parameter is outside the range that its
-    /// documentation gives.
+    /// Errors of `out`, and `InvalidInput` if a parameter is outside its documented range.
     fn write_to(&self, bytes: u64, out: &mut dyn Write) -> io::Result<Written>;
 }
 
 /// A data set with a name.
 #[derive(Clone, Copy)]
 pub struct Dataset {
-    /// The name by which commands, benches and the manifest call it.
+    /// The name used by commands, benches and the manifest.
     pub name: &'static str,
-    /// What it is, in a line.
+    /// A description in one line.
     pub description: &'static str,
     generator: &'static dyn Generator,
 }
 
 impl Dataset {
-    /// Writes as many whole records as fit into `bytes`, block by block, so that any size takes
-    /// little memory.
+    /// Writes as many whole records as fit in `bytes`, in blocks, so that any size needs little
+    /// memory.
     ///
     /// # Errors
     ///
-    /// What `out` reports.
+    /// Errors of `out`.
     ///
     /// # Examples
     ///
@@ -60,11 +59,11 @@ impl Dataset {
         self.generator.write_to(bytes, &mut out)
     }
 
-    /// Makes the data in memory.
+    /// Returns the data in memory.
     ///
     /// # Panics
     ///
-    /// Where there is not memory enough.
+    /// If there is not enough memory.
     ///
     /// # Examples
     ///
@@ -75,9 +74,8 @@ impl Dataset {
     #[must_use]
     pub fn to_vec(&self, bytes: usize) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes);
-        self.write_to(bytes as u64, &mut out).expect(
-            "a vector takes every write, and a test runs the parameters of every named set",
-        );
+        self.write_to(bytes as u64, &mut out)
+            .expect("writes to a vector succeed, and tests check the parameters of all named sets");
         out
     }
 }
@@ -105,12 +103,12 @@ const fn set(
 static ALL: [Dataset; 18] = [
     set(
         "zipf-30k",
-        "words by Zipf's law, 30,000 of them, ASCII",
+        "30,000 ASCII words, Zipf-distributed",
         &Zipf::DEFAULT,
     ),
     set(
         "zipf-1m",
-        "words by Zipf's law, a million of them, ASCII",
+        "1,000,000 ASCII words, Zipf-distributed",
         &Zipf {
             vocabulary: 1_000_000,
             ..Zipf::DEFAULT
@@ -118,7 +116,7 @@ static ALL: [Dataset; 18] = [
     ),
     set(
         "zipf-multibyte",
-        "words by Zipf's law, 30,000 of them, three in ten of other scripts than ASCII",
+        "30,000 words, Zipf-distributed, 30 % of them not ASCII",
         &Zipf {
             multi_byte: 300,
             ..Zipf::DEFAULT
@@ -126,17 +124,17 @@ static ALL: [Dataset; 18] = [
     ),
     set(
         "book",
-        "the first 100 chapters of Moby-Dick, again and again",
+        "the first 100 chapters of Moby-Dick, repeated",
         &Book,
     ),
     set(
         "unique",
-        "keys of about 10 bytes, four in five new",
+        "keys of about 10 bytes, 80 % of them new",
         &Unique { seed: 1 },
     ),
     set(
         "integers-1m",
-        "numbers in decimal, a million of them, each as likely as every other",
+        "1,000,000 numbers in decimal, uniformly distributed",
         &Integers {
             seed: 1,
             values: 1_000_000,
@@ -144,7 +142,7 @@ static ALL: [Dataset; 18] = [
     ),
     set(
         "urls-200k",
-        "addresses of web pages, 200,000 of them, each as likely as every other",
+        "200,000 URLs, uniformly distributed",
         &Urls::DEFAULT,
     ),
     set(
@@ -169,14 +167,10 @@ static ALL: [Dataset; 18] = [
     set("giant", "one token and a line feed", &Pathological::Giant),
     set(
         "separators",
-        "nothing but white space, ASCII and not",
+        "only white space, ASCII and Unicode",
         &Pathological::Separators,
     ),
-    set(
-        "equal",
-        "the same key again and again",
-        &Pathological::Equal,
-    ),
+    set("equal", "the same key, repeated", &Pathological::Equal),
     set(
         "prefix-8",
         "65,536 keys with the same first 8 bytes",
@@ -194,7 +188,7 @@ static ALL: [Dataset; 18] = [
     ),
     set(
         "invalid-utf8",
-        "words, random bytes and broken UTF-8",
+        "words, random bytes and invalid UTF-8",
         &Pathological::InvalidUtf8,
     ),
     set(
@@ -204,7 +198,7 @@ static ALL: [Dataset; 18] = [
     ),
 ];
 
-/// All named data sets.
+/// Returns all named data sets.
 ///
 /// # Examples
 ///
@@ -219,7 +213,7 @@ pub fn all() -> &'static [Dataset] {
     &ALL
 }
 
-/// The data set of that name.
+/// Returns the data set with this name.
 ///
 /// # Examples
 ///

@@ -1,7 +1,8 @@
-//! The crate's own random numbers, so that no release of another crate changes the data.
+//! A random number generator of this crate, so that a new release of another crate cannot change
+//! the data.
 
-/// A small generator with the same sequence on every platform (xoshiro256\*\*, seeded by
-/// SplitMix64).
+/// A small random number generator with the same sequence on every platform (xoshiro256\*\*, seeded
+/// by SplitMix64).
 ///
 /// # Examples
 ///
@@ -19,7 +20,7 @@ pub struct Rng {
 }
 
 impl Rng {
-    /// Makes a generator whose sequence depends on `seed` alone.
+    /// Creates a generator. Its sequence depends on `seed` only.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut counter = seed;
@@ -43,10 +44,10 @@ impl Rng {
         result
     }
 
-    /// Returns a number from `0..bound`, and 0 where the bound is 0.
+    /// Returns a number from `0..bound`, or 0 if the bound is 0.
     ///
-    /// The bias of the plain multiplication is below `bound / 2^64`, far under what any data set
-    /// here can show.
+    /// The bias of the multiplication is below `bound / 2^64`, too small to be visible in any data
+    /// set.
     #[inline]
     pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next_u64()) * u128::from(bound)) >> 64) as u64
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn below_reaches_every_value_and_no_other() {
+    fn below_returns_each_value_of_its_range_and_no_other() {
         let mut rng = Rng::new(1);
         let mut seen = [0u32; 5];
         for _ in 0..1000 {

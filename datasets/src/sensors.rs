@@ -1,4 +1,5 @@
-//! Readings of weather stations: `station;temperature`, the shape of the one billion row challenge.
+//! Readings of weather stations, `station;temperature`, in the format of the one billion row
+//! challenge.
 
 use std::io::{self, Write};
 
@@ -7,20 +8,20 @@ use crate::registry::Generator;
 use crate::rng::Rng;
 use crate::words::{Lengths, Words};
 
-/// Names of up to 25 letters of up to 4 bytes: at most 100 bytes.
+/// Names have up to 25 letters of up to 4 bytes, so at most 100 bytes.
 const LENGTHS: Lengths = Lengths {
     min: 2,
     mean: 8,
     max: 25,
 };
-/// The hottest and the coldest reading, in tenths of a degree.
+/// Absolute value of the highest and the lowest reading, in tenths of a degree.
 const EXTREME: i32 = 999;
 
-/// Lines `station;temperature` with one decimal from -99.9 to 99.9, each station as often as every
-/// other.
+/// Lines `station;temperature` with one decimal from -99.9 to 99.9. All stations are equally
+/// frequent.
 ///
-/// A station's readings lie around its own mean, with a deviation of 10 degrees; one in a thousand
-/// is anywhere in the range.
+/// The readings of a station have its own mean and a standard deviation of 10 degrees. One in a
+/// thousand is uniform over the whole range.
 ///
 /// ```text
 /// hqmvv;-0.4\n
@@ -42,16 +43,17 @@ const EXTREME: i32 = 999;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sensors {
-    /// Another seed gives other stations and other readings.
+    /// Seed of the stations and readings.
     pub seed: u64,
-    /// How many stations there are; 0 is taken as 1.
+    /// Number of stations; 0 is treated as 1.
     pub stations: u32,
-    /// How many in a thousand station names hold letters of more than one byte.
+    /// Number of station names with multi-byte letters, per thousand.
     pub multi_byte: u32,
 }
 
 impl Sensors {
-    /// The 413 stations of the challenge, under other names, a tenth of them not ASCII.
+    /// The number of stations of the challenge, 413, with other names. 10 % of the names are not
+    /// ASCII.
     pub const DEFAULT: Self = Self {
         seed: 1,
         stations: 413,
@@ -84,15 +86,15 @@ impl Generator for Sensors {
     }
 }
 
-/// Draws a reading: four dice of 256 sides, whose sum is nearly a bell, and 10 more bits for the
-/// rare extreme.
+/// Draws a reading. The sum of four random bytes is nearly normally distributed; 10 more bits
+/// select the rare extremes.
 fn draw_tenths(mean: i32, rng: &mut Rng) -> i32 {
     let random = rng.next_u64();
     if random >> 54 == 0 {
         return (((random & 0xFFFF_FFFF) * (2 * EXTREME as u64 + 1)) >> 32) as i32 - EXTREME;
     }
     let [a, b, c, d, ..] = random.to_le_bytes().map(i32::from);
-    // The sum of the dice deviates by 148 from its mean, 510.
+    // The sum of the bytes has the mean 510 and the standard deviation 148.
     let noise = (a + b + c + d - 510) * 2 / 3;
     (mean + noise).clamp(-EXTREME, EXTREME)
 }
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn all_stations_and_both_extremes_come() {
+    fn all_stations_and_both_extremes_occur() {
         let mut rng = Rng::new(9);
         let drawn: BTreeSet<i32> = (0..8_000_000).map(|_| draw_tenths(100, &mut rng)).collect();
         assert_eq!((drawn.first(), drawn.last()), (Some(&-999), Some(&999)));

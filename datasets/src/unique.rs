@@ -1,4 +1,4 @@
-//! Keys of which most come only once.
+//! Keys that mostly occur only once.
 
 use std::io::{self, Write};
 
@@ -6,19 +6,18 @@ use crate::block::{Blocks, Written};
 use crate::registry::Generator;
 use crate::rng::Rng;
 
-/// Of five tokens four are new.
+/// Four of five tokens are new.
 const ROUND: u64 = 5;
 const TOKENS_PER_LINE: u64 = 10;
 const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-/// Key lengths by the low three bits of the key's number: 9.75 letters in the mean.
+/// Key lengths, selected by the low three bits of the key's number: 9.75 letters on average.
 const LENGTHS: [u32; 8] = [8, 9, 9, 10, 10, 10, 11, 11];
 
-/// Tokens of 8 to 11 letters, of which exactly four in five are new and the fifth repeats any
-/// earlier one.
+/// Tokens of 8 to 11 letters. Four of five are new, and the fifth repeats any earlier token.
 ///
-/// No key is remembered: the n-th key is the number n, scrambled and written with 32 letters, so
-/// any amount of data takes the same small memory. 256 MiB hold 25 million tokens with 20 million
-/// distinct keys.
+/// No keys are stored: the n-th key is the number n, scrambled and written with 32 letters. So
+/// memory use is small and constant. 256 MiB contain 25 million tokens with 20 million distinct
+/// keys.
 ///
 /// # Examples
 ///
@@ -36,7 +35,7 @@ const LENGTHS: [u32; 8] = [8, 9, 9, 10, 10, 10, 11, 11];
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unique {
-    /// Another seed gives other keys and other repetitions.
+    /// Seed of the keys and repetitions.
     pub seed: u64,
 }
 
@@ -63,7 +62,7 @@ impl Generator for Unique {
     }
 }
 
-/// Writes a key's number with letters, and a separator behind it.
+/// Returns a key's letters and a separator after them, and their length.
 #[inline]
 fn spell(number: u64, salt: u64, separator: u8) -> ([u8; 16], usize) {
     let length = LENGTHS[(number % 8) as usize];
@@ -77,7 +76,8 @@ fn spell(number: u64, salt: u64, separator: u8) -> ([u8; 16], usize) {
     (record, length as usize + 1)
 }
 
-/// Mixes a number of `width` bits by steps that can each be undone, so that no two fall together.
+/// Scrambles a number of `width` bits by invertible steps, so that different numbers stay
+/// different.
 #[inline]
 fn scramble(number: u64, salt: u64, width: u32) -> u64 {
     let mask = (1 << width) - 1;
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn density_is_what_the_large_set_needs() {
+    fn a_large_set_has_the_documented_number_of_tokens() {
         let mut out = Vec::new();
         Unique { seed: 1 }.write_to(1 << 20, &mut out).unwrap();
         let tokens = String::from_utf8(out).unwrap().split_whitespace().count() as u64;

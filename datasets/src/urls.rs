@@ -1,4 +1,4 @@
-//! Addresses of web pages: long keys, of which many begin alike.
+//! URLs of web pages: long keys with common prefixes.
 
 use std::io::{self, Write};
 
@@ -11,8 +11,8 @@ use crate::words::{Lengths, Words};
 
 const HOSTS: u32 = 2000;
 const FOLDERS: u32 = 20_000;
-/// The most folders of an address.
-const DEEPEST: u64 = 4;
+/// Maximum number of folders in a URL.
+const MAX_FOLDERS: u64 = 4;
 
 const LENGTHS: Lengths = Lengths {
     min: 3,
@@ -20,7 +20,7 @@ const LENGTHS: Lengths = Lengths {
     max: 16,
 };
 
-/// Lines of one address each, of 50 bytes in the mean: a host, one to four folders, a number.
+/// One URL per line, 50 bytes on average: a host, one to four folders, a number.
 ///
 /// ```text
 /// https://kzwhyo.example/dfgd/ajwhbqkp/178301\n
@@ -41,16 +41,16 @@ const LENGTHS: Lengths = Lengths {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Urls {
-    /// Another seed gives other addresses and other visits.
+    /// Seed of the URLs and visits.
     pub seed: u64,
-    /// How many different addresses there are; 0 is taken as 1.
+    /// Number of different URLs; 0 is treated as 1.
     pub urls: u32,
-    /// How much more often the first addresses come than the last.
+    /// How much more frequent the first URLs are than the last.
     pub skew: Skew,
 }
 
 impl Urls {
-    /// Two hundred thousand addresses, each as likely as every other.
+    /// 200,000 URLs, uniformly distributed.
     pub const DEFAULT: Self = Self {
         seed: 1,
         urls: 200_000,
@@ -80,7 +80,7 @@ impl Generator for Urls {
     }
 }
 
-/// What addresses are made of.
+/// The parts of URLs.
 struct Pages {
     seed: u64,
     hosts: Words,
@@ -96,13 +96,13 @@ impl Pages {
         })
     }
 
-    /// Writes the address of this number; the number at its end makes it the only one.
+    /// Writes the URL with this number. The number at its end makes it unique.
     fn write(&self, number: u64, address: &mut Vec<u8>) {
         let mut rng = Rng::new(self.seed ^ number << 8);
         address.clear();
         address.extend_from_slice(b"https://");
         address.extend_from_slice(self.hosts.get(rng.below(HOSTS.into()) as usize));
-        for _ in 0..=rng.below(DEEPEST) {
+        for _ in 0..=rng.below(MAX_FOLDERS) {
             address.extend_from_slice(self.folders.get(rng.below(FOLDERS.into()) as usize));
         }
         address.extend_from_slice(Decimal::new(number, b'\n').as_bytes());
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_long_and_all_of_them_come() {
+    fn urls_are_long_and_all_of_them_occur() {
         let mut out = Vec::new();
         let urls = Urls {
             urls: 500,

@@ -15,8 +15,8 @@ const LENGTHS: Lengths = Lengths {
     max: 20,
 };
 
-/// Lines `site,count`, with sites drawn by Zipf's law and counts from 1 to 65,536, small ones far
-/// more often.
+/// Lines `site,count`. Sites are Zipf-distributed. Counts are from 1 to 65,536, and small counts
+/// are much more frequent.
 ///
 /// ```text
 /// kzwhyo.example,3\n
@@ -39,16 +39,16 @@ const LENGTHS: Lengths = Lengths {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Visits {
-    /// Another seed gives other sites and other visits.
+    /// Seed of the sites and visits.
     pub seed: u64,
-    /// How many different sites there are; 0 is taken as 1.
+    /// Number of different sites; 0 is treated as 1.
     pub sites: u32,
-    /// How much more often the first sites come than the last.
+    /// How much more frequent the first sites are than the last.
     pub skew: Skew,
 }
 
 impl Visits {
-    /// A hundred thousand sites by plain Zipf's law.
+    /// 100,000 sites with the exponent 1.
     pub const DEFAULT: Self = Self {
         seed: 1,
         sites: 100_000,
@@ -78,7 +78,7 @@ impl Generator for Visits {
     }
 }
 
-/// Draws a number of up to 16 bits, each width half as often as the one below it.
+/// Draws a number from 1 to 2^16. Each width in bits is half as likely as the width below it.
 fn draw_count(rng: &mut Rng) -> u32 {
     let random = rng.next_u64();
     let width = (random as u32 | 1 << 15).trailing_zeros() + 1;

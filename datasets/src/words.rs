@@ -1,33 +1,33 @@
-//! Makes a vocabulary: as many distinct words as asked for, of given lengths and scripts.
+//! Creates a vocabulary of distinct words with given lengths and scripts.
 //!
-//! No set of seen words is kept. The n-th word of a length is the number n written with 26 letters
-//! and scrambled by steps that can be undone, so that different numbers give different words;
-//! different lengths differ anyway, and different scripts share no letter (quoted words carry
-//! quotation marks, plain ones do not).
+//! No set of used words is kept. The n-th word of a length is the number n, written with 26 letters
+//! and scrambled by invertible steps, so different numbers give different words. Words of different
+//! lengths differ, and different scripts have no letter in common (quoted words have quotation
+//! marks, plain ones do not).
 
 use std::io;
 
 use crate::rng::Rng;
 
 const LETTERS: u64 = 26;
-/// The most letters whose number of words still fits into 64 bits.
+/// Maximum word length for which the number of words fits in 64 bits.
 const COUNTED_LETTERS: u32 = 13;
 const LONGEST: u32 = 255;
 
-/// How long words are, counted in letters.
+/// Word lengths in letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lengths {
-    /// The shortest word, at least 1.
+    /// Minimum length, at least 1.
     pub min: u32,
-    /// The mean before short words run out (there are only 26 of one letter): later words then
-    /// become longer.
+    /// Mean length, if there are enough short words (only 26 have one letter). If not, later words
+    /// are longer.
     pub mean: u32,
-    /// The longest word, at most 255, unless too few words of that length exist.
+    /// Maximum length, at most 255. Exceeded only if there are too few words of that length.
     pub max: u32,
 }
 
 impl Lengths {
-    /// Refuses lengths that no word can have.
+    /// Returns an error for impossible lengths.
     pub(crate) fn check(self) -> io::Result<()> {
         let ordered = 1 <= self.min && self.min <= self.mean && self.mean <= self.max;
         if ordered && self.max <= LONGEST {
@@ -39,7 +39,7 @@ impl Lengths {
         ))
     }
 
-    /// Gives the length at a place of the distribution, where `quantile / 2^32` runs from 0 to 1.
+    /// Returns the length at a quantile of the distribution; `quantile / 2^32` is from 0 to 1.
     ///
     /// ```text
     ///  even from min to mean      falling from mean to max, so that the mean comes out
@@ -68,7 +68,7 @@ impl Lengths {
     }
 }
 
-/// An alphabet of 26 letters at equal distances, without white space among them.
+/// An alphabet of 26 letters at equal distances. None of them is white space.
 #[derive(Clone, Copy)]
 struct Script {
     first: u32,
@@ -82,8 +82,8 @@ const ASCII: Script = Script {
     quoted: false,
 };
 
-/// Two, three and four bytes a letter. Ogham, Hiragana and the quotation marks begin with the same
-/// bytes as U+1680, U+3000 and U+2000 do, so that a tokenizer which looks at one byte only takes
+/// Scripts with two, three and four bytes per letter. Ogham, Hiragana and the quotation marks begin
+/// with the same bytes as U+1680, U+3000 and U+2000, so a tokenizer that checks only one byte takes
 /// them for white space.
 const MULTI_BYTE: [Script; 8] = [
     Script {
@@ -150,19 +150,19 @@ fn push_char(letter: char, out: &mut Vec<u8>) {
     out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
 }
 
-/// Words one after the other in one buffer, most frequent first.
+/// Words in one buffer, most frequent first.
 pub(crate) struct Words {
     bytes: Vec<u8>,
-    /// Where each word ends, after a 0 where the first one begins.
+    /// End of each word, after a 0 for the start of the first word.
     ends: Vec<usize>,
 }
 
-/// Where a word begins and where it ends.
+/// Start and end of a word.
 pub(crate) type Span = (usize, usize);
 
 impl Words {
-    /// Makes `count` distinct words, of which about `multi_byte` in a thousand are not ASCII, with
-    /// `suffix` after each.
+    /// Creates `count` distinct words with `suffix` after each. About `multi_byte` in a thousand
+    /// are not ASCII.
     pub(crate) fn new(
         seed: u64,
         count: u32,
@@ -178,8 +178,8 @@ impl Words {
         words.ends.push(0);
         let mut rng = Rng::new(seed);
         let mut spelling = Spelling::new(&mut rng);
-        // Steps of the golden ratio spread evenly over any run of ranks, so the frequent words
-        // alone keep the mean too.
+        // Multiples of the golden ratio are evenly spread over any range of ranks, so the frequent
+        // words have the right mean too.
         let (mut length_at, mut script_at) = (rng.next_u64(), rng.next_u64());
         for _ in 0..count {
             length_at = length_at.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -213,7 +213,7 @@ impl Words {
     }
 }
 
-/// Numbers the scripts: 0 is ASCII, then those of `MULTI_BYTE`.
+/// Returns the number of a script: 0 is ASCII, then those of `MULTI_BYTE`.
 fn pick_script(quantile: u32, multi_byte: u32) -> usize {
     let thousand_fold = u64::from(quantile) * 1000;
     let cut = u64::from(multi_byte.min(1000)) << 32;
@@ -223,7 +223,7 @@ fn pick_script(quantile: u32, multi_byte: u32) -> usize {
     1 + (thousand_fold * MULTI_BYTE.len() as u64 / cut) as usize
 }
 
-/// Spells the next unused word of a script and a length.
+/// Creates the next unused word of a script and a length.
 struct Spelling {
     next: Vec<[u64; LONGEST as usize + 1]>,
     shift: [u8; LETTERS as usize],
@@ -255,7 +255,7 @@ impl Spelling {
         alphabet.write(&self.letters, out);
     }
 
-    /// Writes a number with 26 letters and scrambles them; letters past the 13th are random.
+    /// Writes a number with 26 letters and scrambles them. Letters after the 13th are random.
     fn set_letters(&mut self, mut number: u64, length: u32, rng: &mut Rng) {
         self.letters.clear();
         for _ in 0..length.min(COUNTED_LETTERS) {
@@ -268,8 +268,8 @@ impl Spelling {
         }
     }
 
-    /// Lets every letter depend on every other one. Each step adds what a later look can subtract,
-    /// so that no two numbers fall together.
+    /// Makes each letter depend on all others. Each step can be undone by a subtraction, so
+    /// different numbers stay different.
     fn scramble(&mut self) {
         for _ in 0..2 {
             for i in 1..self.letters.len() {
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_distinct_even_where_short_ones_run_out() {
+    fn words_are_distinct_even_if_short_words_run_out() {
         let words = Words::new(
             3,
             100_000,
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn words_hold_no_white_space_and_are_valid() {
+    fn words_are_valid_utf8_without_white_space() {
         let words = Words::new(4, 20_000, USUAL, 1000, b"").unwrap();
         for word in all(&words) {
             let text = std::str::from_utf8(word).unwrap();
@@ -339,19 +339,19 @@ mod tests {
     }
 
     #[test]
-    fn the_share_of_multi_byte_words_is_kept() {
+    fn the_share_of_multi_byte_words_is_right() {
         for share in [0, 10, 300, 1000] {
             let words = Words::new(5, 10_000, USUAL, share, b"").unwrap();
             let found = all(&words).iter().filter(|word| !word.is_ascii()).count();
             assert!(
                 found.abs_diff(share as usize * 10) <= 20,
-                "{share} in a thousand gave {found}"
+                "{found} of 10,000 words, wanted {share} in a thousand"
             );
         }
     }
 
     #[test]
-    fn lengths_keep_their_bounds_and_their_mean() {
+    fn lengths_have_their_bounds_and_mean() {
         for lengths in [
             USUAL,
             Lengths {
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_lengths_are_refused() {
+    fn impossible_lengths_are_rejected() {
         for (min, mean, max) in [(0, 1, 2), (3, 2, 4), (1, 5, 4), (1, 5, 256)] {
             assert!(Lengths { min, mean, max }.check().is_err());
         }

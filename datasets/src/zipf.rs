@@ -1,4 +1,4 @@
-//! Text whose words follow Zipf's law.
+//! Text with Zipf-distributed words.
 
 use std::io::{self, Write};
 
@@ -8,10 +8,10 @@ use crate::registry::Generator;
 use crate::rng::Rng;
 use crate::words::{Lengths, Span, Words};
 
-/// How many words are drawn before they are written.
+/// Number of words that are drawn before they are written.
 const AHEAD: usize = 64;
 
-/// Text of words drawn by Zipf's law, `words_per_line` to a line.
+/// Text of Zipf-distributed words, with `words_per_line` words per line.
 ///
 /// ```text
 /// ek kcv a uyl ek e znbt a\n
@@ -33,22 +33,22 @@ const AHEAD: usize = 64;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Zipf {
-    /// Another seed gives other words and another order.
+    /// Seed of the words and their order.
     pub seed: u64,
-    /// How many different words there are to draw from, at least 1.
+    /// Number of different words, at least 1.
     pub vocabulary: u32,
-    /// How much more often the first words come than the last.
+    /// How much more frequent the first words are than the last.
     pub skew: Skew,
-    /// How long words are, in letters.
+    /// Word lengths in letters.
     pub lengths: Lengths,
-    /// How many in a thousand of the vocabulary's words hold letters of more than one byte.
+    /// Number of words with multi-byte letters, per thousand.
     pub multi_byte: u32,
-    /// After how many words a line ends, at least 1.
+    /// Words per line, at least 1.
     pub words_per_line: u32,
 }
 
 impl Zipf {
-    /// Thirty thousand ASCII words of 1 to 18 letters, 12 to a line.
+    /// 30,000 ASCII words of 1 to 18 letters, 12 words per line.
     pub const DEFAULT: Self = Self {
         seed: 1,
         vocabulary: 30_000,
@@ -110,13 +110,13 @@ impl Generator for Zipf {
     }
 }
 
-/// Draws the next words and finds their places, one step for all words after the other: a large
-/// vocabulary lies far away in memory, and so the machine waits for many words at once.
+/// Draws the next words and finds their places, step by step for all words at once. A large
+/// vocabulary is not in the cache, so the processor waits for many words in parallel.
 #[inline]
 fn draw_ahead(words: &Words, ranks: &Ranks, rng: &mut Rng) -> [Span; AHEAD] {
     let drawn: [usize; AHEAD] = std::array::from_fn(|_| ranks.draw(rng));
     let spans = drawn.map(|rank| words.span(rank));
-    // The first byte is read for the same reason; nothing else needs it.
+    // The first byte is read to load the word into the cache; the value is not used.
     let touched = spans.iter().fold(0, |t, &span| t ^ words.at(span)[0]);
     std::hint::black_box(touched);
     spans
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_hold_the_asked_number_of_words() {
+    fn lines_have_the_requested_number_of_words() {
         let text = text(
             Zipf {
                 words_per_line: 7,
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_parameters_are_refused() {
+    fn invalid_parameters_are_rejected() {
         let bad = [
             Zipf {
                 vocabulary: 0,

@@ -1,6 +1,7 @@
-//! Makes every named data set anew and compares it with the committed manifest.
+//! Creates all named data sets and compares them with the committed manifest.
 //!
-//! Nothing here depends on the machine: the same test runs under emulation of another architecture.
+//! The test does not depend on the machine, so it also runs under emulation of another
+//! architecture.
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
@@ -9,7 +10,7 @@ use std::io::{self, Write};
 use keymill_datasets::{CANONICAL_BYTES, Dataset, Expected, all, expected, find, manifest};
 use sha2::{Digest, Sha256};
 
-/// Takes bytes in small and uneven portions, as a pipe does, and keeps only their checksum.
+/// Accepts bytes in small and uneven portions, as a pipe does, and keeps only their checksum.
 struct Trickle(Sha256, usize);
 
 impl Write for Trickle {
@@ -25,8 +26,8 @@ impl Write for Trickle {
     }
 }
 
-/// Splits valid stretches with the standard library's characters and keeps invalid bytes as part of
-/// tokens: another way than the one which wrote the manifest.
+/// Splits valid UTF-8 with the standard library, and keeps invalid bytes as part of tokens. The
+/// program that writes the manifest uses another method.
 fn count(data: &[u8]) -> HashMap<Vec<u8>, u64> {
     let mut counts = HashMap::new();
     let mut token = Vec::new();
@@ -66,7 +67,7 @@ fn top(counts: &HashMap<Vec<u8>, u64>) -> (String, u64) {
     }
 }
 
-/// Says what is wrong, or nothing.
+/// Returns all differences, or an empty list.
 fn differences(known: &Expected, data: &[u8]) -> Vec<String> {
     let counts = count(data);
     let (top_key, top_count) = top(&counts);
@@ -96,12 +97,12 @@ fn differences(known: &Expected, data: &[u8]) -> Vec<String> {
     ];
     let wrong = found.into_iter().filter(|(_, found, known)| found != known);
     wrong
-        .map(|(what, found, known)| format!("{what} is {found}, the manifest says {known}"))
+        .map(|(what, found, known)| format!("{what} is {found}, but {known} in the manifest"))
         .collect()
 }
 
 #[test]
-fn every_set_is_what_the_manifest_says() {
+fn all_sets_match_the_manifest() {
     for set in all() {
         let known =
             expected(set.name).unwrap_or_else(|| panic!("{} is not in the manifest", set.name));
@@ -111,14 +112,14 @@ fn every_set_is_what_the_manifest_says() {
 }
 
 #[test]
-fn the_manifest_names_every_set_once_and_no_other() {
+fn the_manifest_lists_each_set_once() {
     let listed: Vec<&str> = manifest().map(|line| line.name).collect();
     let registered: Vec<&str> = all().iter().map(|set| set.name).collect();
     assert_eq!(listed, registered);
 }
 
 #[test]
-fn a_damaged_byte_is_noticed() {
+fn a_changed_byte_is_detected() {
     let known = expected("equal").unwrap();
     let mut data = find("equal").unwrap().to_vec(CANONICAL_BYTES as usize);
     assert!(differences(&known, &data).is_empty());
@@ -127,7 +128,7 @@ fn a_damaged_byte_is_noticed() {
 }
 
 #[test]
-fn portions_of_any_size_give_the_same_bytes() {
+fn a_writer_of_small_portions_gets_the_same_bytes() {
     for set in all() {
         let mut trickle = Trickle(Sha256::new(), 0);
         let written = set.write_to(CANONICAL_BYTES, &mut trickle).unwrap();
@@ -138,20 +139,24 @@ fn portions_of_any_size_give_the_same_bytes() {
 }
 
 fn is_small(set: &&Dataset) -> bool {
-    // The large vocabulary takes too long for thousands of sizes; its code is that of the small
+    // The large vocabulary is too slow for thousands of sizes. It uses the same code as the small
     // one.
     !matches!(set.name, "zipf-1m" | "visits")
 }
 
 #[test]
-fn small_sizes_are_kept_and_end_with_a_separator() {
+fn small_sizes_are_respected_and_end_with_a_separator() {
     for set in all().iter().filter(is_small) {
         for bytes in (0..40).chain((40..400).step_by(37)) {
             let data = set.to_vec(bytes);
-            assert!(data.len() <= bytes, "{} passes {bytes} bytes", set.name);
+            assert!(
+                data.len() <= bytes,
+                "{} has more than {bytes} bytes",
+                set.name
+            );
             assert!(
                 data.len() + 110 > bytes,
-                "{} stays far below {bytes} bytes",
+                "{} has far less than {bytes} bytes",
                 set.name
             );
             let ended = data.is_empty() || data.ends_with(b"\n");
@@ -174,7 +179,7 @@ fn a_smaller_size_is_the_beginning_of_a_larger_one() {
 }
 
 #[test]
-fn unique_keys_are_four_in_five() {
+fn four_of_five_unique_keys_are_new() {
     let data = find("unique").unwrap().to_vec(8 << 20);
     let counts = count(&data);
     let tokens: u64 = counts.values().sum();

@@ -6,6 +6,8 @@
 
 #[path = "house/manifest.rs"]
 mod manifest;
+#[path = "house/modules.rs"]
+mod modules;
 #[path = "house/rules.rs"]
 mod rules;
 #[path = "house/source.rs"]
@@ -87,6 +89,7 @@ fn caught(rule: Rule, innocent: &[(&str, &str)], guilty: &[(&str, &str)]) {
 }
 
 mod keeps {
+    use super::modules::modules_have_no_cycles;
     use super::rules::*;
     use super::tables::MOST_LINES;
     use super::{File, caught, kept};
@@ -207,73 +210,49 @@ mod keeps {
     }
 
     #[test]
-    fn imports() {
-        kept(crates_import_only_what_they_may);
+    fn no_import_cycles() {
+        kept(modules_have_no_cycles);
+        let root = "pub use operator::{GroupBy, TextCount};\npub use error::Error;";
         caught(
-            crates_import_only_what_they_may,
+            modules_have_no_cycles,
             &[
+                ("engine/src/lib.rs", root),
                 (
-                    "kernels/Cargo.toml",
-                    "[dependencies]\nlibc.workspace = true\n[dev-dependencies]\nproptest.workspace = true",
+                    "engine/src/operator/mod.rs",
+                    "use crate::spill::Segment;\nuse crate::Error;",
                 ),
                 (
-                    "engine/Cargo.toml",
-                    "[dependencies]\nkeymill-kernels.workspace = true\nwgpu = { workspace = true }",
+                    "engine/src/spill/mod.rs",
+                    "// crate::operator\nuse crate::{Error, error::{Kind}};",
                 ),
+                (
+                    "engine/src/error.rs",
+                    "mod tests {\nuse crate::operator::A;",
+                ),
+                ("engine/src/spill/tests.rs", "use crate::operator::A;"),
             ],
-            &[
-                (
-                    "datasets/Cargo.toml",
-                    "[dependencies]\nsha2.workspace = true",
-                ),
-                (
-                    "cli/Cargo.toml",
-                    "[target.'cfg(unix)'.dependencies]\nkeymill-kernels.workspace = true",
-                ),
-                (
-                    "benches/Cargo.toml",
-                    "[dev-dependencies]\nwgpu.workspace = true",
-                ),
-                (
-                    "reports/Cargo.toml",
-                    "[dependencies]\nglob.workspace = true",
-                ),
-                ("newcomer/Cargo.toml", ""),
-            ],
+            &[],
         );
-    }
-
-    #[test]
-    fn imports_that_are_used() {
-        kept(rows_list_only_what_is_used);
-        let both = "[dependencies]\nbytemuck.workspace = true\n[target.'cfg(unix)'.dependencies]\nlibc.workspace = true";
-        caught(
-            rows_list_only_what_is_used,
-            &[("kernels/Cargo.toml", both)],
-            &[(
-                "shaders/Cargo.toml",
-                "[dev-dependencies]\nnaga.workspace = true",
-            )],
-        );
-    }
-
-    #[test]
-    fn imports_in_the_document() {
-        kept(the_document_says_who_may_import_whom);
-        let files = super::repository();
-        let of = |path: &str| files.iter().find(|file| file.path == path);
-        let text = &of("ARCHITECTURE.md").expect("it is there").text;
-        for (said, instead) in [
-            ("`libc` |", "|"),
-            ("`crc32fast`, ", "`crc32fast`, `regex`, "),
+        for guilty in [
+            "use crate::operator::A;",
+            "use crate::{error::Kind, operator};",
+            "fn a() -> crate::TextCount;",
         ] {
-            assert!(text.contains(said), "{said}");
-            let changed = text.replace(said, instead);
-            let found = the_document_says_who_may_import_whom(&[File {
-                path: "ARCHITECTURE.md".into(),
-                text: changed,
-            }]);
-            assert_eq!(found.len(), 1, "{found:?}");
+            let files = [
+                ("engine/src/lib.rs", root),
+                ("engine/src/operator/mod.rs", "use crate::spill::Segment;"),
+                ("engine/src/spill/mod.rs", guilty),
+            ];
+            let files = files.map(|(path, text)| File {
+                path: path.into(),
+                text: text.into(),
+            });
+            let found = modules_have_no_cycles(&files);
+            assert_eq!(found.len(), 1, "{guilty}");
+            assert!(
+                found[0].contains("operator → spill → operator"),
+                "{found:?}"
+            );
         }
     }
 

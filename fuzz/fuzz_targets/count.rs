@@ -1,4 +1,4 @@
-//! The fused count of texts, of records and of groups that come back: the oracle's counts.
+//! The fused count of texts, records and absorbed groups has the same counts as the oracle.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -34,8 +34,8 @@ fuzz_target!(|job: Job| {
         rejected += oracle::rejected(rule, text);
     }
 
-    each_setting(|level, limits| {
-        let mut counter = Counter::new(level, rule, limits, job.seed);
+    each_setting(|level, tuning| {
+        let mut counter = Counter::new(level, rule, tuning, job.seed);
         let push = |counter: &mut Counter| {
             counter.push(job.first);
             let records = Records::from_u32(&offsets).expect("the offsets ascend");
@@ -48,28 +48,28 @@ fuzz_target!(|job: Job| {
         assert_eq!(
             counter.tokens(),
             expected.values().sum::<u64>(),
-            "{level} {limits:?}"
+            "{level} {tuning:?}"
         );
-        assert_eq!(counter.rejected(), rejected, "{level} {limits:?}");
+        assert_eq!(counter.rejected(), rejected, "{level} {tuning:?}");
         let mut groups = KeyCounts::default();
         counter.drain_into(&mut groups);
-        assert_eq!(counts_of(&groups), expected, "{level} {limits:?}");
+        assert_eq!(counts_of(&groups), expected, "{level} {tuning:?}");
         assert!(counter.is_empty());
 
-        // The same counter again, by way of partitions.
+        // The same counter once more, through partitions.
         push(&mut counter);
         let mut partitions = vec![KeyCounts::default(); usize::from(job.partitions % 4 + 1)];
         counter.flush(&mut partitions);
         assert!(counter.is_empty());
-        assert_eq!(summed(&partitions), expected, "{level} {limits:?}");
+        assert_eq!(summed(&partitions), expected, "{level} {tuning:?}");
         partitions
             .iter()
             .for_each(|partition| counter.absorb(partition));
         groups.clear();
         counter.drain_into(&mut groups);
-        assert_eq!(counts_of(&groups), expected, "{level} {limits:?}");
+        assert_eq!(counts_of(&groups), expected, "{level} {tuning:?}");
 
-        // And packed_short more, with keys that were seen packed_short left where they are.
+        // And once more; keys that occur once stay in the packed lists.
         let mut packed_short = PackedShort::default();
         partitions
             .iter_mut()
@@ -78,6 +78,6 @@ fuzz_target!(|job: Job| {
         groups.clear();
         counter.drain_into(&mut groups);
         groups.packed_short = packed_short;
-        assert_eq!(counts_of(&groups), expected, "{level} {limits:?}");
+        assert_eq!(counts_of(&groups), expected, "{level} {tuning:?}");
     });
 });

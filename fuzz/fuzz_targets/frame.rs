@@ -1,4 +1,5 @@
-//! Lines, and the places at which a reader may cut: both sides have the tokens of the whole.
+//! Lines are those of the oracle. At the places where a reader may cut, the two sides have the
+//! tokens of the whole text.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -20,28 +21,28 @@ fuzz_target!(|job: Job| {
         return;
     }
     let lines = oracle::frame(text);
-    each_setting(|level, limits| {
+    each_setting(|level, tuning| {
         let mut records = Vec::new();
-        Framer::new(level, limits)
+        Framer::new(level, tuning)
             .frame(text, &mut records)
             .expect("a short text");
         let found: Vec<&[u8]> = records.iter().map(|record| record.of(text)).collect();
-        assert_eq!(found, lines, "{level} {limits:?}");
+        assert_eq!(found, lines, "{level} {tuning:?}");
     });
 
     let last = last_boundary(Level::Scalar, rule, text);
     let first = first_boundary(Level::Scalar, rule, text, 0);
     assert_eq!(last.is_some(), first.is_some());
     for cut in last.iter().chain(&first) {
-        keeps_the_tokens(rule, text, cut);
+        check_cut(rule, text, cut);
     }
-    // Once nothing was found in a beginning, the search may go on from there.
+    // If a prefix has no boundary, the search may continue after it.
     let searched = usize::from(job.searched).min(text.len());
-    let goes_on = first_boundary(Level::Scalar, rule, &text[..searched], 0).is_none();
+    let can_continue = first_boundary(Level::Scalar, rule, &text[..searched], 0).is_none();
     for level in Level::available() {
         assert_eq!(last_boundary(level, rule, text), last, "{level}");
         assert_eq!(first_boundary(level, rule, text, 0), first, "{level}");
-        if goes_on {
+        if can_continue {
             assert_eq!(
                 first_boundary(level, rule, text, searched),
                 first,
@@ -51,7 +52,7 @@ fuzz_target!(|job: Job| {
     }
 });
 
-fn keeps_the_tokens(rule: &TokenRule, text: &[u8], cut: &Boundary) {
+fn check_cut(rule: &TokenRule, text: &[u8], cut: &Boundary) {
     let (left, right) = (&text[..cut.end], &text[cut.next..]);
     let both = [oracle::tokenize(rule, left), oracle::tokenize(rule, right)].concat();
     assert_eq!(both, oracle::tokenize(rule, text), "{cut:?}");

@@ -1,5 +1,5 @@
-//! Rows and groups dealt out to partitions: each where its bytes' stable hash says, at every
-//! level, and again where a partition is split.
+//! Rows and groups are in the partition that their stable hash selects, at all levels, and after a
+//! partition is split.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -7,7 +7,7 @@ use keymill_fuzz::{Counts, offsets, summed};
 use keymill_kernels::stable_hash::{hash_bytes, partition_of, split_again};
 use keymill_kernels::stage::count::{Counter, split};
 use keymill_kernels::stage::hash_partition::{HashPartition, Partitioned};
-use keymill_kernels::{HashSeed, KeyCounts, Level, Tuning, TokenRule, oracle};
+use keymill_kernels::{HashSeed, KeyCounts, Level, TokenRule, Tuning, oracle};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
@@ -33,14 +33,7 @@ fuzz_target!(|job: Job| {
     }
 });
 
-fn rows(
-    level: Level,
-    seed: HashSeed,
-    count: usize,
-    job: &Job,
-    offsets: &[u32],
-    keys: &[&[u8]],
-) {
+fn rows(level: Level, seed: HashSeed, count: usize, job: &Job, offsets: &[u32], keys: &[&[u8]]) {
     let mut stage = HashPartition::new(level, seed, count);
     let mut out = Partitioned::default();
     let check = |out: &Partitioned, hashes: Vec<u64>| {
@@ -84,7 +77,7 @@ fn groups(level: Level, seed: HashSeed, count: usize, keys: &[&[u8]]) {
     counter.flush(&mut partitions);
     assert!(counter.is_empty());
     assert_eq!(summed(&partitions), expected, "{level}");
-    all_at_home(&partitions, |key| {
+    check_partitions(&partitions, |key| {
         partition_of(hash_bytes(seed, key), count as u32)
     });
 
@@ -92,12 +85,12 @@ fn groups(level: Level, seed: HashSeed, count: usize, keys: &[&[u8]]) {
         let mut parts = vec![KeyCounts::default(); 3];
         split(whole, level, seed, &mut parts);
         assert_eq!(summed(&parts), summed([whole]), "{level}");
-        all_at_home(&parts, |key| split_again(hash_bytes(seed, key), 3));
+        check_partitions(&parts, |key| split_again(hash_bytes(seed, key), 3));
     }
 }
 
-fn all_at_home(partitions: &[KeyCounts], home: impl Fn(&[u8]) -> u32) {
-    for (here, groups) in (0..).zip(partitions) {
-        groups.for_each(|key, _| assert_eq!(home(key), here, "{key:?}"));
+fn check_partitions(partitions: &[KeyCounts], partition_of_key: impl Fn(&[u8]) -> u32) {
+    for (partition, groups) in (0..).zip(partitions) {
+        groups.for_each(|key, _| assert_eq!(partition_of_key(key), partition, "{key:?}"));
     }
 }

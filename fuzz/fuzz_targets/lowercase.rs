@@ -1,4 +1,4 @@
-//! Lower case: the oracle's, at every level, and no longer than half as long again.
+//! Lower-case text is that of the oracle at all levels, and at most 1.5 times as long as the input.
 #![no_main]
 
 use keymill_fuzz::is_comparable;

@@ -1,4 +1,5 @@
-//! Rows reduced by key, in two reducers that are merged: the oracle's groups, in order.
+//! Rows are reduced by key in two reducers, which are merged. The groups are those of the oracle,
+//! in order.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -8,7 +9,7 @@ use keymill_kernels::stage::reduce_by_key::{
     Count, IntKey, Max, Min, Order, ReduceByBytes, ReduceByKey, Sum,
 };
 use keymill_kernels::stage::tokenize::Span;
-use keymill_kernels::{Level, Tuning, HashKey};
+use keymill_kernels::{HashKey, Level, Tuning};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
@@ -20,7 +21,7 @@ struct Job {
     values: Vec<i64>,
 }
 
-/// Keys far apart, and keys near enough to be addressed without a hash.
+/// Sparse keys, and keys dense enough to be array indices.
 #[derive(Arbitrary, Debug)]
 enum Keys {
     Bytes(Vec<u8>),
@@ -28,7 +29,7 @@ enum Keys {
     Signed(Vec<i64>),
     Narrow(Vec<u32>),
     NarrowSigned(Vec<i32>),
-    /// Bytes of a text between two places each.
+    /// A text, and the start and end of each key in it.
     Texts(Vec<u8>, Vec<(u16, u16)>),
 }
 
@@ -46,13 +47,13 @@ fuzz_target!(|job: Job| {
     }
 });
 
-/// The values of so many rows.
+/// Returns one value for each of `rows` rows.
 fn values(job: &Job, rows: usize) -> Vec<i64> {
     let pick = |row: usize| job.values.get(row % job.values.len().max(1)).copied();
     (0..rows).map(|row| pick(row).unwrap_or(1)).collect()
 }
 
-/// Spans that overlap and lie in any order, in two batches.
+/// Reduces spans in two batches. The spans may overlap and have any order.
 fn reduce_texts(job: &Job, text: &[u8], places: &[(u16, u16)]) {
     let place = |at: u16| u32::from(at) % (text.len() as u32 + 1);
     let spans = places.iter().map(|&(one, other)| Span {
@@ -64,16 +65,16 @@ fn reduce_texts(job: &Job, text: &[u8], places: &[(u16, u16)]) {
     let values = values(job, keys.len());
     let expected = oracle::reduce_by_key(&keys, &values);
     let split = usize::from(job.split).min(keys.len());
-    each_setting(|level, limits| {
+    each_setting(|level, tuning| {
         let mut reducer: ReduceByBytes<(Count, Sum, Min, Max)> =
-            ReduceByBytes::new(level, *limits, HashKey::from_seed(job.seed));
+            ReduceByBytes::new(level, *tuning, HashKey::from_seed(job.seed));
         for (spans, values) in [
             (&spans[..split], &values[..split]),
             (&spans[split..], &values[split..]),
         ] {
             reducer
                 .update(text, spans, values)
-                .expect("spans lie in the text");
+                .expect("spans are within the text");
         }
         let mut wanted = expected.iter();
         reducer.drain(Order::ByKey, |key, (count, sum, min, max)| {
@@ -83,25 +84,25 @@ fn reduce_texts(job: &Job, text: &[u8], places: &[(u16, u16)]) {
                 min,
                 max,
             };
-            assert_eq!(Some((&key, &all)), wanted.next(), "{level} {limits:?}");
+            assert_eq!(Some((&key, &all)), wanted.next(), "{level} {tuning:?}");
         });
-        assert_eq!(wanted.next(), None, "{level} {limits:?}");
+        assert_eq!(wanted.next(), None, "{level} {tuning:?}");
     });
 }
 
 fn reduce<K: IntKey>(job: &Job, keys: &[K]) {
     let values = values(job, keys.len());
     let expected: Vec<(K, Reduced)> = oracle::reduce_by_key(keys, &values).into_iter().collect();
-    each_setting(|level, limits| {
+    each_setting(|level, tuning| {
         assert_eq!(
-            reduced(job, level, limits, keys, &values),
+            reduced(job, level, tuning, keys, &values),
             expected,
-            "{level} {limits:?}"
+            "{level} {tuning:?}"
         );
         let mut counter: ReduceByKey<K, Count> =
-            ReduceByKey::new(level, *limits, HashKey::from_seed(job.seed));
+            ReduceByKey::new(level, *tuning, HashKey::from_seed(job.seed));
         counter.count(keys);
-        assert_eq!(counter.size(), expected.len(), "{level} {limits:?}");
+        assert_eq!(counter.size(), expected.len(), "{level} {tuning:?}");
         let mut counts = Vec::new();
         counter.for_each(|key, count| counts.push((key, count)));
         counts.sort_unstable();
@@ -109,20 +110,21 @@ fn reduce<K: IntKey>(job: &Job, keys: &[K]) {
             .iter()
             .map(|(key, all)| (*key, all.count))
             .collect();
-        assert_eq!(counts, wanted, "{level} {limits:?}");
+        assert_eq!(counts, wanted, "{level} {tuning:?}");
     });
 }
 
-/// The first rows in one reducer, in two batches, the others in a second; then both in one.
+/// Reduces the first rows in one reducer, in two batches, and the other rows in a second reducer.
+/// Then merges both and returns the groups.
 fn reduced<K: IntKey>(
     job: &Job,
     level: Level,
-    limits: &Tuning,
+    tuning: &Tuning,
     keys: &[K],
     values: &[i64],
 ) -> Vec<(K, Reduced)> {
     let new = || -> ReduceByKey<K, (Count, Sum, Min, Max)> {
-        ReduceByKey::new(level, *limits, HashKey::from_seed(job.seed))
+        ReduceByKey::new(level, *tuning, HashKey::from_seed(job.seed))
     };
     let (mut mine, mut other) = (new(), new());
     let merge_at = usize::from(job.merge_at).min(keys.len());

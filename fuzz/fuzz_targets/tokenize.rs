@@ -1,4 +1,5 @@
-//! The tokens of a text, whole and as records: the oracle's, at every level and limit.
+//! The tokens of a text, as a whole and as records, are those of the oracle at all levels and
+//! tunings.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -30,19 +31,19 @@ fuzz_target!(|job: Job| {
         .flat_map(|cell| oracle::tokenize(rule, cell))
         .collect();
 
-    each_setting(|level, limits| {
-        let mut tokenizer = Tokenizer::new(level, rule, limits);
+    each_setting(|level, tuning| {
+        let mut tokenizer = Tokenizer::new(level, rule, tuning);
         let mut spans = Vec::new();
         let done = tokenizer
             .tokenize(text, None, &mut spans)
             .expect("a short text");
         let tokens: Vec<&[u8]> = spans.iter().map(|span| span.of(text)).collect();
-        assert_eq!(tokens, whole, "{level} {limits:?}");
+        assert_eq!(tokens, whole, "{level} {tuning:?}");
         assert_eq!((done.tokens, done.level), (whole.len(), level));
         assert_eq!(
             done.rejected,
             oracle::rejected(rule, text),
-            "{level} {limits:?}"
+            "{level} {tuning:?}"
         );
 
         let records = Records::from_u32(&offsets).expect("the offsets ascend");
@@ -50,8 +51,8 @@ fuzz_target!(|job: Job| {
             .tokenize(text, Some(records), &mut spans)
             .expect("records of the text");
         let tokens: Vec<&[u8]> = spans.iter().map(|span| span.of(text)).collect();
-        assert_eq!(tokens, of_cells, "{level} {limits:?}");
+        assert_eq!(tokens, of_cells, "{level} {tuning:?}");
         let rejected: u64 = cells().map(|cell| oracle::rejected(rule, cell)).sum();
-        assert_eq!(done.rejected, rejected, "{level} {limits:?}");
+        assert_eq!(done.rejected, rejected, "{level} {tuning:?}");
     });
 });

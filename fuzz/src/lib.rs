@@ -1,13 +1,13 @@
-//! What the fuzz targets share: rules, the settings on which no answer may depend, and counts.
+//! Shared by the fuzz targets: token rules, the settings that must not change a result, and counts.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use keymill_kernels::{KeyCounts, Level, Tuning, TokenRule};
+use keymill_kernels::{KeyCounts, Level, TokenRule, Tuning};
 
-/// Any token rule, with separators short enough to be met.
+/// Any token rule. Separators are short, so that they occur in the text.
 #[derive(Debug)]
 pub struct AnyRule(pub TokenRule);
 
@@ -31,8 +31,8 @@ fn separator(input: &mut Unstructured<'_>) -> Result<Box<[u8]>> {
     Ok(input.bytes(length)?.into())
 }
 
-/// Tells whether the oracle, which asks the standard library about characters, is to be believed:
-/// a compiler of another Unicode version knows other letters than the kernels' tables.
+/// Returns whether the oracle is valid for this text. The oracle uses the standard library's
+/// character tables, and these differ if the compiler has another Unicode version than the kernels.
 pub fn is_comparable(text: &[u8]) -> bool {
     let is_old = |c: char| c < '\u{250}';
     char::UNICODE_VERSION == keymill_kernels::UNICODE_VERSION
@@ -41,18 +41,18 @@ pub fn is_comparable(text: &[u8]) -> bool {
             .all(|chunk| chunk.valid().chars().all(is_old))
 }
 
-/// Runs a check on every level of this machine, at both ends of the limits, and with every key
-/// hashed alike; a level that is added joins by itself.
+/// Runs a check at all levels of this machine, with the smallest and the default tuning, and with
+/// normal and colliding hashes. A new level is included automatically.
 pub fn each_setting(mut check: impl FnMut(Level, &Tuning)) {
     for level in Level::available() {
-        for limits in [Tuning::TINY, Tuning::DEFAULT] {
-            check(level, &limits);
-            check(level, &limits.all_colliding());
+        for tuning in [Tuning::TINY, Tuning::DEFAULT] {
+            check(level, &tuning);
+            check(level, &tuning.all_colliding());
         }
     }
 }
 
-/// Turns cuts into ascending offsets of records in a text.
+/// Converts cuts to ascending offsets of records in a text.
 pub fn offsets(cuts: &[u16], text: &[u8]) -> Vec<u32> {
     let mut offsets: Vec<u32> = cuts
         .iter()
@@ -62,24 +62,24 @@ pub fn offsets(cuts: &[u16], text: &[u8]) -> Vec<u32> {
     offsets
 }
 
-/// Keys with their counts, in the order of the keys.
+/// Keys with their counts, ordered by key.
 pub type Counts = BTreeMap<Vec<u8>, u64>;
 
-/// Collects groups in which each key stands once.
+/// Collects groups whose keys are distinct.
 ///
 /// # Panics
 ///
-/// When a key stands twice.
+/// If a key occurs twice.
 pub fn counts_of(groups: &KeyCounts) -> Counts {
     let mut counts = Counts::new();
     groups.for_each(|key, count| {
         let earlier = counts.insert(key.to_vec(), count);
-        assert_eq!(earlier, None, "{key:?} stands twice");
+        assert_eq!(earlier, None, "{key:?} occurs twice");
     });
     counts
 }
 
-/// Collects groups in which a key may stand more than once.
+/// Collects groups whose keys may occur more than once, and adds up their counts.
 pub fn summed<'a>(groups: impl IntoIterator<Item = &'a KeyCounts>) -> Counts {
     let mut counts = Counts::new();
     for groups in groups {
@@ -88,7 +88,7 @@ pub fn summed<'a>(groups: impl IntoIterator<Item = &'a KeyCounts>) -> Counts {
     counts
 }
 
-/// Adds counts to others.
+/// Adds counts to `to`.
 pub fn add(to: &mut Counts, counts: Counts) {
     for (key, count) in counts {
         *to.entry(key).or_default() += count;

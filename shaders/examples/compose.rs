@@ -1,5 +1,5 @@
-//! Prints every shader as JSON: its name, the features it needs, its text, and where each of its
-//! lines was written. `scripts/tint` shows them to a browser's compiler.
+//! Prints all shaders as JSON: name, required features, text, and the file and line of each line.
+//! `scripts/tint` compiles them with a browser's compiler.
 //!
 //! ```text
 //! [{"name": "tokenize", "needs": [], "wgsl": "const …", "places": ["shaders/wgsl/shared/tile.wgsl:1", …]}, …]
@@ -12,17 +12,19 @@ fn main() {
     let [base, subgroups, wide_atomics, _] = Permutation::ALL;
     let base_shaders = Stage::ALL.map(|stage| Shader::compose_for(stage, base));
     let mut shaders: Vec<_> = base_shaders.iter().map(|it| json(it, "", "[]")).collect();
-    let with_subgroups = others(&base_shaders, subgroups);
-    // Browsers ask for this; naga, which reads the same text, refuses it.
+    let with_subgroups = different(&base_shaders, subgroups);
+    // Browsers require this line; naga reads the same text and rejects it.
     let enabled = |it: &Shader| json(it, "enable subgroups; ", "[\"subgroups\"]");
     shaders.extend(with_subgroups.iter().map(enabled));
     println!("[{}]", shaders.join(",\n"));
-    let left_out = others(&base_shaders, wide_atomics).len();
-    eprintln!("compose: {left_out} left out that use 64-bit atomics, which WGSL in browsers lacks");
+    let skipped = different(&base_shaders, wide_atomics).len();
+    eprintln!(
+        "compose: skipped {skipped} shaders with 64-bit atomics, which browsers do not support"
+    );
 }
 
-/// The shaders that are others in a permutation than in the base.
-fn others(base: &[Shader], permutation: Permutation) -> Vec<Shader> {
+/// Composes the shaders for the permutation and returns those that differ from the base.
+fn different(base: &[Shader], permutation: Permutation) -> Vec<Shader> {
     let composed = base.iter().map(|it| {
         let other = Shader::compose_for(it.stage(), permutation);
         (other.wgsl() != it.wgsl()).then_some(other)
@@ -30,7 +32,8 @@ fn others(base: &[Shader], permutation: Permutation) -> Vec<Shader> {
     composed.flatten().collect()
 }
 
-/// A shader behind a line's beginning, so that its lines stay where they are.
+/// Returns a shader as JSON. `before` is put in front of the first line, so that line numbers do
+/// not change.
 fn json(shader: &Shader, before: &str, needs: &str) -> String {
     let lines = (1..).zip(shader.wgsl().lines());
     let places: Vec<_> = lines

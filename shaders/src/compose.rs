@@ -1,41 +1,41 @@
-//! Puts a shader together from files.
+//! Composes a shader from files.
 //!
-//! There is one directive: a line `// @use NAME` asks for `wgsl/shared/NAME.wgsl`, or for
-//! `wgsl/shared/NAME.FEATURE.wgsl` if there is such a file and the permutation has the feature. Every
-//! part stands once, before the first that uses it; the lines of the whole remember where they are
-//! from.
+//! There is one directive: the line `// @use NAME` includes `wgsl/shared/NAME.wgsl`, or
+//! `wgsl/shared/NAME.FEATURE.wgsl` if that file exists and the permutation has the feature. Each
+//! part is included once, before its first user. [`Shader::place_of`] maps lines of the result to
+//! lines of the files.
 
 use std::sync::Arc;
 
 use crate::sources::shared;
 use crate::{Permutation, Stage};
 
-/// Where a line of a shader was written.
+/// The source file and line of a line of a composed shader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The file, below `wgsl`.
+    /// The file, relative to `wgsl`.
     pub file: &'static str,
-    /// The line in it, from 1.
+    /// The line number in the file, from 1.
     pub line: u32,
 }
 
-/// A shader, put together.
+/// A composed shader.
 #[derive(Clone, Debug)]
 pub struct Shader {
     stage: Stage,
     wgsl: Arc<str>,
-    /// The first line of each part, from 1, and its file.
+    /// First line of each part, from 1, and its file.
     parts: Vec<(u32, &'static str)>,
 }
 
 impl Shader {
-    /// Puts the shader of a stage together, of WGSL's core alone.
+    /// Composes the shader of a stage, using core WGSL only.
     #[must_use]
     pub fn compose(stage: Stage) -> Self {
         Self::compose_for(stage, Permutation::BASE)
     }
 
-    /// Puts the shader of a stage together for adapters that have these features.
+    /// Composes the shader of a stage for adapters with these features.
     ///
     /// # Examples
     ///
@@ -49,31 +49,31 @@ impl Shader {
     /// ```
     #[must_use]
     pub fn compose_for(stage: Stage, permutation: Permutation) -> Self {
-        let mut composing = Composing {
+        let mut composer = Composer {
             permutation,
-            ..Composing::default()
+            ..Composer::default()
         };
-        composing.take(stage.source());
+        composer.add(stage.source());
         Self {
             stage,
-            wgsl: composing.wgsl.into(),
-            parts: composing.parts,
+            wgsl: composer.wgsl.into(),
+            parts: composer.parts,
         }
     }
 
-    /// The stage.
+    /// Returns the stage.
     #[must_use]
     pub fn stage(&self) -> Stage {
         self.stage
     }
 
-    /// The whole text.
+    /// Returns the text of the shader.
     #[must_use]
     pub fn wgsl(&self) -> &str {
         &self.wgsl
     }
 
-    /// Where a line of the whole text, counted from 1, was written.
+    /// Returns the source file and line of a line of the shader; `line` counts from 1.
     #[must_use]
     pub fn place_of(&self, line: u32) -> Place {
         let part = self.parts.iter().rev().find(|(first, _)| *first <= line);
@@ -85,15 +85,15 @@ impl Shader {
     }
 }
 
-/// A number that is another one after any change of any shader: what was measured of one is not
-/// taken for another.
+/// Returns a hash of all shaders. It changes when any shader changes, so measurements of an older
+/// version are not used for a newer one.
 #[must_use]
 pub fn version() -> u64 {
     let stages = || Stage::ALL.into_iter();
     let shaders = Permutation::ALL
         .into_iter()
         .flat_map(|permutation| stages().map(move |stage| Shader::compose_for(stage, permutation)));
-    // FNV-1a: nobody has a reason to make two shaders collide.
+    // FNV-1a: it need not resist deliberate collisions.
     shaders.fold(0xcbf2_9ce4_8422_2325, |hash, shader| {
         shader.wgsl.bytes().fold(hash, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -102,24 +102,24 @@ pub fn version() -> u64 {
 }
 
 #[derive(Default)]
-struct Composing {
+struct Composer {
     permutation: Permutation,
     wgsl: String,
     lines: u32,
     parts: Vec<(u32, &'static str)>,
-    /// Parts that were taken, or that wait for those they use.
+    /// Files that are included, or that wait for the parts they use.
     seen: Vec<&'static str>,
 }
 
-impl Composing {
-    fn take(&mut self, (file, text): (&'static str, &'static str)) {
+impl Composer {
+    fn add(&mut self, (file, text): (&'static str, &'static str)) {
         if self.seen.contains(&file) {
             return;
         }
         self.seen.push(file);
         for name in uses(text) {
             let part = shared(name, self.permutation);
-            self.take(part.unwrap_or_else(|| panic!("{file} uses {name}, which is not there")));
+            self.add(part.unwrap_or_else(|| panic!("{file} uses {name}, which does not exist")));
         }
         self.parts.push((self.lines + 1, file));
         for line in text.lines() {
@@ -142,7 +142,7 @@ mod tests {
     use crate::sources::SHARED;
 
     #[test]
-    fn every_part_stands_once_before_its_users() {
+    fn each_part_is_included_once_before_its_users() {
         let shader = Shader::compose(Stage::Tokenize);
         for function in ["fn scan(", "fn tile_of(", "fn gather(", "fn window_at("] {
             assert_eq!(shader.wgsl().matches(function).count(), 1, "{function}");
@@ -153,15 +153,15 @@ mod tests {
     }
 
     #[test]
-    fn lines_remember_where_they_are_from() {
+    fn place_of_returns_the_source_of_each_line() {
         for permutation in Permutation::ALL {
             for stage in Stage::ALL {
-                remembers_its_lines(stage, permutation);
+                check_places(stage, permutation);
             }
         }
     }
 
-    fn remembers_its_lines(stage: Stage, permutation: Permutation) {
+    fn check_places(stage: Stage, permutation: Permutation) {
         let shader = Shader::compose_for(stage, permutation);
         for (line, text) in (1..).zip(shader.wgsl().lines()) {
             let place = shader.place_of(line);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_permutation_takes_another_file_of_the_same_part() {
+    fn a_permutation_selects_the_file_for_its_feature() {
         let [_, subgroups, wide, both] = Permutation::ALL;
         let reduce = |permutation| files(Stage::ReduceByKey, permutation);
         assert!(reduce(subgroups).contains(&"shared/scan.subgroups.wgsl"));
@@ -196,8 +196,8 @@ mod tests {
     }
 
     #[test]
-    fn every_file_is_taken_and_no_part_has_two_that_a_permutation_could_take() {
-        let taken = |file: &str| {
+    fn each_file_is_used_and_no_part_has_two_candidates() {
+        let is_used = |file: &str| {
             Permutation::ALL.into_iter().any(|permutation| {
                 let mut stages = Stage::ALL.into_iter();
                 stages.any(|stage| files(stage, permutation).contains(&file))
@@ -205,13 +205,13 @@ mod tests {
         };
         let [.., all] = Permutation::ALL;
         for (file, _) in SHARED {
-            assert!(taken(file), "{file}");
+            assert!(is_used(file), "{file}");
             let name = file.strip_prefix("shared/").unwrap();
             let (part, _) = name.split_once('.').unwrap();
             let of_features = |feature| format!("shared/{part}.{feature}.wgsl");
             let files: Vec<String> = all.features().map(of_features).collect();
-            let is_there = |file: &&String| SHARED.iter().any(|(other, _)| other == file);
-            assert!(files.iter().filter(is_there).count() <= 1, "{part}");
+            let exists = |file: &&String| SHARED.iter().any(|(other, _)| other == file);
+            assert!(files.iter().filter(exists).count() <= 1, "{part}");
         }
     }
 }

@@ -1,10 +1,11 @@
-//! The stages of keymill as WGSL compute shaders: sources, and the Rust mirror of their parameters.
+//! The stages of keymill as WGSL compute shaders: the sources, and their parameters as Rust
+//! structs.
 //!
-//! A stage's file has the stem of its twin in the kernels; where a stage has several, one for each
-//! way to do it, they lie in a folder of that name. What stages share lies in `wgsl/shared`;
-//! [`Shader::compose`] puts them together from WGSL's core alone. [`Shader::compose_for`] takes
-//! another file of a shared part where a [`Permutation`] has a feature that pays there; the algorithm
-//! stands once, and so does the answer.
+//! A stage's file has the same stem as the CPU kernel. If a stage has several shaders, the others
+//! are in a folder with that name. Shared parts are in `wgsl/shared`. [`Shader::compose`] builds a
+//! shader from core WGSL only. [`Shader::compose_for`] selects other files of the shared parts if a
+//! [`Permutation`] has a feature that makes them faster. Each algorithm is written once, and the
+//! results are the same. The comment at the top of each file describes its entry points.
 //!
 //! # Examples
 //!
@@ -31,20 +32,20 @@ pub use params::{
 pub use permutation::Permutation;
 pub use sources::{Binding, Stage};
 
-/// Bytes of text that one workgroup takes.
+/// Bytes of text per workgroup.
 pub const TILE_BYTES: usize = 4096;
 
-/// Bytes of text that one invocation takes; texts are padded to a multiple of it.
+/// Bytes of text per invocation. Texts are padded to a multiple of this.
 pub const LANE_BYTES: usize = 16;
 
-/// Rows that one workgroup of `hash_partition` takes.
+/// Rows per workgroup of `hash_partition`.
 pub const PARTITION_TILE_ROWS: usize = 2048;
 
-/// Partitions that `hash_partition` tells apart in one pass.
+/// Maximum number of partitions that `hash_partition` sorts in one pass.
 pub const PARTITION_DIGITS: usize = 256;
 
-/// Rows that one workgroup of `reduce_by_key` takes.
+/// Rows per workgroup of `reduce_by_key`.
 pub const REDUCE_TILE_ROWS: usize = 4096;
 
-/// Slots of its table that one workgroup of `reduce_by_key` lists.
+/// Table slots per workgroup when `reduce_by_key` lists its groups.
 pub const LISTED_SLOTS: usize = 256;

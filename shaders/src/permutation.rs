@@ -1,12 +1,19 @@
-//! Which features beyond the core a shader uses.
+//! The optional features that a shader uses.
 
 use std::fmt;
 
-/// Features beyond WGSL's core that a shader may use; without any it is the base, which every
-/// adapter runs. The answers are the same.
+/// Features beyond core WGSL that a shader may use. Without any, it is the base, which all adapters
+/// run. The results are the same.
 ///
-/// A shared part has a file for each feature that it has a use for, as `scan.subgroups.wgsl` beside
-/// `scan.wgsl`; a part without one is the same in every permutation.
+/// A shared part has one more file for each feature that makes it faster, for example
+/// `scan.subgroups.wgsl` in addition to `scan.wgsl`. Other parts are the same in all permutations:
+///
+/// ```text
+/// scan.subgroups              each subgroup sums a stretch of the values
+/// joined.subgroups            one lane of each subgroup adds to a shared word for its subgroup
+/// slot_state.wide_atomics     a sum is one atomic and a word of carries; an extreme is one atomic,
+///                             so the dispatch `settle_lows` is not needed
+/// ```
 ///
 /// # Examples
 ///
@@ -19,20 +26,20 @@ use std::fmt;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Permutation {
-    /// Lanes that run together add up together, of any number from 4 to 128.
+    /// Subgroup operations, with 4 to 128 lanes per subgroup.
     pub subgroups: bool,
-    /// Integers of 64 bits, and atomics of them in storage and in a workgroup's memory.
+    /// 64-bit integers, and 64-bit atomics in storage and workgroup memory.
     pub wide_atomics: bool,
 }
 
 impl Permutation {
-    /// The core alone.
+    /// Core WGSL only.
     pub const BASE: Self = Self {
         subgroups: false,
         wide_atomics: false,
     };
 
-    /// Every permutation, the base first and the one with all features last.
+    /// All permutations. The base is first, and the one with all features is last.
     pub const ALL: [Self; 4] = [
         Self::BASE,
         Self {
@@ -49,7 +56,7 @@ impl Permutation {
         },
     ];
 
-    /// What stands in the names of the files that it takes instead of others.
+    /// Returns the names of the features, as they occur in file names.
     pub(crate) fn features(self) -> impl Iterator<Item = &'static str> {
         [
             (self.subgroups, "subgroups"),

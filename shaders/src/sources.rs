@@ -1,48 +1,48 @@
-//! Which files there are.
+//! The list of shader files.
 
 use crate::Permutation;
 
-/// A stage that has a shader, or a way to run it that has one of its own.
+/// A stage that has a shader, or a variant of a stage that has its own shader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
-    /// What a device must get right before it is trusted with data.
+    /// Checks that a device computes correctly.
     SelfTest,
-    /// Text to spans of tokens, by white space.
+    /// Finds tokens separated by white space.
     Tokenize,
-    /// Tokens to counts by key.
+    /// Counts tokens by key.
     Count,
-    /// Text to counts by key in one pass.
+    /// Counts the words of a text by key in one pass.
     FusedCount,
-    /// Text of ASCII alone to spans of words.
+    /// Finds words in ASCII text.
     TokenizeWords,
-    /// Text to spans of the parts of its lines.
+    /// Splits lines into parts.
     TokenizeSplit,
-    /// Text to spans of one field of each line.
+    /// Finds one field of each line.
     TokenizeField,
-    /// Text to spans of its lines.
+    /// Finds lines.
     Frame,
-    /// Keys to row numbers in the order of partitions.
+    /// Sorts row numbers by the partition of their keys.
     HashPartition,
-    /// Integer keys and values to a record for each key.
+    /// Reduces rows with integer keys to one record per key.
     ReduceByKey,
-    /// Keys that are spans of a text, and values, to a record for each key.
+    /// Reduces rows whose keys are spans of a text to one record per key.
     ReduceByKeyBytes,
 }
 
-/// How a shader has a buffer bound.
+/// How a shader uses a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binding {
-    /// Parameters, alike for every invocation.
+    /// Parameters, the same for all invocations.
     Uniform,
-    /// To be read.
+    /// Read only.
     Read,
-    /// To be read and written.
+    /// Read and write.
     Write,
 }
 
 impl Stage {
-    /// Every stage.
+    /// All stages.
     pub const ALL: [Self; 11] = [
         Self::SelfTest,
         Self::Tokenize,
@@ -57,7 +57,7 @@ impl Stage {
         Self::ReduceByKeyBytes,
     ];
 
-    /// The stage's name, which is that of its file.
+    /// Returns the stage's name, which is the path of its file without extension.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -75,7 +75,7 @@ impl Stage {
         }
     }
 
-    /// What its shaders have bound, in the order of the bindings of group 0.
+    /// Returns the bindings of group 0 that the shader uses, in order.
     #[must_use]
     pub const fn bindings(self) -> &'static [Binding] {
         use Binding::{Read, Uniform, Write};
@@ -95,7 +95,7 @@ impl Stage {
         }
     }
 
-    /// Its file, and the text of it.
+    /// Returns the stage's file and its text.
     pub(crate) const fn source(self) -> (&'static str, &'static str) {
         match self {
             Self::SelfTest => (
@@ -134,8 +134,7 @@ impl Stage {
     }
 }
 
-/// A shared part by its name, as `// @use` has it: the file for a feature that is on, or else the one
-/// for all.
+/// Finds a shared part by its `// @use` name. Prefers the file for a feature of the permutation.
 pub(crate) fn shared(name: &str, permutation: Permutation) -> Option<(&'static str, &'static str)> {
     let of_features = permutation
         .features()
@@ -147,7 +146,7 @@ pub(crate) fn shared(name: &str, permutation: Permutation) -> Option<(&'static s
     of_features.chain([format!("{name}.wgsl")]).find_map(find)
 }
 
-/// A part's file, and the text of it.
+/// A part's file and its text.
 macro_rules! part {
     ($name:literal) => {
         (
@@ -157,7 +156,7 @@ macro_rules! part {
     };
 }
 
-/// The parts that stages share.
+/// The shared parts.
 pub(crate) const SHARED: [(&str, &str); 22] = [
     part!("stable_hash"),
     part!("stable_hash_bytes"),

@@ -1,5 +1,5 @@
-//! Every shader against naga, without a driver: valid by WebGPU's guarantees alone, and its
-//! parameters laid out as their mirrors in Rust.
+//! Validates all shaders with naga, without a driver: they use only what WebGPU guarantees, and
+//! their parameters have the same layout as the Rust structs.
 #![forbid(unsafe_code)]
 
 use keymill_shaders::{
@@ -21,7 +21,7 @@ fn module(stage: Stage) -> naga::Module {
     parse(&Shader::compose(stage))
 }
 
-/// Every stage's shader in every permutation.
+/// Returns the shaders of all stages in all permutations.
 fn shaders() -> impl Iterator<Item = (Permutation, Shader)> {
     Permutation::ALL.into_iter().flat_map(|permutation| {
         let compose = move |stage| (permutation, Shader::compose_for(stage, permutation));
@@ -29,7 +29,7 @@ fn shaders() -> impl Iterator<Item = (Permutation, Shader)> {
     })
 }
 
-/// What naga is told that an adapter has which offers a permutation, and no more.
+/// Returns the naga capabilities that a permutation needs, and no others.
 fn capabilities(permutation: Permutation) -> Capabilities {
     let mut has = Capabilities::empty();
     has.set(Capabilities::SUBGROUP, permutation.subgroups);
@@ -47,7 +47,7 @@ fn is_valid(shader: &Shader, has: Capabilities) -> Result<(), String> {
 }
 
 #[test]
-fn shaders_need_nothing_but_the_core() {
+fn base_shaders_need_only_core_wgsl() {
     for stage in Stage::ALL {
         let shader = Shader::compose(stage);
         assert!(!parse(&shader).entry_points.is_empty());
@@ -60,7 +60,7 @@ fn shaders_need_nothing_but_the_core() {
 }
 
 #[test]
-fn permutations_need_their_own_features_and_no_others() {
+fn permutations_need_only_their_own_features() {
     for (permutation, shader) in shaders() {
         let stage = shader.stage();
         assert!(!parse(&shader).entry_points.is_empty());
@@ -69,7 +69,7 @@ fn permutations_need_their_own_features_and_no_others() {
     }
 }
 
-/// Where a feature pays.
+/// Returns the features that a stage's shader makes use of.
 fn features_of(stage: Stage) -> Permutation {
     Permutation {
         subgroups: stage != Stage::SelfTest,
@@ -78,7 +78,7 @@ fn features_of(stage: Stage) -> Permutation {
 }
 
 #[test]
-fn permutations_use_what_they_are_named_for() {
+fn permutations_use_their_features() {
     for (permutation, shader) in shaders() {
         let stage = shader.stage();
         let uses = features_of(stage);
@@ -110,28 +110,28 @@ fn permutations_use_what_they_are_named_for() {
 }
 
 #[test]
-fn naga_takes_no_line_that_enables_subgroups() {
-    // Browsers ask for that line, and `examples/compose.rs` writes it for them. Once this fails, the
-    // variants can say it themselves.
+fn naga_rejects_the_line_that_enables_subgroups() {
+    // Browsers require that line, and `examples/compose.rs` adds it for them. When naga accepts it
+    // and this test fails, the shader files can contain it.
     assert!(naga::front::wgsl::parse_str("enable subgroups;").is_err());
 }
 
 #[test]
-fn a_shader_beyond_the_core_is_refused() {
+fn a_shader_beyond_core_wgsl_is_rejected() {
     let wgsl = "enable f16; @compute @workgroup_size(1) fn main() { var x = 1h; }";
     let module = naga::front::wgsl::parse_str(wgsl).unwrap();
     let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
     assert!(validator.validate(&module).is_err());
 }
 
-/// Shifts that stand beside `&`, `|` or `^` without parentheses, or two of these beside each other:
-/// WGSL's grammar has no such expression, which browsers see and naga does not.
+/// Finds shifts next to `&`, `|` or `^` without parentheses, and different operators of these next
+/// to each other. WGSL's grammar forbids both; browsers check this and naga does not.
 fn bare_shifts(wgsl: &str) -> Vec<String> {
     let mut bare = Vec::new();
     for line in wgsl.lines() {
         let code = line.split("//").next().unwrap_or_default();
         let code = code.replace("&&", " ").replace("||", " ");
-        // What is open: whether a shift was met in it, and which bitwise operator.
+        // For each open parenthesis: whether it contains a shift, and its bitwise operator.
         let mut open: Vec<(bool, Option<u8>)> = vec![(false, None)];
         let bytes = code.as_bytes();
         for (at, byte) in bytes.iter().enumerate() {
@@ -141,7 +141,7 @@ fn bare_shifts(wgsl: &str) -> Vec<String> {
             match byte {
                 b'<' | b'>' if is(at + 1, *byte) && is(at + 2, b' ') => open[inner].0 = true,
                 b'&' | b'|' | b'^' if is_spaced => {
-                    // Two that differ are as wrong as one beside a shift.
+                    // Two different operators are as wrong as an operator next to a shift.
                     open[inner].0 |= open[inner].1.is_some_and(|other| other != *byte);
                     open[inner].1 = Some(*byte);
                 }
@@ -160,7 +160,7 @@ fn bare_shifts(wgsl: &str) -> Vec<String> {
 }
 
 #[test]
-fn shifts_stand_in_parentheses_of_their_own() {
+fn shifts_have_their_own_parentheses() {
     for (permutation, shader) in shaders() {
         let (stage, bare) = (shader.stage(), bare_shifts(shader.wgsl()));
         assert_eq!(bare, Vec::<String>::new(), "{stage:?}: {permutation}");
@@ -186,7 +186,7 @@ fn shifts_stand_in_parentheses_of_their_own() {
 }
 
 #[test]
-fn workgroups_stay_within_the_guarantees() {
+fn workgroups_keep_within_guaranteed_limits() {
     for (permutation, shader) in shaders() {
         let (stage, module) = (shader.stage(), parse(&shader));
         let mut layouter = naga::proc::Layouter::default();
@@ -198,7 +198,7 @@ fn workgroups_stay_within_the_guarantees() {
         let bytes: u32 = shared.map(|(_, variable)| layouter[variable.ty].size).sum();
         assert!(
             bytes <= 16 << 10,
-            "{stage:?} takes {bytes} of workgroup memory: {permutation}"
+            "{stage:?} uses {bytes} bytes of workgroup memory: {permutation}"
         );
         for entry in &module.entry_points {
             let lanes: u32 = entry.workgroup_size.iter().product();
@@ -212,7 +212,7 @@ fn workgroups_stay_within_the_guarantees() {
     }
 }
 
-/// A struct's fields by name with their offsets, and its size.
+/// Returns the names and offsets of a struct's fields, and the size of the struct.
 fn layout(stage: Stage, name: &str) -> (Vec<(String, u32)>, u32) {
     let module = module(stage);
     let (_, ty) = module
@@ -221,7 +221,7 @@ fn layout(stage: Stage, name: &str) -> (Vec<(String, u32)>, u32) {
         .find(|(_, ty)| ty.name.as_deref() == Some(name))
         .unwrap();
     let naga::TypeInner::Struct { members, span } = &ty.inner else {
-        panic!("{name} is no struct");
+        panic!("{name} is not a struct");
     };
     let field = |member: &naga::StructMember| (member.name.clone().unwrap(), member.offset);
     (members.iter().map(field).collect(), *span)
@@ -235,7 +235,7 @@ macro_rules! mirrors {
 }
 
 #[test]
-fn parameters_are_laid_out_as_their_mirrors() {
+fn parameters_have_the_layout_of_their_rust_structs() {
     mirrors!(
         Stage::SelfTest,
         "Asked",
@@ -324,7 +324,7 @@ fn parameters_are_laid_out_as_their_mirrors() {
     }
 }
 
-/// The shaders that reduce rows by their keys.
+/// The shaders that reduce rows by key.
 const REDUCING: [Stage; 2] = [Stage::ReduceByKey, Stage::ReduceByKeyBytes];
 
 /// The shaders that cut a text.
@@ -337,7 +337,7 @@ const CUTTING: [Stage; 5] = [
 ];
 
 #[test]
-fn shaders_that_cut_have_the_same_entries() {
+fn shaders_that_cut_text_have_the_same_entry_points() {
     for stage in CUTTING {
         let module = module(stage);
         let has = |name: &str| module.entry_points.iter().any(|entry| entry.name == name);
@@ -350,7 +350,7 @@ fn shaders_that_cut_have_the_same_entries() {
 }
 
 #[test]
-fn parameters_of_rows_are_laid_out_as_their_mirrors() {
+fn row_parameters_have_the_layout_of_their_rust_structs() {
     mirrors!(
         Stage::HashPartition,
         "Params",
@@ -413,7 +413,7 @@ fn parameters_of_rows_are_laid_out_as_their_mirrors() {
 }
 
 #[test]
-fn bindings_are_as_the_host_makes_them() {
+fn bindings_match_the_host() {
     for (permutation, shader) in shaders() {
         let (stage, module) = (shader.stage(), parse(&shader));
         let mut found: Vec<_> = module
@@ -440,9 +440,9 @@ fn bindings_are_as_the_host_makes_them() {
     }
 }
 
-/// The bytes of a slot's state, which the host makes room for, in every permutation.
+/// The host allocates the same number of bytes for a slot's state in all permutations.
 #[test]
-fn states_of_slots_are_as_large_in_every_permutation() {
+fn slot_states_have_the_same_size_in_all_permutations() {
     for (_, shader) in shaders().filter(|(_, it)| REDUCING.contains(&it.stage())) {
         let module = parse(&shader);
         let mut types = module.types.iter();
@@ -461,7 +461,7 @@ fn has_constants(stage: Stage, constants: &[(&str, usize)]) {
 }
 
 #[test]
-fn constants_are_those_of_rust() {
+fn constants_match_rust() {
     let lanes = ("LANES", TILE_BYTES / LANE_BYTES);
     for stage in CUTTING {
         has_constants(stage, &[lanes, ("LANE_BYTES", LANE_BYTES)]);

@@ -1,12 +1,18 @@
-// Tokens to counts by key, in a table that stays on the device from one text to the next.
+// Counts tokens by key, in a table that stays on the device from one text to the next.
 //
-//   count_tokens  every token finds its key's slot, or claims one with its number
-//   keep_keys     keys of new slots are copied to where they outlive their text
-//   close         the host is told what is there
-//   list_groups   at a drain: keys and counts, close together
+//   count_tokens -> keep_keys -> close      for each text
+//   list_groups                             at a drain
+//
+//   count_tokens  finds the slot of each token's key, or claims a slot with the token's number
+//   keep_keys     copies the keys of new slots, because the text is replaced by the next one
+//   close         writes the report for the host
+//   list_groups   writes all keys with their counts, without gaps
+//
+// The host counts a token itself if its chain of slots is full, or if its key is longer than
+// `longest` (4 KiB).
 // @use count_table
 
-// Of the tokenizer's summary the first word: how many tokens there are.
+// The beginning of the tokenizer's summary: the number of tokens.
 struct Cut {
     tokens: u32,
     rest: u32,
@@ -29,7 +35,7 @@ fn is_claimed_key(key: Span, token: u32) -> bool {
     return is_same_key(key, claimed_key(token));
 }
 
-// Tells how many tokens it counted: one or none.
+// Counts one token. Returns the number of counted tokens, 0 or 1.
 fn count_token(token: u32) -> u32 {
     let key = claimed_key(token);
     if key.length > params.longest {

@@ -1,4 +1,5 @@
-// Text to spans of its lines, in order; they end with LF or CRLF, or with their record.
+// Finds the lines of a text and writes their spans, in order. A line ends with LF, with CRLF, or
+// where its record ends. The token rule `lines` runs this shader too.
 // @use lines
 
 fn edges_of(here: Here) -> Edges {

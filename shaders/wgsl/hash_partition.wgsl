@@ -1,59 +1,65 @@
-// Keys to row numbers in the order of partitions; the rows of a partition stay in order.
+// Sorts row numbers by the partition of their keys. The rows of a partition keep their order.
 //
-//   count_digits   tile by tile, how many rows have each digit of a partition's number
-//   scan_tiles     a workgroup for each digit: how many rows of it stand before each tile
-//   place_rows     tile by tile, every row into its place
+//   count_digits -> scan_tiles -> place_rows      for each digit of the partition number
 //
-// Up to 256 partitions are one digit. More are two, and so two passes: by the low digit, and then,
-// in the order that the first pass left, by the high one.
+//   count_digits   per tile: counts the rows that have each digit
+//   scan_tiles     one workgroup per digit: counts the rows with this digit before each tile
+//   place_rows     per tile: writes each row number to its place
+//
+// This is a radix sort with digits of 8 bits. Up to 256 partitions are one digit and need one pass.
+// More partitions are two digits and need two passes: the first pass sorts by the low digit, the
+// second one sorts that order by the high digit.
+//
+// A row's place among the rows of its digit in a stripe: each digit has a mask with a bit for each
+// lane, and the bits before the row's own lane are counted.
 // @use stable_hash_bytes
 // @use scan
 
 struct Params {
     rows: u32,
-    // Words of a key; 0 if keys are bytes between two offsets.
+    // Words per key; 0 if keys are bytes between two offsets.
     key_words: u32,
     partitions: u32,
     tiles: u32,
-    // Where the digit of this pass begins in a partition's number: 0 in the first pass, or 8.
+    // First bit of this pass's digit in the partition number: 0 in the first pass, 8 in the second.
     shift: u32,
     seed_low: u32,
     seed_high: u32,
-    // Which run this is; the last dispatch writes it down.
+    // Number of this run. The last dispatch copies it to the summary.
     run: u32,
 }
 
 struct Summary {
     run: u32,
-    // Rows of each partition.
+    // Number of rows in each partition.
     histogram: array<atomic<u32>>,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> keys: array<u32>;
-// Where each key of bytes begins, and where the last one ends.
+// Start of each key of bytes, and the end of the last key.
 @group(0) @binding(2) var<storage, read> offsets: array<u32>;
-// The rows in the order of the pass before; the first pass does not read it.
+// Row numbers in the order of the previous pass. The first pass does not read this.
 @group(0) @binding(3) var<storage, read> before: array<u32>;
-// Rows of each digit; then, digit by digit, those of each tile, and after `scan_tiles` of all
-// tiles before it.
+// Number of rows of each digit. After these, for each digit, the number of its rows in each tile;
+// `scan_tiles` replaces that by the number of rows in all tiles before it.
 @group(0) @binding(4) var<storage, read_write> counts: array<u32>;
-// The rows in order; `hash_rows` writes hashes instead.
+// Row numbers in the new order. `hash_rows` writes hashes instead.
 @group(0) @binding(5) var<storage, read_write> rows: array<u32>;
 @group(0) @binding(6) var<storage, read_write> summary: Summary;
 
 const DIGITS: u32 = 256u;
 const STRIPES: u32 = 8u;
 const TILE_ROWS: u32 = 2048u;
-// What stands for the digit of a row that is not there.
+// The digit of a lane without a row.
 const NO_DIGIT: u32 = 0xffffffffu;
-// Words with a bit for each lane.
+// Words of a mask with a bit for each lane.
 const LANE_WORDS: u32 = 8u;
 
 var<workgroup> tile_counts: array<atomic<u32>, 256>;
-// For each digit, which lanes of a stripe have it.
+// For each digit, a mask of the lanes of a stripe whose row has it.
 var<workgroup> lanes_with: array<atomic<u32>, 2048>;
-// Where the next row of each digit goes.
+// Place of the next row of each digit.
 var<workgroup> next_place: array<u32, 256>;
 
 fn word_of_keys(at: u32) -> u32 {
@@ -75,7 +81,7 @@ fn hash_of(row: u32) -> vec2<u32> {
     }
 }
 
-// The row at a place in the order that this pass begins with.
+// Returns the row at a place in the order before this pass.
 fn row_at(place: u32) -> u32 {
     if params.shift == 0u {
         return place;
@@ -91,7 +97,7 @@ fn place_of(tile: u32, stripe: u32, lane: u32) -> u32 {
     return tile * TILE_ROWS + stripe * LANES + lane;
 }
 
-// Where the count of a tile's rows with a digit stands.
+// Returns the index in `counts` of a tile's rows with this digit.
 fn count_at(digit: u32, tile: u32) -> u32 {
     return DIGITS + digit * params.tiles + tile;
 }
@@ -100,7 +106,7 @@ fn digits() -> u32 {
     return min(((params.partitions - 1u) >> params.shift) + 1u, DIGITS);
 }
 
-// Counts rows by partition where there are too many partitions for a count of digits to tell.
+// Counts a row in the histogram, if the counts of digits cannot give it (more than 256 partitions).
 fn count_partition(part: u32) {
     if params.partitions > DIGITS && params.shift == 0u {
         atomicAdd(&summary.histogram[part], 1u);
@@ -134,13 +140,13 @@ fn scan_tiles(here: Here) {
     var before_tile = 0u;
     for (var first = 0u; first < params.tiles; first += LANES) {
         let tile = first + lane;
-        let is_there = tile < params.tiles && digit < digits();
+        let is_valid = tile < params.tiles && digit < digits();
         var mine = 0u;
-        if is_there {
+        if is_valid {
             mine = counts[count_at(digit, tile)];
         }
         let scanned = scan(lane, vec2<u32>(mine, 0u));
-        if is_there {
+        if is_valid {
             counts[count_at(digit, tile)] = before_tile + scanned.before.x;
         }
         before_tile += scanned.total.x;
@@ -154,9 +160,9 @@ fn scan_tiles(here: Here) {
 }
 
 struct Rank {
-    // Lanes before this one with the same digit.
+    // Number of lanes before this one with the same digit.
     before: u32,
-    // Whether no lane behind this one has it.
+    // Whether no lane after this one has the same digit.
     is_last: bool,
 }
 
@@ -173,7 +179,7 @@ fn rank_of(digit: u32, lane: u32) -> Rank {
             later = 0u;
         } else if word == own {
             earlier = lanes & ((1u << bit) - 1u);
-            // A shift by 32 is none, so by `bit` and by one more.
+            // WGSL takes shift distances modulo 32, so shift by `bit` and then by 1.
             later = (lanes >> bit) >> 1u;
         }
         rank.before += countOneBits(earlier);
@@ -230,7 +236,8 @@ fn place_rows(here: Here) {
     }
 }
 
-// The hash of every row's key, low word and high word: what a device must get right first.
+// Writes the hash of each row's key: low word, then high word. The self-test compares these with
+// the CPU's hashes.
 @compute @workgroup_size(256)
 fn hash_rows(here: Here) {
     let tile = tile_of(here);

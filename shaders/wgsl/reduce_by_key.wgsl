@@ -1,5 +1,5 @@
-// Integer keys and values of 64 bits to a record for each key: count, sum, smallest and largest
-// value. `reduce_table` does it, and this says what a key is.
+// Reduces rows with integer keys and values of 64 bits to one record per key: count, sum, smallest
+// and largest value. `reduce_table` has the algorithm; this file defines the key.
 // @use reduce_table
 
 @group(0) @binding(1) var<storage, read> keys: array<vec2<u32>>;

@@ -1,6 +1,9 @@
-// Text to spans of tokens, in order: runs of anything but white space.
+// Finds tokens separated by white space and writes their spans, in order.
 //
-// The other rules lie in `tokenize/`; lines are what `frame.wgsl` finds.
+//   16 bytes per lane -> a window with their neighbours -> masks of where tokens start and end
+//   count_edges -> scan_tiles -> write_spans (see `shared/spans.wgsl`)
+//
+// The other token rules are in `tokenize/`; `frame.wgsl` finds lines.
 // @use records
 // @use runs
 // @use white_space

@@ -9,8 +9,7 @@ use crate::source::{
     stems_in,
 };
 use crate::tables::{
-    GPU_CRATES, GPU_HOME, IMPORTS, Imports, MOST_LINES, NAMES_THAT_SAY_NOTHING, NO_TWIN,
-    STAGE_PLACES,
+    GPU_CRATES, GPU_HOME, MOST_LINES, NAMES_THAT_SAY_NOTHING, NO_TWIN, STAGE_PLACES,
 };
 
 pub(crate) fn gpu_crates_stay_in_their_folder(files: &[File]) -> Vec<String> {
@@ -109,76 +108,6 @@ pub(crate) fn twins(files: &[File], excused: &[(&str, &str, &str)]) -> Vec<Strin
         }
     }
     offences
-}
-
-pub(crate) fn crates_import_only_what_they_may(files: &[File]) -> Vec<String> {
-    let mut offences = Vec::new();
-    for (folder, manifest) in manifests(files) {
-        let Some(may) = IMPORTS.iter().find(|row| row.folder == folder) else {
-            offences.push(format!(
-                "{}: this crate has no row in IMPORTS",
-                manifest.path
-            ));
-            continue;
-        };
-        for dependency in dependencies(&manifest.text) {
-            if !may.allows(&dependency) {
-                offences.push(format!(
-                    "{}: may not use `{}`",
-                    manifest.path, dependency.name
-                ));
-            }
-        }
-    }
-    offences
-}
-
-/// A row that lists what its crate no longer uses allows it to come back unseen.
-pub(crate) fn rows_list_only_what_is_used(files: &[File]) -> Vec<String> {
-    let mut offences = Vec::new();
-    for (folder, manifest) in manifests(files) {
-        let used: BTreeSet<String> = dependencies(&manifest.text).map(|it| it.name).collect();
-        let row = IMPORTS.iter().find(|row| row.folder == folder);
-        let listed = row.into_iter().flat_map(Imports::names);
-        offences.extend(
-            listed
-                .filter(|name| !used.contains(*name))
-                .map(|name| format!("{}: IMPORTS lists `{name}` in vain", manifest.path)),
-        );
-    }
-    offences
-}
-
-/// The last column of the table of crates in ARCHITECTURE.md names what IMPORTS lists.
-pub(crate) fn the_document_says_who_may_import_whom(files: &[File]) -> Vec<String> {
-    let mut offences = Vec::new();
-    let document = files.iter().find(|file| file.path == "ARCHITECTURE.md");
-    for Imports { folder, .. } in document.map(|_| &IMPORTS[..]).unwrap_or_default() {
-        let row = document.and_then(|file| row_of(&file.text, folder));
-        let said: BTreeSet<&str> = row.map(in_backticks).unwrap_or_default();
-        let listed: BTreeSet<&str> = IMPORTS
-            .iter()
-            .filter(|row| row.folder == *folder)
-            .flat_map(Imports::names)
-            .collect();
-        if said != listed {
-            offences.push(format!(
-                "ARCHITECTURE.md: `{folder}/` may use {said:?}, and IMPORTS lists {listed:?}"
-            ));
-        }
-    }
-    offences
-}
-
-/// The last cell of the row that begins with a folder.
-fn row_of<'t>(text: &'t str, folder: &str) -> Option<&'t str> {
-    let start = format!("| `{folder}/` |");
-    let row = text.lines().find(|line| line.starts_with(&start))?;
-    row.trim_end_matches([' ', '|']).rsplit('|').next()
-}
-
-fn in_backticks(cell: &str) -> BTreeSet<&str> {
-    cell.split('`').skip(1).step_by(2).collect()
 }
 
 pub(crate) fn versions_and_lints_stand_once(files: &[File]) -> Vec<String> {

@@ -310,6 +310,13 @@ mod tests {
         for (partition, expected) in expected.iter().enumerate() {
             assert_eq!(rows.rows_of(partition), expected, "{stage:?}");
         }
+        let mut columns = vec![vec![7]; partitions];
+        rows.append_to(hashes, &mut columns);
+        // Every value after what was there.
+        for (column, expected) in columns.iter().zip(&expected) {
+            let values = expected.iter().map(|&row| hashes[row as usize]);
+            assert!(column.iter().copied().eq([7].into_iter().chain(values)));
+        }
         let mut gathered = vec![1];
         rows.gather(hashes, &mut gathered);
         for (partition, ends) in rows.starts().windows(2).enumerate() {

@@ -26,7 +26,7 @@ pub(crate) const BATCH: usize = 1024;
 /// Rows ahead of the current one whose line is prefetched.
 const AHEAD: usize = 48;
 /// Sixteenths of the ways that may be taken.
-const FILL: usize = 10;
+const FILL: usize = 8;
 
 /// A cache line: the keys, then their ids as 32-bit numbers.
 #[derive(Clone, Copy, Zeroable)]

@@ -2,6 +2,7 @@
 
 use super::HashKey;
 use super::dense_ids::{DenseIds, LeastAndMost};
+use super::few_ids::FewIds;
 use super::ids::{BATCH, IdKey, IdTable};
 use super::intern_error::{FreshId, InternError};
 use crate::Tuning;
@@ -36,6 +37,7 @@ const PLACES_PER_ROW: usize = 16;
 pub struct IntKeyTable {
     keys: Keys<u64>,
     dense: DenseIds,
+    few: FewIds,
     hashed: IdTable<u64>,
     is_dense: bool,
     /// Rows seen since the table was empty.
@@ -53,6 +55,7 @@ impl IntKeyTable {
         Self {
             keys: Keys::default(),
             dense: DenseIds::new(tuning.prefetch_bytes),
+            few: FewIds::new(tuning, hash_key),
             hashed: IdTable::new(tuning, hash_key),
             is_dense: true,
             rows: 0,
@@ -90,14 +93,26 @@ impl IntKeyTable {
         if self.is_dense {
             self.reach(level, keys)?;
         }
-        let misses = match self.is_dense {
-            true => self.dense.look_up(level, keys, ids, &mut missed),
-            false => self.hashed.look_up(level, keys, ids, &mut missed),
+        let misses = if self.is_dense {
+            self.dense.look_up(level, keys, ids, &mut missed)
+        } else if self.few.are_few() {
+            self.few.look_up(level, keys, ids, &mut missed)
+        } else {
+            self.hashed.look_up(level, keys, ids, &mut missed)
         };
+        let before = self.len();
         self.keys.make_room(misses)?;
         for &row in &missed[..misses] {
             let row = usize::from(row);
             ids[row] = self.id_of(keys[row])?;
+        }
+        if !self.is_dense && self.few.are_few() {
+            for &row in &missed[..misses] {
+                let row = usize::from(row);
+                self.few.insert(keys[row], ids[row]);
+            }
+            let (all, rows) = (self.len(), keys.len());
+            self.few.judge(all, all - before, rows, misses);
         }
         Ok(())
     }
@@ -164,7 +179,7 @@ impl IntKeyTable {
     /// How many bytes of memory the table holds.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.dense.bytes() + self.hashed.bytes() + self.keys.bytes()
+        self.dense.bytes() + self.few.bytes() + self.hashed.bytes() + self.keys.bytes()
     }
 
     /// Makes room for so many keys more than there are. It is a hint: keys go by hash from now on,
@@ -185,7 +200,10 @@ impl IntKeyTable {
     pub fn clear(&mut self) {
         match self.is_dense {
             true => self.dense.clear(&self.keys.all),
-            false => self.hashed.clear(self.keys.all.iter().copied()),
+            false => {
+                self.hashed.clear(self.keys.all.iter().copied());
+                self.few.clear(&self.keys.all);
+            }
         }
         self.keys.all.clear();
         self.is_dense = true;

@@ -22,6 +22,7 @@
 mod count_table;
 mod dedup;
 mod dense_ids;
+mod few_ids;
 mod hash_key;
 mod ids;
 mod inline;

@@ -1,4 +1,4 @@
-//! What `count.wgsl` and `count/fused.wgsl` are told and tell.
+//! Parameters and results of `count.wgsl` and `count/fused.wgsl`.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -6,29 +6,29 @@ use bytemuck::{Pod, Zeroable};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct CountParams {
-    /// Slots of the table, a power of two.
+    /// Number of slots in the table, a power of two.
     pub slots: u32,
-    /// Slots that a token looks at.
+    /// Maximum number of slots that are probed for a token.
     pub probes: u32,
-    /// Bytes of the longest key that a device looks at.
+    /// Length of the longest key that the device counts.
     pub longest: u32,
-    /// The hash's secret.
+    /// First word of the hash key.
     pub secret_0: u32,
-    /// The rest of it.
+    /// Second word of the hash key.
     pub secret_1: u32,
-    /// Which bits of the hash are kept; 0 makes every key collide.
+    /// Bits of the hash that are used; 0 makes all keys collide.
     pub hash_mask: u32,
-    /// Which run this is.
+    /// Number of this run.
     pub run: u32,
-    /// Bytes of text, for the fused count.
+    /// Length of the text, for the fused count only.
     pub text_bytes: u32,
-    /// Tiles that a workgroup of the fused count takes one after another.
+    /// Number of tiles that a workgroup of the fused count processes, one after another.
     pub rounds: u32,
-    /// Nothing; a uniform's size is a multiple of 16.
+    /// Unused; the size of a uniform is a multiple of 16.
     pub pad_0: u32,
-    /// Nothing.
+    /// Unused.
     pub pad_1: u32,
-    /// Nothing.
+    /// Unused.
     pub pad_2: u32,
 }
 
@@ -36,54 +36,55 @@ pub struct CountParams {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct CountReport {
-    /// Tokens that were added to a slot.
+    /// Tokens counted in a slot.
     pub counted: u32,
-    /// Tokens that are left to the host.
+    /// Tokens that the host must count.
     pub left: u32,
-    /// Groups of the table.
+    /// Groups in the table.
     pub groups: u32,
-    /// Words of the arena that are used.
+    /// Used words of the arena.
     pub arena_used: u32,
-    /// Keys for which the arena had no room.
+    /// Keys that did not fit in the arena.
     pub lost: u32,
-    /// The run that wrote this.
+    /// Number of the run that wrote this report.
     pub run: u32,
-    /// Of the tokens that were counted, those that a workgroup knew by heart.
+    /// Counted tokens that had a hot key.
     pub hot: u32,
 }
 
-/// One group, as `list_groups` of `count.wgsl` writes it.
+/// A group, as `list_groups` of `count.wgsl` writes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct CountGroup {
-    /// Bytes of the key.
+    /// Length of the key.
     pub length: u32,
-    /// The key's bytes if there are at most [`CountGroup::INLINE_BYTES`]; else the first word is
-    /// where they begin in the arena.
+    /// The bytes of the key, if there are at most [`CountGroup::INLINE_BYTES`]. Else the first word
+    /// is the start of the key in the arena.
     pub key: [u32; 2],
-    /// How often it was counted.
+    /// Number of occurrences.
     pub count: u32,
 }
 
-/// In place of the end of a token that is left to the host, where no device has seen it.
+/// The end of a token that the host must count, if the device did not find the end.
 pub const COUNT_NO_END: u32 = u32::MAX;
 
 impl CountGroup {
-    /// Keys of so many bytes lie in their slot.
+    /// Maximum length of a key that is stored in its slot.
     pub const INLINE_BYTES: usize = 8;
 }
 
-/// Words in front of a table's slots.
+/// Words of the table before its slots.
 pub const COUNT_HEAD_WORDS: u64 = 132;
 
-/// Words of a table of so many slots; all zeros are a table without groups.
+/// Returns the number of words of a table with this number of slots. A table of zeros has no
+/// groups.
 #[must_use]
 pub const fn count_table_words(slots: u32) -> u64 {
     COUNT_HEAD_WORDS + slots as u64 * 4
 }
 
-/// Bytes of a slot's key beside the arena.
+/// Bytes per slot for its key, in addition to the arena.
 pub const COUNT_KEY_BYTES: u64 = 16;
 
-/// Tokens that one workgroup counts.
+/// Tokens per workgroup.
 pub const COUNT_TOKENS: u32 = 256 * 8;

@@ -1,6 +1,6 @@
-//! What `hash_partition.wgsl` is told.
+//! Parameters of `hash_partition.wgsl`.
 //!
-//! It tells a run's number, and after it how many rows each partition has.
+//! Its result is the number of the run, followed by the number of rows in each partition.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -8,20 +8,20 @@ use bytemuck::{Pod, Zeroable};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct HashPartitionParams {
-    /// Rows that there are.
+    /// Number of rows.
     pub rows: u32,
-    /// Words of a key; 0 if keys are bytes between offsets.
+    /// Words per key; 0 if keys are bytes between offsets.
     pub key_words: u32,
-    /// Partitions, no more than 65,536.
+    /// Number of partitions, at most 65,536.
     pub partitions: u32,
-    /// Tiles of the rows.
+    /// Number of tiles of rows.
     pub tiles: u32,
-    /// Where this pass's digit of a partition's number begins: 0 or 8.
+    /// First bit of this pass's digit in the partition number: 0 or 8.
     pub shift: u32,
-    /// The low word of the stable hash's seed.
+    /// Low word of the stable hash's seed.
     pub seed_low: u32,
-    /// The high word of it.
+    /// High word of the stable hash's seed.
     pub seed_high: u32,
-    /// Which run this is.
+    /// Number of this run.
     pub run: u32,
 }

@@ -1,4 +1,5 @@
-//! What the host and the shaders say to each other, byte for byte; a file for each shader.
+//! Parameters and results of the shaders, with the same memory layout as in WGSL; one file per
+//! shader.
 
 mod count;
 mod hash_partition;

@@ -1,4 +1,4 @@
-//! What `reduce_by_key.wgsl` and `reduce_by_key/bytes.wgsl` are told and tell.
+//! Parameters and results of `reduce_by_key.wgsl` and `reduce_by_key/bytes.wgsl`.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -6,29 +6,29 @@ use bytemuck::{Pod, Zeroable};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct ReduceByKeyParams {
-    /// Rows that there are.
+    /// Number of rows.
     pub rows: u32,
-    /// Slots of the table, a power of two.
+    /// Number of slots in the table, a power of two.
     pub slots: u32,
-    /// Slots that are looked at for a key.
+    /// Maximum number of slots that are probed for a key.
     pub chain: u32,
-    /// Bits of a key's hash that are kept.
+    /// Bits of a key's hash that are used; 0 makes all keys collide.
     pub hash_mask: u32,
-    /// Odd numbers that nobody outside knows.
+    /// First secret odd number of the hash.
     pub secret_0: u32,
-    /// Another.
+    /// Second secret odd number.
     pub secret_1: u32,
-    /// And another.
+    /// Third secret odd number.
     pub secret_2: u32,
-    /// Which run this is.
+    /// Number of this run.
     pub run: u32,
-    /// The most bytes of a key that is looked at; integers are always.
+    /// Length of the longest key of bytes that the device reduces.
     pub longest: u32,
-    /// Nothing; a uniform's size is a multiple of 16.
+    /// Unused; the size of a uniform is a multiple of 16.
     pub pad_0: u32,
-    /// Nothing.
+    /// Unused.
     pub pad_1: u32,
-    /// Nothing.
+    /// Unused.
     pub pad_2: u32,
 }
 
@@ -36,36 +36,36 @@ pub struct ReduceByKeyParams {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct ReduceByKeySummary {
-    /// Keys that have a record.
+    /// Number of records, one per key.
     pub groups: u32,
-    /// Rows that the host has to reduce.
+    /// Number of rows that the host must reduce.
     pub spilled: u32,
-    /// The run that wrote the records.
+    /// Number of the run that wrote the records.
     pub run: u32,
 }
 
-/// `Group` of `shared/reduce_table.wgsl`: what is known of a key.
+/// `Group` of `shared/reduce_table.wgsl`: a key and its aggregates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct ReducedGroup {
-    /// An integer's low word; of a key of bytes a row that has it.
+    /// Low word of an integer key; for a key of bytes, the number of a row with the key.
     pub key_0: u32,
-    /// An integer's high word; of a key of bytes how many they are.
+    /// High word of an integer key; for a key of bytes, its length.
     pub key_1: u32,
-    /// Rows that have the key.
+    /// Number of rows with the key.
     pub count: u32,
-    /// The sum of their values, 2⁶³ added to each: the low word.
+    /// Sum of the values, with 2⁶³ added to each: low word.
     pub sum_0: u32,
-    /// The middle word.
+    /// Middle word of the sum.
     pub sum_1: u32,
-    /// The high word.
+    /// High word of the sum.
     pub sum_2: u32,
-    /// The smallest value's low word.
+    /// Low word of the smallest value.
     pub min_low: u32,
-    /// The smallest value's high word.
+    /// High word of the smallest value.
     pub min_high: u32,
-    /// The largest value's low word.
+    /// Low word of the largest value.
     pub max_low: u32,
-    /// The largest value's high word.
+    /// High word of the largest value.
     pub max_high: u32,
 }

@@ -1,4 +1,4 @@
-//! What `shared/self_test.wgsl` is told and tells.
+//! Parameters and results of `shared/self_test.wgsl`.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -6,13 +6,13 @@ use bytemuck::{Pod, Zeroable};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct SelfTestParams {
-    /// Which run this is.
+    /// Number of this run.
     pub run: u32,
-    /// Rounds of the long loop.
+    /// Number of rounds of the long loop.
     pub loops: u32,
-    /// Nothing; the shader counts on it being 0.
+    /// Unused; the shader requires it to be 0.
     pub pad_0: u32,
-    /// Nothing.
+    /// Unused.
     pub pad_1: u32,
 }
 
@@ -20,18 +20,18 @@ pub struct SelfTestParams {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct SelfTestAnswers {
-    /// Rounds that the long loop made.
+    /// Rounds that the long loop ran.
     pub rounds: u32,
-    /// Lanes that added one.
+    /// Lanes that added 1 to a shared word.
     pub added: u32,
-    /// The greatest lane that was seen behind a barrier.
+    /// Greatest lane number read after a barrier.
     pub greatest: u32,
-    /// Lanes that saw another lane's word not yet written.
+    /// Lanes that read a wrong value after the barrier.
     pub disagreed: u32,
     /// Lanes that won a word by compare-and-swap.
     pub won: u32,
-    /// Words that are there, as the device sees it.
+    /// Length of the buffer as the device sees it.
     pub words: u32,
-    /// The run that answered.
+    /// Number of the run that wrote the answers.
     pub run: u32,
 }

@@ -1,5 +1,5 @@
-//! What the shaders that cut a text are told and tell: `tokenize.wgsl`, those in `tokenize/`, and
-//! `frame.wgsl`.
+//! Parameters and results of the shaders that cut a text: `tokenize.wgsl`, those in `tokenize/`,
+//! and `frame.wgsl`.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -7,23 +7,23 @@ use bytemuck::{Pod, Zeroable};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct TokenizeParams {
-    /// Bytes of text.
+    /// Length of the text in bytes.
     pub text_bytes: u32,
     /// Not 0 if the text has records.
     pub records: u32,
-    /// Tiles of the text.
+    /// Number of tiles of the text.
     pub tiles: u32,
-    /// Spans that there is room for.
+    /// Maximum number of spans.
     pub capacity: u32,
-    /// Which run this is.
+    /// Number of this run.
     pub run: u32,
-    /// Bytes of the separator: 16 at most, and 0 if no line can have it.
+    /// Length of the separator, at most 16; 0 if no line can contain it.
     pub separator_bytes: u32,
-    /// Which field of a line is taken, from 1.
+    /// Number of the wanted field, from 1.
     pub field: u32,
-    /// Nothing; a vector lies at a multiple of 16.
+    /// Unused; a vector must be aligned to 16 bytes.
     pub pad_0: u32,
-    /// The separator, and zeros behind it.
+    /// The separator, padded with zeros.
     pub separator: [u32; 4],
 }
 
@@ -31,18 +31,18 @@ pub struct TokenizeParams {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct TokenizeSummary {
-    /// Tokens that start.
+    /// Number of token starts.
     pub starts: u32,
-    /// Tokens that end.
+    /// Number of token ends.
     pub ends: u32,
-    /// Bytes of tokens.
+    /// Bytes inside of tokens.
     pub token_bytes: u32,
-    /// Bytes of no token.
+    /// Bytes outside of tokens.
     pub other_bytes: u32,
-    /// Lines, where one field of each is taken.
+    /// Number of lines, if one field of each line is wanted.
     pub rows: u32,
-    /// Lines without that field.
+    /// Number of lines without that field.
     pub rejected: u32,
-    /// The run that wrote the spans.
+    /// Number of the run that wrote the spans.
     pub run: u32,
 }

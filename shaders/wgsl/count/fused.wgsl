@@ -1,13 +1,17 @@
-// Text to counts by key in one pass, where white space separates and there are no records.
+// Counts the words of a text by key in one pass, without writing spans. Tokens are separated by
+// white space, and the text has no records.
 //
-//   count_text    tiles of text: tokens are found, and every token finds its key's slot, or claims
-//                 one with the place where it starts
-//   keep_keys     keys of new slots are copied to where they outlive their text
-//   pick_hot      frequent keys are noted, for the texts behind this one
-//   close         the host is told what is there
+//   count_text -> keep_keys -> pick_hot -> close
+//
+//   count_text    finds the tokens of each tile and adds each token to a count:
+//                   hot keys     counted in the workgroup's memory, without a look-up in the table
+//                   other keys   counted in a slot, which is claimed with the token's start
+//   keep_keys     copies the keys of new slots, because the text is replaced by the next one
+//   pick_hot      marks short frequent keys of the table as hot, for the texts that follow
+//   close         writes the report for the host
 //
 // A token belongs to the tile of its first byte. The tokens of a tile are listed in the workgroup's
-// memory, so that lanes with few of them help those with many.
+// memory, and each lane counts some of them: lanes with few tokens help lanes with many.
 // @use count_table
 // @use hot_keys
 // @use joined
@@ -18,31 +22,31 @@ struct Summary {
     ends: atomic<u32>,
     token_bytes: atomic<u32>,
     other_bytes: atomic<u32>,
-    // Of other rules.
+    // Used by other token rules only.
     rows: u32,
     rejected: u32,
     run: u32,
 }
 
-// What the tokenizer says of a text.
+// The same summary as the tokenizer writes.
 @group(0) @binding(7) var<storage, read_write> summary: Summary;
 
 const TILE_BYTES: u32 = 4096u;
-// Tokens of a tile that are listed; a lane counts those of its own beyond them.
+// Maximum number of listed tokens per tile. A lane counts its further tokens itself.
 const LISTED_TOKENS: u32 = 1024u;
 const NO_PIECE: u32 = 0xffffffffu;
 
-// Where tokens start within the tile, in no order.
+// Offsets of token starts within the tile, in no order.
 var<workgroup> listed: array<u32, 1024>;
-// How many tokens the tile has; two tiles take turns, as some lanes are ahead of others.
+// Number of tokens in the tile. Two tiles alternate, because some lanes are ahead of others.
 var<workgroup> tile_tokens: array<atomic<u32>, 2>;
-// A bit for each byte of the tile, 16 a word: whether a token has it.
+// A bit for each byte of the tile, 16 per word: whether the byte belongs to a token.
 var<workgroup> tile_inside: array<u32, 256>;
-// The summary's first four words, of this workgroup.
+// This workgroup's part of the first four words of the summary.
 var<workgroup> sums_here: array<atomic<u32>, 4>;
 
 struct Edges {
-    // Bit 0 stands for the first of 16 bytes.
+    // Bit 0 is the first of the lane's 16 bytes.
     starts: u32,
     lasts: u32,
     inside: u32,
@@ -73,7 +77,7 @@ fn text_byte(at: u32) -> u32 {
     return (text_word(at / 4u) >> ((at % 4u) * 8u)) & 0xffu;
 }
 
-// Whether a token that has the byte before this one ends here.
+// Returns whether a token that contains the previous byte ends here.
 fn ends_at(at: u32) -> bool {
     if at >= params.text_bytes {
         return true;
@@ -85,8 +89,8 @@ fn ends_at(at: u32) -> bool {
     return length_of_space(byte, text_byte(at + 1u), text_byte(at + 2u)) != 0u;
 }
 
-// Bytes of the token that starts here, or more than `longest`. Of a tile, which begins with this
-// piece of 16 bytes, the workgroup knows what is inside of tokens.
+// Returns the length of the token that starts here, or a number above `longest`. For the tile that
+// begins with `tile_piece` (a piece has 16 bytes), the masks are read from `tile_inside`.
 fn token_length(start: u32, tile_piece: u32) -> u32 {
     var length = 0u;
     var skipped = start % LANE_BYTES;
@@ -111,17 +115,18 @@ fn claimed_key(start: u32) -> Span {
     return Span(start, token_length(start, NO_PIECE));
 }
 
-// If the key's bytes are there and an end behind them, that token is this key: it has no end further
-// in, as the key would have it too, or be cut within a white space, behind which there is no end.
+// Returns whether the token that starts here is this key: it has the key's bytes and ends after
+// them. It cannot end earlier, because then the key would end there as well, or the key would end
+// inside a white-space character, and no token ends after that.
 fn is_claimed_key(key: Span, start: u32) -> bool {
-    // Behind the text there are zeros, which a key may end in.
+    // Bytes after the text read as zeros, and a key may end with zeros.
     if start + key.length > params.text_bytes || !ends_at(start + key.length) {
         return false;
     }
     return is_same_key(key, Span(start, key.length));
 }
 
-// Tells how many tokens it counted: one or none.
+// Counts one token. Returns the number of counted tokens, 0 or 1.
 fn count_token(tile: u32, within: u32) -> u32 {
     let start = tile * TILE_BYTES + within;
     let length = token_length(start, tile * LANES);
@@ -136,7 +141,7 @@ fn count_token(tile: u32, within: u32) -> u32 {
     return count_key(start, key);
 }
 
-// Lists starts in a tile; those of the lane for which there was no room come back.
+// Adds token starts to the list of the tile. Returns the starts that did not fit.
 fn list_starts(lane: u32, starts: u32, turn: u32) -> u32 {
     var rest = starts;
     if rest == 0u {
@@ -150,7 +155,8 @@ fn list_starts(lane: u32, starts: u32, turn: u32) -> u32 {
     return rest;
 }
 
-// Counts the tokens of a tile: every lane some of those that are listed, and its own that are not.
+// Counts the tokens of a tile: each lane counts a share of the list, and its own unlisted tokens.
+// Returns the number of counted tokens.
 fn count_tile(tile: u32, lane: u32, unlisted: u32, turn: u32) -> u32 {
     let tokens = min(atomicLoad(&tile_tokens[turn]), LISTED_TOKENS);
     var rest = unlisted;
@@ -171,7 +177,7 @@ fn count_tile(tile: u32, lane: u32, unlisted: u32, turn: u32) -> u32 {
 }
 
 fn add_sums(lane: u32) {
-    // The words of a summary are no array.
+    // The summary is a struct, so its words have no index.
     switch lane {
         case 0u: {
             atomicAdd(&summary.starts, atomicLoad(&sums_here[0]));
@@ -201,13 +207,13 @@ fn count_text(here: Here) {
     if lane < 2u {
         atomicStore(&tile_tokens[lane], 0u);
     }
-    learn_hot(lane);
+    load_hot(lane);
     for (var round = 0u; round < params.rounds; round++) {
         let tile = tile_of(here) + round * here.grid.x * here.grid.y;
         let turn = round % 2u;
         let edges = edges_at((tile * LANES + lane) * LANE_BYTES);
         sums += countOneBits(vec4<u32>(edges.starts, edges.lasts, edges.inside, edges.spaces));
-        // All are done with the tile before.
+        // All lanes have finished the previous tile.
         workgroupBarrier();
         tile_inside[lane] = edges.inside;
         let unlisted = list_starts(lane, edges.starts, turn);

@@ -1,9 +1,10 @@
-// Keys that are bytes of a text, and values of 64 bits, to a record for each key: count, sum,
-// smallest and largest value. `reduce_table` does it, and this says what a key is.
+// Reduces rows whose keys are bytes of a text, with values of 64 bits, to one record per key:
+// count, sum, smallest and largest value. `reduce_table` has the algorithm; this file defines the
+// key.
 //
-// A key is a span of the text, as the tokenizer writes them, of any bytes and also of none. A record
-// says which row has its key, so that no bytes come back. Keys of more bytes than `longest` are
-// neither hashed nor compared: their rows are spilled.
+// A key is a span of the text, as the tokenizer writes it: any bytes, or none. A record has the
+// number of a row with its key, so no key bytes are read back. Keys longer than `longest` are
+// neither hashed nor compared: their rows are spilled to the host.
 // @use reduce_table
 // @use table_key
 
@@ -26,7 +27,7 @@ fn hash_of(key: Key) -> u32 {
     return key_hash(key);
 }
 
-// A row that has taken a slot has no key beyond the longest, which bounds the rounds.
+// The owner of a slot never has a key longer than `longest`, so the comparison is bounded.
 fn is_key(key: Key, row: u32) -> bool {
     return is_same_key(key, key_of(row));
 }

@@ -1,34 +1,37 @@
-// The table of counts by key, which stays on the device from one text to the next.
+// The table of counts by key. It stays on the device from one text to the next.
 //
-//   keep_keys     keys of new slots are copied to where they outlive their text
-//   close         the host is told what is there
+//   keep_keys     copies the keys of new slots, because the text is replaced by the next one
+//   close         writes the report for the host
 //
-// Nothing waits for anything. A slot is claimed by one compare-and-swap with a number that stands
-// for a token; whoever comes later reads that number and compares the bytes of the two tokens, which
-// do not change. A token whose chain of slots is full goes to a list that the host counts.
+// No lane waits for another. The first token of a key claims a slot by one compare-and-swap, with a
+// number that identifies the token. Later tokens read that number and compare the bytes of the two
+// tokens, which do not change. If a token's chain of slots is full, it is added to a list, and the
+// host counts it.
 //
-// Whoever uses this says what a number stands for: `claimed_key(number)` is the token's key, and
-// `is_claimed_key(key, number)` tells whether that is this one.
+// The shader that uses this part defines what a number identifies:
+//
+//   claimed_key(number)          returns the key of that token
+//   is_claimed_key(key, number)  returns whether that token has this key
 // @use joined
 // @use table_key
 // @use tile
 
 struct Params {
-    // A power of two.
+    // Number of slots, a power of two.
     slots: u32,
-    // Slots that a token looks at.
+    // Maximum number of slots that are probed for a token.
     probes: u32,
-    // Bytes of the longest key that a device looks at.
+    // Length of the longest key that the device counts.
     longest: u32,
     secret_0: u32,
     secret_1: u32,
-    // 0 makes every key collide.
+    // Bits of the hash that are used; 0 makes all keys collide.
     hash_mask: u32,
-    // Which run this is; the last dispatch writes it down.
+    // Number of this run. The last dispatch copies it to the report.
     run: u32,
-    // Of the fused count alone.
+    // Length of the text, for the fused count only.
     text_bytes: u32,
-    // Tiles that a workgroup of the fused count takes one after another.
+    // Number of tiles that a workgroup of the fused count processes, one after another.
     rounds: u32,
     pad_0: u32,
     pad_1: u32,
@@ -36,31 +39,31 @@ struct Params {
 }
 
 struct Report {
-    // Tokens that were added to a slot.
+    // Tokens counted in a slot.
     counted: atomic<u32>,
-    // Tokens in the list for the host.
+    // Tokens in the list that the host counts.
     left: atomic<u32>,
-    // Groups of the table.
+    // Groups in the table.
     groups: u32,
-    // Words of the arena that are used.
+    // Used words of the arena.
     arena_used: u32,
-    // Keys for which the arena had no room.
+    // Keys that did not fit in the arena.
     lost: atomic<u32>,
     run: u32,
-    // Of the tokens that were counted, those that a workgroup knew by heart.
+    // Counted tokens that had a hot key.
     hot: atomic<u32>,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> text: array<u32>;
-// A head, then slots of four words: who claimed it, its count, a slot of the list of all groups,
-// whether it is hot.
+// A head, then slots of four words: the claiming token, the count, an entry of the list of all
+// groups' slots, and whether the key is hot.
 @group(0) @binding(2) var<storage, read_write> table: array<atomic<u32>>;
-// Of each slot the key: length, hash, and its bytes or where they lie in the arena.
+// The key of each slot: its length, its hash, and its bytes or their place in the arena.
 @group(0) @binding(3) var<storage, read_write> keys: array<vec4<u32>>;
 @group(0) @binding(4) var<storage, read_write> arena: array<u32>;
-// Start and end of each token that is left to the host, or `NO_END` where that is not known; at a
-// drain the groups.
+// Start and end of each token that the host counts; the end is `NO_END` if it is not known. At a
+// drain: the groups.
 @group(0) @binding(5) var<storage, read_write> out: array<u32>;
 @group(0) @binding(6) var<storage, read_write> report: Report;
 
@@ -68,29 +71,29 @@ struct Report {
 const GROUPS: u32 = 0u;
 const KEPT_GROUPS: u32 = 1u;
 const ARENA_USED: u32 = 2u;
-// How many slots are hot, and which: see `hot_keys`.
+// Number of hot slots, and the first of them: see `hot_keys`.
 const HOT_KEYS: u32 = 3u;
 const HOT_SLOTS: u32 = 4u;
-// The slots begin here, and these are their words.
+// Index of the first slot, and the words of a slot.
 const HEAD_WORDS: u32 = 132u;
 const SLOT_WORDS: u32 = 4u;
 const COUNT: u32 = 1u;
 const LISTED: u32 = 2u;
 const IS_HOT: u32 = 3u;
-// What a slot's first word says; from `CLAIMED` on it is the number of a token and that.
+// Values of a slot's first word. A claimed slot has `CLAIMED` plus the number of the token.
 const EMPTY: u32 = 0u;
 const KEPT: u32 = 1u;
 const CLAIMED: u32 = 2u;
 
 const NO_SLOT: u32 = 0xffffffffu;
 const NO_END: u32 = 0xffffffffu;
-// Keys of so many bytes lie in their slot.
+// Maximum length of a key that is stored in its slot.
 const INLINE_BYTES: u32 = 8u;
-// Times that a swap is tried which fails for no reason.
+// Number of attempts for a compare-and-swap, which may fail spuriously.
 const SWAPS: u32 = 8u;
 
-// Counts of slots that a workgroup met, added to the table at its end: frequent keys would else be
-// waited for by all.
+// A cache of counts per workgroup, flushed to the table at its end. Without it, all workgroups
+// would wait for the slots of frequent keys.
 const CACHE: u32 = 512u;
 var<workgroup> cached_slots: array<atomic<u32>, 512>;
 var<workgroup> cached_counts: array<atomic<u32>, 512>;
@@ -117,36 +120,36 @@ fn is_kept_key(slot: u32, key: Span, hash: u32) -> bool {
     return true;
 }
 
-// What the first word of a slot says, after an attempt to claim it if it is empty.
+// Returns the first word of a slot, after an attempt to claim the slot if it is empty.
 fn claim(slot: u32, number: u32) -> u32 {
     let word = word_of(slot);
-    var says = atomicLoad(&table[word]);
-    for (var swap = 0u; says == EMPTY && swap < SWAPS; swap++) {
+    var state = atomicLoad(&table[word]);
+    for (var swap = 0u; state == EMPTY && swap < SWAPS; swap++) {
         let swapped = atomicCompareExchangeWeak(&table[word], EMPTY, number + CLAIMED);
         if swapped.exchanged {
             let group = atomicAdd(&table[GROUPS], 1u);
             atomicStore(&table[word_of(group) + LISTED], slot);
             return number + CLAIMED;
         }
-        says = swapped.old_value;
+        state = swapped.old_value;
     }
-    return says;
+    return state;
 }
 
-// The slot of a token's key.
+// Returns the slot of a token's key, or `NO_SLOT`.
 fn slot_of(number: u32, key: Span) -> u32 {
     let hash = key_hash(key);
     for (var probe = 0u; probe < params.probes; probe++) {
         let slot = (hash + probe) & (params.slots - 1u);
-        let says = claim(slot, number);
-        if says == EMPTY {
+        let state = claim(slot, number);
+        if state == EMPTY {
             return NO_SLOT;
         }
-        if says == KEPT {
+        if state == KEPT {
             if is_kept_key(slot, key, hash) {
                 return slot;
             }
-        } else if says - CLAIMED == number || is_claimed_key(key, says - CLAIMED) {
+        } else if state - CLAIMED == number || is_claimed_key(key, state - CLAIMED) {
             return slot;
         }
     }
@@ -167,7 +170,8 @@ fn add_to(slot: u32) {
     }
 }
 
-// Every lane of the workgroup has to come here, with a barrier before anything is counted.
+// Clears the cache. All lanes of the workgroup must call this; a barrier must follow before the
+// first token is counted.
 fn clear_counts(lane: u32) {
     for (var place = lane; place < CACHE; place += LANES) {
         atomicStore(&cached_slots[place], 0u);
@@ -178,7 +182,8 @@ fn clear_counts(lane: u32) {
     }
 }
 
-// Every lane of the workgroup has to come here, once, with how many tokens it counted.
+// Flushes the cache and adds the number of tokens that each lane counted. All lanes of the
+// workgroup must call this once.
 fn add_counts(lane: u32, counted: u32) {
     let together = joined(counted);
     if together != 0u {
@@ -197,6 +202,7 @@ fn add_counts(lane: u32, counted: u32) {
     }
 }
 
+// Adds a token to the list that the host counts.
 fn leave(start: u32, end: u32) {
     let at = atomicAdd(&report.left, 1u) * 2u;
     if at + 1u < arrayLength(&out) {
@@ -205,7 +211,7 @@ fn leave(start: u32, end: u32) {
     }
 }
 
-// Counts a token of which the whole key is known; tells how many it counted: one or none.
+// Counts a token whose key is completely known. Returns the number of counted tokens, 0 or 1.
 fn count_key(number: u32, key: Span) -> u32 {
     let slot = slot_of(number, key);
     if slot == NO_SLOT {
@@ -216,7 +222,7 @@ fn count_key(number: u32, key: Span) -> u32 {
     return 1u;
 }
 
-// Groups are taken in turns by all lanes of the grid.
+// The lanes of the whole grid take turns over the groups.
 fn first_group(here: Here) -> u32 {
     return tile_of(here) * LANES + here.lane;
 }

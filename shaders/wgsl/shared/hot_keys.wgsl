@@ -1,26 +1,28 @@
-// Keys that every workgroup knows by heart: their tokens are counted by an addition in its own
-// memory, and no slot is looked for.
+// Hot keys: each workgroup caches the most frequent short keys in its own memory. Their tokens are
+// counted there, without a look-up in the table.
 //
-//   pick_hot      frequent short keys of the table are put on its list of hot slots
+//   pick_hot      adds frequent short keys of the table to the list of hot slots
 //
-// A hot slot keeps its key as long as the table stays, so that the list only grows.
+// A hot slot keeps its key as long as the table exists, so the list only grows.
 // @use count_table
 
-// Slots that can be hot, and places of a workgroup for them. The list lies in the table's head.
+// Maximum number of hot slots, and places for them in a workgroup's memory. The list is in the head
+// of the table.
 const HOT: u32 = 128u;
 const HOT_PLACES: u32 = 256u;
 const HOT_PROBES: u32 = 4u;
-// A key is hot with so many occurrences, and one of so many tokens of a text.
+// A key is hot if it has at least `HOT_LEAST` occurrences, and at least one in `HOT_SHARE` of the
+// tokens of a text.
 const HOT_LEAST: u32 = 2u;
 const HOT_SHARE: u32 = 512u;
 
-// Of each place its slot and length, as `hot_tag` has them, or 0; its key; how often it was met.
+// For each place: slot and length, packed by `hot_tag`, or 0 if it is free; the key; its count.
 var<workgroup> hot_tags: array<atomic<u32>, 256>;
 var<workgroup> hot_words: array<vec2<u32>, 256>;
 var<workgroup> hot_counts: array<atomic<u32>, 256>;
 var<workgroup> hot_here: atomic<u32>;
 
-// No table has 2^28 slots, and no hot key is empty or longer than eight bytes.
+// A table has fewer than 2^28 slots, and a hot key has 1 to 8 bytes.
 fn hot_tag(slot: u32, length: u32) -> u32 {
     return (slot << 4u) | length;
 }
@@ -30,7 +32,7 @@ fn hot_place(words: vec2<u32>, length: u32) -> u32 {
     return (((mixed ^ (mixed >> 15u)) * 0xc2b2ae35u) >> 24u) & params.hash_mask;
 }
 
-fn learn(slot: u32) {
+fn load_key(slot: u32) {
     let kept = keys[slot];
     let first = hot_place(kept.zw, kept.x);
     for (var probe = 0u; probe < HOT_PROBES; probe++) {
@@ -43,8 +45,9 @@ fn learn(slot: u32) {
     }
 }
 
-// Every lane of the workgroup has to come here, before any token is counted.
-fn learn_hot(lane: u32) {
+// Loads the hot keys of the table. All lanes of the workgroup must call this before the first token
+// is counted.
+fn load_hot(lane: u32) {
     atomicStore(&hot_tags[lane], 0u);
     atomicStore(&hot_counts[lane], 0u);
     if lane == 0u {
@@ -52,12 +55,12 @@ fn learn_hot(lane: u32) {
     }
     workgroupBarrier();
     if lane < min(atomicLoad(&table[HOT_KEYS]), HOT) {
-        learn(atomicLoad(&table[HOT_SLOTS + lane]));
+        load_key(atomicLoad(&table[HOT_SLOTS + lane]));
     }
     workgroupBarrier();
 }
 
-// Tells whether a token's key is hot; then it has been counted.
+// Counts the token if its key is hot. Returns whether it was counted.
 fn count_hot(key: Span) -> bool {
     if key.length > INLINE_BYTES {
         return false;
@@ -78,7 +81,8 @@ fn count_hot(key: Span) -> bool {
     return false;
 }
 
-// Every lane of the workgroup has to come here, once, after a barrier behind the last token.
+// Flushes the counts of the hot keys to the table. All lanes of the workgroup must call this once,
+// after the last token and a barrier.
 fn add_hot(lane: u32) {
     let count = atomicLoad(&hot_counts[lane]);
     if count != 0u {
@@ -98,7 +102,7 @@ fn pick(slot: u32, least: u32) {
     if !is_frequent || keys[slot].x > INLINE_BYTES || atomicLoad(&table[word + IS_HOT]) != 0u {
         return;
     }
-    // The list's length goes past its end only by the lanes that are here together.
+    // The counter can pass the end of the list only by the number of lanes that run this at once.
     if atomicLoad(&table[HOT_KEYS]) < HOT {
         let at = atomicAdd(&table[HOT_KEYS], 1u);
         if at < HOT {

@@ -1,6 +1,7 @@
-// What this lane has to add to a word to which every lane of its workgroup adds something: its own.
+// Returns what this lane must add to a word to which all lanes of the workgroup add a value: its
+// own value.
 //
-// Every lane of the workgroup has to come here.
+// All lanes of the workgroup must call this.
 fn joined(mine: u32) -> u32 {
     return mine;
 }

@@ -1,5 +1,5 @@
-// Lines, by what a lane sees ahead: its 16 bytes and the 16 behind them.
-// In a mask of what lies ahead, bit 0 stands for the lane's first byte.
+// Finds lines. A lane reads its own 16 bytes and the 16 bytes after them. In a mask of these 32
+// bytes, bit 0 is the lane's first byte.
 // @use spans
 // @use swar
 // @use window
@@ -7,18 +7,18 @@
 const FEED: u32 = 10u;
 const RETURN: u32 = 13u;
 const WORDS_AHEAD: u32 = 8u;
-// The bits of the lane's own bytes.
+// Mask of the lane's own bytes.
 const OWN_AHEAD: u32 = 0xffffu;
 
 struct Ahead {
     words: array<u32, 8>,
-    // The bytes that lie within the text.
+    // Bytes within the text.
     within: u32,
-    // The bytes at which a record begins.
+    // Bytes at which a record begins.
     starts: u32,
-    // The bytes that are LF.
+    // Bytes that are LF.
     feeds: u32,
-    // The bytes that are the CR of a line end; the last one's is not known.
+    // Bytes that are the CR of a CRLF. The last bit is never set, because its LF is not read.
     returns: u32,
 }
 
@@ -43,9 +43,9 @@ fn records_ahead(at: u32) -> u32 {
         return 0u;
     }
     let next = at + LANE_BYTES;
-    let here = (records[at / 32u] >> (at % 32u)) & 0xffffu;
-    let behind = (records[next / 32u] >> (next % 32u)) & 0xffffu;
-    return here | (behind << 16u);
+    let low = (records[at / 32u] >> (at % 32u)) & 0xffffu;
+    let high = (records[next / 32u] >> (next % 32u)) & 0xffffu;
+    return low | (high << 16u);
 }
 
 fn ahead_of(at: u32) -> Ahead {
@@ -56,12 +56,12 @@ fn ahead_of(at: u32) -> Ahead {
     ahead.within = within_ahead(at);
     ahead.starts = records_ahead(at);
     ahead.feeds = bytes_ahead(&ahead, FEED);
-    // An LF with which a record begins makes no line end of the CR before it.
+    // If a record begins with the LF, the CR before it is part of the previous record's line.
     ahead.returns = bytes_ahead(&ahead, RETURN) & ((ahead.feeds & ~ahead.starts) >> 1u);
     return ahead;
 }
 
-// The byte before a lane; 0 where there is none.
+// Returns the byte before the lane, or 0 at the start of the text.
 fn byte_before(at: u32) -> u32 {
     if at == 0u {
         return 0u;
@@ -69,8 +69,8 @@ fn byte_before(at: u32) -> u32 {
     return text_word(at / 4u - 1u) >> 24u;
 }
 
-// Each line is a token. It is open from its first byte to its LF, or to the last byte of its
-// record.
+// Returns the edges of lines. A line is a token from its first byte to its LF, or to the last byte
+// of its record.
 fn edges_of_lines(ahead: ptr<function, Ahead>, at: u32) -> Edges {
     let starts = (*ahead).starts;
     let within = (*ahead).within;
@@ -83,7 +83,7 @@ fn edges_of_lines(ahead: ptr<function, Ahead>, at: u32) -> Edges {
     edges.opens = own & (((*ahead).feeds << 1u) | starts | begins);
     edges.closes = own & ((*ahead).feeds | lasts);
     edges.feeds = own & (*ahead).feeds;
-    edges.feeds_behind_returns = edges.feeds & (((*ahead).returns << 1u) | returned);
+    edges.feeds_after_returns = edges.feeds & (((*ahead).returns << 1u) | returned);
     edges.bytes = countOneBits(own);
     edges.others = countOneBits(edges.feeds) + countOneBits(own & (*ahead).returns);
     return edges;

@@ -1,7 +1,7 @@
-// Records of a text: where they begin, seen from a window.
+// Finds where records begin, within a window.
 // @use window
 
-// The bytes of a window at which a record begins.
+// Returns the mask of the bytes of a window at which a record begins.
 fn record_starts(at: u32) -> u32 {
     if params.records == 0u {
         return 0u;
@@ -12,7 +12,7 @@ fn record_starts(at: u32) -> u32 {
         let first = at - 4u;
         before = (records[first / 32u] >> (first % 32u)) & 0xfu;
     }
-    let behind = at + LANE_BYTES;
-    let after = (records[behind / 32u] >> (behind % 32u)) & 0xfu;
+    let next = at + LANE_BYTES;
+    let after = (records[next / 32u] >> (next % 32u)) & 0xfu;
     return before | (half << 4u) | (after << 20u);
 }

@@ -1,38 +1,44 @@
-// Rows of a key and a value of 64 bits to a record for each key: count, sum, smallest and largest
+// Reduces rows of a key and a 64-bit value to one record per key: count, sum, smallest and largest
 // value.
 //
-//   reduce_rows   finds each row's slot in a table; adds to what the slot has (see `slot_state`)
-//   list_groups   the slots that are taken, as records, without gaps
+//   reduce_rows -> settle_lows (see `slot_state`) -> list_groups
 //
-// A slot is taken by the first row that swaps its number in; the others compare their keys with
-// that row's, which never changes. A row that finds no slot within the chain is spilled, and so is
-// one whose key no device looks at: the host reduces them.
+//   reduce_rows   finds the slot of each row's key and adds the row to the state of the slot
+//   list_groups   writes the taken slots as records, without gaps
 //
-// Whoever uses this says what a `Key` is, and has these functions:
+// The first row of a key takes a slot by swapping its row number into it. Later rows compare their
+// key with the key of that row, which never changes. A row is spilled if its chain of slots is
+// full, or if the device does not support its key (`is_beyond`): the host reduces spilled rows.
 //
-//   key_of(row)       a row's key
-//   is_beyond(key)    whether the host reduces its rows, whatever room there is
-//   hash_of(key)      where its chain of slots starts
-//   is_key(key, row)  whether this is the key of that row; never by its hash alone
-//   named(key, row)   what stands for it in a record, where that row has it
+// The table has a fixed size and loses no rows: each row is either in a group or spilled. The host
+// checks the result: the groups must have the row count, the sum, the extremes and the checksums of
+// keys of the rows that were sent.
+//
+// The shader that uses this part defines the type `Key` and these functions:
+//
+//   key_of(row)       returns the key of a row
+//   is_beyond(key)    returns whether the host must reduce rows of this key
+//   hash_of(key)      returns the start of the key's chain of slots
+//   is_key(key, row)  returns whether the row has this key; compares the keys, not their hashes
+//   named(key, row)   returns the words that identify the key in a record; the row has this key
 // @use scan
 // @use slot_state
 
 struct Params {
     rows: u32,
-    // Slots of the table: a power of two.
+    // Number of slots, a power of two.
     slots: u32,
-    // Slots that are looked at for a key.
+    // Maximum number of slots that are probed for a key.
     chain: u32,
-    // The bits of a key's hash that are kept: 0 has every key collide.
+    // Bits of a key's hash that are used; 0 makes all keys collide.
     hash_mask: u32,
-    // Odd numbers that nobody outside knows.
+    // Secret odd numbers.
     secret_0: u32,
     secret_1: u32,
     secret_2: u32,
-    // Which run this is; the last dispatch writes it down.
+    // Number of this run. The last dispatch copies it to the summary.
     run: u32,
-    // Of keys of bytes alone: the most bytes of one that is looked at.
+    // For keys of bytes only: length of the longest key that the device reduces.
     longest: u32,
     pad_0: u32,
     pad_1: u32,
@@ -46,7 +52,8 @@ struct Summary {
 }
 
 struct Group {
-    // What stands for the key: its low word and its high one, or a row that has it and its bytes.
+    // Identifies the key: the low and high word of an integer, or a row with the key and the length
+    // of the key.
     key_0: u32,
     key_1: u32,
     count: u32,
@@ -61,8 +68,8 @@ struct Group {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(2) var<storage, read> values: array<vec2<u32>>;
-// The row that has taken each slot, and one; 0 while it is free. Behind them, where the state of
-// slots asks for it, the slot of each row: eight buffers are all that a shader is sure to get.
+// The owner of each slot: row number + 1, or 0 if the slot is free. After these, if `slot_state`
+// needs it, the slot of each row: a shader is only guaranteed eight storage buffers.
 @group(0) @binding(3) var<storage, read_write> owners: array<atomic<u32>>;
 @group(0) @binding(5) var<storage, read_write> spill: array<u32>;
 @group(0) @binding(6) var<storage, read_write> groups: array<Group>;
@@ -71,15 +78,16 @@ struct Group {
 const STRIPES: u32 = 16u;
 const TILE_ROWS: u32 = 4096u;
 const NO_SLOT: u32 = 0xffffffffu;
-// How often a swap that fails without a reason is tried again.
+// Number of attempts for a compare-and-swap, which may fail spuriously.
 const ATTEMPTS: u32 = 8u;
 
-// A workgroup has places of its own for the slots that it meets first, so that few rows of a common
-// key wait for each other at the table. Of each place the slot, and one; 0 while it is free.
+// Each workgroup caches the state of the slots that it uses first, so that rows of a common key
+// rarely wait for each other at the table. Slot + 1 for each place of the cache, or 0 if it is
+// free.
 var<workgroup> cached_slots: array<atomic<u32>, 256>;
 var<workgroup> first_group: u32;
 
-// The row that has the slot, and one: this row if the slot was free. 0 if that cannot be told.
+// Returns the owner of the slot + 1: this row if the slot was free, 0 if all attempts failed.
 fn take(slot: u32, row: u32) -> u32 {
     var owner = atomicLoad(&owners[slot]);
     for (var attempt = 0u; attempt < ATTEMPTS && owner == 0u; attempt++) {
@@ -89,6 +97,7 @@ fn take(slot: u32, row: u32) -> u32 {
     return owner;
 }
 
+// Returns the slot of the row's key, or `NO_SLOT`.
 fn slot_of(row: u32) -> u32 {
     let key = key_of(row);
     if is_beyond(key) {
@@ -108,7 +117,7 @@ fn slot_of(row: u32) -> u32 {
     return NO_SLOT;
 }
 
-// Whether the cache has a place for the slot.
+// Returns whether this place of the cache belongs to the slot, after an attempt to take it.
 fn is_cached(at: u32, slot: u32) -> bool {
     var owner = atomicLoad(&cached_slots[at]);
     if owner == 0u {

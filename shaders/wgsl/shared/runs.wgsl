@@ -1,4 +1,4 @@
-// Tokens that are runs of bytes of one kind.
+// Finds tokens that are runs of bytes of one kind.
 // @use spans
 // @use window
 
@@ -6,8 +6,8 @@ fn own(window: u32) -> u32 {
     return (window & OWN) >> 4u;
 }
 
-// The edges of the runs of `inside`, the bytes of a window that are of that kind; a run ends where
-// a record does.
+// Returns the edges of the runs of `inside`, the mask of the bytes of that kind in a window. A run
+// also ends where its record ends.
 fn edges_of_runs(at: u32, inside: u32, starts: u32) -> Edges {
     var edges = no_edges();
     edges.opens = own(inside & (~(inside << 1u) | starts));

@@ -1,24 +1,25 @@
-// Sums of all lanes before this one, within a workgroup; two sums at once. Subgroups add up.
+// Prefix sums over the lanes of a workgroup, two sums at once, with subgroup operations.
 //
-// Nothing says which lanes a subgroup has, in which order, or how many. So each takes a stretch of
-// the values, as many as it has lanes and wherever it comes to; its lanes add up those in the order
-// they stand in, and not their own. What all stretches before one have is added behind a barrier.
+// WGSL does not define how many lanes a subgroup has, or which. So each subgroup takes the next
+// free stretch of the values, with as many values as it has lanes. Its lanes sum the values of the
+// stretch in their order, not their own values. After a barrier, the sums of all earlier stretches
+// are added.
 // @use tile
 
 var<workgroup> scan_sums: array<vec2<u32>, 256>;
-// What each stretch has together, in the order in which they stand.
+// Sum of each stretch, in order.
 var<workgroup> scan_stretches: array<vec2<u32>, 256>;
-// Stretches that were taken in the upper half, and values in the lower one.
+// Number of taken stretches in the upper half, number of taken values in the lower half.
 var<workgroup> scan_taken: atomic<u32>;
 
 struct Scanned {
-    // What the lanes before this one have together.
+    // Sum of the lanes before this one.
     before: vec2<u32>,
-    // What all lanes have together.
+    // Sum of all lanes.
     total: vec2<u32>,
 }
 
-// Every lane of the workgroup has to come here.
+// All lanes of the workgroup must call this.
 fn scan(lane: u32, mine: vec2<u32>) -> Scanned {
     workgroupBarrier();
     scan_sums[lane] = mine;
@@ -32,7 +33,7 @@ fn scan(lane: u32, mine: vec2<u32>) -> Scanned {
     if rank == 0u {
         taken = atomicAdd(&scan_taken, (1u << 16u) | lanes);
     }
-    // All the others have nothing.
+    // `taken` is 0 in all other lanes.
     taken = subgroupAdd(taken);
     let stretch = taken >> 16u;
     let at = ((taken & 0xffffu) + rank) % LANES;
@@ -45,7 +46,7 @@ fn scan(lane: u32, mine: vec2<u32>) -> Scanned {
     let stretches = min(atomicLoad(&scan_taken) >> 16u, LANES);
     var earlier = vec2<u32>(0u);
     var all = vec2<u32>(0u);
-    // As many rounds for every lane of a subgroup.
+    // All lanes of a subgroup run the same number of rounds.
     for (var first = 0u; first < stretches; first += lanes) {
         let other = first + rank;
         if other < stretches {

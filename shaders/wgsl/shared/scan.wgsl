@@ -1,16 +1,16 @@
-// Sums of all lanes before this one, within a workgroup; two sums at once.
+// Prefix sums over the lanes of a workgroup, two sums at once.
 // @use tile
 
 var<workgroup> scan_sums: array<vec2<u32>, 256>;
 
 struct Scanned {
-    // What the lanes before this one have together.
+    // Sum of the lanes before this one.
     before: vec2<u32>,
-    // What all lanes have together.
+    // Sum of all lanes.
     total: vec2<u32>,
 }
 
-// Every lane of the workgroup has to come here.
+// All lanes of the workgroup must call this.
 fn scan(lane: u32, mine: vec2<u32>) -> Scanned {
     workgroupBarrier();
     scan_sums[lane] = mine;

@@ -1,16 +1,18 @@
-// What a device must get right before it is trusted with data; known answers, a few milliseconds.
+// Checks that a device computes correctly before it is used for data. The answers are known, and
+// the test takes a few milliseconds.
 
 struct Answers {
-    // Rounds that a loop of `LOOPS` made: some software drivers end it in silence.
+    // Rounds of a loop with `loops` rounds: some software drivers end long loops early, without an
+    // error.
     rounds: u32,
-    // Lanes that added one to a shared word.
+    // Lanes that added 1 to a shared word.
     added: atomic<u32>,
-    // The greatest lane that was seen behind a barrier, and how many disagreed.
+    // Greatest lane number read after a barrier, and number of lanes that read a wrong value.
     greatest: atomic<u32>,
     disagreed: atomic<u32>,
-    // Lanes that won a word by compare-and-swap: one.
+    // Lanes that won a word by compare-and-swap: must be 1.
     won: atomic<u32>,
-    // Words that are there, as the device sees it: every guard against a place behind the end asks.
+    // Length of the buffer as the device sees it: the shaders use it in their bounds checks.
     words: u32,
     run: u32,
 }
@@ -38,7 +40,7 @@ fn self_test(@builtin(local_invocation_index) lane: u32) {
     if other != 255u - lane {
         atomicAdd(&answers.disagreed, 1u);
     }
-    // A swap may fail though the word is as expected; then it is tried again, but not for ever.
+    // A compare-and-swap may fail spuriously. Then it is tried again, with a limit.
     for (var attempt = 0u; attempt < 100u; attempt++) {
         let swapped = atomicCompareExchangeWeak(&word[0], 0u, lane + 1u);
         if swapped.exchanged {

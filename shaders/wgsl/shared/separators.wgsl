@@ -1,14 +1,15 @@
-// Separators that split lines into parts, each a token.
+// Finds the separators that split lines into parts. Each part is a token.
 //
-// A separator has 16 bytes at most, so that a lane sees all of one that begins with a byte of its
-// own; and no end of it is a beginning of it, so that no two of them overlap.
+// A separator has at most 16 bytes, so a lane reads all bytes of a separator that begins in its own
+// bytes. Separators must not be able to overlap: no suffix of a separator is a prefix of it. The
+// host refuses other separators before a run, and the CPU does the work.
 // @use lines
 
 fn separator_byte(at: u32) -> u32 {
     return (params.separator[at / 4u] >> (at % 4u * 8u)) & 0xffu;
 }
 
-// The own bytes with which a separator begins.
+// Returns the mask of the lane's own bytes at which a separator begins.
 fn separators(ahead: ptr<function, Ahead>) -> u32 {
     let length = min(params.separator_bytes, LANE_BYTES);
     if length == 0u {
@@ -21,7 +22,7 @@ fn separators(ahead: ptr<function, Ahead>) -> u32 {
     for (var i = 1u; i < length; i++) {
         found &= ~((*ahead).starts >> i);
     }
-    // The CR of a line end is none of the line's bytes. An LF is in no separator.
+    // The CR of a CRLF does not belong to the line. A separator never contains LF.
     return found & ~((*ahead).returns >> (length - 1u));
 }
 
@@ -29,8 +30,8 @@ fn edges_of_parts(at: u32) -> Edges {
     var ahead = ahead_of(at);
     var edges = edges_of_lines(&ahead, at);
     let found = separators(&ahead);
-    edges.behinds = found;
-    edges.befores = found;
+    edges.opens_after = found;
+    edges.closes_before = found;
     edges.others += countOneBits(found) * params.separator_bytes;
     return edges;
 }

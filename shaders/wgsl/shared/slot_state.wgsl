@@ -1,14 +1,16 @@
-// What the slots of a table have of the values of their keys, and what a workgroup has of the slots
-// that it meets first, by atomics of a word.
+// The aggregates of each slot (count, sum, smallest and largest value), and a cache of them per
+// workgroup, with 32-bit atomics.
 //
-//   settle_lows   the low words of the smallest and the largest value, where the high words agree
+//   settle_lows   finds the low words of the extremes, among rows that agree in the high word
 //
-// A sum is three words, through which a carry goes on. An extreme is two words, which no atomic
-// changes together: the high one is settled first, and behind a dispatch the low one.
+// A sum has three words: an atomic addition returns the old word, which tells whether a carry must
+// be added to the next word. An extreme (smallest or largest value) has two words, and no atomic
+// changes both at once. So `reduce_rows` finds the high word, and `settle_lows`, a later dispatch,
+// finds the low word.
 // @use wide_sum
 
-// All zeros is what no values make. Words of extremes are such that the greater one wins: those of
-// the smallest value are turned over.
+// All zeros is the state without values. Extremes are stored so that the greater word wins: the
+// words of the smallest value are inverted.
 struct State {
     count: atomic<u32>,
     sum_0: atomic<u32>,
@@ -33,7 +35,7 @@ struct Cached {
 
 var<workgroup> cache: array<Cached, 256>;
 
-// Keeps where a row's values went, for `settle_lows`.
+// Stores the slot of a row, for `settle_lows`.
 fn keep_place(row: u32, slot: u32) {
     atomicStore(&owners[params.slots + row], slot);
 }
@@ -49,7 +51,7 @@ fn add_sum(slot: u32, count: u32, low: u32, middle: u32, third: u32) {
 }
 
 fn widen(slot: u32, min_high: u32, max_high: u32) {
-    // Most rows change nothing: to look costs less than to change.
+    // Most rows change nothing, and a load costs less than an atomic maximum.
     if min_high > atomicLoad(&states[slot].min_high) {
         atomicMax(&states[slot].min_high, min_high);
     }
@@ -84,7 +86,7 @@ fn clear_cache(at: u32) {
     atomicStore(&cache[at].max_high, 0u);
 }
 
-// Brings what the cache has to the table.
+// Adds the cached state to the table.
 fn flush_cache(at: u32, slot: u32) {
     add_sum(
         slot,

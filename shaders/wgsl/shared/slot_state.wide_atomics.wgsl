@@ -1,12 +1,12 @@
-// What the slots of a table have of the values of their keys, and what a workgroup has of the slots
-// that it meets first, by atomics of 64 bits.
+// The aggregates of each slot (count, sum, smallest and largest value), and a cache of them per
+// workgroup, with 64-bit atomics.
 //
-// A sum is one of these and a word of carries; an extreme is one of these, so that no later dispatch
-// has to settle anything.
+// A sum is one 64-bit atomic and a word that counts carries. An extreme is one 64-bit atomic, so no
+// later dispatch is needed and there is no `settle_lows`.
 // @use wide_sum
 
-// All zeros is what no values make. Extremes are such that the greater one wins: the smallest value
-// is turned over.
+// All zeros is the state without values. Extremes are stored so that the greater one wins: the
+// smallest value is inverted.
 struct State {
     count: atomic<u32>,
     carries: atomic<u32>,
@@ -27,12 +27,12 @@ struct Cached {
 
 var<workgroup> cache: array<Cached, 256>;
 
-// A value such that the order is that of unsigned integers.
+// Returns the value as an unsigned integer with the same order.
 fn raised(value: vec2<u32>) -> u64 {
     return (u64(biased(value.y)) << 32u) | u64(value.x);
 }
 
-// 1 if adding `more` to what was `old` went past the end.
+// Returns 1 if `old + more` overflowed.
 fn wide_carry_of(old: u64, more: u64) -> u32 {
     return select(0u, 1u, old + more < old);
 }
@@ -45,7 +45,7 @@ fn low_word(wide: u64) -> u32 {
     return u32(wide & 0xfffffffflu);
 }
 
-// Nobody asks where a row's values went: no dispatch settles anything.
+// Does nothing: without `settle_lows`, the slot of a row is not needed later.
 fn keep_place(row: u32, slot: u32) {}
 
 fn add_sum(slot: u32, count: u32, sum: u64, carries: u32) {
@@ -57,7 +57,7 @@ fn add_sum(slot: u32, count: u32, sum: u64, carries: u32) {
 }
 
 fn widen(slot: u32, min: u64, max: u64) {
-    // Most rows change nothing: to look costs less than to change.
+    // Most rows change nothing, and a load costs less than an atomic maximum.
     if min > atomicLoad(&states[slot].min) {
         atomicMax(&states[slot].min, min);
     }
@@ -90,7 +90,7 @@ fn clear_cache(at: u32) {
     atomicStore(&cache[at].max, 0lu);
 }
 
-// Brings what the cache has to the table.
+// Adds the cached state to the table.
 fn flush_cache(at: u32, slot: u32) {
     add_sum(
         slot,

@@ -1,7 +1,7 @@
-// The hash that decides a key's partition: HalfSipHash-1-3, as `stable_hash` of the kernels has
-// it. A hash of 64 bits is its low word and its high word.
+// The stable hash, which decides a key's partition: HalfSipHash-1-3, the same as `stable_hash` of
+// the kernels. A 64-bit hash is a low word and a high word.
 
-fn turned(word: u32, bits: u32) -> u32 {
+fn rotated(word: u32, bits: u32) -> u32 {
     return (word << bits) | (word >> (32u - bits));
 }
 
@@ -9,13 +9,13 @@ fn sip_round(state: vec4<u32>) -> vec4<u32> {
     var v = state;
     v.x += v.y;
     v.z += v.w;
-    v.y = turned(v.y, 5u) ^ v.x;
-    v.w = turned(v.w, 8u) ^ v.z;
-    v.x = turned(v.x, 16u) + v.w;
+    v.y = rotated(v.y, 5u) ^ v.x;
+    v.w = rotated(v.w, 8u) ^ v.z;
+    v.x = rotated(v.x, 16u) + v.w;
     v.z += v.y;
-    v.w = turned(v.w, 7u) ^ v.x;
-    v.y = turned(v.y, 13u) ^ v.z;
-    v.z = turned(v.z, 16u);
+    v.w = rotated(v.w, 7u) ^ v.x;
+    v.y = rotated(v.y, 13u) ^ v.z;
+    v.z = rotated(v.z, 16u);
     return v;
 }
 
@@ -23,7 +23,7 @@ fn sip_rounds(state: vec4<u32>) -> vec4<u32> {
     return sip_round(sip_round(sip_round(state)));
 }
 
-// The state before any input; the seed's low word comes first.
+// Returns the state before any input. The seed's low word comes first.
 fn sip_begin(seed: vec2<u32>) -> vec4<u32> {
     return vec4<u32>(seed.x, seed.y ^ 0xeeu, 0x6c796765u ^ seed.x, 0x74656462u ^ seed.y);
 }
@@ -36,7 +36,8 @@ fn sip_absorb(state: vec4<u32>, word: u32) -> vec4<u32> {
     return v;
 }
 
-// Takes in the word that holds what fills no word, and the length in its highest byte.
+// Absorbs the last word: the bytes that do not fill a word, and the length in the highest byte.
+// Returns the hash.
 fn sip_finish(state: vec4<u32>, last: u32) -> vec2<u32> {
     var v = sip_absorb(state, last);
     v.z ^= 0xeeu;
@@ -47,17 +48,18 @@ fn sip_finish(state: vec4<u32>, last: u32) -> vec2<u32> {
     return vec2<u32>(low, v.y ^ v.w);
 }
 
-// The hash of a key of 4 bytes.
+// Returns the hash of a key of 4 bytes.
 fn hash_of_u32(seed: vec2<u32>, key: u32) -> vec2<u32> {
     return sip_finish(sip_absorb(sip_begin(seed), key), 4u << 24u);
 }
 
-// The hash of a key of 8 bytes, its low word first.
+// Returns the hash of a key of 8 bytes. The low word comes first.
 fn hash_of_u64(seed: vec2<u32>, key: vec2<u32>) -> vec2<u32> {
     return sip_finish(sip_absorb(sip_absorb(sip_begin(seed), key.x), key.y), 8u << 24u);
 }
 
-// high x parts / 2^32, by products of 16 bits. No more than 2^16 parts, so that nothing wraps.
+// Returns high word x parts / 2^32, computed with 16-bit factors. There are at most 2^16 parts, so
+// nothing overflows.
 fn partition_of(hash: vec2<u32>, parts: u32) -> u32 {
     let upper = (hash.y >> 16u) * parts;
     let lower = (hash.y & 0xffffu) * parts;

@@ -1,8 +1,9 @@
-// The stable hash of bytes that begin and end anywhere in words of a buffer.
-// Whoever uses this says where they are: `word_of_keys(at)` is the word with bytes 4 x at and on.
+// The stable hash of bytes at any offset of a buffer of words. The shader that uses this part
+// defines `word_of_keys(at)`, which returns the word that begins at byte 4 x `at`.
 // @use stable_hash
 
-// Up to four bytes from a place on, the first one lowest; zeros behind them.
+// Returns up to four bytes from an offset. The first byte is the lowest, and missing bytes are
+// zeros.
 fn bytes_at(at: u32, bytes: u32) -> u32 {
     let bits = at % 4u * 8u;
     var found = word_of_keys(at / 4u) >> bits;

@@ -1,5 +1,5 @@
-// Keys that are bytes of a text: their words, and a hash that decides where a probe starts.
-// It is keyed, and no answer depends on it.
+// Keys that are bytes of a text: their words, and the hash that decides where a probe starts. The
+// hash is keyed, and no result depends on it.
 // @use stable_hash
 
 struct Span {
@@ -14,7 +14,7 @@ fn text_at(word: u32) -> u32 {
     return 0u;
 }
 
-// Four bytes of a key, the first one lowest, zeros behind its end.
+// Returns four bytes of a key. The first byte is the lowest, and bytes after the end are zeros.
 fn key_word(key: Span, index: u32) -> u32 {
     let done = index * 4u;
     if done >= key.length {
@@ -37,7 +37,7 @@ fn key_words(length: u32) -> u32 {
     return (length + 3u) / 4u;
 }
 
-// Whether two keys have the same bytes: the length tells most that differ apart.
+// Returns whether two keys have the same bytes. Most different keys differ in length.
 fn is_same_key(key: Span, other: Span) -> bool {
     if key.length != other.length {
         return false;
@@ -51,8 +51,8 @@ fn is_same_key(key: Span, other: Span) -> bool {
     return true;
 }
 
-// As the stable hash, less the half that no table needs: whoever does not know the secret cannot
-// choose keys that collide.
+// Hashes a key like the stable hash, without its second half, which tables do not need. An attacker
+// who does not know the secret cannot choose keys that collide.
 fn key_hash(key: Span) -> u32 {
     var state = sip_begin(vec2<u32>(params.secret_0, params.secret_1));
     let words = key_words(key.length);

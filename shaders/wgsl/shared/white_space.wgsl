@@ -1,4 +1,5 @@
-// White space in a window: that of ASCII, and that of Unicode where a byte above 0x7f is met.
+// Finds white space in a window: ASCII white space, and Unicode white space if the window has a
+// byte above 0x7f.
 // @use swar
 // @use window
 
@@ -19,7 +20,7 @@ fn has_non_ascii(words: ptr<function, array<u32, 6>>) -> bool {
     return (any & HIGH_BITS) != 0u;
 }
 
-// How many bytes the white-space character beyond ASCII takes that begins with these; or none.
+// Returns the length of the white-space character beyond ASCII that begins with these bytes, or 0.
 fn length_of_space(one: u32, two: u32, three: u32) -> u32 {
     switch one {
         // U+0085, U+00A0
@@ -47,7 +48,7 @@ fn length_of_space(one: u32, two: u32, three: u32) -> u32 {
     }
 }
 
-// A character of which a record's end cuts through the bytes is none.
+// A character that is cut by the end of a record is not white space.
 fn unicode_spaces(words: ptr<function, array<u32, 6>>, starts: u32) -> u32 {
     var mask = 0u;
     for (var at = 1u; at + 2u < WINDOW_BITS; at++) {

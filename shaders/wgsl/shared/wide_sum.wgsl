@@ -1,23 +1,23 @@
-// Sums of up to 96 bits in three words that many invocations add to.
+// Sums of up to 96 bits in three words, to which many invocations add.
 //
-// A value of 64 bits and a sign is added as its distance from the smallest one there is: then
-// nothing is negative, and fewer than 2^31 of them stay below 2^95. Whoever reads the sum takes the
-// count times 2^63 away again.
+// A signed 64-bit value is added as its distance from the smallest value, -2^63. So nothing is
+// negative, and the sum of fewer than 2^31 values stays below 2^95. The reader of the sum subtracts
+// the count times 2^63.
 
-// The high word of a value such that the order is that of unsigned words.
+// Returns the high word of a value with its sign bit inverted, so that unsigned order is right.
 fn biased(high: u32) -> u32 {
     return high ^ 0x80000000u;
 }
 
-// 1 if adding `word` to what was `old` went past the end of a word.
+// Returns 1 if `old + word` overflowed.
 fn carry_of(old: u32, word: u32) -> u32 {
     return select(0u, 1u, old + word < old);
 }
 
 struct Upper {
-    // What is added to the middle word.
+    // Is added to the middle word.
     middle: u32,
-    // What goes on to the third word at once: the carry may itself wrap the middle word's addend.
+    // Is added to the third word directly: the carry may overflow what is added to the middle word.
     third: u32,
 }
 

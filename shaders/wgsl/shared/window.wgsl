@@ -1,11 +1,10 @@
-// What a lane sees of the text: its 16 bytes, four before and four behind.
-// In a mask over the window, bit 4 stands for the lane's first byte. What lies outside of the text
-// reads as zeros.
+// The bytes that a lane reads: its own 16 bytes, four before them and four after them. In a mask of
+// the window, bit 4 is the lane's first byte. Bytes outside of the text read as zeros.
 // @use tile
 
 const WINDOW_WORDS: u32 = 6u;
 const WINDOW_BITS: u32 = 24u;
-// The bits of the lane's own bytes.
+// Mask of the lane's own bytes.
 const OWN: u32 = 0xffff0u;
 
 fn text_word(at: u32) -> u32 {
@@ -36,7 +35,7 @@ fn window_byte(words: ptr<function, array<u32, 6>>, at: u32) -> u32 {
     return ((*words)[at / 4u] >> (at % 4u * 8u)) & 0xffu;
 }
 
-// The bytes of a window that lie within the text.
+// Returns the mask of the bytes of a window that are within the text.
 fn within_text(at: u32) -> u32 {
     var mask = (1u << WINDOW_BITS) - 1u;
     if at == 0u {

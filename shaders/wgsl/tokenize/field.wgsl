@@ -1,37 +1,42 @@
-// Text to spans of one field of each line, in order; a line without it is rejected and counted.
+// Writes the spans of one field of each line, in order. A line without that field is rejected and
+// counted.
 //
-//   count_parts   tile by tile, how many separators stand since the last line began
-//   scan_parts    one workgroup: how many before each tile
-//   count_edges, scan_tiles, write_spans: as everywhere, with the edges of that one field
+//   count_parts -> scan_parts -> count_edges -> scan_tiles -> write_spans
+//
+//   count_parts   per tile: counts the separators since the last line began
+//   scan_parts    one workgroup: counts the separators since the line began, before each tile
+//   count_edges, scan_tiles, write_spans: see `spans`; here with the edges of the field only
 // @use separators
 
-// Separators since the line began: of each tile, and after `scan_parts` at its beginning.
+// Separators since the line began: within each tile; after `scan_parts`, before each tile.
 @group(0) @binding(6) var<storage, read_write> parts: array<u32>;
 
-// With this bit, separators are counted from a line's beginning; without, from where one looked.
+// If this bit is set, the count starts at the beginning of a line. If not, it starts at the
+// beginning of the counted range.
 const LINE_BEGINS: u32 = 0x80000000u;
 
 var<workgroup> since_line: array<u32, 256>;
 
 struct Since {
-    // What the lanes before this one have together.
+    // Count of the lanes before this one.
     before: u32,
-    // What all lanes have together.
+    // Count of all lanes.
     total: u32,
 }
 
-fn followed_by(before: u32, behind: u32) -> u32 {
-    return select(before + behind, behind, (behind & LINE_BEGINS) != 0u);
+// Joins the counts of two ranges, the second one directly after the first.
+fn followed_by(before: u32, after: u32) -> u32 {
+    return select(before + after, after, (after & LINE_BEGINS) != 0u);
 }
 
 fn since_line_of(edges: Edges) -> u32 {
     if edges.opens == 0u {
-        return countOneBits(edges.behinds);
+        return countOneBits(edges.opens_after);
     }
-    return LINE_BEGINS | countOneBits(edges.behinds >> firstLeadingBit(edges.opens));
+    return LINE_BEGINS | countOneBits(edges.opens_after >> firstLeadingBit(edges.opens));
 }
 
-// Every lane of the workgroup has to come here.
+// All lanes of the workgroup must call this.
 fn scan_since_line(lane: u32, mine: u32) -> Since {
     workgroupBarrier();
     since_line[lane] = mine;
@@ -90,19 +95,21 @@ struct Fields {
     rejected: u32,
 }
 
-// Of all parts' edges, those of the field; `before` separators stand in the line before the lane.
+// Selects the edges of the field from the edges of all parts. `before` is the number of separators
+// in the line before the lane.
 fn choose(all: Edges, before: u32) -> Fields {
     let wanted = params.field - 1u;
     var fields = Fields(all, 0u);
     fields.edges.opens = 0u;
-    fields.edges.behinds = 0u;
-    fields.edges.befores = 0u;
+    fields.edges.opens_after = 0u;
+    fields.edges.closes_before = 0u;
     fields.edges.closes = 0u;
     var part = before;
     var is_open = all.bytes != 0u;
-    // Bytes of fields: ends less starts; an end that follows in another lane counts as this one's.
+    // Bytes of the field: ends minus starts. If the end is in a later lane, it counts as this
+    // lane's end.
     var taken = 0u;
-    for (var left = all.opens | all.behinds | all.closes; left != 0u; left &= left - 1u) {
+    for (var left = all.opens | all.opens_after | all.closes; left != 0u; left &= left - 1u) {
         let bit = countTrailingZeros(left);
         let mark = 1u << bit;
         if (all.opens & mark) != 0u {
@@ -113,14 +120,14 @@ fn choose(all: Edges, before: u32) -> Fields {
                 taken -= bit;
             }
         }
-        if (all.behinds & mark) != 0u {
+        if (all.opens_after & mark) != 0u {
             if part == wanted {
-                fields.edges.befores |= mark;
+                fields.edges.closes_before |= mark;
                 taken += bit;
             }
             part++;
             if part == wanted {
-                fields.edges.behinds |= mark;
+                fields.edges.opens_after |= mark;
                 taken -= bit + params.separator_bytes;
             }
         }
@@ -140,7 +147,7 @@ fn choose(all: Edges, before: u32) -> Fields {
     return fields;
 }
 
-// Every lane of the workgroup has to come here.
+// All lanes of the workgroup must call this.
 fn fields_of(here: Here, all: Edges) -> Fields {
     let tile = tile_of(here);
     let scanned = scan_since_line(here.lane, since_line_of(all));

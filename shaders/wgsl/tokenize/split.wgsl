@@ -1,4 +1,4 @@
-// Text to spans of the parts of its lines, in order; every separator counts.
+// Writes the spans of the parts of lines, in order. Each separator starts a new part.
 // @use separators
 
 fn edges_of(here: Here) -> Edges {

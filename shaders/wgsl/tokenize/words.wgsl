@@ -1,4 +1,5 @@
-// Text to spans of words: runs of letters and digits, in text that is ASCII alone.
+// Finds words, runs of letters and digits, and writes their spans, in order. The text must be
+// ASCII: the host refuses other texts, and the CPU does the work.
 // @use records
 // @use runs
 // @use swar
@@ -7,7 +8,7 @@ fn ascii_words(words: ptr<function, array<u32, 6>>) -> u32 {
     var mask = 0u;
     for (var i = 0u; i < WINDOW_WORDS; i++) {
         let word = (*words)[i];
-        // This bit makes a letter small, and a letter of nothing else.
+        // This bit makes upper-case letters lower case, and no other byte becomes a letter.
         let letters = bytes_between(word | 0x20202020u, 0x61u, 0x7au);
         mask |= gather(letters | bytes_between(word, 0x30u, 0x39u)) << (i * 4u);
     }

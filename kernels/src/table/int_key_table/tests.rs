@@ -142,10 +142,39 @@ fn small_keys_are_dense_until_one_is_far() {
     table.clear();
     assert!(table.is_dense);
     // Keys that come in no order widen the range again and again.
-    let keys: Vec<u64> = (0..20_000).map(|i| i * 7919 % 20_011).collect();
-    for keys in keys.chunks(1500) {
+    let keys: Vec<u64> = (0..20_000).map(|i| i * 7919 % 60_013).collect();
+    for keys in keys.chunks(4096) {
         table.intern(Level::best(), keys, &mut ids).unwrap();
         assert!(table.is_dense);
+    }
+}
+
+#[test]
+fn few_keys_have_slots_and_many_do_not() {
+    let limits = [
+        (Tuning::DEFAULT, true),
+        (Tuning::DEFAULT.all_colliding(), false),
+    ];
+    for (limits, stay_few) in limits {
+        let mut table = IntKeyTable::new(&limits, HashKey::from_seed(3));
+        let mut ids = Vec::new();
+        for _ in 0..2 {
+            let keys: Vec<u64> = (0..BATCH as u64).map(|i| i % 100 << 40).collect();
+            for _ in 0..3 {
+                table.intern(Level::best(), &keys, &mut ids).unwrap();
+            }
+            assert!(
+                ids.iter()
+                    .zip(0..)
+                    .all(|(&id, row)| id == row % BATCH as u32 % 100)
+            );
+            assert_eq!((table.is_dense, table.few.are_few()), (false, stay_few));
+            let keys: Vec<u64> = (0..600).map(|i| i << 40).collect();
+            table.intern(Level::best(), &keys, &mut ids).unwrap();
+            assert!(!table.few.are_few() && table.len() == 600);
+            table.clear();
+            ids.clear();
+        }
     }
 }
 

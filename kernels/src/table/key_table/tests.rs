@@ -173,6 +173,13 @@ fn words_are_the_same_however_they_are_read() {
             );
         }
     }
+    // A last byte that could be the length of a shorter key.
+    for last in 0..16 {
+        let mut bytes = [0; 16];
+        bytes[15] = last;
+        assert_eq!(words_of(&bytes), LONG);
+        assert_ne!(words_of(&bytes[..usize::from(last)]), LONG);
+    }
 }
 
 #[test]

@@ -21,7 +21,9 @@ use crate::state::schema::state_schema;
 
 pub(crate) use batcher::{Batcher, TakeBatch};
 pub(crate) use build::ColumnBuilder;
-pub(crate) use read::{for_each_group, for_each_value};
+pub(crate) use read::for_each_group;
+#[cfg(feature = "gpu")]
+pub(crate) use read::for_each_value;
 pub(crate) use segment::{GroupWriter, store_groups};
 
 /// The name of the aggregate in the schema's metadata.

@@ -1,7 +1,8 @@
-//! A service that counts the words of messages as they come, and says between them what changed.
+//! A service that counts the words of messages as they arrive, and publishes the totals after each
+//! burst.
 //!
-//! The operator has no threads and no clock: the service pushes when it has a message, and drains
-//! when it likes. All totals stay in the operator; a drain of what changed gives the running ones.
+//! The operator has no threads and no clock. The service decides when to push and when to drain. A
+//! drain of the values does not remove them: the totals stay in the operator.
 //!
 //! ```console
 //! cargo run --release -p keymill --example service_loop
@@ -14,7 +15,7 @@ use arrow_array::types::UInt64Type;
 use keymill::prelude::*;
 use keymill::{Drain, Operator, TextCount};
 
-/// What comes in, burst by burst.
+/// The incoming messages, one slice per burst.
 const BURSTS: [&[&str]; 3] = [
     &["login alice", "login bob"],
     &["login alice", "logout bob"],
@@ -36,10 +37,10 @@ fn main() -> keymill::Result<()> {
     Ok(())
 }
 
-/// Hands the new totals on.
-fn publish(tick: usize, changed: &RecordBatch) {
-    let keys = changed.column(0).as_binary_view();
-    let totals = changed.column(1).as_primitive::<UInt64Type>();
+/// Prints the totals.
+fn publish(tick: usize, batch: &RecordBatch) {
+    let keys = batch.column(0).as_binary_view();
+    let totals = batch.column(1).as_primitive::<UInt64Type>();
     for (key, total) in keys.iter().flatten().zip(totals.values()) {
         println!("{tick} {:<8} {total}", String::from_utf8_lossy(key));
     }

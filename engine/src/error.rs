@@ -1,40 +1,40 @@
-//! The one error of the public face.
+//! The error type of the library.
 #![forbid(unsafe_code)]
 
 use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 
-/// What the whole public face returns.
+/// The result type of the library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What kind of thing went wrong, for programs to match on.
+/// The kind of an error, for programs to match on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Something was asked for that cannot be: a bad option, a level this machine lacks.
+    /// A request is not valid: a wrong option, a level that this machine lacks.
     Config,
-    /// The input could not be opened or read.
+    /// The input cannot be opened or read.
     Source,
-    /// The output could not be written.
+    /// The output cannot be written.
     Sink,
-    /// The input is not in the form it claims: a broken gzip member, a wrong column type.
+    /// The input is not in the expected format: a corrupt gzip member, a wrong column type.
     Format,
-    /// Something does not fit: a spill disk that is full, a sum beyond its type.
+    /// A limit is exceeded: a full spill disk, a sum that does not fit its type.
     Capacity,
-    /// A device failed in a way that the CPU could not make good.
+    /// A requested device cannot be used.
     Device,
-    /// State of an operator could not be kept or read back.
+    /// The state of an operator cannot be stored or read.
     State,
-    /// A checkpoint could not be written or read.
+    /// A checkpoint cannot be written or read.
     Checkpoint,
-    /// The caller asked to stop.
+    /// The job was cancelled.
     Cancelled,
-    /// A fault of keymill itself.
+    /// A bug of keymill.
     Internal,
 }
 
-/// Why a job failed: what happened, where, and what to do.
+/// An error: what happened, where, and what to do.
 ///
 /// # Examples
 ///
@@ -46,8 +46,8 @@ pub enum ErrorKind {
 /// assert_eq!(error.to_string(), "0 threads: at least one is needed");
 /// ```
 ///
-/// `{:?}` writes the message and its causes line by line, which is what a program prints whose `main`
-/// returns this error.
+/// `{:?}` writes the message and its causes, one per line. A program whose `main` returns this error
+/// prints it in this form.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -57,7 +57,7 @@ struct Inner {
 }
 
 impl Error {
-    /// Makes an error of a kind, with a message that says what happened, where, and what to do.
+    /// Creates an error of a kind, with a message that says what happened, where, and what to do.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -66,14 +66,14 @@ impl Error {
         }))
     }
 
-    /// Keeps the cause.
+    /// Adds the cause.
     #[must_use]
     pub fn with_source(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(cause.into());
         self
     }
 
-    /// The error of a job that was asked to stop.
+    /// Creates the error of a cancelled job.
     #[must_use]
     pub fn cancelled() -> Self {
         Self::new(
@@ -82,7 +82,7 @@ impl Error {
         )
     }
 
-    /// The error of a thread that panicked.
+    /// Creates the error of a thread that panicked.
     pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
         let message = panic
             .downcast_ref::<&str>()
@@ -91,17 +91,17 @@ impl Error {
             .unwrap_or("no message");
         Self::new(
             ErrorKind::Internal,
-            format!("a worker panicked: {message}; this is a fault of keymill, please report it"),
+            format!("a worker panicked: {message}; this is a bug of keymill, please report it"),
         )
     }
 
-    /// What happened, where, and what to do, without the cause.
+    /// Returns the message without the cause.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// What kind of thing went wrong.
+    /// Returns the kind.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

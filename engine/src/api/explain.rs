@@ -1,4 +1,4 @@
-//! What a job will do, in words.
+//! Describes what a job will do.
 #![forbid(unsafe_code)]
 
 use std::fmt;
@@ -8,7 +8,7 @@ use crate::TokenRule;
 use crate::exec::{Job, describe_placement};
 use crate::shown_name;
 
-/// A job's plan, for `explain()`.
+/// The text of `explain()`.
 pub(crate) struct Plan<'a> {
     job: &'a CountJob,
 }
@@ -85,7 +85,7 @@ fn describe(rule: &TokenRule) -> &'static str {
     }
 }
 
-/// A size as people read it.
+/// Formats a size for people.
 fn bytes(size: usize) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
     match units.into_iter().find(|&(shift, _)| size >> shift > 0) {

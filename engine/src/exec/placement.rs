@@ -135,9 +135,8 @@ fn check_device(
     }
     let is_named = matches!(env.device, DeviceChoice::Named(_));
     let name = device.name();
-    let remark = (device.is_software() && !is_named).then(|| {
-        format!("no GPU can be used; this runs on {name}, which is meant for tests")
-    });
+    let remark = (device.is_software() && !is_named)
+        .then(|| format!("no GPU can be used; this runs on {name}, which is meant for tests"));
     Ok((true, remark))
 }
 

@@ -96,7 +96,10 @@ fn decoder<'a>(
 }
 
 #[cfg(feature = "gzip")]
-fn gzip<'a>(stream: CountedBuffer<impl Read + Send + 'a>, name: &str) -> Result<Box<dyn Read + Send + 'a>> {
+fn gzip<'a>(
+    stream: CountedBuffer<impl Read + Send + 'a>,
+    name: &str,
+) -> Result<Box<dyn Read + Send + 'a>> {
     Ok(Box::new(Checked {
         decoder: Members::new(stream),
         place: |decoder| place(decoder.stream()),
@@ -106,12 +109,18 @@ fn gzip<'a>(stream: CountedBuffer<impl Read + Send + 'a>, name: &str) -> Result<
 }
 
 #[cfg(not(feature = "gzip"))]
-fn gzip<'a>(_: CountedBuffer<impl Read + Send + 'a>, name: &str) -> Result<Box<dyn Read + Send + 'a>> {
+fn gzip<'a>(
+    _: CountedBuffer<impl Read + Send + 'a>,
+    name: &str,
+) -> Result<Box<dyn Read + Send + 'a>> {
     Err(not_built_in(name, "gzip"))
 }
 
 #[cfg(feature = "zstd")]
-fn zstd<'a>(stream: CountedBuffer<impl Read + Send + 'a>, name: &str) -> Result<Box<dyn Read + Send + 'a>> {
+fn zstd<'a>(
+    stream: CountedBuffer<impl Read + Send + 'a>,
+    name: &str,
+) -> Result<Box<dyn Read + Send + 'a>> {
     Ok(Box::new(Checked {
         decoder: Frames::new(stream).map_err(|cause| cannot_read(name, cause))?,
         place: |decoder| place(decoder.stream()),
@@ -121,7 +130,10 @@ fn zstd<'a>(stream: CountedBuffer<impl Read + Send + 'a>, name: &str) -> Result<
 }
 
 #[cfg(not(feature = "zstd"))]
-fn zstd<'a>(_: CountedBuffer<impl Read + Send + 'a>, name: &str) -> Result<Box<dyn Read + Send + 'a>> {
+fn zstd<'a>(
+    _: CountedBuffer<impl Read + Send + 'a>,
+    name: &str,
+) -> Result<Box<dyn Read + Send + 'a>> {
     Err(not_built_in(name, "zstd"))
 }
 

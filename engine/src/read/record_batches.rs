@@ -147,8 +147,7 @@ impl Iterator for RecordBatches {
 }
 
 fn no_batch() -> Error {
-    let message =
-        "the input has no batch, so its columns are unknown; use a reader with a schema";
+    let message = "the input has no batch, so its columns are unknown; use a reader with a schema";
     Error::new(ErrorKind::Config, message)
 }
 

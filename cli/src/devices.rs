@@ -61,9 +61,7 @@ fn for_people(all: bool, adapters: &[AdapterInfo]) -> Result<String> {
     let mut text = String::new();
     for level in Level::ALL {
         let remark = match level.is_available() {
-            true if level == engine.level() => {
-                "available, used by default".to_owned()
-            }
+            true if level == engine.level() => "available, used by default".to_owned(),
             true => "available".to_owned(),
             false => format!("missing: needs {}", level.requires()),
         };
@@ -83,11 +81,7 @@ fn for_people(all: bool, adapters: &[AdapterInfo]) -> Result<String> {
         row(&mut text, "memory", &size::show(bytes));
     }
     let budget = size::show(engine.memory() as u64);
-    row(
-        &mut text,
-        "budget",
-        &format!("{budget} by default"),
-    );
+    row(&mut text, "budget", &format!("{budget} by default"));
     for adapter in adapters {
         row(&mut text, kind(adapter), &described(adapter));
     }

@@ -77,7 +77,7 @@ fn unknown_shaders_exit_with_2() {
     let output = output.output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let stderr = text(&output.stderr);
-    for part in ["KEYMILL_SHADERS=fast", "base, checked and unchecked"] {
+    for part in ["KEYMILL_SHADERS=fast", "base, checked or unchecked"] {
         assert!(stderr.contains(part), "{stderr}");
     }
 }
@@ -152,7 +152,11 @@ fn bytes_after_a_compressed_stream_are_reported() {
             let file = folder.file("tail", [&whole[..], tail].concat());
             let zeros = tail.iter().take_while(|&&byte| byte == 0).count();
             let place = format!("at compressed byte {}", whole.len() + zeros);
-            assert_fails(&["count", &file], 1, &[form, &place, "tail", "cut them off"]);
+            assert_fails(
+                &["count", &file],
+                1,
+                &[form, &place, "tail", "cut them off"],
+            );
         }
         let zeros = folder.file("zeros", [&whole[..], &[0; 5]].concat());
         assert_eq!(stdout_of(&["count", &zeros], b""), b"be\t1\nto\t1\n");

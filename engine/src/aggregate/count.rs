@@ -9,7 +9,9 @@ use arrow_schema::DataType;
 use keymill_kernels::accumulate;
 use keymill_kernels::accumulate::Validity;
 
-use super::{Accumulator, Aggregate, AggregateExpr, FinishError, not_its_state};
+use super::{
+    Accumulator, Aggregate, AggregateExpr, FinishError, IntegerGroups, IntegerNeeds, not_its_state,
+};
 use crate::expr::Expr;
 use crate::{Level, Result};
 
@@ -44,6 +46,19 @@ impl Aggregate for Count {
 
     fn accumulator(&self, _: Option<&DataType>, _: Level) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(accumulate::Count::default()))
+    }
+
+    fn integer_needs(&self) -> Option<IntegerNeeds> {
+        Some(IntegerNeeds::COUNT)
+    }
+
+    fn state_of_integers(
+        &self,
+        _: Option<&DataType>,
+        groups: &IntegerGroups<'_>,
+    ) -> Option<Vec<ArrayRef>> {
+        let counts = groups.counts.iter().copied();
+        Some(vec![Arc::new(UInt64Array::from_iter_values(counts))])
     }
 }
 

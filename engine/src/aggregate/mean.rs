@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use arrow_array::types::Float64Type;
-use arrow_array::{Array, ArrayRef, PrimitiveArray};
+use arrow_array::{Array, ArrayRef, PrimitiveArray, UInt64Array};
 use arrow_schema::DataType;
 use keymill_kernels::accumulate::Count;
 
-use super::sum::{Totals, kind_of, state_type};
-use super::{Accumulator, Aggregate, AggregateExpr, FinishError, not_its_state};
+use super::sum::{Totals, integer_totals, kind_of, state_type};
+use super::{
+    Accumulator, Aggregate, AggregateExpr, FinishError, IntegerGroups, IntegerNeeds, not_its_state,
+};
 use crate::expr::Expr;
 use crate::{Level, Result};
 
@@ -41,6 +43,20 @@ impl Aggregate for Mean {
             totals: Totals::new(kind_of(self.name(), input)?, level),
             count: Count::default(),
         }))
+    }
+
+    fn integer_needs(&self) -> Option<IntegerNeeds> {
+        Some(IntegerNeeds::MEAN)
+    }
+
+    fn state_of_integers(
+        &self,
+        input: Option<&DataType>,
+        groups: &IntegerGroups<'_>,
+    ) -> Option<Vec<ArrayRef>> {
+        let counts = groups.counts.iter().copied();
+        let counts = Arc::new(UInt64Array::from_iter_values(counts));
+        Some(vec![integer_totals(input, groups)?, counts])
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! Floats are ordered −∞ … −0.0, +0.0 … +∞. NaN is the answer only where all values are NaN.
 
+use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 
-use super::extreme::smallest;
+use super::extreme::{integer_column, smallest};
 use super::sum::kind_of;
-use super::{Accumulator, Aggregate, AggregateExpr, cannot_take};
+use super::{Accumulator, Aggregate, AggregateExpr, IntegerGroups, IntegerNeeds, cannot_take};
 use crate::expr::Expr;
 use crate::{Level, Result};
 
@@ -38,5 +39,17 @@ impl Aggregate for Min {
 
     fn accumulator(&self, input: Option<&DataType>, _: Level) -> Result<Box<dyn Accumulator>> {
         smallest(input)
+    }
+
+    fn integer_needs(&self) -> Option<IntegerNeeds> {
+        Some(IntegerNeeds::EXTREMES)
+    }
+
+    fn state_of_integers(
+        &self,
+        input: Option<&DataType>,
+        groups: &IntegerGroups<'_>,
+    ) -> Option<Vec<ArrayRef>> {
+        integer_column(input?, groups.mins).map(|column| vec![column])
     }
 }

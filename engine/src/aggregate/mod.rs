@@ -13,6 +13,7 @@ mod call;
 mod count;
 mod extreme;
 mod input;
+mod integer_groups;
 mod max;
 mod mean;
 mod min;
@@ -28,6 +29,8 @@ use crate::{Error, ErrorKind, Level, Result};
 
 pub use call::AggregateExpr;
 pub use count::{count, count_rows};
+pub(crate) use input::integers_of;
+pub use integer_groups::{IntegerGroups, IntegerNeeds};
 pub use max::max;
 pub use mean::mean;
 pub use min::min;
@@ -70,6 +73,24 @@ pub trait Aggregate: fmt::Debug + Send + Sync {
     ///
     /// As for [`Aggregate::output_type`].
     fn accumulator(&self, input: Option<&DataType>, level: Level) -> Result<Box<dyn Accumulator>>;
+
+    /// What it needs of the integers of a group, if its state follows from what `reduce_by_key` keeps.
+    ///
+    /// Such an aggregate also runs fused with the table of an integer key, and on devices. `None` is
+    /// always right.
+    fn integer_needs(&self) -> Option<IntegerNeeds> {
+        None
+    }
+
+    /// The state columns of groups of integers, of which [`Aggregate::integer_needs`] are known.
+    /// `None` for values of another type.
+    fn state_of_integers(
+        &self,
+        _input: Option<&DataType>,
+        _groups: &IntegerGroups<'_>,
+    ) -> Option<Vec<ArrayRef>> {
+        None
+    }
 }
 
 /// The running values of one aggregate, indexed by group id.

@@ -43,7 +43,7 @@ impl EngineBuilder {
     /// Sets the number of threads. With 1, jobs run on the caller's thread. A job on a device has a few
     /// more threads, which are mostly idle.
     ///
-    /// The default is the number of processors. Without the feature `parallel` the number is always 1.
+    /// The default is the number of processors. Without the feature `parallel` jobs run on one thread.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);

@@ -141,7 +141,7 @@ impl<'a, J: Job> JobContext<'a, J> {
     ) -> WorkerOutputs<J> {
         let whole = WorkerPool::new(self, work_queue, takers, work);
         let worker_pool = &whole;
-        let on_cpu = |workers| pool.side_by_side(workers, |index| worker_pool.join(index, None));
+        let on_cpu = |workers| pool.run_workers(workers, |index| worker_pool.join(index, None));
         let beside = self.placement.cpu_workers(workers);
         let mut decision = self.placement.decision();
         match (

@@ -15,9 +15,11 @@ use super::context::KnownInput;
 use super::env::RuntimeEnv;
 use super::job::Job;
 use super::throughput::Throughput;
-use crate::device::calibrate::{calibrate, kind_of};
-use crate::device::join_policy::{Cost, Megabytes, SMALLEST, Verdict, decide, look_at_devices};
-use crate::device::{CostCache, Device, Fault, SharedDevice, may_have_hardware};
+use crate::device::calibrate::{calibrate, job_kind};
+use crate::device::join_policy::{
+    Cost, HumanBytes, MIN_INPUT_BYTES, Verdict, check_input_size, decide,
+};
+use crate::device::{CostCache, Device, Fault, SharedDevice, may_have_gpu};
 use crate::{Cancel, Resources, TokenRule};
 
 /// Minimum time to open and test a device.
@@ -105,13 +107,13 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
         let mut expands = false;
         let ruled_out = match job.refusal() {
             Some(why) => Some(format!("cpu: {why}")),
-            None if !env.shared_device.is_there() && !may_have_hardware() => {
+            None if !env.shared_device.is_open() && !may_have_gpu() => {
                 Some("cpu: this machine has no GPU".to_owned())
             }
             None => {
                 expands = input.total.is_some() && (input.expands)();
                 // The decompressed size can be estimated only after some input was decompressed.
-                look_at_devices(input.total.filter(|_| !expands)).err()
+                check_input_size(input.total.filter(|_| !expands)).err()
             }
         };
         Some(Self {
@@ -186,7 +188,7 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
 
     /// Returns whether the input is too small for a device, as far as is known.
     fn is_small(&self) -> bool {
-        self.whole().unwrap_or(0).max(self.met()) < SMALLEST
+        self.whole().unwrap_or(0).max(self.met()) < MIN_INPUT_BYTES
     }
 
     /// Returns the bytes that are not counted yet, if that is known or can be estimated.
@@ -198,7 +200,7 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
     fn wait(&self, over: &Over) -> Verdict {
         while self.is_small() || self.throughput.rate().is_none() {
             if over.wait() {
-                let why = look_at_devices(Some(self.met())).err();
+                let why = check_input_size(Some(self.met())).err();
                 return Verdict::StaysOut(why.unwrap_or_else(too_late));
             }
         }
@@ -223,13 +225,13 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
 
     /// Returns why no device can be ready in time, if the rest takes less time than opening a device.
     fn nearly_done(&self) -> Option<String> {
-        if self.env.shared_device.is_there() {
+        if self.env.shared_device.is_open() {
             return None;
         }
         let left = self.left()? as f64;
         let rate = self.throughput.rate()? * self.env.threads as f64;
         (left < rate * OPEN_TIME.as_secs_f64()).then(|| {
-            let (left, rate) = (Megabytes(left), Megabytes(rate));
+            let (left, rate) = (HumanBytes(left), HumanBytes(rate));
             format!("cpu: at {rate}/s the remaining {left} finish before a device is ready")
         })
     }
@@ -239,10 +241,10 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
         let rate = self.throughput.rate().unwrap_or(0.0);
         let verdict = decide(&device.described(), &cost, left, rate);
         if matches!(verdict, Verdict::StaysOut(_)) {
-            cost.skipped += 1;
+            cost.jobs_skipped += 1;
             self.env
                 .costs
-                .set(&device.identity(), kind_of(self.job.rule()), cost);
+                .set(&device.identity(), job_kind(self.job.rule()), cost);
         }
         verdict
     }
@@ -265,13 +267,13 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
 
 fn learn(shared_device: &SharedDevice, costs: &CostCache, rule: &TokenRule) -> Discovered {
     let device = shared_device.device(&Cancel::default())?;
-    let (identity, kind) = (device.identity(), kind_of(rule));
+    let (identity, kind) = (device.identity(), job_kind(rule));
     let known = costs.get(&identity, kind).filter(|cost| !cost.is_stale());
     if let Some(cost) = known {
         return Ok((device, cost));
     }
     let cost = calibrate(&device, rule).inspect_err(|_| {
-        shared_device.record_loss(&device);
+        shared_device.record_failure(&device);
     })?;
     costs.set(&identity, kind, cost);
     Ok((device, cost))

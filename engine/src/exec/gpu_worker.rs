@@ -17,8 +17,8 @@ use super::Stats;
 use super::chunk_sink::ChunkSink;
 use super::env::RuntimeEnv;
 use super::throughput::Throughput;
-use crate::device::calibrate::kind_of;
-use crate::device::join_policy::{Cost, Megabytes, should_leave};
+use crate::device::calibrate::job_kind;
+use crate::device::join_policy::{Cost, HumanBytes, should_leave};
 use crate::device::{Device, DeviceCounter, Fault, refusal};
 use crate::operator::text_count::columns::for_each_value;
 use crate::operator::{Input, Operator, TextCount};
@@ -83,7 +83,7 @@ impl<'a> GpuWorker<'a> {
         let part = self.resources.memory.limit() / (2 * HELD_PART);
         let most = self.resources.tuning.device_chunk_bytes.min(part).max(1);
         match &self.counter {
-            Some((_, counter)) => counter.most_bytes().min(most),
+            Some((_, counter)) => counter.max_bytes().min(most),
             None => most,
         }
     }
@@ -112,7 +112,7 @@ impl<'a> GpuWorker<'a> {
         let Some((_, counter)) = &mut self.counter else {
             return count_here(&text, operator, stats);
         };
-        if text.len() > counter.most_bytes() {
+        if text.len() > counter.max_bytes() {
             return count_here(&text, operator, stats);
         }
         self.held_bytes += text.len();
@@ -134,7 +134,7 @@ impl<'a> GpuWorker<'a> {
             return true;
         }
         // The loss was already reported.
-        let Some(device) = self.env.shared_device.device_now() else {
+        let Some(device) = self.env.shared_device.try_device() else {
             return false;
         };
         let Resources {
@@ -200,8 +200,8 @@ impl<'a> GpuWorker<'a> {
         // The time of a failed run must not count for the device's rate.
         self.busy = Duration::ZERO;
         self.counted_bytes = 0;
-        let texts = counter.take_back();
-        let is_retried = self.env.shared_device.record_loss(&device);
+        let texts = counter.into_texts();
+        let is_retried = self.env.shared_device.record_failure(&device);
         stats.remark(loss(device.name(), fault, is_retried));
         drop(device);
         for text in texts {
@@ -265,11 +265,11 @@ impl GpuWorker<'_> {
         let (Some((device, _)), true) = (&self.counter, self.counted_bytes > 0) else {
             return;
         };
-        let (identity, kind) = (device.identity(), kind_of(self.rule));
+        let (identity, kind) = (device.identity(), job_kind(self.rule));
         let cost = self.env.costs.get(&identity, kind);
         stats.decide(self.measured(device.name(), cost));
         if let (Some(mut cost), Some(_)) = (cost, self.rate()) {
-            cost.learn(self.counted_bytes, self.busy);
+            cost.update(self.counted_bytes, self.busy);
             self.env.costs.set(&identity, kind, cost);
         }
     }
@@ -277,12 +277,12 @@ impl GpuWorker<'_> {
     /// Describes the measured and the predicted time.
     fn measured(&self, name: &str, cost: Option<Cost>) -> String {
         let (bytes, seconds) = (self.counted_bytes, self.busy.as_secs_f64());
-        let rate = Megabytes(bytes as f64 / seconds.max(1e-9));
+        let rate = HumanBytes(bytes as f64 / seconds.max(1e-9));
         let predicted = match cost {
             Some(cost) => format!("predicted {:.3} s", cost.time(bytes)),
             None => "no prediction, as it was not measured before".to_owned(),
         };
-        let bytes = Megabytes(bytes as f64);
+        let bytes = HumanBytes(bytes as f64);
         format!("{name}: {bytes} measured in {seconds:.3} s, {rate}/s; {predicted}")
     }
 }

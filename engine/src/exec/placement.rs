@@ -91,7 +91,7 @@ impl<'a> Placement<'a> {
     /// Describes the shaders of the device, if there is something to report.
     #[cfg(feature = "gpu")]
     fn shaders(&self) -> String {
-        let device = self.env.shared_device.device_now();
+        let device = self.env.shared_device.try_device();
         let shaders = device.and_then(|device| device.shaders());
         shaders.map_or_else(String::new, |shaders| format!("; {shaders}"))
     }
@@ -175,9 +175,9 @@ pub(super) fn refusal_of_rule(_: &TokenRule) -> Option<String> {
 
 #[cfg(feature = "gpu")]
 fn describe_auto() -> String {
-    use crate::device::join_policy::{Megabytes, SMALLEST};
-    let smallest = Megabytes(SMALLEST as f64);
-    match crate::device::may_have_hardware() {
+    use crate::device::join_policy::{HumanBytes, MIN_INPUT_BYTES};
+    let smallest = HumanBytes(MIN_INPUT_BYTES as f64);
+    match crate::device::may_have_gpu() {
         true => format!("auto: cpu up to {smallest} of input; then a GPU may join if it is faster"),
         false => "auto: cpu; this machine has no GPU".to_owned(),
     }

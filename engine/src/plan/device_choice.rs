@@ -1,4 +1,4 @@
-//! Where jobs are to run.
+//! The choice of the device for jobs.
 #![forbid(unsafe_code)]
 
 use std::fmt;
@@ -6,10 +6,10 @@ use std::str::FromStr;
 
 use crate::{Error, ErrorKind, Result};
 
-/// Where jobs run: on the processor, on a GPU, or on both.
+/// Where jobs run: on the CPU, on a GPU, or on both.
 ///
-/// The answers are the same wherever they run. A device that does not answer keeps a job waiting: it is
-/// given up after 60 to 80 seconds, and the processor counts again what it had.
+/// The results are the same everywhere. If a device does not answer, the job stops waiting after 60
+/// to 80 seconds, and the CPU counts the affected chunks again.
 ///
 /// # Examples
 ///
@@ -24,17 +24,17 @@ use crate::{Error, ErrorKind, Result};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeviceChoice {
-    /// Where it is fastest, as far as is known; never on software that plays a GPU. Less than 32 MiB of
-    /// input (34 MB) is counted on the processor before any driver is asked.
+    /// The CPU, and a GPU if it is faster according to measurements. Software adapters are never
+    /// used. If the input is smaller than 32 MiB (34 MB), no driver is loaded.
     #[default]
     Auto,
-    /// On the processor.
+    /// The CPU only.
     Cpu,
-    /// On the best adapter: hardware if there is any, or else software.
+    /// The best adapter: hardware if there is any, otherwise software.
     Gpu,
-    /// On the first adapter whose name has this in it, whatever the case.
+    /// The first adapter whose name contains this text, ignoring case.
     Named(String),
-    /// On the processor and the best adapter at once.
+    /// The CPU and the best adapter together.
     Hybrid,
 }
 
@@ -49,7 +49,7 @@ impl FromStr for DeviceChoice {
             None if text == "hybrid" => Ok(Self::Hybrid),
             Some(("gpu", name)) if !name.is_empty() => Ok(Self::Named(name.to_owned())),
             _ => {
-                let message = "devices are auto, cpu, gpu, gpu:NAME and hybrid";
+                let message = "the device must be auto, cpu, gpu, gpu:NAME or hybrid";
                 Err(Error::new(ErrorKind::Config, message))
             }
         }
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn choices_are_read_as_they_are_written() {
+    fn choices_parse_and_print() {
         for text in ["auto", "cpu", "gpu", "hybrid", "gpu:NVIDIA H200"] {
             let choice: DeviceChoice = text.parse().unwrap();
             assert_eq!(choice.to_string(), text);

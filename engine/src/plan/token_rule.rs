@@ -1,11 +1,11 @@
-//! The token rules as expressions: `whitespace()`, `split(b",")`, `field(2, b',')`.
+//! Functions that create token rules: `whitespace()`, `split(b",")`, `field(2, b',')`.
 #![forbid(unsafe_code)]
 
 use std::num::NonZeroUsize;
 
 use crate::{Error, ErrorKind, Result, TokenRule};
 
-/// Tokens between Unicode white space.
+/// Returns the rule for tokens between Unicode white space.
 ///
 /// # Examples
 ///
@@ -19,25 +19,25 @@ pub fn whitespace() -> TokenRule {
     TokenRule::Whitespace
 }
 
-/// Tokens between separators within each line; empty ones are kept.
+/// Returns the rule for tokens between separators within each line. Empty tokens are kept.
 #[must_use]
 pub fn split(separator: impl Separator) -> TokenRule {
     TokenRule::Split(separator.into_bytes())
 }
 
-/// Runs of Unicode alphabetic characters, marks and numbers.
+/// Returns the rule for runs of Unicode alphabetic characters, marks and numbers.
 #[must_use]
 pub fn words() -> TokenRule {
     TokenRule::Words
 }
 
-/// Whole lines.
+/// Returns the rule for whole lines.
 #[must_use]
 pub fn lines() -> TokenRule {
     TokenRule::Lines
 }
 
-/// One field of each line, counting from 1 as `cut` does.
+/// Returns the rule for one field of each line. The first field has number 1, as in `cut`.
 ///
 /// # Errors
 ///
@@ -90,9 +90,9 @@ impl IntoTokenRule for Result<TokenRule> {
     }
 }
 
-/// A separator of tokens: one byte, or several.
+/// A separator between tokens: a byte, or bytes.
 pub trait Separator {
-    /// The bytes.
+    /// Returns the bytes of the separator.
     fn into_bytes(self) -> Box<[u8]>;
 }
 

@@ -8,7 +8,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::schema::state_schema;
-use crate::aggregate::{Accumulator, AggregateExpr, count_rows};
+use crate::aggregate::{Accumulator, AggregateExpr, IntegerGroups, IntegerNeeds, count_rows};
 use crate::expr::{Expr, col, without_dictionary};
 use crate::{Error, ErrorKind, Level, Result};
 
@@ -150,6 +150,42 @@ impl GroupShape {
             let message = "columns do not fit together";
             Error::new(ErrorKind::Internal, message).with_source(cause)
         })
+    }
+
+    /// What `reduce_by_key` has to keep of the one integer column that all aggregates are of, and the
+    /// number of that column among the arguments; `None` for the column where none has an argument.
+    ///
+    /// There is none for other aggregates, and for values that may not fit 64 bits with a sign.
+    pub(crate) fn integer_reduction(&self) -> Option<(IntegerNeeds, Option<usize>)> {
+        let mut needs = IntegerNeeds::default();
+        let mut argument: Option<usize> = None;
+        for (number, (call, input)) in self.calls.iter().zip(&self.inputs).enumerate() {
+            needs = needs.or(call.aggregate().integer_needs()?);
+            let Some(input) = input else { continue };
+            let is_taken = input.is_integer() && *input != DataType::UInt64;
+            let is_same = argument.is_none_or(|first| self.calls[first].input() == call.input());
+            if !is_taken || !is_same {
+                return None;
+            }
+            argument = argument.or(Some(number));
+        }
+        Some((needs, argument))
+    }
+
+    /// The state columns of groups with these keys, of which the needs are known.
+    pub(crate) fn states_of_integers(
+        &self,
+        mut keys: Vec<ArrayRef>,
+        groups: &IntegerGroups<'_>,
+    ) -> Result<RecordBatch> {
+        for (call, input) in self.calls.iter().zip(&self.inputs) {
+            let state = call.aggregate().state_of_integers(input.as_ref(), groups);
+            keys.extend(state.ok_or_else(|| {
+                let message = format!("`{call}` has no state of integers");
+                Error::new(ErrorKind::Internal, message)
+            })?);
+        }
+        self.state_batch(keys)
     }
 
     /// Which state columns belong to each aggregate.

@@ -33,7 +33,10 @@ pub(crate) fn unsafe_stays_in_its_homes(files: &[File]) -> Vec<String> {
         .filter(|file| !may_be_unsafe(&file.path))
         .filter_map(|file| {
             let line = line_of_word(&code_only(&file.text), "unsafe")?;
-            Some(format!("{}:{line}: `unsafe` is not allowed here", file.path))
+            Some(format!(
+                "{}:{line}: `unsafe` is not allowed here",
+                file.path
+            ))
         })
         .collect()
 }
@@ -143,12 +146,8 @@ pub(crate) fn files_are_short(files: &[File]) -> Vec<String> {
                 .lines()
                 .take_while(|line| line.trim() != "#[cfg(test)]")
                 .count();
-            (lines > MOST_LINES).then(|| {
-                format!(
-                    "{}: {lines} lines without tests; split the file",
-                    file.path
-                )
-            })
+            (lines > MOST_LINES)
+                .then(|| format!("{}: {lines} lines without tests; split the file", file.path))
         })
         .collect()
 }

@@ -57,7 +57,7 @@ impl GroupBy {
         self.unchecked = 0;
         self.context.resources.cancel.check()?;
         let sizes = self.context.sizes;
-        if !self.partitions.is_split() && self.partitions.size() > sizes.partition {
+        if self.partitions.is_whole() && self.partitions.size() > sizes.partition {
             self.partitions.split(&self.context)?;
         }
         self.reservation.set(self.partitions.size());

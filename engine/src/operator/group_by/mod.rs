@@ -13,6 +13,7 @@
 
 mod deal;
 mod drain;
+mod int_reducer;
 mod memory_policy;
 mod partitions;
 mod reduce;
@@ -273,6 +274,7 @@ impl Operator for GroupBy {
         let threads = operators.len();
         let mut operators = parallel::map(threads, operators, |mut operator| {
             operator.guarded(|one| match are_few {
+                _ if threads == 1 => Ok(one.partitions.count_groups()),
                 true => one.partitions.finish_pending(&one.context),
                 false => one.partitions.split(&one.context),
             })?;

@@ -6,6 +6,7 @@ use keymill_kernels::HashKey;
 
 use super::Context;
 use super::deal::{by_partition, not_dealt};
+use super::int_reducer::IntReducer;
 use crate::Result;
 use crate::spill::{BATCH_ROWS, Segment};
 use crate::state::GroupTable;
@@ -18,17 +19,22 @@ const FEW: usize = 1 << 17;
 pub(super) struct Partition {
     pub(super) tables: Vec<GroupTable>,
     pub(super) spilled: Vec<Segment>,
+    /// Distinct groups, as state columns. A partition that has some has nothing else.
+    pub(super) reduced: Vec<RecordBatch>,
     /// Whether it is a part of a partition that was too large.
     pub(super) is_cut: bool,
 }
 
 impl Partition {
     pub(super) fn is_empty(&self) -> bool {
-        self.tables.iter().all(|table| table.len() == 0) && self.spilled.is_empty()
+        self.tables.iter().all(|table| table.len() == 0)
+            && self.spilled.is_empty()
+            && self.reduced.is_empty()
     }
 
     pub(super) fn size(&self) -> usize {
-        self.tables.iter().map(GroupTable::size).sum()
+        let reduced = self.reduced.iter().map(RecordBatch::get_array_memory_size);
+        self.tables.iter().map(GroupTable::size).sum::<usize>() + reduced.sum::<usize>()
     }
 
     /// How many bytes all groups would take in memory.
@@ -82,6 +88,10 @@ pub(super) struct Partitions {
     /// One before the first split, and then as many as there are partitions.
     parts: Vec<Partition>,
     is_split: bool,
+    /// Where integer keys go first.
+    ints: Option<IntReducer>,
+    /// How many groups it had when it was last looked at.
+    int_groups: usize,
     pending: Pending,
     bytes: usize,
 }
@@ -97,12 +107,15 @@ impl Partitions {
             bytes: first.size(),
             parts: vec![first],
             is_split: false,
+            ints: IntReducer::for_job(context),
+            int_groups: 0,
             pending: Pending::default(),
         })
     }
 
-    pub(super) fn is_split(&self) -> bool {
-        self.is_split
+    /// Whether there is one table of group ids, which may be split.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.is_split && self.ints.is_none()
     }
 
     /// Whether there is one table, of few groups.
@@ -112,12 +125,13 @@ impl Partitions {
 
     pub(super) fn groups_at_most(&self) -> usize {
         let parts = self.parts.iter().map(Partition::groups_at_most);
-        parts.sum::<usize>() + self.pending.rows
+        parts.sum::<usize>() + self.pending.rows + self.int_groups
     }
 
     /// How many bytes of memory are held.
     pub(super) fn size(&self) -> usize {
-        self.bytes + self.pending.bytes
+        let ints = self.ints.as_ref().map_or(0, IntReducer::size);
+        self.bytes + self.pending.bytes + ints
     }
 
     fn measure(&mut self) {
@@ -131,6 +145,12 @@ impl Partitions {
         keys: Vec<ArrayRef>,
         arguments: Vec<Option<ArrayRef>>,
     ) -> Result<()> {
+        if let Some(ints) = &mut self.ints {
+            if ints.takes(&keys, &arguments) {
+                return ints.update(&keys, &arguments);
+            }
+            self.use_ids(context)?;
+        }
         if !self.is_split {
             let table = table_of(&mut self.parts[0], context)?;
             table.update(&keys, &arguments)?;
@@ -150,6 +170,22 @@ impl Partitions {
             true => self.finish_pending(context),
             false => Ok(()),
         }
+    }
+
+    /// Moves the groups of integer keys to the table of group ids.
+    pub(super) fn use_ids(&mut self, context: &Context) -> Result<()> {
+        let Some(ints) = self.ints.take() else {
+            return Ok(());
+        };
+        self.int_groups = 0;
+        ints.into_states(context, BATCH_ROWS, |states| {
+            self.merge_states(context, &states)
+        })
+    }
+
+    /// Counts the groups that there are.
+    pub(super) fn count_groups(&mut self) {
+        self.int_groups = self.ints.as_mut().map_or(0, IntReducer::len);
     }
 
     /// Deals the rows that were gathered.
@@ -183,6 +219,7 @@ impl Partitions {
 
     /// Takes in state columns.
     pub(super) fn merge_states(&mut self, context: &Context, states: &RecordBatch) -> Result<()> {
+        self.use_ids(context)?;
         if !self.is_split {
             let table = table_of(&mut self.parts[0], context)?;
             table.merge(states)?;
@@ -205,6 +242,7 @@ impl Partitions {
 
     /// Moves the groups of the one table to a table for each partition.
     pub(super) fn split(&mut self, context: &Context) -> Result<()> {
+        self.use_ids(context)?;
         if self.is_split {
             return self.finish_pending(context);
         }
@@ -226,6 +264,8 @@ impl Partitions {
 
     /// Takes all groups of another operator.
     pub(super) fn absorb(&mut self, context: &Context, mut other: Self) -> Result<()> {
+        self.use_ids(context)?;
+        other.use_ids(context)?;
         if self.is_split || other.is_split || !self.are_few() || !other.are_few() {
             self.split(context)?;
             other.split(context)?;
@@ -256,6 +296,17 @@ impl Partitions {
 
     /// The partitions that have groups.
     pub(super) fn into_parts(mut self, context: &Context) -> Result<Vec<Partition>> {
+        if let Some(ints) = self.ints.take() {
+            let mut reduced = Vec::new();
+            ints.into_states(context, BATCH_ROWS, |states| {
+                reduced.push(states);
+                Ok(())
+            })?;
+            self.parts = vec![Partition {
+                reduced,
+                ..Partition::default()
+            }];
+        }
         self.finish_pending(context)?;
         self.parts.retain(|part| !part.is_empty());
         Ok(self.parts)

@@ -9,7 +9,7 @@ use crate::BatchLimits;
 use crate::Result;
 use crate::operator::Drain;
 use crate::spill::{BATCH_ROWS, SegmentWriter};
-use crate::state::GroupTable;
+use crate::state::{GroupTable, answers_of};
 
 /// Most parts that a partition is cut into.
 const MOST_PARTS: usize = 1024;
@@ -33,6 +33,9 @@ pub(super) fn reduce(
     drain: Drain,
     limits: &BatchLimits,
 ) -> Result<Reduced> {
+    if !partition.reduced.is_empty() {
+        return finished(context, partition.reduced, drain, limits).map(Reduced::Batches);
+    }
     let shares = partition.loaded_bytes() / context.sizes.part;
     if shares > 1 && !partition.spilled.is_empty() && !partition.is_cut {
         let parts = (2 * shares).min(MOST_PARTS);
@@ -40,6 +43,40 @@ pub(super) fn reduce(
     }
     let table = merged(context, partition)?;
     batches_of(context, &table, drain, limits).map(Reduced::Batches)
+}
+
+/// Distinct groups in the form that is asked for.
+fn finished(
+    context: &Context,
+    states: Vec<RecordBatch>,
+    drain: Drain,
+    limits: &BatchLimits,
+) -> Result<Vec<RecordBatch>> {
+    let mut batches = Vec::with_capacity(states.len());
+    for states in states {
+        context.resources.cancel.check()?;
+        let batch = match drain {
+            Drain::Values => answers_of(&context.shape, &states, context.resources.level)?,
+            Drain::State => states,
+        };
+        push_pieces(batch, limits, &mut batches);
+    }
+    Ok(batches)
+}
+
+/// Pushes a batch in pieces of bounded rows and bytes.
+fn push_pieces(batch: RecordBatch, limits: &BatchLimits, batches: &mut Vec<RecordBatch>) {
+    let pieces = batch
+        .get_array_memory_size()
+        .div_ceil(limits.bytes.max(1))
+        .max(1);
+    let rows = batch
+        .num_rows()
+        .div_ceil(pieces)
+        .clamp(1, limits.rows.max(1));
+    for first in (0..batch.num_rows()).step_by(rows) {
+        batches.push(batch.slice(first, rows.min(batch.num_rows() - first)));
+    }
 }
 
 /// All groups of a partition in one table.
@@ -135,14 +172,7 @@ fn batches_of(
             Drain::Values => table.answers(&groups)?,
             Drain::State => table.states(&groups)?,
         };
-        let pieces = batch
-            .get_array_memory_size()
-            .div_ceil(limits.bytes.max(1))
-            .max(1);
-        let rows = batch.num_rows().div_ceil(pieces).max(1);
-        for first in (0..batch.num_rows()).step_by(rows) {
-            batches.push(batch.slice(first, rows.min(batch.num_rows() - first)));
-        }
+        push_pieces(batch, limits, &mut batches);
     }
     Ok(batches)
 }

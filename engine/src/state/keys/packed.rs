@@ -21,7 +21,7 @@ use crate::Result;
 
 /// Where the value of each column lies.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(crate) struct Layout {
     columns: Vec<Place>,
     /// Where the null bits begin, one for each column.
     nulls: Option<u32>,
@@ -36,7 +36,7 @@ struct Place {
 }
 
 /// One word, or two of which the first is lower.
-pub(super) trait Words: Copy + Default {
+pub(crate) trait Words: Copy + Default {
     fn put(&mut self, bits: u64, shift: u32);
     fn get(self, shift: u32) -> u64;
 }
@@ -69,7 +69,7 @@ impl Words for [u64; 2] {
 
 impl Layout {
     /// The layout of these types if they fit two words; with null bits if these cost nothing.
-    pub(super) fn new(types: &[DataType]) -> Option<Self> {
+    pub(crate) fn new(types: &[DataType]) -> Option<Self> {
         let bits = bits_of_all(types)?;
         let with_nulls = bits + types.len() as u32;
         let nulls_are_free = with_nulls <= 64 || bits > 64 && with_nulls <= 128;
@@ -102,7 +102,7 @@ impl Layout {
     }
 
     /// Whether one word is enough.
-    pub(super) fn fits_word(&self) -> bool {
+    pub(crate) fn fits_word(&self) -> bool {
         self.bits <= 64
     }
 
@@ -111,7 +111,7 @@ impl Layout {
     }
 
     /// The words of each row.
-    pub(super) fn pack<W: Words>(&self, keys: &[ArrayRef]) -> Result<Vec<W>> {
+    pub(crate) fn pack<W: Words>(&self, keys: &[ArrayRef]) -> Result<Vec<W>> {
         let rows = keys.first().map_or(0, Array::len);
         let mut words = vec![W::default(); rows];
         for (column, (key, place)) in (0..).zip(keys.iter().zip(&self.columns)) {
@@ -134,7 +134,7 @@ impl Layout {
     }
 
     /// The columns of some groups, whose words are `keys`.
-    pub(super) fn unpack<W: Words>(
+    pub(crate) fn unpack<W: Words>(
         &self,
         types: &[DataType],
         keys: &[W],

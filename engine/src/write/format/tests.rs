@@ -77,7 +77,7 @@ fn read_csv_key(text: &[u8]) -> (Vec<u8>, &[u8]) {
         match rest {
             [b'"', b'"', ..] => (key.push(b'"'), rest = &rest[2..]).1,
             [b'"', b',', rest @ ..] => return (key, rest),
-            [byte, behind @ ..] => (key.push(*byte), rest = behind).1,
+            [byte, tail @ ..] => (key.push(*byte), rest = tail).1,
             [] => panic!("a quote without its end"),
         }
     }

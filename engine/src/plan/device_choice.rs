@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Result};
 
 /// Where jobs run: on the CPU, on a GPU, or on both.
 ///
@@ -16,8 +16,10 @@ use crate::{Error, ErrorKind};
 /// ```
 /// use keymill::DeviceChoice;
 ///
-/// assert_eq!("gpu:H200".parse(), Ok(DeviceChoice::Named("H200".to_owned())));
+/// let choice: DeviceChoice = "gpu:H200".parse()?;
+/// assert_eq!(choice, DeviceChoice::Named("H200".to_owned()));
 /// assert_eq!(DeviceChoice::default().to_string(), "auto");
+/// # Ok::<(), keymill::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -37,16 +39,19 @@ pub enum DeviceChoice {
 }
 
 impl FromStr for DeviceChoice {
-    type Err = UnknownDevice;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, UnknownDevice> {
+    fn from_str(text: &str) -> Result<Self> {
         match text.split_once(':') {
             None if text == "auto" => Ok(Self::Auto),
             None if text == "cpu" => Ok(Self::Cpu),
             None if text == "gpu" => Ok(Self::Gpu),
             None if text == "hybrid" => Ok(Self::Hybrid),
             Some(("gpu", name)) if !name.is_empty() => Ok(Self::Named(name.to_owned())),
-            _ => Err(UnknownDevice(())),
+            _ => {
+                let message = "the device must be auto, cpu, gpu, gpu:NAME or hybrid";
+                Err(Error::new(ErrorKind::Config, message))
+            }
         }
     }
 }
@@ -63,24 +68,6 @@ impl fmt::Display for DeviceChoice {
     }
 }
 
-/// The error for a text that is not a device choice.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownDevice(());
-
-impl fmt::Display for UnknownDevice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the device must be auto, cpu, gpu, gpu:NAME or hybrid")
-    }
-}
-
-impl std::error::Error for UnknownDevice {}
-
-impl From<UnknownDevice> for Error {
-    fn from(error: UnknownDevice) -> Self {
-        Self::new(ErrorKind::Config, error.to_string())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,11 +79,8 @@ mod tests {
             assert_eq!(choice.to_string(), text);
         }
         for text in ["", "gpu:", "GPU", "cpu:0", "hybrid:x"] {
-            assert_eq!(
-                text.parse::<DeviceChoice>(),
-                Err(UnknownDevice(())),
-                "{text}"
-            );
+            let error = text.parse::<DeviceChoice>().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{text}");
         }
     }
 }

@@ -7,6 +7,6 @@ mod shader_choice;
 pub(crate) mod token_rule;
 
 pub use adapter_info::AdapterInfo;
-pub use device_choice::{DeviceChoice, UnknownDevice};
-pub use shader_choice::{ShaderVariant, Shaders, UnknownShaders};
-pub use token_rule::Separator;
+pub use device_choice::DeviceChoice;
+pub use shader_choice::{ShaderVariant, Shaders};
+pub use token_rule::{IntoTokenRule, Separator};

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Result};
 
 /// Which shaders run on a device. The results are the same.
 ///
@@ -13,8 +13,10 @@ use crate::{Error, ErrorKind};
 /// ```
 /// use keymill::Shaders;
 ///
-/// assert_eq!("base".parse(), Ok(Shaders::Base));
+/// let shaders: Shaders = "base".parse()?;
+/// assert_eq!(shaders, Shaders::Base);
 /// assert_eq!(Shaders::default().to_string(), "checked");
+/// # Ok::<(), keymill::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -32,14 +34,17 @@ pub enum Shaders {
 }
 
 impl FromStr for Shaders {
-    type Err = UnknownShaders;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, UnknownShaders> {
+    fn from_str(text: &str) -> Result<Self> {
         match text {
             "base" => Ok(Self::Base),
             "checked" => Ok(Self::Checked),
             "unchecked" => Ok(Self::Unchecked),
-            _ => Err(UnknownShaders(())),
+            _ => {
+                let message = "the shaders must be base, checked or unchecked";
+                Err(Error::new(ErrorKind::Config, message))
+            }
         }
     }
 }
@@ -51,24 +56,6 @@ impl fmt::Display for Shaders {
             Self::Checked => "checked",
             Self::Unchecked => "unchecked",
         })
-    }
-}
-
-/// The error for a text that is not a [`Shaders`] choice.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownShaders(());
-
-impl fmt::Display for UnknownShaders {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the shaders must be base, checked or unchecked")
-    }
-}
-
-impl std::error::Error for UnknownShaders {}
-
-impl From<UnknownShaders> for Error {
-    fn from(error: UnknownShaders) -> Self {
-        Self::new(ErrorKind::Config, error.to_string())
     }
 }
 
@@ -178,7 +165,8 @@ mod tests {
             assert_eq!(shaders.to_string(), text);
         }
         for text in ["", "Base", "fast"] {
-            assert_eq!(text.parse::<Shaders>(), Err(UnknownShaders(())), "{text}");
+            let error = text.parse::<Shaders>().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{text}");
         }
     }
 

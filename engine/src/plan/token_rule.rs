@@ -3,7 +3,7 @@
 
 use std::num::NonZeroUsize;
 
-use crate::TokenRule;
+use crate::{Error, ErrorKind, Result, TokenRule};
 
 /// Returns the rule for tokens between Unicode white space.
 ///
@@ -39,9 +39,10 @@ pub fn lines() -> TokenRule {
 
 /// Returns the rule for one field of each line. The first field has number 1, as in `cut`.
 ///
-/// # Panics
+/// # Errors
 ///
-/// If `index` is 0.
+/// [`ErrorKind::Config`] if `index` is 0. A job takes the result as it is and gives the error when it
+/// runs.
 ///
 /// # Examples
 ///
@@ -56,11 +57,36 @@ pub fn lines() -> TokenRule {
 /// assert_eq!(counts.get("x"), Some(2));
 /// # Ok::<(), keymill::Error>(())
 /// ```
-#[must_use]
-pub fn field(index: usize, separator: impl Separator) -> TokenRule {
-    TokenRule::Field {
-        index: NonZeroUsize::new(index).expect("fields are counted from 1"),
+pub fn field(index: usize, separator: impl Separator) -> Result<TokenRule> {
+    let Some(index) = NonZeroUsize::new(index) else {
+        let message = "there is no field 0; fields are counted from 1";
+        return Err(Error::new(ErrorKind::Config, message));
+    };
+    Ok(TokenRule::Field {
+        index,
         separator: separator.into_bytes(),
+    })
+}
+
+/// A token rule, or the result of making one.
+pub trait IntoTokenRule {
+    /// Returns the rule.
+    ///
+    /// # Errors
+    ///
+    /// The error of the result, if it is one.
+    fn into_token_rule(self) -> Result<TokenRule>;
+}
+
+impl IntoTokenRule for TokenRule {
+    fn into_token_rule(self) -> Result<TokenRule> {
+        Ok(self)
+    }
+}
+
+impl IntoTokenRule for Result<TokenRule> {
+    fn into_token_rule(self) -> Result<TokenRule> {
+        self
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{Error, ErrorKind, Result};
 /// Everything that an operator gets from its caller. An operator creates no thread pool and reads
 /// no clock.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Resources {
     /// The SIMD level.
     pub level: Level,
@@ -26,6 +27,7 @@ pub struct Resources {
     /// The flag that is checked between pieces of work.
     pub cancel: Cancel,
     /// Internal sizes. Only tests change them.
+    #[doc(hidden)]
     pub tuning: Tuning,
     /// The seed of the stable hash and of the tables' hash keys. Only operators with the same seed
     /// can be merged. Clones of one `Resources` have the same seed.
@@ -33,6 +35,42 @@ pub struct Resources {
 }
 
 impl Resources {
+    /// Sets the number of threads that the caller runs operators on.
+    #[must_use]
+    pub fn with_threads(self, threads: usize) -> Self {
+        Self { threads, ..self }
+    }
+
+    /// Sets the memory budget of the query.
+    #[must_use]
+    pub fn with_memory(self, memory: MemoryBudget) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// Sets the folder for spill files.
+    #[must_use]
+    pub fn with_spill_dir(self, folder: impl Into<PathBuf>) -> Self {
+        Self {
+            spill_dir: Some(folder.into()),
+            ..self
+        }
+    }
+
+    /// Sets the flag that stops the query.
+    #[must_use]
+    pub fn with_cancel(self, cancel: &Cancel) -> Self {
+        Self {
+            cancel: cancel.clone(),
+            ..self
+        }
+    }
+
+    /// Sets the seed. Only operators with the same seed can be merged.
+    #[must_use]
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
     /// Checks that this machine supports the level.
     ///
     /// # Errors

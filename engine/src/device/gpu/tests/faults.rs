@@ -152,7 +152,7 @@ fn a_device_that_always_fails_is_abandoned_with_a_remark() {
     let engine = engine.with_shared_device(shared_device);
     let mut remarks = String::new();
     // The delay grows with each failure: a new job for each attempt.
-    while !remarks.contains("the rest stays there") {
+    while !remarks.contains("the device is not used again") {
         assert!(
             remarks.matches("again on the processor").count() < 3,
             "{remarks}"
@@ -171,7 +171,7 @@ fn a_device_that_always_fails_is_abandoned_with_a_remark() {
         std::thread::sleep(Duration::from_millis(100));
     }
     assert_eq!(
-        remarks.matches("tried again after a rest").count(),
+        remarks.matches("tried again after a pause").count(),
         2,
         "{remarks}"
     );

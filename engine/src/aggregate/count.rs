@@ -9,9 +9,7 @@ use arrow_schema::DataType;
 use keymill_kernels::accumulate;
 use keymill_kernels::accumulate::Validity;
 
-use super::{
-    Accumulator, Aggregate, AggregateExpr, FinishError, IntegerGroups, IntegerNeeds, not_its_state,
-};
+use super::{Accumulator, Aggregate, AggregateExpr, DeviceValue, FinishError, not_its_state};
 use crate::expr::Expr;
 use crate::{Level, Result};
 
@@ -48,17 +46,8 @@ impl Aggregate for Count {
         Ok(Box::new(accumulate::Count::default()))
     }
 
-    fn integer_needs(&self) -> Option<IntegerNeeds> {
-        Some(IntegerNeeds::COUNT)
-    }
-
-    fn state_of_integers(
-        &self,
-        _: Option<&DataType>,
-        groups: &IntegerGroups<'_>,
-    ) -> Option<Vec<ArrayRef>> {
-        let counts = groups.counts.iter().copied();
-        Some(vec![Arc::new(UInt64Array::from_iter_values(counts))])
+    fn device_form(&self) -> Option<&'static [DeviceValue]> {
+        Some(&[DeviceValue::Count])
     }
 }
 

@@ -21,18 +21,6 @@ pub(super) fn largest(input: Option<&DataType>) -> Result<Box<dyn Accumulator>> 
     ExtremeOf::<Larger>::boxed("max", input)
 }
 
-/// A column of an integer type from values that fit it; `None` for another type.
-pub(super) fn integer_column(of: &DataType, values: &[i64]) -> Option<ArrayRef> {
-    let values = values.iter().copied();
-    match NumberKind::of(of)? {
-        NumberKind::Signed => signed_column(of, values.map(Some)).ok(),
-        NumberKind::Unsigned => {
-            unsigned_column(of, values.map(|value| Some(value.cast_unsigned()))).ok()
-        }
-        NumberKind::Float => None,
-    }
-}
-
 enum Values<C> {
     Signed(Extreme<i64, C>),
     Unsigned(Extreme<u64, C>),

@@ -140,6 +140,17 @@ pub(super) fn float_column(
     }
 }
 
+/// A column of an integer type from values that fit it.
+pub(crate) fn integer_column(of: &DataType, values: &[i64]) -> Result<ArrayRef> {
+    let values = values.iter().copied();
+    match NumberKind::of(of) {
+        Some(NumberKind::Unsigned) => {
+            unsigned_column(of, values.map(|value| Some(value.cast_unsigned())))
+        }
+        _ => signed_column(of, values.map(Some)),
+    }
+}
+
 fn narrowed<T, W>(values: impl Iterator<Item = Option<W>>) -> ArrayRef
 where
     T: ArrowPrimitiveType,

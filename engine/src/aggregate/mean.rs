@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use arrow_array::types::Float64Type;
-use arrow_array::{Array, ArrayRef, PrimitiveArray, UInt64Array};
+use arrow_array::{Array, ArrayRef, PrimitiveArray};
 use arrow_schema::DataType;
 use keymill_kernels::accumulate::Count;
 
-use super::sum::{Totals, integer_totals, kind_of, state_type};
-use super::{
-    Accumulator, Aggregate, AggregateExpr, FinishError, IntegerGroups, IntegerNeeds, not_its_state,
-};
+use super::sum::{Totals, kind_of, state_type};
+use super::{Accumulator, Aggregate, AggregateExpr, DeviceValue, FinishError, not_its_state};
 use crate::expr::Expr;
 use crate::{Level, Result};
 
@@ -45,18 +43,8 @@ impl Aggregate for Mean {
         }))
     }
 
-    fn integer_needs(&self) -> Option<IntegerNeeds> {
-        Some(IntegerNeeds::MEAN)
-    }
-
-    fn state_of_integers(
-        &self,
-        input: Option<&DataType>,
-        groups: &IntegerGroups<'_>,
-    ) -> Option<Vec<ArrayRef>> {
-        let counts = groups.counts.iter().copied();
-        let counts = Arc::new(UInt64Array::from_iter_values(counts));
-        Some(vec![integer_totals(input, groups)?, counts])
+    fn device_form(&self) -> Option<&'static [DeviceValue]> {
+        Some(&[DeviceValue::Sum, DeviceValue::Count])
     }
 }
 

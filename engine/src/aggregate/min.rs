@@ -2,12 +2,11 @@
 //!
 //! Floats are ordered −∞ … −0.0, +0.0 … +∞. NaN is the answer only where all values are NaN.
 
-use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 
-use super::extreme::{integer_column, smallest};
+use super::extreme::smallest;
 use super::sum::kind_of;
-use super::{Accumulator, Aggregate, AggregateExpr, IntegerGroups, IntegerNeeds, cannot_take};
+use super::{Accumulator, Aggregate, AggregateExpr, DeviceValue, cannot_take};
 use crate::expr::Expr;
 use crate::{Level, Result};
 
@@ -41,15 +40,7 @@ impl Aggregate for Min {
         smallest(input)
     }
 
-    fn integer_needs(&self) -> Option<IntegerNeeds> {
-        Some(IntegerNeeds::EXTREMES)
-    }
-
-    fn state_of_integers(
-        &self,
-        input: Option<&DataType>,
-        groups: &IntegerGroups<'_>,
-    ) -> Option<Vec<ArrayRef>> {
-        integer_column(input?, groups.mins).map(|column| vec![column])
+    fn device_form(&self) -> Option<&'static [DeviceValue]> {
+        Some(&[DeviceValue::Min])
     }
 }

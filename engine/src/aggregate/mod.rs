@@ -13,7 +13,8 @@ mod call;
 mod count;
 mod extreme;
 mod input;
-mod integer_groups;
+#[cfg(feature = "gpu")]
+mod integers;
 mod max;
 mod mean;
 mod min;
@@ -29,8 +30,9 @@ use crate::{Error, ErrorKind, Level, Result};
 
 pub use call::AggregateExpr;
 pub use count::{count, count_rows};
-pub(crate) use input::integers_of;
-pub use integer_groups::{IntegerGroups, IntegerNeeds};
+pub(crate) use input::{integer_column, integers_of};
+#[cfg(feature = "gpu")]
+pub(crate) use integers::Integers;
 pub use max::max;
 pub use mean::mean;
 pub use min::min;
@@ -74,23 +76,25 @@ pub trait Aggregate: fmt::Debug + Send + Sync {
     /// As for [`Aggregate::output_type`].
     fn accumulator(&self, input: Option<&DataType>, level: Level) -> Result<Box<dyn Accumulator>>;
 
-    /// What it needs of the integers of a group, if its state follows from what `reduce_by_key` keeps.
-    ///
-    /// Such an aggregate also runs fused with the table of an integer key, and on devices. `None` is
-    /// always right.
-    fn integer_needs(&self) -> Option<IntegerNeeds> {
+    /// What a device computes for each state column of integer values; `None` where a device cannot
+    /// compute the aggregate, which then runs on the processor.
+    fn device_form(&self) -> Option<&'static [DeviceValue]> {
         None
     }
+}
 
-    /// The state columns of groups of integers, of which [`Aggregate::integer_needs`] are known.
-    /// `None` for values of another type.
-    fn state_of_integers(
-        &self,
-        _input: Option<&DataType>,
-        _groups: &IntegerGroups<'_>,
-    ) -> Option<Vec<ArrayRef>> {
-        None
-    }
+/// What a device computes of the integer values of each group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeviceValue {
+    /// How many values there are, as `UInt64`.
+    Count,
+    /// Their exact sum, as `Decimal128(38, 0)`.
+    Sum,
+    /// The smallest value, in the type of the values.
+    Min,
+    /// The largest value, in the type of the values.
+    Max,
 }
 
 /// The running values of one aggregate, indexed by group id.

@@ -14,8 +14,7 @@ use keymill_kernels::accumulate::{self, FloatSum};
 
 use super::input::{NumberKind, floats, signed, unsigned, validity};
 use super::{
-    Accumulator, Aggregate, AggregateExpr, FinishError, IntegerGroups, IntegerNeeds, cannot_take,
-    not_its_state,
+    Accumulator, Aggregate, AggregateExpr, DeviceValue, FinishError, cannot_take, not_its_state,
 };
 use crate::expr::Expr;
 use crate::{Error, ErrorKind, Level, Result};
@@ -54,37 +53,14 @@ impl Aggregate for Sum {
         Ok(Box::new(Totals::new(kind_of(self.name(), input)?, level)))
     }
 
-    fn integer_needs(&self) -> Option<IntegerNeeds> {
-        Some(IntegerNeeds::SUM)
-    }
-
-    fn state_of_integers(
-        &self,
-        input: Option<&DataType>,
-        groups: &IntegerGroups<'_>,
-    ) -> Option<Vec<ArrayRef>> {
-        integer_totals(input, groups).map(|totals| vec![totals])
+    fn device_form(&self) -> Option<&'static [DeviceValue]> {
+        Some(&[DeviceValue::Sum])
     }
 }
 
 pub(super) fn kind_of(name: &str, input: Option<&DataType>) -> Result<NumberKind> {
     let kind = input.and_then(NumberKind::of);
     kind.ok_or_else(|| cannot_take(name, input))
-}
-
-/// The state of sums of integers; `None` for other values.
-pub(super) fn integer_totals(
-    input: Option<&DataType>,
-    groups: &IntegerGroups<'_>,
-) -> Option<ArrayRef> {
-    match NumberKind::of(input?)? {
-        NumberKind::Signed | NumberKind::Unsigned => {
-            let totals = groups.sums.iter().copied();
-            let totals = Decimal128Array::from_iter_values(totals);
-            Some(Arc::new(totals.with_data_type(TOTAL)))
-        }
-        NumberKind::Float => None,
-    }
 }
 
 /// The type of the state of a sum.

@@ -8,7 +8,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::schema::state_schema;
-use crate::aggregate::{Accumulator, AggregateExpr, IntegerGroups, IntegerNeeds, count_rows};
+use crate::aggregate::{Accumulator, AggregateExpr, DeviceValue, count_rows};
 use crate::expr::{Expr, col, without_dictionary};
 use crate::{Error, ErrorKind, Level, Result};
 
@@ -170,15 +170,16 @@ impl GroupShape {
         })
     }
 
-    /// What `reduce_by_key` has to keep of the one integer column that all aggregates are of, and the
-    /// number of that column among the arguments; `None` for the column where none has an argument.
+    /// Which value of an integer column each state column has, and the number of that column among the
+    /// arguments; `None` for the number where no aggregate has an argument.
     ///
-    /// There is none for other aggregates, and for values that may not fit 64 bits with a sign.
-    pub(crate) fn integer_reduction(&self) -> Option<(IntegerNeeds, Option<usize>)> {
-        let mut needs = IntegerNeeds::default();
+    /// There is none where aggregates are of several columns, of values that may not fit 64 bits with a
+    /// sign, and where they need something else of the values.
+    pub(crate) fn integer_reduction(&self) -> Option<(Vec<DeviceValue>, Option<usize>)> {
+        let mut values = Vec::new();
         let mut argument: Option<usize> = None;
         for (number, (call, input)) in self.calls.iter().zip(&self.inputs).enumerate() {
-            needs = needs.or(call.aggregate().integer_needs()?);
+            values.extend_from_slice(call.aggregate().device_form()?);
             let Some(input) = input else { continue };
             let is_taken = input.is_integer() && *input != DataType::UInt64;
             let is_same = argument.is_none_or(|first| self.calls[first].input() == call.input());
@@ -187,23 +188,7 @@ impl GroupShape {
             }
             argument = argument.or(Some(number));
         }
-        Some((needs, argument))
-    }
-
-    /// The state columns of groups with these keys, of which the needs are known.
-    pub(crate) fn states_of_integers(
-        &self,
-        mut keys: Vec<ArrayRef>,
-        groups: &IntegerGroups<'_>,
-    ) -> Result<RecordBatch> {
-        for (call, input) in self.calls.iter().zip(&self.inputs) {
-            let state = call.aggregate().state_of_integers(input.as_ref(), groups);
-            keys.extend(state.ok_or_else(|| {
-                let message = format!("`{call}` has no state of integers");
-                Error::new(ErrorKind::Internal, message)
-            })?);
-        }
-        self.state_batch(keys)
+        Some((values, argument))
     }
 
     /// Which state columns belong to each aggregate.

@@ -8,12 +8,15 @@
 //! This is an operator's first table, as long as no key and no value is null. When there is a null,
 //! and when groups are merged or spilled, its groups move to the tables of group ids as state columns.
 
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, Decimal128Array, RecordBatch, UInt64Array};
+use arrow_schema::DataType;
 use keymill_kernels::HashKey;
 use keymill_kernels::stage::reduce_by_key::{Aggregate, Count, Max, Min, Order, ReduceByKey, Sum};
 
 use super::Context;
-use crate::aggregate::{IntegerGroups, IntegerNeeds, integers_of};
+use crate::aggregate::{DeviceValue, integer_column, integers_of};
 use crate::state::Layout;
 use crate::{Error, ErrorKind, Result};
 
@@ -22,6 +25,8 @@ pub(super) struct IntReducer {
     layout: Layout,
     /// Which argument has the values; `None` where no aggregate has an argument.
     argument: Option<usize>,
+    /// What each state column holds.
+    values: Vec<DeviceValue>,
     groups: Groups,
 }
 
@@ -48,12 +53,13 @@ macro_rules! each {
 impl IntReducer {
     /// A reducer for the job, if its keys and aggregates are of that kind.
     pub(super) fn for_job(context: &Context) -> Option<Self> {
-        let (needs, argument) = context.shape.integer_reduction()?;
+        let (values, argument) = context.shape.integer_reduction()?;
         let layout = Layout::new(context.shape.key_types()).filter(Layout::fits_word)?;
         Some(Self {
             layout,
             argument,
-            groups: Groups::new(needs, context),
+            groups: Groups::new(&values, context),
+            values,
         })
     }
 
@@ -106,6 +112,7 @@ impl IntReducer {
         let mut states = States {
             context,
             layout: self.layout,
+            values: self.values,
             rows,
             visit,
             keys: Vec::new(),
@@ -139,11 +146,14 @@ impl IntReducer {
 }
 
 impl Groups {
-    fn new(needs: IntegerNeeds, context: &Context) -> Self {
+    /// The reducer that keeps what the state columns hold, and little else.
+    fn new(values: &[DeviceValue], context: &Context) -> Self {
+        let has = |value| values.contains(&value);
+        let extremes = has(DeviceValue::Min) || has(DeviceValue::Max);
         let resources = &context.resources;
         let (level, tuning) = (resources.level, resources.tuning);
         let hash_key = HashKey::from_seed(resources.seed);
-        match (needs.count, needs.sum, needs.extremes) {
+        match (has(DeviceValue::Count), has(DeviceValue::Sum), extremes) {
             (_, _, true) => Self::All(ReduceByKey::new(level, tuning, hash_key)),
             (true, true, _) => Self::CountsAndSums(ReduceByKey::new(level, tuning, hash_key)),
             (false, true, _) => Self::Sums(ReduceByKey::new(level, tuning, hash_key)),
@@ -161,10 +171,29 @@ struct Columns {
     maxs: Vec<i64>,
 }
 
+impl Columns {
+    /// A state column of the type `of`.
+    fn state(&self, value: DeviceValue, of: &DataType) -> Result<ArrayRef> {
+        match value {
+            DeviceValue::Count => {
+                let counts = self.counts.iter().copied();
+                Ok(Arc::new(UInt64Array::from_iter_values(counts)))
+            }
+            DeviceValue::Sum => {
+                let sums = Decimal128Array::from_iter_values(self.sums.iter().copied());
+                Ok(Arc::new(sums.with_data_type(of.clone())))
+            }
+            DeviceValue::Min => integer_column(of, &self.mins),
+            DeviceValue::Max => integer_column(of, &self.maxs),
+        }
+    }
+}
+
 /// Groups on their way to state columns.
 struct States<'c, F> {
     context: &'c Context,
     layout: Layout,
+    values: Vec<DeviceValue>,
     /// The most rows of a batch.
     rows: usize,
     visit: F,
@@ -212,14 +241,13 @@ impl<F: FnMut(RecordBatch) -> Result<()>> States<'_, F> {
         self.context.resources.cancel.check()?;
         let shape = &self.context.shape;
         let all: Vec<u32> = (0..self.keys.len() as u32).collect();
-        let keys = self.layout.unpack(shape.key_types(), &self.keys, &all)?;
-        let groups = IntegerGroups {
-            counts: &self.columns.counts,
-            sums: &self.columns.sums,
-            mins: &self.columns.mins,
-            maxs: &self.columns.maxs,
-        };
-        (self.visit)(shape.states_of_integers(keys, &groups)?)
+        let mut columns = self.layout.unpack(shape.key_types(), &self.keys, &all)?;
+        let keys = columns.len();
+        for (number, value) in self.values.iter().enumerate() {
+            let of = shape.state_schema().field(keys + number).data_type();
+            columns.push(self.columns.state(*value, of)?);
+        }
+        (self.visit)(shape.state_batch(columns)?)
     }
 
     fn finish(mut self) -> Result<()> {

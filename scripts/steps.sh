@@ -72,6 +72,9 @@ finish() {
       { printf "%-8s %5ss  %s%s\n", $1, $2, $3, $4 == "" ? "" : " (" $4 ")"; n[$1]++ }
       END { printf "\nsteps: %d passed, %d failed, %d skipped\n", n["passed"], n["failed"], n["skipped"] }
     ' "$KEYMILL_STEPS"
+    printf '\nthe slowest steps:\n'
+    sort -t "$(printf '\t')" -k2,2nr "$KEYMILL_STEPS" | head -8 |
+      awk -F '\t' '{ printf "%5ss  %s\n", $2, $3; slow += $2 } END { printf "%5ss  together\n", slow }'
   fi
   [ "$steps_failed" -eq 0 ] || exit 1
 }

@@ -18,7 +18,7 @@ use crate::{exit, output, print};
 const JSON: &str = "report.json";
 const PAGE: &str = "report.md";
 
-/// A line of progress that is longer would wrap, and could not be written over.
+/// Maximum length of the progress line. A longer line would wrap and could not be overwritten.
 const LINE: usize = 72;
 
 pub(crate) fn run(args: &CompareArgs) -> Result<i32> {
@@ -42,14 +42,14 @@ pub(crate) fn run(args: &CompareArgs) -> Result<i32> {
     clear(is_watched);
     let report = report?;
     match folder {
-        Some(folder) => keep(&report, folder)?,
+        Some(folder) => save(&report, folder)?,
         None => print(&to_markdown(&report))?,
     }
     verdict(&report)
 }
 
-/// Finds out before minutes are spent whether the folder can be made and both files written. An
-/// interrupted run leaves nothing there, so that what was made is taken away again.
+/// Checks before the measurement that the folder can be created and both files written. It removes the
+/// folders that it created, so that an interrupted run leaves nothing.
 fn try_folder(folder: &Path) -> Result<()> {
     let is_missing = |one: &&Path| !one.as_os_str().is_empty() && !one.exists();
     let missing: Vec<&Path> = folder.ancestors().take_while(is_missing).collect();
@@ -57,7 +57,7 @@ fn try_folder(folder: &Path) -> Result<()> {
     let tried = [JSON, PAGE].map(|name| write(&folder.join(name), "a test"));
     let result = tried.into_iter().try_for_each(|file| file.map(drop));
     for made in missing {
-        // Somebody else may have put something in.
+        // Fails if another program has put something there.
         let _ = fs::remove_dir(made);
     }
     result
@@ -68,8 +68,8 @@ fn make_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(|cause| cannot_write(&what, cause))
 }
 
-/// Writes both files, and says on standard output what they come down to.
-fn keep(report: &Report, folder: &Path) -> Result<()> {
+/// Writes both files, and the recommendations to standard output.
+fn save(report: &Report, folder: &Path) -> Result<()> {
     let (json, page) = (to_json(report)?, to_markdown(report));
     make_folder(folder)?;
     let json = write(&folder.join(JSON), &json)?;
@@ -90,7 +90,7 @@ fn write(path: &Path, text: &str) -> Result<OutputFile> {
     Ok(file)
 }
 
-/// A report that cannot be relied on is a failure, though it was written.
+/// Returns an error for a report that is not reliable. The report was written anyway.
 fn verdict(report: &Report) -> Result<i32> {
     if report.is_sound() {
         return Ok(exit::DONE);
@@ -101,13 +101,13 @@ fn verdict(report: &Report) -> Result<i32> {
         Some(format!("{}: {}", failure.what, failure.error))
     });
     let message = format!(
-        "the report cannot be relied on, a fault of keymill that it names: {}",
+        "the report is not reliable because of a bug in keymill, which it names: {}",
         first.unwrap_or_default()
     );
     Err(Error::new(ErrorKind::Internal, message))
 }
 
-/// The command line, as a shell takes it.
+/// Returns the command line, quoted for a shell.
 fn command() -> String {
     let arguments = std::env::args_os().skip(1);
     arguments.fold("keymill".to_owned(), |line, argument| {
@@ -122,7 +122,7 @@ fn quoted(argument: &OsStr) -> String {
         return text.into_owned();
     }
     match text.chars().any(char::is_control) {
-        // Bash, zsh and ksh read these escapes; the report's line stays one line.
+        // Bash, zsh and ksh read these escapes. The command stays on one line.
         true => format!("$'{}'", text.chars().map(escaped).collect::<String>()),
         false => format!("'{}'", text.replace('\'', r"'\''")),
     }
@@ -141,7 +141,7 @@ fn escaped(character: char) -> String {
     }
 }
 
-/// One line on a terminal, over the one before.
+/// Writes the progress line over the previous one.
 fn show(step: &Step, is_watched: bool) {
     if is_watched {
         let line = format!("{:3.0} %  {}", step.done * 100.0, step.what);
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_shell_would_take_apart_is_quoted() {
+    fn arguments_are_quoted_for_a_shell() {
         assert_eq!(quoted(OsStr::new("a/b-1.txt")), "a/b-1.txt");
         assert_eq!(quoted(OsStr::new("split: ;")), "'split: ;'");
         assert_eq!(quoted(OsStr::new("it's")), r"'it'\''s'");
@@ -173,12 +173,12 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_tried_is_not_left_behind() {
+    fn trying_a_folder_leaves_nothing() {
         let around = tempfile::tempdir().unwrap();
         let deep = around.path().join("a/b/c");
         try_folder(&deep).unwrap();
         assert!(!around.path().join("a").exists());
-        // What was there stays.
+        // A folder that existed before stays.
         fs::create_dir(around.path().join("a")).unwrap();
         try_folder(&deep).unwrap();
         assert!(around.path().join("a").exists() && !around.path().join("a/b").exists());

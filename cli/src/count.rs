@@ -13,7 +13,7 @@ use keymill::shown_name;
 use keymill::write::{Format, grouped};
 use keymill::{
     BatchLimits, Cancel, CountJob, Engine, Error, ErrorKind, JobMetrics, Level, Order, Progress,
-    Result, ResultStream, Shaders, UnknownShaders,
+    Result, ResultStream, Shaders,
 };
 
 use crate::args::{CountArgs, MachineArgs, ResultArgs, Sort};
@@ -22,10 +22,10 @@ use crate::progress::Bar;
 use crate::system::kibibytes_of;
 use crate::{exit, say, size};
 
-/// How many rows a terminal gets where nobody said how many.
+/// The default number of rows on a terminal.
 const SCREENFUL: usize = 40;
 
-/// Counts, and ends the process: the tables are not worth giving back.
+/// Counts and exits. The process ends without freeing its tables, which would take long.
 pub(crate) fn run(args: &CountArgs) -> Result<i32> {
     let started = Instant::now();
     let cancel = Cancel::default();
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &CountArgs) -> Result<i32> {
     let format = choose_format(&args.result)?;
     let progress = Progress::default();
     let engine = engine(&args.machine)?;
-    if is_chatty(&args.result) {
+    if shows_remarks(&args.result) {
         adjusted(&args.machine, &engine)
             .iter()
             .for_each(|it| say(it));
@@ -74,7 +74,7 @@ fn job(args: &CountArgs, engine: &Engine) -> Result<CountJob> {
         say(&skipped(source.skipped()));
     }
     if !args.result.quiet && reads_stdin(args) && io::stdin().is_terminal() {
-        say("keymill: reading what you type; Ctrl-D ends it");
+        say("keymill: reading from the terminal; Ctrl-D ends the input");
     }
     let tokens = engine.read_source(source).tokenize(args.tokens.clone());
     let tokens = if args.lowercase {
@@ -85,16 +85,16 @@ fn job(args: &CountArgs, engine: &Engine) -> Result<CountJob> {
     Ok(tokens.count_by_key())
 }
 
-/// Says by which option a job runs without the device that cannot be had.
+/// Adds the options that run the job without the missing device.
 fn with_device(error: Error) -> Error {
     if error.kind() != ErrorKind::Device {
         return error;
     }
-    let advice = "`keymill devices --all` lists adapters, and --device cpu or auto needs none";
+    let advice = "`keymill devices --all` lists adapters; --device cpu or auto runs without one";
     Error::new(error.kind(), format!("{error}; {advice}"))
 }
 
-/// Says by which option the files of a folder are read.
+/// Adds the option that reads the files of a folder.
 fn with_recursive(args: &CountArgs, error: Error) -> Error {
     let cause = error.source().and_then(|it| it.downcast_ref());
     let is_folder = |it: &io::Error| it.kind() == io::ErrorKind::IsADirectory;
@@ -104,7 +104,7 @@ fn with_recursive(args: &CountArgs, error: Error) -> Error {
     Error::new(error.kind(), format!("{}; -r reads them", error.message()))
 }
 
-/// Symlinks that lead to nothing are never passed over in silence.
+/// Returns the remark about broken symlinks.
 fn skipped(links: &[PathBuf]) -> String {
     let what = number(links.len() as u64, "symlink");
     let shown: Vec<String> = links
@@ -117,21 +117,22 @@ fn skipped(links: &[PathBuf]) -> String {
         more => format!(" and {}", number(more as u64, "other")),
     };
     let shown = shown.join(", ");
-    format!("keymill: {what} skipped, leading to nothing: {shown}{more}")
+    format!("keymill: {what} skipped, because the target does not exist: {shown}{more}")
 }
 
-/// Whether a bar may be shown: not over what is typed, and not where a pipe has the result.
+/// Returns whether a progress bar may be shown: not while input is typed, and not if the result goes to
+/// a pipe.
 fn wants_bar(args: &CountArgs, is_typed: bool, is_terminal: bool) -> bool {
     let is_over_input = is_typed && reads_stdin(args);
     !args.result.quiet && !is_over_input && (args.result.output.is_some() || is_terminal)
 }
 
-/// Whether standard input is one of the files.
+/// Returns whether standard input is one of the files.
 fn reads_stdin(args: &CountArgs) -> bool {
     args.files.is_empty() || args.files.iter().any(|path| path == Path::new("-"))
 }
 
-/// The level that the environment names, if it names one.
+/// Returns the level of the variable `KEYMILL_LEVEL`, if it is set.
 pub(crate) fn level_of_environment() -> Result<Option<Level>> {
     const VARIABLE: &str = "KEYMILL_LEVEL";
     match std::env::var_os(VARIABLE).filter(|name| !name.is_empty()) {
@@ -171,19 +172,19 @@ fn engine(args: &MachineArgs) -> Result<Engine> {
     builder.build()
 }
 
-/// Whether remarks are welcome on standard error when all is well: in a pipe only those that were
-/// asked for.
-fn is_chatty(args: &ResultArgs) -> bool {
+/// Returns whether remarks may be written to standard error without an error: on a terminal, or with
+/// `--explain` or `--stats`.
+fn shows_remarks(args: &ResultArgs) -> bool {
     let is_asked = args.explain || args.stats;
     !args.quiet && (is_asked || io::stderr().is_terminal())
 }
 
-/// Says what a job gets less of, or more, than was asked for.
+/// Returns a remark if the job uses more memory or fewer threads than requested.
 fn adjusted(args: &MachineArgs, engine: &Engine) -> Option<String> {
     let (memory, threads) = (engine.memory(), engine.threads());
     let asked_memory = args.memory.filter(|&asked| asked < memory).map(|asked| {
         let (least, asked) = (size::show(memory as u64), size::show(asked as u64));
-        format!("memory is {least}, the least that there can be, not {asked}")
+        format!("memory is {least}, the minimum, not {asked}")
     });
     let asked_threads = args.threads.or_else(|| {
         let all = thread::available_parallelism().ok()?;
@@ -191,30 +192,30 @@ fn adjusted(args: &MachineArgs, engine: &Engine) -> Option<String> {
     });
     let asked_threads = asked_threads
         .filter(|&asked| asked > threads)
-        .map(|asked| format!("threads are {threads}, not {asked}: each needs 10 MiB of memory"));
+        .map(|asked| format!("threads: {threads}, not {asked}, as each needs 10 MiB of memory"));
     let said: Vec<String> = asked_memory.into_iter().chain(asked_threads).collect();
     (!said.is_empty()).then(|| format!("keymill: {}", said.join("; ")))
 }
 
-/// What `KEYMILL_SHADERS` says.
+/// Returns the value of `KEYMILL_SHADERS`, if it is set.
 fn shaders() -> Result<Option<Shaders>> {
     let Some(name) = set("KEYMILL_SHADERS") else {
         return Ok(None);
     };
-    let wrong = |cause: UnknownShaders| {
+    let wrong = |cause: Error| {
         let message = format!("KEYMILL_SHADERS={}", shown_name(&name));
         Error::new(ErrorKind::Config, message).with_source(cause)
     };
     name.to_string_lossy().parse().map(Some).map_err(wrong)
 }
 
-/// A variable of the environment that is not empty.
+/// Returns an environment variable that is set and not empty.
 fn set(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|it| !it.is_empty())
 }
 
-/// Where it is kept what devices cost: in the user's cache folder, unless `KEYMILL_CACHE` names
-/// another one or says `off`.
+/// Returns the file that caches the costs of devices. It is in the user's cache folder, unless
+/// `KEYMILL_CACHE` names another folder or is `off`.
 fn device_cache() -> Option<PathBuf> {
     let folder = match set("KEYMILL_CACHE") {
         Some(off) if off == "off" => return None,
@@ -245,17 +246,17 @@ fn limits(args: &ResultArgs) -> BatchLimits {
     limits
 }
 
-/// Without an order there are no first rows: which they are would depend on threads, memory and device.
+/// Refuses `--top` without an order: the rows would depend on threads, memory and device.
 fn check_rows(args: &ResultArgs) -> Result<()> {
     if args.top.is_none() || !matches!(args.sort, Sort::None) {
         return Ok(());
     }
-    let message = "--top N takes the first rows of an order, and --sort none has none; \
+    let message = "--top N needs an order, and --sort none has no order; \
                    use --sort count or --sort key";
     Err(Error::new(ErrorKind::Config, message))
 }
 
-/// The format that was asked for, or the one that suits where the result goes.
+/// Returns the requested format, or the default for the output.
 fn choose_format(args: &ResultArgs) -> Result<Format> {
     let is_terminal = output::is_terminal(args.output.as_deref());
     let by_name = args.output.as_deref().and_then(format_of_name);
@@ -266,15 +267,16 @@ fn choose_format(args: &ResultArgs) -> Result<Format> {
     };
     let format = args.format.or(by_name).unwrap_or(default);
     if is_terminal && format.is_binary() {
-        let message = format!("--format {format} is not for a terminal; name a file with -o");
+        let message =
+            format!("--format {format} cannot be shown on a terminal; name a file with -o");
         return Err(Error::new(ErrorKind::Config, message));
     }
     let path = args.output.as_deref().filter(|path| is_compressed(path));
     if let Some(path) = path.filter(|_| format.is_binary()) {
         let shown = shown_name(path);
         let message = format!(
-            "`{shown}`: programs read {format} files in any order, which compression as a whole \
-             prevents; name the file without .gz or .zst"
+            "`{shown}`: a compressed {format} file cannot be read at random offsets; name the file \
+             without .gz or .zst"
         );
         return Err(Error::new(ErrorKind::Config, message));
     }
@@ -285,7 +287,7 @@ fn is_compressed(path: &Path) -> bool {
     Compression::of_name(path) != Compression::None
 }
 
-/// By the ending of the name, before `.gz` or `.zst` if it ends in that.
+/// Returns the format for a file name, by its extension before `.gz` or `.zst`.
 fn format_of_name(path: &Path) -> Option<Format> {
     let path = match is_compressed(path) {
         true => Path::new(path.file_stem()?),
@@ -301,7 +303,7 @@ fn format_of_name(path: &Path) -> Option<Format> {
     }
 }
 
-/// How many rows are written; the others are only numbered.
+/// Returns how many rows are written. The rest is only counted.
 fn shown_rows(args: &ResultArgs) -> usize {
     let is_unasked = args.top.is_none() && args.format.is_none();
     if is_unasked && output::is_terminal(args.output.as_deref()) {
@@ -311,7 +313,7 @@ fn shown_rows(args: &ResultArgs) -> usize {
     }
 }
 
-/// Writes the first rows of a result and says how many there were in all.
+/// Writes the first rows of a result. Returns the number of all rows.
 fn write(
     stream: &mut ResultStream,
     format: Format,
@@ -337,8 +339,8 @@ fn write(
     Ok(rows)
 }
 
-/// What is said below a result: on a terminal a line about it, elsewhere what went wrong and what was
-/// asked for. The last line is that of the chunks, which programs read.
+/// Writes the summary, the remarks and the metrics to standard error. The last line is that of the
+/// chunks, which programs read.
 fn remark(
     args: &ResultArgs,
     metrics: &JobMetrics,
@@ -366,7 +368,7 @@ fn remark(
     }
 }
 
-/// What became of the devices.
+/// Writes the remarks about devices.
 fn say_remarks(args: &ResultArgs, metrics: &JobMetrics) {
     if !args.quiet {
         metrics
@@ -376,7 +378,7 @@ fn say_remarks(args: &ResultArgs, metrics: &JobMetrics) {
     }
 }
 
-/// Rows that had nothing to count are never dropped in silence.
+/// Writes how many lines were rejected.
 fn say_rejected(args: &ResultArgs, rejected: u64) {
     if rejected > 0 && !args.quiet {
         say(&format!(
@@ -386,13 +388,13 @@ fn say_rejected(args: &ResultArgs, rejected: u64) {
     }
 }
 
-/// So many of something.
+/// Formats a number with a noun in singular or plural.
 fn number(of: u64, what: &str) -> String {
     let plural = if of == 1 { "" } else { "s" };
     format!("{} {what}{plural}", grouped(of))
 }
 
-/// The most memory that was ever resident, where the system tells.
+/// Returns the peak of resident memory, if the system reports it.
 fn peak_memory() -> Option<u64> {
     kibibytes_of("/proc/self/status", "VmHWM")
 }
@@ -408,7 +410,7 @@ fn summary(
     let more = match hidden {
         0 => String::new(),
         _ => format!(
-            "… and {} more; --top N or a pipe gives them\n",
+            "… and {} more; use --top N or a pipe to see them\n",
             grouped(hidden)
         ),
     };
@@ -433,7 +435,7 @@ mod tests {
     use crate::args::{Cli, Command};
 
     #[test]
-    fn no_bar_is_drawn_over_what_is_typed() {
+    fn no_bar_is_shown_while_input_is_typed() {
         let wants = |words: &[&str], is_typed| {
             let cli = Cli::parse_from(["keymill", "count"].iter().chain(words));
             let Command::Count(args) = cli.command else {

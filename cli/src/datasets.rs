@@ -44,7 +44,7 @@ fn make(name: &str, bytes: u64, path: &Path) -> Result<()> {
     let Some(set) = keymill_datasets::find(name) else {
         let names: Vec<&str> = keymill_datasets::all().iter().map(|set| set.name).collect();
         let message = format!(
-            "no data set is called `{}`; there are {}",
+            "no data set is called `{}`; use one of {}",
             shown_name(name),
             names.join(", ")
         );

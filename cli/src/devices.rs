@@ -22,8 +22,8 @@ pub(crate) fn run(args: &DevicesArgs) -> Result<i32> {
     Ok(exit::DONE)
 }
 
-/// One line per level, then one per adapter; with `all`, also those that are missing or refused,
-/// and behind the tab why.
+/// Returns one line per level, then one per adapter. With `all`, also those that are missing or
+/// refused, and the reason after a tab.
 fn for_programs(all: bool, adapters: &[AdapterInfo]) -> String {
     let mut text = String::new();
     for level in Level::ALL {
@@ -48,7 +48,7 @@ fn verdict(adapter: &AdapterInfo) -> String {
     match (&adapter.refused, &adapter.passed_over) {
         (Some(why), _) => format!("refused: {why}"),
         (None, None) => "available".to_owned(),
-        (None, Some(why)) => format!("available with shaders: {}, as {why}", adapter.shaders),
+        (None, Some(why)) => format!("available with shaders: {}, because {why}", adapter.shaders),
     }
 }
 
@@ -61,9 +61,7 @@ fn for_people(all: bool, adapters: &[AdapterInfo]) -> Result<String> {
     let mut text = String::new();
     for level in Level::ALL {
         let remark = match level.is_available() {
-            true if level == engine.level() => {
-                "available, used unless --level says otherwise".to_owned()
-            }
+            true if level == engine.level() => "available, used by default".to_owned(),
             true => "available".to_owned(),
             false => format!("missing: needs {}", level.requires()),
         };
@@ -83,16 +81,12 @@ fn for_people(all: bool, adapters: &[AdapterInfo]) -> Result<String> {
         row(&mut text, "memory", &size::show(bytes));
     }
     let budget = size::show(engine.memory() as u64);
-    row(
-        &mut text,
-        "budget",
-        &format!("{budget} unless --memory says otherwise"),
-    );
+    row(&mut text, "budget", &format!("{budget} by default"));
     for adapter in adapters {
         row(&mut text, kind(adapter), &described(adapter));
     }
     if !cfg!(feature = "gpu") {
-        row(&mut text, "gpu", "this build looks for none");
+        row(&mut text, "gpu", "this build lacks the feature `gpu`");
     } else if adapters.iter().all(|adapter| adapter.is_software) {
         row(&mut text, "gpu", "none found");
     }
@@ -100,7 +94,7 @@ fn for_people(all: bool, adapters: &[AdapterInfo]) -> Result<String> {
     Ok(text)
 }
 
-/// Software is never called a GPU.
+/// Returns the kind of an adapter. Software is never called a GPU.
 fn kind(adapter: &AdapterInfo) -> &'static str {
     match (adapter.is_software, adapter.interface) {
         (false, _) => "gpu",
@@ -119,11 +113,11 @@ fn described(adapter: &AdapterInfo) -> String {
     let binding = size::show(adapter.binding_bytes);
     let verdict = verdict(adapter);
     let shaders = match &adapter.passed_over {
-        // The verdict names them.
+        // The verdict contains them.
         Some(_) => String::new(),
         None => format!("shaders: {}, ", adapter.shaders),
     };
-    format!("{name} ({interface}, {driver}), {binding} a binding, {shaders}{verdict}")
+    format!("{name} ({interface}, {driver}), {binding} per binding, {shaders}{verdict}")
 }
 
 fn row(text: &mut String, name: &str, value: &str) {
@@ -136,14 +130,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn programs_get_the_levels_by_name() {
+    fn the_machine_form_lists_level_names() {
         let names: Vec<&str> = Level::available().into_iter().map(Level::name).collect();
         assert_eq!(for_programs(false, &[]).lines().collect::<Vec<_>>(), names);
         assert_eq!(for_programs(true, &[]).lines().count(), Level::ALL.len());
     }
 
     #[test]
-    fn every_adapter_has_its_line() {
+    fn every_adapter_has_a_line() {
         let adapters = probe::adapters();
         let sound = adapters.iter().filter(|it| it.refused.is_none()).count();
         let programs = for_programs(false, &adapters);
@@ -158,12 +152,13 @@ mod tests {
     }
 
     #[test]
-    fn shaders_that_failed_are_said_with_those_that_run() {
+    fn failed_shaders_are_shown_with_those_in_use() {
         for mut adapter in probe::adapters() {
             adapter.refused = None;
             adapter.shaders = probe::ShaderVariant::BASE;
             adapter.passed_over = Some("subgroups failed the self-test: 7, not 8".to_owned());
-            let said = "available with shaders: base, as subgroups failed the self-test: 7, not 8";
+            let said =
+                "available with shaders: base, because subgroups failed the self-test: 7, not 8";
             let adapters = [adapter];
             for text in [
                 for_people(true, &adapters).unwrap(),
@@ -171,15 +166,15 @@ mod tests {
             ] {
                 assert!(text.contains(said), "{text}");
             }
-            // What programs read by default stays a name.
+            // Without --all, the machine form has only names.
             assert!(!for_programs(false, &adapters).contains("self-test"));
         }
     }
 
     #[test]
-    fn people_see_the_level_in_use() {
+    fn the_default_level_is_marked() {
         let text = for_people(true, &[]).unwrap();
-        assert_eq!(text.matches("used unless").count(), 1);
+        assert_eq!(text.matches("used by default").count(), 1);
         assert!(
             text.contains("budget") && text.contains("auto: cpu"),
             "{text}"

@@ -1,4 +1,4 @@
-//! How the process ends: exit codes, the line on standard error, and signals.
+//! The end of the process: exit codes, the error line on standard error, and signals.
 #![forbid(unsafe_code)]
 
 use std::error::Error as _;
@@ -17,13 +17,12 @@ pub(crate) const FAILED: i32 = 1;
 pub(crate) const WRONG_COMMAND_LINE: i32 = 2;
 pub(crate) const INTERRUPTED: i32 = 130;
 
-/// How long an interrupted job may take to end by itself, before the process ends without it: a job
-/// may be waiting for a reader, and large tables take long to give back.
+/// How long an interrupted job may take to end before the process exits anyway. A job may be blocked
+/// on a pipe, and large tables take long to free.
 const GRACE: Duration = Duration::from_millis(10);
 
-/// Ends the process at once, without waiting for memory to be given back piece by piece. A driver may
-/// be at work on a thread of its own, and fails if its library is taken down around it. Nothing is
-/// buffered here that would have to be written.
+/// Exits at once, without freeing memory and without exit handlers. A driver that runs on another
+/// thread would crash when its library is unloaded. No buffer must be flushed here.
 #[cfg(unix)]
 pub(crate) fn end(code: i32) -> ! {
     signal_hook::low_level::exit(code)
@@ -34,7 +33,8 @@ pub(crate) fn end(code: i32) -> ! {
     std::process::exit(code)
 }
 
-/// Says what went wrong, if somebody needs to know, and gives the exit code for it.
+/// Writes the error to standard error, if it is not a closed pipe or a cancellation, and returns the
+/// exit code.
 pub(crate) fn report(error: &Error) -> i32 {
     if is_closed_pipe(error) {
         return DONE;
@@ -44,12 +44,12 @@ pub(crate) fn report(error: &Error) -> i32 {
         ErrorKind::Config => WRONG_COMMAND_LINE,
         _ => FAILED,
     };
-    // Not `eprintln!`, which panics where standard error is closed.
+    // Not `eprintln!`, which panics if standard error is closed.
     let _ = io::Write::write_all(&mut io::stderr(), format!("keymill: {error}\n").as_bytes());
     code
 }
 
-/// Tells whether the reader of the output went away, as `head` does when it has seen enough.
+/// Returns whether the reader of the output has closed the pipe, as `head` does.
 fn is_closed_pipe(error: &Error) -> bool {
     error.kind() == ErrorKind::Sink
         && error
@@ -58,20 +58,20 @@ fn is_closed_pipe(error: &Error) -> bool {
             .is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Makes interrupt, termination and hang-up stop the job, in good order if it can be had at once.
+/// Installs handlers that stop the job on interrupt, termination and hang-up.
 #[cfg(unix)]
 pub(crate) fn stop_on_signal(cancel: &Cancel) {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
-    // A file that may not grow is an error of the write, as a full disk is.
+    // At the limit of the file size a write then fails, as on a full disk.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
-    // `nohup` asks for a hang-up to be ignored. A script's background jobs are started with
-    // interrupts ignored as well, but one that is sent there is meant.
+    // `nohup` ignores hang-ups, and that is respected. Shells also start background jobs with
+    // interrupts ignored, but an interrupt that is sent to such a job must stop it.
     let wanted: &[i32] = match is_ignored(SIGHUP) {
         true => &[SIGINT, SIGTERM],
         false => &[SIGINT, SIGTERM, SIGHUP],
     };
-    // Without a handler the signal's own action stands, which ends the process as well.
+    // Without a handler the default action ends the process as well.
     let Ok(mut signals) = signal_hook::iterator::Signals::new(wanted) else {
         return;
     };
@@ -86,7 +86,7 @@ pub(crate) fn stop_on_signal(cancel: &Cancel) {
         .spawn(wait);
 }
 
-/// Makes an interrupt stop the job, in good order if it can be had at once.
+/// Installs a handler that stops the job on an interrupt.
 #[cfg(not(unix))]
 pub(crate) fn stop_on_signal(cancel: &Cancel) {
     let cancel = cancel.clone();
@@ -99,10 +99,10 @@ fn stop(cancel: &Cancel) -> ! {
     output::leave_nothing(|| end(INTERRUPTED))
 }
 
-/// Tells whether whoever started this process ignores a signal.
+/// Returns whether this process was started with a signal ignored.
 #[cfg(unix)]
 fn is_ignored(signal: i32) -> bool {
-    // One bit a signal, the lowest for signal 1.
+    // A mask with one bit per signal. The lowest bit is signal 1.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_have_their_codes() {
+    fn error_kinds_have_exit_codes() {
         for (kind, code) in [
             (ErrorKind::Cancelled, INTERRUPTED),
             (ErrorKind::Config, WRONG_COMMAND_LINE),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_output_may_be_a_closed_pipe() {
+    fn only_outputs_are_checked_for_a_closed_pipe() {
         let error =
             |kind| Error::new(kind, "x").with_source(io::Error::from(io::ErrorKind::BrokenPipe));
         assert_eq!(report(&error(ErrorKind::Sink)), DONE);

@@ -1,57 +1,57 @@
-//! What stands below the options in `--help`: examples first, a line each.
+//! The texts below the options in `--help`. Examples come first, one per line.
 #![forbid(unsafe_code)]
 
 pub(crate) const KEYMILL: &str = "\
 Examples:
-  keymill count book.txt                       words and how often, a table on a terminal
-  keymill count --top 10 *.txt                 the ten most frequent
+  keymill count book.txt                       count words; shows a table on a terminal
+  keymill count --top 10 *.txt                 the ten most frequent words
   keymill count -r logs --tokens 'field:2,,'   the second field of each line of all files below logs
   zcat a.gz | keymill count - | head           standard input; TSV in a pipe
   keymill datasets make zipf-30k --bytes 1GiB -o zipf.txt
   keymill devices                              SIMD levels and adapters of this machine
-  keymill compare --quick --data book.txt      whether a GPU pays for this data, measured
+  keymill compare --quick --data book.txt      measure whether a GPU is faster for this data
 
 Environment:
-  KEYMILL_LEVEL   the SIMD level where --level names none
-  KEYMILL_CACHE   the folder in which it is kept what devices cost; off: nowhere
-  KEYMILL_SHADERS what devices run: base (WGSL's core), checked (what the device has beyond it; the
-                  default) or unchecked (the same without checks, to measure what these cost)
+  KEYMILL_LEVEL   the SIMD level, if --level is not given
+  KEYMILL_CACHE   the folder for the measured costs of devices; off disables it
+  KEYMILL_SHADERS the shaders of devices: base (core WGSL), checked (also the device's features; the
+                  default) or unchecked (the same without run-time checks, to measure their cost)
 
 Exit status: 0 done, 1 the job failed, 2 the command line is wrong, 130 interrupted.";
 
 pub(crate) const COUNT: &str = "\
 Examples:
-  keymill count book.txt                       words and how often
+  keymill count book.txt                       count words
   keymill count --tokens words --lowercase --top 20 book.txt
-  zcat a.gz | keymill count --tokens lines -   standard input, which is read without a name, too
+  zcat a.gz | keymill count --tokens lines -   standard input, which is also the default
   keymill count -r logs --tokens 'field:2,,'   the second field of each line of all files below logs
   keymill count --tokens 'split:\\t' --sort key -o cells.parquet table.tsv
   keymill count --memory 256MiB --spill-dir /var/tmp -o counts.tsv.gz huge.txt.zst
-  keymill count --device gpu --stats huge.txt  on a GPU, and what each stage did
-  keymill count --explain book.txt             what runs where, and why
+  keymill count --device gpu --stats huge.txt  on a GPU, with metrics of each stage
+  keymill count --explain book.txt             what runs where and why
   keymill count --device cpu --level scalar --threads 2 --format tsv book.txt
 
 Token rules:
-  whitespace         between Unicode white space (the default)
+  whitespace         text between Unicode white space (the default)
   words              runs of Unicode alphabetic characters, marks and numbers
   lines              whole lines, which end with LF or CRLF
-  split:SEPARATOR    between separators within each line; empty tokens count
-  field:N,SEPARATOR  the N-th field of each line, counting from 1; a line without it is rejected
-  A separator may hold \\t \\r \\0 \\\\ and \\xNN.
+  split:SEPARATOR    text between separators within each line; empty tokens are counted
+  field:N,SEPARATOR  the N-th field of each line, counted from 1; a line without it is rejected
+  A separator may contain the escapes \\t \\r \\0 \\\\ and \\xNN.
 
 Formats:
-  table    for people; without --top or --format, a terminal gets the first 40 rows
+  table    for people; without --top or --format, a terminal shows the first 40 rows
   tsv      key<TAB>count; tab, LF, CR and backslash in a key are \\t \\n \\r \\\\; no heading
   csv      RFC 4180 quotes, heading `key,count`
-  json     one object a line; a key that is not UTF-8 is \"key_base64\"
-  parquet  a binary and an unsigned column
+  json     one object per line; a key that is not UTF-8 is \"key_base64\"
+  parquet  a binary and an unsigned integer column
   arrow    an Arrow IPC file
 
 Environment:
-  KEYMILL_LEVEL   the SIMD level where --level names none
-  KEYMILL_CACHE   the folder in which it is kept what devices cost; off: nowhere
-  KEYMILL_SHADERS what devices run: base (WGSL's core), checked (what the device has beyond it; the
-                  default) or unchecked (the same without checks, to measure what these cost)";
+  KEYMILL_LEVEL   the SIMD level, if --level is not given
+  KEYMILL_CACHE   the folder for the measured costs of devices; off disables it
+  KEYMILL_SHADERS the shaders of devices: base (core WGSL), checked (also the device's features; the
+                  default) or unchecked (the same without run-time checks, to measure their cost)";
 
 pub(crate) const COMPARE: &str = "\
 Examples:
@@ -60,21 +60,21 @@ Examples:
   keymill compare --quick --data access.log -o report
                                                writes report/report.json and report/report.md
   keymill compare --data cells.tsv --tokens 'split:\\t' > report.md
-  keymill compare --schema                     what report.json looks like
+  keymill compare --schema                     the JSON Schema of report.json
 
-Times are medians with the fastest and the slowest run; ways take turns. Software adapters are
-labelled, and are neither counted as GPUs nor recommended.
+Times are medians, with the fastest and the slowest run. The ways to count are measured in turn.
+Software adapters are labelled. They are not counted as GPUs and never recommended.
 
-Exit status: 1 also if ways answer differently; the report, which is written, names them.";
+Exit status: 1 also if two ways give different answers; the report is written and names them.";
 
 pub(crate) const DEVICES: &str = "\
 Examples:
-  keymill devices                              what jobs can run on; in a pipe a name a line
-  keymill devices --all                        what is missing or refused, too, and why";
+  keymill devices                              what jobs can run on; in a pipe one name per line
+  keymill devices --all                        also what is missing or refused, and why";
 
 pub(crate) const DATASETS: &str = "\
 Examples:
-  keymill datasets                             names and what they are for
+  keymill datasets                             names and descriptions
   keymill datasets make zipf-30k --bytes 1GiB -o zipf.txt";
 
 pub(crate) const DATASETS_LIST: &str = "\
@@ -94,8 +94,8 @@ Examples:
 pub(crate) const MAN: &str = "\
 Examples:
   keymill man | man -l -                       keymill itself
-  keymill man count | man -l -                 one of its commands
-  keymill man datasets make | man -l -         a command of a command";
+  keymill man count | man -l -                 a command
+  keymill man datasets make | man -l -         a subcommand";
 
 #[cfg(test)]
 mod tests {
@@ -103,7 +103,7 @@ mod tests {
 
     use crate::args::Cli;
 
-    /// The words of the part of an example that keymill sees.
+    /// Returns the arguments of keymill in an example.
     fn words(line: &str) -> Vec<String> {
         let shown = line.split("  ").next().unwrap_or_default();
         let own = shown.split('|').find(|part| part.contains("keymill "));
@@ -117,7 +117,7 @@ mod tests {
             .collect()
     }
 
-    /// Every command but clap's own `help`, with the words that call it.
+    /// Collects every command except clap's `help`, with its name and its help text.
     fn all(command: &Command, called: &str, into: &mut Vec<(String, String)>) {
         let help = command.get_after_help().map(ToString::to_string);
         into.push((called.to_owned(), help.unwrap_or_default()));
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_has_examples_of_itself_that_can_be_typed() {
+    fn every_command_has_valid_examples() {
         let mut commands = Vec::new();
         all(&Cli::command(), "keymill", &mut commands);
         assert!(commands.len() >= 9, "{commands:?}");
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_examples_of_count_show_what_people_look_for() {
+    fn the_examples_of_count_show_common_options() {
         let shown = super::COUNT.split("\n\n").next().unwrap_or_default();
         for option in [
             "--device gpu",

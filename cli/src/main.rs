@@ -14,7 +14,6 @@ mod pages;
 mod progress;
 mod size;
 mod system;
-mod tokens;
 
 use std::io::{self, Write};
 
@@ -34,10 +33,9 @@ fn main() {
     exit::end(done.unwrap_or_else(|error| exit::report(&error)))
 }
 
-/// Writes what a command line is answered with that starts nothing: help, or what is wrong with it.
+/// Writes clap's help or its error about the command line.
 ///
-/// Not as clap would: help that cannot be written is a failure, and what was typed is shown in a
-/// form that no terminal obeys.
+/// Unlike clap, it fails if the help cannot be written, and escapes control characters in arguments.
 fn answer(other: &clap::Error) -> Result<i32> {
     let text = other.render().to_string();
     if other.use_stderr() {
@@ -60,15 +58,15 @@ fn run(command: &Command) -> Result<i32> {
     }
 }
 
-/// Writes a whole text to standard output.
+/// Writes a text to standard output.
 fn print(text: &str) -> Result<()> {
     let mut output = Output::open(None)?;
     output
         .write_all(text.as_bytes())
-        .map_err(|cause| cannot_write("the answer", cause))
+        .map_err(|cause| cannot_write("the output", cause))
 }
 
-/// Writes a line to standard error, where it may be lost.
+/// Writes a line to standard error and ignores errors.
 fn say(text: &str) {
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }

@@ -1,4 +1,4 @@
-//! Values that have names: shells complete them, and whoever parses them says what is wrong.
+//! Arguments with named values, which shells complete. Errors come from the parser of the value.
 #![forbid(unsafe_code)]
 
 use std::ffi::OsStr;
@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Command};
 
-/// A parser, and the names that it is known to take, though it may take others.
+/// A parser and some of the names that it accepts.
 #[derive(Clone)]
 pub(crate) struct Named<P>(pub(crate) P, pub(crate) &'static [&'static str]);
 

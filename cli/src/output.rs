@@ -1,4 +1,4 @@
-//! Where a command's bytes go: standard output, or a file that is replaced at the end.
+//! The output of a command: standard output, or a file that is replaced at the end.
 #![forbid(unsafe_code)]
 
 use std::fs;
@@ -12,33 +12,33 @@ use keymill::write::{Encoder, OutputFile, cannot_write};
 
 /// Temporary files of the outputs that this process has opened.
 ///
-/// It is locked while an output gets its name, so that a process which must end at once removes all
-/// of them, and no output is half renamed.
+/// The list is locked while an output is renamed, so that an interrupted process removes all temporary
+/// files and does not exit during a rename.
 static TEMPORARY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 fn temporary() -> MutexGuard<'static, Vec<PathBuf>> {
-    // A list of paths is whole at every moment, whatever panicked.
+    // A panic cannot leave a list of paths in an invalid state.
     TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes the temporary files of outputs that were not committed, and ends the process by `end`.
+/// Removes the temporary files of outputs that were not committed, and exits by `end`.
 pub(crate) fn leave_nothing(end: impl FnOnce() -> std::convert::Infallible) -> ! {
     let temporary = temporary();
     for path in temporary.iter() {
-        // Those that were committed or dropped are gone.
+        // Fails for outputs that were committed or dropped.
         let _ = fs::remove_file(path);
     }
     match end() {}
 }
 
-/// An output that knows its name when it fails.
+/// An output whose errors contain its name.
 #[derive(Debug)]
 pub(crate) enum Output {
     Standard(Standard),
     File(Encoder<OutputFile>),
 }
 
-/// Standard output without the buffer and the search for line ends that `io::stdout` adds.
+/// Standard output without the line buffer of `io::stdout`.
 #[cfg(unix)]
 type Standard = fs::File;
 
@@ -46,20 +46,20 @@ type Standard = fs::File;
 type Standard = io::Stdout;
 
 impl Output {
-    /// Opens what `-o` names; nothing and `-` are standard output. A file that is called `.gz` or
-    /// `.zst` is compressed.
+    /// Opens the output of `-o`. Without a path, or for `-`, it is standard output. A file whose name
+    /// ends with `.gz` or `.zst` is compressed.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path.filter(|path| !is_standard(path)) else {
             let out = standard().map_err(|cause| cannot_write("to standard output", cause));
             return out.map(Self::Standard);
         };
-        // Not locked: a pipe waits here for its reader, and an interrupt does not.
+        // Opening a pipe blocks until it has a reader. The lock is not held, so that an interrupt works.
         let file = OutputFile::create(path)?;
         temporary().extend(file.temporary().map(Path::to_owned));
         Encoder::new(Compression::of_name(path), file).map(Self::File)
     }
 
-    /// How many columns there are, if this is a terminal and the system tells.
+    /// Returns the number of columns, if this is a terminal and the system reports it.
     pub(crate) fn columns(&self) -> Option<usize> {
         #[cfg(target_os = "linux")]
         if let Self::Standard(out) = self {
@@ -69,7 +69,7 @@ impl Output {
         None
     }
 
-    /// Lets a file take its place.
+    /// Replaces the file, if the output is one.
     pub(crate) fn commit(self) -> Result<()> {
         let Self::File(encoder) = self else {
             return Ok(());
@@ -81,13 +81,13 @@ impl Output {
     }
 }
 
-/// Tells whether a path stands for standard output.
+/// Returns whether a path names standard output.
 pub(crate) fn is_standard(path: &Path) -> bool {
     const NAMES: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
     NAMES.iter().any(|name| path == Path::new(name))
 }
 
-/// Tells whether a person will see the bytes.
+/// Returns whether the output is a terminal.
 pub(crate) fn is_terminal(path: Option<&Path>) -> bool {
     path.is_none_or(is_standard) && io::stdout().is_terminal()
 }

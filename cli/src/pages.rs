@@ -1,4 +1,4 @@
-//! Shell completions and man pages, made of the command line's own description.
+//! Shell completions and man pages, generated from the arguments.
 #![forbid(unsafe_code)]
 
 use clap::{Arg, ArgAction, Command, CommandFactory};
@@ -23,7 +23,7 @@ pub(crate) fn man(words: &[String]) -> Result<i32> {
         Error::new(
             ErrorKind::Config,
             format!(
-                "no command is called `{}`; `keymill help` lists them",
+                "no command is called `{}`; `keymill help` lists the commands",
                 shown_name(words.join(" "))
             ),
         )
@@ -35,14 +35,14 @@ pub(crate) fn man(words: &[String]) -> Result<i32> {
         .source(concat!("keymill ", env!("CARGO_PKG_VERSION")));
     let mut text = Vec::new();
     page.render(&mut text).map_err(|cause| {
-        Error::new(ErrorKind::Internal, "cannot make the man page").with_source(cause)
+        Error::new(ErrorKind::Internal, "cannot generate the man page").with_source(cause)
     })?;
-    // What stands below the options has headings of its own.
+    // The text below the options has its own headings.
     let text = String::from_utf8_lossy(&text).replace(".SH EXTRA\n", ".SH NOTES\n");
     finish(text.as_bytes())
 }
 
-/// The command of a name: `datasets`, or `datasets-make` for one in another, as pages name it.
+/// Finds a command by the name of its man page: `datasets`, or `datasets-make` for a subcommand.
 fn find<'c>(command: &'c Command, name: &str) -> Option<&'c Command> {
     if name.is_empty() {
         return Some(command);
@@ -57,10 +57,10 @@ fn find<'c>(command: &'c Command, name: &str) -> Option<&'c Command> {
     })
 }
 
-/// How a command is called, on one line, options with what they take.
+/// Returns the synopsis of a command in one line, with the values of options.
 fn synopsis(command: &Command) -> String {
     let called = command.get_bin_name().unwrap_or("keymill");
-    let (behind, options): (Vec<_>, Vec<_>) =
+    let (positional, options): (Vec<_>, Vec<_>) =
         command.get_arguments().partition(|arg| arg.is_positional());
     let options = options.into_iter().map(|option| {
         let short = option.get_short().map(|it| format!("-{it}"));
@@ -72,7 +72,7 @@ fn synopsis(command: &Command) -> String {
         };
         in_brackets(option, format!("{}{value}", names.join("|")))
     });
-    let behind = behind.into_iter().map(|arg| {
+    let positional = positional.into_iter().map(|arg| {
         let more = match arg.get_action() {
             ArgAction::Append => "...",
             _ => "",
@@ -88,7 +88,7 @@ fn synopsis(command: &Command) -> String {
     });
     let words = std::iter::once(called.to_owned()).chain(options);
     words
-        .chain(behind)
+        .chain(positional)
         .chain(inner)
         .collect::<Vec<_>>()
         .join(" ")

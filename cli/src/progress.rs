@@ -1,4 +1,4 @@
-//! A bar on standard error for what takes longer than a second, where a person watches.
+//! A progress bar on a terminal for jobs that take longer than a second.
 #![forbid(unsafe_code)]
 
 use std::io::{self, IsTerminal};
@@ -9,23 +9,23 @@ use std::time::Duration;
 use indicatif::{DecimalBytes, HumanDuration, ProgressBar, ProgressStyle};
 use keymill::Progress;
 
-/// How long a job runs before it gets a bar.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a job runs before the bar is shown.
+const DELAY: Duration = Duration::from_secs(1);
 
-/// How long a bar stands before it moves.
+/// Time between two updates.
 const STEP: Duration = Duration::from_millis(100);
 
 const KNOWN: &str = "{wide_bar} {decimal_bytes}/{decimal_total_bytes}  {msg}";
 const UNKNOWN: &str = "{spinner} {decimal_bytes}  {msg}  {elapsed}";
 const READ: &str = "{spinner} {decimal_bytes} read; ordering and writing  {elapsed}";
 
-/// A bar that is shown until it is dropped.
+/// A progress bar that is shown until it is dropped.
 pub(crate) struct Bar {
     running: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Bar {
-    /// Starts to watch a job, if anybody watches the bar.
+    /// Starts to show a job's progress, if standard error is a terminal.
     pub(crate) fn start(progress: &Progress, is_watched: bool) -> Self {
         if !is_watched || !io::stderr().is_terminal() {
             return Self { running: None };
@@ -33,13 +33,13 @@ impl Bar {
         let (stop, stopped) = mpsc::channel();
         let progress = progress.clone();
         let watch = move || {
-            if stopped.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            if stopped.recv_timeout(DELAY) == Err(RecvTimeoutError::Timeout) {
                 draw(&progress, || {
                     stopped.recv_timeout(STEP) == Err(RecvTimeoutError::Timeout)
                 });
             }
         };
-        // A job does not fail for want of a bar.
+        // A job runs without a bar if no thread can be started.
         let thread = thread::Builder::new()
             .name("keymill-bar".to_owned())
             .spawn(watch);
@@ -48,7 +48,7 @@ impl Bar {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn stop(&mut self) {
         if let Some((stop, thread)) = self.running.take() {
             drop(stop);
@@ -63,8 +63,8 @@ impl Drop for Bar {
     }
 }
 
-fn draw(progress: &Progress, goes_on: impl Fn() -> bool) {
-    let bar = ProgressBar::no_length().with_elapsed(PATIENCE);
+fn draw(progress: &Progress, keeps_running: impl Fn() -> bool) {
+    let bar = ProgressBar::no_length().with_elapsed(DELAY);
     let mut shown = "";
     while {
         let wanted = template(progress);
@@ -76,15 +76,19 @@ fn draw(progress: &Progress, goes_on: impl Fn() -> bool) {
             bar.set_length(total);
         }
         bar.set_position(progress.bytes());
-        bar.set_message(pace(progress.bytes(), progress.total(), bar.elapsed()));
+        bar.set_message(rate_and_rest(
+            progress.bytes(),
+            progress.total(),
+            bar.elapsed(),
+        ));
         bar.tick();
-        goes_on()
+        keeps_running()
     } {}
     bar.finish_and_clear();
 }
 
-/// How fast it went from the start on, and how long the rest takes at that rate.
-fn pace(bytes: u64, total: Option<u64>, elapsed: Duration) -> String {
+/// Returns the average rate since the start, and the remaining time at this rate.
+fn rate_and_rest(bytes: u64, total: Option<u64>, elapsed: Duration) -> String {
     let rate = bytes as f64 / elapsed.as_secs_f64();
     let rest = total.and_then(|total| {
         let left = total.saturating_sub(bytes) as f64 / rate;
@@ -116,19 +120,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pace_is_that_since_the_start() {
-        let pace = |bytes, total| pace(bytes, total, Duration::from_secs(2));
+    fn the_rate_is_the_average_since_the_start() {
+        let shown = |bytes, total| rate_and_rest(bytes, total, Duration::from_secs(2));
         assert_eq!(
-            pace(4_000_000, Some(10_000_000)),
+            shown(4_000_000, Some(10_000_000)),
             "2.00 MB/s  3 seconds left"
         );
-        assert_eq!(pace(4_000_000, None), "2.00 MB/s");
-        // Nothing was read yet: who knows.
-        assert_eq!(pace(0, Some(10)), "0 B/s");
+        assert_eq!(shown(4_000_000, None), "2.00 MB/s");
+        // The remaining time is unknown before the first byte.
+        assert_eq!(shown(0, Some(10)), "0 B/s");
     }
 
     #[test]
-    fn the_templates_are_templates() {
+    fn the_templates_are_valid() {
         for template in [KNOWN, UNKNOWN, READ] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }

@@ -1,9 +1,9 @@
-//! What Linux tells of itself in its text files; elsewhere nothing is known.
+//! Reads Linux system information from `/proc`.
 #![forbid(unsafe_code)]
 
 use std::fs;
 
-/// The bytes that a line of the form `NAME: 16 kB` names.
+/// Returns the bytes in a line of the form `NAME: 16 kB`.
 pub(crate) fn kibibytes_of(file: &str, name: &str) -> Option<u64> {
     find_kibibytes(&fs::read_to_string(file).ok()?, name)
 }
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_of_that_name_is_read() {
+    fn the_named_line_is_read() {
         let text = "VmPeak:\t 1 kB\nVmHWM:\t   16 kB\nName:\tkB\n";
         assert_eq!(find_kibibytes(text, "VmHWM"), Some(16 << 10));
         assert_eq!(find_kibibytes(text, "Name"), None);

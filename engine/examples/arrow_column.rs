@@ -1,4 +1,4 @@
-//! Counts the words in a column of Arrow batches; every row is a record of its own.
+//! Counts the words in a column of Arrow batches. Every row is a record.
 //!
 //! ```console
 //! cargo run --release -p keymill --example arrow_column

@@ -1,4 +1,4 @@
-//! Counts the words of files, and shows the ten most frequent ones.
+//! Counts the words of files and prints the ten most frequent ones.
 //!
 //! ```console
 //! cargo run --release -p keymill --example count_words -- book.txt

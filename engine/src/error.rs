@@ -1,54 +1,55 @@
-//! The one error of the public face.
+//! The error type of the library.
 #![forbid(unsafe_code)]
 
 use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 
-/// What the whole public face returns.
+/// The result type of the library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What kind of thing went wrong, for programs to match on.
+/// The kind of an error, for programs to match on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Something was asked for that cannot be: a bad option, a level this machine lacks.
+    /// A request is not valid: a wrong option, a level that this machine lacks.
     Config,
-    /// The input could not be opened or read.
+    /// The input cannot be opened or read.
     Source,
-    /// The output could not be written.
+    /// The output cannot be written.
     Sink,
-    /// The input is not in the form it claims: a broken gzip member, a wrong column type.
+    /// The input is not in the expected format: a corrupt gzip member, a wrong column type.
     Format,
-    /// Something does not fit: a spill disk that is full, a sum beyond its type.
+    /// A limit is exceeded: a full spill disk, a sum that does not fit its type.
     Capacity,
-    /// A device failed in a way that the CPU could not make good.
+    /// A requested device cannot be used.
     Device,
-    /// State of an operator could not be kept or read back.
+    /// The state of an operator cannot be stored or read.
     State,
-    /// A checkpoint could not be written or read.
+    /// A checkpoint cannot be written or read.
     Checkpoint,
-    /// The caller asked to stop.
+    /// The job was cancelled.
     Cancelled,
-    /// A fault of keymill itself.
+    /// A bug of keymill.
     Internal,
 }
 
-/// Why a job failed: what happened, where, and what to do.
+/// An error: what happened, where, and what to do.
 ///
 /// # Examples
 ///
 /// ```
 /// use keymill::{Error, ErrorKind};
 ///
-/// let error = Error::new(ErrorKind::Config, "`--threads 0`: at least one thread is needed");
+/// let error = Error::new(ErrorKind::Config, "0 threads: at least one is needed");
 /// assert_eq!(error.kind(), ErrorKind::Config);
-/// assert!(error.to_string().contains("--threads 0"));
+/// assert_eq!(error.to_string(), "0 threads: at least one is needed");
 /// ```
-#[derive(Debug)]
+///
+/// `{:?}` writes the message and its causes, one per line. A program whose `main` returns this error
+/// prints it in this form.
 pub struct Error(Box<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     kind: ErrorKind,
     message: String,
@@ -56,7 +57,7 @@ struct Inner {
 }
 
 impl Error {
-    /// Makes an error of a kind, with a message that says what happened, where, and what to do.
+    /// Creates an error of a kind, with a message that says what happened, where, and what to do.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -65,14 +66,14 @@ impl Error {
         }))
     }
 
-    /// Keeps the cause.
+    /// Adds the cause.
     #[must_use]
     pub fn with_source(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(cause.into());
         self
     }
 
-    /// The error of a job that was asked to stop.
+    /// Creates the error of a cancelled job.
     #[must_use]
     pub fn cancelled() -> Self {
         Self::new(
@@ -81,7 +82,7 @@ impl Error {
         )
     }
 
-    /// The error of a thread that panicked.
+    /// Creates the error of a thread that panicked.
     pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
         let message = panic
             .downcast_ref::<&str>()
@@ -90,17 +91,17 @@ impl Error {
             .unwrap_or("no message");
         Self::new(
             ErrorKind::Internal,
-            format!("a worker panicked: {message}; this is a fault of keymill, please report it"),
+            format!("a worker panicked: {message}; this is a bug of keymill, please report it"),
         )
     }
 
-    /// What happened, where, and what to do, without the cause.
+    /// Returns the message without the cause.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// What kind of thing went wrong.
+    /// Returns the kind.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -110,6 +111,24 @@ impl Error {
 impl From<keymill_kernels::RuleError> for Error {
     fn from(error: keymill_kernels::RuleError) -> Self {
         Self::new(ErrorKind::Config, error.to_string())
+    }
+}
+
+impl From<keymill_kernels::UnknownLevel> for Error {
+    fn from(error: keymill_kernels::UnknownLevel) -> Self {
+        Self::new(ErrorKind::Config, error.to_string())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(f, "\n  caused by: {error}")?;
+            cause = error.source();
+        }
+        Ok(())
     }
 }
 
@@ -129,5 +148,29 @@ impl StdError for Error {
             .source
             .as_ref()
             .map(|cause| cause.as_ref() as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn debug_writes_the_message_and_all_causes() {
+        let inner = Error::new(ErrorKind::Source, "inner").with_source(io::Error::other("disk"));
+        let outer = Error::new(ErrorKind::State, "outer").with_source(inner);
+        let expected = "outer\n  caused by: inner: disk\n  caused by: disk";
+        assert_eq!(format!("{outer:?}"), expected);
+    }
+
+    #[test]
+    fn errors_of_the_kernels_are_of_kind_config() {
+        let rule = "split:".parse::<crate::TokenRule>().unwrap_err();
+        let level = "mmx".parse::<crate::Level>().unwrap_err();
+        for error in [Error::from(rule), Error::from(level)] {
+            assert_eq!(error.kind(), ErrorKind::Config);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Exact aggregates by key, from bytes and columns, by SIMD or on a GPU, in bounded memory.
+//! Exact aggregates by key, from text and Arrow columns, with SIMD or on a GPU, in bounded memory.
 //!
 //! ```text
 //! text    ─▶ chunks ─▶ tokenize ─┐
@@ -22,9 +22,46 @@
 //! }
 //! ```
 //!
-//! An [`Engine`] is made once and shared; its jobs read files, streams, memory or Arrow columns.
-//! Programs with threads and clocks of their own drive the [`CountOperator`] beneath it. The
-//! answers are the same for every level, thread count, chunk size and memory budget.
+//! Create one [`Engine`] and share it. Its jobs read files, streams, memory or Arrow batches. The
+//! answer is the same for every SIMD level, device, number of threads and memory budget.
+//!
+//! | to | use |
+//! |---|---|
+//! | count words, fields or lines | [`Engine::read_text`], [`TextJob::tokenize`], [`TokenJob::count_by_key`] |
+//! | group rows and compute sums, minima and means | [`Engine::read_batches`], [`BatchJob::group_by`], [`aggregate`] |
+//! | get all results, or a stream of batches | `collect`, `stream` ([`ResultStream`]) |
+//! | write results as TSV, CSV, JSON, Parquet or Arrow | [`write::Format`] |
+//! | aggregate in your own threads and loops | [`Operator`], [`TextCount`], [`GroupBy`], [`StateStore`] |
+//! | stop a job, or show its progress | [`Cancel`], [`Progress`] |
+//!
+//! # Features
+//!
+//! | feature | default | enables |
+//! |---|---|---|
+//! | `gpu` | yes | devices through Vulkan, Metal or Direct3D 12; no driver is opened before it is needed |
+//! | `parallel` | yes | several threads; without it jobs run on the caller's thread |
+//! | `gzip`, `zstd` | yes | reading and writing compressed files |
+//! | `parquet` | no | [`write::Format::Parquet`] |
+//! | `ipc` | no | [`write::Format::Arrow`] |
+//! | `table` | no | [`write::Format::Table`] |
+//! | `serde` | no | `serde::Serialize` for [`JobMetrics`], [`StageMetrics`] and [`OperatorMetrics`] |
+//! | `oracle` | no | the plain implementations that tests compare with |
+//!
+//! # Arrow
+//!
+//! Batches are those of the `arrow-*` crates, version 59. They are re-exported as [`arrow`].
+//!
+//! # Blocking and async
+//!
+//! All calls block the calling thread until they are done. In async code, run jobs with the runtime's
+//! function for blocking work, for example `tokio::task::spawn_blocking`. [`Engine`] is `Send`, `Sync`
+//! and cheap to clone.
+//!
+//! # Environment
+//!
+//! The library reads no environment variables of its own and writes only to the paths that it is given.
+//! Spill files are the exception: without [`EngineBuilder::spill_dir`] they are in the system's
+//! temporary folder.
 #![deny(unsafe_code)]
 
 pub mod aggregate;
@@ -51,7 +88,7 @@ pub use api::{
     AggregateJob, BatchJob, CountJob, Counts, Engine, EngineBuilder, GroupByKeys, Groups, Key,
     ResultStream, TextJob, TokenJob, Utf8,
 };
-/// The Arrow crates that appear in this library's interface, of the version that it is built with.
+/// The Arrow crates that appear in this library's API, in the version that it is built with.
 pub mod arrow {
     pub use arrow_array as array;
     pub use arrow_buffer as buffer;
@@ -62,14 +99,16 @@ pub mod arrow {
 pub use error::{Error, ErrorKind, Result};
 pub use exec::{JobMetrics, Progress, StageMetrics};
 pub use expr::{Expr, col};
+#[doc(hidden)]
+pub use keymill_kernels::Tuning;
 #[cfg(feature = "oracle")]
 pub use keymill_kernels::oracle;
-pub use keymill_kernels::{Level, TokenRule, Tuning};
+pub use keymill_kernels::{Level, TokenRule};
 pub use operator::text_count::columns::count_schema;
 pub use operator::{
     Batches, Drain, GroupBy, Input, Merged, Operator, OperatorMetrics, Order, OrderBy, TextCount,
 };
-pub use plan::{DeviceChoice, Separator, Shaders, UnknownDevice, UnknownShaders};
+pub use plan::{DeviceChoice, IntoTokenRule, Separator, Shaders};
 pub use runtime::{BatchLimits, Cancel, MemoryBudget, Reservation, Resources};
 #[doc(hidden)]
 pub use shown_name::shown_name;

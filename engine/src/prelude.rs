@@ -1,11 +1,11 @@
-//! What most programs import.
+//! The items that most programs import.
 //!
 //! ```
 //! use keymill::prelude::*;
 //! ```
 //!
-//! Programs that drive a [`CountOperator`](crate::CountOperator) themselves, or look at metrics and
-//! devices, name these types by their own paths.
+//! Programs that drive an [`Operator`](crate::Operator) themselves, or that read metrics, import these
+//! types from the crate root.
 #![forbid(unsafe_code)]
 
 pub use crate::api::{Counts, Engine, Groups, Utf8};

@@ -1,13 +1,13 @@
-//! Names in messages: one line, and nothing that a terminal would obey.
+//! Escapes names for messages.
 #![forbid(unsafe_code)]
 
 use std::ffi::OsStr;
 
-/// A path or another name as a line of a message may show it.
+/// Returns a path or another name in a form that is safe in a one-line message.
 ///
-/// Control characters, line separators, marks that turn the direction of what follows, and bytes
-/// that are not UTF-8 are escaped; everything else is itself, a backslash included, so that a name
-/// that is shown twice is escaped once.
+/// Control characters, line separators, marks that change the text direction, and bytes that are not
+/// UTF-8 are escaped. Other characters are not changed. A backslash is not escaped, so escaping twice
+/// gives the same result as escaping once.
 ///
 /// # Examples
 ///
@@ -27,12 +27,12 @@ pub fn shown_name(name: impl AsRef<OsStr>) -> String {
     shown
 }
 
-/// A byte that is part of no character.
+/// Escapes a byte that is not UTF-8.
 pub(crate) fn shown_byte(byte: u8) -> String {
     format!("\\x{byte:02x}")
 }
 
-/// What a terminal may be shown of a character.
+/// Escapes a character if a terminal could interpret it.
 pub(crate) fn shown_char(character: char) -> String {
     match character {
         '\t' => r"\t".to_owned(),
@@ -44,7 +44,8 @@ pub(crate) fn shown_char(character: char) -> String {
     }
 }
 
-/// Control characters beyond ASCII, line ends, and what turns the direction of what follows.
+/// Returns whether a character is a control character beyond ASCII, a line separator, or a mark that
+/// changes the text direction.
 fn is_unshowable(character: char) -> bool {
     let turns = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     turns || character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_one_line_that_no_terminal_obeys() {
+    fn control_characters_in_names_are_escaped() {
         for (name, shown) in [
             ("a b`c'\\d.txt", "a b`c'\\d.txt"),
             ("été/Ω/🦀", "été/Ω/🦀"),
@@ -70,7 +71,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn bytes_that_are_no_characters_are_told_apart() {
+    fn invalid_utf8_is_escaped_byte_by_byte() {
         use std::os::unix::ffi::OsStrExt;
         assert_eq!(shown_name(OsStr::from_bytes(b"a\xff\xc3")), r"a\xff\xc3");
     }

@@ -1,7 +1,7 @@
-//! The house test: the rules of the repository that no compiler keeps.
+//! The house test: rules of the repository that the compiler does not check.
 //!
-//! Each rule is a function from a list of files to a list of offences, so that every rule has
-//! two cases: this repository offends nothing, and a planted offence is found.
+//! Each rule is a function from a list of files to a list of violations. Every rule is tested twice:
+//! this repository has no violation, and an invented violation is found.
 #![forbid(unsafe_code)]
 
 #[path = "house/manifest.rs"]
@@ -17,7 +17,7 @@ mod tables;
 
 use std::path::Path;
 
-/// A file of the repository: its path from the root, with `/`, and its text.
+/// A file of the repository: its path relative to the root, with `/`, and its text.
 struct File {
     path: String,
     text: String,
@@ -28,7 +28,7 @@ type Rule = fn(&[File]) -> Vec<String>;
 fn repository() -> Vec<File> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
-        .expect("the engine lies in the workspace");
+        .expect("the engine is in the workspace");
     let mut files = Vec::new();
     read_folder(root, root, &mut files);
     assert!(
@@ -55,7 +55,7 @@ fn read_folder(root: &Path, folder: &Path, files: &mut Vec<File>) {
             .iter()
             .any(|end| name.ends_with(end))
         {
-            let relative = path.strip_prefix(root).expect("it lies under the root");
+            let relative = path.strip_prefix(root).expect("it is below the root");
             let text = std::fs::read_to_string(&path).expect("sources are UTF-8");
             files.push(File {
                 path: relative.to_string_lossy().replace('\\', "/"),
@@ -66,11 +66,11 @@ fn read_folder(root: &Path, folder: &Path, files: &mut Vec<File>) {
 }
 
 fn kept(rule: Rule) {
-    let offences = rule(&repository());
-    assert!(offences.is_empty(), "\n{}\n", offences.join("\n"));
+    let violations = rule(&repository());
+    assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
 }
 
-/// Plants files and expects each of them, and nothing else, to be an offence of `rule`.
+/// Checks that `rule` finds exactly one violation for each guilty file, and none in the innocent ones.
 fn caught(rule: Rule, innocent: &[(&str, &str)], guilty: &[(&str, &str)]) {
     let plant = |rows: &[(&str, &str)]| -> Vec<File> {
         rows.iter()

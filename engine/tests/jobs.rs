@@ -1,4 +1,4 @@
-//! Whole jobs: every source, thread count and chunk size gives the oracle's answer.
+//! Whole jobs: every source, number of threads and chunk size gives the oracle's answer.
 #![forbid(unsafe_code)]
 
 #[path = "jobs/columns.rs"]
@@ -9,6 +9,8 @@ mod compressed;
 mod failures;
 #[path = "jobs/files.rs"]
 mod files;
+#[path = "jobs/group_by.rs"]
+mod group_by;
 #[path = "jobs/results.rs"]
 mod results;
 #[path = "jobs/same_everywhere.rs"]
@@ -23,11 +25,11 @@ use std::collections::BTreeMap;
 use keymill::prelude::*;
 use keymill::{TextJob, Tuning};
 
-/// Chunk sizes at which edges lie.
+/// Chunk sizes that cause edge cases.
 const CHUNKS: [usize; 8] = [1, 2, 7, 63, 64, 65, 4096, 256 << 10];
 
-/// An engine that cuts its input into small pieces; below the size of a page every other edge is
-/// the common path too, and all keys collide.
+/// Returns an engine with small chunks. Below 4 KiB the other limits are tiny as well, and all keys
+/// collide.
 fn engine(threads: usize, chunk_bytes: usize) -> Engine {
     let limits = match chunk_bytes {
         0..4096 => Tuning::TINY.all_colliding(),
@@ -58,7 +60,7 @@ fn count(text: TextJob, rule: TokenRule) -> BTreeMap<Vec<u8>, u64> {
     rows.into_iter().collect()
 }
 
-/// The obvious answer for texts of which each ends a token.
+/// Returns the oracle's answer for texts. The end of each text ends a token.
 fn oracle(texts: &[&[u8]], rule: &TokenRule) -> BTreeMap<Vec<u8>, u64> {
     let mut counts = BTreeMap::new();
     for text in texts {
@@ -69,7 +71,7 @@ fn oracle(texts: &[&[u8]], rule: &TokenRule) -> BTreeMap<Vec<u8>, u64> {
     counts
 }
 
-/// Compares, and shows the first difference alone.
+/// Compares counts and shows only the first difference.
 fn assert_same(
     actual: &BTreeMap<Vec<u8>, u64>,
     expected: &BTreeMap<Vec<u8>, u64>,

@@ -1,9 +1,9 @@
-//! Whether all ways of a case answered the same, and what the oracle answers.
+//! Checks that all ways of a case give the same answer, and that of the oracle.
 
 use crate::figures::size;
 use crate::model::{Answer, Case};
 
-/// Every way that answered otherwise, in words.
+/// Describes every way that gave a different answer.
 pub(crate) fn disagreements(cases: &[Case]) -> Vec<String> {
     cases.iter().flat_map(of).collect()
 }
@@ -14,14 +14,14 @@ fn of(case: &Case) -> Vec<String> {
         let way = case.ways.first()?;
         Some((way.name.as_str(), &way.answer))
     };
-    let Some((judge, right)) = oracle.or_else(first) else {
+    let Some((reference, right)) = oracle.or_else(first) else {
         return Vec::new();
     };
     let differing = case.ways.iter().filter(|way| way.answer != *right);
     differing
         .map(|way| {
             format!(
-                "{}, {}, {}: {} answered {}; {judge}, {}",
+                "{}, {}, {}: {} answered {}; {reference}, {}",
                 case.subject.name(),
                 case.data,
                 size(case.bytes),
@@ -48,7 +48,7 @@ mod tests {
     use crate::fixtures::count;
 
     #[test]
-    fn ways_that_agree_are_not_told() {
+    fn ways_that_agree_are_not_reported() {
         let mut case = count(1000, 10, &[5]);
         assert_eq!(disagreements(&[case.clone()]), [""; 0]);
         case.expected = Some(case.ways[0].answer.clone());
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_way_that_answers_otherwise_is_named() {
+    fn a_way_with_another_answer_is_named() {
         let mut case = count(1000, 10, &[5]);
         case.ways[2].answer.groups += 1;
         let told = disagreements(&[case]);
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oracle_is_the_judge_where_it_was_asked() {
+    fn the_oracle_is_the_reference_if_it_was_computed() {
         let mut case = count(1000, 10, &[]);
         case.expected = Some(Answer {
             rows: 7,

@@ -1,4 +1,4 @@
-//! One run of the comparison, from the machine's limits to the recommendation.
+//! Runs a comparison, from the machine's limits to the recommendation.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -15,32 +15,32 @@ use crate::plan::{self, Budget, FULL, Plan, QUICK};
 use crate::session::Session;
 use crate::{agreement, clock, crossover, recommend, targets};
 
-/// What is asked of a comparison.
+/// The request for a comparison.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// Whether 30 seconds must do; else it takes up to five minutes.
+    /// Whether to measure for 30 seconds instead of up to five minutes.
     pub quick: bool,
-    /// A file to measure; seeded texts if there is none.
+    /// A file to measure. Without it seeded texts are measured.
     pub data: Option<PathBuf>,
-    /// What a token is.
+    /// The token rule.
     pub tokens: TokenRule,
-    /// The command, for the report's head.
+    /// The command line, which the report contains.
     pub command: String,
-    /// Asked between runs.
+    /// Stops the comparison between two runs.
     pub cancel: Cancel,
 }
 
-/// Where a comparison is.
+/// The progress of a comparison.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// What is measured now.
+    /// The current measurement.
     pub what: String,
-    /// How much of the work is done, by weight, from 0 to 1.
+    /// The part of the work that is done, from 0 to 1.
     pub done: f64,
 }
 
 impl Step {
-    /// Something that is done before the cases.
+    /// A step before the cases.
     fn first(what: &str) -> Self {
         Self {
             what: what.to_owned(),
@@ -49,13 +49,13 @@ impl Step {
     }
 }
 
-/// Measures, and concludes. `watch` is called before each case.
+/// Measures, and returns a report. `watch` is called before each case.
 ///
 /// # Errors
 ///
 /// [`keymill::ErrorKind::Source`] for a file that cannot be read, and
-/// [`keymill::ErrorKind::Cancelled`]. Ways that fail and answers that differ are no errors: the
-/// report tells of them, and [`Report::is_sound`] knows.
+/// [`keymill::ErrorKind::Cancelled`]. Ways that fail and answers that differ are not errors: the
+/// report contains them, and [`Report::is_sound`] returns false.
 ///
 /// # Examples
 ///
@@ -71,22 +71,22 @@ pub fn compare(request: &Request, watch: &mut dyn FnMut(&Step)) -> Result<Report
     let plan = if request.quick { &QUICK } else { &FULL };
     let begun = Instant::now();
     let mut report = head(request, plan);
-    let memory = memory_given()?;
+    let memory = usable_memory()?;
     let largest = plan.largest(memory);
     let all = data::choose(plan, request.data.as_deref(), largest, &mut report.notes)?;
-    note_what_is_left_out(&mut report, plan, largest);
-    watch(&Step::first("how fast memory is read"));
+    note_omissions(&mut report, plan, largest);
+    watch(&Step::first("rate of reading memory"));
     report.memory_read = memory::read(memory_buffer(plan, &report.machine, memory));
     watch(&Step::first("adapters"));
     let devices = adapter::find();
     report.adapters = devices.iter().map(Device::describe).collect();
     let cases = weight(plan, &all);
     let has_gpu = devices.iter().any(|it| it.is_open() && !it.is_software());
-    let beside = match devices.is_empty() {
+    let adapters = match devices.is_empty() {
         true => 0.0,
-        false => plan::weight_beside(cases, has_gpu),
+        false => plan::adapter_weight(cases, has_gpu),
     };
-    let total = cases + 2.0 * beside;
+    let total = cases + 2.0 * adapters;
     let mut session = Session {
         request,
         plan,
@@ -100,8 +100,8 @@ pub fn compare(request: &Request, watch: &mut dyn FnMut(&Step)) -> Result<Report
     for (data, origin) in all {
         session.run(data, &origin)?;
     }
-    session.resident(beside, memory)?;
-    session.variants(beside)?;
+    session.resident(adapters, memory)?;
+    session.variants(adapters)?;
     conclude(&mut report);
     report.took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(report)
@@ -115,26 +115,13 @@ fn head(request: &Request, plan: &Plan) -> Report {
         plan: plan.name.to_owned(),
         started: clock::now(),
         machine: Machine::read(),
-        tokens: rule_name(&request.tokens),
+        tokens: request.tokens.to_string(),
         ..Report::default()
     }
 }
 
-/// The rule as the command line names it.
-fn rule_name(rule: &TokenRule) -> String {
-    match rule {
-        TokenRule::Whitespace => "whitespace".to_owned(),
-        TokenRule::Words => "words".to_owned(),
-        TokenRule::Lines => "lines".to_owned(),
-        TokenRule::Split(separator) => format!("split:{}", separator.escape_ascii()),
-        TokenRule::Field { index, separator } => {
-            format!("field:{index},{}", separator.escape_ascii())
-        }
-    }
-}
-
-/// What runs jobs: on the CPU, on each adapter that they can tell from the others, and wherever they
-/// see fit.
+/// Creates the runners of jobs: on the CPU, on each adapter that a job can choose by its name, and
+/// with `auto`.
 fn runners(devices: &[Device], notes: &mut Vec<String>) -> Result<Vec<Runner>> {
     let mut runners = cpu::runners()?;
     for device in devices.iter().filter(|device| device.is_open()) {
@@ -146,36 +133,36 @@ fn runners(devices: &[Device], notes: &mut Vec<String>) -> Result<Vec<Runner>> {
     Ok(runners)
 }
 
-/// The memory that this process may use: an engine takes half of it, control groups considered.
-fn memory_given() -> Result<u64> {
+/// Returns the memory that this process may use, which is twice the default budget of an engine.
+fn usable_memory() -> Result<u64> {
     let engine = Engine::builder().level(Level::Scalar).threads(1).build()?;
     Ok(2 * engine.memory() as u64)
 }
 
-/// A buffer that no cache holds, and that leaves most of the memory free.
+/// Returns the size of a buffer that is larger than all caches and leaves most of the memory free.
 fn memory_buffer(plan: &Plan, machine: &Machine, memory: u64) -> usize {
     let largest_cache = machine.caches.iter().map(|cache| cache.bytes).max();
     let wanted = plan.memory_buffer.max(4 * largest_cache.unwrap_or(0));
     usize::try_from(wanted.min(memory / 8)).unwrap_or(64 << 20)
 }
 
-fn note_what_is_left_out(report: &mut Report, plan: &Plan, largest: u64) {
+fn note_omissions(report: &mut Report, plan: &Plan, largest: u64) {
     let above = plan.sizes.iter().filter(|bytes| **bytes > largest);
     let above: Vec<String> = above.map(|bytes| size(*bytes)).collect();
     if !above.is_empty() {
         report.notes.push(format!(
-            "{} left out: this machine has not the memory for it.",
+            "{} left out: this machine has too little memory.",
             above.join(", ")
         ));
     }
     if report.machine.build == "debug" {
-        let note = "This is a debug build: its times mean nothing. Build with --release.";
+        let note = "This is a debug build: its times are not meaningful. Build with --release.";
         report.notes.push(note.to_owned());
     }
 }
 
 fn conclude(report: &mut Report) {
-    tell_most_bytes(report);
+    set_measured_bytes(report);
     let all = [&report.cases, &report.resident, &report.variants];
     report.disagreements = all.map(|cases| agreement::disagreements(cases)).concat();
     report.answers_agree = report.disagreements.is_empty();
@@ -185,8 +172,9 @@ fn conclude(report: &mut Report) {
     report.recommendations = recommend::recommend(report);
 }
 
-/// Of some data sizes were left out, and of some more lay on an adapter than jobs were given.
-fn tell_most_bytes(report: &mut Report) {
+/// Sets the bytes of each data set to the maximum that was measured. Some sizes may be left out, and
+/// resident data may be larger than that of jobs.
+fn set_measured_bytes(report: &mut Report) {
     let all = [&report.cases, &report.resident, &report.variants];
     let all: Vec<_> = all.into_iter().flatten().collect();
     for data in &mut report.data {
@@ -196,7 +184,7 @@ fn tell_most_bytes(report: &mut Report) {
     }
 }
 
-/// The weight of all cases.
+/// Returns the weight of all cases.
 fn weight(plan: &Plan, all: &[(Data, Origin)]) -> f64 {
     let mut total = 0.0;
     for (data, origin) in all {
@@ -214,15 +202,15 @@ mod tests {
     use crate::fixtures::{count, report};
 
     #[test]
-    fn data_has_the_most_bytes_that_were_measured_wherever_that_was() {
+    fn data_has_the_maximum_of_measured_bytes() {
         let mut report = report(vec![]);
         let mut failed = count(9 << 20, 10, &[]);
         failed.ways.clear();
         report.cases = vec![count(5, 10, &[]), count(7, 10, &[]), failed];
-        tell_most_bytes(&mut report);
+        set_measured_bytes(&mut report);
         assert_eq!(report.data[0].bytes, 7);
         report.resident = vec![count(99, 10, &[])];
-        tell_most_bytes(&mut report);
+        set_measured_bytes(&mut report);
         assert_eq!(report.data[0].bytes, 99);
     }
 }

@@ -1,11 +1,11 @@
-//! From which size on an adapter is faster than the CPU.
+//! The crossover: the size from which an adapter is faster than the CPU.
 //!
 //! ```text
 //! adapter / CPU
 //!   4 ┤ ●
 //!   2 ┤    ●
-//!   1 ┼─────────╳───────    the crossover, on a line between two sizes that were measured,
-//!  ½  ┤              ●      both axes logarithmic
+//!   1 ┼─────────╳───────    the crossover, interpolated between two measured sizes;
+//!  ½  ┤              ●      both axes are logarithmic
 //!     └─┬──┬─────────┬──
 //!      64K 1M       16M
 //! ```
@@ -16,9 +16,9 @@ use crate::model::{Case, Crossover, Part, Report, Subject, Way};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Point {
     pub(crate) bytes: u64,
-    /// Of the best way on the CPU.
+    /// The time of the best way on the CPU.
     pub(crate) cpu: u64,
-    /// Of the adapter, end to end.
+    /// The time of the adapter, end to end.
     pub(crate) adapter: u64,
 }
 
@@ -28,7 +28,7 @@ impl Point {
     }
 }
 
-/// The size from which the adapter wins up to the largest that was measured. Points ascend.
+/// Returns the size from which the adapter wins at all larger measured sizes. Points are ascending.
 pub(crate) fn crossover(points: &[Point]) -> Option<u64> {
     let won = points.iter().rev().take_while(|it| it.adapter_wins());
     let first = points.len() - won.count();
@@ -39,31 +39,31 @@ pub(crate) fn crossover(points: &[Point]) -> Option<u64> {
     }
 }
 
-/// Where a straight line between a loss and a win crosses: the ratio of times is 1 there.
+/// Interpolates the size at which the ratio of times is 1, between a loss and a win.
 fn between(loss: &Point, win: &Point) -> u64 {
     let advantage = |it: &Point| (it.cpu.max(1) as f64 / it.adapter.max(1) as f64).ln();
     let (low, high) = (advantage(loss), advantage(win));
     let part = if high > low { -low / (high - low) } else { 1.0 };
     let (from, to) = ((loss.bytes as f64).ln(), (win.bytes as f64).ln());
     let bytes = (from + part.clamp(0.0, 1.0) * (to - from)).exp();
-    // Where both took as long, the next size up is the first that wins.
+    // If both took the same time at the loss, the first win is one byte above.
     (bytes.round() as u64).clamp((loss.bytes + 1).min(win.bytes), win.bytes)
 }
 
-/// The fastest way on the CPU; one that chooses by itself may be elsewhere.
+/// Returns the fastest way on the CPU. A way with `auto` is excluded, as it may use an adapter.
 pub(crate) fn best_on_cpu(case: &Case) -> Option<&Way> {
     let on_cpu = |way: &&Way| way.adapter.is_none() && way.part != Part::Auto;
     let on_cpu = case.ways.iter().filter(on_cpu);
     on_cpu.min_by_key(|way| way.end_to_end.median)
 }
 
-/// The stage on an adapter.
+/// Returns the stage on an adapter.
 pub(crate) fn on_adapter(case: &Case, number: u32) -> Option<&Way> {
     let is_it = |way: &&Way| way.adapter == Some(number) && way.part == Part::Stage;
     case.ways.iter().find(is_it)
 }
 
-/// The times of an adapter and of the CPU, size by size, where both were measured.
+/// Returns the times of an adapter and of the CPU for each size where both were measured.
 pub(crate) fn points(report: &Report, subject: Subject, data: &str, adapter: u32) -> Vec<Point> {
     let cases = report.cases.iter();
     let of = cases.filter(|case| case.subject == subject && case.data == data);
@@ -80,7 +80,7 @@ pub(crate) fn points(report: &Report, subject: Subject, data: &str, adapter: u32
     points
 }
 
-/// Every crossover that the cases of a report tell of.
+/// Returns all crossovers of a report.
 pub(crate) fn all(report: &Report) -> Vec<Crossover> {
     let mut found = Vec::new();
     for (subject, data) in subjects(report) {
@@ -101,7 +101,7 @@ pub(crate) fn all(report: &Report) -> Vec<Crossover> {
     found
 }
 
-/// Subjects and data in the order in which they were measured, each pair once.
+/// Returns the distinct pairs of subject and data, in the order of measurement.
 pub(crate) fn subjects(report: &Report) -> Vec<(Subject, &str)> {
     let mut pairs = Vec::new();
     for case in &report.cases {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn it_lies_between_the_last_loss_and_the_first_win() {
+    fn it_is_between_the_last_loss_and_the_first_win() {
         // Half as fast at 1000, twice as fast at 4000: even at 2000.
         assert_eq!(at(&[(1000, 10, 20), (4000, 40, 20)]), Some(2000));
         // A close loss and a clear win: close to the loss.
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_adapter_that_always_wins_does_so_from_the_smallest_size() {
+    fn an_adapter_that_always_wins_has_the_smallest_size() {
         assert_eq!(at(&[(10, 5, 4), (100, 50, 4)]), Some(10));
     }
 

@@ -1,4 +1,4 @@
-//! The data that is measured: a file of the caller's, seeded texts, seeded rows.
+//! The data that is measured: the caller's file, seeded texts, seeded rows.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -17,34 +17,34 @@ use crate::plan::{FULL, KEYS, Plan, QUICK, RowSet};
 /// A row is a key and a value of 8 bytes each.
 const ROW_BYTES: u64 = 16;
 
-/// A row whose key is a text has 16 bytes of that, 8 that say where it lies, and a value.
+/// A row with a text key has 16 bytes of text, 8 bytes of offsets and 8 bytes of value.
 const TEXT_ROW_BYTES: u64 = 32;
 
-/// A key that is dealt out.
+/// Bytes of a key that is partitioned.
 const KEY_BYTES: u64 = 4;
 const KEYS_PART: u64 = ROW_BYTES / KEY_BYTES;
 
-/// Rows of less than this are too few to be timed.
+/// Minimum bytes of rows for a measurement.
 const LEAST_ROWS: u64 = 64 << 10;
 
-/// How far from where it should end a text is searched for the end of a line.
+/// A part of a text ends at a line end within this number of bytes before its planned end.
 const LINE: usize = 4096;
 
-/// Where data comes from.
+/// The origin of data.
 #[derive(Clone, Debug)]
 pub(crate) enum Origin {
-    /// It is here already.
+    /// The text of the caller's file.
     Given(Text),
-    /// It is to be made.
+    /// A data set that is generated.
     Seeded(&'static keymill_datasets::Dataset),
-    /// It is to be drawn.
+    /// Random rows.
     Rows(RowSet),
-    /// 32-bit keys that are to be drawn.
+    /// Random 32-bit keys.
     Keys,
 }
 
 impl Origin {
-    /// What is done with it, what matters most first.
+    /// Returns the subjects that are measured with this data, the most important one first.
     pub(crate) fn subjects(&self) -> &'static [Subject] {
         match self {
             Self::Given(_) | Self::Seeded(_) => {
@@ -56,7 +56,7 @@ impl Origin {
     }
 }
 
-/// Text that is shared, so that a part of it takes no memory.
+/// A shared text. A part of it needs no memory of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct Text {
     whole: Arc<Vec<u8>>,
@@ -81,8 +81,7 @@ impl Text {
         self.end as u64
     }
 
-    /// The beginning, of at most so many bytes: up to the end of a line if one is near, else of a
-    /// word if one is.
+    /// Returns at most the first `bytes` bytes. They end with a line or a word, if one ends near.
     pub(crate) fn first(&self, bytes: u64) -> Self {
         let wanted = usize::try_from(bytes).unwrap_or(usize::MAX);
         let end = match wanted < self.end {
@@ -98,16 +97,16 @@ impl Text {
 
 fn cut(text: &[u8]) -> usize {
     let near = text.len().saturating_sub(LINE);
-    let behind = |is_end: fn(&u8) -> bool| {
+    let after_last = |is_end: fn(&u8) -> bool| {
         let place = text[near..].iter().rposition(is_end)?;
         Some(near + place + 1)
     };
-    behind(|byte| *byte == b'\n')
-        .or_else(|| behind(u8::is_ascii_whitespace))
+    after_last(|byte| *byte == b'\n')
+        .or_else(|| after_last(u8::is_ascii_whitespace))
         .unwrap_or(text.len())
 }
 
-/// All data of a plan: text first, then rows. Remarks about it go to `notes`.
+/// Returns all data of a plan: texts first, then keys and rows. Remarks are added to `notes`.
 pub(crate) fn choose(
     plan: &Plan,
     file: Option<&Path>,
@@ -122,7 +121,7 @@ pub(crate) fn choose(
             .filter_map(|name| seeded(name, largest))
             .collect(),
     };
-    // Rows beside a file are no larger than it is, as nobody asked for them.
+    // With a file, the rows are at most as large as the file.
     let largest = match file {
         Some(_) => all
             .iter()
@@ -132,20 +131,19 @@ pub(crate) fn choose(
             .max(LEAST_ROWS),
         None => largest,
     };
-    // A quarter as many bytes are as many rows: each has a key of 4 bytes where others have 16.
+    // A key has 4 bytes and a row 16. This gives the same number of keys as of rows.
     all.push((keys(largest / KEYS_PART), Origin::Keys));
     let row_sets = plan.rows.iter();
     all.extend(row_sets.map(|set| (rows(set, largest), Origin::Rows(*set))));
     Ok(all)
 }
 
-/// Keys that are dealt out.
+/// Describes the keys that are partitioned.
 pub(crate) fn keys(bytes: u64) -> Data {
     Data {
         name: KEYS.to_owned(),
         kind: Kind::Keys,
-        description: "32-bit keys, drawn from all there are, of rows whose numbers are dealt out"
-            .to_owned(),
+        description: "random 32-bit keys of rows, whose row numbers are partitioned".to_owned(),
         is_given: false,
         bytes,
     }
@@ -166,10 +164,10 @@ pub(crate) fn seeded(name: &str, bytes: u64) -> Option<(Data, Origin)> {
 pub(crate) fn rows(set: &RowSet, bytes: u64) -> Data {
     let how = match set.is_zipf {
         true => "drawn by Zipf's law",
-        false => "drawn evenly",
+        false => "drawn uniformly",
     };
     let (kind, keys_are) = match set.is_text {
-        true => (Kind::TextRows, "keys that are texts of 16 bytes"),
+        true => (Kind::TextRows, "text keys of 16 bytes"),
         false => (Kind::Rows, "64-bit keys"),
     };
     Data {
@@ -184,9 +182,9 @@ pub(crate) fn rows(set: &RowSet, bytes: u64) -> Data {
     }
 }
 
-/// Reads a file as a count does, decompressed, no further than is measured.
+/// Reads and decompresses the part of a file that is measured.
 fn given(path: &Path, largest: u64, notes: &mut Vec<String>) -> Result<(Data, Origin)> {
-    // One byte more tells whether there is more.
+    // One more byte shows whether the file is longer.
     let bytes = read(path, largest.saturating_add(1))?;
     if bytes.is_empty() {
         let shown = shown_name(path);
@@ -194,7 +192,7 @@ fn given(path: &Path, largest: u64, notes: &mut Vec<String>) -> Result<(Data, Or
         return Err(Error::new(ErrorKind::Source, message));
     }
     let name = path.file_name().unwrap_or(path.as_os_str());
-    let name = apart(shown_name(name));
+    let name = distinct_name(shown_name(name));
     let is_cut = bytes.len() as u64 > largest;
     let text = Text::new(bytes).first(largest);
     let description = match is_cut {
@@ -214,18 +212,19 @@ fn given(path: &Path, largest: u64, notes: &mut Vec<String>) -> Result<(Data, Or
     Ok((data, Origin::Given(text)))
 }
 
-/// The name of a file that is called as data that is made would have the figures of both.
-fn apart(name: String) -> String {
+/// Marks the name of a file that equals the name of generated data, so that their figures are not
+/// mixed.
+fn distinct_name(name: String) -> String {
     let mut rows = QUICK.rows.iter().chain(FULL.rows);
-    let is_made =
+    let is_generated =
         name == KEYS || rows.any(|set| set.name == name) || keymill_datasets::find(&name).is_some();
-    match is_made {
+    match is_generated {
         true => format!("{name} (file)"),
         false => name,
     }
 }
 
-/// The first bytes of what is in a file.
+/// Reads at most the first `most` bytes of a file, decompressed.
 fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     let source = FileSource::find(&[path.to_owned()], Find::default())?;
     let fault = |cause: io::Error| {
@@ -233,7 +232,7 @@ fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
         Error::new(ErrorKind::Source, message).with_source(cause)
     };
     let mut bytes = Vec::new();
-    // A name may be a pattern, and stand for several files.
+    // The path may be a pattern for several files.
     for split in source.splits()? {
         let room = most - bytes.len() as u64;
         match source.read(&split, Offset::START..source.latest(&split)?)? {
@@ -262,7 +261,7 @@ fn read_at(file: &dyn ReadAt, most: u64, bytes: &mut Vec<u8>) -> io::Result<()> 
     Ok(())
 }
 
-/// Draws rows; fewer are the beginning of more.
+/// Generates random rows. A smaller number of rows is a prefix of a larger one.
 pub(crate) fn draw_rows(set: &RowSet, bytes: u64) -> Result<Resident> {
     let mut rng = Rng::new(1);
     let ranks = set
@@ -273,7 +272,7 @@ pub(crate) fn draw_rows(set: &RowSet, bytes: u64) -> Result<Resident> {
             Some(ranks) => ranks.draw(&mut rng) as u64,
             None => rng.below(set.keys),
         };
-        // Spread over all 64 bits, as identifiers are.
+        // The keys use all 64 bits, like identifiers.
         let key = rank.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (key, (key >> 54) as i64 - 512)
     };
@@ -288,7 +287,7 @@ pub(crate) fn draw_rows(set: &RowSet, bytes: u64) -> Result<Resident> {
     }
 }
 
-/// Draws keys; fewer are the beginning of more.
+/// Generates random keys. A smaller number of keys is a prefix of a larger one.
 pub(crate) fn draw_keys(bytes: u64) -> Resident {
     let mut rng = Rng::new(1);
     let keys = (0..bytes / KEY_BYTES).map(|_| (rng.next_u64() >> 32) as u32);
@@ -301,7 +300,7 @@ mod tests {
     use crate::plan::{UNIFORM, ZIPF};
 
     #[test]
-    fn a_part_ends_with_a_line_or_else_a_word() {
+    fn a_part_ends_with_a_line_or_a_word() {
         let part = |text: &str, bytes| {
             let text = Text::new(text.into()).first(bytes);
             String::from_utf8(text.as_ref().to_vec()).unwrap()
@@ -314,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_as_far_as_it_is_measured() {
+    fn only_the_measured_part_of_a_file_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("words.txt");
         std::fs::write(&path, "one two three four").unwrap();
@@ -324,7 +323,7 @@ mod tests {
         assert_eq!(notes.len(), 1);
         let (data, _) = given(&path, 18, &mut notes).unwrap();
         assert_eq!((data.bytes, notes.len()), (18, 1));
-        // The head of a gzip file, and nothing behind it.
+        // A gzip header without content.
         std::fs::write(&path, [0x1f, 0x8b, 8]).unwrap();
         assert!(given(&path, 100, &mut notes).is_err());
         std::fs::write(&path, "").unwrap();
@@ -334,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_kept_apart_from_made_data_of_its_name() {
+    fn a_file_with_the_name_of_generated_data_is_marked() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["zipf-30k", "rows-10m", KEYS] {
             let path = folder.path().join(name);
@@ -345,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_have_the_size_that_was_asked_for() {
+    fn rows_have_the_requested_size() {
         assert_eq!(draw_rows(&UNIFORM, 1 << 16).unwrap().bytes(), 1 << 16);
         assert_eq!(draw_rows(&ZIPF, 1 << 16).unwrap().bytes(), 1 << 16);
         let texts = RowSet {
@@ -357,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_compressed_is_measured_unpacked() {
+    fn compressed_files_are_decompressed() {
         // `printf 'to be or not to be\n' | gzip -n`
         let packed = [
             0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x03, 0x2b, 0xc9, 0x57, 0x48,

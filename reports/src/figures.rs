@@ -1,9 +1,9 @@
-//! Figures as people read them.
+//! Formats figures for people.
 
-/// A size with its unit: `64 KiB`, `1.5 MiB`.
+/// Formats a size with its unit: `64 KiB`, `1.5 MiB`.
 pub(crate) fn size(bytes: u64) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-    // Text is cut where a token ends: what is a hair below a unit reads as that.
+    // Text is cut at the end of a token, so a size slightly below a unit is shown as that unit.
     let nearly = bytes + (bytes >> 14);
     match units.into_iter().find(|&(shift, _)| nearly >> shift > 0) {
         None => format!("{bytes} B"),
@@ -14,7 +14,7 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// A time with its unit, three digits of it.
+/// Formats a time with its unit and three digits.
 pub(crate) fn time(nanoseconds: u64) -> String {
     let units = [(1e9, "s"), (1e6, "ms"), (1e3, "µs")];
     let time = nanoseconds as f64;
@@ -24,17 +24,17 @@ pub(crate) fn time(nanoseconds: u64) -> String {
     }
 }
 
-/// So many bytes in so many nanoseconds, in GB/s.
+/// Formats the rate of bytes per nanoseconds in GB/s.
 pub(crate) fn rate(bytes: u64, nanoseconds: u64) -> String {
     gigabytes(bytes as f64 / nanoseconds.max(1) as f64)
 }
 
-/// Bytes a second, in GB/s.
+/// Formats bytes per second in GB/s.
 pub(crate) fn bandwidth(bytes_per_second: u64) -> String {
     gigabytes(bytes_per_second as f64 / 1e9)
 }
 
-/// Rows a second, in billions or millions.
+/// Formats rows per second in billions or millions.
 pub(crate) fn rows_a_second(rows: f64) -> String {
     match rows / 1e9 {
         few if few < 0.1 => format!("{} M rows/s", three_digits(few * 1e3)),
@@ -42,7 +42,7 @@ pub(crate) fn rows_a_second(rows: f64) -> String {
     }
 }
 
-/// How many times one is the other: `3.1`.
+/// Formats the ratio of two numbers: `3.1`.
 pub(crate) fn ratio(one: u64, other: u64) -> String {
     three_digits(one as f64 / other.max(1) as f64)
 }

@@ -1,11 +1,11 @@
-//! Reports with made-up figures, for the tests of what is concluded from them.
+//! Reports with invented figures, for tests of the conclusions.
 
 use crate::model::{
     Adapter, AdapterLimits, Answer, Case, Data, FORMAT, Kind, Part, Report, Spread, Subject,
     VERSION, Way,
 };
 
-/// A report on one set of text, `words`, without figures.
+/// Returns a report on one text, `words`, without figures.
 pub(crate) fn report(adapters: Vec<Adapter>) -> Report {
     Report {
         format: FORMAT.to_owned(),
@@ -28,7 +28,7 @@ pub(crate) fn report(adapters: Vec<Adapter>) -> Report {
     }
 }
 
-/// An adapter that answers its self-test.
+/// Returns an adapter that passed its self-test.
 pub(crate) fn adapter(name: &str, is_software: bool) -> Adapter {
     Adapter {
         name: name.to_owned(),
@@ -38,14 +38,14 @@ pub(crate) fn adapter(name: &str, is_software: bool) -> Adapter {
         },
         is_software,
         interface: "vulkan".to_owned(),
-        driver: "made up".to_owned(),
+        driver: "invented".to_owned(),
         binding_bytes: 1 << 27,
         not_measured: None,
         limits: None,
     }
 }
 
-/// The limits of an adapter that copies so many bytes a second by itself.
+/// Returns the limits of an adapter with a rate of pinned uploads.
 pub(crate) fn limits(pinned: u64) -> AdapterLimits {
     let spread = |figure| Spread::of(vec![figure]).unwrap_or_default();
     AdapterLimits {
@@ -56,7 +56,8 @@ pub(crate) fn limits(pinned: u64) -> AdapterLimits {
     }
 }
 
-/// The word count of one size: what the CPU takes, and each adapter, in milliseconds.
+/// Returns the case of a word count of one size, with the times of the CPU and of each adapter in
+/// milliseconds.
 pub(crate) fn count(bytes: u64, cpu: u64, adapters: &[u64]) -> Case {
     let mut ways = vec![
         way("avx2, 1 thread", None, 2 * cpu),

@@ -8,11 +8,11 @@ use crate::model::{FORMAT, Report, VERSION};
 /// The JSON Schema of [`to_json`]'s output.
 pub const SCHEMA: &str = include_str!("../schema/report-v2.schema.json");
 
-/// Writes a report as JSON, indented, with a line feed at the end.
+/// Returns a report as indented JSON with a line feed at the end.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Internal`] if it cannot be written, which is a fault of keymill.
+/// [`ErrorKind::Internal`] if it cannot be serialized, which is a bug of keymill.
 pub fn to_json(report: &Report) -> Result<String> {
     let text = serde_json::to_string_pretty(report).map_err(|cause| {
         Error::new(ErrorKind::Internal, "cannot write the report").with_source(cause)
@@ -20,17 +20,17 @@ pub fn to_json(report: &Report) -> Result<String> {
     Ok(text + "\n")
 }
 
-/// Reads a report again: for charts, and to compare machines.
+/// Parses a report, for charts and to compare machines.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Format`] for anything that is no report of this version.
+/// [`ErrorKind::Format`] for a text that is not a report of this version.
 pub fn from_json(text: &str) -> Result<Report> {
-    // The head comes first: a report of another version has other fields.
+    // The version is checked first, because a report of another version has other fields.
     let head: Head = serde_json::from_str(text).map_err(no_report)?;
     if (head.format.as_str(), head.version) != (FORMAT, VERSION) {
         let message = format!(
-            "this is a report of {} {}, and {FORMAT} {VERSION} is known here",
+            "this is a report of {} {}; this version of keymill reads {FORMAT} {VERSION}",
             head.format, head.version
         );
         return Err(Error::new(ErrorKind::Format, message));
@@ -38,7 +38,7 @@ pub fn from_json(text: &str) -> Result<Report> {
     serde_json::from_str(text).map_err(no_report)
 }
 
-/// What reports of every version begin with.
+/// The fields that reports of every version have.
 #[derive(Deserialize)]
 struct Head {
     format: String,
@@ -46,5 +46,9 @@ struct Head {
 }
 
 fn no_report(cause: serde_json::Error) -> Error {
-    Error::new(ErrorKind::Format, "this is no report of `keymill compare`").with_source(cause)
+    Error::new(
+        ErrorKind::Format,
+        "this is not a report of `keymill compare`",
+    )
+    .with_source(cause)
 }

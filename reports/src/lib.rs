@@ -1,13 +1,13 @@
-//! Whether a GPU pays for this data on this machine: measured, compared, and said in words.
+//! Measures whether a GPU is faster for this data on this machine, and recommends CPU or GPU.
 //!
 //! ```text
 //! machine, data ─▶ plan ─▶ races ─▶ Report ─▶ agreement, crossover, recommendation
 //!                                     └─▶ report.json (with a schema), report.md
 //! ```
 //!
-//! [`compare`] measures, and gives a [`Report`]; [`to_json`] and [`to_markdown`] write it, and
-//! [`from_json`] reads it again. Everything that is measured runs in this process: no compiler,
-//! no other program, no network.
+//! [`compare`] measures and returns a [`Report`]. [`to_json`] and [`to_markdown`] write it, and
+//! [`from_json`] reads it. All measurements run in this process, without a compiler, another program
+//! or the network.
 #![forbid(unsafe_code)]
 
 mod agreement;

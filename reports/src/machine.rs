@@ -1,4 +1,4 @@
-//! The fingerprint of this machine. What a system does not tell stays unknown; nothing fails.
+//! Reads the properties of this machine. Properties that the system does not report are unknown.
 
 use std::fs;
 use std::process::Command;
@@ -9,7 +9,7 @@ use keymill::Level;
 use crate::model::{Cache, Machine};
 
 impl Machine {
-    /// Looks at the machine that this process runs on.
+    /// Reads the properties of the machine that this process runs on.
     ///
     /// # Examples
     ///
@@ -41,12 +41,12 @@ impl Machine {
     }
 }
 
-/// How many threads "all" are.
+/// Returns the number of threads that "all threads" means.
 pub(crate) fn threads() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// FNV-1a over all fields but itself, as they are printed.
+/// Returns the FNV-1a hash of the printed fields, without the fingerprint.
 fn fingerprint(machine: &Machine) -> String {
     let text = format!("{machine:?}");
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
@@ -61,7 +61,7 @@ fn first_line(path: &str) -> Option<String> {
     (!line.is_empty()).then(|| line.to_owned())
 }
 
-/// What stands behind a name and a colon, or `=`, in a file of such lines.
+/// Returns the value of a name in a file with lines `name: value` or `name=value`.
 fn value_in(path: &str, name: &str, between: char) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let mut pairs = text.lines().filter_map(|line| line.split_once(between));
@@ -69,7 +69,7 @@ fn value_in(path: &str, name: &str, between: char) -> Option<String> {
     Some(value.trim().trim_matches('"').to_owned())
 }
 
-/// A value that macOS knows by name.
+/// Returns a named value of macOS.
 fn sysctl(name: &str) -> Option<String> {
     if !cfg!(target_os = "macos") {
         return None;
@@ -101,7 +101,7 @@ fn system() -> String {
         .unwrap_or_else(|| std::env::consts::OS.to_owned())
 }
 
-/// The caches that hold data of the first processor, smallest first.
+/// Returns the data caches of the first processor, smallest first.
 fn caches() -> Vec<Cache> {
     let cache = |index: usize| {
         let folder = format!("/sys/devices/system/cpu/cpu0/cache/index{index}");
@@ -118,7 +118,7 @@ fn caches() -> Vec<Cache> {
         .collect()
 }
 
-/// Reads `32K` and `16M` as Linux writes them.
+/// Parses a size of Linux: `32K`, `16M`.
 fn kibibytes(text: &str) -> Option<u64> {
     let (number, shift) = match text.strip_suffix('K') {
         Some(number) => (number, 10),
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_unknown() {
+    fn missing_properties_are_unknown() {
         assert_eq!(first_line("/no/such/file"), None);
         assert_eq!(value_in("/no/such/file", "x", ':'), None);
         assert_eq!(kibibytes("48K"), Some(48 << 10));

@@ -1,4 +1,4 @@
-//! The report as a page of Markdown, which ends in the recommendation.
+//! The report as a page of Markdown, which ends with the recommendation.
 
 mod tables;
 
@@ -7,7 +7,7 @@ use std::fmt::Write;
 use crate::figures::{bandwidth, size, time};
 use crate::model::{Adapter, Case, Report, Spread};
 
-/// Writes a report for people.
+/// Returns a report as Markdown, for people.
 ///
 /// # Examples
 ///
@@ -37,7 +37,7 @@ pub fn to_markdown(report: &Report) -> String {
     page.0.trim_end().to_owned() + "\n"
 }
 
-/// The page as far as it is written.
+/// The text of the page.
 #[derive(Debug, Default)]
 struct Page(String);
 
@@ -51,7 +51,7 @@ impl Page {
         self.line(&format!("\n## {}\n", prose(text)));
     }
 
-    /// A row of a table; a bar in a cell would end it.
+    /// Writes a row of a table. A bar in a cell is escaped, because it would end the cell.
     fn row<'c>(&mut self, cells: impl IntoIterator<Item = &'c str>) {
         let cells = cells.into_iter();
         let cells: Vec<String> = cells
@@ -70,7 +70,7 @@ impl Page {
     }
 }
 
-/// Text in which no character is a mark of Markdown, and that is one line.
+/// Returns a text as one line with escaped Markdown characters.
 fn prose(text: &str) -> String {
     let mut plain = String::new();
     for character in text.chars() {
@@ -83,7 +83,8 @@ fn prose(text: &str) -> String {
     plain
 }
 
-/// Text in a code span: between more backticks than the text has in a row, as CommonMark asks.
+/// Returns a text as a code span. It has more backticks than any run in the text, as CommonMark
+/// requires.
 fn code(text: &str) -> String {
     let text = text.replace(is_line_end, " ");
     let most = text.split(|it| it != '`').map(str::len).max().unwrap_or(0);
@@ -108,7 +109,7 @@ fn head(page: &mut Page, report: &Report) {
     page.item("keymill", &build);
     let unknown = || "unknown".to_owned();
     let processor = machine.processor.clone().unwrap_or_else(unknown);
-    let cores = format!("{processor}, {} cores given", machine.cores);
+    let cores = format!("{processor}, {} cores", machine.cores);
     page.item("processor", &cores);
     page.item("levels", &machine.levels.join(", "));
     let caches = machine.caches.iter();
@@ -141,12 +142,12 @@ fn answers(page: &mut Page, report: &Report) {
         .chain(&report.variants)
         .collect();
     let ways: usize = cases.iter().map(|case| case.ways.len()).sum();
-    let judged = report.cases.iter().filter(|case| case.expected.is_some());
+    let checked = report.cases.iter().filter(|case| case.expected.is_some());
     if report.answers_agree {
         page.line(&format!(
-            "All answers agree: {ways} ways in {} cases, {} of them with the oracle.",
+            "All answers agree: {ways} ways in {} cases, {} of them checked with the oracle.",
             cases.len(),
-            judged.count()
+            checked.count()
         ));
     } else {
         page.line("**Answers disagree.**\n");
@@ -165,7 +166,7 @@ fn answers(page: &mut Page, report: &Report) {
 
 fn limits(page: &mut Page, report: &Report) {
     page.title("The limits of the machine");
-    page.heading(&["limit", "median", "least", "most", "runs"]);
+    page.heading(&["limit", "median", "minimum", "maximum", "runs"]);
     let read = &report.memory_read;
     let of = size(read.buffer_bytes);
     let name = format!("memory read, 1 core, {of}");
@@ -183,9 +184,9 @@ fn limits(page: &mut Page, report: &Report) {
     }
     if report.adapters.iter().any(|it| it.limits.is_some()) {
         page.line(
-            "\nA run of an adapter's limits is the best of five tries. A pinned upload is a copy \
-             alone, from memory of the host that the adapter reads by itself; any other has to bring \
-             the bytes there first.",
+            "\nEach run of an adapter's limits is the best of five tries. A pinned upload is only a \
+             copy from host memory that the adapter can read. Other uploads first copy the bytes to \
+             such memory.",
         );
     }
 }
@@ -197,7 +198,7 @@ fn spread_row(page: &mut Page, name: &str, spread: &Spread, shown: fn(u64) -> St
     page.row([name, median, least, most, &runs]);
 }
 
-/// An adapter's name with what it is, so that software is never read as a GPU.
+/// Returns an adapter's name and label, so that software is not mistaken for a GPU.
 fn titled(adapter: &Adapter) -> String {
     match adapter.is_software {
         true => format!("{} (*{}*)", adapter.name, adapter.label),
@@ -211,7 +212,13 @@ fn adapters(page: &mut Page, report: &Report) {
         page.line("None was found.");
         return;
     }
-    page.heading(&["adapter", "reached by", "driver", "a binding", "measured"]);
+    page.heading(&[
+        "adapter",
+        "interface",
+        "driver",
+        "maximum binding",
+        "measured",
+    ]);
     for adapter in &report.adapters {
         let measured = match &adapter.not_measured {
             None => "yes",
@@ -236,7 +243,7 @@ fn lost(page: &mut Page, report: &Report) {
             .iter()
             .for_each(|it| page.line(&format!("- {}", prose(it))));
     } else if gpus.any(|gpu| gpu.not_measured.is_none()) {
-        page.line("Nowhere, at the sizes that were measured.");
+        page.line("At none of the measured sizes.");
     } else {
         page.line("No GPU was measured.");
     }

@@ -1,17 +1,17 @@
-//! The report as a value: what is measured, and what is concluded from it.
+//! The report: measurements and conclusions.
 //!
-//! Times are whole nanoseconds and rates whole bytes a second, so that a report that was written
-//! and read again is equal to itself. The published schema, [`crate::SCHEMA`], describes the same.
+//! Times are whole nanoseconds and rates whole bytes per second, so that a report stays equal when it
+//! is written and read. The published schema, [`crate::SCHEMA`], describes the same fields.
 
 use serde::{Deserialize, Serialize};
 
-/// What `format` says in every report.
+/// The value of `format` in every report.
 pub const FORMAT: &str = "keymill-report";
 
-/// The version of the report's form; a change that readers have to know of raises it.
+/// The version of the report's format. It is increased by a change that readers must handle.
 pub const VERSION: u32 = 2;
 
-/// Everything that one run of the comparison found.
+/// The results of one comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
@@ -23,65 +23,66 @@ pub struct Report {
     pub command: String,
     /// `quick` or `full`.
     pub plan: String,
-    /// When it began, in UTC.
+    /// The start time in UTC.
     pub started: String,
-    /// How long all of it took.
+    /// The duration of the comparison.
     pub took_ms: u64,
-    /// Where it ran.
+    /// The machine.
     pub machine: Machine,
-    /// How fast memory is read.
+    /// The rate of reading memory.
     pub memory_read: MemoryRead,
     /// The adapters of the machine, software included.
     pub adapters: Vec<Adapter>,
-    /// The rule that cut text into tokens.
+    /// The rule that splits text into tokens.
     pub tokens: String,
-    /// What was worked on.
+    /// The data that was measured.
     pub data: Vec<Data>,
-    /// What was measured.
+    /// The measurements.
     pub cases: Vec<Case>,
-    /// What was measured on data that lies on an adapter, in chunks as large as it takes.
+    /// Measurements of data that is resident on an adapter, in chunks of maximum size.
     pub resident: Vec<Case>,
-    /// Each stage on each adapter with each variant of its shaders, which the ways are named by.
+    /// Each stage on each adapter with each variant of its shaders. The ways have the names of the
+    /// variants.
     pub variants: Vec<Case>,
-    /// What is asked of a GPU, measure by measure, as far as cases tell it.
+    /// The figures with targets for a GPU, as far as they were measured.
     pub measures: Vec<Measure>,
-    /// Whether all ways agreed with each other, and with the oracle where it was asked.
+    /// Whether all ways gave the same answer, and that of the oracle where it was computed.
     pub answers_agree: bool,
     /// Each disagreement in words.
     pub disagreements: Vec<String>,
-    /// What failed while it ran.
+    /// The failures.
     pub failures: Vec<Failure>,
-    /// From which size on an adapter is faster than the CPU.
+    /// The sizes from which adapters are faster than the CPU.
     pub crossovers: Vec<Crossover>,
     /// Each place where a GPU took longer than the CPU, in words.
     pub gpu_lost: Vec<String>,
-    /// What was left out, and what else a reader should know.
+    /// What was left out, and other remarks.
     pub notes: Vec<String>,
     /// What to use for this data.
     pub recommendations: Vec<Recommendation>,
 }
 
 impl Report {
-    /// Tells whether the figures can be relied on: all answers agree and no way on the CPU failed.
+    /// Returns whether the figures are reliable: all answers agree and no way on the CPU failed.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.answers_agree && self.failures.iter().all(|it| it.adapter.is_some())
     }
 
-    /// The adapter of that number.
+    /// Returns the adapter with a number.
     #[must_use]
     pub fn adapter(&self, number: u32) -> Option<&Adapter> {
         self.adapters.get(number as usize)
     }
 }
 
-/// The fingerprint of a machine; what cannot be found out is null.
+/// A machine. Unknown values are null.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Machine {
-    /// A hash of the other fields, so that reports of one machine and build find each other.
+    /// A hash of the other fields, which identifies reports of one machine and build.
     pub fingerprint: String,
-    /// What the processor calls itself.
+    /// The processor's name.
     pub processor: Option<String>,
     /// Processors that this process may use.
     pub cores: u32,
@@ -99,7 +100,7 @@ pub struct Machine {
     pub levels: Vec<String>,
     /// The version of keymill.
     pub keymill: String,
-    /// `release`, or `debug`, whose times mean nothing.
+    /// `release`, or `debug`, whose times are not meaningful.
     pub build: String,
 }
 
@@ -109,26 +110,26 @@ pub struct Machine {
 pub struct Cache {
     /// `L1`, `L2` and so on.
     pub name: String,
-    /// How much it holds.
+    /// Its size.
     pub bytes: u64,
 }
 
-/// The middle of some figures, and how far they lie apart.
+/// The median and the range of some figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spread {
-    /// Half of the figures are at most this.
+    /// The median.
     pub median: u64,
-    /// The least.
+    /// The minimum.
     pub min: u64,
-    /// The most.
+    /// The maximum.
     pub max: u64,
-    /// How many there are.
+    /// The number of figures.
     pub runs: u32,
 }
 
 impl Spread {
-    /// Of at least one figure.
+    /// Computes the spread of at least one figure.
     #[must_use]
     pub fn of(mut figures: Vec<u64>) -> Option<Self> {
         figures.sort_unstable();
@@ -142,25 +143,25 @@ impl Spread {
     }
 }
 
-/// How fast memory is read by adding up a buffer that no cache holds, in bytes a second.
+/// The rate of summing up a buffer that is larger than the caches, in bytes per second.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemoryRead {
     /// The size of the buffer.
     pub buffer_bytes: u64,
-    /// By one thread.
+    /// With one thread.
     pub one_core: Spread,
-    /// By all threads at once, each a part of its own.
+    /// With all threads, each with its own part.
     pub all_cores: Spread,
-    /// How many threads those were.
+    /// The number of all threads.
     pub threads: u32,
 }
 
-/// An adapter, and its limits.
+/// An adapter and its limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Adapter {
-    /// What its driver calls it.
+    /// Its name, from the driver.
     pub name: String,
     /// `GPU`, `software Vulkan` or `software`.
     pub label: String,
@@ -170,44 +171,44 @@ pub struct Adapter {
     pub interface: String,
     /// The driver and its version.
     pub driver: String,
-    /// The most bytes of a buffer that a shader sees at once.
+    /// Maximum bytes of a buffer binding.
     pub binding_bytes: u64,
     /// Why it has no figures; null if it has.
     pub not_measured: Option<String>,
-    /// What bounds every stage on it; null if it was not measured.
+    /// The limits of every stage on it; null if it was not measured.
     pub limits: Option<AdapterLimits>,
 }
 
-/// What bounds every stage on an adapter.
+/// The limits of every stage on an adapter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdapterLimits {
-    /// To the adapter, in bytes a second.
+    /// Copies to the adapter, in bytes per second.
     pub upload: Spread,
-    /// To the adapter from memory of the host that it reads by itself, in bytes a second: no way of
-    /// giving it bytes is faster.
+    /// Copies to the adapter from host memory that it can read, in bytes per second. No upload is
+    /// faster.
     pub pinned: Spread,
-    /// From the adapter, in bytes a second.
+    /// Copies from the adapter, in bytes per second.
     pub readback: Spread,
-    /// From a launch to the end of work that does nothing, in nanoseconds.
+    /// From the launch to the end of an empty kernel, in nanoseconds.
     pub launch_ns: Spread,
 }
 
-/// What kind of data is measured.
+/// The kind of data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Bytes to be cut into lines and tokens.
+    /// Text that is split into lines and tokens.
     Text,
     /// 64-bit keys with 64-bit values.
     Rows,
-    /// Keys that are texts, with 64-bit values.
+    /// Text keys with 64-bit values.
     TextRows,
-    /// 32-bit keys of rows, whose numbers stand for all else that they have.
+    /// 32-bit keys of rows, with row numbers.
     Keys,
 }
 
-/// What was worked on; cases name it.
+/// Data that was measured. Cases refer to it by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
@@ -215,15 +216,15 @@ pub struct Data {
     pub name: String,
     /// Text, rows or keys.
     pub kind: Kind,
-    /// In a line.
+    /// A description in one line.
     pub description: String,
     /// Whether it is the caller's own data.
     pub is_given: bool,
-    /// The most bytes that were measured.
+    /// The maximum of bytes that were measured.
     pub bytes: u64,
 }
 
-/// What is done with data.
+/// The work that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
@@ -240,7 +241,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// Its name in reports, which is that of the stage.
+    /// Returns the name in reports, which is that of the stage.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -257,19 +258,19 @@ impl Subject {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
-    /// What is done.
+    /// The work.
     pub subject: Subject,
-    /// With which data, by name.
+    /// The name of the data.
     pub data: String,
-    /// How many bytes of it.
+    /// The bytes of data.
     pub bytes: u64,
-    /// What the oracle answers; null where it was not asked.
+    /// The oracle's answer; null where it was not computed.
     pub expected: Option<Answer>,
     /// The ways, those on the CPU first.
     pub ways: Vec<Way>,
 }
 
-/// What all ways of a case must answer.
+/// The answer that all ways of a case must give.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
@@ -277,20 +278,20 @@ pub struct Answer {
     pub rows: u64,
     /// Distinct keys, or partitions that are not empty.
     pub groups: u64,
-    /// A sum over all that was answered, in hexadecimal digits.
+    /// A checksum of the answer, in hexadecimal digits.
     pub digest: String,
 }
 
-/// What runs: a stage alone, or the whole job around it.
+/// The part that runs: one stage, or the whole job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// One stage on data in memory.
     Stage,
-    /// The engine's job, from bytes in memory to batches of the result, unordered; on the CPU, or on
-    /// one adapter.
+    /// The engine's job, from bytes in memory to unordered result batches, on the CPU or on one
+    /// adapter.
     Job,
-    /// The same job, which chooses by itself where it runs.
+    /// The same job with the device `auto`.
     Auto,
 }
 
@@ -298,81 +299,81 @@ pub enum Part {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Way {
-    /// Short words for it.
+    /// A short name.
     pub name: String,
     /// A stage or a job.
     pub part: Part,
-    /// The SIMD level; null on an adapter, where a job has the best one.
+    /// The SIMD level; null on an adapter, where a job uses the best one.
     pub level: Option<String>,
-    /// How many threads of the CPU; null on an adapter.
+    /// Number of CPU threads; null on an adapter.
     pub threads: Option<u32>,
     /// The number of the adapter in the report's list, from 0; null on the CPU.
     pub adapter: Option<u32>,
     /// From data in memory to the answer in memory.
     pub end_to_end: Spread,
-    /// The work alone; null on the CPU, where it is the whole, and of jobs.
+    /// The kernels; null on the CPU, where they are the whole, and for jobs.
     pub kernel: Option<Spread>,
-    /// Bringing the data to the adapter; null on the CPU and of jobs.
+    /// The copy to the adapter; null on the CPU and for jobs.
     pub upload: Option<Spread>,
-    /// Bringing the answer back; null on the CPU and of jobs.
+    /// The copy of the answer from the adapter; null on the CPU and for jobs.
     pub readback: Option<Spread>,
-    /// Setting the adapter to work; null on the CPU and of jobs.
+    /// The launch; null on the CPU and for jobs.
     pub launch: Option<Spread>,
-    /// What it answered.
+    /// The answer.
     pub answer: Answer,
 }
 
-/// A figure that is asked of a GPU, worked out from a case.
+/// A figure with a target for a GPU, computed from a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measure {
-    /// Which figure it is.
+    /// The name of the figure.
     pub name: MeasureName,
-    /// The number of the adapter; null for what all of them do together.
+    /// The number of the adapter; null for all of them together.
     pub adapter: Option<u32>,
-    /// With which data.
+    /// The name of the data.
     pub data: String,
-    /// How many bytes of it.
+    /// The bytes of data.
     pub bytes: u64,
-    /// What the figure counts.
+    /// The unit of the figure.
     pub unit: Unit,
     /// The figure, run by run.
     pub figure: Spread,
 }
 
-/// The figures that are asked of a GPU.
+/// The figures with targets for a GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MeasureName {
-    /// Text that lies on the adapter to ordered offsets of tokens, its kernels alone.
+    /// Resident text to ordered offsets of tokens, only the kernels.
     TokenizeResident,
-    /// 32-bit keys that lie on the adapter to row numbers by partition, its kernels alone.
+    /// Resident 32-bit keys to row numbers by partition, only the kernels.
     HashPartitionResident,
-    /// Rows that lie on the adapter to sums and counts by key, its kernels alone.
+    /// Resident rows to sums and counts by key, only the kernels.
     ReduceByKeyResident,
-    /// The same of rows whose keys are texts.
+    /// The same for rows with text keys.
     ReduceByTextKeyResident,
-    /// The time that keys by Zipf's law take, against as many that are equally frequent.
+    /// The time for keys by Zipf's law, divided by that for the same number of uniform keys.
     ZipfAgainstUniform,
-    /// The exact word count of text that lies on the adapter, its kernels alone.
+    /// The exact word count of resident text, only the kernels.
     CountResident,
-    /// The word count from memory of the host, against a copy that the adapter makes by itself.
+    /// The word count from host memory, compared with a pinned copy.
     StreamedAgainstPinned,
     /// The word count of a text of about 1 MiB, from its upload to the result in memory.
     MicroBatch,
-    /// The time of a job that chooses by itself, against the better of its choices, where that is worst.
+    /// The time of a job with `auto`, divided by that of the better device; the worst size.
     AutoAgainstBetter,
 }
 
-/// What a figure counts.
+/// The unit of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
-    /// Bytes.
+    /// Bytes per second.
     BytesPerSecond,
-    /// Rows.
+    /// Rows per second.
     RowsPerSecond,
-    /// A time.
+    /// Nanoseconds.
     Nanoseconds,
     /// A ratio, times 1000.
     Thousandths,
@@ -382,7 +383,7 @@ pub enum Unit {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Failure {
-    /// What was being done, on what, in which way.
+    /// The subject, the data and the way.
     pub what: String,
     /// The error.
     pub error: String,
@@ -390,17 +391,17 @@ pub struct Failure {
     pub adapter: Option<u32>,
 }
 
-/// From which size on an adapter beats the best way on the CPU, end to end.
+/// The size from which an adapter is faster than the best way on the CPU, end to end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Crossover {
-    /// What is done.
+    /// The work.
     pub subject: Subject,
-    /// With which data.
+    /// The name of the data.
     pub data: String,
     /// The number of the adapter.
     pub adapter: u32,
-    /// From here on to the largest size it is faster; null if it is not at the largest.
+    /// The adapter is faster from this size to the largest; null if it is slower at the largest.
     pub bytes: Option<u64>,
     /// The smallest size that was measured.
     pub from_bytes: u64,
@@ -408,19 +409,19 @@ pub struct Crossover {
     pub up_to_bytes: u64,
 }
 
-/// What to use for some data, in words.
+/// A recommendation for some data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recommendation {
-    /// For which data.
+    /// The name of the data.
     pub data: String,
     /// `cpu`, `gpu`, or `by_size`: the CPU below a size and a GPU above.
     pub choice: Choice,
-    /// In words.
+    /// The recommendation in words.
     pub text: String,
 }
 
-/// What a recommendation comes down to.
+/// The choice of a recommendation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Choice {
@@ -439,7 +440,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_spread_has_its_middle_between_its_ends() {
+    fn a_spread_has_median_minimum_and_maximum() {
         let spread = Spread::of(vec![9, 1, 4]).unwrap();
         assert_eq!((spread.min, spread.median, spread.max), (1, 4, 9));
         assert_eq!(spread.runs, 3);

@@ -1,36 +1,36 @@
-//! What is measured, and how the time is shared out.
+//! The plan: what is measured, and how the time is divided.
 //!
 //! ```text
-//! data ─▶ sizes, ascending ─▶ subjects ─▶ a case each: all ways, in rounds, while its share lasts
+//! data ─▶ sizes, ascending ─▶ subjects ─▶ one case each: all ways, in rounds, within its time share
 //! ```
 //!
-//! A case gets a share of the time that is left, by its weight; what it does not use falls to those
-//! after it. Nothing depends on how fast a machine is but the number of runs and, on a slow one,
-//! which of the largest sizes are left out.
+//! A case gets a share of the remaining time, by its weight. Time that it does not use is divided among
+//! later cases. The speed of the machine only changes the number of runs and, on a slow machine, which
+//! of the largest sizes are left out.
 
 use std::time::{Duration, Instant};
 
 use crate::model::Subject;
 
-/// What a plan measures.
+/// A plan of measurements.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) name: &'static str,
-    /// How long all measurements together may take, making the data included.
+    /// Maximum time of all measurements, including the generation of data.
     pub(crate) time: Duration,
     /// Sizes of text and of rows, ascending.
     pub(crate) sizes: &'static [u64],
-    /// Seeded texts, by name, where the caller gives none.
+    /// Names of seeded texts, which are used without a caller's file.
     pub(crate) texts: &'static [&'static str],
-    /// The rows that are reduced.
+    /// The rows for `reduce_by_key`.
     pub(crate) rows: &'static [RowSet],
-    /// What lies on a GPU while it is measured, at most.
-    pub(crate) resident: Lying,
-    /// Bytes of what every variant of a GPU's shaders works on.
+    /// Maximum sizes of resident data on a GPU.
+    pub(crate) resident: ResidentBytes,
+    /// Bytes of data for the variants of a GPU's shaders.
     pub(crate) variant_bytes: u64,
-    /// The buffer that shows how fast memory is read.
+    /// Bytes of the buffer that is read to measure memory.
     pub(crate) memory_buffer: u64,
-    /// After so many rounds a case is done, whatever time is left.
+    /// Maximum number of rounds of a case.
     pub(crate) most_rounds: u32,
 }
 
@@ -38,11 +38,11 @@ pub(crate) struct Plan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RowSet {
     pub(crate) name: &'static str,
-    /// From so many keys.
+    /// Number of distinct keys.
     pub(crate) keys: u64,
-    /// Whether some are far more frequent than others, by Zipf's law.
+    /// Whether the keys are drawn by Zipf's law instead of uniformly.
     pub(crate) is_zipf: bool,
-    /// Whether the keys are texts.
+    /// Whether the keys are text.
     pub(crate) is_text: bool,
 }
 
@@ -62,7 +62,7 @@ const fn texts(name: &'static str, keys: u64) -> RowSet {
     }
 }
 
-/// As frequent as each other, and by Zipf's law: both are compared.
+/// Uniform keys and keys by Zipf's law, which are compared.
 pub(crate) const UNIFORM: RowSet = uniform("rows-100k", 100_000);
 pub(crate) const ZIPF: RowSet = RowSet {
     name: "rows-100k-zipf",
@@ -70,47 +70,46 @@ pub(crate) const ZIPF: RowSet = RowSet {
     ..UNIFORM
 };
 
-/// Keys that are texts.
+/// Rows with text keys.
 const TEXTS: RowSet = texts("text-rows-100k", 100_000);
 
-/// What lies on an adapter while it is measured.
+/// Sizes of resident data.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Lying {
+pub(crate) struct ResidentBytes {
     /// Bytes of text.
     pub(crate) text: u64,
     /// Bytes of keys.
     pub(crate) keys: u64,
 }
 
-/// What software adapters have lying there, and work on with every variant: enough to see that it
-/// works. Nobody would choose them.
-pub(crate) const ON_SOFTWARE: Lying = Lying {
+/// Sizes for software adapters. They only show that the code works.
+pub(crate) const ON_SOFTWARE: ResidentBytes = ResidentBytes {
     text: 1 << 20,
     keys: 256 << 10,
 };
 pub(crate) const VARIANT_BYTES_ON_SOFTWARE: u64 = 128 << 10;
 
-/// The text and the keys that lie on adapters, and that every variant works on.
+/// The resident text and keys, which the shader variants also use.
 pub(crate) const TEXT: &str = "zipf-30k";
 pub(crate) const KEYS: &str = "keys-u32";
 
-/// Parts of the weight of all cases that data on adapters, and the variants of shaders, weigh beside
-/// them: with a GPU, and with software alone.
-const BESIDE: [f64; 2] = [0.2, 0.08];
+/// The weight of resident data, and also of shader variants, relative to all cases: with a GPU, and
+/// with only software adapters.
+const ADAPTER_WEIGHT: [f64; 2] = [0.2, 0.08];
 
-/// What data on adapters, and what variants of shaders weigh beside so much.
-pub(crate) fn weight_beside(cases: f64, has_gpu: bool) -> f64 {
-    cases * BESIDE[usize::from(!has_gpu)]
+/// Returns the weight of resident data, and also of shader variants, from the weight of all cases.
+pub(crate) fn adapter_weight(cases: f64, has_gpu: bool) -> f64 {
+    cases * ADAPTER_WEIGHT[usize::from(!has_gpu)]
 }
 
-/// Under 30 seconds with all else, on two cores.
+/// Takes under 30 seconds in total on two cores.
 pub(crate) const QUICK: Plan = Plan {
     name: "quick",
     time: Duration::from_secs(17),
     sizes: &[64 << 10, 1 << 20, 16 << 20],
     texts: &["zipf-30k", "unique"],
     rows: &[uniform("rows-100", 100), UNIFORM, ZIPF, TEXTS],
-    resident: Lying {
+    resident: ResidentBytes {
         text: 256_000_000,
         keys: 4 << 26,
     },
@@ -119,7 +118,7 @@ pub(crate) const QUICK: Plan = Plan {
     most_rounds: 5,
 };
 
-/// Under five minutes with all else, on two cores.
+/// Takes under five minutes in total on two cores.
 pub(crate) const FULL: Plan = Plan {
     name: "full",
     time: Duration::from_secs(225),
@@ -133,7 +132,7 @@ pub(crate) const FULL: Plan = Plan {
         texts("text-rows-100", 100),
         TEXTS,
     ],
-    resident: Lying {
+    resident: ResidentBytes {
         text: 1_000_000_000,
         keys: 4 << 28,
     },
@@ -142,32 +141,32 @@ pub(crate) const FULL: Plan = Plan {
     most_rounds: 9,
 };
 
-/// Text, tables and results take several times a text's own size; in a full run of 256 MiB up to eight
-/// times. With this part of memory for a text, half of memory stays free.
+/// Text, tables and results take several times the size of the text, up to eight times in a full run
+/// with 256 MiB. A text may take 1/n of the memory, so that half of the memory stays free.
 const PART_OF_MEMORY: u64 = 16;
 
-/// The most bytes that there is the memory for.
+/// Returns the maximum bytes of data for a machine's memory.
 pub(crate) fn most_bytes(memory: u64) -> u64 {
     memory / PART_OF_MEMORY
 }
 
 impl Plan {
-    /// The largest size that there is the memory for.
+    /// Returns the largest size of the plan for a machine's memory.
     pub(crate) fn largest(&self, memory: u64) -> u64 {
         let fits = |size: &&u64| **size <= most_bytes(memory);
         let sizes = self.sizes.iter();
         *sizes.rev().find(fits).unwrap_or(&self.sizes[0])
     }
 
-    /// The sizes of some data at which it is measured: those of the plan that are clearly smaller
-    /// than the whole, and the whole.
+    /// Returns the measured sizes of some data: the plan's sizes up to half of the whole, and the
+    /// whole.
     pub(crate) fn sizes_of(&self, whole: u64) -> Vec<u64> {
         let smaller = self.sizes.iter().copied().filter(|size| *size <= whole / 2);
         smaller.chain([whole]).collect()
     }
 }
 
-/// How much of the time a case is worth: larger ones run longer, and the word count matters most.
+/// Returns the weight of a case. Larger cases run longer, and the word count is the most important.
 pub(crate) fn weight(subject: Subject, bytes: u64) -> f64 {
     let importance = match subject {
         Subject::Count => 4.0,
@@ -176,7 +175,7 @@ pub(crate) fn weight(subject: Subject, bytes: u64) -> f64 {
     importance * (bytes as f64).sqrt()
 }
 
-/// The time that is left, and the weight of all that is still to come.
+/// The remaining time and the weight of the remaining cases.
 #[derive(Debug)]
 pub(crate) struct Budget {
     ends: Instant,
@@ -192,12 +191,12 @@ impl Budget {
         self.ends.saturating_duration_since(Instant::now())
     }
 
-    /// The weight of all that is still to come.
+    /// Returns the weight of the remaining cases.
     pub(crate) fn weight(&self) -> f64 {
         self.weight
     }
 
-    /// The share of a case of this weight, which is then no longer to come.
+    /// Returns the time share of a case, and subtracts its weight.
     ///
     /// A case without weight has no share.
     pub(crate) fn share(&mut self, weight: f64) -> Duration {
@@ -215,11 +214,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_use_up_the_time_and_what_is_left_falls_to_the_last() {
+    fn unused_time_is_divided_among_later_cases() {
         let mut budget = Budget::new(Instant::now() + Duration::from_secs(100), 4.0);
         let near = |share: Duration, seconds: f64| (share.as_secs_f64() - seconds).abs() < 1.0;
         assert!(near(budget.share(1.0), 25.0));
-        // Nobody used that: a third of the whole is next.
+        // That was not used, so the next share is a third of the whole.
         assert!(near(budget.share(1.0), 33.3));
         assert!(near(budget.share(2.0), 100.0));
         assert!(near(budget.share(2.0), 100.0));
@@ -227,7 +226,7 @@ mod tests {
         assert_eq!(late.share(1.0), Duration::ZERO);
     }
 
-    /// Without adapters their cases weigh nothing, and come after all others.
+    /// Without adapters the cases of adapters have no weight. They come after all others.
     #[test]
     fn a_case_without_weight_has_no_share() {
         for weight in [0.0, 1.0] {

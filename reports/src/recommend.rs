@@ -1,10 +1,10 @@
-//! What to use for this data, and where the GPU lost: conclusions in words.
+//! Recommends CPU or GPU for this data, and lists where the GPU lost.
 
 use crate::crossover::{self, best_on_cpu, crossover, on_adapter, points};
 use crate::figures::{bandwidth, rate, ratio, size};
 use crate::model::{Adapter, Case, Choice, Kind, Recommendation, Report, Subject};
 
-/// A recommendation for each set of text that was counted.
+/// Returns a recommendation for each text that was counted.
 pub(crate) fn recommend(report: &Report) -> Vec<Recommendation> {
     let texts = report.data.iter().filter(|data| data.kind == Kind::Text);
     texts
@@ -33,8 +33,8 @@ fn largest_count<'a>(report: &'a Report, data: &str) -> Option<&'a Case> {
 
 fn verdict(report: &Report, largest: &Case) -> (Choice, String) {
     if !report.answers_agree {
-        let text = "Rely on none of these figures: answers disagree, as is said above. That is a \
-                    fault of keymill or of a driver; please report it.";
+        let text = "Do not rely on these figures: answers disagree, see above. This is a bug of \
+                    keymill or of a driver; please report it.";
         return (Choice::None, text.to_owned());
     }
     match best_gpu(report, &largest.data) {
@@ -43,14 +43,14 @@ fn verdict(report: &Report, largest: &Case) -> (Choice, String) {
     }
 }
 
-/// The GPU that wins, or else the one that is fastest at the largest size.
+/// Returns the GPU that wins, or else the one that is fastest at the largest size.
 fn best_gpu(report: &Report, data: &str) -> Option<u32> {
     let gpus = (0..report.adapters.len() as u32)
         .filter(|&number| report.adapter(number).is_some_and(|it| !it.is_software));
     let ranked = gpus.filter_map(|number| {
         let points = points(report, Subject::Count, data, number);
         let last = points.last()?;
-        // Those that came further first; then by how they compare with the CPU, in thousandths.
+        // First those with larger measured sizes; then by the ratio to the CPU, in thousandths.
         let ratio = u128::from(last.adapter) * 1000 / u128::from(last.cpu.max(1));
         let loses = crossover(&points).is_none();
         Some((std::cmp::Reverse(last.bytes), loses, ratio, number))
@@ -75,7 +75,7 @@ fn why_no_gpu(report: &Report) -> String {
     }
 }
 
-/// The CPU against one GPU.
+/// Compares the CPU with one GPU.
 fn against(report: &Report, largest: &Case, number: u32) -> (Choice, String) {
     let points = points(report, Subject::Count, &largest.data, number);
     let name = report.adapter(number).map_or("the GPU", |it| &it.name);
@@ -85,8 +85,8 @@ fn against(report: &Report, largest: &Case, number: u32) -> (Choice, String) {
     let up_to = size(last.bytes);
     if last.bytes < largest.bytes {
         let text = format!(
-            "Use the CPU: {name} has no figures above {up_to}; what failed or was left out is said \
-             in this report."
+            "Use the CPU: {name} has no figures above {up_to}; this report lists what failed or was \
+             left out."
         );
         return (Choice::Cpu, text);
     }
@@ -118,7 +118,7 @@ fn against(report: &Report, largest: &Case, number: u32) -> (Choice, String) {
     }
 }
 
-/// Whether the runs of both lie so close that their order may be chance.
+/// Returns a remark if the runs of both overlap, so that their order may be chance.
 fn tie(largest: &Case, number: u32) -> String {
     let both = best_on_cpu(largest).zip(on_adapter(largest, number));
     let overlap = both.is_some_and(|(cpu, gpu)| {
@@ -126,12 +126,12 @@ fn tie(largest: &Case, number: u32) -> String {
         cpu.min <= gpu.max && gpu.min <= cpu.max
     });
     match overlap {
-        true => " (The runs of both overlap: take it for a tie.)".to_owned(),
+        true => " (The runs of both overlap: treat it as a tie.)".to_owned(),
         false => String::new(),
     }
 }
 
-/// A kernel that wins and loses its gain on the way.
+/// Returns a remark if the kernel is faster than the CPU although the whole is slower.
 fn kernel_alone(largest: &Case, number: u32) -> String {
     let both = best_on_cpu(largest).zip(on_adapter(largest, number));
     let gain = both.and_then(|(cpu, gpu)| {
@@ -139,18 +139,18 @@ fn kernel_alone(largest: &Case, number: u32) -> String {
         let copies = gpu.upload?.median + gpu.readback?.median;
         let around = gpu.end_to_end.median.saturating_sub(kernel);
         let what_costs = match copies >= around / 2 {
-            true => "bringing the data there and the answer back is",
-            false => "what the host does around it is",
+            true => "the rest of the time is mostly the copies of data and answer",
+            false => "the rest of the time is mostly work of the host",
         };
         let is_faster = kernel < cpu.end_to_end.median;
         is_faster.then(|| (ratio(cpu.end_to_end.median, kernel), what_costs))
     });
     gain.map_or_else(String::new, |(gain, what_costs)| {
-        format!(" Its kernel alone is {gain} times as fast as the CPU; {what_costs} what costs.")
+        format!(" Its kernel alone is {gain} times as fast as the CPU; {what_costs}.")
     })
 }
 
-/// What is fastest on the CPU, what its threads bring, and how far it is from what memory can do.
+/// Describes the fastest way on the CPU, its gain by threads, and its part of the memory rate.
 fn on_the_cpu(report: &Report, largest: &Case) -> Option<String> {
     let best = best_on_cpu(largest)?;
     let time = best.end_to_end.median;
@@ -169,13 +169,13 @@ fn on_the_cpu(report: &Report, largest: &Case) -> Option<String> {
     let memory = report.memory_read.all_cores.median;
     if memory > 0 {
         let reached = largest.bytes as f64 / time.max(1) as f64 * 1e9 / memory as f64;
-        text += &format!("; memory is read at {}, ", bandwidth(memory));
-        text += &format!("of which that is {:.1} %", reached * 100.0);
+        text += &format!("; that is {:.1} % of ", reached * 100.0);
+        text += &format!("the rate of reading memory, {}", bandwidth(memory));
     }
     Some(text + ".")
 }
 
-/// Each size at which a GPU took longer than the best way on the CPU.
+/// Lists each size at which a GPU took longer than the best way on the CPU.
 pub(crate) fn gpu_lost(report: &Report) -> Vec<String> {
     let mut lost = Vec::new();
     for (number, adapter) in (0..).zip(&report.adapters) {

@@ -1,7 +1,7 @@
-//! Data that lies on an adapter: its kernels on as much as it takes at once.
+//! Measures data that is resident on an adapter, in chunks of maximum size.
 //!
-//! Jobs bring an adapter chunks of some mebibytes, so that one is on its way while another is worked
-//! on. What a GPU can do with data that it has shows in larger ones alone.
+//! Jobs send chunks of a few MiB to an adapter, so that copies and kernels overlap. The full speed of a
+//! GPU on resident data shows only in larger chunks.
 
 use std::time::{Duration, Instant};
 
@@ -13,50 +13,50 @@ use crate::figures::size;
 use crate::measure::race::race;
 use crate::measure::{Contender, cpu, stage};
 use crate::model::{Case, Data, Subject};
-use crate::plan::{self, KEYS, Lying, ON_SOFTWARE, TEXT};
+use crate::plan::{self, KEYS, ON_SOFTWARE, ResidentBytes, TEXT};
 use crate::session::Session;
 
 const SUBJECTS: [Subject; 3] = [Subject::Tokenize, Subject::Count, Subject::HashPartition];
 
-/// Before the largest size a part of it is measured, by which it is known whether there is the time.
+/// First 1/n of the largest size is measured, to predict the time of the largest size.
 const FIRST_PART: u64 = 16;
 
-/// The largest size must not take longer than this much of what its first part lets expect.
+/// The time that the first part predicts for the largest size is multiplied by this.
 const SLOWER: f64 = 1.3;
 
-/// Runs of a case at least: one that is not measured, and another.
+/// Minimum number of runs of a case: one that is not measured, and another.
 const RUNS: f64 = 2.0;
 
 impl Session<'_> {
-    /// Measures what each adapter does with data that lies on it.
+    /// Measures resident data on each adapter.
     pub(crate) fn resident(&mut self, weight: f64, memory: u64) -> Result<()> {
         let share = self.budget.share(weight);
         let is_open = |place: &usize| self.devices[*place].is_open();
         let open: Vec<usize> = (0..self.devices.len()).filter(is_open).collect();
         let parts = u32::try_from(open.len() * SUBJECTS.len()).unwrap_or(u32::MAX);
         for place in open {
-            let lying = self.lying(place, memory);
+            let sizes = self.resident_sizes(place, memory);
             for subject in SUBJECTS {
-                self.lie(place, subject, lying, share / parts)?;
+                self.resident_case(place, subject, sizes, share / parts)?;
             }
         }
         Ok(())
     }
 
-    /// How much there may be on an adapter; keys are bound at once, and text in chunks.
-    fn lying(&mut self, place: usize, memory: u64) -> Lying {
-        let Lying { text, keys } = match self.devices[place].is_software() {
+    /// Returns the sizes of resident data on an adapter. Keys are bound at once, text in chunks.
+    fn resident_sizes(&mut self, place: usize, memory: u64) -> ResidentBytes {
+        let ResidentBytes { text, keys } = match self.devices[place].is_software() {
             true => ON_SOFTWARE,
             false => self.plan.resident,
         };
         let most = plan::most_bytes(memory);
-        Lying {
+        ResidentBytes {
             text: text.min(most),
             keys: self.bound(place, Subject::HashPartition, keys.min(most)),
         }
     }
 
-    /// So many bytes of what a subject works on, or as many as the adapter takes, which is noted.
+    /// Returns the wanted bytes, or the maximum of the adapter for a subject with a note.
     pub(crate) fn bound(&mut self, place: usize, subject: Subject, wanted: u64) -> u64 {
         let device = &self.devices[place];
         let bytes = wanted.min(device.most_bytes(subject));
@@ -64,17 +64,23 @@ impl Session<'_> {
             let (name, subject) = (device.titled(), subject.name());
             let (shown, wanted) = (size(bytes), size(wanted));
             self.note(format!(
-                "{subject} on {name}: {shown} measured instead of {wanted}, as it binds no more at once."
+                "{subject} on {name}: {shown} measured instead of {wanted}, the limit of a binding."
             ));
         }
         bytes
     }
 
-    /// One subject on one adapter: a part of the data, and all of it if there is the time.
-    fn lie(&mut self, place: usize, subject: Subject, lying: Lying, share: Duration) -> Result<()> {
+    /// Measures one subject on one adapter: a part of the data, and all of it if there is time.
+    fn resident_case(
+        &mut self,
+        place: usize,
+        subject: Subject,
+        sizes: ResidentBytes,
+        share: Duration,
+    ) -> Result<()> {
         let (data, most) = match subject {
-            Subject::HashPartition => (KEYS, lying.keys),
-            _ => (TEXT, lying.text),
+            Subject::HashPartition => (KEYS, sizes.keys),
+            _ => (TEXT, sizes.text),
         };
         self.name_data(data);
         let begun = Instant::now();
@@ -98,32 +104,32 @@ impl Session<'_> {
                 break;
             }
             self.say(format!("{what}, {}", size(bytes)));
-            let lies = ResidentData::new(data, bytes);
+            let resident = ResidentData::new(data, bytes);
             let left = share.saturating_sub(begun.elapsed());
-            round = self.race_resident(place, subject, data, &lies, left)?;
+            round = self.race_resident(place, subject, data, &resident, left)?;
         }
         Ok(())
     }
 
-    /// Gives what a round took.
+    /// Measures one size. Returns the time of a round.
     fn race_resident(
         &mut self,
         place: usize,
         subject: Subject,
         data: &str,
-        lies: &ResidentData,
+        on_adapter: &ResidentData,
         share: Duration,
     ) -> Result<Duration> {
         let tokens = &self.request.tokens;
         let stage = stage(subject, tokens);
-        let bytes = lies.resident.bytes_for(&stage) as u64;
+        let bytes = on_adapter.resident.bytes_for(&stage) as u64;
         let device = &self.devices[place];
         let best = self.runners.iter().find(|it| it.is_best_on_cpu());
-        let on_cpu: Box<dyn Contender + '_> = match (subject, best, &lies.text) {
+        let on_cpu: Box<dyn Contender + '_> = match (subject, best, &on_adapter.text) {
             (Subject::Count, Some(runner), Some(text)) => runner.job(tokens, text),
-            _ => cpu::best_stage(&stage, &lies.resident),
+            _ => cpu::best_stage(&stage, &on_adapter.resident),
         };
-        let ways = [Some(on_cpu), device.resident(&stage, &lies.resident)];
+        let ways = [Some(on_cpu), device.resident(&stage, &on_adapter.resident)];
         let ways = ways.into_iter().flatten();
         let raced = race(ways, share, self.plan.most_rounds, &self.request.cancel)?;
         let round = raced.round + raced.software;
@@ -139,7 +145,7 @@ impl Session<'_> {
         Ok(round)
     }
 
-    /// Data that cases name is in the report's list. How much of it was measured is known in the end.
+    /// Adds data to the report's list. Its measured bytes are set at the end.
     pub(crate) fn name_data(&mut self, name: &str) {
         if self.report.data.iter().any(|data| data.name == name) {
             return;
@@ -152,7 +158,7 @@ impl Session<'_> {
     }
 }
 
-/// Data as a stage and as a job take it.
+/// Data for a stage and for a job.
 struct ResidentData {
     resident: Resident,
     text: Option<Text>,

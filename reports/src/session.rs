@@ -1,4 +1,4 @@
-//! A comparison under way: data after data, size after size, case after case.
+//! Runs the cases of a comparison, for each data and each size.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,21 +16,20 @@ use crate::measure::{Contender, stage};
 use crate::model::{Case, Data, Failure, Report, Subject, Way};
 use crate::plan::{self, Budget, Plan};
 
-/// More than this the spans of lines may not take: a text of nothing but line feeds has the more
-/// of them the larger it is.
+/// Maximum bytes of the spans of lines. A text of line feeds only has one span per byte.
 const MOST_SPAN_BYTES: u64 = 256 << 20;
 
-/// What a span takes.
+/// Bytes of a span.
 const SPAN_BYTES: u64 = 8;
 
-/// A larger size takes longer than its bytes alone let expect, once caches no longer hold it.
+/// The time predicted for a larger size is multiplied by this, because it may exceed the caches.
 const SLOWER: f64 = 1.3;
 
-/// One round of a case may take this part of all the time that is left, if that is more than the
-/// case's share: a machine that is busy measures the large sizes, too, and then fewer times.
+/// One round of a case may take 1/n of the remaining time, even if that is more than its share. So a
+/// busy machine also measures large sizes, with fewer runs.
 const MOST_PART: u32 = 2;
 
-/// Everything that the cases of one run share.
+/// The state that all cases of a comparison share.
 pub(crate) struct Session<'a> {
     pub(crate) request: &'a Request,
     pub(crate) plan: &'a Plan,
@@ -43,29 +42,29 @@ pub(crate) struct Session<'a> {
     pub(crate) report: &'a mut Report,
 }
 
-/// Some data at one size, as a stage and as a job take it.
+/// Data of one size, for a stage and for a job.
 struct Portion {
-    /// Whether it is the smallest, for which the oracle is asked.
+    /// Whether it is the smallest size, which is checked with the oracle.
     is_smallest: bool,
     resident: Resident,
     text: Option<Text>,
 }
 
-/// What is known of a subject from a smaller size of the same data.
-struct Pace {
+/// The results of a subject at a smaller size of the same data, for predictions.
+struct Prediction {
     bytes: u64,
     round: Duration,
     software: Duration,
     rows: u64,
 }
 
-type Paces = HashMap<Subject, Pace>;
+type Predictions = HashMap<Subject, Prediction>;
 
 impl Session<'_> {
-    /// Measures all that is measured of some data.
+    /// Measures all sizes and subjects of some data.
     pub(crate) fn run(&mut self, data: Data, origin: &Origin) -> Result<()> {
         let name = data.name.clone();
-        self.say(format!("making {name}"));
+        self.say(format!("generating {name}"));
         let whole = match origin {
             Origin::Given(text) => Some(text.clone()),
             Origin::Seeded(set) => Some(Text::new(set.to_vec(data.bytes as usize))),
@@ -73,11 +72,11 @@ impl Session<'_> {
         };
         let sizes = self.plan.sizes_of(data.bytes);
         self.report.data.push(data);
-        let mut paces = Paces::new();
+        let mut predictions = Predictions::new();
         for (number, bytes) in sizes.into_iter().enumerate() {
             let portion = Portion::new(number == 0, bytes, whole.as_ref(), origin)?;
             for &subject in origin.subjects() {
-                self.case(subject, &name, bytes, &portion, &mut paces)?;
+                self.case(subject, &name, bytes, &portion, &mut predictions)?;
             }
         }
         Ok(())
@@ -85,28 +84,28 @@ impl Session<'_> {
 
     pub(crate) fn say(&mut self, what: String) {
         let done = 1.0 - self.budget.weight() / self.total.max(1.0);
-        // Weights are added up in one order and taken away in another.
+        // Rounding errors may give a result outside this range.
         let done = done.clamp(0.0, 1.0);
         (self.watch)(&Step { what, done });
     }
 
-    /// Measures one case, or says why it is left out.
+    /// Measures one case, or notes why it is left out.
     fn case(
         &mut self,
         subject: Subject,
         data: &str,
         planned: u64,
         portion: &Portion,
-        paces: &mut Paces,
+        predictions: &mut Predictions,
     ) -> Result<()> {
         let stage = stage(subject, &self.request.tokens);
         let bytes = portion.resident.bytes_for(&stage) as u64;
         let what = format!("{}, {data}, {}", subject.name(), size(bytes));
         self.say(what.clone());
-        // By the planned size, as the total was added up; the real one is a line short of it.
+        // The weight is that of the planned size, like in the total. The real size is slightly smaller.
         let share = self.budget.share(plan::weight(subject, planned));
         let most = share.max(self.budget.left() / MOST_PART);
-        let before = paces.get(&subject);
+        let before = predictions.get(&subject);
         if let Some(why) = before.and_then(|it| it.forbids(subject, bytes, most)) {
             self.note(format!("{what}: left out, {why}."));
             return Ok(());
@@ -119,7 +118,10 @@ impl Session<'_> {
         self.note_left_out(&what, subject, bytes, has_software);
         let ways = self.ways(subject, &stage, portion, has_software);
         let raced = race(ways, share, self.plan.most_rounds, &self.request.cancel)?;
-        paces.insert(subject, Pace::after(before, &raced, bytes, has_software));
+        predictions.insert(
+            subject,
+            Prediction::after(before, &raced, bytes, has_software),
+        );
         let ways = self.keep(raced, &what);
         self.report.cases.push(Case {
             subject,
@@ -131,7 +133,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// All ways of a case, those on the CPU first.
+    /// Returns all ways of a case, those on the CPU first.
     fn ways<'a>(
         &'a self,
         subject: Subject,
@@ -155,12 +157,12 @@ impl Session<'_> {
         ways
     }
 
-    /// Says which adapters a case does without.
+    /// Notes which adapters are left out of a case.
     fn note_left_out(&mut self, what: &str, subject: Subject, bytes: u64, has_software: bool) {
         let mut notes = Vec::new();
         if !has_software {
             notes.push(format!(
-                "{what}: software adapters left out, as they take too long."
+                "{what}: software adapters left out, because they take too long."
             ));
         }
         for device in &self.devices {
@@ -168,7 +170,7 @@ impl Session<'_> {
             if is_wanted && bytes > device.most_bytes(subject) {
                 let name = device.titled();
                 notes.push(format!(
-                    "{what}: {name} left out, as it does not bind so much at once."
+                    "{what}: {name} left out, because its bindings are too small."
                 ));
             }
         }
@@ -177,17 +179,17 @@ impl Session<'_> {
         }
     }
 
-    /// Says something in the report, once.
+    /// Adds a note to the report, without repetitions.
     pub(crate) fn note(&mut self, note: String) {
         if !self.report.notes.contains(&note) {
             self.report.notes.push(note);
         }
     }
 
-    /// Writes down what failed in a race, and gives the ways that did not.
+    /// Adds the failures of a race to the report and returns the other ways.
     pub(crate) fn keep(&mut self, raced: Raced, what: &str) -> Vec<Way> {
         for (label, error) in raced.failures {
-            // What an adapter does not take by design is no failure of it.
+            // Input that an adapter refuses by design is not a failure.
             if label.adapter.is_some() && error.kind() == ErrorKind::Config {
                 self.note(format!("{what}: {}: {error}.", label.name));
                 continue;
@@ -219,8 +221,8 @@ impl Portion {
     }
 }
 
-impl Pace {
-    /// After a race; `before` is what a smaller size told.
+impl Prediction {
+    /// Creates a prediction from a race. `before` is the prediction from a smaller size.
     fn after(before: Option<&Self>, raced: &Raced, bytes: u64, has_software: bool) -> Self {
         let now = Self::of(raced, bytes);
         match before.filter(|_| !has_software) {
@@ -238,7 +240,8 @@ impl Pace {
         }
     }
 
-    /// What software adapters would have taken, which were left out; at larger sizes they stay so.
+    /// Adds the predicted time of software adapters that were left out, so that they are also left out
+    /// at larger sizes.
     fn with_software_of(self, before: &Self) -> Self {
         let times = self.bytes as f64 / before.bytes.max(1) as f64;
         Self {
@@ -247,22 +250,22 @@ impl Pace {
         }
     }
 
-    /// Whether software adapters, which nobody would choose, leave most of the time to the others.
+    /// Returns whether software adapters leave most of the time to the other ways.
     fn allows_software(&self, bytes: u64, most: Duration) -> bool {
         let times = bytes as f64 / self.bytes.max(1) as f64;
         self.software.mul_f64(times * SLOWER) <= most / 4
     }
 
-    /// Why a larger size is not measured, if it is not.
+    /// Returns why a larger size is left out, if it is.
     fn forbids(&self, subject: Subject, bytes: u64, most: Duration) -> Option<String> {
         let times = bytes as f64 / self.bytes.max(1) as f64;
         if subject == Subject::Frame && self.rows as f64 * times > most_spans() {
-            return Some("as the offsets of its many lines would fill the memory".to_owned());
+            return Some("because the offsets of its many lines would fill the memory".to_owned());
         }
         let round = self.round.mul_f64(times * SLOWER);
         (round > most).then(|| {
             let (round, most) = (round.as_secs_f64(), most.as_secs_f64());
-            format!("as one round takes about {round:.1} s, and {most:.1} s are left for it")
+            format!("because one round takes about {round:.1} s, and only {most:.1} s are left")
         })
     }
 }
@@ -275,8 +278,8 @@ fn most_spans() -> f64 {
 mod tests {
     use super::*;
 
-    fn pace(round: u64, rows: u64) -> Pace {
-        Pace {
+    fn prediction(round: u64, rows: u64) -> Prediction {
+        Prediction {
             bytes: 1 << 20,
             round: Duration::from_secs(round),
             software: Duration::from_secs(round),
@@ -285,30 +288,35 @@ mod tests {
     }
 
     #[test]
-    fn a_size_that_would_take_too_long_is_left_out() {
+    fn a_size_that_takes_too_long_is_left_out() {
         let share = Duration::from_secs(20);
-        assert_eq!(pace(1, 0).forbids(Subject::Count, 4 << 20, share), None);
-        assert!(pace(1, 0).allows_software(2 << 20, share));
-        assert!(!pace(1, 0).allows_software(4 << 20, share));
-        let why = pace(1, 0).forbids(Subject::Count, 16 << 20, share).unwrap();
+        assert_eq!(
+            prediction(1, 0).forbids(Subject::Count, 4 << 20, share),
+            None
+        );
+        assert!(prediction(1, 0).allows_software(2 << 20, share));
+        assert!(!prediction(1, 0).allows_software(4 << 20, share));
+        let why = prediction(1, 0)
+            .forbids(Subject::Count, 16 << 20, share)
+            .unwrap();
         assert!(why.contains("20.8 s"), "{why}");
     }
 
     #[test]
-    fn software_that_was_left_out_stays_out_of_larger_sizes() {
+    fn software_stays_left_out_at_larger_sizes() {
         let share = Duration::from_secs(20);
         let raced = Raced::default();
-        let left_out = Pace::of(&raced, 16 << 20).with_software_of(&pace(1, 0));
+        let left_out = Prediction::of(&raced, 16 << 20).with_software_of(&prediction(1, 0));
         assert!(!left_out.allows_software(16 << 20, share));
         assert!(left_out.software > Duration::from_secs(16));
-        // As if it had taken no time at all.
-        assert!(Pace::of(&raced, 16 << 20).allows_software(16 << 20, share));
+        // Without this the predicted time would be zero.
+        assert!(Prediction::of(&raced, 16 << 20).allows_software(16 << 20, share));
     }
 
     #[test]
-    fn offsets_of_too_many_lines_are_not_kept() {
+    fn too_many_lines_are_left_out() {
         let share = Duration::from_secs(99);
-        let forbids = |subject| pace(0, 1 << 20).forbids(subject, 64 << 20, share);
+        let forbids = |subject| prediction(0, 1 << 20).forbids(subject, 64 << 20, share);
         assert!(forbids(Subject::Frame).is_some());
         assert_eq!(forbids(Subject::Tokenize), None);
     }

@@ -1,7 +1,7 @@
-//! What is asked of a GPU, measure by measure, as far as cases tell it.
+//! Figures with targets for a GPU, computed from the cases.
 //!
-//! Each is worked out from the report alone, at the size that it states: a slow machine, or one with
-//! little memory, has smaller sizes than were asked for.
+//! Each figure is computed only from the report, at the size that it states. A slow machine, or one
+//! with little memory, has smaller sizes than planned.
 
 use crate::crossover::on_adapter;
 use crate::model::{
@@ -9,10 +9,10 @@ use crate::model::{
 };
 use crate::plan::{UNIFORM, ZIPF};
 
-/// A micro-batch.
+/// Bytes of a micro-batch.
 const BATCH_BYTES: u64 = 1 << 20;
 
-/// Every measure that the cases of a report tell.
+/// Returns all figures that the cases of a report allow.
 pub(crate) fn all(report: &Report) -> Vec<Measure> {
     let mut found = Vec::new();
     for adapter in 0..report.adapters.len() as u32 {
@@ -26,8 +26,8 @@ pub(crate) fn all(report: &Report) -> Vec<Measure> {
     found
 }
 
-/// In words, and what is asked of a card of the H200's class.
-pub(crate) fn asked(name: MeasureName, data: &str) -> (&'static str, &'static str) {
+/// Returns the description of a figure and its target for a GPU of the H200's class.
+pub(crate) fn target(name: MeasureName, data: &str) -> (&'static str, &'static str) {
     match name {
         MeasureName::TokenizeResident => {
             ("tokenize, resident, ordered offsets", "150, then 600 GB/s")
@@ -44,10 +44,8 @@ pub(crate) fn asked(name: MeasureName, data: &str) -> (&'static str, &'static st
                 _ => "15, then 40 G rows/s",
             },
         ),
-        // Longer rows than those, of which nothing is asked.
-        MeasureName::ReduceByTextKeyResident => {
-            ("reduce_by_key, unsorted, keys that are texts", "")
-        }
+        // These rows are longer and have no target.
+        MeasureName::ReduceByTextKeyResident => ("reduce_by_key, unsorted, text keys", ""),
         MeasureName::ZipfAgainstUniform => ("Zipf against uniform keys, time", "1.3, then 1.0"),
         MeasureName::CountResident => ("exact word count, resident", "50, then 150 GB/s"),
         MeasureName::StreamedAgainstPinned => (
@@ -59,13 +57,13 @@ pub(crate) fn asked(name: MeasureName, data: &str) -> (&'static str, &'static st
             "1 ms, then 250 µs at 1 MiB",
         ),
         MeasureName::AutoAgainstBetter => (
-            "auto against the better device, time, at its worst",
+            "auto against the better device, time, worst size",
             "1.25, then 1.05",
         ),
     }
 }
 
-/// The largest of each subject that lay on an adapter.
+/// Returns the figures of the largest resident data of each subject.
 fn resident(report: &Report, adapter: u32) -> Vec<Measure> {
     let subjects = [
         (Subject::Tokenize, MeasureName::TokenizeResident),
@@ -87,7 +85,7 @@ fn resident(report: &Report, adapter: u32) -> Vec<Measure> {
     subjects.into_iter().filter_map(measure).collect()
 }
 
-/// Rows by how many groups they have; those by Zipf's law have a measure of their own.
+/// Returns the figures of rows, by their number of groups. Rows by Zipf's law have their own figure.
 fn reduced(report: &Report, adapter: u32) -> Vec<Measure> {
     let measure = |data: &Data| {
         let name = match data.kind {
@@ -104,12 +102,12 @@ fn reduced(report: &Report, adapter: u32) -> Vec<Measure> {
     report.data.iter().filter_map(measure).collect()
 }
 
-/// What a reduction's kernel took, if that is the whole of its work.
+/// Returns the kernel's time of a reduction.
 fn kernel_of(way: &Way) -> Option<Spread> {
     way.kernel
 }
 
-/// The cases of some data with the stage on an adapter.
+/// Returns the cases of some data with their stage on an adapter.
 fn of_adapter<'a>(
     report: &'a Report,
     subject: Subject,
@@ -163,10 +161,10 @@ fn streamed(report: &Report, adapter: u32) -> Vec<Measure> {
         let of = cases.filter(|case| case.subject == Subject::Count && case.data == data);
         let on_it = of.filter_map(|case| Some((case, job_on(case, Some(adapter))?)));
         let (case, way) = on_it.max_by_key(|(case, _)| case.bytes)?;
-        // What a copy of the same bytes takes, against what the job took.
+        // The time of a copy of the same bytes, divided by the job's time.
         let copied = (case.bytes as f64 / pinned.max(1) as f64 * 1e9) as u64;
         let part = |time: u64| copied.saturating_mul(1000) / time.max(1);
-        let figure = turned(way.end_to_end, part);
+        let figure = inverted(way.end_to_end, part);
         let name = MeasureName::StreamedAgainstPinned;
         Some(measured(
             name,
@@ -179,7 +177,7 @@ fn streamed(report: &Report, adapter: u32) -> Vec<Measure> {
     texts(report).filter_map(measure).collect()
 }
 
-/// The size that comes next to a micro-batch.
+/// Returns the figures at the size that is closest to a micro-batch.
 fn batches(report: &Report, adapter: u32) -> Vec<Measure> {
     let measure = |data| {
         let cases = of_adapter(report, Subject::Count, data, adapter);
@@ -198,18 +196,18 @@ fn batches(report: &Report, adapter: u32) -> Vec<Measure> {
     texts(report).filter_map(measure).collect()
 }
 
-/// At which size the choice is worst: against jobs on the CPU and on adapters.
+/// Returns the figures of `auto` at its worst size, compared with jobs on the CPU and on adapters.
 fn chosen(report: &Report) -> Vec<Measure> {
     let measure = |data| {
         let cases = report.cases.iter();
         let of = cases.filter(|case| case.subject == Subject::Count && case.data == data);
-        let judged = of.filter_map(|case| {
+        let compared = of.filter_map(|case| {
             let auto = case.ways.iter().find(|way| way.part == Part::Auto)?;
             let jobs = case.ways.iter().filter(|way| way.part == Part::Job);
             let better = jobs.map(|way| way.end_to_end.median).min()?;
             Some((case, ratios(auto.end_to_end, better)))
         });
-        let (case, figure) = judged.max_by_key(|(_, figure)| figure.median)?;
+        let (case, figure) = compared.max_by_key(|(_, figure)| figure.median)?;
         let name = MeasureName::AutoAgainstBetter;
         Some(measured(name, None, case, Unit::Thousandths, figure))
     };
@@ -233,9 +231,9 @@ fn measured(
     }
 }
 
-/// So much in such times, in a second: the longest time is the least rate.
+/// Returns the rates of an amount, per second. The longest time is the minimum rate.
 fn rates(amount: u64, times: Spread) -> Spread {
-    turned(times, |time| {
+    inverted(times, |time| {
         (amount as f64 / time.max(1) as f64 * 1e9) as u64
     })
 }
@@ -250,8 +248,8 @@ fn ratios(times: Spread, other: u64) -> Spread {
     }
 }
 
-/// Figures that grow as times shrink.
-fn turned(times: Spread, figure: impl Fn(u64) -> u64) -> Spread {
+/// Maps times to figures that decrease with time, so minimum and maximum are swapped.
+fn inverted(times: Spread, figure: impl Fn(u64) -> u64) -> Spread {
     Spread {
         median: figure(times.median),
         min: figure(times.max),

@@ -1,4 +1,4 @@
-//! Each stage with each variant of an adapter's shaders: which of them pays there.
+//! Measures each stage with each variant of an adapter's shaders.
 
 use std::time::{Duration, Instant};
 
@@ -51,8 +51,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Makes a device with each variant while there is the time; with the base and what jobs run
-    /// first, and nothing else on software where time is short.
+    /// Opens the adapter with each variant until the time is used: first with the base and the variant
+    /// of jobs, which are always opened, then with the others.
     fn open_variants(&mut self, place: usize, share: Duration) -> Vec<Variant> {
         let begun = Instant::now();
         let device = &self.devices[place];
@@ -64,7 +64,7 @@ impl Session<'_> {
         let mut opened = Vec::new();
         let mut left_out = Vec::new();
         for (place_in_order, variant) in wanted.into_iter().enumerate() {
-            // Each takes a self-test.
+            // Opening runs a self-test, which takes time.
             if place_in_order >= few.len() && begun.elapsed() > share {
                 left_out.push(variant.to_string());
                 continue;
@@ -81,7 +81,7 @@ impl Session<'_> {
         }
         if !left_out.is_empty() {
             let left_out = left_out.join("; ");
-            let note = format!("{name}: shaders left out, as there was no time: {left_out}.");
+            let note = format!("{name}: shaders left out for lack of time: {left_out}.");
             self.report.notes.push(note);
         }
         opened
@@ -96,16 +96,16 @@ impl Session<'_> {
         share: Duration,
     ) -> Result<()> {
         let stage = stage(subject, &self.request.tokens);
-        let lies = drawn(data, bytes)?;
-        let bytes = lies.bytes_for(&stage) as u64;
+        let resident = generate(data, bytes)?;
+        let bytes = resident.bytes_for(&stage) as u64;
         let what = format!("{} by variants of shaders, {}", subject.name(), size(bytes));
         self.say(what.clone());
-        // The oracle has judged the CPU at the smallest size.
-        let expected = probe::run(&stage, Level::best(), &lies, 0)?.answer;
+        // The CPU's answer was checked with the oracle at the smallest size.
+        let expected = probe::run(&stage, Level::best(), &resident, 0)?.answer;
         let device = &self.devices[place];
         let ways = opened.iter();
         let ways: Vec<_> = ways
-            .map(|variant| device.with_variant(variant, &stage, &lies))
+            .map(|variant| device.with_variant(variant, &stage, &resident))
             .collect();
         let raced = race(ways, share, self.plan.most_rounds, &self.request.cancel)?;
         let ways = self.keep(raced, &what);
@@ -120,7 +120,7 @@ impl Session<'_> {
     }
 }
 
-fn drawn(data: &str, bytes: u64) -> Result<Resident> {
+fn generate(data: &str, bytes: u64) -> Result<Resident> {
     match keymill_datasets::find(data) {
         Some(set) => Ok(Resident::text(
             set.to_vec(usize::try_from(bytes).unwrap_or(usize::MAX)),

@@ -1,13 +1,13 @@
-//! A report that was really measured keeps to the published schema.
+//! A measured report conforms to the published schema.
 //!
-//! The check below knows the few words of JSON Schema that the schema uses, and refuses any other,
-//! so that no rule of it goes unchecked.
+//! The validator below supports the keywords of JSON Schema that the schema uses. It panics on other
+//! keywords, so that no rule is ignored.
 #![forbid(unsafe_code)]
 
 use keymill_report::{Report, Request, SCHEMA, compare, from_json, to_json};
 use serde_json::{Value, json};
 
-/// What a value offends, each with the place where it stands.
+/// Returns the violations of a value, each with its path.
 fn offences(schema: &Value, value: &Value, root: &Value, place: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (word, rule) in schema.as_object().unwrap() {
@@ -31,7 +31,7 @@ fn offences(schema: &Value, value: &Value, root: &Value, place: &str) -> Vec<Str
     found
 }
 
-/// What the parts of a value offend, by `properties` or `items`.
+/// Returns the violations of the parts of a value, by `properties` or `items`.
 fn offences_within(
     rule: &Value,
     word: &str,
@@ -56,7 +56,7 @@ fn offences_within(
     parts.into_iter().flat_map(offences_of).collect()
 }
 
-/// Whether a value keeps to a word that says something of it alone, and not of its parts.
+/// Returns whether a value conforms to a keyword that is not about its parts.
 fn is_kept(word: &str, rule: &Value, schema: &Value, value: &Value) -> bool {
     match word {
         "type" => match rule {
@@ -77,7 +77,7 @@ fn is_kept(word: &str, rule: &Value, schema: &Value, value: &Value) -> bool {
             let mut names = value.as_object().map(|it| it.keys()).into_iter().flatten();
             names.all(|name| known.contains_key(name))
         }
-        other => panic!("this test does not know `{other}`"),
+        other => panic!("this test does not support `{other}`"),
     }
 }
 
@@ -89,7 +89,7 @@ fn is_of(kind: &Value, value: &Value) -> bool {
         "integer" => value.is_u64(),
         "boolean" => value.is_boolean(),
         "null" => value.is_null(),
-        other => panic!("this test does not know the type `{other}`"),
+        other => panic!("this test does not support the type `{other}`"),
     }
 }
 
@@ -107,7 +107,7 @@ fn against_schema(report: &Value) -> Vec<String> {
     offences(&schema, report, &schema, "")
 }
 
-/// A quick report on a little text.
+/// Returns a quick report on a small text.
 fn measured() -> Report {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("words.txt");
@@ -128,7 +128,7 @@ fn measured() -> Report {
 }
 
 #[test]
-fn a_measured_report_keeps_to_the_schema_and_is_read_again() {
+fn a_measured_report_conforms_to_the_schema_and_round_trips() {
     let report = measured();
     assert!(
         report.is_sound(),
@@ -143,7 +143,7 @@ fn a_measured_report_keeps_to_the_schema_and_is_read_again() {
     damage_is_found(&value);
 }
 
-/// The check above can fail.
+/// Checks that the validator finds damage.
 fn damage_is_found(report: &Value) {
     for (place, damage) in [
         ("/version", json!(1)),
@@ -170,7 +170,7 @@ fn damage_is_found(report: &Value) {
     later["version"] = json!(3);
     let error = from_json(&later.to_string()).unwrap_err();
     assert!(error.to_string().contains("keymill-report 3"), "{error}");
-    // One of the first version, which lacks fields of this one.
+    // A report of version 1, which lacks some fields.
     let mut earlier = report.clone();
     earlier["version"] = json!(1);
     earlier.as_object_mut().unwrap().remove("measures");
@@ -178,9 +178,9 @@ fn damage_is_found(report: &Value) {
     assert!(error.to_string().contains("keymill-report 1"), "{error}");
 }
 
-/// Made-up figures of an adapter fit the form, too.
+/// With invented figures of an adapter.
 #[test]
-fn the_columns_of_adapters_are_in_the_schema() {
+fn the_fields_of_adapters_are_in_the_schema() {
     let spread = json!({"median": 2, "min": 1, "max": 3, "runs": 3});
     let answer = json!({"rows": 6, "groups": 4, "digest": "00000000000000ff"});
     let mut report = serde_json::to_value(Report::default()).unwrap();
@@ -191,7 +191,7 @@ fn the_columns_of_adapters_are_in_the_schema() {
     report["machine"]["build"] = json!("release");
     report["adapters"] = json!([{
         "name": "Pebble", "label": "GPU", "is_software": false, "interface": "vulkan",
-        "driver": "made up", "binding_bytes": 1, "not_measured": null,
+        "driver": "invented", "binding_bytes": 1, "not_measured": null,
         "limits": {"upload": spread, "pinned": spread, "readback": spread, "launch_ns": spread},
     }]);
     report["cases"] = json!([{

@@ -1,4 +1,4 @@
-//! How the tests run the binary, and the count that every result is compared with.
+//! Runs the binary, and the plain word count that results are compared with.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
-/// The binary, with no choice of level from outside, and no cache.
+/// Returns a command for the binary, without a level from the environment and without a cache.
 pub(crate) fn keymill() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keymill"));
     command
@@ -21,7 +21,7 @@ pub(crate) fn keymill() -> Command {
     command
 }
 
-/// Runs the binary with arguments and something on its standard input.
+/// Runs the binary with arguments and input on standard input.
 pub(crate) fn run(arguments: &[&str], input: &[u8]) -> Output {
     let mut child = keymill()
         .args(arguments)
@@ -32,14 +32,14 @@ pub(crate) fn run(arguments: &[&str], input: &[u8]) -> Output {
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_vec();
-    // A process that ends before it has read everything is no failure here.
+    // The process may end before it has read all input.
     let feeding = std::thread::spawn(move || drop(stdin.write_all(&input)));
     let output = child.wait_with_output().unwrap();
     feeding.join().unwrap();
     output
 }
 
-/// What a run that must be without fault and without a word wrote.
+/// Returns the standard output of a run that must succeed and write nothing to standard error.
 pub(crate) fn stdout_of(arguments: &[&str], input: &[u8]) -> Vec<u8> {
     let output = run(arguments, input);
     assert_eq!(text(&output.stderr), "", "{arguments:?}");
@@ -47,7 +47,7 @@ pub(crate) fn stdout_of(arguments: &[&str], input: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
-/// Asserts that a run failed with a code, said why in a first line, and wrote nothing.
+/// Asserts that a run fails with a code, names the reason in its first line, and writes no output.
 pub(crate) fn assert_fails(arguments: &[&str], code: i32, says: &[&str]) {
     let output = run(arguments, b"");
     let stderr = text(&output.stderr);
@@ -62,7 +62,7 @@ pub(crate) fn assert_fails(arguments: &[&str], code: i32, says: &[&str]) {
     assert_eq!(text(&output.stdout), "", "{arguments:?}");
 }
 
-/// The levels of this machine, by the program's own list, in which adapters follow them.
+/// Returns the levels of this machine from the output of `keymill devices`.
 pub(crate) fn levels() -> Vec<String> {
     let listed = stdout_of(&["devices"], b"");
     let is_level = |name: &&str| ["scalar", "neon", "avx2", "avx512"].contains(name);
@@ -77,7 +77,7 @@ pub(crate) fn text(bytes: &[u8]) -> &str {
     str::from_utf8(bytes).unwrap()
 }
 
-/// The obvious word count, by count and then by key, as TSV of keys that need no escape.
+/// Counts words in a plain way. Returns TSV ordered by count and then by key, without escapes.
 pub(crate) fn oracle(input: &str) -> String {
     let mut counts = BTreeMap::<&str, u64>::new();
     for word in input.split_whitespace() {
@@ -90,14 +90,14 @@ pub(crate) fn oracle(input: &str) -> String {
         .collect()
 }
 
-/// A gzip member.
+/// Returns a gzip member.
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
-/// A folder of its own for a test.
+/// A temporary folder for one test.
 pub(crate) struct Folder(TempDir);
 
 impl Folder {
@@ -109,12 +109,12 @@ impl Folder {
         self.0.path().join(name)
     }
 
-    /// The path of a file, as an argument.
+    /// Returns the path of a file as an argument.
     pub(crate) fn name(&self, name: &str) -> String {
         self.path(name).into_os_string().into_string().unwrap()
     }
 
-    /// Makes a file and gives its path as an argument.
+    /// Creates a file and returns its path as an argument.
     pub(crate) fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! `keymill compare`, on files small enough for builds that are slow.
+//! `keymill compare`, on files that are small enough for debug builds.
 
 use std::fs;
 use std::io::Write;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::command::{Folder, assert_fails, keymill, levels, names_in, run, stdout_of, text};
 
-/// A quick run on some text, and what it wrote.
+/// Runs a quick comparison of a text. Returns the JSON and the page.
 fn compared(folder: &Folder, input: &str) -> (Value, String) {
     let file = folder.file("words.txt", input);
     let target = folder.name("out/report");
@@ -52,8 +52,8 @@ fn a_quick_run_writes_json_and_a_page_that_agree() {
             .unwrap()
             .starts_with("keymill compare --quick")
     );
-    shared_out_and_chosen(&report);
-    what_adapters_add(&report, &page);
+    check_threads_and_auto(&report);
+    check_adapters(&report, &page);
     let recommended = &report["recommendations"][0];
     assert_eq!(recommended["data"], "words.txt");
     let last = page.rsplit("\n## ").next().unwrap();
@@ -64,8 +64,8 @@ fn a_quick_run_writes_json_and_a_page_that_agree() {
     );
 }
 
-/// Stages run by all threads, too, and a job chooses by itself.
-fn shared_out_and_chosen(report: &Value) {
+/// Checks that stages also run on all threads, and that a job with `auto` is measured.
+fn check_threads_and_auto(report: &Value) {
     let cores = &report["machine"]["cores"];
     for case in report["cases"].as_array().unwrap() {
         let ways = case["ways"].as_array().unwrap();
@@ -81,8 +81,8 @@ fn shared_out_and_chosen(report: &Value) {
     assert!(has("auto_against_better"), "{measures:?}");
 }
 
-/// With an adapter every measure is there, with each variant of its shaders.
-fn what_adapters_add(report: &Value, page: &str) {
+/// Checks that every measure and shader variant of each adapter is in the report.
+fn check_adapters(report: &Value, page: &str) {
     let adapters = report["adapters"].as_array().unwrap();
     let measured = adapters.iter().filter(|it| it["not_measured"].is_null());
     let measured = measured.count();
@@ -106,7 +106,7 @@ fn what_adapters_add(report: &Value, page: &str) {
     let measures = report["measures"].as_array().unwrap();
     for name in names {
         let found = measures.iter().filter(|it| it["name"] == name).count();
-        // Jobs do not tell adapters of one name from each other.
+        // Jobs cannot distinguish adapters of the same name.
         let least = match name {
             "streamed_against_pinned" => measured.min(1),
             _ => measured,
@@ -116,7 +116,7 @@ fn what_adapters_add(report: &Value, page: &str) {
 }
 
 #[test]
-fn compressed_data_is_measured_unpacked() {
+fn compressed_data_is_decompressed_and_measured() {
     let folder = Folder::new();
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     let words = "to be or not to be\n".repeat(100);
@@ -167,7 +167,7 @@ fn the_schema_is_printed_and_names_the_version() {
 }
 
 #[test]
-fn what_cannot_be_measured_is_1_and_named() {
+fn data_that_cannot_be_measured_exits_with_1() {
     let folder = Folder::new();
     let missing = folder.name("missing");
     assert_fails(&["compare", "--quick", "--data", &missing], 1, &["missing"]);
@@ -185,9 +185,9 @@ fn what_cannot_be_measured_is_1_and_named() {
     assert_eq!(wrong.status.code(), Some(2));
 }
 
-/// A machine without any Vulkan driver, as most are.
+/// Simulates a machine without a Vulkan driver.
 #[test]
-fn files_of_any_size_are_compared_where_no_adapter_is() {
+fn small_files_are_compared_without_adapters() {
     let folder = Folder::new();
     let file = folder.file("a `b`\n## c", "to be or not to be\n".repeat(6));
     for bytes in [1, 10] {
@@ -206,9 +206,9 @@ fn files_of_any_size_are_compared_where_no_adapter_is() {
     }
 }
 
-/// Before anything else: the data is missing too, and is not spoken of.
+/// The data is missing as well, but the folder is checked first.
 #[test]
-fn a_folder_that_cannot_be_written_to_is_known_before_anything_is_measured() {
+fn the_output_folder_is_checked_before_the_measurement() {
     let folder = Folder::new();
     folder.file("out/report.md/a-file", "");
     let (missing, target) = (folder.name("missing"), folder.name("out"));

@@ -1,13 +1,12 @@
-//! `--device`: the answer is the same wherever it is counted.
+//! `--device`: the answer is the same on every device.
 //!
-//! Without any adapter these tests see that asking for one fails; with `KEYMILL_REQUIRE_GPU=1` that
-//! is a failure of theirs.
+//! Without an adapter most of these tests return early. With `KEYMILL_REQUIRE_GPU=1` they then fail.
 
 use std::fs;
 
 use crate::command::{Folder, assert_fails, keymill, run, stdout_of, text};
 
-/// Whether any adapter can be used here.
+/// Returns whether an adapter can be used on this machine.
 fn has_adapter() -> bool {
     let all = stdout_of(&["devices", "--all"], b"");
     let levels = ["scalar", "neon", "avx2", "avx512"];
@@ -39,7 +38,7 @@ fn table() -> String {
 }
 
 #[test]
-fn every_device_counts_alike() {
+fn every_device_gives_the_same_counts() {
     if !has_adapter() {
         return;
     }
@@ -86,10 +85,10 @@ fn stats_and_explain_name_the_adapter() {
     assert_eq!(text(&output.stdout).lines().next(), Some("be\t2"));
     let stderr = text(&output.stderr);
     assert!(stderr.contains("chunks: cpu 0, gpu 1 ("), "{stderr}");
-    assert!(stderr.contains("device: gpu, as was asked"), "{stderr}");
+    assert!(stderr.contains("device: gpu, as requested"), "{stderr}");
     let plan = stderr.lines().find(|line| line.starts_with("device  "));
-    assert!(plan.unwrap().contains("as was asked"), "{stderr}");
-    // A part of the name is enough, in any case.
+    assert!(plan.unwrap().contains("as requested"), "{stderr}");
+    // A part of the name is enough, in upper or lower case.
     let stats = stderr.split_once("gpu 1 (").unwrap().1;
     let name = stats.split([')', '(']).find(|part| part.len() > 4).unwrap();
     let part = name.trim().split(' ').next().unwrap().to_uppercase();
@@ -98,7 +97,7 @@ fn stats_and_explain_name_the_adapter() {
 }
 
 #[test]
-fn shaders_of_every_kind_count_alike_and_are_named() {
+fn all_shaders_give_the_same_counts_and_are_named() {
     if !has_adapter() {
         return;
     }
@@ -132,7 +131,7 @@ fn shaders_of_every_kind_count_alike_and_are_named() {
 }
 
 #[test]
-fn a_device_that_is_not_there_is_1_before_anything_is_read() {
+fn a_missing_device_exits_with_1_before_reading() {
     let output = run(&["count", "--device", "gpu:no such adapter"], b"to be");
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stdout), "");
@@ -144,7 +143,7 @@ fn a_device_that_is_not_there_is_1_before_anything_is_read() {
 }
 
 #[test]
-fn small_input_leaves_no_trace_in_the_cache() {
+fn small_input_does_not_create_the_cache() {
     let folder = Folder::new();
     let cache = folder.path("cache");
     let mut command = keymill();

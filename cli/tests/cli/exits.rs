@@ -1,9 +1,9 @@
-//! Exit codes, and what stands on standard error.
+//! Exit codes and the messages on standard error.
 
 use crate::command::{Folder, assert_fails, gzip, keymill, levels, run, stdout_of, text};
 
 #[test]
-fn a_wrong_command_line_is_2() {
+fn a_wrong_command_line_exits_with_2() {
     for arguments in [
         &["frobnicate"][..],
         &["count", "--no-such-option"],
@@ -30,7 +30,7 @@ fn a_wrong_command_line_is_2() {
 }
 
 #[test]
-fn what_is_wrong_with_a_size_is_said() {
+fn invalid_sizes_are_explained() {
     let make = ["datasets", "make", "equal", "--bytes"];
     for (size, says) in [
         ("-5", "a size is a number of bytes"),
@@ -47,14 +47,14 @@ fn what_is_wrong_with_a_size_is_said() {
 }
 
 #[test]
-fn the_first_rows_of_no_order_are_2() {
+fn top_without_an_order_exits_with_2() {
     let arguments = ["count", "--sort", "none", "--top", "3"];
     assert_fails(&arguments, 2, &["--top", "--sort none", "--sort count"]);
     assert_eq!(stdout_of(&["count", "--sort", "none"], b"a"), b"a\t1\n");
 }
 
 #[test]
-fn a_level_that_this_machine_lacks_is_2_and_says_what_it_runs() {
+fn a_missing_level_exits_with_2_and_lists_the_levels() {
     let missing = if cfg!(target_arch = "aarch64") {
         "avx2"
     } else {
@@ -71,22 +71,22 @@ fn a_level_that_this_machine_lacks_is_2_and_says_what_it_runs() {
 }
 
 #[test]
-fn shaders_that_there_are_not_are_2_and_are_named() {
+fn unknown_shaders_exit_with_2() {
     let mut command = keymill();
     let output = command.args(["count"]).env("KEYMILL_SHADERS", "fast");
     let output = output.output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let stderr = text(&output.stderr);
-    for part in ["KEYMILL_SHADERS=fast", "base, checked and unchecked"] {
+    for part in ["KEYMILL_SHADERS=fast", "base, checked or unchecked"] {
         assert!(stderr.contains(part), "{stderr}");
     }
 }
 
 #[test]
-fn memory_and_threads_that_cannot_be_are_spoken_of_where_that_is_asked_for() {
+fn adjusted_memory_and_threads_are_reported_on_request() {
     assert_fails(&["count", "--memory", "0"], 2, &["--memory", "20MiB"]);
-    let said = "keymill: memory is 20.0 MiB, the least that there can be, not 1 B; \
-                threads are 2, not 1024: each needs 10 MiB of memory\n";
+    let said = "keymill: memory is 20.0 MiB, the minimum, not 1 B; \
+                threads: 2, not 1024, as each needs 10 MiB of memory\n";
     let arguments = ["count", "--memory", "1", "--threads", "1024"];
     for option in ["--stats", "--explain"] {
         let output = run(&[&arguments[..], &[option]].concat(), b"to be");
@@ -95,14 +95,14 @@ fn memory_and_threads_that_cannot_be_are_spoken_of_where_that_is_asked_for() {
         let quiet = run(&[&arguments[..], &[option, "--quiet"]].concat(), b"to be");
         assert!(!text(&quiet.stderr).contains("not 1024"), "{option}");
     }
-    // All is well, and this is a pipe.
+    // In a pipe there are no remarks without --stats or --explain.
     stdout_of(&arguments, b"to be");
     let fits = ["count", "--memory", "64MiB", "--threads", "2", "--stats"];
     assert!(!text(&run(&fits, b"to be").stderr).contains("keymill: "));
 }
 
 #[test]
-fn every_level_of_this_machine_runs_by_name() {
+fn every_level_can_be_chosen_by_name() {
     let levels = levels();
     assert!(levels.iter().any(|level| level == "scalar"));
     for level in &levels {
@@ -114,7 +114,7 @@ fn every_level_of_this_machine_runs_by_name() {
 }
 
 #[test]
-fn what_cannot_be_read_is_1_and_named() {
+fn unreadable_input_exits_with_1_and_is_named() {
     let folder = Folder::new();
     let good = folder.file("good", "a b");
     let missing = folder.name("missing");
@@ -129,7 +129,7 @@ fn what_cannot_be_read_is_1_and_named() {
 }
 
 #[test]
-fn what_to_do_stands_in_the_line() {
+fn errors_say_what_to_do() {
     let folder = Folder::new();
     let good = folder.file("good", "a b");
     assert_fails(&["count", &folder.name("missing")], 1, &["check the name"]);
@@ -141,29 +141,33 @@ fn what_to_do_stands_in_the_line() {
 }
 
 #[test]
-fn what_follows_a_compressed_stream_is_not_said_to_be_missing() {
+fn bytes_after_a_compressed_stream_are_reported() {
     let folder = Folder::new();
     let forms = [
-        ("no gzip member", gzip(b"to be")),
-        ("no zstd frame", zstd::encode_all(&b"to be"[..], 1).unwrap()),
+        ("not gzip", gzip(b"to be")),
+        ("not zstd", zstd::encode_all(&b"to be"[..], 1).unwrap()),
     ];
     for (form, whole) in forms {
         for tail in [&b"x"[..], b"\0\0and a whole line of something else\n"] {
             let file = folder.file("tail", [&whole[..], tail].concat());
             let zeros = tail.iter().take_while(|&&byte| byte == 0).count();
             let place = format!("at compressed byte {}", whole.len() + zeros);
-            assert_fails(&["count", &file], 1, &[form, &place, "tail", "cut it off"]);
+            assert_fails(
+                &["count", &file],
+                1,
+                &[form, &place, "tail", "cut them off"],
+            );
         }
         let zeros = folder.file("zeros", [&whole[..], &[0; 5]].concat());
         assert_eq!(stdout_of(&["count", &zeros], b""), b"be\t1\nto\t1\n");
         let cut = folder.file("cut", &whole[..whole.len() - 3]);
-        assert_fails(&["count", &cut], 1, &["ends too early", "cut"]);
+        assert_fails(&["count", &cut], 1, &["is incomplete", "cut"]);
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn standard_input_is_called_by_its_name() {
+fn standard_input_is_named_in_messages() {
     let folder = std::fs::File::open("/").unwrap();
     let output = keymill().arg("count").stdin(folder).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -175,7 +179,7 @@ fn standard_input_is_called_by_its_name() {
 
 #[cfg(unix)]
 #[test]
-fn a_name_neither_breaks_the_line_nor_colours_it() {
+fn control_characters_in_names_are_escaped() {
     let folder = Folder::new();
     let names = ["two\nlines", "\u{1b}[31mred", "é\r\u{9b}0m.gz"];
     let shown = [r"two\nlines", r"\x1b[31mred", r"é\r\u{9b}0m.gz"];
@@ -211,17 +215,17 @@ fn a_name_neither_breaks_the_line_nor_colours_it() {
 
 #[cfg(unix)]
 #[test]
-fn a_file_without_the_right_to_read_it_is_1_and_named() {
+fn a_file_without_read_permission_exits_with_1() {
     use std::fs::{self, File, Permissions};
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new();
-    let hash_key = folder.file("hash_key", "a b");
-    fs::set_permissions(&hash_key, Permissions::from_mode(0o000)).unwrap();
-    if File::open(&hash_key).is_ok() {
+    let private = folder.file("private", "a b");
+    fs::set_permissions(&private, Permissions::from_mode(0o000)).unwrap();
+    if File::open(&private).is_ok() {
         eprintln!("skipped: this user may read everything");
         return;
     }
-    assert_fails(&["count", &hash_key], 1, &["hash_key"]);
+    assert_fails(&["count", &private], 1, &["private"]);
 }
 
 #[test]
@@ -237,13 +241,13 @@ fn stats_end_with_the_chunks() {
 }
 
 #[test]
-fn explain_runs_the_job_too() {
+fn explain_also_runs_the_job() {
     let output = run(&["count", "--explain", "--threads", "2"], b"to be");
     assert_eq!(text(&output.stdout), "be\t1\nto\t1\n");
     assert!(text(&output.stderr).contains("tokenize"));
 }
 
-/// Runs a line of a shell in which `$0` is the binary and `$1` a file.
+/// Runs a shell command line in which `$0` is the binary and `$1` a file.
 #[cfg(target_os = "linux")]
 fn in_shell(line: &str, file: &str) -> std::process::Output {
     let mut shell = std::process::Command::new("bash");
@@ -251,10 +255,10 @@ fn in_shell(line: &str, file: &str) -> std::process::Output {
     shell.output().unwrap()
 }
 
-/// `ulimit -v`: the default budget and a giant token respect it.
+/// `ulimit -v`: the default budget respects it, and a giant token is an error.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_limit_of_addresses_is_respected() {
+fn the_address_space_limit_is_respected() {
     let folder = Folder::new();
     let unique = keymill_datasets::find("unique").unwrap().to_vec(24 << 20);
     let file = folder.file("unique", &unique);
@@ -277,7 +281,7 @@ fn a_limit_of_addresses_is_respected() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn threads_and_files_that_are_not_to_be_had_are_1() {
+fn missing_threads_and_spill_folders_exit_with_1() {
     let folder = Folder::new();
     let words: String = (0..2_500_000).map(|i| format!("{i:x} ")).collect();
     let file = folder.file("words", words);
@@ -286,13 +290,13 @@ fn threads_and_files_that_are_not_to_be_had_are_1() {
     let output = in_shell(&missing, &file);
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{message}");
-    assert!(message.contains("make that folder"), "{message}");
-    // Standard input is read by a thread of its own, and this is more than any system gives.
+    assert!(message.contains("create it"), "{message}");
+    // Standard input is read on its own thread, and no system has memory for such a stack.
     let output = in_shell(
         &format!("export RUST_MIN_STACK={}; {count}", 1_u64 << 46),
         &file,
     );
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{message}");
-    assert!(message.contains("no thread"), "{message}");
+    assert!(message.contains("cannot start a thread"), "{message}");
 }

@@ -1,4 +1,4 @@
-//! Each format gives back the keys that were counted, whatever their bytes.
+//! Every format round-trips keys of any bytes.
 
 use std::fs::{self, File};
 
@@ -11,7 +11,7 @@ use crate::command::{Folder, assert_fails, run, stdout_of, text};
 
 type Rows = Vec<(Vec<u8>, u64)>;
 
-/// Lines as tokens: all bytes but LF may stand in a key.
+/// Input for `--tokens lines`: a key may contain every byte except LF.
 const INPUT: &[u8] = b"tab\there\nback\\slash\n\"quoted\", it says\nnul\0\n\xff\xfe\nplain\n\n\
     \xc3\xa9\xe6\xbc\xa2\nplain\ncarriage\rreturn\na key that is much longer than a view of twelve\n";
 
@@ -97,7 +97,7 @@ fn rows(batches: impl Iterator<Item = RecordBatch>) -> Rows {
     rows
 }
 
-/// Writes a file of a format that is found by its name.
+/// Writes a file whose name chooses the format.
 fn file(folder: &Folder, name: &str) -> File {
     let path = folder.name(name);
     let none = stdout_of(
@@ -124,7 +124,7 @@ fn arrow_round_trips() {
 }
 
 #[test]
-fn a_table_can_be_asked_for_in_a_pipe() {
+fn a_table_can_be_written_to_a_pipe() {
     let table = stdout_of(&["count", "--format", "table"], b"b a b");
     assert_eq!(
         text(&table),
@@ -133,7 +133,7 @@ fn a_table_can_be_asked_for_in_a_pipe() {
 }
 
 #[test]
-fn the_name_of_the_output_chooses_unless_a_format_is_named() {
+fn the_file_name_chooses_the_format_unless_it_is_given() {
     let folder = Folder::new();
     for (name, arguments, begins) in [
         ("a.csv", &[][..], "key,count\n"),
@@ -186,7 +186,7 @@ fn an_empty_input_has_an_empty_result_in_every_format() {
 }
 
 #[test]
-fn a_format_that_does_not_exist_is_named() {
+fn an_unknown_format_is_named() {
     assert_fails(&["count", "--format", "xml"], 2, &["xml"]);
     assert!(text(&run(&["count", "--format", "xml"], b"").stderr).contains("parquet"));
 }

@@ -7,7 +7,7 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn the_form_that_other_programs_rely_on() {
+fn the_documented_form_of_count_works() {
     if !levels().iter().any(|level| level == "avx2") {
         eprintln!("skipped: this machine does not run avx2");
         return;
@@ -34,7 +34,7 @@ fn the_form_that_other_programs_rely_on() {
 }
 
 #[test]
-fn a_real_text_is_counted_as_the_standard_library_splits_it() {
+fn words_are_split_like_the_standard_library_does() {
     let book = keymill_datasets::find("zipf-multibyte")
         .unwrap()
         .to_vec(200_000);
@@ -68,10 +68,10 @@ fn patterns_and_folders_are_read() {
     assert_eq!(text(&all), "a\t1\nb\t1\nc\t1\nd\t1\n");
 }
 
-/// Files that are hidden, and names that are not UTF-8, among them.
+/// With hidden files and names that are not UTF-8.
 #[cfg(target_os = "linux")]
 #[test]
-fn patterns_match_as_a_shell_s_do() {
+fn patterns_match_like_a_shell() {
     use std::os::unix::ffi::OsStrExt;
     let folder = Folder::new();
     folder.file("a.txt", "a");
@@ -103,7 +103,7 @@ fn patterns_match_as_a_shell_s_do() {
 
 #[cfg(unix)]
 #[test]
-fn a_symlink_that_leads_to_nothing_is_skipped_and_said_once() {
+fn broken_symlinks_are_skipped_with_one_remark() {
     use std::os::unix::fs::symlink;
     let folder = Folder::new();
     folder.file("a.txt", "a");
@@ -123,15 +123,15 @@ fn a_symlink_that_leads_to_nothing_is_skipped_and_said_once() {
         assert!(message.contains("b.txt`") && message.contains("circle.txt`"));
         stdout_of(&[arguments, &["--quiet"]].concat(), b"");
     }
-    // One that was named is missed.
+    // A broken symlink that is named as an argument is an error.
     let named = run(&["count", &folder.name("b.txt")], b"");
     assert_eq!(named.status.code(), Some(1));
 }
 
-/// They show a page as their length.
+/// Files in `/sys` report one page as their length.
 #[cfg(target_os = "linux")]
 #[test]
-fn files_of_the_system_are_read_to_their_end() {
+fn files_in_sys_are_read_to_their_end() {
     let path = "/sys/kernel/mm/transparent_hugepage/enabled";
     let Ok(content) = std::fs::read_to_string(path) else {
         eprintln!("skipped: this system has no {path}");
@@ -142,7 +142,7 @@ fn files_of_the_system_are_read_to_their_end() {
 }
 
 #[test]
-fn a_file_whose_name_is_a_pattern_is_that_file() {
+fn an_existing_file_is_preferred_to_a_pattern() {
     let folder = Folder::new();
     folder.file("[a].txt", "bracket");
     folder.file("a.txt", "letter");
@@ -153,7 +153,7 @@ fn a_file_whose_name_is_a_pattern_is_that_file() {
 }
 
 #[test]
-fn compressed_files_are_known_by_their_bytes() {
+fn compressed_files_are_recognized_by_their_bytes() {
     let folder = Folder::new();
     let cases = [
         ("plain", b"to be or not to be".to_vec()),
@@ -181,7 +181,7 @@ fn compressed_files_are_known_by_their_bytes() {
 }
 
 #[test]
-fn token_rules_are_obeyed() {
+fn every_token_rule_works() {
     for (rule, input, expected) in [
         ("whitespace", "a,b c", "a,b\t1\nc\t1\n"),
         ("words", "a,b c", "a\t1\nb\t1\nc\t1\n"),
@@ -199,7 +199,7 @@ fn token_rules_are_obeyed() {
 }
 
 #[test]
-fn a_line_that_is_rejected_is_spoken_of() {
+fn rejected_lines_are_reported() {
     let arguments = ["count", "--tokens", "field:2,,"];
     let output = run(&arguments, b"a,b\nc\nd\n");
     assert_eq!(
@@ -216,7 +216,7 @@ fn a_line_that_is_rejected_is_spoken_of() {
 }
 
 #[test]
-fn nothing_is_read_where_nothing_is_there() {
+fn empty_input_has_no_words() {
     assert_eq!(keymill().arg("count").output().unwrap().stdout, b"");
     let folder = Folder::new();
     assert_eq!(stdout_of(&["count", &folder.file("empty", "")], b""), b"");
@@ -224,7 +224,7 @@ fn nothing_is_read_where_nothing_is_there() {
 }
 
 #[test]
-fn odd_bytes_are_data() {
+fn unusual_bytes_are_counted() {
     let giant = "x".repeat(3 << 20);
     let input = format!("{giant} \0 {giant}");
     let expected = format!("{giant}\t2\n\0\t1\n");

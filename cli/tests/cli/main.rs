@@ -1,4 +1,4 @@
-//! The real binary, run as people and scripts run it.
+//! Tests of the binary, run as people and scripts run it.
 #![forbid(unsafe_code)]
 
 mod command;

@@ -1,4 +1,4 @@
-//! `-o`: whole or not at all.
+//! `-o`: the file is written completely or not at all.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ fn a_new_file_and_an_old_one_are_written() {
 }
 
 #[test]
-fn an_output_may_be_the_input() {
+fn the_output_may_be_the_input() {
     let folder = Folder::new();
     let file = folder.file("both", "b a b");
     stdout_of(&["count", &file, "-o", &file], b"");
@@ -40,13 +40,13 @@ fn a_failed_job_leaves_the_output_as_it_was() {
 }
 
 #[test]
-fn what_cannot_be_written_is_1_and_named() {
+fn unwritable_output_exits_with_1_and_is_named() {
     let folder = Folder::new();
     let inside = folder.name("no-such-folder/out");
     assert_fails(&["count", "-o", &inside], 1, &["no-such-folder"]);
     let itself = folder.name("");
     assert_fails(&["count", "-o", &itself], 1, &[&itself]);
-    // Before anything is read, which would fail too.
+    // The output is checked before the input is read, which would fail too.
     let broken = folder.file("broken.gz", [0x1f, 0x8b, 8, 0, 1, 2, 3]);
     for new in ["new/", "new/."] {
         let new = folder.name(new);
@@ -63,7 +63,7 @@ fn a_dash_is_standard_output() {
 }
 
 #[test]
-fn datasets_are_made_in_files_too() {
+fn datasets_are_written_to_files() {
     let folder = Folder::new();
     let path = folder.name("set");
     stdout_of(
@@ -77,7 +77,7 @@ fn datasets_are_made_in_files_too() {
 }
 
 #[test]
-fn a_file_is_compressed_as_its_name_says() {
+fn the_file_name_chooses_the_compression() {
     use std::io::Read;
     let folder = Folder::new();
     for (name, expected) in [
@@ -106,7 +106,7 @@ fn a_file_is_compressed_as_its_name_says() {
 }
 
 #[test]
-fn what_is_read_in_any_order_is_not_compressed_as_a_whole() {
+fn binary_formats_are_not_compressed_as_a_whole() {
     let folder = Folder::new();
     for name in ["x.parquet.gz", "x.arrow.zst"] {
         let path = folder.name(name);
@@ -150,7 +150,7 @@ mod unix {
         assert_eq!(stdout_of(&["count", "-o", "/dev/stdout"], b"a"), b"a\t1\n");
     }
 
-    /// Runs a line of a shell in which `$0` is the binary and `$1` a file.
+    /// Runs a shell command line in which `$0` is the binary and `$1` a file.
     fn in_shell(line: &str, file: &str) -> std::process::Output {
         let mut shell = Command::new("bash");
         shell.args(["-c", line, env!("CARGO_BIN_EXE_keymill"), file]);
@@ -184,7 +184,7 @@ mod unix {
     }
 
     #[test]
-    fn a_descriptor_that_is_not_open_is_1_and_named() {
+    fn a_closed_descriptor_exits_with_1_and_is_named() {
         let output = in_shell("exec \"$0\" count -o /dev/fd/77", "");
         assert_eq!(output.status.code(), Some(1));
         let message = text(&output.stderr);
@@ -192,15 +192,15 @@ mod unix {
         assert!(message.contains("no descriptor"), "{message}");
     }
 
-    /// Where this process may not mount, a rename shows nothing.
+    /// Skipped if this process may not mount.
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_file_that_is_mounted_on_is_written_in_place() {
+    fn a_mount_point_is_written_in_place() {
         let folder = Folder::new();
         let file = folder.file("out", "x".repeat(100));
-        folder.file("behind", "old and long");
+        folder.file("source", "old and long");
         let line = "unshare --mount --map-root-user bash -c '
-            mount --bind \"$1/behind\" \"$1/out\" || exit 77
+            mount --bind \"$1/source\" \"$1/out\" || exit 77
             echo a b a | \"$0\" count -o \"$1/out\"' \"$0\" \"$(dirname \"$1\")\"";
         let output = in_shell(line, &file);
         let message = text(&output.stderr);
@@ -210,12 +210,12 @@ mod unix {
         }
         assert_eq!(output.status.code(), Some(0), "{message}");
         assert_eq!(fs::read_to_string(&file).unwrap().len(), 100);
-        let found = fs::read_to_string(folder.path("behind")).unwrap();
+        let found = fs::read_to_string(folder.path("source")).unwrap();
         assert_eq!(found, "a\t2\nb\t1\n");
     }
 
     #[test]
-    fn a_pipe_with_a_name_is_written_directly() {
+    fn a_named_pipe_is_written_directly() {
         let folder = Folder::new();
         let pipe = folder.name("pipe");
         assert!(
@@ -241,7 +241,7 @@ mod unix {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_full_disk_is_1_and_named() {
+    fn a_full_disk_exits_with_1_and_is_named() {
         for format in ["tsv", "csv", "json", "table", "parquet", "arrow"] {
             let arguments = ["count", "--format", format, "-o", "/dev/full"];
             let output = run(&arguments, b"a b");

@@ -1,8 +1,8 @@
-//! What the commands say about themselves.
+//! Help texts, man pages, completions and lists.
 
 use crate::command::{run, stdout_of, text};
 
-/// The commands that a help text lists, but for `help` itself.
+/// Returns the commands that a help text lists, except `help`.
 fn commands_in(help: &str) -> Vec<String> {
     let listed = help.split_once("\nCommands:\n").unwrap_or_default().1;
     let lines = listed.lines().take_while(|line| !line.is_empty());
@@ -13,7 +13,7 @@ fn commands_in(help: &str) -> Vec<String> {
         .collect()
 }
 
-/// Sees that a command and those below it have examples; says how many there were.
+/// Checks that a command and its subcommands have examples. Returns the number of commands.
 fn has_examples(called: &[String], option: &str) -> usize {
     let mut arguments: Vec<&str> = called.iter().map(String::as_str).collect();
     arguments.push(option);
@@ -35,13 +35,13 @@ fn has_examples(called: &[String], option: &str) -> usize {
 #[test]
 fn help_has_examples() {
     for option in ["--help", "-h"] {
-        // keymill, its six commands, and the two of `datasets`.
+        // keymill, its six commands and the two subcommands of `datasets`.
         assert_eq!(has_examples(&[], option), 9);
     }
 }
 
 #[test]
-fn the_version_is_the_crate_s() {
+fn the_version_is_that_of_the_crate() {
     let version = stdout_of(&["--version"], b"");
     assert_eq!(
         text(&version),
@@ -50,7 +50,7 @@ fn the_version_is_the_crate_s() {
 }
 
 #[test]
-fn completions_know_the_commands() {
+fn completions_contain_the_commands() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = stdout_of(&["completions", shell], b"");
         assert!(text(&script).contains("datasets"), "{shell}");
@@ -58,7 +58,7 @@ fn completions_know_the_commands() {
 }
 
 #[test]
-fn man_pages_are_made_of_each_command() {
+fn every_command_has_a_man_page() {
     for (arguments, name) in [
         (&["man"][..], "keymill"),
         (&["man", "count"], "keymill\\-count"),
@@ -70,7 +70,7 @@ fn man_pages_are_made_of_each_command() {
 }
 
 #[test]
-fn a_man_page_says_what_it_is_of_and_how_to_call_that() {
+fn a_man_page_has_a_title_and_a_synopsis() {
     for (arguments, title, line) in [
         (
             &["man"][..],
@@ -120,7 +120,7 @@ fn datasets_are_listed_with_their_descriptions() {
 }
 
 #[test]
-fn devices_lists_what_is_missing_when_asked() {
+fn devices_lists_missing_levels_with_all() {
     let here = stdout_of(&["devices"], b"");
     let all = stdout_of(&["devices", "--all"], b"");
     let available: Vec<&str> = text(&all)
@@ -136,7 +136,7 @@ fn devices_lists_what_is_missing_when_asked() {
     assert_eq!(run(&["devices"], b"").status.code(), Some(0));
 }
 
-/// The pages that a page names: `keymill\-datasets\-make(1)`.
+/// Returns the man pages that a page refers to: `keymill\-datasets\-make(1)`.
 fn pages_in(page: &str) -> Vec<String> {
     let page = page.replace("\\-", "-");
     let words = page.split(|c: char| c.is_whitespace() || c == ',');
@@ -145,7 +145,7 @@ fn pages_in(page: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_page_that_a_page_names_is_printed() {
+fn every_referenced_man_page_exists() {
     let mut names = pages_in(text(&stdout_of(&["man"], b"")));
     let mut seen = 0;
     while let Some(name) = names.pop() {
@@ -160,7 +160,7 @@ fn every_page_that_a_page_names_is_printed() {
         assert!(text(&page).contains(&title), "{name}: {}", text(&page));
         names.extend(pages_in(text(&page)));
     }
-    // The six commands, and the two of `datasets`.
+    // The six commands and the two subcommands of `datasets`.
     assert_eq!(seen, 8);
     for words in [
         &["man", "datasets-"][..],

@@ -1,8 +1,8 @@
-//! The same answer however it is made.
+//! The answer does not depend on threads, memory, level or kind of input.
 
 use crate::command::{Folder, keymill, levels, stdout_of, text};
 
-/// Data sets whose counting meets every path: few keys, many, long ones, none.
+/// Data sets that use every path: few keys, many keys, long keys, no keys.
 const SETS: [&str; 4] = ["zipf-30k", "unique", "invalid-utf8", "separators"];
 
 #[test]
@@ -44,7 +44,7 @@ fn threads_and_memory_change_nothing() {
 }
 
 #[test]
-fn binary_files_are_the_same_bytes_each_time() {
+fn binary_files_are_deterministic() {
     let folder = Folder::new();
     let text = keymill_datasets::find("unique").unwrap().to_vec(2 << 20);
     let file = folder.file("unique", text);
@@ -86,13 +86,13 @@ fn a_pipe_and_a_file_are_the_same() {
     assert!(stdout_of(&["count", &file], b"") == stdout_of(&["count"], &bytes));
 }
 
-/// A thread of this size is refused by any system, as one too many would be.
+/// No system can start a thread with such a stack. This simulates a limit on threads.
 #[cfg(target_os = "linux")]
 #[test]
-fn where_no_threads_are_to_be_had_one_does_all() {
+fn without_new_threads_the_main_thread_counts() {
     let folder = Folder::new();
     let set = keymill_datasets::find("unique").unwrap();
-    // Tables large enough to be drained by several threads too.
+    // The tables are large enough to be drained by several threads.
     let file = folder.file("unique", set.to_vec(24 << 20));
     let arguments = ["count", "--threads", "3", &file];
     let alone = keymill()

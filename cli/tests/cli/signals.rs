@@ -1,4 +1,4 @@
-//! Interrupted: status 130, and nothing left behind.
+//! Signals: an interrupt exits with 130 and leaves no files.
 
 use std::io::Write;
 use std::path::Path;
@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::command::{Folder, keymill, names_in};
 
-/// How long a test waits for something that takes a tenth of a second on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The time limit for an event that takes a tenth of a second on an idle machine.
+const TIME_LIMIT: Duration = Duration::from_secs(20);
 
 fn signal(child: &Child, name: &str) {
     let process = child.id().to_string();
@@ -20,11 +20,11 @@ fn signal(child: &Child, name: &str) {
     assert!(sent.success());
 }
 
-/// Waits until the new output is open, with a name or without: by then the handler is there, too.
+/// Waits until the new output file is open, with or without a name. The handler is installed before.
 fn wait_for_output(child: &Child, folder: &Path) {
     let started = Instant::now();
     while !is_named(folder) && !is_nameless(child, folder) {
-        assert!(started.elapsed() < PATIENCE, "no new output");
+        assert!(started.elapsed() < TIME_LIMIT, "no new output");
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -34,7 +34,7 @@ fn is_named(folder: &Path) -> bool {
     names.iter().any(|name| name.starts_with(".keymill-"))
 }
 
-/// Whether the process has a file open in the folder that has no name.
+/// Returns whether the process has an open file without a name in the folder.
 fn is_nameless(child: &Child, folder: &Path) -> bool {
     let open = std::fs::read_dir(format!("/proc/{}/fd", child.id()));
     let open = open.into_iter().flatten().flatten();
@@ -42,13 +42,13 @@ fn is_nameless(child: &Child, folder: &Path) -> bool {
     paths.any(|path| path.starts_with(folder) && !path.exists())
 }
 
-/// Waits until the process has a handler for interrupts of its own.
+/// Waits until the process has installed its handler for interrupts.
 fn wait_for_handler(child: &Child) {
     let started = Instant::now();
     let has_handler = || {
         let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()));
         let Ok(status) = status else {
-            // A system that does not tell.
+            // The system does not report handlers.
             return started.elapsed() > Duration::from_secs(1);
         };
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
@@ -56,7 +56,7 @@ fn wait_for_handler(child: &Child) {
         mask.unwrap_or(0) >> 1 & 1 == 1
     };
     while !has_handler() {
-        assert!(started.elapsed() < PATIENCE, "no handler");
+        assert!(started.elapsed() < TIME_LIMIT, "no handler");
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -70,9 +70,9 @@ fn counting(output: &str, input: Stdio) -> Child {
         .unwrap()
 }
 
-/// A job that waits for input, and one that is never given time to wait.
+/// With a job that waits for input, and with one that always has input.
 #[test]
-fn an_interrupted_job_is_130_and_leaves_nothing() {
+fn an_interrupted_job_exits_with_130_and_leaves_no_file() {
     for name in ["INT", "TERM"] {
         for is_fed in [false, true] {
             let folder = Folder::new();
@@ -100,7 +100,7 @@ fn an_interrupted_job_is_130_and_leaves_nothing() {
 }
 
 #[test]
-fn an_interrupted_job_leaves_an_old_output_as_it_was() {
+fn an_interrupted_job_does_not_change_an_old_output() {
     let folder = Folder::new();
     let out = folder.file("out", "precious");
     let mut child = counting(&out, Stdio::piped());
@@ -113,9 +113,9 @@ fn an_interrupted_job_leaves_an_old_output_as_it_was() {
     assert_eq!(folder.names(), ["out"]);
 }
 
-/// Nobody reads the pipe, so the job stands in the middle of its output.
+/// The pipe is full, so the job blocks in the middle of its output.
 #[test]
-fn a_job_that_waits_for_its_reader_can_be_interrupted() {
+fn a_job_that_blocks_on_its_output_can_be_interrupted() {
     let folder = Folder::new();
     let unique = folder.file(
         "unique",
@@ -132,7 +132,7 @@ fn a_job_that_waits_for_its_reader_can_be_interrupted() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
-/// How many bytes a process has in files that have lost their name.
+/// Returns the bytes of a process's open files without a name.
 #[cfg(target_os = "linux")]
 fn spilled(child: &Child) -> u64 {
     use std::os::unix::fs::MetadataExt;
@@ -148,7 +148,7 @@ fn spilled(child: &Child) -> u64 {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_job_that_has_spilled_much_leaves_nothing() {
+fn an_interrupted_job_leaves_no_spill_files() {
     let folder = Folder::new();
     let spill = folder.name("");
     let mut child = keymill()
@@ -172,7 +172,7 @@ fn a_job_that_has_spilled_much_leaves_nothing() {
     });
     let started = Instant::now();
     while spilled(&child) < 300 << 20 {
-        assert!(started.elapsed() < 6 * PATIENCE, "too little is spilled");
+        assert!(started.elapsed() < 6 * TIME_LIMIT, "too little is spilled");
         thread::sleep(Duration::from_millis(5));
     }
     signal(&child, "INT");
@@ -181,10 +181,10 @@ fn a_job_that_has_spilled_much_leaves_nothing() {
     assert_eq!(folder.names(), [""; 0]);
 }
 
-/// Whatever ends the process: Linux has files without a name.
+/// On Linux the output file has no name, so the system removes it however the process ends.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_process_that_is_killed_leaves_nothing() {
+fn a_killed_process_leaves_no_file() {
     for name in ["KILL", "QUIT", "XCPU"] {
         let folder = Folder::new();
         let out = folder.file("out", "precious");
@@ -202,9 +202,9 @@ fn a_process_that_is_killed_leaves_nothing() {
     }
 }
 
-/// Not even the folders that it would have made.
+/// It also leaves no folders.
 #[test]
-fn an_interrupted_comparison_leaves_nothing() {
+fn an_interrupted_comparison_leaves_no_files() {
     let folder = Folder::new();
     let words = folder.file("words", "to be or not to be\n".repeat(1000));
     let target = folder.name("out/report");
@@ -221,7 +221,7 @@ fn an_interrupted_comparison_leaves_nothing() {
 }
 
 #[test]
-fn making_a_data_set_can_be_interrupted() {
+fn generating_a_data_set_can_be_interrupted() {
     let folder = Folder::new();
     let out = folder.name("set");
     let mut child = keymill()
@@ -236,9 +236,9 @@ fn making_a_data_set_can_be_interrupted() {
     assert_eq!(folder.names(), [""; 0]);
 }
 
-/// What `nohup` asks for.
+/// As with `nohup`.
 #[test]
-fn a_hang_up_that_was_ignored_stays_ignored() {
+fn an_ignored_hang_up_stays_ignored() {
     let folder = Folder::new();
     let output = folder.name("out");
     let mut child = Command::new("sh")
@@ -257,8 +257,8 @@ fn a_hang_up_that_was_ignored_stays_ignored() {
     assert_eq!(std::fs::read(&output).unwrap(), b"to\t2\nbe\t1\n");
 }
 
-/// Runs the binary where no file may grow beyond 100 blocks; it must fail in one line that names
-/// the place, and write nothing to standard output.
+/// Runs the binary with a limit of 100 blocks per file. It must fail with one line that names the
+/// path, and write nothing to standard output.
 fn assert_full(arguments: &[&str], place: &str) {
     let ended = Command::new("sh")
         .args(["-c", "ulimit -f 100; exec \"$0\" \"$@\""])
@@ -274,7 +274,7 @@ fn assert_full(arguments: &[&str], place: &str) {
 }
 
 #[test]
-fn a_file_that_may_not_grow_is_an_error() {
+fn the_file_size_limit_is_an_error() {
     let folder = Folder::new();
     let words: String = (0..100_000).map(|i| format!("{i} ")).collect();
     let input = folder.file("input", words);
@@ -286,7 +286,7 @@ fn a_file_that_may_not_grow_is_an_error() {
 #[test]
 fn a_full_spill_disk_is_an_error_that_names_it() {
     let folder = Folder::new();
-    // So many keys that they do not fit into the least memory that a job gets.
+    // The keys do not fit in the minimum memory of a job.
     let words: String = (0..2_500_000).map(|i| format!("{i:x} ")).collect();
     let input = folder.file("input", words);
     let spill = folder.path("spill");

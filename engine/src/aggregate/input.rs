@@ -44,6 +44,17 @@ pub(super) fn validity(array: &dyn Array) -> Option<Validity<'_>> {
     Some(Validity::new(bits.values(), bits.offset(), bits.len()))
 }
 
+/// Integers as 64 bits with a sign; `None` for a type that may have larger ones.
+pub(crate) fn integers_of(array: &dyn Array) -> Option<Cow<'_, [i64]>> {
+    match array.data_type() {
+        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => {
+            let values = unsigned(array).ok()?;
+            Some(values.iter().map(|value| value.cast_signed()).collect())
+        }
+        _ => signed(array).ok(),
+    }
+}
+
 pub(super) fn signed(array: &dyn Array) -> Result<Cow<'_, [i64]>> {
     match array.data_type() {
         DataType::Int64 => Ok(array.as_primitive::<Int64Type>().values().as_ref().into()),
@@ -126,6 +137,17 @@ pub(super) fn float_column(
             Ok(Arc::new(values.collect::<PrimitiveArray<Float32Type>>()))
         }
         other => Err(unexpected(other)),
+    }
+}
+
+/// A column of an integer type from values that fit it.
+pub(crate) fn integer_column(of: &DataType, values: &[i64]) -> Result<ArrayRef> {
+    let values = values.iter().copied();
+    match NumberKind::of(of) {
+        Some(NumberKind::Unsigned) => {
+            unsigned_column(of, values.map(|value| Some(value.cast_unsigned())))
+        }
+        _ => signed_column(of, values.map(Some)),
     }
 }
 

@@ -13,7 +13,9 @@ use arrow_schema::DataType;
 use keymill_kernels::accumulate::{self, FloatSum};
 
 use super::input::{NumberKind, floats, signed, unsigned, validity};
-use super::{Accumulator, Aggregate, AggregateExpr, FinishError, cannot_take, not_its_state};
+use super::{
+    Accumulator, Aggregate, AggregateExpr, DeviceValue, FinishError, cannot_take, not_its_state,
+};
 use crate::expr::Expr;
 use crate::{Error, ErrorKind, Level, Result};
 
@@ -49,6 +51,10 @@ impl Aggregate for Sum {
 
     fn accumulator(&self, input: Option<&DataType>, level: Level) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(Totals::new(kind_of(self.name(), input)?, level)))
+    }
+
+    fn device_form(&self) -> Option<&'static [DeviceValue]> {
+        Some(&[DeviceValue::Sum])
     }
 }
 
@@ -142,8 +148,14 @@ impl Accumulator for Totals {
 
     fn finish(&self, groups: &[u32]) -> Result<ArrayRef, FinishError> {
         match self {
-            Self::Signed(_) => self.finish_as::<Int64Type>(groups),
-            Self::Unsigned(_) => self.finish_as::<UInt64Type>(groups),
+            Self::Signed(sum) => match sum.narrow_totals() {
+                Some(totals) => Ok(values_of::<Int64Type>(totals, groups)),
+                None => self.finish_as::<Int64Type>(groups),
+            },
+            Self::Unsigned(sum) => match sum.narrow_totals() {
+                Some(totals) => Ok(values_of::<UInt64Type>(totals, groups)),
+                None => self.finish_as::<UInt64Type>(groups),
+            },
             Self::Float(sum) => {
                 let sums = groups.iter().map(|&group| sum.sum(group));
                 Ok(Arc::new(sums.collect::<PrimitiveArray<Float64Type>>()))
@@ -194,6 +206,12 @@ impl Totals {
         }
         Ok(Arc::new(sums.finish()))
     }
+}
+
+/// The values of some groups, none of them null.
+fn values_of<T: ArrowPrimitiveType>(values: &[T::Native], groups: &[u32]) -> ArrayRef {
+    let values = groups.iter().map(|&group| values[group as usize]);
+    Arc::new(PrimitiveArray::<T>::from_iter_values(values))
 }
 
 /// The totals of a state column of integers.

@@ -12,7 +12,7 @@ use crate::read::RecordBatches;
 use crate::state::GroupShape;
 use crate::{BatchLimits, Cancel, Progress, Result};
 
-/// A job that has batches; [`BatchJob::group_by`] says how to group their rows.
+/// A job over Arrow batches. Call [`BatchJob::group_by`] or [`BatchJob::column`] next.
 #[must_use = "a job does nothing before it is collected or streamed"]
 pub struct BatchJob {
     engine: Engine,
@@ -29,25 +29,25 @@ impl BatchJob {
         }
     }
 
-    /// Lets a flag stop the job, within a tenth of a second.
+    /// Sets a flag that stops the job within a tenth of a second.
     pub fn cancel(mut self, cancel: &Cancel) -> Self {
         self.options.cancel = cancel.clone();
         self
     }
 
-    /// Shows how far the job is, to every holder of a clone of `progress`.
+    /// Sets the progress object that the job updates. Keep a clone to read it.
     pub fn progress(mut self, progress: &Progress) -> Self {
         self.options.progress = progress.clone();
         self
     }
 
-    /// Takes a column of strings or binaries as text: each row is a record, whose end ends a token.
+    /// Reads a column of strings or binaries as text. Each row is a record, and its end ends a token.
     pub fn column(self, column: impl Into<Expr>) -> TextJob {
         let batches = self.batches.project(column.into());
         TextJob::new(self.engine, Ok(JobInput::Batches(batches))).with_options(self.options)
     }
 
-    /// Groups rows by key columns. Rows with the same values are one group; null is a value of its own.
+    /// Groups rows by key columns. Rows with equal values form a group; null is equal to null.
     pub fn group_by<I>(self, keys: I) -> GroupByKeys
     where
         I: IntoIterator,
@@ -60,7 +60,7 @@ impl BatchJob {
     }
 }
 
-/// A job that has groups; [`GroupByKeys::agg`] says what to compute of them.
+/// A job with groups. Call [`GroupByKeys::agg`] next.
 #[must_use = "a job does nothing before it is collected or streamed"]
 pub struct GroupByKeys {
     input: BatchJob,
@@ -68,7 +68,7 @@ pub struct GroupByKeys {
 }
 
 impl GroupByKeys {
-    /// Computes aggregates of each group; see [`aggregate`](crate::aggregate).
+    /// Computes aggregates of each group, see [`aggregate`](crate::aggregate).
     pub fn agg(self, aggregates: impl IntoIterator<Item = AggregateExpr>) -> AggregateJob {
         AggregateJob {
             aggregates: aggregates.into_iter().collect(),
@@ -114,7 +114,7 @@ pub struct AggregateJob {
 }
 
 impl AggregateJob {
-    /// Runs the job and keeps all groups in memory, ordered by key.
+    /// Runs the job and returns all groups in memory, ordered by key.
     ///
     /// # Errors
     ///
@@ -123,15 +123,15 @@ impl AggregateJob {
         Groups::collect(self.stream(Order::Key, BatchLimits::default())?)
     }
 
-    /// Runs the job and gives the groups batch by batch, in bounded memory.
+    /// Runs the job and returns a stream of group batches, in bounded memory.
     ///
     /// # Errors
     ///
-    /// [`Config`](crate::ErrorKind::Config) for columns that are not there or have types that cannot be
-    /// taken, [`Source`](crate::ErrorKind::Source) for batches that could not be read,
-    /// [`Format`](crate::ErrorKind::Format) for batches of another schema than the first one,
-    /// [`Capacity`](crate::ErrorKind::Capacity) for a sum that does not fit its type and for a spill disk
-    /// that is full, and [`Cancelled`](crate::ErrorKind::Cancelled).
+    /// [`Config`](crate::ErrorKind::Config) for columns that do not exist or have unsupported types,
+    /// [`Source`](crate::ErrorKind::Source) for batches that cannot be read,
+    /// [`Format`](crate::ErrorKind::Format) for batches with another schema than the first one,
+    /// [`Capacity`](crate::ErrorKind::Capacity) for a sum that does not fit its type and for a full spill
+    /// disk, and [`Cancelled`](crate::ErrorKind::Cancelled).
     pub fn stream(self, order: Order, limits: BatchLimits) -> Result<ResultStream> {
         let BatchJob {
             engine,

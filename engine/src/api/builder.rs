@@ -12,7 +12,7 @@ use crate::runtime::Pool;
 use crate::shown_name;
 use crate::{DeviceChoice, Error, ErrorKind, Level, Result, Shaders, Tuning};
 
-/// An engine that is still to be built.
+/// Builds an [`Engine`].
 ///
 /// # Examples
 ///
@@ -40,92 +40,94 @@ pub struct EngineBuilder {
 }
 
 impl EngineBuilder {
-    /// Uses so many threads; one means the caller's own. A job on a device has a few more, which
-    /// mostly wait.
+    /// Sets the number of threads. With 1, jobs run on the caller's thread. A job on a device has a few
+    /// more threads, which are mostly idle.
+    ///
+    /// The default is the number of processors. Without the feature `parallel` jobs run on one thread.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self
     }
 
-    /// Sets the memory budget of a job, in bytes; past it the job spills to disk.
+    /// Sets the memory budget of a job in bytes. A job that needs more spills to disk.
     ///
-    /// The default is half of the smaller of the machine's memory and the control group's limit, and
-    /// at most a quarter of the address space that the process may still use (`ulimit -v`). Small
-    /// allocations that fail end the process, as in any Rust program: leave 200 MiB of address space
-    /// beyond the budget.
+    /// The default is half of the machine's memory or of the control group's limit, whichever is
+    /// smaller, and at most a quarter of the address space that the process may still use
+    /// (`ulimit -v`). A small allocation that fails aborts the process, as in any Rust program, so leave
+    /// 200 MiB of address space beyond the budget.
     ///
-    /// Keys of some MiB are not bounded by the budget: a drain holds several copies of them, about
-    /// fifteen times the longest key.
+    /// Keys of several MiB can exceed the budget: a drain holds copies of about fifteen times the
+    /// longest key.
     ///
-    /// A budget below 20 MiB counts as 20 MiB, and a job runs at most one thread for each 10 MiB.
+    /// The minimum is 20 MiB, and a job runs at most one thread per 10 MiB.
     #[must_use]
     pub fn memory(mut self, bytes: usize) -> Self {
         self.memory = Some(bytes);
         self
     }
 
-    /// Runs on these instructions, whatever else the machine has.
+    /// Sets the SIMD level. The default is the best level of the machine.
     #[must_use]
     pub fn level(mut self, level: Level) -> Self {
         self.level = Some(level);
         self
     }
 
-    /// Spills into a folder of the caller's choice.
+    /// Sets the folder for spill files. The default is the system's temporary folder.
     #[must_use]
     pub fn spill_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.spill_dir = Some(path.into());
         self
     }
 
-    /// Says where jobs run; no device is touched before a job needs one.
+    /// Sets where jobs run. A device is opened when the first job needs it.
     ///
-    /// A job that asks for a GPU where there is none, or in a build without the feature `gpu`, is an
-    /// error of kind [`ErrorKind::Device`] before anything is read. A device that fails in the middle
-    /// changes no answer: what it had is counted again on the processor.
+    /// If a GPU is requested and there is none, or the build lacks the feature `gpu`, jobs return an
+    /// error of kind [`ErrorKind::Device`] before reading. If a device fails during a job, its chunks are
+    /// counted again on the processor, and the answer is the same.
     #[must_use]
     pub fn device(mut self, device: DeviceChoice) -> Self {
         self.device = device;
         self
     }
 
-    /// Says which shaders devices run; no answer depends on it.
+    /// Sets the shaders of devices. The answer does not depend on it.
     #[must_use]
     pub fn shaders(mut self, shaders: Shaders) -> Self {
         self.shaders = shaders;
         self
     }
 
-    /// Keeps what is measured of devices in a file, so that the next process need not measure again.
+    /// Sets a file that caches the measured costs of devices for later processes.
     ///
-    /// A file that cannot be read or written is as good as none. Without this nothing is written
-    /// anywhere.
+    /// A file that cannot be read or written is ignored. By default nothing is cached on disk.
     #[must_use]
     pub fn device_cache(mut self, file: impl Into<PathBuf>) -> Self {
         self.device_cache = Some(file.into());
         self
     }
 
-    /// Cuts work at other sizes; for tests. No answer depends on it.
+    /// Sets the sizes of chunks and tables, for tests. The answer does not depend on it.
+    #[doc(hidden)]
     #[must_use]
     pub fn tuning(mut self, tuning: Tuning) -> Self {
         self.tuning = tuning.fitting();
         self
     }
 
-    /// Seeds the hashes, which are otherwise different in each query; no answer depends on it.
+    /// Sets the seed of hashes. By default each job has a random seed. The answer does not depend on it.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// Builds the engine; threads start with the first job that needs them.
+    /// Builds the engine. Threads are started by the first job that needs them.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] for 0 threads, for a spill folder that is not there, and for a level that
+    /// [`ErrorKind::Config`] for 0 threads, for a spill folder that does not exist, and for a level that
     /// this machine lacks.
     pub fn build(self) -> Result<Engine> {
         let threads = match self.threads {
@@ -164,11 +166,11 @@ impl EngineBuilder {
 
 fn no_spill_folder(folder: &Path) -> Error {
     let folder = shown_name(folder);
-    let message = format!("the spill folder `{folder}` is no folder; make it, or name another one");
+    let message = format!("`{folder}` is not a folder; create it, or choose another spill folder");
     Error::new(ErrorKind::Config, message)
 }
 
-/// What a thread needs to work: tables, what it deals to partitions and ranges, and its output.
+/// Returns the minimum memory of a thread, for tables, partitions, ranges and output.
 fn least_worker_bytes(tuning: &Tuning) -> usize {
     const SLOT_BYTES: usize = 40;
     const FRESH_TABLES: usize = 64;
@@ -187,7 +189,7 @@ fn choose_level(asked: Option<Level>) -> Result<Level> {
     Err(Error::new(
         ErrorKind::Config,
         format!(
-            "this machine does not run level `{level}`, which needs {}; it runs {}",
+            "this machine cannot run the level `{level}`, which needs {}; it runs {}",
             level.requires(),
             names.join(", ")
         ),

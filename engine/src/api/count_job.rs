@@ -1,4 +1,4 @@
-//! Counts that are to be made.
+//! The job that counts tokens.
 #![forbid(unsafe_code)]
 
 use super::explain::Plan;
@@ -7,7 +7,7 @@ use crate::exec::{self, JobInput, JobOptions, TextCountJob};
 use crate::operator::Order;
 use crate::{BatchLimits, Cancel, Progress, Result};
 
-/// A job that counts tokens by key.
+/// A job that counts equal tokens.
 ///
 /// # Examples
 ///
@@ -28,38 +28,37 @@ pub struct CountJob {
 }
 
 impl CountJob {
-    /// Lets a flag stop the job, within a tenth of a second.
+    /// Sets a flag that stops the job within a tenth of a second.
     pub fn cancel(mut self, cancel: &Cancel) -> Self {
         self.options.cancel = cancel.clone();
         self
     }
 
-    /// Shows how far the job is, to whoever holds a clone of `progress`.
+    /// Sets the progress object that the job updates. Keep a clone to read it.
     pub fn progress(mut self, progress: &Progress) -> Self {
         self.options.progress = progress.clone();
         self
     }
 
-    /// Runs the job and keeps all counts in memory, ordered by key.
+    /// Runs the job and returns all counts in memory, ordered by key.
     ///
     /// # Errors
     ///
-    /// What [`CountJob::stream`] says.
+    /// Those of [`CountJob::stream`].
     pub fn collect(self) -> Result<Counts> {
         Counts::collect(self.stream(Order::Key, BatchLimits::default())?)
     }
 
-    /// Runs the job and gives the counts batch by batch, in bounded memory.
+    /// Runs the job and returns a stream of count batches, in bounded memory.
     ///
     /// The columns are `key` (binary view) and `count` (`u64`).
     ///
     /// # Errors
     ///
     /// [`crate::ErrorKind::Source`] for input that cannot be read, [`crate::ErrorKind::Format`] for
-    /// broken compression, [`crate::ErrorKind::Config`] for a rule with an empty separator,
-    /// [`crate::ErrorKind::Capacity`] for a spill disk that is full,
-    /// [`crate::ErrorKind::Device`] where a GPU was asked for and none can be used,
-    /// [`crate::ErrorKind::Cancelled`] once cancelled.
+    /// corrupt compressed data, [`crate::ErrorKind::Config`] for an invalid token rule,
+    /// [`crate::ErrorKind::Capacity`] for a full spill disk, [`crate::ErrorKind::Device`] if a GPU was
+    /// requested and none can be used, and [`crate::ErrorKind::Cancelled`].
     pub fn stream(self, order: Order, limits: BatchLimits) -> Result<ResultStream> {
         let input = self.input?;
         self.job.rule.check()?;
@@ -74,7 +73,7 @@ impl CountJob {
         Ok(ResultStream::new(self.engine, output))
     }
 
-    /// Says what the job will do, where, and why; runs nothing.
+    /// Describes what the job will do, where and why, without running it.
     #[must_use]
     pub fn explain(&self) -> String {
         Plan::of(self).to_string()

@@ -46,12 +46,12 @@ struct Part {
     counts: UInt64Array,
 }
 
-/// What becomes of keys that are no UTF-8.
+/// How to convert keys that are not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Utf8 {
     /// They are an error.
     Strict,
-    /// U+FFFD stands for what is no UTF-8; two keys may then look the same.
+    /// Invalid bytes are replaced by U+FFFD. Two keys may then look the same.
     Lossy,
 }
 
@@ -72,7 +72,7 @@ impl Counts {
         })
     }
 
-    /// How many distinct keys there are.
+    /// Returns the number of distinct keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.parts
@@ -81,39 +81,39 @@ impl Counts {
             .sum()
     }
 
-    /// Tells whether nothing was counted.
+    /// Returns whether nothing was counted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many tokens were counted.
+    /// Returns the number of counted tokens.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.iter().map(|(_, count)| count).sum()
     }
 
-    /// How often a key was counted; `None` if never.
+    /// Returns the count of a key; `None` if it does not occur.
     #[must_use]
     pub fn get(&self, key: impl AsRef<[u8]>) -> Option<u64> {
         let key = key.as_ref();
-        let behind = self.parts.partition_point(|part| {
+        let after = self.parts.partition_point(|part| {
             part.keys
                 .iter()
                 .next()
                 .flatten()
                 .is_some_and(|first| first <= key)
         });
-        let part = self.parts.get(behind.checked_sub(1)?)?;
+        let part = self.parts.get(after.checked_sub(1)?)?;
         part.find(key).map(|row| part.counts.value(row))
     }
 
-    /// All keys and counts, ordered by key.
+    /// Returns all keys and counts, ordered by key.
     pub fn iter(&self) -> impl Iterator<Item = (Key<'_>, u64)> {
         self.parts.iter().flat_map(Part::iter)
     }
 
-    /// The largest `n` counts, the largest first, then by key.
+    /// Returns the largest `n` counts, ordered by count (largest first) and then by key.
     pub fn top(&self, n: usize) -> impl Iterator<Item = (Key<'_>, u64)> {
         let mut rows: Vec<_> = self.iter().collect();
         if n < rows.len() {
@@ -124,22 +124,22 @@ impl Counts {
         rows.into_iter()
     }
 
-    /// The counts as record batches of `key` (binary view) and `count` (`u64`).
+    /// Returns the counts as record batches of `key` (binary view) and `count` (`u64`).
     #[must_use]
     pub fn batches(&self) -> &[RecordBatch] {
         &self.batches
     }
 
-    /// The same with keys of text.
+    /// Returns the counts as record batches with string keys.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Format`] naming the first key that is no UTF-8, if `how` is strict.
+    /// [`ErrorKind::Format`] naming the first key that is not UTF-8, if `how` is strict.
     pub fn as_utf8(&self, how: Utf8) -> Result<Vec<RecordBatch>> {
         self.parts.iter().map(|part| part.as_utf8(how)).collect()
     }
 
-    /// What the job did.
+    /// Returns the metrics of the job.
     #[must_use]
     pub fn metrics(&self) -> &JobMetrics {
         &self.metrics
@@ -159,7 +159,7 @@ impl IntoIterator for Counts {
     type Item = (Vec<u8>, u64);
     type IntoIter = std::vec::IntoIter<(Vec<u8>, u64)>;
 
-    /// All keys and counts, ordered by key.
+    /// Returns all keys and counts, ordered by key.
     fn into_iter(self) -> Self::IntoIter {
         let rows = self.iter().map(|(key, count)| (key.to_vec(), count));
         rows.collect::<Vec<_>>().into_iter()
@@ -206,7 +206,7 @@ impl Part {
         let columns: Vec<arrow_array::ArrayRef> =
             vec![Arc::new(keys.finish()), Arc::new(self.counts.clone())];
         RecordBatch::try_new(Arc::new(schema), columns).map_err(|cause| {
-            Error::new(ErrorKind::Internal, "two columns do not fit").with_source(cause)
+            Error::new(ErrorKind::Internal, "columns do not fit their schema").with_source(cause)
         })
     }
 }
@@ -215,30 +215,30 @@ fn not_utf8(key: &[u8]) -> Error {
     Error::new(
         ErrorKind::Format,
         format!(
-            "the key `{}` is no UTF-8; `Utf8::Lossy` takes it",
+            "the key `{}` is not UTF-8; use `Utf8::Lossy` to convert it",
             key.escape_ascii()
         ),
     )
 }
 
-/// A key: bytes that can be displayed.
+/// A key: bytes with a `Display` form.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key<'a>(&'a [u8]);
 
 impl<'a> Key<'a> {
-    /// The bytes.
+    /// Returns the bytes.
     #[must_use]
     pub fn as_bytes(self) -> &'a [u8] {
         self.0
     }
 
-    /// The text, if the bytes are UTF-8. Two keys that differ have texts that differ.
+    /// Returns the text, if the bytes are UTF-8. Different keys have different texts.
     #[must_use]
     pub fn as_str(self) -> Option<&'a str> {
         std::str::from_utf8(self.0).ok()
     }
 
-    /// The text, with U+FFFD in place of bytes that are not UTF-8. Two keys may have the same text.
+    /// Returns the text with invalid bytes replaced by U+FFFD. Different keys may have the same text.
     #[must_use]
     pub fn to_string_lossy(self) -> Cow<'a, str> {
         String::from_utf8_lossy(self.0)

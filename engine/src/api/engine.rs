@@ -1,4 +1,4 @@
-//! The engine: what a program makes once, and starts its jobs from.
+//! The engine, which starts jobs.
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
@@ -15,7 +15,10 @@ use crate::read::{
 };
 use crate::{DeviceChoice, Level, Resources, Result};
 
-/// Threads, memory, a level: everything that jobs share; clones are the same engine.
+/// The threads, memory, SIMD level and device that jobs share. Clones are the same engine.
+///
+/// Create it once per process. All calls block until they are done; see the
+/// [crate documentation](crate#blocking-and-async) for use in async code.
 ///
 /// # Examples
 ///
@@ -35,7 +38,7 @@ use crate::{DeviceChoice, Level, Resources, Result};
 pub struct Engine(pub(super) Arc<RuntimeEnv>);
 
 impl Engine {
-    /// An engine with all of this machine's processors and half of its memory.
+    /// Creates an engine with all of this machine's processors and half of its memory.
     ///
     /// # Errors
     ///
@@ -44,34 +47,35 @@ impl Engine {
         Self::builder().build()
     }
 
-    /// Starts an engine with other threads, memory or level.
+    /// Returns a builder to set threads, memory, level and other options.
     #[must_use]
     pub fn builder() -> EngineBuilder {
         EngineBuilder::default()
     }
 
-    /// Reads text from one path or several.
+    /// Reads text from one or several paths.
     ///
-    /// A path is a file, a pipe, or a pattern such as `logs/*.txt` where no file has that name.
-    /// Files of gzip or zstd are known by their first bytes. Every file's end ends a token.
+    /// A path is a file, a pipe, or a pattern such as `logs/*.txt` if no file has that name. gzip and
+    /// zstd files are recognized by their first bytes. The end of each file ends a token.
     pub fn read_text(&self, paths: impl IntoPaths) -> TextJob {
         self.read_paths(paths.into_paths())
     }
 
-    /// Reads text from paths, each as [`Engine::read_text`] would.
+    /// Reads text from paths like [`Engine::read_text`].
     pub fn read_paths(&self, paths: Vec<PathBuf>) -> TextJob {
         let source = FileSource::from_patterns(&paths);
         self.text(source.map(|source| JobInput::Source(Arc::new(source))))
     }
 
-    /// Reads bytes that are in memory, as they are.
+    /// Reads bytes in memory without copying or decompressing them.
     pub fn read_bytes(&self, bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> TextJob {
         self.read_source(MemorySource::new(bytes))
     }
 
-    /// Reads to the end of a stream: standard input, a socket, a pipe.
+    /// Reads a stream to its end: standard input, a socket, a pipe.
     ///
-    /// Streams of gzip or zstd are known by their first bytes; [`ReaderSource::as_is`] keeps them.
+    /// gzip and zstd streams are recognized by their first bytes. Use [`ReaderSource::as_is`] to read
+    /// them without decompressing.
     pub fn read(&self, reader: impl std::io::Read + Send + 'static) -> TextJob {
         self.read_source(ReaderSource::new(reader))
     }
@@ -113,54 +117,54 @@ impl Engine {
         BatchJob::new(self.clone(), batches)
     }
 
-    /// Reads what a source has at this moment.
+    /// Reads everything that a source has now.
     pub fn read_source(&self, source: impl Source) -> TextJob {
         self.text(Ok(JobInput::Source(Arc::new(source))))
     }
 
-    /// What an operator of a new query gets from this engine, with a budget of its own.
+    /// Returns the resources for operators of a new query, with their own memory budget.
     #[must_use]
     pub fn resources(&self) -> Resources {
         self.0.resources()
     }
 
-    /// The instructions that jobs run on.
+    /// Returns the SIMD level.
     #[must_use]
     pub fn level(&self) -> Level {
         self.0.level
     }
 
-    /// How many threads a job uses at most.
+    /// Returns the maximum number of threads of a job.
     #[must_use]
     pub fn threads(&self) -> usize {
         self.0.threads
     }
 
-    /// How many bytes of memory a job may take before it spills.
+    /// Returns the memory budget of a job in bytes.
     #[must_use]
     pub fn memory(&self) -> usize {
         self.0.memory
     }
 
-    /// Where jobs run.
+    /// Returns where jobs run.
     #[must_use]
     pub fn device(&self) -> &DeviceChoice {
         &self.0.device
     }
 
-    /// Where jobs run, and why, in words; it opens the device that was asked for, if any.
+    /// Describes where jobs run and why. It opens the requested device, if any.
     #[must_use]
     pub fn explain_device(&self) -> String {
         describe_placement(&self.0, None)
     }
 
-    /// What is known of the costs of devices.
+    /// Returns the measured costs of devices.
     #[cfg(all(test, feature = "gpu"))]
     pub(crate) fn costs(&self) -> &Arc<CostCache> {
         &self.0.costs
     }
 
-    /// The same engine with another device; for tests, before any clone is made.
+    /// Replaces the device, for tests. The engine must not be cloned yet.
     #[cfg(all(test, feature = "gpu"))]
     pub(crate) fn with_shared_device(mut self, shared_device: SharedDevice) -> Self {
         Arc::get_mut(&mut self.0)
@@ -169,27 +173,27 @@ impl Engine {
         self
     }
 
-    /// The same engine with other costs of devices; for tests, before any clone is made.
+    /// Replaces the costs of devices, for tests. The engine must not be cloned yet.
     #[cfg(all(test, feature = "gpu"))]
     pub(crate) fn with_costs(mut self, costs: CostCache) -> Self {
         Arc::get_mut(&mut self.0).expect("no clone was made").costs = Arc::new(costs);
         self
     }
 
-    /// The same engine with other limits; for tests, before any clone is made.
+    /// Replaces the tuning, for tests. The engine must not be cloned yet.
     #[cfg(all(test, feature = "gpu"))]
     pub(crate) fn with_tuning(mut self, tuning: Tuning) -> Self {
         Arc::get_mut(&mut self.0).expect("no clone was made").tuning = tuning;
         self
     }
 
-    /// Where partitions go that do not fit; `None` is the system's temporary folder.
+    /// Returns the folder for spill files; `None` is the system's temporary folder.
     #[must_use]
     pub fn spill_dir(&self) -> Option<&Path> {
         self.0.spill_dir.as_deref()
     }
 
-    /// Runs something that shares its work over the engine's threads: a writer of results.
+    /// Runs a function on the engine's threads, for example a writer that formats in parallel.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! What a job will do, in words.
+//! Describes what a job will do.
 #![forbid(unsafe_code)]
 
 use std::fmt;
@@ -8,7 +8,7 @@ use crate::TokenRule;
 use crate::exec::{Job, describe_placement};
 use crate::shown_name;
 
-/// A job's plan, for `explain()`.
+/// The text of `explain()`.
 pub(crate) struct Plan<'a> {
     job: &'a CountJob,
 }
@@ -31,7 +31,8 @@ impl fmt::Display for Plan<'_> {
         if job.job.lowercase {
             writeln!(f, "lowercase   character by character")?;
         }
-        writeln!(f, "tokenize    {}", describe_rule(&job.job.rule))?;
+        let rule = &job.job.rule;
+        writeln!(f, "tokenize    {rule} ({})", describe(rule))?;
         writeln!(
             f,
             "count       fused with tokenize; hash_partition into {} where tables pass {} or memory is short",
@@ -74,32 +75,22 @@ fn levels() -> String {
     names.join(", ")
 }
 
-fn describe_rule(rule: &TokenRule) -> String {
+fn describe(rule: &TokenRule) -> &'static str {
     match rule {
-        TokenRule::Whitespace => "whitespace: between Unicode white space".to_owned(),
-        TokenRule::Split(separator) => {
-            format!("split: at `{}` within lines", separator.escape_ascii())
-        }
-        TokenRule::Words => "words: runs of alphabetic characters, marks and numbers".to_owned(),
-        TokenRule::Lines => "lines: whole".to_owned(),
-        TokenRule::Field { index, separator } => {
-            format!(
-                "field: number {index} of lines, cut at `{}`",
-                separator.escape_ascii()
-            )
-        }
+        TokenRule::Whitespace => "text between Unicode white space",
+        TokenRule::Split(_) => "text between separators within lines",
+        TokenRule::Words => "runs of alphabetic characters, marks and numbers",
+        TokenRule::Lines => "whole lines",
+        TokenRule::Field { .. } => "one field of each line",
     }
 }
 
-/// A size as people read it.
+/// Formats a size for people.
 fn bytes(size: usize) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-    match units
-        .into_iter()
-        .find(|&(worker_pool, _)| size >> worker_pool > 0)
-    {
-        Some((worker_pool, unit)) => {
-            let whole = size as f64 / (1u64 << worker_pool) as f64;
+    match units.into_iter().find(|&(shift, _)| size >> shift > 0) {
+        Some((shift, unit)) => {
+            let whole = size as f64 / (1u64 << shift) as f64;
             format!("{} {unit}", (whole * 10.0).round() / 10.0)
         }
         None => format!("{size} B"),

@@ -26,37 +26,36 @@ impl Groups {
         })
     }
 
-    /// How many groups there are.
+    /// Returns the number of groups.
     #[must_use]
     pub fn num_rows(&self) -> usize {
         self.batches.iter().map(RecordBatch::num_rows).sum()
     }
 
-    /// The key columns and the columns of the answers.
+    /// Returns the schema: the key columns and the columns of aggregates.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
 
-    /// The groups as record batches.
+    /// Returns the groups as record batches.
     #[must_use]
     pub fn batches(&self) -> &[RecordBatch] {
         &self.batches
     }
 
-    /// The groups as one record batch.
+    /// Returns the groups as one record batch.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Capacity`] when a column of strings or binaries would be larger than its offsets
-    /// can count.
+    /// [`ErrorKind::Capacity`] if a column of strings or binaries is too large for its offsets.
     pub fn to_batch(&self) -> Result<RecordBatch> {
         concat_batches(&self.schema, &self.batches).map_err(|cause| {
             Error::new(ErrorKind::Capacity, "the groups do not fit one batch").with_source(cause)
         })
     }
 
-    /// What the job did.
+    /// Returns the metrics of the job.
     #[must_use]
     pub fn metrics(&self) -> &JobMetrics {
         &self.metrics

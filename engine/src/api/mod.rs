@@ -1,4 +1,4 @@
-//! The public face: an engine, the jobs that it runs, and their results.
+//! The public API: the engine, its jobs and their results.
 //!
 //! ```text
 //! Engine ─ read_text ──▶ TextJob ─ tokenize ─▶ TokenJob ─ count_by_key ─▶ CountJob ─ collect ─▶ Counts

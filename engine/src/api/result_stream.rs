@@ -1,4 +1,4 @@
-//! The groups of a job, batch by batch.
+//! The result of a job as a stream of batches.
 #![forbid(unsafe_code)]
 
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::exec::Output;
 use crate::operator::BatchReader;
 use crate::{JobMetrics, Result, StageMetrics};
 
-/// The groups of a job, as batches of its key columns and the answers of its aggregates.
+/// The groups of a job, as a stream of batches with key columns and aggregates.
 ///
 /// # Examples
 ///
@@ -48,13 +48,13 @@ impl ResultStream {
         }
     }
 
-    /// The columns of every batch.
+    /// Returns the schema of all batches.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
         self.output.batches.schema()
     }
 
-    /// The same batches as an Arrow reader, for libraries that take one.
+    /// Converts the stream to an Arrow reader.
     #[must_use]
     pub fn into_reader(self) -> impl RecordBatchReader + Send {
         BatchReader {
@@ -63,7 +63,7 @@ impl ResultStream {
         }
     }
 
-    /// What the job did until now.
+    /// Returns the metrics of the job until now.
     #[must_use]
     pub fn metrics(&self) -> JobMetrics {
         let Output { stats, seen, .. } = &self.output;
@@ -82,7 +82,7 @@ impl ResultStream {
         }
     }
 
-    /// Stage by stage, in the order of the pipeline.
+    /// Returns the metrics of the stages, in the order of the pipeline.
     fn stages(&self) -> Vec<StageMetrics> {
         let Output { stats, seen, .. } = &self.output;
         let stage = |name, bytes, rows, time, chunks| StageMetrics {
@@ -107,7 +107,7 @@ impl ResultStream {
             return Some(Err(error));
         }
         let batches = &mut self.output.batches;
-        // Waking a thread of the pool costs more than handing out a batch that is there.
+        // Waking a thread of the pool costs more than returning a batch that is ready.
         match batches.has_ready() {
             true => batches.next(),
             false => self.engine.env().pool.install(|| batches.next()),

@@ -1,11 +1,12 @@
-//! Text that is to be cut into tokens.
+//! Jobs over text, before and after tokenization.
 #![forbid(unsafe_code)]
 
 use super::{CountJob, Engine};
 use crate::exec::{JobInput, JobOptions, TextCountJob};
+use crate::plan::IntoTokenRule;
 use crate::{Cancel, Progress, Result, TokenRule};
 
-/// A job that has text; [`TextJob::tokenize`] says what its tokens are.
+/// A job over text. Call [`TextJob::tokenize`] next.
 ///
 /// # Examples
 ///
@@ -39,20 +40,24 @@ impl TextJob {
         Self { options, ..self }
     }
 
-    /// Lets a flag stop the job, within a tenth of a second.
+    /// Sets a flag that stops the job within a tenth of a second.
     pub fn cancel(mut self, cancel: &Cancel) -> Self {
         self.options.cancel = cancel.clone();
         self
     }
 
-    /// Shows how far the job is, to whoever holds a clone of `progress`.
+    /// Sets the progress object that the job updates. Keep a clone to read it.
     pub fn progress(mut self, progress: &Progress) -> Self {
         self.options.progress = progress.clone();
         self
     }
 
-    /// Cuts the text into tokens.
-    pub fn tokenize(self, rule: TokenRule) -> TokenJob {
+    /// Splits the text into tokens. If the rule is an error, the job returns it when it runs.
+    pub fn tokenize(mut self, rule: impl IntoTokenRule) -> TokenJob {
+        let rule = rule.into_token_rule().unwrap_or_else(|error| {
+            self.input = Err(error);
+            TokenRule::default()
+        });
         TokenJob {
             text: self,
             rule,
@@ -61,7 +66,7 @@ impl TextJob {
     }
 }
 
-/// A job that has tokens; [`TokenJob::count_by_key`] counts equal ones.
+/// A job with tokens. Call [`TokenJob::count_by_key`] next.
 #[must_use = "a job does nothing before it is collected or streamed"]
 pub struct TokenJob {
     text: TextJob,
@@ -70,9 +75,9 @@ pub struct TokenJob {
 }
 
 impl TokenJob {
-    /// Makes the text lower case before it is cut into tokens, character by character.
+    /// Maps each character of the text to lower case before it is split into tokens.
     ///
-    /// A separator with capital letters is then found nowhere.
+    /// A separator with capital letters then never occurs.
     pub fn lowercase(mut self) -> Self {
         self.lowercase = true;
         self

@@ -1,7 +1,8 @@
-//! What is known of the costs of devices, and the file in which it outlives the process.
+//! A cache of device costs, stored in a file between processes.
 //!
-//! A line for each device and kind of job: who it is, the kind, seconds to begin, seconds for each
-//! byte, jobs without it since. Whatever cannot be read counts as not known.
+//! One line for each device and kind of job: the device, the kind, seconds to start, seconds per
+//! byte, and the number of jobs that skipped the device since the measurement. Lines that cannot be
+//! parsed are ignored.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -13,10 +14,10 @@ use super::join_policy::Cost;
 
 const HEAD: &str = "keymill devices 1";
 
-/// A device, its driver, the shaders, and a kind of job.
+/// A device identity (name, driver, shaders) and a kind of job.
 type Name = (String, String);
 
-/// CostCache by device and kind of job.
+/// Costs by device and kind of job.
 #[derive(Debug, Default)]
 pub(crate) struct CostCache {
     file: Option<PathBuf>,
@@ -24,7 +25,7 @@ pub(crate) struct CostCache {
 }
 
 impl CostCache {
-    /// What a file says is known, which will say what becomes known.
+    /// Creates a cache with the costs in a file. Later changes are written to that file.
     pub(crate) fn new(file: Option<PathBuf>) -> Self {
         let known = file.as_deref().map(read).unwrap_or_default();
         Self {
@@ -37,14 +38,14 @@ impl CostCache {
         self.lock().get(&name(device, job)).copied()
     }
 
-    /// Changes what is known, and writes it down; a file that cannot be written is let be.
+    /// Stores a cost, and writes the file. Write errors are ignored.
     pub(crate) fn set(&self, device: &str, job: &str, cost: Cost) {
         let (name, mut known) = (name(device, job), self.lock());
         if known.insert(name.clone(), cost) == Some(cost) {
             return;
         }
         if let Some(file) = &self.file {
-            // Another process may have learned something since.
+            // Another process may have written the file in the meantime.
             let mut all = read(file);
             all.insert(name, cost);
             let _ = write(file, &all);
@@ -57,7 +58,7 @@ impl CostCache {
 }
 
 fn name(device: &str, job: &str) -> Name {
-    // Names come from drivers.
+    // Drivers choose the names, so they may contain separators.
     let plain = |text: &str| text.replace(['\t', '\n', '\r'], " ");
     (plain(device), plain(job))
 }
@@ -82,12 +83,12 @@ fn parse(line: &str) -> Option<(Name, Cost)> {
     let cost = Cost {
         launch,
         per_byte,
-        skipped: parts.next()?.parse().ok()?,
+        jobs_skipped: parts.next()?.parse().ok()?,
     };
     parts.next().is_none().then_some((name, cost))
 }
 
-/// Whole or not at all: another process may read it at any time.
+/// Replaces the file atomically: another process may read it at any time.
 fn write(file: &Path, known: &BTreeMap<Name, Cost>) -> std::io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
@@ -97,9 +98,12 @@ fn write(file: &Path, known: &BTreeMap<Name, Cost>) -> std::io::Result<()> {
         let Cost {
             launch,
             per_byte,
-            skipped,
+            jobs_skipped,
         } = cost;
-        writeln!(new, "{device}\t{job}\t{launch:e}\t{per_byte:e}\t{skipped}")?;
+        writeln!(
+            new,
+            "{device}\t{job}\t{launch:e}\t{per_byte:e}\t{jobs_skipped}"
+        )?;
     }
     new.persist(file)?;
     Ok(())
@@ -112,11 +116,11 @@ mod tests {
     const COST: Cost = Cost {
         launch: 0.000_25,
         per_byte: 1.0 / 3e9,
-        skipped: 3,
+        jobs_skipped: 3,
     };
 
     #[test]
-    fn what_is_known_outlives_the_process() {
+    fn costs_are_kept_between_processes() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("cache/devices");
         let costs = CostCache::new(Some(file.clone()));
@@ -129,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_not_known() {
+    fn unreadable_files_and_lines_are_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("devices");
         for text in [
@@ -143,7 +147,7 @@ mod tests {
         }
         std::fs::write(&file, [0xff, 0xfe]).unwrap();
         assert_eq!(CostCache::new(Some(file)).get("gpu", "count"), None);
-        // A folder that is none: nothing is written, and nobody is told.
+        // The parent of this path is a file: nothing is written, and no error is reported.
         let nowhere = CostCache::new(Some(folder.path().join("devices/below/a-file")));
         nowhere.set("gpu", "count", COST);
         assert_eq!(nowhere.get("gpu", "count"), Some(COST));

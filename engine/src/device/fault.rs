@@ -1,26 +1,26 @@
-//! Why a device gave no answer that can be used.
+//! Errors of devices.
 #![forbid(unsafe_code)]
 
 use std::fmt;
 
-/// Why a device gave no answer; the CPU then gives it.
+/// The reason why a device gave no usable result. The CPU then does the work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The device is gone, or was.
+    /// The device was lost.
     Lost(String),
-    /// It refused what it was asked.
+    /// The device refused a command, or the input is outside its limits.
     Refused(String),
-    /// There is none.
+    /// There is no such device.
     Missing(String),
-    /// It has no memory for what it was asked.
+    /// The device has too little memory.
     OutOfMemory(String),
-    /// It did not answer in time.
+    /// The device did not answer in time.
     TimedOut,
-    /// Nobody waits for it any more.
+    /// The job was cancelled.
     Cancelled,
     /// The driver or its library panicked.
     Panicked(String),
-    /// It answered, and an equation that must hold does not.
+    /// The result violates an equation that must hold.
     NotConserved(String),
 }
 
@@ -31,10 +31,10 @@ impl fmt::Display for Fault {
             Self::Missing(why) => f.write_str(why),
             Self::Refused(why) => write!(f, "the device refused: {why}"),
             Self::OutOfMemory(why) => write!(f, "the device is out of memory: {why}"),
-            Self::Cancelled => f.write_str("nobody waits for the device any more"),
+            Self::Cancelled => f.write_str("the wait for the device was cancelled"),
             Self::TimedOut => f.write_str("the device did not answer in time"),
             Self::Panicked(why) => write!(f, "the driver panicked: {why}"),
-            Self::NotConserved(why) => write!(f, "the device answered wrongly: {why}"),
+            Self::NotConserved(why) => write!(f, "the device returned a wrong result: {why}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `hash_partition` on a device: the rows' numbers by partition, ascending within each.
+//! `hash_partition` on a device: row numbers by partition, in ascending order within each.
 #![forbid(unsafe_code)]
 
 use arrow_buffer::Buffer;
@@ -13,21 +13,21 @@ use super::recording::{BufferId, Extent, Recording};
 use super::tokenize::next_run;
 use super::{Device, Fault};
 
-/// A longer key is never hashed by a device: the CPU takes it.
-pub(crate) const LONGEST_KEY: usize = 4096;
+/// The maximum length of a key in bytes. The CPU handles longer keys.
+pub(crate) const MAX_KEY_BYTES: usize = 4096;
 
-/// More rows are refused, so that no place in them passes the end of a word.
-const MOST_ROWS: usize = 1 << 31;
+/// The maximum number of rows, so that every position fits in 32 bits.
+const MAX_ROWS: usize = 1 << 31;
 
-/// A row's number and a word are as long.
+/// Bytes of a word and of a row number.
 const WORD_BYTES: u64 = 4;
 
-/// The keys of some rows.
+/// The keys of the input rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Keys<'a> {
     U32(&'a [u32]),
     U64(&'a [u64]),
-    /// Row `i` has `bytes[offsets[i]..offsets[i + 1]]`.
+    /// The key of row `i` is `bytes[offsets[i]..offsets[i + 1]]`.
     Bytes {
         bytes: &'a [u8],
         offsets: &'a [u32],
@@ -43,7 +43,7 @@ impl Keys<'_> {
         }
     }
 
-    /// Words of a key; keys of bytes have none of their own.
+    /// Returns the number of words of an integer key, and 0 for byte keys.
     fn words(&self) -> u32 {
         match self {
             Self::U32(_) => 1,
@@ -78,11 +78,11 @@ impl Keys<'_> {
         }
     }
 
-    /// Why a device does not hash these; `None` where it does.
+    /// Returns the reason why no device can hash these keys, or `None` if one can.
     fn refusal(&self) -> Option<String> {
-        if self.rows() > MOST_ROWS {
+        if self.rows() > MAX_ROWS {
             return Some(format!(
-                "{} rows at once; it takes {MOST_ROWS}",
+                "{} rows at once; the limit is {MAX_ROWS}",
                 self.rows()
             ));
         }
@@ -93,13 +93,15 @@ impl Keys<'_> {
             .last()
             .is_some_and(|last| *last as usize > bytes.len())
         {
-            return Some("a key ends behind the bytes".to_owned());
+            return Some("a key ends after the end of the bytes".to_owned());
         }
         for ends in offsets.windows(2) {
             match ends[1].checked_sub(ends[0]) {
-                None => return Some("a key ends before it begins".to_owned()),
-                Some(length) if length as usize > LONGEST_KEY => {
-                    return Some(format!("a key of {length} bytes; it takes {LONGEST_KEY}"));
+                None => return Some("a key ends before it starts".to_owned()),
+                Some(length) if length as usize > MAX_KEY_BYTES => {
+                    return Some(format!(
+                        "a key of {length} bytes; the limit is {MAX_KEY_BYTES}"
+                    ));
                 }
                 Some(_) => {}
             }
@@ -108,16 +110,16 @@ impl Keys<'_> {
     }
 }
 
-/// Rows by partition.
+/// Row numbers grouped by partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Dealt {
-    /// Where each partition begins in `rows`, and where the last one ends.
+pub(crate) struct PartitionedRows {
+    /// The start of each partition in `rows`, and the end of the last one.
     pub(crate) starts: Vec<usize>,
-    /// The rows' numbers by partition, ascending within each.
+    /// Row numbers by partition, in ascending order within each.
     pub(crate) rows: Vec<u32>,
 }
 
-/// What a device is to deal out.
+/// The input of one run.
 #[derive(Clone, Copy, Debug)]
 struct Input<'a> {
     run: u32,
@@ -141,7 +143,7 @@ impl Input<'_> {
         }
     }
 
-    /// Passes, by where their digits of a partition's number begin.
+    /// Returns for each pass the position of its digit in the partition number.
     fn shifts(&self) -> &'static [u32] {
         if self.partitions > PARTITION_DIGITS {
             const { &[0, PARTITION_DIGITS.ilog2()] }
@@ -151,17 +153,18 @@ impl Input<'_> {
     }
 }
 
-/// Deals rows out to partitions, 1 to 65,536, by the stable hash of their keys.
+/// Assigns rows to 1 to 65,536 partitions by the stable hash of their keys.
 ///
-/// What is more than the device binds is refused, and so are keys of more than [`LONGEST_KEY`].
+/// Refuses input that is larger than the device can bind, and keys longer than [`MAX_KEY_BYTES`].
 pub(crate) fn run(
     device: &dyn Device,
     keys: Keys<'_>,
     seed: HashSeed,
     partitions: usize,
-) -> Result<Dealt, Fault> {
+) -> Result<PartitionedRows, Fault> {
     if !(1..=MOST_PARTITIONS).contains(&partitions) {
-        let message = format!("{partitions} partitions; there are 1 to {MOST_PARTITIONS}");
+        let message =
+            format!("{partitions} partitions; the number must be from 1 to {MOST_PARTITIONS}");
         return Err(Fault::Refused(message));
     }
     if let Some(why) = keys.refusal() {
@@ -169,7 +172,7 @@ pub(crate) fn run(
     }
     if keys.rows() == 0 {
         let (starts, rows) = (vec![0; partitions + 1], Vec::new());
-        return Ok(Dealt { starts, rows });
+        return Ok(PartitionedRows { starts, rows });
     }
     let input = Input {
         run: next_run(),
@@ -181,7 +184,7 @@ pub(crate) fn run(
     read(&input, &downloads)
 }
 
-/// Hashes each row's key: the self-test looks at all 64 bits.
+/// Returns the hash of each key. Only the self-test uses it, to check all 64 bits.
 pub(crate) fn hashes(
     device: &dyn Device,
     keys: Keys<'_>,
@@ -201,7 +204,7 @@ pub(crate) fn hashes(
     let staged = stage(&mut recording, &input);
     let bytes = keys.rows() as u64 * 2 * WORD_BYTES;
     let hashes = recording.buffer("hashes", bytes);
-    let buffers = staged.bound(params, staged.nothing, hashes);
+    let buffers = staged.bound(params, staged.no_order, hashes);
     let tiles = keys.rows().div_ceil(PARTITION_TILE_ROWS).max(1) as u32;
     recording.run(Stage::HashPartition, "hash_rows", &buffers, tiles);
     recording.download(staged.summary, Extent::Bytes(WORD_BYTES));
@@ -211,12 +214,12 @@ pub(crate) fn hashes(
     Ok(bytemuck::pod_collect_to_vec(&downloads[1]))
 }
 
-/// What every pass has bound.
+/// The buffers that every pass binds.
 struct Staged {
     keys: BufferId,
     offsets: BufferId,
-    /// An order for a pass that reads none.
-    nothing: BufferId,
+    /// The input order of the first pass, which reads none.
+    no_order: BufferId,
     counts: BufferId,
     summary: BufferId,
 }
@@ -244,13 +247,13 @@ fn stage(recording: &mut Recording, input: &Input<'_>) -> Staged {
             "offsets",
             Buffer::from(cast_slice::<_, u8>(input.keys.offsets())),
         ),
-        nothing: recording.buffer("no order", 0),
+        no_order: recording.buffer("no order", 0),
         counts: recording.buffer("counts", counts * WORD_BYTES),
         summary: recording.buffer("summary", summary_bytes(input)),
     }
 }
 
-/// The run's number and the histogram.
+/// Returns the size of the run number and the histogram.
 fn summary_bytes(input: &Input<'_>) -> u64 {
     (1 + input.partitions as u64) * WORD_BYTES
 }
@@ -267,7 +270,7 @@ fn record(input: &Input<'_>) -> Recording {
     let bytes = input.keys.rows() as u64 * WORD_BYTES;
     let tiles = input.keys.rows().div_ceil(PARTITION_TILE_ROWS) as u32;
     let digits = input.partitions.min(PARTITION_DIGITS) as u32;
-    let mut order = staged.nothing;
+    let mut order = staged.no_order;
     for params in passes {
         let rows = recording.buffer("rows", bytes);
         let buffers = staged.bound(params, order, rows);
@@ -290,11 +293,13 @@ fn check_run(input: &Input<'_>, run: u32) -> Result<(), Fault> {
         return Ok(());
     }
     let expected = input.run;
-    Err(wrong(format!("run {run} answered, not {expected}")))
+    Err(wrong(format!(
+        "the result is of run {run}, not of run {expected}"
+    )))
 }
 
-/// Checks what came back against what is known without the device.
-fn read(input: &Input<'_>, downloads: &[Vec<u8>]) -> Result<Dealt, Fault> {
+/// Checks the downloads against values that are known without the device.
+fn read(input: &Input<'_>, downloads: &[Vec<u8>]) -> Result<PartitionedRows, Fault> {
     let summary: Vec<u32> = bytemuck::pod_collect_to_vec(&downloads[0]);
     let rows: Vec<u32> = bytemuck::pod_collect_to_vec(&downloads[1]);
     check_run(input, summary[0])?;
@@ -312,21 +317,21 @@ fn read(input: &Input<'_>, downloads: &[Vec<u8>]) -> Result<Dealt, Fault> {
         )));
     }
     check_rows(input, &starts, &rows)?;
-    Ok(Dealt { starts, rows })
+    Ok(PartitionedRows { starts, rows })
 }
 
-/// Of so many rows one is hashed again, whatever its partition.
-const LOOKED_AT: usize = 64;
+/// One row in this number is hashed again on the CPU.
+const SAMPLE_STEP: usize = 64;
 
-/// Every row is there once, the rows of a partition ascend, and those that are looked at belong to it:
-/// the first, the last, and one in so many between.
+/// Checks that every row occurs once, that the rows of a partition ascend, and that sampled rows
+/// belong to their partition: the first, the last, and one row in [`SAMPLE_STEP`].
 fn check_rows(input: &Input<'_>, starts: &[usize], rows: &[u32]) -> Result<(), Fault> {
     let mut seen = vec![0u64; rows.len().div_ceil(64)];
     for (partition, ends) in starts.windows(2).enumerate() {
         let rows_of = &rows[ends[0]..ends[1]];
         if !rows_of.is_sorted_by(|one, next| one < next) {
             return Err(wrong(format!(
-                "rows of partition {partition} do not ascend"
+                "the rows of partition {partition} are not in ascending order"
             )));
         }
         for &row in rows_of {
@@ -335,26 +340,26 @@ fn check_rows(input: &Input<'_>, starts: &[usize], rows: &[u32]) -> Result<(), F
                 Some(word) if (row as usize) < rows.len() && *word & bit == 0 => *word |= bit,
                 _ => {
                     return Err(wrong(format!(
-                        "row {row} of {} is not there once",
+                        "row {row} of {} is out of range or occurs twice",
                         rows.len()
                     )));
                 }
             }
         }
-        let between = (ends[0] + input.run as usize % LOOKED_AT..ends[1]).step_by(LOOKED_AT);
-        let looked_at = between.map(|place| rows[place]);
+        let between = (ends[0] + input.run as usize % SAMPLE_STEP..ends[1]).step_by(SAMPLE_STEP);
+        let sampled = between.map(|place| rows[place]);
         for row in rows_of
             .first()
             .into_iter()
             .chain(rows_of.last())
             .copied()
-            .chain(looked_at)
+            .chain(sampled)
         {
             let hash = input.keys.hash(row as usize, input.seed);
             let home = partition_of(hash, input.partitions as u32) as usize;
             if home != partition {
                 return Err(wrong(format!(
-                    "row {row} of partition {home} is in {partition}"
+                    "row {row} is in partition {partition}, but belongs to partition {home}"
                 )));
             }
         }
@@ -384,7 +389,7 @@ mod tests {
         vec![cast_slice(&summary).to_vec(), cast_slice(rows).to_vec()]
     }
 
-    /// What must be answered.
+    /// Returns the expected histogram and rows.
     fn right() -> ([u32; 2], Vec<u32>) {
         let hashes: Vec<u64> = (0..6)
             .map(|row| input().keys.hash(row, input().seed))
@@ -396,10 +401,10 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_answer_is_caught() {
+    fn damaged_results_are_detected() {
         let (histogram, rows) = right();
-        let dealt = read(&input(), &answer(7, histogram, &rows)).unwrap();
-        assert_eq!((dealt.starts[2], &dealt.rows), (6, &rows));
+        let partitioned = read(&input(), &answer(7, histogram, &rows)).unwrap();
+        assert_eq!((partitioned.starts[2], &partitioned.rows), (6, &rows));
         let changed = |change: fn(&mut Vec<u32>)| {
             let mut rows = rows.clone();
             change(&mut rows);
@@ -426,9 +431,15 @@ mod tests {
     }
 
     #[test]
-    fn what_a_device_does_not_take_is_refused_with_the_reason() {
+    fn input_beyond_the_limits_is_refused_with_the_reason() {
         let refused = |keys: Keys<'_>, partitions: usize| {
-            let fault = run(&Stub::unasked(1 << 16), keys, HashSeed(0), partitions).unwrap_err();
+            let fault = run(
+                &Stub::that_never_runs(1 << 16),
+                keys,
+                HashSeed(0),
+                partitions,
+            )
+            .unwrap_err();
             assert!(matches!(fault, Fault::Refused(_)), "{fault}");
             fault.to_string()
         };
@@ -441,7 +452,7 @@ mod tests {
             offsets,
         };
         assert!(refused(of(&[0, 4097]), 9).contains("a key of 4097 bytes"));
-        assert!(refused(of(&[3, 2]), 9).contains("before it begins"));
-        assert!(refused(of(&[3, 5001]), 9).contains("behind the bytes"));
+        assert!(refused(of(&[3, 2]), 9).contains("before it starts"));
+        assert!(refused(of(&[3, 5001]), 9).contains("after the end of the bytes"));
     }
 }

@@ -1,4 +1,4 @@
-//! What a device takes to be given bytes, to give them back, and to be set to work.
+//! Measures uploads, downloads and launches on a device.
 #![forbid(unsafe_code)]
 
 use std::time::{Duration, Instant};
@@ -10,17 +10,17 @@ use keymill_shaders::{SelfTestParams, Stage};
 use super::recording::{Extent, Recording};
 use super::{Device, Fault};
 
-/// How long bytes take to the device; they are there when this is over.
+/// Measures an upload. It includes the wait until the bytes are on the device.
 pub(crate) fn upload(device: &dyn Device, bytes: &Buffer) -> Result<Duration, Fault> {
     let mut recording = Recording::default();
     let to = recording.scratch("bytes", bytes.len() as u64);
     recording.upload_to(to, bytes.clone());
-    // One word comes back, after the bytes have arrived.
+    // The download of one word waits for the upload.
     recording.download(to, Extent::Bytes(4));
     timed(device, recording)
 }
 
-/// How long so many bytes take from the device.
+/// Measures the download of `bytes` bytes.
 pub(crate) fn readback(device: &dyn Device, bytes: u64) -> Result<Duration, Fault> {
     let mut recording = Recording::default();
     let from = recording.scratch("bytes", bytes);
@@ -28,7 +28,7 @@ pub(crate) fn readback(device: &dyn Device, bytes: u64) -> Result<Duration, Faul
     timed(device, recording)
 }
 
-/// How long a run takes that does nothing.
+/// Measures a run that does nothing.
 pub(crate) fn launch(device: &dyn Device) -> Result<Duration, Fault> {
     let mut recording = Recording::default();
     let asked = recording.upload("asked", bytes_of(&SelfTestParams::zeroed()).to_vec());

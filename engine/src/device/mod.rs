@@ -1,7 +1,7 @@
-//! Devices beside the CPU: they run recordings, and what they answer is checked.
+//! Devices other than the CPU: they run recordings, and the host checks the results.
 //!
 //! ```text
-//! stage ─▶ Recording ─▶ Device ─▶ downloads ─▶ conservation ─▶ answer, or a Fault
+//! stage ─▶ Recording ─▶ Device ─▶ downloads ─▶ conservation ─▶ result, or a Fault
 //!          printable     gpu/
 //! ```
 #![deny(unsafe_code)]
@@ -29,7 +29,7 @@ pub(crate) mod tokenize;
 pub(crate) use cost_cache::CostCache;
 pub(crate) use count::DeviceCounter;
 pub(crate) use fault::Fault;
-pub(crate) use open::{may_have_hardware, opener};
+pub(crate) use open::{may_have_gpu, opener};
 pub(crate) use shared_device::SharedDevice;
 pub(crate) use timed_device::TimedDevice;
 pub(crate) use tokenize::refusal;
@@ -39,35 +39,35 @@ use std::time::Duration;
 
 use crate::Cancel;
 use crate::Shaders;
-use crate::probe::{AdapterInfo, ShaderVariant};
-use gpu::{Found, Gpu};
-use recording::{Kept, Recording};
+use crate::plan::{AdapterInfo, ShaderVariant};
+use gpu::{FoundAdapter, Gpu};
+use recording::{PersistentId, Recording};
 
-/// Something that runs recordings.
+/// A device that runs recordings.
 pub(crate) trait Device: Send + Sync {
-    /// Hands a recording over, which runs while the caller goes on; recordings run in the order in
-    /// which they were begun.
+    /// Starts a recording and returns without waiting for it. Recordings run in the order in which
+    /// they were started.
     fn begin(&self, recording: Recording) -> Pending;
 
-    /// Frees buffers that were to stay on the device.
-    fn forget(&self, kept: &[Kept]);
+    /// Frees persistent buffers.
+    fn free(&self, buffers: &[PersistentId]);
 
-    /// The most bytes that it binds at once.
+    /// Returns the maximum size of a binding in bytes.
     fn binding_bytes(&self) -> u64;
 
-    /// What its driver calls it; software is named as such.
+    /// Returns the name from the driver. The name of a software device says that it is software.
     fn name(&self) -> &str;
 
-    /// What its shaders use.
+    /// Returns the variant of its shaders.
     fn variant(&self) -> ShaderVariant;
 
-    /// Which shaders it does not run though it has what they need, and why; `None` where it runs
-    /// those that were tried first.
+    /// Returns which preferred shader variant failed the self-test, and why. `None` if the
+    /// preferred variant is in use.
     fn passed_over(&self) -> Option<&str> {
         None
     }
 
-    /// What its shaders use, if that is more than the core or less than was tried.
+    /// Describes its shaders, if they are not the base or if a preferred variant failed.
     fn shaders(&self) -> Option<String> {
         match (self.variant(), self.passed_over()) {
             (variant, Some(why)) => Some(format!("shaders: {variant}, as {why}")),
@@ -76,7 +76,7 @@ pub(crate) trait Device: Send + Sync {
         }
     }
 
-    /// Its name, and what its shaders use if there is something to say of that.
+    /// Returns its name, with a description of its shaders if there is one.
     fn described(&self) -> String {
         match self.shaders() {
             None => self.name().to_owned(),
@@ -84,63 +84,67 @@ pub(crate) trait Device: Send + Sync {
         }
     }
 
-    /// Its name, its driver and the shaders that it runs: what its costs are known by.
+    /// Returns its name, driver and shaders. Costs are cached by this text.
     fn identity(&self) -> String;
 
-    /// Whether it runs on the processor: for tests, never counted as a GPU.
+    /// Tells whether it is software that runs on the CPU. It is for tests and never counts as a
+    /// GPU.
     fn is_software(&self) -> bool;
 
-    /// How long so many bytes take from memory of the host that it reads by itself.
-    fn copy_alone(&self, bytes: u64) -> Result<Duration, Fault> {
-        let message = format!("{} copies nothing of {bytes} bytes by itself", self.name());
+    /// Measures a copy from host memory that the device reads directly.
+    fn time_pinned_copy(&self, bytes: u64) -> Result<Duration, Fault> {
+        let message = format!(
+            "{} cannot measure a pinned copy of {bytes} bytes",
+            self.name()
+        );
         Err(Fault::Refused(message))
     }
 
-    /// Runs a recording, and gives its downloads in order.
+    /// Runs a recording and returns its downloads in order.
     fn run(&self, recording: &Recording) -> Result<Vec<Vec<u8>>, Fault> {
         let ran = self.begin(recording.clone())(&Cancel::default())?;
         Ok(ran.downloads)
     }
 }
 
-/// A recording on its way: waits for it, unless somebody cancels that.
-pub(crate) type Pending = Box<dyn FnOnce(&Cancel) -> Result<Ran, Fault> + Send>;
+/// Waits for a recording that was started. A cancelled job stops the wait.
+pub(crate) type Pending = Box<dyn FnOnce(&Cancel) -> Result<RecordingOutput, Fault> + Send>;
 
-/// What a recording answered.
+/// The output of a recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Ran {
-    /// Its downloads, in order.
+pub(crate) struct RecordingOutput {
+    /// The downloads, in order.
     pub(crate) downloads: Vec<Vec<u8>>,
-    /// What each run took, where that was asked and the device can tell.
+    /// The time of each stage run, if it was requested and the device has a clock.
     pub(crate) runs: Option<Vec<Duration>>,
 }
 
-/// The adapters, hardware first, and what each got wrong in its self-test.
+/// Lists the adapters, hardware first, with the results of their self-tests.
 ///
-/// A driver that cannot even be asked is as good as none.
+/// Returns an empty list if the driver fails.
 pub(crate) fn tested_adapters() -> Vec<AdapterInfo> {
     let found = gpu::adapters().unwrap_or_default();
-    found.into_iter().map(tested).collect()
+    found.into_iter().map(adapter_info).collect()
 }
 
-/// Opens an adapter by its place in the list, unless another one is there now.
+/// Opens an adapter by its index and name. It fails if another adapter has this index now.
 pub(crate) fn open(info: &AdapterInfo, variant: ShaderVariant) -> Result<Arc<dyn Device>, Fault> {
     let found = gpu::adapters()?;
-    let same = |found: &&Found| found.index == info.place && found.name == info.name;
+    let same = |found: &&FoundAdapter| found.index == info.index && found.name == info.name;
     let found = found.iter().find(same);
     let gone = || Fault::Lost("the adapter has disappeared".to_owned());
-    sound(Gpu::open(found.ok_or_else(gone)?, variant)?)
+    self_tested(Gpu::open(found.ok_or_else(gone)?, variant)?)
 }
 
-/// A device that passes its self-test.
-fn sound(device: Gpu) -> Result<Arc<dyn Device>, Fault> {
+/// Runs the self-test and returns the device if it passes.
+fn self_tested(device: Gpu) -> Result<Arc<dyn Device>, Fault> {
     let device: Arc<dyn Device> = Arc::new(device);
     self_test::run(&device)?;
     Ok(device)
 }
 
-fn tested(found: Found) -> AdapterInfo {
-    let verdict = open::sound_with(&found, Shaders::default());
+fn adapter_info(found: FoundAdapter) -> AdapterInfo {
+    let verdict = open::open_self_tested(&found, Shaders::default());
     let used = verdict.as_ref().map(|device| device.variant());
     let device = verdict.as_ref().ok();
     let passed_over = device.and_then(|device| device.passed_over().map(str::to_owned));
@@ -149,7 +153,7 @@ fn tested(found: Found) -> AdapterInfo {
         interface: found.interface,
         driver: found.driver,
         is_software: found.is_software,
-        place: found.index,
+        index: found.index,
         binding_bytes: found.binding_bytes,
         offers: found.offers,
         shaders: used.unwrap_or_default(),

@@ -1,15 +1,15 @@
-//! Opens the device of a choice.
+//! Opens the device that the user chose.
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
 
-use super::gpu::{self, Found, Gpu};
+use super::gpu::{self, FoundAdapter, Gpu};
 use super::shared_device::Opener;
-use super::{Device, Fault, sound};
-use crate::probe::ShaderVariant;
+use super::{Device, Fault, self_tested};
+use crate::plan::ShaderVariant;
 use crate::{DeviceChoice, Shaders};
 
-/// What opens the device of a choice, with such shaders.
+/// Returns a function that opens the chosen device with the given shaders.
 pub(crate) fn opener(choice: &DeviceChoice, shaders: Shaders) -> Opener {
     let wanted = match choice {
         DeviceChoice::Named(name) => Wanted::Named(name.to_lowercase()),
@@ -19,17 +19,17 @@ pub(crate) fn opener(choice: &DeviceChoice, shaders: Shaders) -> Opener {
     Box::new(move || open(&wanted, shaders))
 }
 
-/// Whether this machine may have a GPU; where it shows none, no driver has to be asked.
-pub(crate) fn may_have_hardware() -> bool {
+/// Tells whether this machine may have a GPU. If not, no driver needs to be loaded.
+pub(crate) fn may_have_gpu() -> bool {
     #[cfg(target_os = "linux")]
-    return shows_gpu(std::path::Path::new("/dev"));
+    return has_gpu_node(std::path::Path::new("/dev"));
     #[cfg(not(target_os = "linux"))]
     true
 }
 
-/// Render nodes, and those of NVIDIA, of AMD's compute driver, and of Windows beneath.
+/// Checks for render nodes, and for the device files of NVIDIA, of AMD's compute driver and of WSL.
 #[cfg(target_os = "linux")]
-fn shows_gpu(dev: &std::path::Path) -> bool {
+fn has_gpu_node(dev: &std::path::Path) -> bool {
     let has = |name: &str| dev.join(name).exists();
     let renders = std::fs::read_dir(dev.join("dri")).is_ok_and(|mut nodes| {
         nodes.any(|node| {
@@ -39,45 +39,48 @@ fn shows_gpu(dev: &std::path::Path) -> bool {
     renders || ["nvidiactl", "nvidia0", "kfd", "dxg"].into_iter().any(has)
 }
 
-/// Which adapters will do.
+/// Which adapters match the choice.
 enum Wanted {
-    /// Any; hardware stands before software.
+    /// Any adapter, hardware first.
     Best,
-    /// None that is software.
+    /// Hardware adapters only.
     Hardware,
-    /// Those with this in their name, in lower case.
+    /// Adapters whose name in lower case contains this text.
     Named(String),
 }
 
-/// Opens the first adapter that will do and passes its self-test.
+/// Opens the first matching adapter that passes its self-test.
 fn open(wanted: &Wanted, shaders: Shaders) -> Result<Arc<dyn Device>, Fault> {
     let found = gpu::adapters()?;
     let mut wrong = Vec::new();
     for adapter in candidates(&found, wanted) {
-        match sound_with(adapter, shaders) {
+        match open_self_tested(adapter, shaders) {
             Ok(device) => return Ok(device),
             Err(fault) => wrong.push(format!("{}: {fault}", adapter.name)),
         }
     }
     Err(Fault::Missing(match (wrong.is_empty(), wanted) {
         (false, _) => wrong.join("; "),
-        (true, Wanted::Named(name)) => format!("no adapter's name has `{name}` in it"),
-        (true, Wanted::Hardware) => "there is no adapter of hardware".to_owned(),
+        (true, Wanted::Named(name)) => format!("no adapter's name contains `{name}`"),
+        (true, Wanted::Hardware) => "there is no hardware adapter".to_owned(),
         (true, Wanted::Best) => "there is no adapter".to_owned(),
     }))
 }
 
-/// Opens an adapter with the first of such shaders that pass its self-test.
-pub(super) fn sound_with(found: &Found, shaders: Shaders) -> Result<Arc<dyn Device>, Fault> {
-    first_sound(shaders.to_try(found.offers), |variant, passed_over| {
+/// Opens an adapter with the first shader variant that passes its self-test.
+pub(super) fn open_self_tested(
+    found: &FoundAdapter,
+    shaders: Shaders,
+) -> Result<Arc<dyn Device>, Fault> {
+    open_first_that_passes(shaders.to_try(found.offers), |variant, passed_over| {
         let device = Gpu::open(found, variant)?;
-        sound(device.instead_of(passed_over))
+        self_tested(device.with_passed_over(passed_over))
     })
 }
 
-/// The base comes last, and what it gets wrong is why an adapter is refused. What others got wrong
-/// before one that is sound is not hidden: `open` is told.
-pub(super) fn first_sound<T>(
+/// Opens the first variant that works. The base is the last one, and its fault is returned if all
+/// fail. `open` receives the failure of the variant before it.
+pub(super) fn open_first_that_passes<T>(
     variants: Vec<ShaderVariant>,
     open: impl Fn(ShaderVariant, Option<String>) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
@@ -95,7 +98,10 @@ pub(super) fn first_sound<T>(
     Err(refused)
 }
 
-fn candidates<'a>(found: &'a [Found], wanted: &'a Wanted) -> impl Iterator<Item = &'a Found> {
+fn candidates<'a>(
+    found: &'a [FoundAdapter],
+    wanted: &'a Wanted,
+) -> impl Iterator<Item = &'a FoundAdapter> {
     found.iter().filter(move |adapter| match wanted {
         Wanted::Best => true,
         Wanted::Hardware => !adapter.is_software,
@@ -109,25 +115,25 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_machine_without_nodes_has_no_gpu() {
+    fn a_machine_without_device_files_has_no_gpu() {
         let dev = tempfile::tempdir().unwrap();
-        assert!(!shows_gpu(dev.path()));
+        assert!(!has_gpu_node(dev.path()));
         std::fs::create_dir(dev.path().join("dri")).unwrap();
         std::fs::write(dev.path().join("dri/card0"), "").unwrap();
-        assert!(!shows_gpu(dev.path()));
+        assert!(!has_gpu_node(dev.path()));
         std::fs::write(dev.path().join("dri/renderD128"), "").unwrap();
-        assert!(shows_gpu(dev.path()));
+        assert!(has_gpu_node(dev.path()));
         let other = tempfile::tempdir().unwrap();
         std::fs::write(other.path().join("nvidia0"), "").unwrap();
-        assert!(shows_gpu(other.path()));
+        assert!(has_gpu_node(other.path()));
     }
 
     #[test]
-    fn shaders_that_fail_leave_the_base_and_the_base_is_the_last() {
+    fn the_base_is_used_if_other_shaders_fail() {
         let mut best = ShaderVariant::BASE;
         best.subgroups = true;
         let sound = |right: &[ShaderVariant]| {
-            first_sound(Shaders::Checked.to_try(best), |variant, passed_over| {
+            open_first_that_passes(Shaders::Checked.to_try(best), |variant, passed_over| {
                 let wrong = || Fault::NotConserved(variant.to_string());
                 right
                     .contains(&variant)
@@ -147,8 +153,8 @@ mod tests {
     }
 
     #[test]
-    fn adapters_are_told_apart_by_name_and_kind() {
-        let mut found = ["NVIDIA H200", "llvmpipe"].map(Found::named);
+    fn adapters_are_chosen_by_name_and_kind() {
+        let mut found = ["NVIDIA H200", "llvmpipe"].map(FoundAdapter::named);
         found[1].is_software = true;
         let names = |wanted: &Wanted| -> Vec<String> {
             let candidates = candidates(&found, wanted);

@@ -1,4 +1,4 @@
-//! What a device is asked to do, as a list that can be printed and checked without a device.
+//! A list of device commands that can be printed and checked without a device.
 #![forbid(unsafe_code)]
 
 use std::fmt;
@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow_buffer::Buffer;
 use keymill_shaders::{Binding, Stage};
 
-/// One of a recording's buffers.
+/// The number of a buffer in a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BufferId(pub(crate) usize);
 
-/// One of a recording's downloads.
+/// The number of a download in a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DownloadId(pub(crate) usize);
 
@@ -23,37 +23,37 @@ pub(crate) struct BufferSpec {
     pub(crate) content: Content,
 }
 
-/// What a buffer holds when the recording begins.
+/// The content of a buffer when the recording starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     /// Zeros.
     Zeros,
-    /// Whatever an earlier recording left there: it is written before it is read.
+    /// Undefined. It is written before it is read.
     Anything,
-    /// What the last recording with it left there; zeros the first time.
-    Kept(Kept),
+    /// The content after the last recording that used the buffer; zeros the first time.
+    Persistent(PersistentId),
 }
 
-/// Names a buffer that stays on a device from one recording to the next, until the device is told
-/// to forget it. It has the same size in each.
+/// Identifies a buffer that stays on the device between recordings, until it is freed. Its size
+/// never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Kept(u64);
+pub(crate) struct PersistentId(u64);
 
-impl Kept {
-    /// A name that no other buffer has.
+impl PersistentId {
+    /// Creates an id that no other buffer has.
     pub(crate) fn new() -> Self {
         static NAMES: AtomicU64 = AtomicU64::new(0);
         Self(NAMES.fetch_add(1, Ordering::Relaxed))
     }
 }
 
-/// How much of a buffer is downloaded.
+/// The size of a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// So many bytes.
+    /// A fixed number of bytes.
     Bytes(u64),
-    /// So many items of `item_bytes` as word `word` of an earlier download says: only results that
-    /// are there are read back.
+    /// A number of items of `item_bytes` bytes each. The number is word `word` of an earlier
+    /// download, so that only valid results are downloaded.
     Counted {
         by: DownloadId,
         word: usize,
@@ -80,8 +80,8 @@ pub(crate) enum Command {
     },
 }
 
-/// Uploads, stage runs and downloads: all uploads come first, the others in order, and what follows
-/// the last download is not run.
+/// Uploads, stage runs and downloads. All uploads come first, then runs and downloads in order.
+/// Runs after the last download are not executed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recording {
     buffers: Vec<BufferSpec>,
@@ -91,22 +91,27 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    /// Asks for a buffer of zeros.
+    /// Adds a buffer of zeros.
     pub(crate) fn buffer(&mut self, name: &'static str, bytes: u64) -> BufferId {
         self.add(name, bytes, Content::Zeros)
     }
 
-    /// Asks for a buffer that is written before it is read.
+    /// Adds a buffer that is written before it is read.
     pub(crate) fn scratch(&mut self, name: &'static str, bytes: u64) -> BufferId {
         self.add(name, bytes, Content::Anything)
     }
 
-    /// Asks for a buffer that stays on the device.
-    pub(crate) fn kept(&mut self, kept: Kept, name: &'static str, bytes: u64) -> BufferId {
-        self.add(name, bytes, Content::Kept(kept))
+    /// Adds a buffer that stays on the device.
+    pub(crate) fn persistent(
+        &mut self,
+        id: PersistentId,
+        name: &'static str,
+        bytes: u64,
+    ) -> BufferId {
+        self.add(name, bytes, Content::Persistent(id))
     }
 
-    /// No buffer is empty: a device binds no empty ones.
+    /// Adds a buffer of at least 16 bytes: devices cannot bind empty buffers.
     fn add(&mut self, name: &'static str, bytes: u64, content: Content) -> BufferId {
         let bytes = bytes.max(16).next_multiple_of(16);
         self.buffers.push(BufferSpec {
@@ -117,7 +122,7 @@ impl Recording {
         BufferId(self.buffers.len() - 1)
     }
 
-    /// Asks how long each run takes, where the device can tell.
+    /// Requests the time of each run, if the device has a clock.
     pub(crate) fn time(&mut self) {
         self.is_timed = true;
     }
@@ -126,7 +131,7 @@ impl Recording {
         self.is_timed
     }
 
-    /// Asks for a buffer of these bytes; zeros follow up to its end.
+    /// Adds a buffer with these bytes. The rest of the buffer is zeros.
     pub(crate) fn upload(&mut self, name: &'static str, bytes: impl Into<Buffer>) -> BufferId {
         let bytes = bytes.into();
         let content = match bytes.is_empty() {
@@ -138,21 +143,21 @@ impl Recording {
         to
     }
 
-    /// Uploads bytes into a buffer; zeros follow up to its end.
+    /// Uploads bytes into a buffer. The rest of the buffer is zeros.
     pub(crate) fn upload_to(&mut self, to: BufferId, bytes: impl Into<Buffer>) {
         let bytes = bytes.into();
         debug_assert!(bytes.len() as u64 <= self.buffers[to.0].bytes);
         let runs = |it: &Command| matches!(it, Command::Run { .. });
         debug_assert!(
             !self.commands.iter().any(runs),
-            "an upload would overtake what runs before it"
+            "an upload after a run would execute before it"
         );
         if !bytes.is_empty() {
             self.commands.push(Command::Upload { to, bytes });
         }
     }
 
-    /// Runs an entry of a stage's shader.
+    /// Runs an entry point of a stage's shader.
     pub(crate) fn run(
         &mut self,
         stage: Stage,
@@ -179,17 +184,17 @@ impl Recording {
         &self.buffers
     }
 
-    /// The buffers that stay on the device.
-    pub(crate) fn kept_ones(&self) -> impl Iterator<Item = Kept> {
+    /// Returns the ids of the persistent buffers.
+    pub(crate) fn persistent_ids(&self) -> impl Iterator<Item = PersistentId> {
         self.buffers
             .iter()
             .filter_map(|buffer| match buffer.content {
-                Content::Kept(kept) => Some(kept),
+                Content::Persistent(id) => Some(id),
                 _ => None,
             })
     }
 
-    /// How many runs there are.
+    /// Returns the number of runs.
     pub(crate) fn runs(&self) -> usize {
         let runs = |it: &&Command| matches!(it, Command::Run { .. });
         self.commands.iter().filter(runs).count()
@@ -199,7 +204,7 @@ impl Recording {
         &self.commands
     }
 
-    /// Whether a buffer is bound as parameters.
+    /// Tells whether a buffer is bound as a uniform.
     pub(crate) fn is_uniform(&self, buffer: BufferId) -> bool {
         self.commands.iter().any(|command| {
             let Command::Run { stage, buffers, .. } = command else {
@@ -229,7 +234,7 @@ impl fmt::Display for Recording {
                     let stage = stage.name();
                     writeln!(
                         f,
-                        "run {stage}.{entry} on {groups} groups ({})",
+                        "run {stage}.{entry} on {groups} workgroups ({})",
                         names.join(", ")
                     )?;
                 }
@@ -243,7 +248,7 @@ impl fmt::Display for Recording {
                         item_bytes,
                     } => writeln!(
                         f,
-                        "download {item_bytes} bytes of {} for each that word {word} of download {} counts",
+                        "download {item_bytes} bytes of {} times word {word} of download {}",
                         name(from),
                         by.0
                     )?,
@@ -259,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_recording_reads_as_what_it_does() {
+    fn a_recording_prints_its_commands() {
         let mut recording = Recording::default();
         let params = recording.upload("params", vec![0u8; 16]);
         let answers = recording.buffer("answers", 20);
@@ -273,9 +278,9 @@ mod tests {
         };
         recording.download(answers, counted);
         let expected = "upload 16 bytes to params\n\
-                        run self_test.long_loop on 1 groups (params, answers, word)\n\
+                        run self_test.long_loop on 1 workgroups (params, answers, word)\n\
                         download 4 bytes of answers\n\
-                        download 8 bytes of answers for each that word 0 of download 0 counts\n";
+                        download 8 bytes of answers times word 0 of download 0\n";
         assert_eq!(recording.to_string(), expected);
         assert!(recording.is_uniform(params) && !recording.is_uniform(answers));
         assert_eq!(recording.buffers()[1].bytes, 32);
@@ -284,22 +289,22 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_knows_what_it_holds() {
+    fn the_content_of_a_buffer_depends_on_how_it_was_added() {
         let mut recording = Recording::default();
-        let kept = Kept::new();
-        assert_ne!(kept, Kept::new());
+        let id = PersistentId::new();
+        assert_ne!(id, PersistentId::new());
         let ids = [
             recording.buffer("zeros", 4),
             recording.upload("nothing", Vec::<u8>::new()),
             recording.scratch("scratch", 4),
             recording.upload("bytes", vec![1u8]),
-            recording.kept(kept, "table", 4),
+            recording.persistent(id, "table", 4),
         ];
         let contents = ids.map(|id| recording.buffers()[id.0].content);
         let (zeros, anything) = (Content::Zeros, Content::Anything);
         assert_eq!(
             contents,
-            [zeros, zeros, anything, anything, Content::Kept(kept)]
+            [zeros, zeros, anything, anything, Content::Persistent(id)]
         );
     }
 }

@@ -1,8 +1,7 @@
-//! The device of an engine: opened when it is first needed, asked for again after a loss, and given
-//! up after several.
+//! The device of an engine. It is opened when it is first needed, opened again after a failure, and
+//! not used any more after several failures.
 //!
-//! Opening takes its time, and may hang: a thread of its own does it, and whoever wants the device
-//! waits as long as they like.
+//! Opening is slow and may hang. A separate thread does it, and callers choose how long they wait.
 #![forbid(unsafe_code)]
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,19 +11,19 @@ use std::time::{Duration, Instant};
 use super::{Device, Fault};
 use crate::Cancel;
 
-/// Losses, none of them behind a success, after which a device is asked for no more.
-pub(crate) const MOST_LOSSES: u32 = 3;
+/// The device is not opened again after this number of failures without a success between them.
+pub(crate) const MAX_FAILURES: u32 = 3;
 
-/// How long a device is left alone after its first loss; twice as long after each further one.
-const FIRST_REST: Duration = Duration::from_millis(500);
+/// The delay after the first failure. It doubles with each further failure.
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 
-/// How often a wait looks whether it was cancelled.
-const SLICE: Duration = Duration::from_millis(20);
+/// How often a wait checks for cancellation.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Makes a device.
+/// Opens a device.
 pub(crate) type Opener = Box<dyn Fn() -> Result<Arc<dyn Device>, Fault> + Send + Sync>;
 
-/// A place for one device, which jobs share; clones are the same place.
+/// One device that jobs share. Clones refer to the same device.
 #[derive(Clone)]
 pub(crate) struct SharedDevice(Arc<Shared>);
 
@@ -38,10 +37,10 @@ struct Shared {
 struct State {
     device: Option<Arc<dyn Device>>,
     is_opening: bool,
-    losses: u32,
-    rests_until: Option<Instant>,
-    /// Why it could not be opened the last time.
-    closed: Option<Fault>,
+    failures: u32,
+    retry_after: Option<Instant>,
+    /// The fault of the last attempt to open it.
+    fault: Option<Fault>,
 }
 
 impl SharedDevice {
@@ -53,7 +52,8 @@ impl SharedDevice {
         }))
     }
 
-    /// Waits for the device, which is opened if it was not; a failure to open it counts as a loss.
+    /// Returns the device, and opens it first if needed. A failure to open it counts as a failure
+    /// of the device.
     pub(crate) fn device(&self, cancel: &Cancel) -> Result<Arc<dyn Device>, Fault> {
         let mut state = self.0.lock();
         loop {
@@ -61,18 +61,18 @@ impl SharedDevice {
                 return Ok(Arc::clone(device));
             }
             if !state.is_opening {
-                state.may_open()?;
+                state.check_may_open()?;
                 state.is_opening = true;
                 drop(state);
                 self.start_opening();
                 state = self.0.lock();
             } else {
-                let waited = self.0.changed.wait_timeout(state, SLICE);
+                let waited = self.0.changed.wait_timeout(state, POLL_INTERVAL);
                 state = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
-            // Whoever opened it in vain has said why.
+            // The thread that failed to open it has stored the fault.
             if !state.is_opening && state.device.is_none() {
-                return Err(state.why_closed());
+                return Err(state.last_fault());
             }
             if cancel.is_cancelled() {
                 return Err(Fault::Cancelled);
@@ -80,10 +80,11 @@ impl SharedDevice {
         }
     }
 
-    /// The device if it is open, and a start to open it if it may be by now; nobody waits.
-    pub(crate) fn device_now(&self) -> Option<Arc<dyn Device>> {
+    /// Returns the device if it is open. Otherwise starts to open it, if that is allowed now, and
+    /// does not wait.
+    pub(crate) fn try_device(&self) -> Option<Arc<dyn Device>> {
         let mut state = self.0.lock();
-        if state.device.is_none() && !state.is_opening && state.may_open().is_ok() {
+        if state.device.is_none() && !state.is_opening && state.check_may_open().is_ok() {
             state.is_opening = true;
             drop(state);
             self.start_opening();
@@ -92,34 +93,34 @@ impl SharedDevice {
         state.device.clone()
     }
 
-    /// Whether a device is open.
-    pub(crate) fn is_there(&self) -> bool {
+    /// Tells whether the device is open.
+    pub(crate) fn is_open(&self) -> bool {
         self.0.lock().device.is_some()
     }
 
-    /// Notes that the device did its work: losses before that count no more.
+    /// Records that the device worked: earlier failures do not count any more.
     pub(crate) fn record_success(&self) {
-        self.0.lock().losses = 0;
+        self.0.lock().failures = 0;
     }
 
-    /// Notes that a device failed; tells whether it will be asked for again.
-    pub(crate) fn record_loss(&self, failed: &Arc<dyn Device>) -> bool {
+    /// Records that a device failed. Returns whether it will be opened again.
+    pub(crate) fn record_failure(&self, failed: &Arc<dyn Device>) -> bool {
         let mut state = self.0.lock();
-        // Another job may have noticed before.
+        // Another job may have recorded this failure already.
         let is_same = |device: &Arc<dyn Device>| Arc::ptr_eq(device, failed);
         if state.device.as_ref().is_some_and(is_same) {
             state.device = None;
-            state.record_loss();
+            state.record_failure();
         }
-        state.losses < MOST_LOSSES
+        state.failures < MAX_FAILURES
     }
 
     fn start_opening(&self) {
         let shared = Arc::clone(&self.0);
         let thread = thread::Builder::new().name("keymill-open".to_owned());
         if let Err(error) = thread.spawn(move || shared.open()) {
-            let fault = Fault::Refused(format!("no thread to open it: {error}"));
-            self.0.opened(Err(fault));
+            let fault = Fault::Refused(format!("cannot start a thread to open it: {error}"));
+            self.0.finish_opening(Err(fault));
         }
     }
 }
@@ -128,21 +129,21 @@ impl Shared {
     fn open(&self) {
         let open = || (self.open)();
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(open));
-        let panicked = |_| Err(Fault::Panicked("while it was opened".to_owned()));
-        self.opened(caught.unwrap_or_else(panicked));
+        let panicked = |_| Err(Fault::Panicked("while the device was opened".to_owned()));
+        self.finish_opening(caught.unwrap_or_else(panicked));
     }
 
-    fn opened(&self, opened: Result<Arc<dyn Device>, Fault>) {
+    fn finish_opening(&self, opened: Result<Arc<dyn Device>, Fault>) {
         let mut state = self.lock();
         state.is_opening = false;
         match opened {
             Ok(device) => {
                 state.device = Some(device);
-                state.closed = None;
+                state.fault = None;
             }
             Err(fault) => {
-                state.record_loss();
-                state.closed = Some(fault);
+                state.record_failure();
+                state.fault = Some(fault);
             }
         }
         drop(state);
@@ -155,26 +156,26 @@ impl Shared {
 }
 
 impl State {
-    fn may_open(&self) -> Result<(), Fault> {
-        if self.losses >= MOST_LOSSES {
-            let losses = self.losses;
-            return Err(Fault::Lost(format!("it failed {losses} times")));
+    fn check_may_open(&self) -> Result<(), Fault> {
+        if self.failures >= MAX_FAILURES {
+            let failures = self.failures;
+            return Err(Fault::Lost(format!("it failed {failures} times")));
         }
-        match self.rests_until.is_some_and(|until| Instant::now() < until) {
-            true => Err(self.why_closed()),
+        match self.retry_after.is_some_and(|until| Instant::now() < until) {
+            true => Err(self.last_fault()),
             false => Ok(()),
         }
     }
 
-    fn why_closed(&self) -> Fault {
+    fn last_fault(&self) -> Fault {
         let moment_ago = || Fault::Lost("it failed a moment ago".to_owned());
-        self.closed.clone().unwrap_or_else(moment_ago)
+        self.fault.clone().unwrap_or_else(moment_ago)
     }
 
-    fn record_loss(&mut self) {
-        let rest = FIRST_REST * 2u32.pow(self.losses.min(8));
-        self.losses += 1;
-        self.rests_until = Some(Instant::now() + rest);
+    fn record_failure(&mut self) {
+        let delay = FIRST_BACKOFF * 2u32.pow(self.failures.min(8));
+        self.failures += 1;
+        self.retry_after = Some(Instant::now() + delay);
     }
 }
 
@@ -196,53 +197,54 @@ mod tests {
         shared_device.device(&Cancel::default())
     }
 
-    fn after_its_rest(shared_device: &SharedDevice) -> Result<Arc<dyn Device>, Fault> {
-        shared_device.0.lock().rests_until = None;
+    fn after_the_delay(shared_device: &SharedDevice) -> Result<Arc<dyn Device>, Fault> {
+        shared_device.0.lock().retry_after = None;
         now(shared_device)
     }
 
     #[test]
-    fn a_device_is_opened_once_and_asked_for_again_after_a_rest() {
+    fn a_device_is_opened_once_and_again_after_a_delay() {
         let opened = Arc::new(AtomicU32::new(0));
         let counts = Arc::clone(&opened);
         let shared_device = SharedDevice::new(Box::new(move || {
             counts.fetch_add(1, Ordering::Relaxed);
-            Ok(Arc::new(Stub::unasked(1 << 20)))
+            Ok(Arc::new(Stub::that_never_runs(1 << 20)))
         }));
         let first = now(&shared_device).unwrap();
         assert!(Arc::ptr_eq(&first, &now(&shared_device).unwrap()));
-        assert!(shared_device.record_loss(&first) && shared_device.record_loss(&first));
-        assert!(shared_device.device_now().is_none());
+        assert!(shared_device.record_failure(&first) && shared_device.record_failure(&first));
+        assert!(shared_device.try_device().is_none());
         let fault = now(&shared_device).err().unwrap();
         assert!(fault.to_string().contains("a moment ago"), "{fault}");
-        let second = after_its_rest(&shared_device).unwrap();
-        assert!(shared_device.record_loss(&second));
-        let third = after_its_rest(&shared_device).unwrap();
-        assert!(!shared_device.record_loss(&third));
-        let fault = after_its_rest(&shared_device).err().unwrap();
+        let second = after_the_delay(&shared_device).unwrap();
+        assert!(shared_device.record_failure(&second));
+        let third = after_the_delay(&shared_device).unwrap();
+        assert!(!shared_device.record_failure(&third));
+        let fault = after_the_delay(&shared_device).err().unwrap();
         assert!(fault.to_string().contains("3 times"), "{fault}");
         assert_eq!(opened.load(Ordering::Relaxed), 3);
     }
 
     #[test]
-    fn a_device_that_works_between_its_losses_is_not_given_up() {
-        let shared_device = SharedDevice::new(Box::new(|| Ok(Arc::new(Stub::unasked(1 << 20)))));
-        for _ in 0..2 * MOST_LOSSES {
-            let device = after_its_rest(&shared_device).unwrap();
+    fn a_success_resets_the_number_of_failures() {
+        let shared_device =
+            SharedDevice::new(Box::new(|| Ok(Arc::new(Stub::that_never_runs(1 << 20)))));
+        for _ in 0..2 * MAX_FAILURES {
+            let device = after_the_delay(&shared_device).unwrap();
             shared_device.record_success();
-            assert!(shared_device.record_loss(&device));
+            assert!(shared_device.record_failure(&device));
         }
     }
 
     #[test]
-    fn a_device_that_cannot_be_opened_is_given_up_too() {
+    fn failures_to_open_count_as_failures() {
         let no = || Fault::Refused("no".to_owned());
         let shared_device = SharedDevice::new(Box::new(move || Err(no())));
-        for _ in 0..MOST_LOSSES {
-            assert_eq!(after_its_rest(&shared_device).err(), Some(no()));
+        for _ in 0..MAX_FAILURES {
+            assert_eq!(after_the_delay(&shared_device).err(), Some(no()));
         }
         assert!(matches!(
-            after_its_rest(&shared_device).err(),
+            after_the_delay(&shared_device).err(),
             Some(Fault::Lost(_))
         ));
         let shared_device = SharedDevice::new(Box::new(|| panic!("a driver")));
@@ -253,18 +255,18 @@ mod tests {
     }
 
     #[test]
-    fn nobody_has_to_wait_for_a_driver() {
+    fn waiting_for_a_driver_is_optional() {
         let (release, held) = channel::<()>();
         let held = Mutex::new(held);
         let shared_device = SharedDevice::new(Box::new(move || {
             let _ = held.lock().unwrap().recv();
-            Ok(Arc::new(Stub::unasked(1 << 20)))
+            Ok(Arc::new(Stub::that_never_runs(1 << 20)))
         }));
-        assert!(shared_device.device_now().is_none() && !shared_device.is_there());
+        assert!(shared_device.try_device().is_none() && !shared_device.is_open());
         let cancel = Cancel::default();
         cancel.cancel();
         assert_eq!(shared_device.device(&cancel).err(), Some(Fault::Cancelled));
         drop(release);
-        assert!(now(&shared_device).is_ok() && shared_device.device_now().is_some());
+        assert!(now(&shared_device).is_ok() && shared_device.try_device().is_some());
     }
 }

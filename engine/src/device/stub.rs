@@ -1,19 +1,20 @@
-//! A device for tests, without any driver.
+//! A device for tests, without a driver.
 #![forbid(unsafe_code)]
 
-use super::recording::{Kept, Recording};
-use super::{Device, Fault, Pending, Ran};
-use crate::probe::ShaderVariant;
+use super::recording::{PersistentId, Recording};
+use super::{Device, Fault, Pending, RecordingOutput};
+use crate::plan::ShaderVariant;
 
-/// Binds so much, and answers the same to everything; without an answer it is not to be asked.
+/// Has a fixed binding limit and returns the same result for every recording. Without a result it
+/// panics when it runs.
 pub(crate) struct Stub {
     pub(crate) binding_bytes: u64,
-    pub(crate) answer: Option<Result<Ran, Fault>>,
+    pub(crate) answer: Option<Result<RecordingOutput, Fault>>,
 }
 
 impl Stub {
-    /// One that is not to be asked.
-    pub(crate) fn unasked(binding_bytes: u64) -> Self {
+    /// Creates a device that panics when it runs.
+    pub(crate) fn that_never_runs(binding_bytes: u64) -> Self {
         Self {
             binding_bytes,
             answer: None,
@@ -24,11 +25,11 @@ impl Stub {
 impl Device for Stub {
     fn begin(&self, recording: Recording) -> Pending {
         let answer = self.answer.clone();
-        let answer = answer.unwrap_or_else(|| panic!("it was asked to\n{recording}"));
+        let answer = answer.unwrap_or_else(|| panic!("the stub must not run\n{recording}"));
         Box::new(|_| answer)
     }
 
-    fn forget(&self, _: &[Kept]) {}
+    fn free(&self, _: &[PersistentId]) {}
 
     fn binding_bytes(&self) -> u64 {
         self.binding_bytes

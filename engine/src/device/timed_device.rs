@@ -1,17 +1,17 @@
-//! A device whose runs are timed, whoever uses it.
+//! A device that measures the time of its runs.
 #![forbid(unsafe_code)]
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::recording::{Kept, Recording};
+use super::recording::{PersistentId, Recording};
 use super::{Device, Pending};
-use crate::probe::ShaderVariant;
+use crate::plan::ShaderVariant;
 
-/// Adds up what all runs take.
+/// Adds up the times of all runs.
 pub(crate) struct TimedDevice {
     device: Arc<dyn Device>,
-    /// `None` once a recording came back without times: the device has no clock.
+    /// `None` after a recording returned no times: the device has no clock.
     runs: Arc<Mutex<Option<Duration>>>,
 }
 
@@ -23,7 +23,7 @@ impl TimedDevice {
         }
     }
 
-    /// What the runs took, if the device can tell.
+    /// Returns the total time of the runs, if the device has a clock.
     pub(crate) fn runs(&self) -> Option<Duration> {
         *lock(&self.runs)
     }
@@ -49,8 +49,8 @@ impl Device for TimedDevice {
         })
     }
 
-    fn forget(&self, kept: &[Kept]) {
-        self.device.forget(kept);
+    fn free(&self, buffers: &[PersistentId]) {
+        self.device.free(buffers);
     }
 
     fn binding_bytes(&self) -> u64 {
@@ -81,13 +81,13 @@ impl Device for TimedDevice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::Ran;
+    use crate::device::RecordingOutput;
     use crate::device::stub::Stub;
 
     fn timed(runs: Option<Vec<Duration>>) -> TimedDevice {
         TimedDevice::new(Arc::new(Stub {
             binding_bytes: 1024,
-            answer: Some(Ok(Ran {
+            answer: Some(Ok(RecordingOutput {
                 downloads: Vec::new(),
                 runs,
             })),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_add_up_and_a_device_without_a_clock_tells_nothing() {
+    fn times_add_up_and_are_unknown_without_a_clock() {
         let second = Duration::from_secs(1);
         let device = timed(Some(vec![second, second]));
         for done in 0..3 {

@@ -1,8 +1,8 @@
-//! `tokenize` on a device: text to spans of tokens by any rule, in order.
+//! `tokenize` on a device: finds the spans of tokens by any rule, in order.
 //!
 //! ```text
 //! rule ─▶ a shader, a separator ─▶ recording ─▶ spans and a summary ─▶ check ─▶ tokens
-//!         or a refusal: then the CPU does it
+//!         or a refusal: then the CPU does the work
 //! ```
 #![forbid(unsafe_code)]
 
@@ -25,29 +25,30 @@ use crate::TokenRule;
 pub(crate) const SUMMARY_BYTES: u64 = size_of::<TokenizeSummary>() as u64;
 pub(crate) const SPAN_BYTES: u64 = size_of::<[u32; 2]>() as u64;
 
-/// The most bytes of text that are tokenized at once, so that its spans fit a binding.
-pub(crate) fn most_bytes(rule: &TokenRule, binding_bytes: u64, has_records: bool) -> usize {
-    DeviceRule::of(rule).most_bytes(binding_bytes, has_records)
+/// Returns the maximum size of a text in bytes, so that its spans fit one binding.
+pub(crate) fn max_bytes(rule: &TokenRule, binding_bytes: u64, has_records: bool) -> usize {
+    DeviceRule::of(rule).max_bytes(binding_bytes, has_records)
 }
 
-/// A number for each run, which the last dispatch writes down; 0 is what a fresh buffer holds.
+/// Returns a new run number. The last dispatch writes it to the result. It is never 0, because
+/// fresh buffers contain 0.
 pub(crate) fn next_run() -> u32 {
     static RUNS: AtomicU32 = AtomicU32::new(0);
     RUNS.fetch_add(1, Ordering::Relaxed) % (u32::MAX - 1) + 1
 }
 
-/// A text that a device is to cut into tokens.
+/// A text to tokenize.
 #[derive(Clone, Debug)]
 pub(crate) struct Input<'a> {
-    /// Which run this is; see [`next_run`].
+    /// The number of the run; see [`next_run`].
     pub(crate) run: u32,
     pub(crate) rule: &'a TokenRule,
     pub(crate) text: Buffer,
-    /// Where records start, ascending, if the text has any.
+    /// The starts of the records in ascending order, if the text has records.
     pub(crate) records: Option<&'a [u32]>,
 }
 
-/// Where a recording has the tokens of a text, for the stages behind this one.
+/// The buffers of a recording that hold the tokens, for the next stages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tokens {
     pub(crate) text: BufferId,
@@ -59,37 +60,37 @@ pub(crate) struct Tokens {
 
 /// The tokens of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Cut {
+pub(crate) struct Tokenized {
     pub(crate) spans: Vec<Span>,
-    /// How many lines had no token to give ([`TokenRule::Field`] only).
+    /// The number of lines without the field ([`TokenRule::Field`] only).
     pub(crate) rejected: u32,
 }
 
-/// Tokenizes a text, with records if their starts, which ascend, are given.
+/// Tokenizes a text. `records` are the starts of the records in ascending order.
 ///
-/// What is longer than the device binds is refused, and so are records that do not lie in the text.
+/// Refuses a text that is larger than the device can bind, and records outside the text.
 pub(crate) fn run(
     device: &dyn Device,
     rule: &TokenRule,
     text: &[u8],
     records: Option<&[u32]>,
-) -> Result<Cut, Fault> {
+) -> Result<Tokenized, Fault> {
     if text.is_empty() {
         let (spans, rejected) = (Vec::new(), 0);
-        return Ok(Cut { spans, rejected });
+        return Ok(Tokenized { spans, rejected });
     }
     if let Some(why) = refusal(rule, text) {
         return Err(Fault::Refused(why.to_owned()));
     }
-    let most = most_bytes(rule, device.binding_bytes(), records.is_some());
-    if text.len() > most {
+    let limit = max_bytes(rule, device.binding_bytes(), records.is_some());
+    if text.len() > limit {
         let bytes = text.len();
-        let message = format!("{bytes} bytes of text at once; it takes {most}");
+        let message = format!("{bytes} bytes of text at once; the limit is {limit}");
         return Err(Fault::Refused(message));
     }
     let last = records.and_then(|records| records.last());
     if last.is_some_and(|last| *last as usize > text.len()) {
-        let message = "a record begins behind the text".to_owned();
+        let message = "a record starts after the end of the text".to_owned();
         return Err(Fault::Refused(message));
     }
     let input = Input {
@@ -104,8 +105,8 @@ pub(crate) fn run(
 
 fn record(input: &Input<'_>) -> Recording {
     let mut recording = Recording::default();
-    let upload = stage(&mut recording, input);
-    let tokens = cut(&mut recording, &upload);
+    let upload = record_uploads(&mut recording, input);
+    let tokens = record_runs(&mut recording, &upload);
     let summary = recording.download(tokens.summary, Extent::Bytes(SUMMARY_BYTES));
     let counted = Extent::Counted {
         by: summary,
@@ -116,7 +117,7 @@ fn record(input: &Input<'_>) -> Recording {
     recording
 }
 
-/// A text whose uploads are recorded, and whose runs are not yet.
+/// A text whose uploads are recorded, and whose runs are not recorded yet.
 pub(crate) struct Staged {
     rule: DeviceRule,
     params: BufferId,
@@ -126,12 +127,12 @@ pub(crate) struct Staged {
     capacity: usize,
 }
 
-/// Records the uploads of a text, which come before all runs of a recording.
-pub(crate) fn stage(recording: &mut Recording, input: &Input<'_>) -> Staged {
+/// Records the uploads of a text. They come before all runs of a recording.
+pub(crate) fn record_uploads(recording: &mut Recording, input: &Input<'_>) -> Staged {
     let rule = DeviceRule::of(input.rule);
     let (bytes, has_records) = (input.text.len(), input.records.is_some());
     let tiles = bytes.div_ceil(TILE_BYTES) as u32;
-    let capacity = rule.most_tokens(bytes, has_records);
+    let capacity = rule.max_tokens(bytes, has_records);
     let params = TokenizeParams {
         text_bytes: bytes as u32,
         records: u32::from(has_records),
@@ -153,8 +154,8 @@ pub(crate) fn stage(recording: &mut Recording, input: &Input<'_>) -> Staged {
     }
 }
 
-/// Records the runs that cut a text into tokens.
-pub(crate) fn cut(recording: &mut Recording, staged: &Staged) -> Tokens {
+/// Records the runs that tokenize a text.
+pub(crate) fn record_runs(recording: &mut Recording, staged: &Staged) -> Tokens {
     let DeviceRule { stage, field, .. } = staged.rule;
     let (text, groups) = (staged.text, staged.tiles);
     let tiles = recording.scratch("tiles", u64::from(groups) * SPAN_BYTES);
@@ -176,7 +177,8 @@ pub(crate) fn cut(recording: &mut Recording, staged: &Staged) -> Tokens {
     }
 }
 
-/// A bit for each byte of the text, and a lane's more: whether a record begins there.
+/// Returns a bitmap with one bit for each byte of the text and for one more lane. A bit is set
+/// where a record starts.
 fn starts_of(records: Option<&[u32]>, text_bytes: usize) -> Vec<u8> {
     let Some(records) = records else {
         return Vec::new();
@@ -194,15 +196,20 @@ fn wrong(what: String) -> Fault {
     Fault::NotConserved(format!("tokenize, {what}"))
 }
 
-/// Checks a summary against what is known without the device.
+/// Checks a summary against values that are known without the device.
 pub(crate) fn check(input: &Input<'_>, summary: &TokenizeSummary) -> Result<(), Fault> {
     if summary.run != input.run {
         let (other, run) = (summary.run, input.run);
-        return Err(wrong(format!("run {other} answered, not {run}")));
+        return Err(wrong(format!(
+            "the result is of run {other}, not of run {run}"
+        )));
     }
     let bytes = u64::from(summary.token_bytes) + u64::from(summary.other_bytes);
     if bytes != input.text.len() as u64 {
-        return Err(wrong(format!("{bytes} bytes of {}", input.text.len())));
+        return Err(wrong(format!(
+            "tokens and separators have {bytes} bytes, the text has {}",
+            input.text.len()
+        )));
     }
     let TokenizeSummary { starts, ends, .. } = *summary;
     if starts != ends {
@@ -215,14 +222,14 @@ pub(crate) fn check(input: &Input<'_>, summary: &TokenizeSummary) -> Result<(), 
     };
     if u64::from(rows) != judged {
         return Err(wrong(format!(
-            "{starts} of {rows} rows, {rejected} without"
+            "{rows} rows, but {starts} tokens and {rejected} rejected rows"
         )));
     }
     Ok(())
 }
 
-/// Checks what came back against what is known without the device.
-fn read(input: &Input<'_>, downloads: &[Vec<u8>]) -> Result<Cut, Fault> {
+/// Checks the downloads against values that are known without the device.
+fn read(input: &Input<'_>, downloads: &[Vec<u8>]) -> Result<Tokenized, Fault> {
     let summary: TokenizeSummary = bytemuck::pod_read_unaligned(&downloads[0]);
     check(input, &summary)?;
     let spans: Vec<Span> = bytemuck::pod_collect_to_vec(&downloads[1]);
@@ -232,14 +239,14 @@ fn read(input: &Input<'_>, downloads: &[Vec<u8>]) -> Result<Cut, Fault> {
         return Err(wrong(format!("{token_bytes} bytes in {count} spans")));
     }
     let rejected = summary.rejected;
-    Ok(Cut { spans, rejected })
+    Ok(Tokenized { spans, rejected })
 }
 
-/// How many bytes the spans have, if they can be those of tokens one behind the other.
+/// Returns the number of bytes in the spans. Fails if the spans cannot be tokens in order.
 fn bytes_in_order(input: &Input<'_>, spans: &[Span]) -> Result<u64, Fault> {
     let (text, records) = (&input.text, input.records);
-    let least = u32::from(DeviceRule::of(input.rule).is_of_runs());
-    // Something stands between two tokens, unless a record begins there.
+    let least = u32::from(DeviceRule::of(input.rule).yields_runs());
+    // There is a separator between two tokens, unless a record starts there.
     let begins = |at: u32| records.is_some_and(|records| records.binary_search(&at).is_ok());
     let mut last = None;
     let mut bytes = 0;
@@ -247,7 +254,7 @@ fn bytes_in_order(input: &Input<'_>, spans: &[Span]) -> Result<u64, Fault> {
         let follows = last.is_none_or(|last| start > last || start == last && begins(last));
         let is_long_enough = end.checked_sub(start).is_some_and(|bytes| bytes >= least);
         if !follows || !is_long_enough || end as usize > text.len() {
-            return Err(wrong(format!("span {start}..{end} behind {last:?}")));
+            return Err(wrong(format!("span {start}..{end} after {last:?}")));
         }
         last = Some(end);
         bytes += u64::from(end - start);
@@ -289,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_answer_is_caught() {
+    fn damaged_results_are_detected() {
         let right = TokenizeSummary {
             starts: 2,
             ends: 2,
@@ -336,10 +343,10 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_answer_with_empty_tokens_is_caught() {
+    fn damaged_results_with_empty_tokens_are_detected() {
         let rule = TokenRule::Split(b","[..].into());
         let records = [0, 3];
-        // Parts of ",b," and ",".
+        // The parts of ",b," and ",".
         let input = Input {
             rule: &rule,
             ..input(b",b,,", Some(&records))
@@ -367,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_lost_is_caught() {
+    fn lost_rows_are_detected() {
         let rule = field(2);
         let input = Input {
             rule: &rule,
@@ -409,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_looked_for_after_its_lines() {
+    fn lines_are_counted_before_fields() {
         let rule = field(2);
         let input = Input {
             rule: &rule,
@@ -433,23 +440,31 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_does_not_fit_is_refused_with_what_would() {
+    fn a_text_that_does_not_fit_is_refused_with_the_limit() {
         let rule = &TokenRule::Whitespace;
-        for (records, most) in [(None, 256), (Some(&[0][..]), 128)] {
-            assert_eq!(most_bytes(rule, 1024, records.is_some()), most);
-            let recording = record(&input(&vec![b'x'; most], records));
+        for (records, limit) in [(None, 256), (Some(&[0][..]), 128)] {
+            assert_eq!(max_bytes(rule, 1024, records.is_some()), limit);
+            let recording = record(&input(&vec![b'x'; limit], records));
             assert!(
                 recording
                     .buffers()
                     .iter()
                     .all(|buffer| buffer.bytes <= 1024)
             );
-            let fault =
-                run(&Stub::unasked(1024), rule, &vec![b'x'; most + 1], records).unwrap_err();
-            let says = format!("takes {most}");
+            let fault = run(
+                &Stub::that_never_runs(1024),
+                rule,
+                &vec![b'x'; limit + 1],
+                records,
+            )
+            .unwrap_err();
+            let says = format!("the limit is {limit}");
             assert!(fault.to_string().contains(&says), "{fault}");
         }
-        let fault = run(&Stub::unasked(1024), rule, b"to be", Some(&[9])).unwrap_err();
-        assert!(fault.to_string().contains("behind the text"), "{fault}");
+        let fault = run(&Stub::that_never_runs(1024), rule, b"to be", Some(&[9])).unwrap_err();
+        assert!(
+            fault.to_string().contains("after the end of the text"),
+            "{fault}"
+        );
     }
 }

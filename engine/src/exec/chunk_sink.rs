@@ -1,18 +1,18 @@
-//! Where chunks go that are not pushed to the operator at once.
+//! The interface to a device for chunks that the operator does not count itself.
 #![forbid(unsafe_code)]
 
 use super::Stats;
 use crate::Result;
 use crate::operator::Input;
 
-/// Takes chunks, and gives their groups to an operator, now or later.
+/// Counts chunks and pushes their groups to an operator, immediately or later.
 pub(crate) trait ChunkSink<O>: Send {
-    /// Takes in a chunk: a text that ends at a token boundary, or rows.
+    /// Adds a chunk: a text that ends at a token boundary, or rows.
     fn push(&mut self, chunk: Input<'_>, operator: &mut O, stats: &mut Stats) -> Result<()>;
 
-    /// Whether it should be given no more chunks: it turned out slower than the processor.
+    /// Returns whether it should get no more chunks because it is slower than the processor.
     fn has_enough(&self) -> bool;
 
-    /// Gives everything to the operator that it does not have yet.
+    /// Pushes the remaining groups to the operator.
     fn finish(&mut self, operator: &mut O, stats: &mut Stats) -> Result<()>;
 }

@@ -1,4 +1,4 @@
-//! The workers of one job.
+//! Starts the workers of one job.
 #![forbid(unsafe_code)]
 
 use std::sync::{Mutex, PoisonError};
@@ -15,10 +15,10 @@ use crate::read::{RecordBatches, Source, Split};
 use crate::runtime::Pool;
 use crate::{DeviceChoice, Resources, Result};
 
-/// Input below so many chunks is one thread's work: starting others takes longer.
+/// Number of chunks that a further thread is worth. Starting it for less takes longer than counting.
 const CHUNKS_WORTH_A_THREAD: u64 = 4;
 
-/// Splits that are looked at to tell whether the input is compressed.
+/// Maximum number of splits that are checked for compression.
 const MOST_LOOKS: usize = 64;
 
 /// Everything that the workers of a job share.
@@ -27,21 +27,21 @@ pub(super) struct JobContext<'a, J> {
     pub(super) resources: &'a Resources,
     pub(super) boundary: Boundary,
     pub(super) progress: &'a Progress,
-    /// How fast its threads are.
+    /// How fast the job's threads count.
     pub(super) throughput: Throughput,
     placement: &'a Placement<'a>,
 }
 
-/// What is known of an input before it is read.
+/// What is known about an input before it is read.
 #[derive(Clone, Copy)]
 #[cfg_attr(
     not(feature = "gpu"),
-    expect(dead_code, reason = "only a device that may join asks")
+    expect(dead_code, reason = "only used for a device that may join")
 )]
 pub(super) struct KnownInput<'a> {
-    /// Bytes there are to read, where that is known.
+    /// Number of bytes to read, if it is known.
     pub(super) total: Option<u64>,
-    /// Whether they become more when they are decompressed; it takes a look at each split.
+    /// Returns whether the input is compressed. It checks the first bytes of splits.
     pub(super) expands: &'a dyn Fn() -> bool,
 }
 
@@ -62,15 +62,14 @@ impl<'a, J: Job> JobContext<'a, J> {
         }
     }
 
-    /// Aggregates all that a source has now.
+    /// Aggregates everything that a source has now.
     pub(super) fn run_source(&self, source: &dyn Source, pool: &Pool) -> Result<WorkerOutputs<J>> {
         let splits = source.splits()?;
         let total = splits.iter().map(Split::size).sum::<Option<u64>>();
         self.progress.expect(total);
         let workers = self.workers(total);
-        // Of many files the first tell enough.
-        let looked_at = &splits[..splits.len().min(MOST_LOOKS)];
-        let expands = || looked_at.iter().any(|split| source.expands(split));
+        let checked = &splits[..splits.len().min(MOST_LOOKS)];
+        let expands = || checked.iter().any(|split| source.expands(split));
         let autojoin = self.autojoin(total, &expands);
         let takers =
             self.placement.takers(workers) + autojoin.as_ref().map_or(0, GpuAutojoin::workers);
@@ -89,7 +88,7 @@ impl<'a, J: Job> JobContext<'a, J> {
     ) -> Result<WorkerOutputs<J>> {
         self.progress.expect(None);
         let workers = self.resources.threads;
-        // Batches have no size that would tell whether a device pays.
+        // The size of the batches is unknown, so it cannot be predicted whether a device is faster.
         let autojoin = None;
         let takers = self.placement.takers(workers);
         let work_queue = WorkQueue::new(0, takers);
@@ -98,7 +97,7 @@ impl<'a, J: Job> JobContext<'a, J> {
             worker.push_batches(&batches, &work_queue)
         });
         if *self.placement.choice() == DeviceChoice::Auto {
-            let why = "cpu: the number of batches is not known, so no device joins by itself";
+            let why = "cpu: the number of batches is unknown, so `auto` uses no device";
             counted.1.decide(why.to_owned());
         }
         work_queue.finish().map(|()| counted)
@@ -117,7 +116,7 @@ impl<'a, J: Job> JobContext<'a, J> {
         }
     }
 
-    /// A device that may join while the processor counts.
+    /// Returns a device that may join while the processor counts.
     fn autojoin(
         &self,
         total: Option<u64>,
@@ -128,10 +127,10 @@ impl<'a, J: Job> JobContext<'a, J> {
             .autojoin(self.job, self.progress, &self.throughput, input)
     }
 
-    /// Runs the same work on several workers, and gathers what they counted.
+    /// Runs the same work on several workers and collects their operators.
     ///
-    /// Where there is a device, one more worker has its texts counted there; where one may join, that
-    /// worker begins later, or not at all.
+    /// With a device, one more worker counts its texts on the device. If a device may join later, that
+    /// worker starts later or not at all.
     fn run<'b>(
         &self,
         pool: &Pool,
@@ -142,7 +141,7 @@ impl<'a, J: Job> JobContext<'a, J> {
     ) -> WorkerOutputs<J> {
         let whole = WorkerPool::new(self, work_queue, takers, work);
         let worker_pool = &whole;
-        let on_cpu = |workers| pool.side_by_side(workers, |index| worker_pool.join(index, None));
+        let on_cpu = |workers| pool.run_workers(workers, |index| worker_pool.join(index, None));
         let beside = self.placement.cpu_workers(workers);
         let mut decision = self.placement.decision();
         match (
@@ -150,10 +149,10 @@ impl<'a, J: Job> JobContext<'a, J> {
             autojoin,
         ) {
             (None, None) => on_cpu(workers),
-            (Some(there), _) if beside == 0 => worker_pool.join(0, Some(there)),
-            (Some(there), _) => {
-                let on_device = move || worker_pool.join(beside, Some(there));
-                beside_each_other(on_device, || on_cpu(beside));
+            (Some(sink), _) if beside == 0 => worker_pool.join(0, Some(sink)),
+            (Some(sink), _) => {
+                let on_device = move || worker_pool.join(beside, Some(sink));
+                run_in_parallel(on_device, || on_cpu(beside));
             }
             (None, Some(autojoin)) => {
                 let join = || worker_pool.join(workers, autojoin.chunk_sink(self.resources));
@@ -164,9 +163,8 @@ impl<'a, J: Job> JobContext<'a, J> {
     }
 }
 
-/// Does one thing on a thread of its own while another one is done, or before it where there is no
-/// thread to be had.
-fn beside_each_other(one: impl FnOnce() + Send, other: impl FnOnce()) {
+/// Runs `one` on a new thread in parallel to `other`, or before it if no thread can be started.
+fn run_in_parallel(one: impl FnOnce() + Send, other: impl FnOnce()) {
     let one = Mutex::new(Some(one));
     let take = || one.lock().unwrap_or_else(PoisonError::into_inner).take();
     std::thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! What an engine's jobs share: threads, memory, a level, a device.
+//! The environment that an engine's jobs share: threads, memory, a level, a device.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::device::{CostCache, SharedDevice};
 use crate::runtime::{Pool, random_seed};
 use crate::{Cancel, DeviceChoice, Level, MemoryBudget, Resources, Tuning};
 
-/// What an engine's jobs share.
+/// The environment that an engine's jobs share.
 #[derive(Debug)]
 pub(crate) struct RuntimeEnv {
     pub(crate) threads: usize,
@@ -21,21 +21,21 @@ pub(crate) struct RuntimeEnv {
     pub(crate) seed: Option<u64>,
     pub(crate) pool: Pool,
     pub(crate) device: DeviceChoice,
-    /// The device that jobs share, which the first one that needs it opens.
+    /// The device that jobs share. The first job that needs it opens it.
     #[cfg(feature = "gpu")]
     pub(crate) shared_device: SharedDevice,
-    /// What is known of the costs of devices.
+    /// The measured costs of devices.
     #[cfg(feature = "gpu")]
     pub(crate) costs: Arc<CostCache>,
 }
 
 impl RuntimeEnv {
-    /// What an operator of a new job gets, with a memory budget of its own.
+    /// Returns the resources of a new job, with its own memory budget.
     pub(crate) fn resources(&self) -> Resources {
         Resources {
             level: self.level,
             threads: self.threads,
-            // A part is left for what allocators keep of what was given back to them.
+            // One part is reserved for freed memory that the allocator keeps.
             memory: MemoryBudget::new(self.memory / 16 * 15),
             spill_dir: self.spill_dir.clone(),
             cancel: Cancel::default(),

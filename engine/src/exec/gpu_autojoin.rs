@@ -1,7 +1,8 @@
 //! A device that may join a job which the processor has begun.
 //!
-//! No driver is touched before so much input is known, or met, that a device could pay. It is then
-//! asked on a thread of its own, while the processor works; a job that ends first does not wait.
+//! No driver is touched until the input is known, or found, to be large enough for a device. The
+//! driver is then opened on its own thread, while the processor counts. A job that ends earlier does
+//! not wait for it.
 #![forbid(unsafe_code)]
 
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
@@ -14,16 +15,18 @@ use super::context::KnownInput;
 use super::env::RuntimeEnv;
 use super::job::Job;
 use super::throughput::Throughput;
-use crate::device::calibrate::{calibrate, kind_of};
-use crate::device::join_policy::{Cost, Megabytes, SMALLEST, Verdict, decide, look_at_devices};
-use crate::device::{CostCache, Device, Fault, SharedDevice, may_have_hardware};
+use crate::device::calibrate::{calibrate, job_kind};
+use crate::device::join_policy::{
+    Cost, HumanBytes, MIN_INPUT_BYTES, Verdict, check_input_size, decide,
+};
+use crate::device::{CostCache, Device, Fault, SharedDevice, may_have_gpu};
 use crate::{Cancel, Resources, TokenRule};
 
-/// What a device takes at least to be opened and tested.
-const TO_BE_READY: Duration = Duration::from_millis(300);
+/// Minimum time to open and test a device.
+const OPEN_TIME: Duration = Duration::from_millis(300);
 
-/// How often the joiner looks up.
-const LOOK: Duration = Duration::from_millis(4);
+/// How often the joining thread checks the job's progress.
+const POLL_INTERVAL: Duration = Duration::from_millis(4);
 
 /// A device that may join a job.
 pub(super) struct GpuAutojoin<'a, J> {
@@ -31,43 +34,43 @@ pub(super) struct GpuAutojoin<'a, J> {
     job: &'a J,
     progress: &'a Progress,
     throughput: &'a Throughput,
-    /// Bytes of input, where that is known; of what is compressed, as they lie there.
+    /// Bytes of input, if known. Compressed input is counted in compressed bytes.
     total: Option<u64>,
-    /// Whether some of it is compressed.
+    /// Whether some of the input is compressed.
     expands: bool,
-    /// What `progress` said when the job began: it may have been another job's before.
+    /// The bytes of `progress` when the job began. An earlier job may have used it.
     at_first: u64,
-    /// Why none can, if that is known before anything is counted.
+    /// Why no device can join, if that is known before anything is counted.
     ruled_out: Option<String>,
 }
 
-/// Looks for devices on a thread of its own while the processor counts; where there is no thread to
-/// be had nobody looks.
-fn look_beside(look: impl FnOnce() + Send, over: &Over, count: impl FnOnce()) {
+/// Looks for devices on a new thread while the processor counts. If no thread can be started, no device
+/// is used.
+fn look_while_counting(look: impl FnOnce() + Send, over: &Over, count: impl FnOnce()) {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("keymill-joiner".to_owned());
-        // Without it the job is the processor's.
         let _ = thread.spawn_scoped(scope, look);
         count();
         over.set();
     });
 }
 
-/// Decompressed bytes that are judged by: before that many a head says nothing of the rest.
-const A_SAMPLE: u64 = 1 << 20;
+/// Decompressed bytes that are needed to estimate the size of the rest.
+const SAMPLE_BYTES: u64 = 1 << 20;
 
-/// What compressed input comes to, where so much of it gave so much; `None` before that can be told.
-/// The lengths that its own heads and trailers state are no use: gzip's wraps, and others are optional.
+/// Estimates the decompressed size of an input of `total` bytes, after `taken` of them gave `met`
+/// bytes. `None` if too little was decompressed. The lengths in file headers and trailers are not
+/// used: gzip's wraps, and others are optional.
 fn expanded(total: u64, taken: u64, met: u64) -> Option<u64> {
     let times = met as f64 / taken as f64;
-    (taken > 0 && met >= A_SAMPLE).then_some((total as f64 * times) as u64)
+    (taken > 0 && met >= SAMPLE_BYTES).then_some((total as f64 * times) as u64)
 }
 
 fn too_late() -> String {
-    "cpu: it was done before a device was ready".to_owned()
+    "cpu: it finished before a device was ready".to_owned()
 }
 
-/// Tells the joiner that the job has no more work.
+/// Tells the joining thread that the job has no more work.
 #[derive(Default)]
 struct Over {
     is_over: Mutex<bool>,
@@ -80,17 +83,17 @@ impl Over {
         self.changed.notify_all();
     }
 
-    /// Waits a moment; tells whether the job is over.
+    /// Waits for one interval. Returns whether the job is over.
     fn wait(&self) -> bool {
         let is_over = self.is_over.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self
             .changed
-            .wait_timeout_while(is_over, LOOK, |is_over| !*is_over);
+            .wait_timeout_while(is_over, POLL_INTERVAL, |is_over| !*is_over);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
-/// A device, and what it costs.
+/// A device and its cost.
 type Discovered = Result<(Arc<dyn Device>, Cost), Fault>;
 
 impl<'a, J: Job> GpuAutojoin<'a, J> {
@@ -104,13 +107,13 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
         let mut expands = false;
         let ruled_out = match job.refusal() {
             Some(why) => Some(format!("cpu: {why}")),
-            None if !env.shared_device.is_there() && !may_have_hardware() => {
-                Some("cpu: this machine shows no GPU".to_owned())
+            None if !env.shared_device.is_open() && !may_have_gpu() => {
+                Some("cpu: this machine has no GPU".to_owned())
             }
             None => {
                 expands = input.total.is_some() && (input.expands)();
-                // How much it is once decompressed is known when some of it was.
-                look_at_devices(input.total.filter(|_| !expands)).err()
+                // The decompressed size can be estimated only after some input was decompressed.
+                check_input_size(input.total.filter(|_| !expands)).err()
             }
         };
         Some(Self {
@@ -125,12 +128,12 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
         })
     }
 
-    /// How many workers may come to those that there are.
+    /// Returns the number of workers that may join: 0 or 1.
     pub(super) fn workers(&self) -> usize {
         usize::from(self.ruled_out.is_none())
     }
 
-    /// The way to the device of the worker that joins.
+    /// Creates the chunk sink of the worker that joins.
     pub(super) fn chunk_sink<'w>(
         &'w self,
         resources: &'w Resources,
@@ -141,14 +144,14 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
         )
     }
 
-    /// Counts, and joins beside that if it pays; gives what was decided, in words.
+    /// Runs `count`, and `join` in parallel if a device is worth it. Returns the decision in words.
     pub(super) fn run(&self, join: impl Fn() + Sync, count: impl FnOnce()) -> String {
         if let Some(why) = &self.ruled_out {
             count();
             return why.clone();
         }
         let over = Over::default();
-        let why = Mutex::new("cpu: there was no thread to look for devices".to_owned());
+        let why = Mutex::new("cpu: no thread could be started to look for devices".to_owned());
         let say = |said: String| *why.lock().unwrap_or_else(PoisonError::into_inner) = said;
         let look = || match self.wait(&over) {
             Verdict::Joins(why) => {
@@ -157,25 +160,25 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
             }
             Verdict::StaysOut(why) => say(why),
         };
-        look_beside(look, &over, count);
+        look_while_counting(look, &over, count);
         why.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Bytes that this job has read, as they lie there.
+    /// Returns the bytes that this job has read, before decompression.
     fn taken(&self) -> u64 {
         self.progress.bytes().saturating_sub(self.at_first)
     }
 
-    /// Bytes that this job has met, decompressed.
+    /// Returns the bytes that this job has read, after decompression.
     fn met(&self) -> u64 {
         match self.expands {
             true => self.throughput.bytes(),
-            // A stream may turn out to be compressed.
+            // A stream may be compressed, which is not known in advance.
             false => self.taken().max(self.throughput.bytes()),
         }
     }
 
-    /// Bytes of the whole input, decompressed, as far as can be known.
+    /// Returns the decompressed size of the whole input, if it is known or can be estimated.
     fn whole(&self) -> Option<u64> {
         match self.expands {
             true => expanded(self.total?, self.taken(), self.met()),
@@ -183,25 +186,25 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
         }
     }
 
-    /// Whether no device could pay for what is known of the input, and what was met of it.
-    fn is_little(&self) -> bool {
-        self.whole().unwrap_or(0).max(self.met()) < SMALLEST
+    /// Returns whether the input is too small for a device, as far as is known.
+    fn is_small(&self) -> bool {
+        self.whole().unwrap_or(0).max(self.met()) < MIN_INPUT_BYTES
     }
 
-    /// Bytes that are still to be counted, as far as can be known.
+    /// Returns the bytes that are not counted yet, if that is known or can be estimated.
     fn left(&self) -> Option<u64> {
         Some(self.whole()?.saturating_sub(self.met()))
     }
 
-    /// Waits until a device should join, or it is clear that none will.
+    /// Waits until it is decided whether a device joins.
     fn wait(&self, over: &Over) -> Verdict {
-        while self.is_little() || self.throughput.rate().is_none() {
+        while self.is_small() || self.throughput.rate().is_none() {
             if over.wait() {
-                let why = look_at_devices(Some(self.met())).err();
+                let why = check_input_size(Some(self.met())).err();
                 return Verdict::StaysOut(why.unwrap_or_else(too_late));
             }
         }
-        if let Some(why) = self.is_nearly_done() {
+        if let Some(why) = self.nearly_done() {
             return Verdict::StaysOut(why);
         }
         let coming = self.discover();
@@ -210,7 +213,7 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
                 Ok(Ok((device, cost))) => return self.judge(&*device, cost),
                 Ok(Err(fault)) => return Verdict::StaysOut(format!("cpu: {fault}")),
                 Err(TryRecvError::Disconnected) => {
-                    return Verdict::StaysOut("cpu: the search for devices broke off".to_owned());
+                    return Verdict::StaysOut("cpu: the search for devices failed".to_owned());
                 }
                 Err(TryRecvError::Empty) => {}
             }
@@ -220,16 +223,16 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
         }
     }
 
-    /// Why no device can be ready in time, if so much of the input is done and none is open.
-    fn is_nearly_done(&self) -> Option<String> {
-        if self.env.shared_device.is_there() {
+    /// Returns why no device can be ready in time, if the rest takes less time than opening a device.
+    fn nearly_done(&self) -> Option<String> {
+        if self.env.shared_device.is_open() {
             return None;
         }
         let left = self.left()? as f64;
         let rate = self.throughput.rate()? * self.env.threads as f64;
-        (left < rate * TO_BE_READY.as_secs_f64()).then(|| {
-            let (left, rate) = (Megabytes(left), Megabytes(rate));
-            format!("cpu: the {left} left are done, at {rate}/s, before a device is ready")
+        (left < rate * OPEN_TIME.as_secs_f64()).then(|| {
+            let (left, rate) = (HumanBytes(left), HumanBytes(rate));
+            format!("cpu: at {rate}/s the remaining {left} finish before a device is ready")
         })
     }
 
@@ -238,25 +241,25 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
         let rate = self.throughput.rate().unwrap_or(0.0);
         let verdict = decide(&device.described(), &cost, left, rate);
         if matches!(verdict, Verdict::StaysOut(_)) {
-            cost.skipped += 1;
+            cost.jobs_skipped += 1;
             self.env
                 .costs
-                .set(&device.identity(), kind_of(self.job.rule()), cost);
+                .set(&device.identity(), job_kind(self.job.rule()), cost);
         }
         verdict
     }
 
-    /// Opens the device and learns its cost; nobody has to wait for that.
+    /// Opens the device and measures its cost, on a thread that the job does not wait for.
     fn discover(&self) -> Receiver<Discovered> {
         let (found, coming) = channel();
         let (shared_device, costs) = (self.env.shared_device.clone(), Arc::clone(&self.env.costs));
         let rule = self.job.rule().clone();
         let search = move || {
-            // The job may have ended meanwhile.
+            // Fails if the job has ended.
             let _ = found.send(learn(&shared_device, &costs, &rule));
         };
         let thread = std::thread::Builder::new().name("keymill-search".to_owned());
-        // Without a thread nothing is found, which the channel says.
+        // If no thread can be started, the channel is disconnected.
         drop(thread.spawn(search));
         coming
     }
@@ -264,13 +267,13 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
 
 fn learn(shared_device: &SharedDevice, costs: &CostCache, rule: &TokenRule) -> Discovered {
     let device = shared_device.device(&Cancel::default())?;
-    let (identity, kind) = (device.identity(), kind_of(rule));
+    let (identity, kind) = (device.identity(), job_kind(rule));
     let known = costs.get(&identity, kind).filter(|cost| !cost.is_stale());
     if let Some(cost) = known {
         return Ok((device, cost));
     }
     let cost = calibrate(&device, rule).inspect_err(|_| {
-        shared_device.record_loss(&device);
+        shared_device.record_failure(&device);
     })?;
     costs.set(&identity, kind, cost);
     Ok((device, cost))
@@ -281,10 +284,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn compressed_input_is_judged_by_what_it_gave_so_far() {
+    fn the_decompressed_size_is_estimated_from_a_sample() {
         const MIB: u64 = 1 << 20;
         assert_eq!(expanded(10 * MIB, 0, 0), None);
-        // Little was met, and it may be the head of something else.
+        // The sample is too small.
         assert_eq!(expanded(10 * MIB, 1000, MIB - 1), None);
         assert_eq!(expanded(10 * MIB, MIB, 4 * MIB), Some(40 * MIB));
         assert_eq!(expanded(10 * MIB, 10 * MIB, 10 * MIB), Some(10 * MIB));

@@ -1,4 +1,4 @@
-//! Counts texts on a device, and on the processor what the device does not take or has lost.
+//! Counts texts on a device. The processor counts those that the device refuses or has lost.
 //!
 //! ```text
 //! texts ─▶ gathered to a chunk ─▶ device counter ─ drain ─▶ operator
@@ -17,8 +17,8 @@ use super::Stats;
 use super::chunk_sink::ChunkSink;
 use super::env::RuntimeEnv;
 use super::throughput::Throughput;
-use crate::device::calibrate::kind_of;
-use crate::device::join_policy::{Cost, Megabytes, should_leave};
+use crate::device::calibrate::job_kind;
+use crate::device::join_policy::{Cost, HumanBytes, should_leave};
 use crate::device::{Device, DeviceCounter, Fault, refusal};
 use crate::operator::text_count::columns::for_each_value;
 use crate::operator::{Input, Operator, TextCount};
@@ -26,31 +26,31 @@ use crate::read::chunk::Boundary;
 use crate::runtime::Reservation;
 use crate::{Resources, Result, TokenRule};
 
-/// Bytes that a device must have counted before its rate means something.
+/// Bytes that a device must have counted before its rate is used.
 const ENOUGH_BYTES: u64 = 16 << 20;
 
-/// The most bytes of texts that are held. It also keeps the counts of a drain far below what their
-/// words on the device hold.
+/// Maximum bytes of texts that are held until a drain. It also keeps a drain's counts far below the
+/// overflow of their 32-bit words on the device.
 const MOST_HELD: usize = 256 << 20;
 
-/// One part of the memory budget in so many is for the texts that a device may lose.
+/// 1/n of the memory budget is for the texts that a device may lose.
 const HELD_PART: usize = 4;
 
-/// A worker's way to a device.
+/// Counts a worker's texts on a device.
 pub(super) struct GpuWorker<'a> {
     env: &'a RuntimeEnv,
     rule: &'a TokenRule,
     boundary: Boundary,
     resources: &'a Resources,
-    /// The device, and its counts since the last drain.
+    /// The device and its counts since the last drain.
     counter: Option<(Arc<dyn Device>, DeviceCounter)>,
-    /// Texts that make a chunk together.
+    /// Texts that are gathered to a chunk.
     gathered: Vec<u8>,
     held_bytes: usize,
     reservation: Reservation,
-    /// How fast the processor is, if the device is to leave once it is slower.
+    /// The processor's throughput, if the device must leave when it is slower.
     rival: Option<&'a Throughput>,
-    /// Bytes that the device has counted, and the time that took.
+    /// Bytes that the device has counted, and the time for it.
     counted_bytes: u64,
     busy: Duration,
 }
@@ -77,17 +77,18 @@ impl<'a> GpuWorker<'a> {
         }
     }
 
-    /// Bytes of a chunk at most: two are on their way, one is gathered, and others are held.
+    /// Returns the maximum bytes of a chunk. Two chunks are submitted, one is gathered, and others are
+    /// held, all within the budget.
     fn chunk_bytes(&self) -> usize {
         let part = self.resources.memory.limit() / (2 * HELD_PART);
         let most = self.resources.tuning.device_chunk_bytes.min(part).max(1);
         match &self.counter {
-            Some((_, counter)) => counter.most_bytes().min(most),
+            Some((_, counter)) => counter.max_bytes().min(most),
             None => most,
         }
     }
 
-    /// Counts what was gathered.
+    /// Sends the gathered chunk to the device.
     fn send(&mut self, operator: &mut TextCount, stats: &mut Stats) -> Result<()> {
         if self.gathered.is_empty() {
             return Ok(());
@@ -98,7 +99,7 @@ impl<'a> GpuWorker<'a> {
             let says = format!("chunks were counted on the processor: {why}");
             match self.rival {
                 None => stats.remark(says),
-                // Nobody has asked for a device.
+                // The caller did not request a device, so this is not worth a remark.
                 Some(_) => stats.decide(says),
             }
             return count_here(&text, operator, stats);
@@ -107,11 +108,11 @@ impl<'a> GpuWorker<'a> {
             return count_here(&text, operator, stats);
         }
         self.make_room(text.len(), operator, stats)?;
-        // Draining may have ended it, or it is another one by now, which takes less.
+        // A drain may have lost the device, or replaced it by one with smaller chunks.
         let Some((_, counter)) = &mut self.counter else {
             return count_here(&text, operator, stats);
         };
-        if text.len() > counter.most_bytes() {
+        if text.len() > counter.max_bytes() {
             return count_here(&text, operator, stats);
         }
         self.held_bytes += text.len();
@@ -127,13 +128,13 @@ impl<'a> GpuWorker<'a> {
         }
     }
 
-    /// Tells whether there is a device, after asking for one if there was none.
+    /// Returns whether there is a device. Opens one if there was none.
     fn is_open(&mut self) -> bool {
         if self.counter.is_some() {
             return true;
         }
-        // Why it was lost was said then.
-        let Some(device) = self.env.shared_device.device_now() else {
+        // The loss was already reported.
+        let Some(device) = self.env.shared_device.try_device() else {
             return false;
         };
         let Resources {
@@ -156,7 +157,7 @@ impl<'a> GpuWorker<'a> {
         let Some((_, counter)) = &self.counter else {
             return Ok(());
         };
-        // What a drain brings is in memory beside the texts.
+        // The drained counts need memory in addition to the texts.
         let held = self.held_bytes + counter.drain_bytes();
         let most_held = (self.resources.memory.limit() / HELD_PART).min(MOST_HELD);
         if self.held_bytes > 0 && (held + bytes > most_held || !counter.has_room(bytes)) {
@@ -165,7 +166,7 @@ impl<'a> GpuWorker<'a> {
         Ok(())
     }
 
-    /// Brings the counts of the device to the operator.
+    /// Pushes the counts of the device to the operator.
     fn drain(&mut self, operator: &mut TextCount, stats: &mut Stats) -> Result<()> {
         let Some((device, counter)) = &mut self.counter else {
             return Ok(());
@@ -191,17 +192,17 @@ impl<'a> GpuWorker<'a> {
         }
     }
 
-    /// Counts on the processor what the device had since the last drain.
+    /// Counts the device's texts since the last drain again on the processor.
     fn redo(&mut self, fault: &Fault, operator: &mut TextCount, stats: &mut Stats) -> Result<()> {
         let Some((device, counter)) = self.counter.take() else {
             return Ok(());
         };
-        // How long a device took to fail says nothing of how fast it is.
+        // The time of a failed run must not count for the device's rate.
         self.busy = Duration::ZERO;
         self.counted_bytes = 0;
-        let texts = counter.take_back();
-        let goes_on = self.env.shared_device.record_loss(&device);
-        stats.remark(loss(device.name(), fault, goes_on));
+        let texts = counter.into_texts();
+        let is_retried = self.env.shared_device.record_failure(&device);
+        stats.remark(loss(device.name(), fault, is_retried));
         drop(device);
         for text in texts {
             self.resources.cancel.check()?;
@@ -212,7 +213,7 @@ impl<'a> GpuWorker<'a> {
         Ok(())
     }
 
-    /// Takes a text to those it is gathered with; a line's end keeps its tokens to itself.
+    /// Adds a text to the gathered ones. A line end separates their tokens.
     fn gather(&mut self, text: &[u8]) {
         if self.gathered.is_empty() {
             let room = self.chunk_bytes().min(text.len().saturating_mul(2));
@@ -233,14 +234,14 @@ impl GpuWorker<'_> {
     ) -> Result<()> {
         while !text.is_empty() {
             if self.gathered.is_empty() {
-                // How much makes a chunk is the device's to say.
+                // The device determines the size of a chunk.
                 self.is_open();
             }
             let most = self.chunk_bytes();
             let cut = self.boundary.cut(text, most);
             let (piece, rest) = (&text[..cut.end], &text[cut.next..]);
             text = rest;
-            // What ends with half a line's end would get the other half from the gathering.
+            // After a CR, the LF that `gather` adds would become a part of the same line end.
             if piece.len() > most || piece.last() == Some(&b'\r') {
                 count_here(piece, operator, stats)?;
                 continue;
@@ -253,35 +254,35 @@ impl GpuWorker<'_> {
         Ok(())
     }
 
-    /// Bytes a second, once enough was counted.
+    /// Returns bytes per second, after enough was counted.
     fn rate(&self) -> Option<f64> {
         let is_enough = self.counted_bytes >= ENOUGH_BYTES;
         is_enough.then(|| self.counted_bytes as f64 / self.busy.as_secs_f64().max(1e-9))
     }
 
-    /// Says what was predicted and measured, and keeps it for jobs to come if it means something.
+    /// Reports the predicted and measured cost, and stores it for later jobs if enough was counted.
     fn note_cost(&self, stats: &mut Stats) {
         let (Some((device, _)), true) = (&self.counter, self.counted_bytes > 0) else {
             return;
         };
-        let (identity, kind) = (device.identity(), kind_of(self.rule));
+        let (identity, kind) = (device.identity(), job_kind(self.rule));
         let cost = self.env.costs.get(&identity, kind);
         stats.decide(self.measured(device.name(), cost));
         if let (Some(mut cost), Some(_)) = (cost, self.rate()) {
-            cost.learn(self.counted_bytes, self.busy);
+            cost.update(self.counted_bytes, self.busy);
             self.env.costs.set(&identity, kind, cost);
         }
     }
 
-    /// What the device took, and what was predicted, in words.
+    /// Describes the measured and the predicted time.
     fn measured(&self, name: &str, cost: Option<Cost>) -> String {
         let (bytes, seconds) = (self.counted_bytes, self.busy.as_secs_f64());
-        let rate = Megabytes(bytes as f64 / seconds.max(1e-9));
+        let rate = HumanBytes(bytes as f64 / seconds.max(1e-9));
         let predicted = match cost {
-            Some(cost) => format!("predicted were {:.3} s", cost.time(bytes)),
-            None => "nothing was known of it before".to_owned(),
+            Some(cost) => format!("predicted {:.3} s", cost.time(bytes)),
+            None => "no prediction, as it was not measured before".to_owned(),
         };
-        let bytes = Megabytes(bytes as f64);
+        let bytes = HumanBytes(bytes as f64);
         format!("{name}: {bytes} measured in {seconds:.3} s, {rate}/s; {predicted}")
     }
 }
@@ -320,11 +321,11 @@ fn count_here(text: &[u8], operator: &mut TextCount, stats: &mut Stats) -> Resul
     operator.push(text)
 }
 
-/// What is said of a device that failed.
-fn loss(name: &str, fault: &Fault, goes_on: bool) -> String {
-    let then = match goes_on {
-        true => "it is tried again after a rest",
-        false => "the rest stays there",
+/// Returns the remark about a device that failed.
+fn loss(name: &str, fault: &Fault, is_retried: bool) -> String {
+    let then = match is_retried {
+        true => "the device is tried again after a pause",
+        false => "the device is not used again",
     };
-    format!("{name}: {fault}; what it had is counted again on the processor, and {then}")
+    format!("{name}: {fault}; its chunks are counted again on the processor, and {then}")
 }

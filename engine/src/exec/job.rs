@@ -1,4 +1,4 @@
-//! What a job is to those who run it.
+//! The job trait and its implementations.
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::read::{RecordBatches, Source};
 use crate::state::GroupShape;
 use crate::{Cancel, Resources, Result, TokenRule};
 
-/// Where a job's records come from.
+/// The input of a job.
 pub(crate) enum JobInput {
     /// Texts: files, streams, memory.
     Source(Arc<dyn Source>),
@@ -32,31 +32,31 @@ impl JobInput {
     }
 }
 
-/// How a job is watched and stopped.
+/// The flag that stops a job, and its progress.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct JobOptions {
     pub(crate) cancel: Cancel,
     pub(crate) progress: Progress,
 }
 
-/// A job: how its operators are made, and where they can run.
+/// A job: creates the operators and knows whether a device can run it.
 pub(crate) trait Job: Sync {
     type Operator: Operator;
 
-    /// Makes the operator of one worker.
+    /// Creates the operator of one worker.
     fn operator(&self, resources: &Resources) -> Result<Self::Operator>;
 
-    /// The rule by which texts are cut into tokens.
+    /// Returns the rule that splits texts into tokens.
     fn rule(&self) -> &TokenRule;
 
-    /// Whether texts become lower case first.
+    /// Returns whether texts are first mapped to lower case.
     fn lowercase(&self) -> bool;
 
-    /// Why no device can run the job, if none can.
+    /// Returns why no device can run the job, if none can.
     fn refusal(&self) -> Option<String>;
 
-    /// A worker's way to the device of `env`. It stops to use the device once that is slower than
-    /// `rival`.
+    /// Creates the sink that counts a worker's chunks on the device of `env`. It stops using the device
+    /// when that is slower than `rival`.
     #[cfg(feature = "gpu")]
     fn chunk_sink<'w>(
         &'w self,

@@ -11,7 +11,7 @@ use keymill_kernels::stage::lowercase::lowercase;
 use crate::state::bytes_of;
 use crate::{Error, ErrorKind, Level, Result};
 
-/// The same batch with all columns in lower case, as binaries.
+/// Returns the batch with all columns in lower case, as binary columns.
 pub(super) fn lowercase_columns(level: Level, batch: &RecordBatch) -> Result<RecordBatch> {
     let columns = batch.columns().iter().map(|column| lowered(level, column));
     let columns = columns.collect::<Result<Vec<_>>>()?;
@@ -21,7 +21,7 @@ pub(super) fn lowercase_columns(level: Level, batch: &RecordBatch) -> Result<Rec
         .map(|name| Field::new(name, DataType::LargeBinary, true))
         .collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|cause| {
-        Error::new(ErrorKind::Internal, "columns do not fit together").with_source(cause)
+        Error::new(ErrorKind::Internal, "columns do not fit their schema").with_source(cause)
     })
 }
 

@@ -1,61 +1,67 @@
-//! What a job did, stage by stage.
+//! Metrics of a job and its stages.
 #![forbid(unsafe_code)]
 
 use std::fmt;
 use std::time::Duration;
 
-/// What one stage did.
+/// The metrics of one stage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct StageMetrics {
     /// The stage's name.
     pub name: &'static str,
-    /// Bytes of text that were read and counted; what is merged and drained is groups, not text.
+    /// Bytes of text read or counted; 0 for the stages that merge and drain groups.
     pub bytes: u64,
-    /// Rows: cells of a column read, tokens counted, groups before they were merged, groups drained.
+    /// Rows: cells of a column read, tokens counted, groups before the merge, groups drained.
     pub rows: u64,
-    /// Time, summed over threads: of one that two threads share both count.
+    /// Time, summed over all threads.
     pub time: Duration,
-    /// Chunks, or batches, that it took.
+    /// Number of chunks or batches.
     pub chunks: u64,
 }
 
-/// What a job did; `Display` writes it for people, the last line being `chunks: cpu N, gpu 0`, and
-/// `chunks: cpu N, gpu M (ADAPTER)` where an adapter took some.
+/// The metrics of a job.
+///
+/// `Display` writes them for people. The last line is `chunks: cpu N, gpu 0`, or
+/// `chunks: cpu N, gpu M (ADAPTER)` if an adapter counted some. With the feature `serde` it implements
+/// `serde::Serialize`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct JobMetrics {
-    /// Stage by stage, in the order of the river.
+    /// The stages, in the order of the pipeline.
     pub stages: Vec<StageMetrics>,
-    /// From the first byte to the last group, by the clock on the wall.
+    /// Wall-clock time from the first byte to the last group.
     pub elapsed: Duration,
     /// Tokens counted.
     pub tokens: u64,
-    /// Lines without the field that was asked for.
+    /// Lines without the requested field.
     pub rejected: u64,
     /// Distinct keys.
     pub groups: u64,
     /// Bytes written to spill files.
     pub spilled_bytes: u64,
-    /// Chunks that the CPU took.
+    /// Chunks counted on the CPU.
     pub cpu_chunks: u64,
-    /// Chunks that a GPU took.
+    /// Chunks counted on a GPU.
     pub gpu_chunks: u64,
-    /// The adapter that took them.
+    /// The adapter that counted them.
     pub adapter: Option<String>,
-    /// Where chunks were counted, and why: what was predicted of a device, and what was measured.
+    /// Where chunks were counted and why, with the predicted and measured time of a device.
     pub decisions: Vec<String>,
-    /// What whoever runs the job should know of its devices: a loss, chunks that they did not take.
+    /// Remarks about devices: a lost device, chunks that a device refused.
     pub remarks: Vec<String>,
 }
 
 impl StageMetrics {
-    /// Bytes a second of one thread.
+    /// Returns the bytes per second of one thread.
     fn rate(&self) -> f64 {
         self.bytes as f64 / self.time.as_secs_f64().max(1e-9)
     }
 }
 
-/// What stands in a cell: nothing where there is nothing to be measured.
+/// Returns the text of a table cell: `-` if the value is 0.
 fn shown(measured: u64, cell: String) -> String {
     match measured {
         0 => "-".to_owned(),
@@ -64,7 +70,7 @@ fn shown(measured: u64, cell: String) -> String {
 }
 
 impl JobMetrics {
-    /// A stage by its name.
+    /// Returns the stage with a name.
     #[must_use]
     pub fn stage(&self, name: &str) -> Option<&StageMetrics> {
         self.stages.iter().find(|stage| stage.name == name)

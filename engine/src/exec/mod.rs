@@ -6,7 +6,7 @@
 //! batches ────────────────────▶ worker ─ push ─▶ operator ┘
 //! ```
 //!
-//! Everything here is written once for all operators; what they differ in is a [`Job`].
+//! The code here is the same for all operators. A [`Job`] creates the operators of one kind.
 #![forbid(unsafe_code)]
 
 mod chunk_sink;
@@ -42,7 +42,7 @@ pub(crate) use placement::describe as describe_placement;
 pub use progress::Progress;
 pub(crate) use stats::Stats;
 
-/// What a job gives: its groups, batch by batch, and what it did until now.
+/// The output of a job: its groups, batch by batch, and its metrics.
 pub(crate) struct Output {
     pub(crate) batches: Batches,
     pub(crate) resources: Resources,
@@ -51,7 +51,7 @@ pub(crate) struct Output {
     pub(crate) started: Instant,
 }
 
-/// Runs a job: aggregates all of its input, and starts to drain the groups.
+/// Runs a job: aggregates all input and starts to drain the groups.
 pub(crate) fn run<J: Job>(
     env: &RuntimeEnv,
     job: &J,
@@ -73,7 +73,7 @@ pub(crate) fn run<J: Job>(
     let merging = Instant::now();
     let remark = placement.remark.clone();
     remark.into_iter().for_each(|it| stats.remark(it));
-    // What lies on disk is to be drained too.
+    // Spilled groups are drained, too.
     let bytes_of = |one: &J::Operator| one.size() as u64 + one.metrics().spilled_bytes;
     env.pool.start_for(operators.iter().map(bytes_of).sum());
     let (batches, seen) = env.pool.install(|| {

@@ -1,4 +1,4 @@
-//! A build without devices: none can join a job.
+//! Replaces `gpu_autojoin` in a build without devices.
 #![forbid(unsafe_code)]
 
 use std::convert::Infallible;
@@ -12,7 +12,7 @@ use super::job::Job;
 use super::throughput::Throughput;
 use crate::Resources;
 
-/// A device that may join; there is none.
+/// A device that may join. It never exists.
 pub(super) struct GpuAutojoin<'a, J>(Infallible, PhantomData<&'a J>);
 
 impl<'a, J: Job> GpuAutojoin<'a, J> {

@@ -1,4 +1,4 @@
-//! Where the chunks of a job are counted.
+//! Placement: decides where the chunks of a job are counted.
 #![forbid(unsafe_code)]
 
 use super::Progress;
@@ -21,16 +21,16 @@ pub(super) use super::no_gpu::GpuAutojoin;
 pub(super) struct Placement<'a> {
     env: &'a RuntimeEnv,
     has_device: bool,
-    /// What whoever asked for a device has to know before anything else.
+    /// A remark for the caller who requested a device.
     pub(super) remark: Option<String>,
 }
 
 impl<'a> Placement<'a> {
-    /// The place that an engine was asked for, if it takes such tokens.
+    /// Determines the placement of a job, from the engine's choice and the job's rule.
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Device`] where no adapter can be used and one was asked for.
+    /// [`crate::ErrorKind::Device`] if an adapter was requested and none can be used.
     pub(super) fn of(env: &'a RuntimeEnv, job: &impl Job, cancel: &Cancel) -> Result<Self> {
         let (has_device, remark) = match env.device {
             DeviceChoice::Auto | DeviceChoice::Cpu => (false, None),
@@ -43,12 +43,12 @@ impl<'a> Placement<'a> {
         })
     }
 
-    /// What the engine was asked for.
+    /// Returns the engine's choice of device.
     pub(super) fn choice(&self) -> &DeviceChoice {
         &self.env.device
     }
 
-    /// A worker's way to a device, if there is one.
+    /// Creates a worker's chunk sink, if there is a device.
     pub(super) fn chunk_sink<'w, J: Job>(
         &'w self,
         job: &'w J,
@@ -62,7 +62,7 @@ impl<'a> Placement<'a> {
         None
     }
 
-    /// A device that may join a job while the processor works.
+    /// Returns a device that may join a job while the processor counts.
     pub(super) fn autojoin<'w, J: Job>(
         &'w self,
         job: &'w J,
@@ -76,22 +76,22 @@ impl<'a> Placement<'a> {
         }
     }
 
-    /// Where chunks are counted, and why, if that is known before any is.
+    /// Returns where chunks are counted and why, if that is known in advance.
     pub(super) fn decision(&self) -> Option<String> {
         match &self.env.device {
             DeviceChoice::Auto => None,
-            DeviceChoice::Cpu => Some("cpu, as was asked".to_owned()),
+            DeviceChoice::Cpu => Some("cpu, as requested".to_owned()),
             choice => Some(match &self.remark {
                 Some(why) if !self.has_device => format!("cpu, not {choice}: {why}"),
-                _ => format!("{choice}, as was asked{}", self.shaders()),
+                _ => format!("{choice}, as requested{}", self.shaders()),
             }),
         }
     }
 
-    /// What the shaders of the device use, if there is something to say of that.
+    /// Describes the shaders of the device, if there is something to report.
     #[cfg(feature = "gpu")]
     fn shaders(&self) -> String {
-        let device = self.env.shared_device.device_now();
+        let device = self.env.shared_device.try_device();
         let shaders = device.and_then(|device| device.shaders());
         shaders.map_or_else(String::new, |shaders| format!("; {shaders}"))
     }
@@ -101,7 +101,7 @@ impl<'a> Placement<'a> {
         String::new()
     }
 
-    /// How many workers count on the processor where it would be so many.
+    /// Returns the number of workers that count on the processor, at most `most`.
     pub(super) fn cpu_workers(&self, most: usize) -> usize {
         match self.has_device && self.env.device != DeviceChoice::Hybrid {
             true => 0,
@@ -109,13 +109,13 @@ impl<'a> Placement<'a> {
         }
     }
 
-    /// How many workers there are in all, where so many threads may count on the processor.
+    /// Returns the number of all workers, if `threads` may count on the processor.
     pub(super) fn takers(&self, threads: usize) -> usize {
         self.cpu_workers(threads) + usize::from(self.has_device)
     }
 }
 
-/// Whether the device takes the tokens of a rule, and what is to be said of it.
+/// Opens the device. Returns whether it can run the job, and a remark.
 #[cfg(feature = "gpu")]
 fn check_device(
     env: &RuntimeEnv,
@@ -135,15 +135,14 @@ fn check_device(
     }
     let is_named = matches!(env.device, DeviceChoice::Named(_));
     let name = device.name();
-    let remark = (device.is_software() && !is_named).then(|| {
-        format!("there is no GPU that can be used; this runs on {name}, which is for tests")
-    });
+    let remark = (device.is_software() && !is_named)
+        .then(|| format!("no GPU can be used; this runs on {name}, which is meant for tests"));
     Ok((true, remark))
 }
 
 #[cfg(not(feature = "gpu"))]
 fn check_device(_: &RuntimeEnv, _: &impl Job, _: &Cancel) -> Result<(bool, Option<String>)> {
-    Err(no_device("this build has no feature `gpu`"))
+    Err(no_device("this build lacks the feature `gpu`"))
 }
 
 fn no_device(why: impl std::fmt::Display) -> crate::Error {
@@ -151,11 +150,11 @@ fn no_device(why: impl std::fmt::Display) -> crate::Error {
     crate::Error::new(crate::ErrorKind::Device, message)
 }
 
-/// Where an engine's jobs run, and why; `refusal` is why no device can run the job, if there is one.
+/// Describes where an engine's jobs run and why. `refusal` is the reason why no device can run the job.
 pub(crate) fn describe(env: &RuntimeEnv, refusal: Option<String>) -> String {
     let choice = &env.device;
     match (choice, refusal) {
-        (DeviceChoice::Cpu, _) => "cpu, as was asked".to_owned(),
+        (DeviceChoice::Cpu, _) => "cpu, as requested".to_owned(),
         (DeviceChoice::Auto, Some(why)) => format!("auto: cpu; {why}"),
         (DeviceChoice::Auto, None) => describe_auto(),
         (choice, Some(why)) => format!("cpu, not {choice}: {why}"),
@@ -163,7 +162,7 @@ pub(crate) fn describe(env: &RuntimeEnv, refusal: Option<String>) -> String {
     }
 }
 
-/// Why no device takes the tokens of a rule, whatever the text.
+/// Returns why no device can count the tokens of a rule, for any text.
 #[cfg(feature = "gpu")]
 pub(super) fn refusal_of_rule(rule: &TokenRule) -> Option<String> {
     refusal(rule, b"").map(|why| why.to_string())
@@ -176,17 +175,17 @@ pub(super) fn refusal_of_rule(_: &TokenRule) -> Option<String> {
 
 #[cfg(feature = "gpu")]
 fn describe_auto() -> String {
-    use crate::device::join_policy::{Megabytes, SMALLEST};
-    let smallest = Megabytes(SMALLEST as f64);
-    match crate::device::may_have_hardware() {
-        true => format!("auto: cpu up to {smallest} of input; then a GPU may join, if it pays"),
-        false => "auto: cpu; this machine shows no GPU".to_owned(),
+    use crate::device::join_policy::{HumanBytes, MIN_INPUT_BYTES};
+    let smallest = HumanBytes(MIN_INPUT_BYTES as f64);
+    match crate::device::may_have_gpu() {
+        true => format!("auto: cpu up to {smallest} of input; then a GPU may join if it is faster"),
+        false => "auto: cpu; this machine has no GPU".to_owned(),
     }
 }
 
 #[cfg(not(feature = "gpu"))]
 fn describe_auto() -> String {
-    "auto: cpu; this build has no feature `gpu`".to_owned()
+    "auto: cpu; this build lacks the feature `gpu`".to_owned()
 }
 
 #[cfg(feature = "gpu")]
@@ -197,11 +196,11 @@ fn describe_device(env: &RuntimeEnv, choice: &DeviceChoice) -> String {
             let name = device.described();
             let chunk = limits.device_chunk_bytes;
             let beside = match choice {
-                DeviceChoice::Hybrid => " and cpu, each taking what it can,",
+                DeviceChoice::Hybrid => " and cpu",
                 _ => "",
             };
             format!(
-                "{name}{beside} as was asked; chunks of {chunk} bytes at most, keys above {} bytes on the cpu",
+                "{name}{beside}, as requested; chunks up to {chunk} bytes, keys above {} bytes on the cpu",
                 limits.device_key_bytes
             )
         }
@@ -211,5 +210,5 @@ fn describe_device(env: &RuntimeEnv, choice: &DeviceChoice) -> String {
 
 #[cfg(not(feature = "gpu"))]
 fn describe_device(_: &RuntimeEnv, choice: &DeviceChoice) -> String {
-    format!("none: this build has no feature `gpu`, which {choice} needs")
+    format!("none: this build lacks the feature `gpu`, which {choice} needs")
 }

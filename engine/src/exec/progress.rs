@@ -1,10 +1,10 @@
-//! How far a job is.
+//! The progress of a job.
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How far a job is; clones show the same job, from any thread.
+/// The progress of a job. Clones show the same job and can be read from any thread.
 ///
 /// # Examples
 ///
@@ -24,19 +24,19 @@ pub struct Progress(Arc<State>);
 #[derive(Debug, Default)]
 struct State {
     bytes: AtomicU64,
-    /// One more than the total; 0 where it is not known.
+    /// The total plus 1; 0 if it is unknown.
     total: AtomicU64,
 }
 
 impl Progress {
-    /// How many bytes of the input were read; of compressed files, the bytes in the file, and of
-    /// columns, those of their values.
+    /// Returns the bytes of input that were read: the compressed bytes of compressed files, and the
+    /// bytes of the values of columns.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.0.bytes.load(Ordering::Relaxed)
     }
 
-    /// How many bytes there are to read, where that is known.
+    /// Returns the number of bytes to read, if it is known.
     #[must_use]
     pub fn total(&self) -> Option<u64> {
         self.0.total.load(Ordering::Relaxed).checked_sub(1)

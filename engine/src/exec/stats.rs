@@ -1,43 +1,43 @@
-//! What workers note of their work.
+//! Statistics of workers.
 #![forbid(unsafe_code)]
 
 use std::ops::AddAssign;
 use std::time::Duration;
 
-/// Sums of one worker, or of all.
+/// Sums of one worker or of all workers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stats {
     pub(crate) bytes: u64,
     pub(crate) rows: u64,
     /// Texts and columns that were read.
     pub(crate) chunks: u64,
-    /// Chunks that the processor counted, and a device.
+    /// Chunks that the processor counted, and those that a device counted.
     pub(crate) cpu_chunks: u64,
     pub(crate) gpu_chunks: u64,
     pub(crate) read_time: Duration,
     pub(crate) count_time: Duration,
     pub(crate) merge_time: Duration,
-    /// How many groups there were when all was merged; a key that is in several places is several.
+    /// Number of groups before the merge. A key in several operators counts several times.
     pub(crate) merged_groups: u64,
-    /// What preparing the order took.
+    /// Time to prepare the order.
     pub(crate) drain_time: Duration,
     /// The device that counted chunks.
     pub(crate) device: Option<String>,
-    /// Where chunks were counted, and why.
+    /// Where chunks were counted and why.
     pub(crate) decisions: Vec<String>,
-    /// What became of the device, said once each.
+    /// Remarks about the device, without repetitions.
     pub(crate) remarks: Vec<String>,
 }
 
 impl Stats {
-    /// Notes where chunks are counted, and why.
+    /// Records where chunks are counted and why.
     pub(crate) fn decide(&mut self, decision: String) {
         if !self.decisions.contains(&decision) {
             self.decisions.push(decision);
         }
     }
 
-    /// Notes something that is worth a line for whoever runs the job.
+    /// Records a remark for the caller of the job.
     pub(crate) fn remark(&mut self, remark: String) {
         if !self.remarks.contains(&remark) {
             self.remarks.push(remark);

@@ -1,14 +1,14 @@
-//! How fast one thread of the processor counts.
+//! The throughput of one thread of the processor.
 #![forbid(unsafe_code)]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Bytes that must have been counted before a rate means something.
+/// Bytes that must be counted before the rate is used.
 #[cfg(feature = "gpu")]
 const ENOUGH: u64 = 1 << 20;
 
-/// Bytes counted by all threads, and the time that took them.
+/// Bytes counted by all threads, and the sum of their times.
 #[derive(Debug, Default)]
 pub(crate) struct Throughput {
     bytes: AtomicU64,
@@ -22,13 +22,13 @@ impl Throughput {
         self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 
-    /// Bytes that were counted.
+    /// Returns the bytes that were counted.
     #[cfg(feature = "gpu")]
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Bytes a second of one thread, once enough was counted.
+    /// Returns the bytes per second of one thread, after enough was counted.
     #[cfg(feature = "gpu")]
     pub(super) fn rate(&self) -> Option<f64> {
         let bytes = self.bytes.load(Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The board where work is put up and taken: splits, ranges of large ones, blocks of streams.
+//! The work queue: splits, ranges of large splits, and blocks of streams.
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
@@ -15,30 +15,30 @@ pub(super) struct OpenSplit<'a> {
     pub(super) ranges: Ranges,
 }
 
-/// The bytes of such a split.
+/// The bytes of an open split.
 pub(super) enum OpenBytes<'a> {
     Memory(&'a [u8]),
     At(Box<dyn ReadAt + 'a>),
 }
 
-/// What a worker does next.
+/// The next work of a worker.
 pub(super) enum Work<'a> {
-    /// Count a block that somebody else has read.
+    /// Count a block that another worker has read.
     Block(Block),
     /// Count a range of a split.
     Range(Arc<OpenSplit<'a>>, usize),
     /// Open a split; the worker then calls [`WorkQueue::opened`].
     Split(usize),
-    /// Nothing is left, or the job has failed.
+    /// The queue is empty, or the job has failed.
     Done,
 }
 
-/// Work that is to be taken, and what came of it.
+/// The queue that the workers of a job share.
 pub(super) struct WorkQueue<'a> {
     state: Mutex<State<'a>>,
     changed: Condvar,
     splits: usize,
-    /// Blocks that may wait to be counted.
+    /// Maximum number of full blocks in the queue.
     most_blocks: usize,
 }
 
@@ -47,13 +47,13 @@ struct State<'a> {
     open: VecDeque<(Arc<OpenSplit<'a>>, usize)>,
     full: VecDeque<Block>,
     free: Vec<Block>,
-    /// Workers that may yet put work up.
+    /// Number of workers that may still add work.
     openers: usize,
     error: Option<Error>,
 }
 
 impl<'a> WorkQueue<'a> {
-    /// A board with so many splits on it.
+    /// Creates a queue of `splits` splits.
     pub(super) fn new(splits: usize, workers: usize) -> Self {
         Self {
             state: Mutex::new(State {
@@ -70,7 +70,7 @@ impl<'a> WorkQueue<'a> {
         }
     }
 
-    /// Takes work; waits while others may put some up.
+    /// Takes work. Waits while the queue is empty and other workers may still add work.
     pub(super) fn take(&self) -> Work<'a> {
         let mut state = self.lock();
         loop {
@@ -90,19 +90,19 @@ impl<'a> WorkQueue<'a> {
         }
     }
 
-    /// Notes that the opener of a split puts up nothing more.
+    /// Records that the opener of a split adds no more work.
     pub(super) fn opened(&self) {
         self.lock().openers -= 1;
         self.changed.notify_all();
     }
 
-    /// Puts up the ranges of a split.
+    /// Adds the ranges of a split.
     pub(super) fn push_split(&self, split: Arc<OpenSplit<'a>>) {
         self.lock().open.push_back((split, 0));
         self.changed.notify_all();
     }
 
-    /// Gives a block away to be counted, for an empty one; or gives it back, where many wait.
+    /// Adds a full block and returns an empty one, or returns the full block if the queue is full.
     pub(super) fn hand_over(&self, block: Block, make: impl FnOnce() -> Block) -> HandOver {
         let mut state = self.lock();
         if state.full.len() >= self.most_blocks {
@@ -115,23 +115,23 @@ impl<'a> WorkQueue<'a> {
         HandOver::Given(free.unwrap_or_else(make))
     }
 
-    /// Puts an empty block where readers find it.
+    /// Returns an empty block for reuse.
     pub(super) fn recycle(&self, block: Block) {
         self.lock().free.push(block);
     }
 
-    /// Ends the job for all workers; the first error is kept.
+    /// Ends the job for all workers. The first error is kept.
     pub(super) fn fail(&self, error: Error) {
         self.lock().error.get_or_insert(error);
         self.changed.notify_all();
     }
 
-    /// Tells whether somebody failed.
+    /// Returns whether the job has failed.
     pub(super) fn has_failed(&self) -> bool {
         self.lock().error.is_some()
     }
 
-    /// How it ended.
+    /// Returns the job's first error, if there is one.
     pub(super) fn finish(self) -> Result<()> {
         let state = self
             .state
@@ -145,16 +145,17 @@ impl<'a> WorkQueue<'a> {
     }
 }
 
-/// What became of a block that was handed over.
+/// The result of [`WorkQueue::hand_over`].
 pub(super) enum HandOver {
-    /// Somebody will count it; here is an empty one.
+    /// Another worker counts the block. This is an empty one.
     Given(Block),
-    /// Many are waiting already: it is to be counted by whoever read it.
+    /// The queue is full. The caller must count the block itself.
     Kept(Block),
 }
 
 impl<'a> State<'a> {
-    /// Blocks first, as they hold memory; then what is open, as it holds files.
+    /// Takes blocks first, because they hold memory; then ranges of open splits, because they hold
+    /// files; then splits.
     fn take(&mut self, splits: usize) -> Option<Work<'a>> {
         if let Some(block) = self.full.pop_front() {
             return Some(Work::Block(block));

@@ -1,4 +1,4 @@
-//! One worker: takes work, reads and cuts it, pushes it into an operator of its own.
+//! A worker: takes work, reads and cuts it, and pushes the chunks to its own operator.
 #![forbid(unsafe_code)]
 
 use std::io::{self, Read};
@@ -22,14 +22,14 @@ use crate::read::{
 };
 use crate::{Cancel, Error, ErrorKind, Result};
 
-/// Chunks in a range: enough that looking for its ends costs nothing, few enough that all workers
-/// are done at about the same time.
+/// Maximum number of chunks in a range. With more chunks the cost of finding the ends of ranges is
+/// lower; with fewer chunks all workers finish at about the same time.
 const CHUNKS_PER_RANGE: u64 = 8;
 
-/// Bytes of a range at least, so that separators are shorter.
+/// Minimum bytes of a range, so that separators are shorter than a range.
 const LEAST_RANGE: u64 = 256;
 
-/// Rows of an array that are pushed at a time.
+/// Maximum rows of an array that are pushed at a time.
 const ROWS_PER_PUSH: usize = 1 << 14;
 
 /// A worker with its operator and its block.
@@ -38,9 +38,9 @@ pub(super) struct Worker<'a, J: Job> {
     operator: J::Operator,
     workers: usize,
     block: Option<Block>,
-    /// Text in lower case.
+    /// Buffer for text in lower case.
     lowered: Vec<u8>,
-    /// Where texts are counted if not by the operator itself.
+    /// Counts chunks on a device. Without it the operator counts them.
     chunk_sink: Option<Box<dyn ChunkSink<J::Operator> + 'a>>,
     stats: Stats,
 }
@@ -63,7 +63,7 @@ impl<'a, J: Job> Worker<'a, J> {
         }
     }
 
-    /// What was counted, all of it in the operator.
+    /// Pushes the remaining groups of the device to the operator, and returns it.
     pub(super) fn finish(mut self) -> Result<(J::Operator, Stats)> {
         if let Some(chunk_sink) = &mut self.chunk_sink {
             let started = Instant::now();
@@ -73,7 +73,7 @@ impl<'a, J: Job> Worker<'a, J> {
         Ok((self.operator, self.stats))
     }
 
-    /// Takes work until there is none.
+    /// Takes work until the queue is empty.
     pub(super) fn push_splits<'s>(
         &mut self,
         source: &'s dyn Source,
@@ -101,7 +101,7 @@ impl<'a, J: Job> Worker<'a, J> {
         self.chunk_sink.as_ref().is_some_and(|it| it.has_enough())
     }
 
-    /// Opens a split, and counts it or puts its ranges up.
+    /// Opens a split, and counts it or adds its ranges to the queue.
     fn push_split<'s>(
         &mut self,
         source: &'s dyn Source,
@@ -131,7 +131,7 @@ impl<'a, J: Job> Worker<'a, J> {
         self.push_range(&open, 0)
     }
 
-    /// Ranges small enough that all workers end at about the same time.
+    /// Returns a range size with which all workers finish at about the same time.
     fn range_bytes(&self, size: u64) -> u64 {
         if self.workers == 1 {
             return size.max(1);
@@ -167,7 +167,7 @@ impl<'a, J: Job> Worker<'a, J> {
         }
     }
 
-    /// Counts a part of a file that both ends of which are token boundaries.
+    /// Counts a part of a file. Both ends are token boundaries.
     fn push_file(&mut self, file: &dyn ReadAt, name: &str, from: u64, to: u64) -> Result<()> {
         let context = self.context;
         let chunk_bytes = self.block_bytes(to - from);
@@ -197,7 +197,7 @@ impl<'a, J: Job> Worker<'a, J> {
         }
     }
 
-    /// Reads a stream into blocks; counts them, or lets others do it.
+    /// Reads a stream into blocks. Other workers count them, or this one if the queue is full.
     fn push_stream(
         &mut self,
         split: &Split,
@@ -242,7 +242,7 @@ impl<'a, J: Job> Worker<'a, J> {
         }
     }
 
-    /// Takes batches until there are none.
+    /// Takes batches until the input ends.
     pub(super) fn push_batches(
         &mut self,
         batches: &Mutex<RecordBatches>,
@@ -274,7 +274,7 @@ impl<'a, J: Job> Worker<'a, J> {
         Ok(())
     }
 
-    /// Takes in rows, and tells how many bytes they have.
+    /// Pushes rows and returns their bytes.
     fn push_rows(&mut self, batch: &RecordBatch) -> Result<u64> {
         let batch = match self.context.job.lowercase() {
             true => &lowercase_columns(self.context.resources.level, batch)?,
@@ -307,7 +307,7 @@ impl<'a, J: Job> Worker<'a, J> {
         Ok(())
     }
 
-    /// Notes that a chunk was read; whoever counts it elsewhere notes that.
+    /// Records that a chunk was read. A chunk sink records the chunks that it counts.
     fn note_chunk(&mut self) {
         self.stats.chunks += 1;
         if self.chunk_sink.is_none() {
@@ -322,7 +322,7 @@ impl<'a, J: Job> Worker<'a, J> {
         }
     }
 
-    /// Pushes text in lower case: no token is cut by it, as no chunk cuts a character.
+    /// Pushes text in lower case. No chunk cuts a character, so mapping chunks one by one is correct.
     fn push_lowered(&mut self, text: &[u8]) -> Result<()> {
         let mut lowered = std::mem::take(&mut self.lowered);
         lowered.clear();
@@ -332,7 +332,8 @@ impl<'a, J: Job> Worker<'a, J> {
         pushed
     }
 
-    /// A small file needs a small block alone; one byte more shows its end in the same read.
+    /// Returns the size of the block for a part of a file. It has one byte more than a small file, so
+    /// that the end is found in the same read.
     fn block_bytes(&self, size: u64) -> usize {
         let chunk_bytes = self.context.resources.tuning.chunk_bytes;
         usize::try_from(size).map_or(chunk_bytes, |size| size.saturating_add(1).min(chunk_bytes))
@@ -345,7 +346,7 @@ impl<'a, J: Job> Worker<'a, J> {
     }
 }
 
-/// A worker that may yet put work up; others wait for it.
+/// Marks a worker that may still add work. Other workers wait until it is dropped.
 struct Opener<'b, 's>(&'b WorkQueue<'s>);
 
 impl Drop for Opener<'_, '_> {
@@ -362,7 +363,7 @@ fn read_exactly(file: &dyn ReadAt, name: &str, into: &mut [u8], at: u64) -> Resu
     Ok(())
 }
 
-/// Reads some bytes that must be there.
+/// Reads at least one byte. The end of the file is an error.
 fn read_some(file: &dyn ReadAt, name: &str, into: &mut [u8], at: u64) -> Result<usize> {
     loop {
         match file.read_at(into, at) {
@@ -374,7 +375,8 @@ fn read_some(file: &dyn ReadAt, name: &str, into: &mut [u8], at: u64) -> Result<
     }
 }
 
-/// Reads what a stream has; one that has nothing yet says now and then that it was interrupted.
+/// Reads from a stream. A stream without data returns `Interrupted` from time to time, so that the job
+/// can be cancelled.
 fn read_stream(
     stream: &mut ByteStream<'_>,
     name: &str,
@@ -395,7 +397,7 @@ fn shrunk(name: &str, at: u64, size: u64) -> Error {
         ErrorKind::Source,
         format!(
             "`{name}` became shorter while it was read: it ends at byte {at} of {size}; \
-             run again when nothing writes to it"
+             try again when no other program writes to it"
         ),
     )
 }

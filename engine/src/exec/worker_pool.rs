@@ -1,4 +1,4 @@
-//! The work of all workers on one board, and what they leave behind.
+//! Runs the workers of one work queue and collects their results.
 #![forbid(unsafe_code)]
 
 use std::sync::{Mutex, PoisonError};
@@ -12,17 +12,17 @@ use super::worker::Worker;
 use crate::Result;
 use crate::runtime::parallel::caught;
 
-/// What the workers leave behind.
+/// The operators and the statistics of all workers.
 pub(super) type WorkerOutputs<J> = (Vec<<J as Job>::Operator>, Stats);
 
-/// What one worker leaves behind, with its number.
+/// The index, the operator and the statistics of one worker.
 type WorkerOutput<J> = (usize, <J as Job>::Operator, Stats);
 
-/// The same work for several workers, who begin when and where they like.
+/// The same work for several workers, which may start at any time on any thread.
 pub(super) struct WorkerPool<'s, 'b, J: Job, W> {
     context: &'s JobContext<'s, J>,
     work_queue: &'s WorkQueue<'b>,
-    /// How many workers there may be.
+    /// Maximum number of workers.
     takers: usize,
     work: W,
     outputs: Mutex<Vec<WorkerOutput<J>>>,
@@ -48,13 +48,13 @@ where
         }
     }
 
-    /// Is one worker until nothing is left; an error or a panic ends the job for all.
+    /// Runs one worker until the queue is empty. An error or a panic ends the job for all workers.
     pub(super) fn join(
         &self,
         index: usize,
         chunk_sink: Option<Box<dyn ChunkSink<J::Operator> + '_>>,
     ) {
-        // After a panic nothing of the worker is looked at again.
+        // After a panic the worker's state is not used again.
         match caught(|| self.count(index, chunk_sink)) {
             Ok(part) => self
                 .outputs
@@ -74,14 +74,14 @@ where
         let mut worker = Worker::new(self.context, operator, self.takers, chunk_sink);
         (self.work)(&mut worker)?;
         if self.work_queue.has_failed() {
-            // What a device has is of no use any more.
+            // The counts of a device are not needed.
             return Ok(None);
         }
         let (operator, stats) = worker.finish()?;
         Ok(Some((index, operator, stats)))
     }
 
-    /// What all have counted, in the order of their numbers, and why there.
+    /// Returns the operators in the order of their indices, and the statistics with the decision.
     pub(super) fn end(self, decision: Option<String>) -> WorkerOutputs<J> {
         let parts = self.outputs.into_inner();
         let mut parts = parts.unwrap_or_else(PoisonError::into_inner);

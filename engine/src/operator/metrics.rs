@@ -2,6 +2,7 @@
 
 /// What an operator has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct OperatorMetrics {
     /// Bytes of texts and of columns of text that were pushed.

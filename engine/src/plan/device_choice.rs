@@ -1,52 +1,57 @@
-//! Where jobs are to run.
+//! The choice of the device for jobs.
 #![forbid(unsafe_code)]
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Result};
 
-/// Where jobs run: on the processor, on a GPU, or on both.
+/// Where jobs run: on the CPU, on a GPU, or on both.
 ///
-/// The answers are the same wherever they run. A device that does not answer keeps a job waiting: it is
-/// given up after 60 to 80 seconds, and the processor counts again what it had.
+/// The results are the same everywhere. If a device does not answer, the job stops waiting after 60
+/// to 80 seconds, and the CPU counts the affected chunks again.
 ///
 /// # Examples
 ///
 /// ```
 /// use keymill::DeviceChoice;
 ///
-/// assert_eq!("gpu:H200".parse(), Ok(DeviceChoice::Named("H200".to_owned())));
+/// let choice: DeviceChoice = "gpu:H200".parse()?;
+/// assert_eq!(choice, DeviceChoice::Named("H200".to_owned()));
 /// assert_eq!(DeviceChoice::default().to_string(), "auto");
+/// # Ok::<(), keymill::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeviceChoice {
-    /// Where it is fastest, as far as is known; never on software that plays a GPU. Less than 32 MiB of
-    /// input (34 MB) is counted on the processor before any driver is asked.
+    /// The CPU, and a GPU if it is faster according to measurements. Software adapters are never
+    /// used. If the input is smaller than 32 MiB (34 MB), no driver is loaded.
     #[default]
     Auto,
-    /// On the processor.
+    /// The CPU only.
     Cpu,
-    /// On the best adapter: hardware if there is any, or else software.
+    /// The best adapter: hardware if there is any, otherwise software.
     Gpu,
-    /// On the first adapter whose name has this in it, whatever the case.
+    /// The first adapter whose name contains this text, ignoring case.
     Named(String),
-    /// On the processor and the best adapter at once.
+    /// The CPU and the best adapter together.
     Hybrid,
 }
 
 impl FromStr for DeviceChoice {
-    type Err = UnknownDevice;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, UnknownDevice> {
+    fn from_str(text: &str) -> Result<Self> {
         match text.split_once(':') {
             None if text == "auto" => Ok(Self::Auto),
             None if text == "cpu" => Ok(Self::Cpu),
             None if text == "gpu" => Ok(Self::Gpu),
             None if text == "hybrid" => Ok(Self::Hybrid),
             Some(("gpu", name)) if !name.is_empty() => Ok(Self::Named(name.to_owned())),
-            _ => Err(UnknownDevice(())),
+            _ => {
+                let message = "the device must be auto, cpu, gpu, gpu:NAME or hybrid";
+                Err(Error::new(ErrorKind::Config, message))
+            }
         }
     }
 }
@@ -63,40 +68,19 @@ impl fmt::Display for DeviceChoice {
     }
 }
 
-/// A text that names no device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownDevice(());
-
-impl fmt::Display for UnknownDevice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("devices are auto, cpu, gpu, gpu:NAME and hybrid")
-    }
-}
-
-impl std::error::Error for UnknownDevice {}
-
-impl From<UnknownDevice> for Error {
-    fn from(error: UnknownDevice) -> Self {
-        Self::new(ErrorKind::Config, error.to_string())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn choices_are_read_as_they_are_written() {
+    fn choices_parse_and_print() {
         for text in ["auto", "cpu", "gpu", "hybrid", "gpu:NVIDIA H200"] {
             let choice: DeviceChoice = text.parse().unwrap();
             assert_eq!(choice.to_string(), text);
         }
         for text in ["", "gpu:", "GPU", "cpu:0", "hybrid:x"] {
-            assert_eq!(
-                text.parse::<DeviceChoice>(),
-                Err(UnknownDevice(())),
-                "{text}"
-            );
+            let error = text.parse::<DeviceChoice>().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{text}");
         }
     }
 }

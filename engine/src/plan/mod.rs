@@ -1,12 +1,12 @@
-//! What a job is asked to do: token rules, and the choice of device and shaders.
+//! What a job is: token rules, the choice of device and shaders, and what is known of adapters.
 #![forbid(unsafe_code)]
 
+mod adapter_info;
 mod device_choice;
 mod shader_choice;
 pub(crate) mod token_rule;
 
-pub use device_choice::{DeviceChoice, UnknownDevice};
-
-pub use shader_choice::ShaderVariant;
-pub use shader_choice::{Shaders, UnknownShaders};
-pub use token_rule::Separator;
+pub use adapter_info::AdapterInfo;
+pub use device_choice::DeviceChoice;
+pub use shader_choice::{ShaderVariant, Shaders};
+pub use token_rule::{IntoTokenRule, Separator};

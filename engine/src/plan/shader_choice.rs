@@ -1,45 +1,50 @@
-//! Which shaders devices run.
+//! The choice of the shaders that devices run.
 #![forbid(unsafe_code)]
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Result};
 
-/// Which shaders run on a device; the answers are the same.
+/// Which shaders run on a device. The results are the same.
 ///
 /// # Examples
 ///
 /// ```
 /// use keymill::Shaders;
 ///
-/// assert_eq!("base".parse(), Ok(Shaders::Base));
+/// let shaders: Shaders = "base".parse()?;
+/// assert_eq!(shaders, Shaders::Base);
 /// assert_eq!(Shaders::default().to_string(), "checked");
+/// # Ok::<(), keymill::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Shaders {
-    /// Those that every device runs: WGSL's core alone.
+    /// Shaders that use only core WGSL, which every device supports.
     Base,
-    /// Those that use what the device has beyond the core, or [`Shaders::Base`] where it fails its
-    /// self-test with them.
+    /// Shaders that use the optional features of the device, or [`Shaders::Base`] if the self-test
+    /// fails with them.
     #[default]
     Checked,
-    /// As [`Shaders::Checked`], without the checks that the driver's compiler adds to every index,
-    /// loop and division: faster, with nothing that holds an error of ours or of the driver's. To
-    /// measure what the checks cost; never chosen by anything but the caller.
+    /// As [`Shaders::Checked`], but without the checks that the driver's compiler adds to every
+    /// index, loop and division. They are faster, but nothing contains a bug in a shader or in the
+    /// driver. They are for measuring the cost of the checks, and are never chosen automatically.
     Unchecked,
 }
 
 impl FromStr for Shaders {
-    type Err = UnknownShaders;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, UnknownShaders> {
+    fn from_str(text: &str) -> Result<Self> {
         match text {
             "base" => Ok(Self::Base),
             "checked" => Ok(Self::Checked),
             "unchecked" => Ok(Self::Unchecked),
-            _ => Err(UnknownShaders(())),
+            _ => {
+                let message = "the shaders must be base, checked or unchecked";
+                Err(Error::new(ErrorKind::Config, message))
+            }
         }
     }
 }
@@ -54,26 +59,8 @@ impl fmt::Display for Shaders {
     }
 }
 
-/// A text that names no [`Shaders`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownShaders(());
-
-impl fmt::Display for UnknownShaders {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("shaders are base, checked and unchecked")
-    }
-}
-
-impl std::error::Error for UnknownShaders {}
-
-impl From<UnknownShaders> for Error {
-    fn from(error: UnknownShaders) -> Self {
-        Self::new(ErrorKind::Config, error.to_string())
-    }
-}
-
-/// What the shaders of one device use beyond the core, and whether they are checked; without
-/// anything it is the base, which every device runs.
+/// The optional features that shaders use, and whether they are checked. Without optional features
+/// it is the base variant, which every device supports.
 ///
 /// # Examples
 ///
@@ -89,23 +76,23 @@ impl From<UnknownShaders> for Error {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ShaderVariant {
-    /// Lanes that run together add up together.
+    /// Whether they use subgroup operations.
     pub subgroups: bool,
-    /// Integers of 64 bits are changed in one step.
+    /// Whether they use 64-bit atomics.
     pub wide_atomics: bool,
-    /// Nothing is checked beyond what the shaders check themselves.
+    /// Whether they run without the checks of the compiler.
     pub is_unchecked: bool,
 }
 
 impl ShaderVariant {
-    /// The core, checked.
+    /// Core WGSL, with checks.
     pub const BASE: Self = Self {
         subgroups: false,
         wide_atomics: false,
         is_unchecked: false,
     };
 
-    /// The same without checks.
+    /// Returns the same variant without checks.
     #[must_use]
     pub const fn unchecked(self) -> Self {
         Self {
@@ -114,7 +101,7 @@ impl ShaderVariant {
         }
     }
 
-    /// Every variant of which a device that offers this has all features, the base first.
+    /// Returns every variant that a device with these features supports, the base first.
     pub(crate) fn all_of(offers: Self) -> Vec<Self> {
         let mut all = Vec::new();
         for is_unchecked in [false, true] {
@@ -154,7 +141,7 @@ impl fmt::Display for ShaderVariant {
 
 #[cfg(feature = "gpu")]
 impl Shaders {
-    /// The variants to try on a device that offers so much, in order.
+    /// Returns the variants to try on a device with these features, in order.
     pub(crate) fn to_try(self, offers: ShaderVariant) -> Vec<ShaderVariant> {
         let mut variants = match self {
             Self::Base => Vec::new(),
@@ -172,18 +159,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shaders_are_read_as_they_are_written() {
+    fn choices_parse_and_print() {
         for text in ["base", "checked", "unchecked"] {
             let shaders: Shaders = text.parse().unwrap();
             assert_eq!(shaders.to_string(), text);
         }
         for text in ["", "Base", "fast"] {
-            assert_eq!(text.parse::<Shaders>(), Err(UnknownShaders(())), "{text}");
+            let error = text.parse::<Shaders>().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{text}");
         }
     }
 
     #[test]
-    fn variants_are_those_that_a_device_has_the_features_of() {
+    fn variants_need_the_features_of_the_device() {
         let names = |offers| -> Vec<String> {
             let all = ShaderVariant::all_of(offers).into_iter();
             all.map(|variant| variant.to_string()).collect()
@@ -209,7 +197,7 @@ mod tests {
 
     #[test]
     #[cfg(feature = "gpu")]
-    fn the_base_is_tried_last_and_unchecked_shaders_only_if_asked_for() {
+    fn the_base_is_tried_last_and_unchecked_shaders_only_if_chosen() {
         let offers = ShaderVariant {
             subgroups: true,
             ..ShaderVariant::BASE

@@ -1,11 +1,11 @@
-//! The token rules as expressions: `whitespace()`, `split(b",")`, `field(2, b',')`.
+//! Functions that create token rules: `whitespace()`, `split(b",")`, `field(2, b',')`.
 #![forbid(unsafe_code)]
 
 use std::num::NonZeroUsize;
 
-use crate::TokenRule;
+use crate::{Error, ErrorKind, Result, TokenRule};
 
-/// Tokens between Unicode white space.
+/// Returns the rule for tokens between Unicode white space.
 ///
 /// # Examples
 ///
@@ -19,29 +19,30 @@ pub fn whitespace() -> TokenRule {
     TokenRule::Whitespace
 }
 
-/// Tokens between separators within each line; empty ones are kept.
+/// Returns the rule for tokens between separators within each line. Empty tokens are kept.
 #[must_use]
 pub fn split(separator: impl Separator) -> TokenRule {
     TokenRule::Split(separator.into_bytes())
 }
 
-/// Runs of Unicode alphabetic characters, marks and numbers.
+/// Returns the rule for runs of Unicode alphabetic characters, marks and numbers.
 #[must_use]
 pub fn words() -> TokenRule {
     TokenRule::Words
 }
 
-/// Whole lines.
+/// Returns the rule for whole lines.
 #[must_use]
 pub fn lines() -> TokenRule {
     TokenRule::Lines
 }
 
-/// One field of each line, counting from 1 as `cut` does.
+/// Returns the rule for one field of each line. The first field has number 1, as in `cut`.
 ///
-/// # Panics
+/// # Errors
 ///
-/// If `index` is 0.
+/// [`ErrorKind::Config`] if `index` is 0. A job takes the result as it is and gives the error when it
+/// runs.
 ///
 /// # Examples
 ///
@@ -56,17 +57,42 @@ pub fn lines() -> TokenRule {
 /// assert_eq!(counts.get("x"), Some(2));
 /// # Ok::<(), keymill::Error>(())
 /// ```
-#[must_use]
-pub fn field(index: usize, separator: impl Separator) -> TokenRule {
-    TokenRule::Field {
-        index: NonZeroUsize::new(index).expect("fields are counted from 1"),
+pub fn field(index: usize, separator: impl Separator) -> Result<TokenRule> {
+    let Some(index) = NonZeroUsize::new(index) else {
+        let message = "there is no field 0; fields are counted from 1";
+        return Err(Error::new(ErrorKind::Config, message));
+    };
+    Ok(TokenRule::Field {
+        index,
         separator: separator.into_bytes(),
+    })
+}
+
+/// A token rule, or the result of making one.
+pub trait IntoTokenRule {
+    /// Returns the rule.
+    ///
+    /// # Errors
+    ///
+    /// The error of the result, if it is one.
+    fn into_token_rule(self) -> Result<TokenRule>;
+}
+
+impl IntoTokenRule for TokenRule {
+    fn into_token_rule(self) -> Result<TokenRule> {
+        Ok(self)
     }
 }
 
-/// What may stand between two tokens: a byte, or bytes.
+impl IntoTokenRule for Result<TokenRule> {
+    fn into_token_rule(self) -> Result<TokenRule> {
+        self
+    }
+}
+
+/// A separator between tokens: a byte, or bytes.
 pub trait Separator {
-    /// The bytes.
+    /// Returns the bytes of the separator.
     fn into_bytes(self) -> Box<[u8]>;
 }
 

@@ -1,63 +1,15 @@
-//! The adapters of this machine, what became of each one's self-test, and stages on them.
+//! Lists the adapters of this machine, and runs stages on them.
 #![forbid(unsafe_code)]
 
 use std::time::Duration;
 
-use super::{Probed, Resident, ShaderVariant, Stage};
+use super::{AdapterInfo, Probed, Resident, ShaderVariant, Stage};
 use crate::Result;
 
-/// What is known of an adapter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct AdapterInfo {
-    /// What its driver calls it.
-    pub name: String,
-    /// The interface it is reached by: `vulkan`, `metal` or `dx12`.
-    pub interface: &'static str,
-    /// The driver and its version.
-    pub driver: String,
-    /// Whether it is software on the processor, which is for tests and never counts as a GPU.
-    pub is_software: bool,
-    /// The most bytes of a buffer that a shader sees at once.
-    pub binding_bytes: u64,
-    /// What its shaders may use beyond the core.
-    pub offers: ShaderVariant,
-    /// What they use in jobs: all that it offers, or the base where it got something wrong with that.
-    pub shaders: ShaderVariant,
-    /// Which shaders got something wrong, and what, where others are used instead of them.
-    pub passed_over: Option<String>,
-    /// Its place among all adapters.
-    pub(crate) place: usize,
-    /// Why it is not used: what it got wrong in its self-test. `None` if it got all right.
-    pub refused: Option<String>,
-}
-
-impl AdapterInfo {
-    /// The variants of the shaders that it has the features for, checked and unchecked, the base first.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use keymill::probe::{self, Adapter, Resident, Stage};
-    ///
-    /// let text = Resident::text("to be\nor not\n");
-    /// for info in probe::adapters().iter().filter(|info| info.refused.is_none()) {
-    ///     let base = info.variants()[0];
-    ///     let probed = Adapter::open_with(info, base)?.run(&Stage::Frame, &text, 1)?;
-    ///     assert_eq!(probed.answer.rows, 2);
-    /// }
-    /// # Ok::<(), keymill::Error>(())
-    /// ```
-    #[must_use]
-    pub fn variants(&self) -> Vec<ShaderVariant> {
-        ShaderVariant::all_of(self.offers)
-    }
-}
-
-/// Lists the adapters, hardware first, each after a self-test of some milliseconds.
+/// Lists the adapters, hardware first, with the results of their self-tests.
 ///
-/// It makes a device of each, which takes a while; a machine without a driver has none, and so has
-/// a build without the feature `gpu`.
+/// It opens a device on each adapter, which takes some time. The list is empty on a machine without
+/// a driver, and in a build without the feature `gpu`.
 ///
 /// # Examples
 ///
@@ -78,7 +30,7 @@ pub fn adapters() -> Vec<AdapterInfo> {
     found
 }
 
-/// An adapter that is ready to run stages.
+/// An open adapter that runs stages.
 ///
 /// # Examples
 ///
@@ -101,44 +53,44 @@ pub struct Adapter {
     never: std::convert::Infallible,
 }
 
-/// What an adapter can do at most, whatever runs on it.
+/// The upper bounds of an adapter's throughput.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AdapterLimits {
-    /// Bytes that it is given in a second.
+    /// Uploads in bytes per second.
     pub upload_bytes_per_second: f64,
-    /// Bytes that it copies in a second from memory of the host that it reads by itself: pinned, as
-    /// drivers call it. No way of giving it bytes is faster.
+    /// Copies from pinned host memory, which the device reads directly, in bytes per second. No
+    /// upload is faster.
     pub pinned_bytes_per_second: f64,
-    /// Bytes that it gives back in a second.
+    /// Downloads in bytes per second.
     pub readback_bytes_per_second: f64,
-    /// What a run takes that does nothing, until its answer is there.
+    /// The time of a run that does nothing, including the wait for its result.
     pub launch: Duration,
 }
 
 impl Adapter {
-    /// Makes a device of an adapter, with the shaders that jobs run on it.
+    /// Opens a device on an adapter, with the shaders that jobs use on it.
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Device`] if it is gone, is refused, or fails its self-test.
+    /// [`crate::ErrorKind::Device`] if it has disappeared, is refused, or fails its self-test.
     pub fn open(info: &AdapterInfo) -> Result<Self> {
         Self::open_with(info, info.shaders)
     }
 
-    /// Makes a device of an adapter, with such shaders.
+    /// Opens a device on an adapter, with a shader variant.
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Device`] if it is gone, lacks what the shaders need, or fails its self-test
-    /// with them.
+    /// [`crate::ErrorKind::Device`] if it has disappeared, lacks a feature that the shaders need,
+    /// or fails its self-test with them.
     #[cfg(feature = "gpu")]
     pub fn open_with(info: &AdapterInfo, variant: ShaderVariant) -> Result<Self> {
-        let device = crate::device::open(info, variant).map_err(super::on_adapter::failed)?;
+        let device = crate::device::open(info, variant).map_err(super::on_adapter::to_error)?;
         Ok(Self { device })
     }
 
-    /// Says that this build has no adapters.
+    /// Fails: this build has no adapters.
     ///
     /// # Errors
     ///
@@ -149,16 +101,16 @@ impl Adapter {
         Err(crate::Error::new(crate::ErrorKind::Device, message))
     }
 
-    /// Runs a stage some times, after a first time that is not measured.
+    /// Runs a stage `times` times, after a warm-up run that is not measured.
     ///
-    /// [`super::Times::kernel`] is by the device's own clock where it has one, and else what is left
-    /// of the whole.
+    /// [`super::Times::kernel`] is measured with the device's clock if it has one. Otherwise it is
+    /// the whole time without the copies.
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Config`] for a stage that no adapter runs, data that is not the stage's,
-    /// or text that adapters leave to the CPU; [`crate::ErrorKind::Device`] if the adapter fails;
-    /// [`crate::ErrorKind::Internal`] if two runs answer differently.
+    /// [`crate::ErrorKind::Config`] for a stage that no adapter runs, data of the wrong kind, or
+    /// text that adapters do not support; [`crate::ErrorKind::Device`] if the adapter fails;
+    /// [`crate::ErrorKind::Internal`] if two runs return different results.
     pub fn run(&self, stage: &Stage, data: &Resident, times: usize) -> Result<Probed> {
         self.run_in_chunks(
             stage,
@@ -168,9 +120,10 @@ impl Adapter {
         )
     }
 
-    /// As [`Adapter::run`], text in chunks of so many bytes, or of as many as the adapter takes at once
-    /// if that is less. Jobs have chunks of some mebibytes, so that one is uploaded while another is
-    /// worked on; [`super::Times::kernel`] of larger ones is what data costs that lies on the adapter.
+    /// Works as [`Adapter::run`], with text in chunks of `chunk_bytes` bytes, or of the largest
+    /// size that the adapter supports if that is smaller. Jobs use chunks of some mebibytes, so
+    /// that one is uploaded while another is processed. With larger chunks [`super::Times::kernel`]
+    /// is the cost of data that is on the adapter already.
     ///
     /// # Errors
     ///
@@ -185,8 +138,8 @@ impl Adapter {
         #[cfg(feature = "gpu")]
         {
             let device = &self.device;
-            let mut stand = super::on_adapter::Stand::new(device, stage, data, chunk_bytes);
-            super::repeat_timed(times, || stand.run())
+            let mut runner = super::on_adapter::StageRunner::new(device, stage, data, chunk_bytes);
+            super::repeat_timed(times, || runner.run())
         }
         #[cfg(not(feature = "gpu"))]
         {
@@ -195,14 +148,14 @@ impl Adapter {
         }
     }
 
-    /// Measures what the adapter can do at most.
+    /// Measures the upper bounds of the adapter's throughput.
     ///
     /// # Errors
     ///
     /// [`crate::ErrorKind::Device`] if it fails.
     pub fn limits(&self) -> Result<AdapterLimits> {
         #[cfg(feature = "gpu")]
-        return super::on_adapter::limits(&*self.device).map_err(super::on_adapter::failed);
+        return super::on_adapter::limits(&*self.device).map_err(super::on_adapter::to_error);
         #[cfg(not(feature = "gpu"))]
         match self.never {}
     }

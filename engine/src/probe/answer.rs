@@ -1,4 +1,4 @@
-//! What a stage answered, in short, from the oracle or from the stage itself.
+//! Digests of the results of stages, from the oracle or from the stage itself.
 #![forbid(unsafe_code)]
 
 use keymill_kernels::oracle;
@@ -8,44 +8,45 @@ use keymill_kernels::stage::tokenize::Span;
 use super::{Keys, SEED};
 use crate::TokenRule;
 
-/// What a stage answered, in short: equal for every level and device.
+/// A digest of the result of a stage. It is equal for every level and device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// Lines, tokens, rows, or bytes of lower case.
+    /// The number of lines, tokens, rows, or bytes of lower-case text.
     pub rows: u64,
-    /// Distinct keys; partitions that are not empty; 0 for stages without either.
+    /// The number of distinct keys or of non-empty partitions; 0 for stages without either.
     pub groups: u64,
-    /// A sum over all that was answered, and where, the same in every order; of lower case a hash.
+    /// A checksum of all results with their positions, which does not depend on the order. For
+    /// lower-case text it is a hash.
     pub digest: u64,
 }
 
 impl Answer {
-    /// Takes in a span of the whole text.
+    /// Adds a span of the whole text.
     pub(super) fn span(&mut self, start: u64, end: u64) {
         self.rows += 1;
         self.note(start, end);
     }
 
-    /// Takes in a row, and its place in the order of the partitions.
+    /// Adds a row and its position in the order of the partitions.
     pub(super) fn placed(&mut self, row: u32, place: u64) {
         self.rows += 1;
         self.note(u64::from(row), place);
     }
 
-    /// Takes in a group.
+    /// Adds a group.
     pub(super) fn group(&mut self, key: &[u8], value: u64) {
         self.groups += 1;
         self.note(hash_bytes(SEED, key), value);
     }
 
-    /// Takes in text, whole.
+    /// Sets the digest of a whole text.
     pub(super) fn text(&mut self, text: &[u8]) {
         self.rows = text.len() as u64;
         self.digest = hash_bytes(SEED, text);
     }
 
-    /// Takes in a key and how often it was counted, in any order, so that a whole job's answer can
-    /// be compared with that of [`super::Stage::Count`].
+    /// Adds a key and its count, in any order. With it the result of a whole job can be compared
+    /// with that of [`super::Stage::Count`].
     ///
     /// # Examples
     ///
@@ -65,8 +66,8 @@ impl Answer {
         self.rows += count;
     }
 
-    /// Takes in what another part of the same data answered.
-    pub(super) fn join(&mut self, other: Self) {
+    /// Adds the digest of another part of the same data.
+    pub(super) fn merge(&mut self, other: Self) {
         self.rows += other.rows;
         self.groups += other.groups;
         self.digest = self.digest.wrapping_add(other.digest);
@@ -78,7 +79,7 @@ impl Answer {
         self.digest = self.digest.wrapping_add(mixed ^ mixed >> 32);
     }
 
-    /// Takes in slices of the whole text.
+    /// Returns the digest of slices of a text.
     fn slices(text: &[u8], slices: &[&[u8]]) -> Self {
         let mut answer = Self::default();
         for slice in slices {

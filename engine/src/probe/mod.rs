@@ -1,4 +1,4 @@
-//! One stage, on one level or adapter, on data that is in memory: what benches and reports measure.
+//! Runs one stage on one level or adapter, on data in memory, for benchmarks and reports.
 //!
 //! ```text
 //! Resident ─▶ run(stage, level, times) ─▶ Answer, Times ×n
@@ -33,25 +33,25 @@ use keymill_kernels::HashSeed;
 use keymill_kernels::stage::hash_partition::MOST_PARTITIONS;
 
 use crate::{Error, ErrorKind, Level, Result, TokenRule};
-pub use adapters::{Adapter, AdapterInfo, AdapterLimits, adapters};
+pub use adapters::{Adapter, AdapterLimits, adapters};
 pub use answer::Answer;
 pub use resident::Resident;
 use resident::{Content, Keys};
 
-pub use crate::plan::ShaderVariant;
+pub use crate::plan::{AdapterInfo, ShaderVariant};
 
-/// The seed of every probe, so that answers can be compared between runs.
+/// The hash seed of every probe, so that results can be compared between runs.
 const SEED: HashSeed = HashSeed(0x6b65_796d_696c_6c00);
 
-/// What is known of a level.
+/// Information about a SIMD level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LevelInfo {
     /// The level.
     pub level: Level,
-    /// Whether this machine runs it.
+    /// Whether this machine supports it.
     pub is_available: bool,
-    /// What it asks of a machine.
+    /// The CPU features that it needs.
     pub requires: &'static str,
 }
 
@@ -75,7 +75,7 @@ pub fn levels() -> Vec<LevelInfo> {
     Level::ALL.into_iter().map(info).collect()
 }
 
-/// A stage that can be run alone.
+/// A stage that can run alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {
@@ -85,7 +85,7 @@ pub enum Stage {
     Lowercase,
     /// Text to spans of tokens, chunk by chunk.
     Tokenize(TokenRule),
-    /// Keys to row numbers in the order of so many partitions.
+    /// Keys to row numbers in the order of this number of partitions.
     HashPartition(usize),
     /// Keys, integers or bytes, and values to sums by key.
     ReduceByKey,
@@ -94,7 +94,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// The stage's name, which is that of its file.
+    /// Returns the stage's name, which is the name of its file.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -111,55 +111,55 @@ impl Stage {
         Error::new(
             ErrorKind::Config,
             format!(
-                "the stage `{}` does not take this kind of data",
+                "the stage `{}` does not support this kind of data",
                 self.name()
             ),
         )
     }
 }
 
-/// What one run took; a stage on the CPU uploads, reads back and launches nothing.
+/// The times of one run. A stage on the CPU has no upload, download or launch.
 ///
-/// On an adapter, `upload`, `readback` and `launch` are measured alone, behind the run; what the
-/// host does besides, and what of them overlaps, is in `whole` only.
+/// On an adapter, `upload`, `readback` and `launch` are measured separately after the run. Other
+/// work of the host and the overlap of these times are only in `whole`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
-    /// In the stage itself.
+    /// The time of the stage itself.
     pub kernel: Duration,
-    /// To bring the data to the device.
+    /// The time to upload the data.
     pub upload: Duration,
-    /// To bring the answer back.
+    /// The time to download the result.
     pub readback: Duration,
-    /// To set the device to work.
+    /// The time to launch a run.
     pub launch: Duration,
-    /// From the data in the host's memory to the answer there, by the clock on the wall.
+    /// The wall-clock time from the input in host memory to the result in host memory.
     pub whole: Duration,
 }
 
-/// The answer of a stage, and the times of its runs.
+/// The result of a stage and the times of its runs.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Probed {
-    /// What every run answered.
+    /// The result, which is the same in every run.
     pub answer: Answer,
-    /// Run by run; a first one, before these, is not counted.
+    /// The times of the measured runs. The warm-up run is not included.
     pub times: Vec<Times>,
 }
 
 impl Probed {
-    /// What all measured runs took together in the stage itself.
+    /// Returns the total time of the stage in all measured runs.
     #[must_use]
     pub fn kernel_time(&self) -> Duration {
         self.times.iter().map(|times| times.kernel).sum()
     }
 }
 
-/// Runs a stage some times on one thread, after a first time that is not measured.
+/// Runs a stage `times` times on one thread, after a warm-up run that is not measured.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Config`] for a level that this machine lacks, or data that is not the stage's;
-/// [`ErrorKind::Internal`] if two runs answer differently.
+/// [`ErrorKind::Config`] for a level that this machine does not support, or data of the wrong kind;
+/// [`ErrorKind::Internal`] if two runs return different results.
 pub fn run(stage: &Stage, level: Level, data: &Resident, times: usize) -> Result<Probed> {
     check_level(level)?;
     match (stage, &data.0) {
@@ -191,15 +191,15 @@ pub fn run(stage: &Stage, level: Level, data: &Resident, times: usize) -> Result
     }
 }
 
-/// Runs a stage some times on so many threads, each with a part of the data, after a first time that is
-/// not measured; the time is that of the slowest.
+/// Runs a stage `times` times on several threads, each with a part of the data, after a warm-up run
+/// that is not measured. The time is that of the slowest thread.
 ///
-/// The threads of a count share a job, which [`crate::Engine`] runs.
+/// A count on several threads is a job: run it with [`crate::Engine`].
 ///
 /// # Errors
 ///
-/// As [`run`], and [`ErrorKind::Config`] for no threads, and for stages that are not shared out here:
-/// the count, and lower case.
+/// As [`run`], and [`ErrorKind::Config`] for 0 threads and for stages that do not run in parts
+/// here: the count and lower case.
 ///
 /// # Examples
 ///
@@ -268,11 +268,11 @@ fn check_level(level: Level) -> Result<()> {
     ))
 }
 
-/// What a stage must answer, by its oracle: slow, and obviously right.
+/// Returns the expected result of a stage, computed by its oracle, which is slow and simple.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Config`] for data that is not the stage's.
+/// [`ErrorKind::Config`] for data of the wrong kind.
 ///
 /// # Examples
 ///
@@ -317,11 +317,11 @@ fn check_partitions(partitions: usize) -> Result<()> {
     }
     Err(Error::new(
         ErrorKind::Config,
-        format!("{partitions} partitions; there are 1 to {MOST_PARTITIONS}"),
+        format!("{partitions} partitions; the number must be from 1 to {MOST_PARTITIONS}"),
     ))
 }
 
-/// Runs something on the processor once unmeasured and then measured.
+/// Runs a stage on the CPU: a warm-up run, then `times` measured runs.
 fn repeat(times: usize, mut run: impl FnMut() -> Result<(Answer, Duration)>) -> Result<Probed> {
     repeat_timed(times, || {
         let (answer, kernel) = run()?;
@@ -334,7 +334,7 @@ fn repeat(times: usize, mut run: impl FnMut() -> Result<(Answer, Duration)>) -> 
     })
 }
 
-/// Runs something once unmeasured and then measured; all runs must answer alike.
+/// Runs a stage: a warm-up run, then `times` measured runs, which must return the same result.
 fn repeat_timed(times: usize, mut run: impl FnMut() -> Result<(Answer, Times)>) -> Result<Probed> {
     let (answer, _) = run()?;
     let mut probed = Probed {
@@ -346,7 +346,7 @@ fn repeat_timed(times: usize, mut run: impl FnMut() -> Result<(Answer, Times)>) 
         if again != answer {
             return Err(Error::new(
                 ErrorKind::Internal,
-                format!("a stage answered {answer:?}, and then {again:?}"),
+                format!("two runs of a stage returned different results: {answer:?} and {again:?}"),
             ));
         }
         probed.times.push(times);

@@ -1,4 +1,4 @@
-//! What stages are run on.
+//! The input data of stages.
 #![forbid(unsafe_code)]
 
 use keymill_kernels::stable_hash::hash_bytes;
@@ -8,7 +8,7 @@ use keymill_kernels::stage::tokenize::Span;
 use super::{SEED, Stage};
 use crate::{Error, ErrorKind, Result};
 
-/// Data in memory, every page of it touched.
+/// Data in memory. All of its pages have been written.
 #[derive(Clone, Debug)]
 pub struct Resident(pub(super) Content);
 
@@ -19,18 +19,18 @@ pub(super) enum Content {
         keys: Vec<u64>,
         values: Vec<i64>,
     },
-    /// Keys that are spans of a text.
+    /// Rows whose keys are spans of a text.
     TextRows {
         text: Vec<u8>,
         spans: Vec<Span>,
         values: Vec<i64>,
     },
-    /// Keys that are dealt out.
+    /// 32-bit keys for partitioning.
     Keys(Vec<u32>),
 }
 
 impl Content {
-    /// What is dealt out to partitions.
+    /// Returns the keys to partition.
     pub(super) fn keys(&self) -> Option<Keys<'_>> {
         match self {
             Self::Text(_) | Self::TextRows { .. } => None,
@@ -40,7 +40,7 @@ impl Content {
     }
 }
 
-/// Keys of either width.
+/// Keys of 64 or 32 bits.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Keys<'a> {
     Wide(&'a [u64]),
@@ -55,7 +55,7 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// The hash of each key's canonical bytes.
+    /// Returns the hash of each key's canonical bytes.
     pub(super) fn hashes(self) -> Vec<u64> {
         let hash = |key: &[u8]| hash_bytes(SEED, key);
         match self {
@@ -64,7 +64,7 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// So many parts that are about as large.
+    /// Splits the keys into parts of about the same size.
     pub(super) fn parts(self, parts: usize) -> Vec<Self> {
         let rows = self.len().div_ceil(parts).max(1);
         match self {
@@ -73,7 +73,7 @@ impl<'a> Keys<'a> {
         }
     }
 
-    pub(super) fn deal(self, stage: &mut HashPartition, out: &mut Partitioned) {
+    pub(super) fn partition(self, stage: &mut HashPartition, out: &mut Partitioned) {
         match self {
             Self::Wide(keys) => stage.u64s(keys, out),
             Self::Narrow(keys) => stage.u32s(keys, out),
@@ -90,31 +90,32 @@ impl<'a> Keys<'a> {
 }
 
 impl Resident {
-    /// Text, for every stage but those that take rows.
+    /// Creates text, for every stage except those that need rows.
     #[must_use]
     pub fn text(bytes: impl Into<Vec<u8>>) -> Self {
         Self(Content::Text(bytes.into()))
     }
 
-    /// Rows, for [`Stage::HashPartition`] and [`Stage::ReduceByKey`]. Fixed-point decimals are values
-    /// in their smallest unit: with two digits behind the point 0.10 is 10, and sums stay exact.
+    /// Creates rows, for [`Stage::HashPartition`] and [`Stage::ReduceByKey`]. Values with a fixed
+    /// number of decimals are given in their smallest unit: with two decimals 0.10 is 10, and sums
+    /// are exact.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] if there are not as many values as keys.
+    /// [`ErrorKind::Config`] if the numbers of keys and values differ.
     pub fn rows(keys: impl Into<Vec<u64>>, values: impl Into<Vec<i64>>) -> Result<Self> {
         let (keys, values) = (keys.into(), values.into());
         check_values(keys.len(), values.len())?;
         Ok(Self(Content::Rows { keys, values }))
     }
 
-    /// Rows whose keys are bytes, for [`Stage::ReduceByKey`]; their values are as those of
+    /// Creates rows with byte keys, for [`Stage::ReduceByKey`]. Their values are as those of
     /// [`Resident::rows`].
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] if there are not as many values as keys; [`ErrorKind::Capacity`] if the
-    /// keys have more than 4 GiB together.
+    /// [`ErrorKind::Config`] if the numbers of keys and values differ; [`ErrorKind::Capacity`] if
+    /// the keys have more than 4 GiB together.
     ///
     /// # Examples
     ///
@@ -151,14 +152,15 @@ impl Resident {
         }))
     }
 
-    /// Rows with a key of 32 bits each, for [`Stage::HashPartition`]: a row's number stands for all
-    /// else that it has.
+    /// Creates rows with 32-bit keys and no values, for [`Stage::HashPartition`]. A row number
+    /// refers to the rest of a row.
     #[must_use]
     pub fn keys(keys: impl Into<Vec<u32>>) -> Self {
         Self(Content::Keys(keys.into()))
     }
 
-    /// How many of the bytes a stage works on: keys without values are dealt out.
+    /// Returns the number of bytes that a stage reads. Partitioning reads the keys without the
+    /// values.
     #[must_use]
     pub fn bytes_for(&self, stage: &Stage) -> usize {
         match (&self.0, stage) {
@@ -167,7 +169,7 @@ impl Resident {
         }
     }
 
-    /// How many bytes there are.
+    /// Returns the size of the data in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         match &self.0 {
@@ -182,9 +184,9 @@ impl Resident {
         }
     }
 
-    /// The bytes that a stage works on, as they are brought to a device.
+    /// Returns the buffers that a stage uploads to a device.
     #[cfg(feature = "gpu")]
-    pub(super) fn of_stage(&self, stage: &Stage) -> Vec<&[u8]> {
+    pub(super) fn inputs_of(&self, stage: &Stage) -> Vec<&[u8]> {
         use bytemuck::cast_slice;
         match (&self.0, stage) {
             (Content::Text(text), _) => vec![text],

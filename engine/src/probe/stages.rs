@@ -1,6 +1,7 @@
-//! The stages of the kernels, each as something that can be run again and again.
+//! The stages of the kernels as closures that can run repeatedly.
 //!
-//! What a stage keeps between batches is made once, and what it makes anew for a job in every run.
+//! State that a stage keeps between batches is created once. State of a single job is created in
+//! every run.
 #![forbid(unsafe_code)]
 
 use std::time::{Duration, Instant};
@@ -17,12 +18,12 @@ use super::{Answer, Keys, SEED};
 use crate::read::chunk::{Boundary, Slices};
 use crate::{Error, ErrorKind, Level, Result, TokenRule, Tuning};
 
-/// What a run answers, and what it took in the stage itself.
+/// The result of a run and the time of the stage itself.
 pub(super) type Run = Result<(Answer, Duration)>;
 
 pub(super) const LIMITS: Tuning = Tuning::DEFAULT;
 
-/// The text begins at `start` of a larger one, whose places are answered.
+/// The text starts at `start` of a larger one; the spans are positions in the larger one.
 pub(super) fn frame(level: Level, text: &[u8], start: u64) -> impl FnMut() -> Run {
     let mut framer = Framer::new(level, &LIMITS);
     let mut lines = Vec::new();
@@ -53,7 +54,7 @@ pub(super) fn lowercase(level: Level, text: &[u8]) -> impl FnMut() -> Run {
     }
 }
 
-/// The text begins at `at` of a larger one, whose places are answered.
+/// The text starts at `at` of a larger one; the spans are positions in the larger one.
 pub(super) fn tokenize<'a>(
     level: Level,
     rule: &TokenRule,
@@ -106,7 +107,7 @@ pub(super) fn hash_partition(
     let mut out = Partitioned::default();
     move || {
         let started = Instant::now();
-        keys.deal(&mut stage, &mut out);
+        keys.partition(&mut stage, &mut out);
         let kernel = started.elapsed();
         let mut answer = Answer::default();
         for (&row, place) in out.rows().iter().zip(0..) {
@@ -128,7 +129,7 @@ pub(super) fn reduce_by_key(level: Level, keys: &[u64], values: &[i64]) -> impl 
         let mut answer = Answer::default();
         reducer.for_each(|key, sum| answer.group(&key.to_le_bytes(), sum as u64));
         answer.rows = keys.len() as u64;
-        // What was made anew is given back in the same time, as by any loop around it.
+        // The time includes freeing the state, as in any loop that creates it.
         let started = Instant::now();
         drop(reducer);
         kernel += started.elapsed();
@@ -148,7 +149,7 @@ pub(super) fn reduce_by_bytes(
         let mut reducer = ReduceByBytes::<Sum>::new(level, LIMITS, hash_key);
         let updated = reducer.update(text, spans, values);
         updated.map_err(|cause| {
-            Error::new(ErrorKind::Internal, "a key is not of its text").with_source(cause)
+            Error::new(ErrorKind::Internal, "a key is outside its text").with_source(cause)
         })?;
         let mut kernel = started.elapsed();
         let mut answer = Answer::default();
@@ -161,12 +162,13 @@ pub(super) fn reduce_by_bytes(
     }
 }
 
-/// A stage that ran on another level than it was asked to would be published under a wrong name.
+/// Checks that the stage ran on the requested level, so that no result is published for the wrong
+/// level.
 fn check_level(asked: Level, ran: Level) -> Result<()> {
     if asked == ran {
         return Ok(());
     }
-    let message = format!("the stage ran on level `{ran}` and not on `{asked}`");
+    let message = format!("the stage ran on level `{ran}` instead of `{asked}`");
     Err(Error::new(ErrorKind::Internal, message))
 }
 

@@ -1,8 +1,8 @@
-//! Every stage at every level against its oracle.
+//! Tests of every stage at every level against its oracle.
 
 use super::*;
 
-/// Text of a few chunks and rows of a few keys; `last` is the last of either.
+/// Returns text of a few chunks and rows of a few keys. `last` is the last word and the last value.
 fn data(last: i64) -> [Resident; 3] {
     let words: String = (0..60_000)
         .map(|word| format!("W{} \u{e9}t\u{c9}\n", word % 97))
@@ -19,7 +19,7 @@ fn data(last: i64) -> [Resident; 3] {
     ]
 }
 
-/// Every stage, and which of the data it takes.
+/// Returns every stage and the index of its data.
 fn stages() -> [(Stage, usize); 8] {
     [
         (Stage::Frame, 0),
@@ -34,7 +34,7 @@ fn stages() -> [(Stage, usize); 8] {
 }
 
 #[test]
-fn every_level_answers_as_the_oracle_does() {
+fn every_level_agrees_with_the_oracle() {
     let data = data(7);
     for (stage, kind) in stages() {
         let expected = expected(&stage, &data[kind]).unwrap();
@@ -49,7 +49,7 @@ fn every_level_answers_as_the_oracle_does() {
 }
 
 #[test]
-fn any_number_of_threads_answers_as_the_oracle_does() {
+fn any_number_of_threads_agrees_with_the_oracle() {
     let data = data(7);
     for (stage, kind) in stages() {
         let is_shared = !matches!(stage, Stage::Lowercase | Stage::Count(_));
@@ -64,7 +64,7 @@ fn any_number_of_threads_answers_as_the_oracle_does() {
             }
         }
     }
-    // Fewer rows than threads, and none.
+    // Fewer rows than threads, and no rows.
     for rows in [0, 1, 3] {
         let rows = Resident::rows(vec![5; rows], vec![7; rows]).unwrap();
         for stage in [Stage::ReduceByKey, Stage::HashPartition(4)] {
@@ -77,7 +77,7 @@ fn any_number_of_threads_answers_as_the_oracle_does() {
 }
 
 #[test]
-fn narrow_keys_are_dealt_out_everywhere() {
+fn narrow_keys_are_partitioned_everywhere() {
     let keys = Resident::keys((0..5000).map(|row| row * 77).collect::<Vec<u32>>());
     let stage = Stage::HashPartition(256);
     let answer = expected(&stage, &keys).unwrap();
@@ -95,7 +95,7 @@ fn narrow_keys_are_dealt_out_everywhere() {
     assert!(run(&Stage::ReduceByKey, Level::best(), &keys, 0).is_err());
 }
 
-/// Stages that adapters run, and which of the data they take.
+/// Returns the stages that adapters run, and the index of their data.
 fn stages_on_adapters() -> [(Stage, usize); 9] {
     [
         (Stage::Frame, 0),
@@ -111,7 +111,7 @@ fn stages_on_adapters() -> [(Stage, usize); 9] {
 }
 
 #[test]
-fn every_adapter_answers_as_the_oracle_does() {
+fn every_adapter_agrees_with_the_oracle() {
     let data = data(7);
     for info in adapters().iter().filter(|info| info.refused.is_none()) {
         let adapter = Adapter::open(info).unwrap();
@@ -127,7 +127,7 @@ fn every_adapter_answers_as_the_oracle_does() {
             }));
         }
         for (stage, kind) in stages_on_adapters() {
-            // Chunks of a few kilobytes, and one that is all of the text.
+            // Chunks of a few kilobytes, and one chunk for the whole text.
             for chunk_bytes in [5000, usize::MAX] {
                 let probed = adapter.run_in_chunks(&stage, &data[kind], chunk_bytes, 0);
                 assert_eq!(
@@ -145,12 +145,12 @@ fn every_adapter_answers_as_the_oracle_does() {
 }
 
 #[test]
-fn every_variant_of_the_shaders_answers_as_the_oracle_does() {
+fn every_shader_variant_agrees_with_the_oracle() {
     let data = data(7);
     for info in adapters().iter().filter(|info| info.refused.is_none()) {
         let variants = info.variants();
         assert!(variants[0] == ShaderVariant::BASE && variants.contains(&info.shaders));
-        // The tests of shaders have them all.
+        // The tests of the shaders cover all variants.
         for variant in [variants[0], variants[variants.len() - 1]] {
             let adapter = Adapter::open_with(info, variant).unwrap();
             for (stage, kind) in stages_on_adapters() {
@@ -163,11 +163,11 @@ fn every_variant_of_the_shaders_answers_as_the_oracle_does() {
 }
 
 #[test]
-fn another_input_has_another_answer() {
+fn different_inputs_have_different_digests() {
     let (one, other) = (data(7), data(123));
     for (stage, kind) in stages() {
         let answers = [&one, &other].map(|data| expected(&stage, &data[kind]).unwrap());
-        // Rows are dealt out by their keys, which are the same.
+        // Partitions depend only on the keys, which are the same.
         let differs = stage != Stage::HashPartition(16);
         assert_eq!(answers[0] != answers[1], differs, "{stage:?}");
     }
@@ -179,7 +179,7 @@ fn another_input_has_another_answer() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn data_of_the_wrong_kind_is_refused() {
     let text = Resident::text("to be");
     let rows = Resident::rows([1], [1]).unwrap();
     let keyed = Resident::keyed(["a"], [1]).unwrap();

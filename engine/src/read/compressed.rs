@@ -1,4 +1,4 @@
-//! gzip and zstd, known by their first bytes; every member and frame is read.
+//! gzip and zstd, recognized by their first bytes. Every member and frame is read.
 #![forbid(unsafe_code)]
 
 use std::io::{self, BufReader, Cursor, Read};
@@ -13,39 +13,39 @@ use super::frames::Frames;
 use super::members::Members;
 use crate::{Error, ErrorKind, Result};
 
-/// How many first bytes tell a compression.
+/// The number of bytes that identify a compression.
 const MAGIC_BYTES: usize = 4;
 
-/// Compressed bytes that are read at a time.
+/// Size of the buffer for compressed bytes.
 const BUFFER: usize = 64 << 10;
 
 /// How a stream is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Compression {
-    /// Not at all.
+    /// Not compressed.
     None,
-    /// gzip, of one member or several.
+    /// gzip with one or several members.
     Gzip,
-    /// zstd, of one frame or several.
+    /// zstd with one or several frames.
     Zstd,
 }
 
 impl Compression {
-    /// Knows a compression by the first four bytes of the stream.
+    /// Recognizes a compression by the first four bytes of the stream.
     #[must_use]
     pub fn of(first: &[u8]) -> Self {
         match first {
             [0x1f, 0x8b, 0x08, ..] => Self::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
-            // A frame that zstd skips may come first.
+            // A skippable frame may come first.
             [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             _ => Self::None,
         }
     }
 }
 
-/// Reads the first bytes of a stream, and gives what the whole stream decompresses to.
+/// Recognizes the compression of a stream and returns the decompressed stream.
 pub(crate) fn decompressed<'a>(
     mut reader: impl Read + Send + 'a,
     name: &str,
@@ -65,7 +65,7 @@ pub(crate) fn decompressed<'a>(
     decoder(compression, whole, name)
 }
 
-/// The error of a read that failed.
+/// Returns the error for a failed read.
 pub(crate) fn cannot_read(name: &str, cause: io::Error) -> Error {
     match cause.downcast::<Error>() {
         Ok(error) => error,
@@ -76,8 +76,8 @@ pub(crate) fn cannot_read(name: &str, cause: io::Error) -> Error {
     }
 }
 
-/// The compressed bytes, counted as they are taken.
-type Taken<R> = BufReader<Counted<R>>;
+/// The compressed bytes with a counter.
+type CountedBuffer<R> = BufReader<Counted<R>>;
 
 fn decoder<'a>(
     compression: Compression,
@@ -96,7 +96,10 @@ fn decoder<'a>(
 }
 
 #[cfg(feature = "gzip")]
-fn gzip<'a>(stream: Taken<impl Read + Send + 'a>, name: &str) -> Result<Box<dyn Read + Send + 'a>> {
+fn gzip<'a>(
+    stream: CountedBuffer<impl Read + Send + 'a>,
+    name: &str,
+) -> Result<Box<dyn Read + Send + 'a>> {
     Ok(Box::new(Checked {
         decoder: Members::new(stream),
         place: |decoder| place(decoder.stream()),
@@ -106,12 +109,18 @@ fn gzip<'a>(stream: Taken<impl Read + Send + 'a>, name: &str) -> Result<Box<dyn 
 }
 
 #[cfg(not(feature = "gzip"))]
-fn gzip<'a>(_: Taken<impl Read + Send + 'a>, name: &str) -> Result<Box<dyn Read + Send + 'a>> {
+fn gzip<'a>(
+    _: CountedBuffer<impl Read + Send + 'a>,
+    name: &str,
+) -> Result<Box<dyn Read + Send + 'a>> {
     Err(not_built_in(name, "gzip"))
 }
 
 #[cfg(feature = "zstd")]
-fn zstd<'a>(stream: Taken<impl Read + Send + 'a>, name: &str) -> Result<Box<dyn Read + Send + 'a>> {
+fn zstd<'a>(
+    stream: CountedBuffer<impl Read + Send + 'a>,
+    name: &str,
+) -> Result<Box<dyn Read + Send + 'a>> {
     Ok(Box::new(Checked {
         decoder: Frames::new(stream).map_err(|cause| cannot_read(name, cause))?,
         place: |decoder| place(decoder.stream()),
@@ -121,7 +130,10 @@ fn zstd<'a>(stream: Taken<impl Read + Send + 'a>, name: &str) -> Result<Box<dyn 
 }
 
 #[cfg(not(feature = "zstd"))]
-fn zstd<'a>(_: Taken<impl Read + Send + 'a>, name: &str) -> Result<Box<dyn Read + Send + 'a>> {
+fn zstd<'a>(
+    _: CountedBuffer<impl Read + Send + 'a>,
+    name: &str,
+) -> Result<Box<dyn Read + Send + 'a>> {
     Err(not_built_in(name, "zstd"))
 }
 
@@ -133,14 +145,14 @@ fn not_built_in(name: &str, form: &str) -> Error {
     )
 }
 
-/// Where in the compressed stream a decoder is.
+/// Returns the decoder's offset in the compressed stream.
 #[cfg(any(feature = "gzip", feature = "zstd"))]
-fn place<R: Read>(stream: &Taken<R>) -> u64 {
+fn place<R: Read>(stream: &CountedBuffer<R>) -> u64 {
     let read = stream.get_ref().bytes.load(Ordering::Relaxed);
     read - stream.buffer().len() as u64
 }
 
-/// Counts the bytes that are read through it.
+/// A reader that counts its bytes.
 struct Counted<R> {
     stream: R,
     bytes: Arc<AtomicU64>,
@@ -154,7 +166,7 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// A decoder whose errors name the stream and the place.
+/// A decoder whose errors name the stream and the offset.
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 struct Checked<D> {
     decoder: D,
@@ -181,36 +193,36 @@ impl<D: Read> Read for Checked<D> {
     }
 }
 
-/// Tells whether the form is kept to the end, and something else stands behind it.
+/// Returns whether the stream is complete and followed by bytes of another format.
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 fn is_foreign(cause: &io::Error) -> bool {
     let cause = cause.get_ref();
     cause.is_some_and(|cause| cause.is::<super::members::Foreign>())
 }
 
-/// The error of a stream that does not decompress.
+/// Returns the error for a stream that cannot be decompressed.
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 fn broken(name: &str, form: &str, place: u64, cause: io::Error) -> Error {
     if needs_long_window(&cause) {
         let message = format!(
-            "`{name}`: its {form} data was packed with a window of more than 128 MiB; unpack it \
-             first, with `zstd -d --long=31`"
+            "`{name}`: its {form} data was compressed with a window of more than 128 MiB; \
+             decompress it first, with `zstd -d --long=31`"
         );
         return Error::new(ErrorKind::Capacity, message).with_source(cause);
     }
     let (what, advice) = match cause.kind() {
         _ if is_foreign(&cause) && form == "gzip" => {
-            ("is followed by what is no gzip member", "cut it off there")
+            ("is followed by bytes that are not gzip", "cut them off")
         }
-        _ if is_foreign(&cause) => ("is followed by what is no zstd frame", "cut it off there"),
-        io::ErrorKind::UnexpectedEof => ("ends too early", "get the rest of it"),
-        _ => ("is broken", "get it again"),
+        _ if is_foreign(&cause) => ("is followed by bytes that are not zstd", "cut them off"),
+        io::ErrorKind::UnexpectedEof => ("is incomplete", "download or copy it again"),
+        _ => ("is corrupt", "download or copy it again"),
     };
     let message = format!("`{name}`: its {form} data {what}, at compressed byte {place}; {advice}");
     Error::new(ErrorKind::Format, message).with_source(cause)
 }
 
-/// Whether zstd would take more memory than it takes unasked; it says so in words alone.
+/// Returns whether zstd needs a larger window than its default limit. Only its message says so.
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 fn needs_long_window(cause: &io::Error) -> bool {
     cause.to_string().contains("too much memory")

@@ -1,4 +1,4 @@
-//! Files, each of them a split.
+//! Files as a source: each file is a split.
 #![forbid(unsafe_code)]
 
 use std::fs::{self, File};
@@ -13,10 +13,10 @@ use super::{ByteStream, Offset, ReadAt, Source, Split, SplitBytes};
 use crate::shown_name;
 use crate::{Error, ErrorKind, Result};
 
-/// Files, pipes and standard input; each is a split, and its end ends a token.
+/// Files, pipes and standard input. Each is a split, and its end ends a token.
 ///
-/// Offsets are bytes of the file. gzip and zstd are known by their first bytes; such a file, a
-/// pipe or standard input is read as a whole.
+/// Offsets are bytes of the file. gzip and zstd are recognized by their first bytes. A compressed
+/// file, a pipe and standard input are read as a whole.
 pub struct FileSource {
     files: Vec<Found>,
     skipped: Vec<PathBuf>,
@@ -24,11 +24,11 @@ pub struct FileSource {
 }
 
 impl FileSource {
-    /// The files behind paths and patterns.
+    /// Finds the files of paths and patterns.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Source`] naming the first path that is not there, or is a folder.
+    /// [`ErrorKind::Source`] naming the first path that does not exist, or is a folder.
     pub fn find(paths: &[PathBuf], how: Find) -> Result<Self> {
         let Files { found, skipped } = how.find(paths)?;
         Ok(Self {
@@ -38,19 +38,18 @@ impl FileSource {
         })
     }
 
-    /// Symlinks that were passed over, as they lead to nothing: of those in folders and those that
-    /// match a pattern.
+    /// Returns the broken symlinks that were skipped in folders and among the matches of patterns.
     #[must_use]
     pub fn skipped(&self) -> &[PathBuf] {
         &self.skipped
     }
 
-    /// The files behind paths and patterns, without folders or standard input.
+    /// Finds the files of paths and patterns, without folders or standard input.
     pub(crate) fn from_patterns(paths: &[PathBuf]) -> Result<Self> {
         Self::find(paths, Find::default())
     }
 
-    /// Takes the bytes as they are, compressed or not.
+    /// Reads compressed files without decompressing them.
     #[must_use]
     pub fn as_is(mut self) -> Self {
         self.as_is = true;
@@ -61,7 +60,7 @@ impl FileSource {
         self.files.get(split.index()).ok_or_else(|| {
             Error::new(
                 ErrorKind::Source,
-                format!("`{}` is none of the files", split.name()),
+                format!("`{}` is not a file of this source", split.name()),
             )
         })
     }
@@ -97,7 +96,7 @@ impl Source for FileSource {
         Ok(Offset::at(metadata.len()))
     }
 
-    /// By its first bytes; what cannot be opened is said by whoever reads it.
+    /// Checks the file's first bytes. A file that cannot be opened is an error of `read`, not of this.
     fn expands(&self, split: &Split) -> bool {
         let found = self.file(split).ok().filter(|found| found.size.is_some());
         let file = found.and_then(|found| File::open(&found.path).ok());
@@ -133,12 +132,12 @@ impl Source for FileSource {
 }
 
 impl FileSource {
-    /// A file that is read from its beginning to its end.
+    /// Reads a file from start to end.
     fn stream(&self, file: File, split: &Split) -> Result<SplitBytes<'static>> {
         open_stream(file, split.name(), self.as_is).map(SplitBytes::Stream)
     }
 
-    /// Something that others write while it is read, and that may keep a reader waiting.
+    /// Reads a pipe or standard input, where a read may block.
     fn pump<R: Read + Send + 'static>(
         &self,
         open: impl FnOnce() -> R + Send + 'static,
@@ -159,12 +158,12 @@ impl FileSource {
     }
 }
 
-/// Files of this size and less are read by one thread anyway.
+/// One thread alone reads a file of this size or less.
 #[cfg(unix)]
 const SMALL: u64 = 64 << 10;
 
-/// Whether a file may hold more or less than its length says. Files of the system show zero or a page
-/// as their length, and take no room on a disk.
+/// Returns whether a file may have another length than its metadata says. Files in `/proc` and `/sys`
+/// have a length of zero or of one page there, and no blocks on a disk.
 #[cfg(unix)]
 fn has_other_length(file: &File, length: u64) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -176,7 +175,7 @@ fn has_other_length(_: &File, length: u64) -> bool {
     length == 0
 }
 
-/// A file's name, as messages give it.
+/// Returns a file's name for messages.
 fn shown(file: &Found) -> String {
     match file.is_stdin {
         true => "standard input".to_owned(),
@@ -226,7 +225,7 @@ fn read_file_at(file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
 
 #[cfg(not(any(unix, windows)))]
 fn read_file_at(mut file: &File, into: &mut [u8], at: u64) -> io::Result<usize> {
-    // Nothing else reads such a file: without these systems there is one thread.
+    // Moving the file's cursor is safe: on other systems only one thread reads.
     file.seek(io::SeekFrom::Start(at))?;
     file.read(into)
 }

@@ -1,4 +1,4 @@
-//! Files by name, by pattern, and in folders.
+//! Finds files by name, by pattern, and in folders.
 #![forbid(unsafe_code)]
 
 use std::fs::{self, Metadata};
@@ -9,7 +9,7 @@ use super::pattern::{is_pattern, matches};
 use crate::shown_name;
 use crate::{Error, ErrorKind, Result};
 
-/// How paths become files.
+/// How paths are turned into files.
 ///
 /// # Examples
 ///
@@ -24,36 +24,36 @@ use crate::{Error, ErrorKind, Result};
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Find {
-    /// Takes all files in folders and the folders in them, in the order of their names.
+    /// Reads all files in folders and their subfolders, ordered by name.
     pub recursive: bool,
-    /// Reads standard input where the path is `-`.
+    /// Reads standard input for the path `-`.
     pub dash_is_stdin: bool,
 }
 
-/// Something to read, found.
+/// A file, a pipe or standard input that was found.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) path: PathBuf,
-    /// Bytes, where the file is a regular one.
+    /// Size in bytes of a regular file.
     pub(crate) size: Option<u64>,
     pub(crate) is_stdin: bool,
 }
 
-/// What paths and patterns stand for.
+/// The files of paths and patterns.
 #[derive(Debug, Default)]
 pub(crate) struct Files {
     pub(crate) found: Vec<Found>,
-    /// Symlinks that lead nowhere, or in a circle; nobody has named them.
+    /// Broken or circular symlinks in folders and among the matches of patterns.
     pub(crate) skipped: Vec<PathBuf>,
 }
 
 impl Find {
-    /// The files behind paths and patterns, in the order of the arguments. Symlinks in folders, and
-    /// those that match a pattern, are passed over if they lead to nothing.
+    /// Returns the files of paths and patterns, in the order of the arguments. Broken symlinks in
+    /// folders and among the matches of a pattern are skipped.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Source`] naming the first path that is not there, or is a folder.
+    /// [`ErrorKind::Source`] naming the first path that does not exist, or is a folder.
     pub fn files(self, paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         Ok(self
             .find(paths)?
@@ -102,7 +102,7 @@ impl Find {
             return Err(Error::new(
                 ErrorKind::Source,
                 format!(
-                    "`{}` is a folder, and its files were not asked for",
+                    "`{}` is a folder, and reading folders is not enabled",
                     shown_name(path)
                 ),
             )
@@ -111,7 +111,7 @@ impl Find {
         folder(path, files)
     }
 
-    /// Takes a path that is not there for a pattern.
+    /// Adds the matches of a pattern, which is a path that does not exist.
     fn pattern(self, path: &Path, cause: io::Error, files: &mut Files) -> Result<()> {
         if !is_pattern(path) {
             return Err(cannot_open(path, cause));
@@ -119,7 +119,7 @@ impl Find {
         let found = matches(path)?;
         if found.is_empty() {
             let shown = shown_name(path);
-            let message = format!("`{shown}` is no file and matches none; check the pattern");
+            let message = format!("no file is called `{shown}` or matches it; check the pattern");
             return Err(Error::new(ErrorKind::Source, message));
         }
         for path in found {
@@ -131,7 +131,7 @@ impl Find {
     }
 }
 
-/// All regular files in a folder and the folders in it; linked folders are not entered.
+/// Adds all regular files in a folder and its subfolders. Symlinks to folders are not followed.
 fn folder(path: &Path, files: &mut Files) -> Result<()> {
     let cannot = |cause| cannot_open(path, cause);
     let mut entries = fs::read_dir(path)
@@ -155,11 +155,11 @@ fn folder(path: &Path, files: &mut Files) -> Result<()> {
     Ok(())
 }
 
-/// What is at a path, or at the end of a symlink; none, which is noted, for a symlink without an end.
+/// Returns the metadata of a path or of a symlink's target. A broken symlink is added to `skipped`.
 fn follow(path: &Path, files: &mut Files) -> Result<Option<Metadata>> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(Some(metadata)),
-        Err(_) if path.is_symlink() && !has_end(path) => {
+        Err(_) if path.is_symlink() && !has_target(path) => {
             files.skipped.push(path.to_path_buf());
             Ok(None)
         }
@@ -167,28 +167,28 @@ fn follow(path: &Path, files: &mut Files) -> Result<Option<Metadata>> {
     }
 }
 
-/// Whether a symlink leads to something, though it may not be looked at.
-fn has_end(path: &Path) -> bool {
+/// Returns whether a symlink has a target, even one that may not be accessed.
+fn has_target(path: &Path) -> bool {
     match fs::canonicalize(path) {
         Ok(_) => true,
         Err(cause) => cause.kind() == io::ErrorKind::PermissionDenied,
     }
 }
 
-/// The error of a path that cannot be opened.
+/// Returns the error for a path that cannot be opened.
 pub(crate) fn cannot_open(path: &Path, cause: io::Error) -> Error {
     let (shown, advice) = (shown_name(path), advice(cause.kind()));
     let message = format!("`{shown}` cannot be opened; {advice}");
     Error::new(ErrorKind::Source, message).with_source(cause)
 }
 
-/// What to do about an input that cannot be had.
+/// Returns advice for an input that cannot be opened or read.
 pub(super) fn advice(kind: io::ErrorKind) -> &'static str {
     use io::ErrorKind::{IsADirectory, NotADirectory, NotFound, PermissionDenied};
     match kind {
         NotFound | NotADirectory => "check the name",
-        PermissionDenied => "check who may read it",
+        PermissionDenied => "check its permissions",
         IsADirectory => "name the files in it",
-        _ => "see whether other programs can read it",
+        _ => "check whether other programs can read it",
     }
 }

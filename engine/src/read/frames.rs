@@ -7,16 +7,16 @@ use zstd::stream::raw::{Decoder, Operation};
 
 use super::members::{Foreign, skip_zeros};
 
-/// Decompresses every frame of a zstd stream; zeros behind one are passed over.
+/// Decompresses every frame of a zstd stream. Zeros after a frame are skipped.
 pub(super) struct Frames<R> {
     stream: R,
     decoder: Decoder<'static>,
-    /// Whether the bytes that come begin a frame.
+    /// Whether the next byte begins a frame.
     is_between: bool,
     ended: bool,
 }
 
-/// The first bytes of frames, and of those that a decoder skips.
+/// The first bytes of frames and of skippable frames.
 const MAGIC: u8 = 0x28;
 const SKIPPED: std::ops::RangeInclusive<u8> = 0x50..=0x5f;
 
@@ -30,12 +30,12 @@ impl<R: BufRead> Frames<R> {
         })
     }
 
-    /// The compressed stream.
+    /// Returns the compressed stream.
     pub(super) fn stream(&self) -> &R {
         &self.stream
     }
 
-    /// Goes on to the next frame, if there is one.
+    /// Moves to the next frame, if there is one.
     fn next(&mut self) -> io::Result<()> {
         match skip_zeros(&mut self.stream)? {
             None => self.ended = true,

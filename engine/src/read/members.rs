@@ -1,4 +1,5 @@
-//! The members of a gzip stream, one after the other; and what may stand between those of any stream.
+//! The members of a gzip stream, one after the other, and the zeros between the members or frames of
+//! any stream.
 #![forbid(unsafe_code)]
 
 use std::error::Error;
@@ -11,10 +12,10 @@ use std::io::{self, BufRead};
 use flate2::bufread::GzDecoder;
 
 #[cfg(feature = "gzip")]
-/// Decompresses every member of a gzip stream; zeros behind one, with which tapes and block devices
-/// are filled up, are passed over.
+/// Decompresses every member of a gzip stream. Zeros after a member, with which tapes and block
+/// devices are padded, are skipped.
 pub(super) struct Members<R> {
-    /// The member that is being read; none only while it gives way to the next one.
+    /// The member that is being read; `None` only while it is replaced by the next one.
     member: Option<GzDecoder<R>>,
     ended: bool,
 }
@@ -23,19 +24,19 @@ pub(super) struct Members<R> {
 /// The first byte of every member.
 const MAGIC: u8 = 0x1f;
 
-/// The cause of the error where something follows a stream's end that is not of its form.
+/// The cause of the error for bytes of another format after the end of a stream.
 #[derive(Debug)]
 pub(super) struct Foreign {
-    /// The first byte of it.
+    /// The first of these bytes.
     pub(super) first: u8,
-    /// The first byte that it would have in the stream's form.
+    /// The expected byte.
     pub(super) wanted: u8,
 }
 
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { first, wanted } = self;
-        write!(f, "it begins with byte {first:#04x}, not {wanted:#04x}")
+        write!(f, "they begin with byte {first:#04x}, not {wanted:#04x}")
     }
 }
 
@@ -50,7 +51,7 @@ impl<R: BufRead> Members<R> {
         }
     }
 
-    /// The compressed stream.
+    /// Returns the compressed stream.
     pub(super) fn stream(&self) -> &R {
         self.member.as_ref().expect("there is a member").get_ref()
     }
@@ -80,7 +81,7 @@ impl<R: BufRead> Read for Members<R> {
     }
 }
 
-/// Passes zeros over; gives the first byte of what else follows.
+/// Skips zeros and returns the first other byte, without consuming it.
 pub(super) fn skip_zeros(stream: &mut impl BufRead) -> io::Result<Option<u8>> {
     loop {
         let bytes = stream.fill_buf()?;

@@ -1,4 +1,4 @@
-//! Bytes that are in memory.
+//! Bytes in memory as a source.
 #![forbid(unsafe_code)]
 
 use std::ops::Range;
@@ -6,13 +6,13 @@ use std::ops::Range;
 use super::{Offset, Source, Split, SplitBytes};
 use crate::{Error, ErrorKind, Result};
 
-/// Bytes in memory, in one or several pieces; the end of each ends a token.
+/// Bytes in memory, in one or several pieces. The end of each piece ends a token.
 pub struct MemorySource {
     pieces: Vec<Box<dyn AsRef<[u8]> + Send + Sync>>,
 }
 
 impl MemorySource {
-    /// A source of one piece.
+    /// Creates a source of one piece.
     #[must_use]
     pub fn new(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
         Self {
@@ -32,7 +32,7 @@ impl MemorySource {
             Some(piece) => Ok((**piece).as_ref()),
             None => Err(Error::new(
                 ErrorKind::Source,
-                format!("there is no piece `{}` in memory", split.name()),
+                format!("`{}` is not a piece of this source", split.name()),
             )),
         }
     }
@@ -70,7 +70,7 @@ impl Source for MemorySource {
             .ok_or_else(|| {
                 Error::new(
                     ErrorKind::Source,
-                    format!("`{}` has no such range of bytes", split.name()),
+                    format!("the range is not within `{}`", split.name()),
                 )
             })
     }

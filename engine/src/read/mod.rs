@@ -1,7 +1,7 @@
-//! Where bytes come from: a source is a set of splits with ordered offsets.
+//! Sources of input. A source is a set of splits with ordered offsets.
 //!
 //! ```text
-//! source ─ splits() ─▶ split ─ read(from..to) ─▶ memory │ bytes at a place │ a stream
+//! source ─ splits() ─▶ split ─ read(from..to) ─▶ memory │ bytes at an offset │ a stream
 //! ```
 #![forbid(unsafe_code)]
 
@@ -39,10 +39,10 @@ pub(crate) use compressed::cannot_read;
 
 use crate::Result;
 
-/// Something that text is read from.
+/// A source of text.
 ///
-/// The same range of the same split gives the same bytes, as often as it is read; a source that
-/// cannot promise this says so in its documentation. The end of a range ends a token.
+/// Every read of the same range of the same split gives the same bytes. A source that cannot promise
+/// this says so in its documentation. The end of a range ends a token.
 ///
 /// # Examples
 ///
@@ -59,39 +59,39 @@ use crate::Result;
 /// # Ok::<(), keymill::Error>(())
 /// ```
 pub trait Source: Send + Sync + 'static {
-    /// Says in a few words what this is, for people.
+    /// Describes the source in a few words, for people.
     fn describe(&self) -> String;
 
-    /// The splits there are now.
+    /// Returns the current splits.
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Source`] if the outside system does not answer.
+    /// [`crate::ErrorKind::Source`] if the external system does not answer.
     fn splits(&self) -> Result<Vec<Split>>;
 
-    /// The offset behind the last byte that a split has now.
+    /// Returns the offset after the last byte that a split has now.
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Source`] if the split cannot be asked.
+    /// [`crate::ErrorKind::Source`] if the offset cannot be found out.
     fn latest(&self, split: &Split) -> Result<Offset>;
 
-    /// Whether a split may give more bytes than its size says, as one that is decompressed does;
-    /// plans look again once some of it was read.
+    /// Returns whether a split may have more bytes than its size says, because it is decompressed.
+    /// The choice of device is then made again after some of it was read.
     fn expands(&self, _split: &Split) -> bool {
         false
     }
 
-    /// The bytes between two offsets.
+    /// Returns the bytes between two offsets.
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Source`] if they are not there, [`crate::ErrorKind::Format`] if they are
-    /// not in the form they claim.
+    /// [`crate::ErrorKind::Source`] if they cannot be read, [`crate::ErrorKind::Format`] if they are
+    /// not in the expected format.
     fn read(&self, split: &Split, range: Range<Offset>) -> Result<SplitBytes<'_>>;
 }
 
-/// One part of a source, read independently of the others.
+/// One part of a source. Splits are read independently.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
     index: usize,
@@ -100,7 +100,7 @@ pub struct Split {
 }
 
 impl Split {
-    /// The part with this number and a name that people recognise.
+    /// Creates a split with an index and a name for people.
     #[must_use]
     pub fn new(index: usize, name: impl Into<String>) -> Self {
         Self {
@@ -110,50 +110,50 @@ impl Split {
         }
     }
 
-    /// Adds how many bytes there are to read, where that is known; plans and progress use it.
+    /// Sets the number of bytes to read, if it is known. Placement and progress use it.
     #[must_use]
     pub fn with_size(mut self, bytes: u64) -> Self {
         self.size = Some(bytes);
         self
     }
 
-    /// Its number.
+    /// Returns the index.
     #[must_use]
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// Its name, as messages give it.
+    /// Returns the name, which messages show.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// How many bytes there are to read, where that is known.
+    /// Returns the number of bytes to read, if it is known.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
         self.size
     }
 }
 
-/// The bytes of a range, in the form that its source has them.
+/// The bytes of a range, in one of three forms.
 pub enum SplitBytes<'a> {
-    /// They are in memory already, and are not copied.
+    /// Bytes in memory, which are not copied.
     Memory(&'a [u8]),
-    /// They can be read at any place, by several threads.
+    /// Bytes that several threads can read at any offset.
     At(Box<dyn ReadAt + 'a>),
-    /// They come one after the other.
+    /// Bytes that are read from start to end.
     Stream(ByteStream<'a>),
 }
 
-/// Bytes that come one after the other.
+/// Bytes that are read from start to end.
 pub struct ByteStream<'a> {
     reader: Box<dyn Read + Send + 'a>,
     taken: Option<Arc<AtomicU64>>,
 }
 
 impl<'a> ByteStream<'a> {
-    /// The bytes that a reader gives.
+    /// Creates a stream from a reader.
     #[must_use]
     pub fn new(reader: impl Read + Send + 'a) -> Self {
         Self {
@@ -162,14 +162,14 @@ impl<'a> ByteStream<'a> {
         }
     }
 
-    /// Shows progress by a counter of bytes taken from the file, where the reader decompresses.
+    /// Sets a counter of the file's bytes that were read. Progress shows it if the reader decompresses.
     #[must_use]
     pub fn counting(mut self, taken: Arc<AtomicU64>) -> Self {
         self.taken = Some(taken);
         self
     }
 
-    /// Bytes taken from the file, where they are not those that were read.
+    /// Returns the number of compressed bytes that were read, if the reader decompresses.
     pub(crate) fn taken(&self) -> Option<u64> {
         self.taken
             .as_ref()
@@ -183,15 +183,15 @@ impl Read for ByteStream<'_> {
     }
 }
 
-/// Bytes that can be read at any place, by several threads at a time.
+/// Bytes that several threads can read at any offset at the same time.
 pub trait ReadAt: Send + Sync {
-    /// How many bytes there are.
+    /// Returns the number of bytes.
     fn size(&self) -> u64;
 
-    /// Reads some bytes from a place; none before the end means that they have gone.
+    /// Reads some bytes at an offset. 0 bytes before the end mean that the input became shorter.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// The error of the system.
     fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize>;
 }

@@ -1,7 +1,7 @@
-//! A place in a split.
+//! A position in a split.
 #![forbid(unsafe_code)]
 
-/// A place in a split: ordered, serialisable, and understood by its source alone.
+/// A position in a split. Offsets are ordered and serializable. Only their source interprets them.
 ///
 /// # Examples
 ///
@@ -20,25 +20,25 @@ impl Offset {
     /// Before the first byte of any split.
     pub const START: Self = Self(Vec::new());
 
-    /// The offset of sources that count: bytes, records, rows.
+    /// Creates an offset from a number of bytes, records or rows.
     #[must_use]
     pub fn at(position: u64) -> Self {
         Self(position.to_be_bytes().to_vec())
     }
 
-    /// An offset that was written down.
+    /// Creates an offset from its serialized bytes.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Self {
         Self(bytes.to_vec())
     }
 
-    /// The bytes to write down; their order is that of the offsets.
+    /// Returns the serialized bytes. They have the order of the offsets.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The count, if this is one.
+    /// Returns the number that the offset was made from, if it was made from one.
     #[must_use]
     pub fn position(&self) -> Option<u64> {
         match self.0.as_slice() {

@@ -1,11 +1,11 @@
-//! One path or several, as callers have them.
+//! Conversion of one or several paths.
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
 
-/// One path or several.
+/// One or several paths.
 pub trait IntoPaths {
-    /// The paths.
+    /// Returns the paths.
     fn into_paths(self) -> Vec<PathBuf>;
 }
 

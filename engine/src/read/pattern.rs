@@ -1,7 +1,7 @@
-//! Paths by pattern, as a shell matches them: `logs/*.gz`, `.hidden*`, `**/*.txt`.
+//! Finds paths by patterns like those of a shell: `logs/*.gz`, `.hidden*`, `**/*.txt`.
 //!
-//! The names of a folder are matched one by one, by the `glob` crate's patterns. Its own walk of
-//! folders cannot be used: it stops at a name that is not UTF-8, and matches no name that begins with
+//! The names in a folder are matched one by one with the `glob` crate's patterns. Its own directory
+//! walk is not used, because it stops at a name that is not UTF-8 and matches no name that begins with
 //! a dot.
 
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ use glob::{MatchOptions, Pattern};
 use super::find::cannot_open;
 use crate::Result;
 
-/// A hidden name is matched only by a pattern that begins with the dot.
+/// Only a pattern that begins with a dot matches a hidden name.
 const LIKE_A_SHELL: MatchOptions = MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
@@ -23,26 +23,26 @@ const LIKE_A_SHELL: MatchOptions = MatchOptions {
 
 /// One part of a pattern, between separators.
 enum Part {
-    /// This name.
+    /// A name without wildcards.
     Name(OsString),
-    /// All names that match.
+    /// A pattern for names.
     Matching(Pattern),
-    /// This folder and all folders in it.
+    /// `**`: a folder and all its subfolders.
     Deep,
 }
 
-/// Tells whether a path may be a pattern.
+/// Returns whether a path contains wildcards.
 pub(super) fn is_pattern(path: &Path) -> bool {
-    path.to_str().is_some_and(has_marks)
+    path.to_str().is_some_and(has_wildcards)
 }
 
-fn has_marks(text: &str) -> bool {
+fn has_wildcards(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 
-/// The paths that match, in the order of their names; none if it is no pattern.
+/// Returns the matching paths, ordered by name; none if `path` is not a valid pattern.
 ///
-/// A byte that is not UTF-8 is matched as one or more unknown characters.
+/// Bytes that are not UTF-8 match as U+FFFD.
 ///
 /// # Errors
 ///
@@ -63,23 +63,23 @@ pub(super) fn matches(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The parts of a pattern, and whether it ends as only a folder's name may.
+/// Splits a pattern into parts. The flag says that it ends with a separator and matches only folders.
 fn parse(text: &str) -> Option<(Vec<Part>, bool)> {
     let parts = Path::new(text)
         .components()
         .map(|component| match component {
             Component::Normal(name) => match name.to_str()? {
                 "**" => Some(Part::Deep),
-                name if has_marks(name) => Pattern::new(name).ok().map(Part::Matching),
+                name if has_wildcards(name) => Pattern::new(name).ok().map(Part::Matching),
                 _ => Some(Part::Name(name.to_owned())),
             },
             other => Some(Part::Name(other.as_os_str().to_owned())),
         });
     let parts = parts.collect::<Option<Vec<Part>>>()?;
-    has_marks(text).then_some((parts, text.ends_with(is_separator)))
+    has_wildcards(text).then_some((parts, text.ends_with(is_separator)))
 }
 
-/// What a part leads to from a path.
+/// Adds the paths that a part matches below `path`.
 fn follow(part: &Part, path: PathBuf, next: &mut Vec<PathBuf>) -> Result<()> {
     match part {
         Part::Name(name) => {
@@ -99,7 +99,7 @@ fn follow(part: &Part, path: PathBuf, next: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// A folder and the folders in it, but for hidden ones; linked folders are not entered.
+/// Adds a folder and its subfolders, except hidden ones. Symlinks to folders are not followed.
 fn folders(path: PathBuf, next: &mut Vec<PathBuf>) -> Result<()> {
     let names = names_in(&path)?;
     next.push(path.clone());
@@ -113,7 +113,7 @@ fn folders(path: PathBuf, next: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// The names in a folder, in order; none in what is no folder.
+/// Returns the ordered names in a folder; none if the path is not a folder.
 fn names_in(path: &Path) -> Result<Vec<OsString>> {
     let folder = match path.as_os_str().is_empty() {
         true => Path::new("."),
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_match_as_a_shell_s() {
+    fn patterns_match_like_a_shell() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         for name in [
@@ -179,15 +179,14 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_name_that_is_not_utf_8_is_a_name() {
+    fn names_that_are_not_utf8_are_matched() {
         use std::os::unix::ffi::OsStrExt;
         let folder = tempfile::tempdir().unwrap();
         let odd = folder
             .path()
             .join(std::ffi::OsStr::from_bytes(b"a\xff.txt"));
-        // Some file systems have no such names.
         if fs::write(&odd, "x").is_err() {
-            eprintln!("skipped: this file system has no such names");
+            eprintln!("skipped: this file system allows only UTF-8 names");
             return;
         }
         fs::write(folder.path().join("b.txt"), "x").unwrap();

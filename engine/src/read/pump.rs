@@ -1,14 +1,13 @@
-//! A thread that reads a stream, so that nobody else has to wait for it.
+//! A thread that reads a stream, so that no worker blocks on it.
 //!
 //! ```text
-//! stream ─ read, decompress ─▶ full blocks ─▶ whoever counts
+//! stream ─ read, decompress ─▶ full blocks ─▶ worker
 //!              ▲                                  │
 //!              └───────── empty blocks ◀──────────┘
 //! ```
 //!
-//! A read that waits for a person at a terminal, or for a peer, cannot be called back. So it waits
-//! on a thread of its own, and a job that is cancelled leaves it there: the thread ends when the
-//! read does.
+//! A read from a terminal or a socket may block and cannot be interrupted. So it blocks on its own
+//! thread. A cancelled job does not wait for that thread, which ends after its read returns.
 #![forbid(unsafe_code)]
 
 use std::io::{self, Read};
@@ -20,18 +19,18 @@ use std::time::Duration;
 use super::ByteStream;
 use crate::{Error, ErrorKind, Result};
 
-/// Bytes of a block.
+/// Size of a block in bytes.
 const BLOCK: usize = 256 << 10;
 
-/// Blocks that may wait to be taken.
+/// Maximum number of full blocks in the queue.
 const WAITING: usize = 2;
 
-/// How long a read waits before it says that it was interrupted.
+/// How long a read waits before it returns [`io::ErrorKind::Interrupted`].
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// A stream that is opened and read by a thread of its own.
+/// Opens and reads a stream on its own thread.
 ///
-/// A read that has waited a while answers [`io::ErrorKind::Interrupted`], and can be tried again.
+/// A read that has waited for 20 ms returns [`io::ErrorKind::Interrupted`] and can be tried again.
 pub(crate) fn pumped(
     open: impl FnOnce() -> Result<ByteStream<'static>> + Send + 'static,
 ) -> Result<ByteStream<'static>> {
@@ -41,7 +40,7 @@ pub(crate) fn pumped(
         .name("keymill-read".to_owned())
         .spawn(move || run(open, &full_sender, &empty_receiver))
         .map_err(|cause| {
-            let message = "no thread could be started to read; allow this process more threads";
+            let message = "cannot start a thread for reading; allow this process more threads";
             Error::new(ErrorKind::Capacity, message).with_source(cause)
         })?;
     Ok(ByteStream::new(Pump {
@@ -52,7 +51,7 @@ pub(crate) fn pumped(
     }))
 }
 
-/// Bytes that were read; none at the end of the stream.
+/// Bytes that were read; empty at the end of the stream.
 #[derive(Default)]
 struct Block {
     bytes: Vec<u8>,
@@ -75,7 +74,7 @@ fn run(
                 used,
                 taken: 0,
             };
-            // Nobody listens any more when the job has ended.
+            // The receiver is dropped when the job ends.
             if full.send(Ok(block)).is_err() || used == 0 {
                 return Ok(());
             }
@@ -97,7 +96,7 @@ fn read(stream: &mut ByteStream<'_>, into: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// The end of the pump that is read from.
+/// The reader's end of the queue.
 struct Pump {
     full: Receiver<io::Result<Block>>,
     empty: Sender<Vec<u8>>,
@@ -124,13 +123,13 @@ impl Pump {
             Ok(block) => block?,
             Err(RecvTimeoutError::Timeout) => return Err(io::ErrorKind::Interrupted.into()),
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(io::Error::other("the thread that reads has gone"));
+                return Err(io::Error::other("the reading thread has ended"));
             }
         };
         self.ended = block.used == 0;
         let emptied = std::mem::replace(&mut self.block, block).bytes;
         if !emptied.is_empty() {
-            // The reader may have ended: then nobody needs the block.
+            // Fails if the thread has ended; then the block is not needed.
             let _ = self.empty.send(emptied);
         }
         Ok(())
@@ -148,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn all_bytes_arrive_in_order() {
+    fn bytes_arrive_in_order() {
         let text: Vec<u8> = (0..3 * BLOCK + 7).map(|byte| byte as u8).collect();
         let copy = io::Cursor::new(text.clone());
         let stream = pumped(move || Ok(ByteStream::new(copy))).unwrap();
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_and_panics_arrive_too() {
+    fn errors_and_panics_arrive() {
         struct Bad(bool);
         impl Read for Bad {
             fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {

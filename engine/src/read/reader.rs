@@ -10,7 +10,7 @@ use super::pump::pumped;
 use super::{ByteStream, Offset, Source, Split, SplitBytes};
 use crate::{Error, ErrorKind, Result};
 
-/// A stream that can be read once, and not again.
+/// A stream that can be read only once.
 pub struct ReaderSource {
     name: String,
     reader: Mutex<Option<Box<dyn Read + Send>>>,
@@ -18,7 +18,7 @@ pub struct ReaderSource {
 }
 
 impl ReaderSource {
-    /// The source of a stream; gzip and zstd are known by their first bytes.
+    /// Creates a source from a stream. gzip and zstd are recognized by their first bytes.
     #[must_use]
     pub fn new(reader: impl Read + Send + 'static) -> Self {
         Self {
@@ -28,14 +28,14 @@ impl ReaderSource {
         }
     }
 
-    /// Gives it a name that messages show.
+    /// Sets the name that messages show.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Takes the bytes as they are, compressed or not.
+    /// Reads a compressed stream without decompressing it.
     #[must_use]
     pub fn as_is(mut self) -> Self {
         self.as_is = true;
@@ -52,7 +52,7 @@ impl Source for ReaderSource {
         Ok(vec![Split::new(0, self.name.clone())])
     }
 
-    /// The end of the stream, wherever that will be.
+    /// Returns the end of the stream, which is not known yet.
     fn latest(&self, _split: &Split) -> Result<Offset> {
         Ok(Offset::at(u64::MAX))
     }
@@ -66,7 +66,7 @@ impl Source for ReaderSource {
         let Some(reader) = taken else {
             return Err(Error::new(
                 ErrorKind::Source,
-                format!("`{}` was read already and cannot be read again", self.name),
+                format!("`{}` was already read and cannot be read again", self.name),
             ));
         };
         let (name, as_is) = (self.name.clone(), self.as_is);

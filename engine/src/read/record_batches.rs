@@ -12,7 +12,7 @@ use crate::{Error, ErrorKind, Result};
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
-/// Record batches, one after the other.
+/// A sequence of record batches.
 ///
 /// # Examples
 ///
@@ -39,13 +39,13 @@ pub struct RecordBatches {
     batches: Peekable<Batches>,
 }
 
-/// What a batch can be made from: a batch, or the result of reading one.
+/// A record batch, or the result of reading one.
 pub trait IntoBatch {
-    /// The batch, or the error that came instead.
+    /// Returns the batch.
     ///
     /// # Errors
     ///
-    /// The error that this is.
+    /// The error of the result, if it is one.
     fn into_batch(self) -> Result<RecordBatch>;
 }
 
@@ -58,14 +58,14 @@ impl IntoBatch for RecordBatch {
 impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> IntoBatch for Result<RecordBatch, E> {
     fn into_batch(self) -> Result<RecordBatch> {
         self.map_err(|cause| {
-            let message = "a batch of the input could not be read";
+            let message = "cannot read a batch of the input";
             Error::new(ErrorKind::Source, message).with_source(cause)
         })
     }
 }
 
 impl RecordBatches {
-    /// Batches of one schema, or the results of reading them.
+    /// Creates a sequence from batches of one schema, or from the results of reading them.
     pub fn new<I>(batches: I) -> Self
     where
         I: IntoIterator,
@@ -76,14 +76,14 @@ impl RecordBatches {
         Self::of("batches", None, Box::new(batches))
     }
 
-    /// The batches of a reader, whose schema is known before the first one comes.
+    /// Creates a sequence from a reader, whose schema is known before its first batch.
     pub fn of_reader(reader: impl RecordBatchReader + Send + 'static) -> Self {
         let schema = reader.schema();
         let batches = reader.map(IntoBatch::into_batch);
         Self::of("batches", Some(schema), Box::new(batches))
     }
 
-    /// Arrays of one type, as batches of one column of that name.
+    /// Creates a sequence from arrays of one type: each is a batch with one column of this name.
     pub fn of_arrays<I>(column: &str, arrays: I) -> Self
     where
         I: IntoIterator<Item = ArrayRef>,
@@ -104,7 +104,7 @@ impl RecordBatches {
         }
     }
 
-    /// One expression of every batch, under its name.
+    /// Evaluates an expression on every batch. The new batches have only its result as a column.
     pub(crate) fn project(self, expr: Expr) -> Self {
         let name = format!("column {expr}");
         let batches = self.batches.map(move |batch| {
@@ -114,11 +114,11 @@ impl RecordBatches {
         Self::of(&name, None, Box::new(batches))
     }
 
-    /// The columns of the batches; those of the first one, if they are not known.
+    /// Returns the schema of the batches, which is that of the first one if no reader gave it.
     ///
     /// # Errors
     ///
-    /// What came instead of the first batch, and [`ErrorKind::Config`] when there is none.
+    /// The error of reading the first batch, and [`ErrorKind::Config`] if there is no batch.
     pub(crate) fn schema(&mut self) -> Result<SchemaRef> {
         if let Some(schema) = &self.schema {
             return Ok(schema.clone());
@@ -147,8 +147,7 @@ impl Iterator for RecordBatches {
 }
 
 fn no_batch() -> Error {
-    let message =
-        "the input has no batch, so its columns are not known; give a reader with a schema";
+    let message = "the input has no batch, so its columns are unknown; use a reader with a schema";
     Error::new(ErrorKind::Config, message)
 }
 

@@ -1,6 +1,6 @@
-//! The sizes of batches that leave.
+//! Limits of the batches of a result.
 
-/// How large a batch may be, and how many groups leave in all.
+/// The maximum size of a batch, and the maximum number of groups in the result.
 ///
 /// # Examples
 ///
@@ -13,11 +13,11 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BatchLimits {
-    /// The most rows of a batch.
+    /// The maximum number of rows in a batch.
     pub rows: usize,
-    /// Bytes from which a batch takes no further row; one row alone may be larger.
+    /// The size in bytes after which a batch gets no further row. A single row may be larger.
     pub bytes: usize,
-    /// How many groups leave; those after them are dropped. `None` is all of them.
+    /// The maximum number of groups in the result, in its order. `None` returns all groups.
     pub top: Option<usize>,
 }
 
@@ -32,7 +32,7 @@ impl Default for BatchLimits {
 }
 
 impl BatchLimits {
-    /// Limits a batch to so many rows and bytes.
+    /// Creates limits with a maximum number of rows and bytes.
     #[must_use]
     pub fn new(rows: usize, bytes: usize) -> Self {
         Self {
@@ -42,7 +42,7 @@ impl BatchLimits {
         }
     }
 
-    /// Lets only the first `groups` groups of the order leave.
+    /// Returns only the first `groups` groups of the order.
     #[must_use]
     pub fn top(self, groups: usize) -> Self {
         Self {
@@ -51,7 +51,7 @@ impl BatchLimits {
         }
     }
 
-    /// Whether the first groups are few enough to be selected instead of sorted.
+    /// Returns the number of groups to select, if selecting is cheaper than sorting all groups.
     pub(crate) fn selects(&self, groups: usize, memory: usize) -> Option<usize> {
         self.top
             .filter(|&top| top < groups / 4 && top <= memory / 512)

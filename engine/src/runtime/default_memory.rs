@@ -1,21 +1,22 @@
-//! How much memory a job may take where nobody says: half of what the machine or its group has, or a
-//! quarter of the addresses that the process may use, whichever is least.
+//! The default memory budget: half of the memory of the machine or of the cgroup limit, and at most a
+//! quarter of the address space that the process may use.
 #![forbid(unsafe_code)]
 
 use std::fs;
 
-/// What is assumed where the system does not tell.
+/// The assumed memory of a machine that does not report it.
 const FALLBACK: usize = 2 << 30;
 
-/// Half of the smaller of memory and cgroup limit, and no more than a quarter of the addresses.
+/// Returns half of the smaller of machine memory and cgroup limit, and at most a quarter of the free
+/// address space.
 pub(crate) fn default_memory() -> usize {
     let half = half_of_smaller(machine_memory(), group_limit());
     let addresses = address_limit().and_then(|bytes| usize::try_from(bytes / 4).ok());
     addresses.map_or(half, |quarter| half.min(quarter))
 }
 
-/// The addresses that this process may still use (`ulimit -v`). Stacks of threads, and what their
-/// allocator reserves, take some of them too.
+/// Returns the address space that this process may still use (`ulimit -v`). Thread stacks and the
+/// allocator need some of it too.
 #[cfg(target_os = "linux")]
 fn address_limit() -> Option<u64> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::As).current?;
@@ -35,19 +36,19 @@ fn half_of_smaller(machine: Option<u64>, group: Option<u64>) -> usize {
     }
 }
 
-/// `MemTotal` of the machine.
+/// Reads `MemTotal` of the machine.
 fn machine_memory() -> Option<u64> {
     kibibytes_of(&fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")
 }
 
-/// The bytes that a line of the form `MemTotal: 16 kB` names.
+/// Reads a line of the form `MemTotal: 16 kB` and returns its value in bytes.
 fn kibibytes_of(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
     kibibytes.checked_mul(1024)
 }
 
-/// The least limit of this process's control groups, version 2 and version 1.
+/// Reads the smallest memory limit of this process's cgroups, version 2 and version 1.
 fn group_limit() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     limit_files(&groups)
@@ -56,7 +57,7 @@ fn group_limit() -> Option<u64> {
         .min()
 }
 
-/// The files that hold the limits: those of the group, and of every group around it.
+/// Returns the files that contain the limits of the cgroup and of all its parents.
 fn limit_files(groups: &str) -> Vec<String> {
     let mut files = Vec::new();
     for line in groups.lines() {
@@ -83,7 +84,7 @@ fn limit_files(groups: &str) -> Vec<String> {
     files
 }
 
-/// A limit as the kernel writes it; `max` is none.
+/// Parses a limit. `max` means that there is none.
 fn limit(text: &str) -> Option<u64> {
     text.trim().parse().ok()
 }
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_smaller_of_machine_and_group_is_halved() {
+    fn the_default_is_half_of_the_smaller_limit() {
         assert_eq!(half_of_smaller(Some(1000), Some(600)), 300);
         assert_eq!(half_of_smaller(Some(1000), None), 500);
         assert_eq!(half_of_smaller(None, None), FALLBACK / 2);
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn both_versions_of_groups_are_asked_up_to_the_root() {
+    fn limits_of_both_cgroup_versions_are_read_up_to_the_root() {
         assert_eq!(
             limit_files("0::/a/b\n"),
             [

@@ -1,4 +1,4 @@
-//! What jobs run with: threads, memory, a spill folder, and a way to be cancelled.
+//! The resources of jobs: threads, memory, a spill folder, and a cancel flag.
 #![forbid(unsafe_code)]
 
 mod batch_limits;

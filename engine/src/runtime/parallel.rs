@@ -1,14 +1,14 @@
-//! Work shared among the threads of the pool that the caller is in; there is no pool of our own.
+//! Parallel work on the rayon pool of the caller. This module creates no pool.
 #![forbid(unsafe_code)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::{Error, Result};
 
-/// Hands `items` to workers one by one, in order; every worker has a state, which it returns.
+/// Passes `items` to workers one by one, in order, and returns the state of each worker.
 ///
-/// There are at most `threads` workers, and one alone outside of a rayon pool. After an error
-/// no further item is begun, and the first error is returned.
+/// There are at most `threads` workers, and only one outside a rayon pool. After an error no
+/// further item is started, and the first error is returned.
 ///
 /// # Errors
 ///
@@ -34,7 +34,8 @@ pub(crate) fn work<T: Send, S: Send>(
     })
 }
 
-/// Makes a panic an error; whatever the work has touched must not be looked at again.
+/// Runs work and turns a panic into an error. Data that the work has modified must not be used
+/// afterwards.
 ///
 /// # Errors
 ///
@@ -44,7 +45,7 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     result.unwrap_or_else(|panic| Err(Error::panicked(&*panic)))
 }
 
-/// Applies `run` to every item, and keeps their order.
+/// Applies `run` to every item, and returns the results in the order of the items.
 ///
 /// # Errors
 ///
@@ -64,7 +65,7 @@ pub(crate) fn map<T: Send, R: Send>(
     Ok(all.into_iter().map(|(_, result)| result).collect())
 }
 
-/// How many workers of `threads` the pool around us has.
+/// Returns the number of workers for `threads` threads in the current pool.
 pub(crate) fn available(threads: usize) -> usize {
     #[cfg(feature = "parallel")]
     if rayon::current_thread_index().is_some() {
@@ -80,7 +81,7 @@ mod pool {
 
     use crate::{Error, Result};
 
-    /// What the workers share.
+    /// State that the workers share.
     struct Shared<T, S> {
         left: std::vec::IntoIter<T>,
         states: Vec<S>,
@@ -103,7 +104,7 @@ mod pool {
                 scope.spawn(|_| run(&shared, &start, &step));
             }
         });
-        let shared = lock_free(shared);
+        let shared = unlocked(shared);
         match shared.failure {
             Some(error) => Err(error),
             None => Ok(shared.states),
@@ -132,13 +133,13 @@ mod pool {
     }
 
     fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-        // Nothing that can panic runs under the lock, so what it guards is whole.
+        // No code under the lock can panic, so the state is consistent.
         mutex
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn lock_free<T>(mutex: Mutex<T>) -> T {
+    fn unlocked<T>(mutex: Mutex<T>) -> T {
         mutex
             .into_inner()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -195,11 +196,11 @@ mod tests {
     }
 
     #[test]
-    fn the_first_error_stops_the_rest() {
+    fn the_first_error_stops_all_workers() {
         for threads in [1, 3] {
             let failed = in_pool(threads, || {
                 map(threads, (0..100_000).collect(), |i: u64| {
-                    assert!(i < 50_000, "work goes on after an error");
+                    assert!(i < 50_000, "work continues after an error");
                     match i {
                         7 => Err(Error::new(ErrorKind::State, "seven")),
                         _ => Ok(()),

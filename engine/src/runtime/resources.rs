@@ -1,4 +1,4 @@
-//! What an operator may use: threads, memory, a spill folder, and a way to be stopped.
+//! The resources of an operator: threads, memory, a spill folder, and a cancel flag.
 #![forbid(unsafe_code)]
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -10,32 +10,72 @@ use keymill_kernels::{Block, Level, Tuning};
 
 use crate::{Error, ErrorKind, Result};
 
-/// Everything an operator takes from its surroundings; it makes no pool and reads no clock.
+/// Everything that an operator gets from its caller. An operator creates no thread pool and reads
+/// no clock.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Resources {
-    /// The instructions to run on.
+    /// The SIMD level.
     pub level: Level,
-    /// How many threads the caller runs operators on, and a drain may use.
+    /// The number of threads that the caller runs operators on, and that a drain may use.
     pub threads: usize,
-    /// The memory that all operators of the query share.
+    /// The memory budget that all operators of a query share.
     pub memory: MemoryBudget,
-    /// Where partitions go that do not fit; `None` is the system's temporary folder.
+    /// The folder for partitions that do not fit in memory. `None` is the system's temporary
+    /// folder.
     pub spill_dir: Option<PathBuf>,
-    /// Asked between pieces of work.
+    /// The flag that is checked between pieces of work.
     pub cancel: Cancel,
-    /// Sizes; nothing but tests changes them.
+    /// Internal sizes. Only tests change them.
+    #[doc(hidden)]
     pub tuning: Tuning,
-    /// The seed of the stable hash, and of the tables' secrets. Operators can be merged that
-    /// share it, as those do that are made with clones of the same resources.
+    /// The seed of the stable hash and of the tables' hash keys. Only operators with the same seed
+    /// can be merged. Clones of one `Resources` have the same seed.
     pub seed: u64,
 }
 
 impl Resources {
-    /// Checks that this machine has the level.
+    /// Sets the number of threads that the caller runs operators on.
+    #[must_use]
+    pub fn with_threads(self, threads: usize) -> Self {
+        Self { threads, ..self }
+    }
+
+    /// Sets the memory budget of the query.
+    #[must_use]
+    pub fn with_memory(self, memory: MemoryBudget) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// Sets the folder for spill files.
+    #[must_use]
+    pub fn with_spill_dir(self, folder: impl Into<PathBuf>) -> Self {
+        Self {
+            spill_dir: Some(folder.into()),
+            ..self
+        }
+    }
+
+    /// Sets the flag that stops the query.
+    #[must_use]
+    pub fn with_cancel(self, cancel: &Cancel) -> Self {
+        Self {
+            cancel: cancel.clone(),
+            ..self
+        }
+    }
+
+    /// Sets the seed. Only operators with the same seed can be merged.
+    #[must_use]
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// Checks that this machine supports the level.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] where it has not.
+    /// [`ErrorKind::Config`] if it does not.
     pub(crate) fn check_level(&self) -> Result<()> {
         if self.level.is_available() {
             return Ok(());
@@ -46,8 +86,8 @@ impl Resources {
 }
 
 impl Default for Resources {
-    /// One thread of the best level, 1 GiB, the system's temporary folder, and a seed that nobody
-    /// can foresee; the engine's own default is to look at the machine.
+    /// Returns one thread, the best level, 1 GiB, the system's temporary folder, and a random seed.
+    /// An engine has other defaults, which depend on the machine.
     fn default() -> Self {
         Self {
             level: Level::best(),
@@ -61,12 +101,12 @@ impl Default for Resources {
     }
 }
 
-/// A seed that nobody can foresee, from the standard library's own.
+/// Returns an unpredictable seed from the standard library's random state.
 pub(crate) fn random_seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// A flag that stops a job; clones share it.
+/// A flag that stops a job. Clones share it.
 ///
 /// # Examples
 ///
@@ -82,22 +122,22 @@ pub(crate) fn random_seed() -> u64 {
 pub struct Cancel(Arc<AtomicBool>);
 
 impl Cancel {
-    /// Asks the job to stop; safe to call from a signal handler's thread.
+    /// Requests that the job stops. It is safe to call this from a signal handler's thread.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Tells whether the job was asked to stop.
+    /// Tells whether a stop was requested.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Answers for `?` between two pieces of work.
+    /// Returns an error if a stop was requested. Call it between pieces of work.
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Cancelled`] once somebody has called [`Cancel::cancel`].
+    /// [`crate::ErrorKind::Cancelled`] after a call of [`Cancel::cancel`].
     pub fn check(&self) -> Result<()> {
         if self.is_cancelled() {
             Err(Error::cancelled())
@@ -107,10 +147,10 @@ impl Cancel {
     }
 }
 
-/// Bytes of unused blocks that are nobody's.
-const UNUSED_AND_FREE: usize = 24 << 20;
+/// Bytes of unused blocks that do not count as taken.
+const UNCOUNTED_UNUSED_BYTES: usize = 24 << 20;
 
-/// A number of bytes that clones share, and how many of them are taken.
+/// A memory limit that clones share, and the number of bytes that are taken.
 ///
 /// # Examples
 ///
@@ -133,7 +173,7 @@ struct Budget {
 }
 
 impl MemoryBudget {
-    /// A budget of `limit` bytes, none of them taken.
+    /// Creates a budget of `limit` bytes, none of them taken.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self(Arc::new(Budget {
@@ -142,32 +182,33 @@ impl MemoryBudget {
         }))
     }
 
-    /// How many bytes there are in all.
+    /// Returns the limit in bytes.
     #[must_use]
     pub fn limit(&self) -> usize {
         self.0.limit
     }
 
-    /// How many bytes are taken.
+    /// Returns the number of bytes that are taken.
     #[must_use]
     pub fn taken(&self) -> usize {
         self.0.taken.load(Ordering::Relaxed)
     }
 
-    /// Notes that bytes were allocated; never fails, so that who is over can still finish a step.
+    /// Records an allocation. It never fails, so that a step can finish above the limit.
     pub fn take(&self, bytes: usize) {
         self.0.taken.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Notes that bytes were freed; more than were taken are as many.
+    /// Records that bytes were freed. If more bytes are given back than were taken, none remain
+    /// taken.
     pub fn give_back(&self, bytes: usize) {
-        let rest = |taken: usize| Some(taken.saturating_sub(bytes));
+        let remaining = |taken: usize| Some(taken.saturating_sub(bytes));
         let taken = &self.0.taken;
-        // Always answers: there is always a rest.
-        let _ = taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest);
+        // The closure always returns `Some`, so this never fails.
+        let _ = taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, remaining);
     }
 
-    /// Opens an account for one holder of memory; it is closed when dropped.
+    /// Creates an empty reservation for one owner of memory. Dropping it gives all bytes back.
     #[must_use]
     pub fn reservation(&self) -> Reservation {
         Reservation {
@@ -176,17 +217,17 @@ impl MemoryBudget {
         }
     }
 
-    /// Tells whether `more` bytes would go past the limit.
+    /// Tells whether `more` bytes would exceed the limit.
     ///
-    /// Memory that this process holds for blocks that nobody has counts as taken, but for a little.
+    /// Memory of unused blocks that the process keeps for reuse counts as taken, except for 24 MiB.
     #[must_use]
     pub fn is_tight(&self, more: usize) -> bool {
-        let unused = Block::unused_bytes().saturating_sub(UNUSED_AND_FREE);
+        let unused = Block::unused_bytes().saturating_sub(UNCOUNTED_UNUSED_BYTES);
         self.taken().saturating_add(unused).saturating_add(more) > self.0.limit
     }
 }
 
-/// What one holder has taken from a budget; dropping it gives everything back.
+/// The bytes that one owner has taken from a budget. Dropping it gives all of them back.
 ///
 /// # Examples
 ///
@@ -208,7 +249,7 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// Says how many bytes the holder has now.
+    /// Sets the number of bytes that the owner has now.
     pub fn set(&mut self, bytes: usize) {
         if bytes > self.bytes {
             self.budget.take(bytes - self.bytes);
@@ -218,7 +259,7 @@ impl Reservation {
         self.bytes = bytes;
     }
 
-    /// How many bytes the holder has.
+    /// Returns the number of bytes that the owner has.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes

@@ -1,18 +1,18 @@
-//! The engine's threads: those that count belong to their job, those that drain are shared.
+//! The threads of an engine. Each job has its own worker threads; threads that drain are shared.
 //!
-//! Whoever counts may wait for input for as long as the input likes, and would keep a shared thread
-//! from all other jobs. Draining never waits.
+//! Workers may wait for input for a long time, and would block a shared thread. Draining never
+//! waits.
 #![forbid(unsafe_code)]
 
-/// Bytes of tables that are worth more threads than one.
+/// The minimum size of tables in bytes for a parallel drain.
 #[cfg(feature = "parallel")]
-const WORTH_THREADS: u64 = 8 << 20;
+const MIN_PARALLEL_BYTES: u64 = 8 << 20;
 
-/// So many threads; one is the caller's own.
+/// A number of threads, including the caller's thread.
 #[derive(Debug)]
 pub(crate) struct Pool {
     threads: usize,
-    /// Started by the first job that needs it; `None` where no threads were to be had.
+    /// Started by the first job that needs it. `None` if the system did not start the threads.
     #[cfg(feature = "parallel")]
     rayon: std::sync::OnceLock<Option<rayon::ThreadPool>>,
 }
@@ -26,12 +26,12 @@ impl Pool {
         }
     }
 
-    /// Runs the same work on several threads, told apart by number, and waits for all.
+    /// Runs the same work on several threads, which get different numbers, and waits for all.
     ///
-    /// Number 0 is the caller's own thread, and always there; where the system has no more threads
-    /// fewer others are. So whatever is to be done must be there to be taken by any of them.
+    /// Number 0 is the caller's thread and always runs. The system may start fewer of the other
+    /// threads, so any thread must be able to do any part of the work.
     #[cfg(feature = "parallel")]
-    pub(crate) fn side_by_side(&self, workers: usize, work: impl Fn(usize) + Sync) {
+    pub(crate) fn run_workers(&self, workers: usize, work: impl Fn(usize) + Sync) {
         let work = &work;
         std::thread::scope(|scope| {
             for index in 1..workers {
@@ -46,21 +46,21 @@ impl Pool {
 
     /// Runs the work on the caller's thread.
     #[cfg(not(feature = "parallel"))]
-    pub(crate) fn side_by_side(&self, _workers: usize, work: impl Fn(usize) + Sync) {
+    pub(crate) fn run_workers(&self, _workers: usize, work: impl Fn(usize) + Sync) {
         work(0);
     }
 
-    /// Starts the shared threads, if that was not done yet, for work on so many bytes that are
-    /// worth it.
+    /// Starts the shared threads if they are not running and `bytes` is large enough for a parallel
+    /// drain.
     pub(crate) fn start_for(&self, bytes: u64) {
         #[cfg(feature = "parallel")]
-        if self.threads > 1 && bytes >= WORTH_THREADS {
+        if self.threads > 1 && bytes >= MIN_PARALLEL_BYTES {
             self.rayon.get_or_init(|| start(self.threads));
         }
         let _ = bytes;
     }
 
-    /// Runs something that may split its work over the shared threads, if they were needed already.
+    /// Runs work inside the shared threads, if they were started.
     pub(crate) fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         #[cfg(feature = "parallel")]
         if let Some(Some(pool)) = self.rayon.get() {
@@ -69,7 +69,7 @@ impl Pool {
         work()
     }
 
-    /// How many threads there can be at all.
+    /// Returns the maximum number of threads.
     pub(crate) fn threads(&self) -> usize {
         if cfg!(feature = "parallel") {
             self.threads
@@ -93,12 +93,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_number_works_once_and_the_first_is_the_caller() {
+    fn every_worker_runs_once_and_the_first_is_the_caller() {
         let pool = Pool::new(5);
         let me = std::thread::current().id();
         for workers in [1, 2, 5] {
             let met = Mutex::new(Vec::new());
-            pool.side_by_side(workers, |index| {
+            pool.run_workers(workers, |index| {
                 let here = std::thread::current().id();
                 met.lock().unwrap().push((index, here == me));
             });

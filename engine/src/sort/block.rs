@@ -11,7 +11,7 @@ use crate::Result;
 /// A batch, the bytes that its rows are compared by, and the sizes of its rows.
 pub(super) struct Block {
     pub(super) batch: RecordBatch,
-    /// None where nothing is compared.
+    /// `None` if the rows are not compared.
     rows: Option<Rows>,
     sizes: RowSizes,
 }
@@ -25,7 +25,7 @@ impl Block {
         })
     }
 
-    /// A block of a run that no other run is merged with.
+    /// Creates a block of a run that is not merged with another run.
     pub(super) fn without_rows(batch: RecordBatch) -> Self {
         Self {
             sizes: RowSizes::of(&batch),
@@ -38,7 +38,7 @@ impl Block {
         self.rows = None;
     }
 
-    /// The bytes that a row is compared by; none without rows.
+    /// Returns the bytes that a row is compared by; empty if the rows are not compared.
     #[inline]
     pub(super) fn key(&self, row: usize) -> &[u8] {
         match &self.rows {
@@ -47,13 +47,13 @@ impl Block {
         }
     }
 
-    /// How many bytes a row takes in a batch.
+    /// Returns how many bytes a row takes in a batch.
     #[inline]
     pub(super) fn row_size(&self, row: usize) -> usize {
         self.sizes.row(row)
     }
 
-    /// How many bytes of memory it holds.
+    /// Returns the bytes of memory of the block.
     pub(super) fn memory(&self) -> usize {
         held_bytes(&self.batch) + self.rows.as_ref().map_or(0, Rows::size)
     }

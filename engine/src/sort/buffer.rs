@@ -18,12 +18,12 @@ use crate::Result;
 use crate::runtime::{Reservation, Resources};
 use crate::spill::SpillSpace;
 
-/// Rows that are collected, besides twice the wanted ones, before the first ones are selected.
+/// The first rows are selected when the buffer has twice their number and this many more.
 const SELECT_ROWS: usize = 1024;
-/// Bytes that a batch may hold without using them before it is copied.
+/// A batch with more unused bytes than this may be copied.
 const UNUSED: usize = 64 << 10;
 
-/// The unsorted rows of one worker; sorts and spills them when memory becomes tight.
+/// The unsorted rows of one worker. They are sorted and spilled when memory becomes tight.
 pub(crate) struct SortBuffer {
     context: Arc<SortContext>,
     top: Option<usize>,
@@ -31,16 +31,16 @@ pub(crate) struct SortBuffer {
     rows: usize,
     memory: Reservation,
     spilled: Vec<Run>,
-    /// Only rows before this one are among the first `top`.
+    /// The key of the last of the first `top` rows. Rows after it are dropped.
     bound: Option<Vec<u8>>,
 }
 
 impl SortBuffer {
-    /// A buffer for batches of `schema`. With `top`, only this number of first rows is kept.
+    /// Creates a buffer for batches of `schema`. With `top`, only this number of first rows is kept.
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Config`] for keys that cannot be sorted by.
+    /// [`crate::ErrorKind::Config`] for keys that cannot be sorted.
     pub(crate) fn new(
         schema: &SchemaRef,
         keys: &[SortKey],
@@ -59,7 +59,7 @@ impl SortBuffer {
         })
     }
 
-    /// How many bytes of memory it holds.
+    /// Returns the bytes of memory of the buffer.
     pub(crate) fn size(&self) -> usize {
         self.memory.bytes()
     }
@@ -88,7 +88,7 @@ impl SortBuffer {
         }
     }
 
-    /// Sorts the rest; the runs are for [`super::SortedBatches`].
+    /// Sorts the remaining rows and returns all runs, which [`super::SortedBatches`] merges.
     ///
     /// # Errors
     ///
@@ -110,7 +110,7 @@ impl SortBuffer {
         self.blocks.push(block);
     }
 
-    /// The rows of a block that may be among the first ones.
+    /// Returns the rows of a block that may be among the first ones.
     fn within_bound(&self, block: Block) -> Result<Option<Block>> {
         let rows = block.batch.num_rows();
         if rows == 0 || self.top == Some(0) {
@@ -130,7 +130,7 @@ impl SortBuffer {
         }
     }
 
-    /// Drops all rows but the first ones.
+    /// Drops all rows except the first ones.
     fn select(&mut self, top: usize) -> Result<()> {
         let sorted = self.sort();
         let run = Run(Content::Memory(sorted));
@@ -141,8 +141,8 @@ impl SortBuffer {
         Ok(())
     }
 
-    /// Whether memory is tight and this buffer holds a fair part of it: without a lower bound for
-    /// runs there would be many short ones.
+    /// Returns whether memory is tight and this buffer is large enough for a run. Without this lower
+    /// bound there would be many short runs.
     fn must_spill(&self) -> bool {
         let resources = &self.context.resources;
         let limit = resources.memory.limit();

@@ -1,4 +1,4 @@
-//! What the buffers and the merge of one sort share.
+//! The context that the buffers and the merge of one sort share.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::runtime::Resources;
 use crate::spill::SpillSpace;
 use crate::{Error, ErrorKind, Result};
 
-/// The schema, the keys, and what a sort may use.
+/// The schema, the keys and the resources of a sort.
 pub(super) struct SortContext {
     pub(super) schema: SchemaRef,
     keys: Vec<SortKey>,
@@ -21,6 +21,8 @@ pub(super) struct SortContext {
 }
 
 impl SortContext {
+    /// Creates a context.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Config`] without a key, for a column that does not exist, and for one whose
@@ -39,7 +41,7 @@ impl SortContext {
             return Err(config("a sort needs at least one column to sort by"));
         }
         let converter = RowConverter::new(fields)
-            .map_err(|cause| config("these columns cannot be sorted by").with_source(cause))?;
+            .map_err(|cause| config("these columns cannot be sorted").with_source(cause))?;
         Ok(Arc::new(Self {
             schema: schema.clone(),
             keys: keys.to_vec(),
@@ -59,7 +61,7 @@ impl SortContext {
         self.converter.convert_columns(&columns).map_err(not_sorted)
     }
 
-    /// The same columns under the schema of this sort.
+    /// Returns the same columns with the schema of this sort.
     ///
     /// # Errors
     ///

@@ -24,7 +24,7 @@ pub(super) struct SortedRows {
 }
 
 impl Run {
-    /// How many rows it has.
+    /// Returns the number of rows.
     pub(crate) fn rows(&self) -> usize {
         match &self.0 {
             Content::Memory(sorted) => sorted.order.len(),
@@ -32,7 +32,7 @@ impl Run {
         }
     }
 
-    /// Whether it is on disk.
+    /// Returns whether the run is on disk.
     pub(crate) fn is_spilled(&self) -> bool {
         matches!(self.0, Content::Spilled(_))
     }
@@ -40,7 +40,7 @@ impl Run {
 
 /// The next row of a run.
 pub(super) struct Cursor {
-    /// Of a spilled run, the batch that was read last.
+    /// All blocks of a run in memory, or the batch of a spilled run that was read last.
     blocks: Vec<Block>,
     slots: Vec<Slot>,
     rest: Rest,
@@ -49,7 +49,7 @@ pub(super) struct Cursor {
     memory: Reservation,
 }
 
-/// Where the rows after the next one are.
+/// The rows after the next one.
 enum Rest {
     Memory(std::vec::IntoIter<RowRef>),
     Spilled {
@@ -59,7 +59,7 @@ enum Rest {
 }
 
 impl Cursor {
-    /// A cursor at the first row; none if there is no row.
+    /// Opens a cursor at the first row; `None` if there is no row.
     pub(super) fn open(run: Run, context: &SortContext, is_compared: bool) -> Result<Option<Self>> {
         let mut cursor = match run.0 {
             Content::Memory(sorted) => Self::in_memory(sorted, is_compared),
@@ -99,13 +99,13 @@ impl Cursor {
         }
     }
 
-    /// The bytes that the next row is compared by.
+    /// Returns the bytes that the next row is compared by.
     #[inline]
     pub(super) fn key(&self) -> &[u8] {
         self.blocks[self.block].key(self.row)
     }
 
-    /// Adds the next row to a batch if it fits, and tells whether it did.
+    /// Adds the next row to a batch if it fits. Returns whether it fits.
     #[inline]
     pub(super) fn give(&mut self, gather: &mut Gather) -> bool {
         let block = &self.blocks[self.block];
@@ -117,7 +117,7 @@ impl Cursor {
         fits
     }
 
-    /// Goes to the row after the next one, and tells whether there is one.
+    /// Moves by one row. Returns whether there is one.
     #[inline]
     pub(super) fn advance(&mut self, context: &SortContext) -> Result<bool> {
         match &mut self.rest {

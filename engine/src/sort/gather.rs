@@ -11,7 +11,7 @@ use arrow_select::interleave::interleave_record_batch;
 use super::context::not_sorted;
 use crate::{Error, ErrorKind, Result};
 
-/// The largest batch: the offsets of a column end at 2 GiB.
+/// Maximum bytes of a batch: the 32-bit offsets of a column end at 2 GiB.
 const LARGEST: usize = 1 << 30;
 
 /// The rows of the next batch.
@@ -22,11 +22,11 @@ pub(super) struct Gather {
     bytes: usize,
     most_rows: usize,
     most_bytes: usize,
-    /// Counts the batches that were made, from 1.
+    /// The number of the next batch, counted from 1.
     number: u64,
 }
 
-/// Where a batch is among those of a [`Gather`]; forgotten when the next batch begins.
+/// The index of an input batch in a [`Gather`]. It is valid only for one output batch.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Slot {
     number: u64,
@@ -49,7 +49,7 @@ impl Gather {
         self.rows.is_empty()
     }
 
-    /// Tells whether a row of this size still fits; the first one always does.
+    /// Returns whether a row of this size still fits. The first row always fits.
     #[inline]
     pub(super) fn has_room(&self, size: usize) -> bool {
         let fits = self.rows.len() < self.most_rows && self.bytes + size <= self.most_bytes;
@@ -70,8 +70,8 @@ impl Gather {
         self.bytes += size;
     }
 
-    /// Appends the rows as one batch to `ready`, or as several where a dictionary would have more
-    /// values than its keys can count; and begins the next batch.
+    /// Appends the rows as one batch to `ready` and begins the next batch. If a dictionary would have
+    /// more values than its key type can count, the rows become several batches.
     pub(super) fn finish(&mut self, ready: &mut VecDeque<RecordBatch>) -> Result<()> {
         let batches = std::mem::take(&mut self.batches);
         let batches: Vec<&RecordBatch> = batches.iter().collect();
@@ -109,14 +109,14 @@ fn interleave(
             interleave(batches, second, ready)
         }
         Err(cause) => {
-            let message = "rows could not be put together in one batch";
+            let message = "cannot combine rows in one batch";
             Err(Error::new(ErrorKind::Internal, message).with_source(cause))
         }
     }
 }
 
-/// Copies the bytes of views. They would otherwise keep the buffers of all batches that rows came
-/// from. Views inside of lists and structs do keep them.
+/// Copies the bytes of views, which would otherwise keep the buffers of all input batches in memory.
+/// Views inside lists and structs are not copied.
 fn without_unused_bytes(batch: RecordBatch) -> Result<RecordBatch> {
     let schema = batch.schema();
     let columns = batch.columns().iter().map(|column| -> ArrayRef {

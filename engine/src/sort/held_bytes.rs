@@ -1,12 +1,12 @@
-//! How much memory a batch keeps.
+//! Counts the memory of a batch.
 
 use arrow_array::{Array, RecordBatch};
 use arrow_buffer::Buffer;
 
-/// The bytes of all allocations that a batch refers to, each counted once.
+/// Returns the bytes of all allocations that a batch refers to, each counted once.
 ///
-/// `get_array_memory_size` counts an allocation once for every array: batches that were read from
-/// an IPC stream have one allocation for all columns.
+/// `get_array_memory_size` counts an allocation once for every array. In batches from an IPC stream
+/// all columns share one allocation.
 pub(super) fn held_bytes(batch: &RecordBatch) -> usize {
     let mut allocations = Vec::new();
     let mut open: Vec<_> = batch

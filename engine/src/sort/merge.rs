@@ -1,4 +1,4 @@
-//! Merges runs into batches in order.
+//! Merges runs into ordered batches.
 
 use std::collections::VecDeque;
 use std::iter;
@@ -15,10 +15,10 @@ use crate::Result;
 use crate::runtime::{BatchLimits, Resources};
 use crate::spill::{BATCH_BYTES, BATCH_ROWS, SpillSpace};
 
-/// The rows of all runs in order, in batches that are made when they are asked for.
+/// The rows of all runs in order. Each batch is made when it is needed.
 ///
-/// After an error it ends. A batch has fewer rows than the limits allow where a dictionary would
-/// have more values than its keys can count.
+/// The iterator ends after an error. A batch has fewer rows than the limits allow if a dictionary
+/// would have more values than its key type can count.
 pub(crate) struct SortedBatches {
     context: Arc<SortContext>,
     cursors: Vec<Cursor>,
@@ -26,18 +26,18 @@ pub(crate) struct SortedBatches {
     heap: Vec<usize>,
     gather: Gather,
     ready: VecDeque<RecordBatch>,
-    /// Rows that may still leave.
+    /// Maximum number of further rows.
     left: usize,
 }
 
 impl SortedBatches {
-    /// Merges what [`super::SortBuffer::finish`] returned for one or several buffers. `schema` and
-    /// `keys` are those of the buffers. More spilled runs than there is memory for are merged to
-    /// fewer, longer ones first.
+    /// Merges the runs of one or several buffers ([`super::SortBuffer::finish`]). `schema` and `keys`
+    /// are those of the buffers. If there are too many spilled runs for the memory, they are first
+    /// merged to fewer, longer ones.
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Config`] for keys that cannot be sorted by, a cancellation, and those of
+    /// [`crate::ErrorKind::Config`] for keys that cannot be sorted, a cancellation, and those of
     /// spill files.
     pub(crate) fn new(
         schema: &SchemaRef,
@@ -76,7 +76,7 @@ impl SortedBatches {
         Ok(batches)
     }
 
-    /// Makes the next batch, if a row is left.
+    /// Makes the next batch, if there are more rows.
     fn fill(&mut self) -> Result<()> {
         if self.heap.is_empty() {
             return Ok(());
@@ -148,7 +148,7 @@ impl Iterator for SortedBatches {
     }
 }
 
-/// The batches that a segment is made of: at most `top` rows of one or several runs, in order.
+/// Merges at most `top` rows of one or several runs into batches for a segment.
 pub(super) fn merge_small(
     context: &Arc<SortContext>,
     runs: Vec<Run>,
@@ -162,7 +162,7 @@ pub(super) fn merge_small(
     SortedBatches::merge(context, runs, limits)
 }
 
-/// Merges runs to one on disk.
+/// Merges runs into one run on disk.
 pub(super) fn spill(context: &Arc<SortContext>, runs: Vec<Run>, top: Option<usize>) -> Result<Run> {
     let mut batches = merge_small(context, runs, top)?;
     let segment = context.space.store(&context.schema, |writer| {
@@ -179,7 +179,7 @@ fn reduce_runs(context: &Arc<SortContext>, runs: Vec<Run>, top: Option<usize>) -
         if spilled.len() <= most {
             break;
         }
-        // The shortest ones, and no more than is needed.
+        // Merges the shortest runs, and no more than necessary.
         spilled.sort_by_key(|run| std::cmp::Reverse(run.rows()));
         let merged = most.min(spilled.len() - most + 1);
         let shortest = spilled.split_off(spilled.len() - merged);
@@ -189,8 +189,8 @@ fn reduce_runs(context: &Arc<SortContext>, runs: Vec<Run>, top: Option<usize>) -
     Ok(runs)
 }
 
-/// How many spilled runs can be merged at a time: a batch of each, with its encoded keys, is to fit
-/// in a quarter of the memory.
+/// Returns how many spilled runs can be merged at a time: one batch of each, with its encoded keys,
+/// must fit in a quarter of the memory.
 fn most_runs(spilled: &[Run], limit: usize) -> usize {
     let largest = spilled.iter().map(|run| match &run.0 {
         Content::Spilled(segment) => segment.largest_batch(),

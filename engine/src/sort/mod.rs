@@ -1,4 +1,4 @@
-//! Ordered output: sorts batches of any schema by any columns, in memory or beyond it.
+//! Ordered output: sorts batches of any schema by any columns, in memory or on disk.
 //!
 //! ```text
 //! worker ─ batches ─▶ SortBuffer ─▶ runs, in memory or as segments on disk ┐
@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Rows are compared by the bytes that `arrow-row` encodes the key columns as. Floats have its
-//! total order: −NaN, −∞, …, −0.0, +0.0, …, +∞, NaN. Rows that are equal in all keys may leave in
-//! any order, so callers pass enough columns for a total order.
+//! total order: −NaN, −∞, …, −0.0, +0.0, …, +∞, NaN. The order of rows that are equal in all keys is
+//! not defined, so callers pass enough columns for a total order.
 #![forbid(unsafe_code)]
 
 mod block;
@@ -37,7 +37,7 @@ pub(crate) struct SortKey {
 }
 
 impl SortKey {
-    /// Small values first, nulls last.
+    /// Creates an ascending key with nulls last.
     pub(crate) fn ascending(column: usize) -> Self {
         Self {
             column,
@@ -46,7 +46,7 @@ impl SortKey {
         }
     }
 
-    /// Large values first, nulls last.
+    /// Creates a descending key with nulls last.
     pub(crate) fn descending(column: usize) -> Self {
         Self {
             descending: true,
@@ -55,6 +55,5 @@ impl SortKey {
     }
 }
 
-#[cfg(test)]
 #[cfg(test)]
 mod tests;

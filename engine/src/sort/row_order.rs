@@ -2,18 +2,18 @@
 //!
 //! ```text
 //! row bytes   01 00 00 2a 01 6b 65 79     bytes that are the same in all rows are skipped;
-//!             01 00 07 11 01 6b 61 79     of the others the first 8 are the prefix
+//!             01 00 07 11 01 6b 61 79     the first 8 that differ are the prefix
 //!                    ▲  ▲        ▲
 //! prefix            00 2a       65        rows with equal prefixes are sorted by the bytes after
 //! ```
 //!
-//! Prefixes are integers, so that most comparisons touch no row.
+//! Prefixes are integers, so most comparisons do not read the rows.
 
 use std::ops::Range;
 
 use super::block::Block;
 
-/// Rows below which comparing whole rows is faster.
+/// Below this number of rows, comparing whole rows is faster.
 const FEW: usize = 24;
 /// Bytes of each row that are examined at a time.
 const WINDOW: usize = 64;
@@ -34,7 +34,7 @@ impl RowRef {
     }
 }
 
-/// All rows of all blocks, in order.
+/// Returns all rows of all blocks, in order.
 pub(super) fn sorted_rows(blocks: &[Block]) -> Vec<RowRef> {
     let count = blocks.iter().map(|block| block.batch.num_rows()).sum();
     let mut rows = Vec::with_capacity(count);
@@ -50,7 +50,7 @@ pub(super) fn sorted_rows(blocks: &[Block]) -> Vec<RowRef> {
 }
 
 fn sort(rows: &mut [RowRef], blocks: &[Block]) {
-    // Rows of which the bytes before `from` are equal, and that are not sorted yet.
+    // Unsorted ranges of rows that are equal before byte `from`.
     let mut open: Vec<(Range<usize>, usize)> = vec![(0..rows.len(), 0)];
     while let Some((range, from)) = open.pop() {
         let start = range.start;
@@ -88,13 +88,13 @@ fn compare_sort(rows: &mut [RowRef], blocks: &[Block], from: usize) {
 struct Window {
     positions: [usize; PREFIX],
     count: usize,
-    /// Rows with equal prefixes are equal up to here.
+    /// Rows with equal prefixes are equal before this byte.
     end: usize,
 }
 
 impl Window {
-    /// The first positions from `from` on at which rows differ. None if there are none before the
-    /// end of the shortest row.
+    /// Finds the first positions from `from` on at which rows differ. `None` if there are none before
+    /// the end of the shortest row.
     fn find(rows: &[RowRef], blocks: &[Block], mut from: usize) -> Option<Self> {
         let lengths = rows.iter().map(|row| row.key(blocks).len());
         let shortest = lengths.min().unwrap_or(0);
@@ -138,7 +138,7 @@ impl Window {
     }
 }
 
-/// The bits in which rows differ from the first one.
+/// Returns the bits in which rows differ from the first one.
 fn differing_bytes(rows: &[RowRef], blocks: &[Block], examined: Range<usize>) -> [u8; WINDOW] {
     let mut differing = [0; WINDOW];
     let first = &rows[0].key(blocks)[examined.clone()];

@@ -1,17 +1,17 @@
-//! How many bytes each row of a batch takes.
+//! The sizes of the rows of a batch.
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 
-/// The longest value that a view holds itself.
+/// Maximum length of a value that is stored inline in its view.
 const INLINE: u32 = 12;
 
 /// The sizes of the rows of one batch.
 pub(super) struct RowSizes {
     rows: usize,
-    /// Bytes of every row, besides the values of variable length.
+    /// Bytes of every row, without values of variable length.
     fixed: usize,
     variable: Vec<Lengths>,
 }
@@ -67,14 +67,14 @@ impl RowSizes {
         self.variable.push(lengths);
     }
 
-    /// The bytes of one row.
+    /// Returns the bytes of one row.
     #[inline]
     pub(super) fn row(&self, row: usize) -> usize {
         let lengths = self.variable.iter().map(|lengths| lengths.of(row));
         self.fixed + lengths.sum::<usize>()
     }
 
-    /// The bytes of all rows.
+    /// Returns the bytes of all rows.
     pub(super) fn total(&self) -> usize {
         let lengths = self.variable.iter().map(Lengths::total);
         self.fixed * self.rows + lengths.sum::<usize>()
@@ -100,7 +100,7 @@ impl Lengths {
     }
 }
 
-/// The bytes of a value outside its view.
+/// Returns the bytes of a value that are stored outside its view.
 fn outside_view(view: u128) -> usize {
     match view as u32 {
         length if length <= INLINE => 0,
@@ -108,7 +108,7 @@ fn outside_view(view: u128) -> usize {
     }
 }
 
-/// What a row of another type takes, for example of lists.
+/// Returns the average bytes of a row of another type, for example of lists.
 fn average(column: &ArrayRef) -> usize {
     let bytes = column.to_data().get_slice_memory_size();
     let bytes = bytes.unwrap_or_else(|_| column.get_array_memory_size());

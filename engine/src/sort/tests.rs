@@ -1,4 +1,4 @@
-//! Every order, type and budget against a sort by the standard library.
+//! Compares every order, type and budget with a sort by the standard library.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::runtime::{BatchLimits, MemoryBudget, Resources};
 use crate::spill::SpillSpace;
 use crate::{Cancel, ErrorKind};
 
-/// A row: its values, of which the last one is unique.
+/// A row. Its last value is unique.
 #[derive(Clone, Debug)]
 struct Row {
     number: Option<i64>,
@@ -84,7 +84,7 @@ fn compare(a: &Row, b: &Row, keys: &[SortKey]) -> Ordering {
     by_key.fold(Ordering::Equal, Ordering::then)
 }
 
-/// The numbers of the rows in order.
+/// Returns the unique values of the rows in order.
 fn expected(mut rows: Vec<Row>, keys: &[SortKey], top: Option<usize>) -> Vec<u64> {
     rows.sort_by(|a, b| compare(a, b, keys));
     rows.truncate(top.unwrap_or(usize::MAX));
@@ -112,7 +112,7 @@ fn resources(memory: usize, threads: usize) -> Resources {
     }
 }
 
-/// Sorts `input`, of which every buffer takes every n-th batch.
+/// Sorts `input`. The batches are distributed over the buffers in turn.
 fn sort(input: &[RecordBatch], keys: &[SortKey], setting: &Setting) -> Outcome {
     let schema = input[0].schema();
     let resources = resources(setting.memory, setting.buffers);
@@ -203,7 +203,7 @@ fn any_rows(most: usize) -> impl Strategy<Value = Vec<Row>> {
     })
 }
 
-/// Up to three columns, and the unique one after them.
+/// Returns up to three columns and the unique one after them.
 fn any_keys() -> impl Strategy<Value = Vec<SortKey>> {
     let key = (0..4usize, any::<bool>(), any::<bool>());
     let key = key.prop_map(|(column, descending, nulls_first)| SortKey {
@@ -312,7 +312,7 @@ fn large_groups_of_equal_prefixes_are_sorted_by_the_bytes_after() {
     }
 }
 
-/// Pushes rows, and returns the most that the budget had taken at any time.
+/// Sorts rows. Returns the maximum memory taken, the bytes spilled, and the unique values in order.
 fn most_taken(rows: &[Row], top: Option<usize>, memory: usize) -> (usize, u64, Vec<u64>) {
     let keys = [SortKey::ascending(1), SortKey::ascending(4)];
     let resources = resources(memory, 1);
@@ -407,7 +407,7 @@ fn rows_of_a_megabyte_are_sorted_in_little_memory() {
         let (found, outcome) = sort_rows(&rows, &keys, &setting);
         assert_eq!(found, expected(rows.clone(), &keys, None));
         assert_eq!(outcome.spilled_runs > 0, memory < UNBOUNDED);
-        // Each row has the text twice, so that one is more than a batch may have.
+        // Each row has the text twice, so one row is larger than a batch may be.
         assert!(outcome.batches.iter().all(|batch| batch.num_rows() == 1));
     }
 }
@@ -458,9 +458,9 @@ fn assert_same_rows(found: &RecordBatch, numbers: &[Option<i64>]) {
 }
 
 #[test]
-fn columns_of_every_type_are_sorted_by_and_carried_along() {
+fn columns_of_every_type_are_sorted() {
     let mut next = numbers(9);
-    // More distinct values than the keys of the dictionary count, but not in one batch.
+    // More distinct values than the dictionary's key type can count, but not in one batch.
     let numbers: Vec<Option<i64>> = (0..3000)
         .map(|_| (next(20) > 0).then(|| next(1000) as i64 - 500))
         .collect();
@@ -552,7 +552,7 @@ fn a_slice_does_not_keep_the_whole_batch() {
 }
 
 #[test]
-fn a_batch_that_was_read_from_disk_counts_once() {
+fn the_memory_of_a_batch_from_disk_is_counted_once() {
     let space = SpillSpace::new(None);
     let whole = batch_of(&many_rows(1000));
     let segment = space
@@ -568,7 +568,7 @@ fn a_batch_that_was_read_from_disk_counts_once() {
 }
 
 #[test]
-fn a_batch_of_the_answer_holds_its_own_bytes_alone() {
+fn an_output_batch_holds_only_its_own_bytes() {
     let rows = many_rows(SMALL);
     let setting = Setting {
         memory: UNBOUNDED,

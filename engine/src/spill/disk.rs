@@ -1,4 +1,4 @@
-//! The file behind a spill space: appended to and read at offsets, by any thread.
+//! The file of a spill space. Any thread can append to it and read it at offsets.
 
 use std::fs::File;
 use std::io;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::shown_name;
 use crate::{Error, ErrorKind, Result};
 
-/// A nameless file that grows at its end.
+/// A file without a name that is only appended to.
 #[derive(Debug)]
 pub(super) struct Disk {
     file: File,
@@ -17,7 +17,7 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Makes a file of mode 0600 in `folder` and takes its name away.
+    /// Creates a file of mode 0600 in `folder` and removes its name.
     ///
     /// # Errors
     ///
@@ -31,12 +31,12 @@ impl Disk {
         })
     }
 
-    /// Where the file was made.
+    /// Returns the folder of the file.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Writes `bytes` to the end of the file, and returns where they begin.
+    /// Writes `bytes` to the end of the file and returns their offset.
     ///
     /// # Errors
     ///
@@ -47,21 +47,21 @@ impl Disk {
         Ok(offset)
     }
 
-    /// Frees the disk space of bytes that are no longer needed, where the system can; otherwise the
-    /// file takes as much space as was ever written.
+    /// Frees the disk space of bytes that are no longer needed, if the system can do that. Otherwise
+    /// all space is freed when the file is closed.
     pub(super) fn free(&self, offset: u64, length: u64) {
         #[cfg(target_os = "linux")]
         {
             use rustix::fs::{FallocateFlags, fallocate};
             let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-            // Some file systems cannot; then the space is freed with the file.
+            // Some file systems cannot punch holes.
             let _ = fallocate(&self.file, hole, offset, length);
         }
         #[cfg(not(target_os = "linux"))]
         let _ = (offset, length);
     }
 
-    /// How many bytes of the disk the file takes.
+    /// Returns the file's size on disk in bytes.
     #[cfg(all(test, target_os = "linux"))]
     pub(super) fn room(&self) -> u64 {
         use std::os::unix::fs::MetadataExt;
@@ -80,10 +80,10 @@ impl Disk {
     }
 }
 
-/// A file that only its owner may open, and that has lost its name.
+/// Creates a file of mode 0600 without a name.
 ///
-/// Not `tempfile_in`: on Linux its mode is left to the umask. `make_in` also returns the cause of a
-/// failure as the system gave it, with its number.
+/// `tempfile_in` is not used, because on Linux the mode of its file depends on the umask. `make_in`
+/// also keeps the system's error number.
 #[cfg(unix)]
 fn create(folder: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
@@ -95,13 +95,13 @@ fn create(folder: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// A file that the system deletes when it is closed.
+/// Creates a file that the system deletes when it is closed.
 #[cfg(not(unix))]
 fn create(folder: &Path) -> io::Result<File> {
     tempfile::tempfile_in(folder)
 }
 
-/// The error of a write, or of a file that cannot be made.
+/// Returns the error for a failed write or a file that cannot be created.
 fn failed(folder: &Path, cause: io::Error) -> Error {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull, WriteZero};
     if let StorageFull | QuotaExceeded | FileTooLarge | WriteZero = cause.kind() {
@@ -113,32 +113,32 @@ fn failed(folder: &Path, cause: io::Error) -> Error {
     Error::new(ErrorKind::State, message).with_source(cause)
 }
 
-/// What is wrong, and what to do.
+/// Returns what is wrong and what to do.
 fn advice(cause: &io::Error) -> &'static str {
     if has_too_many_files(cause) {
         return "too many open files; raise the limit (ulimit -n)";
     }
     match cause.kind() {
         io::ErrorKind::NotFound => {
-            "the folder does not exist; create it, or name another spill folder"
+            "the folder does not exist; create it, or choose another spill folder"
         }
-        io::ErrorKind::NotADirectory => "this is not a folder; name another spill folder",
-        _ => "name a folder that can be written to as the spill folder",
+        io::ErrorKind::NotADirectory => "this is not a folder; choose another spill folder",
+        _ => "choose a spill folder that can be written to",
     }
 }
 
-/// Whether the process or the system has no file descriptor left.
+/// Returns whether the process or the system has no free file descriptor.
 fn has_too_many_files(cause: &io::Error) -> bool {
     // ENFILE and EMFILE have these numbers on every Unix, and no `ErrorKind`.
     cfg!(unix) && matches!(cause.raw_os_error(), Some(23 | 24))
 }
 
-/// The error of a spill folder without room.
+/// Returns the error for a spill folder without free space.
 pub(super) fn full(folder: &Path, cause: Option<io::Error>) -> Error {
     let error = Error::new(
         ErrorKind::Capacity,
         format!(
-            "the spill folder `{}` is full; make room there, name another spill folder, or allow more memory",
+            "the spill folder `{}` is full; free some space there, choose another spill folder, or allow more memory",
             shown_name(folder)
         ),
     );

@@ -1,4 +1,4 @@
-//! The parts of a spill file that one segment takes.
+//! The parts of a spill file that hold one segment.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::disk::Disk;
 use crate::Result;
 
-/// The parts of the file that hold one segment, in order; dropping them frees their disk space.
+/// The parts of the file that hold one segment, in order. Dropping them frees their disk space.
 #[derive(Debug)]
 pub(super) struct Extents {
     disk: Arc<Disk>,
@@ -19,7 +19,7 @@ struct Extent {
     length: u64,
 }
 
-/// Where a reader is within the extents.
+/// A reader's position within the extents.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Position {
     extent: usize,

@@ -1,4 +1,4 @@
-//! Record batches on disk: one file without a name per operator, and in it one segment per run of
+//! Record batches on disk. Each operator has one file without a name. A segment of the file holds the
 //! batches that were written together.
 //!
 //! ```text
@@ -6,8 +6,8 @@
 //! segment  some extents: an Arrow IPC stream   (schema, small batches, end)
 //! ```
 //!
-//! The file has mode 0600 and loses its name before a byte is written, so nothing stays on the
-//! disk however the process ends.
+//! The file has mode 0600, and its name is removed before the first write, so the system frees it
+//! however the process ends.
 #![forbid(unsafe_code)]
 
 mod disk;
@@ -26,12 +26,12 @@ use disk::Disk;
 use extents::Extents;
 pub(crate) use segment::{Segment, SegmentReader, SegmentWriter};
 
-/// Rows that a batch of a segment should have at most: a reader holds one batch in memory.
+/// Maximum number of rows of a batch in a segment. A reader holds one batch in memory.
 pub(crate) const BATCH_ROWS: usize = 8192;
-/// Bytes that a batch of a segment should have at most, unless a single row is larger.
+/// Maximum bytes of a batch in a segment, unless a single row is larger.
 pub(crate) const BATCH_BYTES: usize = 256 << 10;
 
-/// Where an operator writes what does not fit in memory; clones share the file.
+/// The place where an operator spills what does not fit in memory. Clones share the file.
 #[derive(Clone, Debug)]
 pub(crate) struct SpillSpace(Arc<Space>);
 
@@ -44,7 +44,7 @@ struct Space {
 }
 
 impl SpillSpace {
-    /// A space in `folder`, or in the system's temporary folder; no file is made yet.
+    /// Creates a space in `folder` or in the system's temporary folder. The file is created later.
     pub(crate) fn new(folder: Option<PathBuf>) -> Self {
         Self(Arc::new(Space {
             folder: folder.unwrap_or_else(std::env::temp_dir),
@@ -54,12 +54,12 @@ impl SpillSpace {
         }))
     }
 
-    /// How many bytes were written.
+    /// Returns the number of bytes written.
     pub(crate) fn written(&self) -> u64 {
         self.0.written.load(Ordering::Relaxed)
     }
 
-    /// Another space in the same folder, with the same limit; nothing has been written to it.
+    /// Creates another, empty space in the same folder with the same limit.
     pub(crate) fn another(&self) -> Self {
         let space = Self::new(Some(self.0.folder.clone()));
         space.limit(self.0.most.load(Ordering::Relaxed));
@@ -71,12 +71,12 @@ impl SpillSpace {
         self.0.most.store(bytes, Ordering::Relaxed);
     }
 
-    /// Writes one segment: the batches that `fill` gives to the writer, all of this schema.
+    /// Writes one segment of the batches of this schema that `fill` writes.
     ///
     /// # Errors
     ///
     /// [`crate::ErrorKind::Capacity`] when the disk is full or the limit is reached,
-    /// [`crate::ErrorKind::State`] when no file can be made in the folder; and what `fill` returns.
+    /// [`crate::ErrorKind::State`] when no file can be created in the folder; and what `fill` returns.
     pub(crate) fn store(
         &self,
         schema: &SchemaRef,

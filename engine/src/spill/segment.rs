@@ -12,7 +12,7 @@ use super::SpillSpace;
 use super::extents::{Extents, Position};
 use crate::{Error, ErrorKind, Result};
 
-/// Encoded bytes that are collected before they are written to the file.
+/// Encoded bytes that are buffered before they are written to the file.
 const FLUSH_BYTES: usize = 1 << 20;
 
 /// Writes the batches of one segment.
@@ -24,7 +24,7 @@ pub(crate) struct SegmentWriter {
     totals: Totals,
 }
 
-/// What is in a segment.
+/// The sizes of a segment.
 #[derive(Clone, Copy, Debug, Default)]
 struct Totals {
     rows: usize,
@@ -90,7 +90,7 @@ fn not_encoded(cause: ArrowError) -> Error {
     Error::new(ErrorKind::Internal, "a batch could not be encoded").with_source(cause)
 }
 
-/// Batches that lie on disk; dropping the segment and its readers frees their disk space.
+/// Batches on disk. Dropping the segment and its readers frees their disk space.
 #[derive(Debug)]
 pub(crate) struct Segment(Arc<Stored>);
 
@@ -102,22 +102,22 @@ struct Stored {
 }
 
 impl Segment {
-    /// How many rows it holds.
+    /// Returns the number of rows.
     pub(crate) fn rows(&self) -> usize {
         self.0.totals.rows
     }
 
-    /// About how many bytes all rows take in memory.
+    /// Returns about how many bytes all rows take in memory.
     pub(crate) fn memory(&self) -> usize {
         self.0.totals.memory
     }
 
-    /// How many bytes the largest batch takes in memory.
+    /// Returns how many bytes the largest batch takes in memory.
     pub(crate) fn largest_batch(&self) -> usize {
         self.0.totals.largest_batch
     }
 
-    /// Reads it back, one batch at a time.
+    /// Reads the segment, one batch at a time.
     ///
     /// # Errors
     ///
@@ -126,11 +126,11 @@ impl Segment {
         self.batches()?.try_for_each(|batch| visit(&batch?))
     }
 
-    /// Its batches, each read when it is asked for. The reader stays valid without the segment.
+    /// Returns an iterator that reads one batch at a time. It stays valid without the segment.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`] when the bytes are not what was written.
+    /// [`ErrorKind::State`] if the bytes differ from those that were written.
     pub(crate) fn batches(&self) -> Result<SegmentReader> {
         let span = Span {
             stored: self.0.clone(),
@@ -152,7 +152,7 @@ impl Segment {
     }
 }
 
-/// Reads a segment from its first batch to its last; after an error it ends.
+/// Reads a segment from its first batch to its last. It ends after an error.
 #[derive(Debug)]
 pub(crate) struct SegmentReader {
     stored: Arc<Stored>,
@@ -165,8 +165,8 @@ impl Iterator for SegmentReader {
 
     /// # Errors
     ///
-    /// [`ErrorKind::State`] when the bytes are not what was written. A wrong checksum or number of
-    /// rows is found after the last batch.
+    /// [`ErrorKind::State`] if the bytes differ from those that were written. A wrong checksum or
+    /// number of rows is found after the last batch.
     fn next(&mut self) -> Option<Self::Item> {
         match self.stream.as_mut()?.next() {
             Some(Ok(batch)) => {
@@ -205,12 +205,12 @@ fn unreadable(stored: &Stored, cause: impl std::error::Error + Send + Sync + 'st
     Error::new(ErrorKind::State, message).with_source(cause)
 }
 
-/// Reads the bytes of a segment, without a file position that others share.
+/// Reads the bytes of a segment with its own file position.
 #[derive(Debug)]
 struct Span {
     stored: Arc<Stored>,
     position: Position,
-    /// Of all bytes that were read.
+    /// The checksum of all bytes that were read.
     checksum: crc32fast::Hasher,
 }
 

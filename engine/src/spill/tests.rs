@@ -1,4 +1,5 @@
-//! Segments come back whole, in any order and from any thread; the file has no name and no reader.
+//! Segments are read back completely, in any order and from any thread. The file has no name and is
+//! private.
 
 use std::ops::Range;
 
@@ -65,7 +66,7 @@ fn content(segment: &Segment) -> Vec<u64> {
 }
 
 #[test]
-fn segments_come_back_whole_from_any_thread() {
+fn segments_are_read_back_from_any_thread() {
     let space = SpillSpace::new(None);
     let ranges = [0..0, 0..1, 5..200_000, 7..9];
     let segments = ranges.clone().map(|range| filled(&space, range));
@@ -81,7 +82,7 @@ fn segments_come_back_whole_from_any_thread() {
 }
 
 #[test]
-fn segments_that_are_written_at_once_do_not_mix() {
+fn segments_can_be_written_in_parallel() {
     let space = SpillSpace::new(None);
     let filled: Vec<Segment> = std::thread::scope(|scope| {
         let writers: Vec<_> = (0..3)
@@ -114,7 +115,7 @@ fn a_reader_outlives_its_segment() {
 }
 
 #[test]
-fn the_error_of_a_writer_is_returned_and_nothing_stays() {
+fn the_error_of_a_writer_is_returned_and_the_space_is_freed() {
     let space = SpillSpace::new(None);
     let failed = space.store(&schema(), |writer| {
         writer.write(&batch(0..100_000))?;
@@ -147,7 +148,7 @@ fn the_file_is_private_and_has_no_name() {
 }
 
 #[test]
-fn a_limit_is_a_full_disk() {
+fn the_limit_acts_like_a_full_disk() {
     let space = SpillSpace::new(None);
     space.limit(2000);
     filled(&space, 0..1);
@@ -162,14 +163,14 @@ fn a_limit_is_a_full_disk() {
 }
 
 #[test]
-fn a_damaged_segment_is_an_error_and_never_an_answer() {
+fn a_damaged_segment_is_an_error() {
     let space = SpillSpace::new(None);
     let length = {
         filled(&space, 0..1000);
         space.written()
     };
-    // The first bytes of an IPC stream are its marker, the last ones say that it ends, and what is
-    // between are keys and counts, which could be any.
+    // The first bytes of an IPC stream are its marker, and the last ones mark its end. Between them
+    // are keys and counts, where any value is valid.
     for at in [0, length / 2, length - 100, length - 1] {
         let segment = filled(&space, 0..1000);
         segment.damage(at);
@@ -180,7 +181,7 @@ fn a_damaged_segment_is_an_error_and_never_an_answer() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn freed_segments_leave_the_disk() {
+fn dropped_segments_free_disk_space() {
     let space = SpillSpace::new(None);
     let kept = filled(&space, 0..1000);
     let before = space.disk().unwrap().room();
@@ -188,7 +189,7 @@ fn freed_segments_leave_the_disk() {
     let with_both = space.disk().unwrap().room();
     drop(dropped);
     let after = space.disk().unwrap().room();
-    // A file system without holes keeps it all.
+    // A file system without holes frees nothing.
     assert!(
         after == with_both || after < before + (64 << 10),
         "{before} {with_both} {after}"

@@ -132,32 +132,59 @@ impl GroupTable {
     pub(crate) fn answers(&self, groups: &[u32]) -> Result<RecordBatch> {
         let mut columns = self.keys.columns(groups)?;
         for (number, accumulator) in self.accumulators.iter().enumerate() {
+            let key_of = |group: u32| self.keys.columns(&[group]);
             let column = accumulator.finish(groups);
-            columns.push(column.map_err(|error| self.explained(error, number))?);
+            columns.push(column.map_err(|error| explained(&self.shape, error, number, key_of))?);
         }
         batch(self.shape.schema(), columns)
     }
+}
 
-    /// Names the key and the column of an answer that cannot be given.
-    fn explained(&self, error: FinishError, number: usize) -> Error {
-        let (group, total) = match error {
-            FinishError::Other(error) => return error,
-            FinishError::Overflow { group, total } => (group, total),
+/// The keys and the answers of groups that are distinct, from their state columns.
+pub(crate) fn answers_of(
+    shape: &GroupShape,
+    states: &RecordBatch,
+    level: Level,
+) -> Result<RecordBatch> {
+    let groups: Vec<u32> = (0..states.num_rows() as u32).collect();
+    let keys = shape.key_types().len();
+    let mut columns = states.columns()[..keys].to_vec();
+    let accumulators = shape.accumulators(level)?.into_iter().zip(shape.states());
+    for (number, (mut accumulator, state)) in accumulators.enumerate() {
+        accumulator.resize(groups.len());
+        accumulator.merge(&groups, &states.columns()[state.clone()])?;
+        let key_of = |group: u32| {
+            let keys = states.columns()[..keys].iter();
+            Ok(keys.map(|key| key.slice(group as usize, 1)).collect())
         };
-        let key = self.keys.columns(&[group]).map_or_else(
-            |_| "?".to_owned(),
-            |columns| columns.iter().map(shown).collect::<Vec<_>>().join(", "),
-        );
-        let schema = self.shape.schema();
-        let of = schema
-            .field(self.shape.key_types().len() + number)
-            .data_type();
-        let call = self.shape.call(number);
-        let message = format!(
-            "`{call}` of the key `{key}` is {total}, which does not fit {of}; cast the column to a float or divide it"
-        );
-        Error::new(ErrorKind::Capacity, message)
+        let column = accumulator.finish(&groups);
+        columns.push(column.map_err(|error| explained(shape, error, number, key_of))?);
     }
+    batch(shape.schema(), columns)
+}
+
+/// Names the key and the column of an answer that cannot be given.
+fn explained(
+    shape: &GroupShape,
+    error: FinishError,
+    number: usize,
+    key_of: impl FnOnce(u32) -> Result<Vec<ArrayRef>>,
+) -> Error {
+    let (group, total) = match error {
+        FinishError::Other(error) => return error,
+        FinishError::Overflow { group, total } => (group, total),
+    };
+    let key = key_of(group).map_or_else(
+        |_| "?".to_owned(),
+        |columns| columns.iter().map(shown).collect::<Vec<_>>().join(", "),
+    );
+    let schema = shape.schema();
+    let of = schema.field(shape.key_types().len() + number).data_type();
+    let call = shape.call(number);
+    let message = format!(
+        "`{call}` of the key `{key}` is {total}, which does not fit {of}; cast the column to a float or divide it"
+    );
+    Error::new(ErrorKind::Capacity, message)
 }
 
 fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch> {

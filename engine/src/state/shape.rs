@@ -8,7 +8,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::schema::state_schema;
-use crate::aggregate::{Accumulator, AggregateExpr, count_rows};
+use crate::aggregate::{Accumulator, AggregateExpr, DeviceValue, count_rows};
 use crate::expr::{Expr, col, without_dictionary};
 use crate::{Error, ErrorKind, Level, Result};
 
@@ -107,6 +107,24 @@ impl GroupShape {
         &self.state_schema
     }
 
+    /// Whether another shape has the same keys and aggregates, of the same types.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        fn calls(shape: &GroupShape) -> impl Iterator<Item = (&'static str, Option<&Expr>)> {
+            let calls = shape.calls.iter();
+            calls.map(|call| (call.aggregate().name(), call.input()))
+        }
+        self.keys == other.keys
+            && calls(self).eq(calls(other))
+            && self.schema == other.schema
+            && self.state_schema == other.state_schema
+    }
+
+    /// The number of the first aggregate that counts.
+    pub(crate) fn first_count(&self) -> Option<usize> {
+        let mut calls = self.calls.iter();
+        calls.position(|call| call.aggregate().name() == count_rows().aggregate().name())
+    }
+
     pub(crate) fn key_types(&self) -> &[DataType] {
         &self.key_types
     }
@@ -116,7 +134,7 @@ impl GroupShape {
         let keys = self
             .keys
             .iter()
-            .map(|key| key.evaluate(batch))
+            .map(|key| evaluated(key, batch))
             .zip(&self.key_types);
         keys.map(|(column, of)| checked(without_dictionary(&column?)?, of))
             .collect()
@@ -128,7 +146,7 @@ impl GroupShape {
         calls
             .map(|(call, of)| match (call.input(), of) {
                 (Some(input), Some(of)) => {
-                    checked(without_dictionary(&input.evaluate(batch)?)?, of).map(Some)
+                    checked(without_dictionary(&evaluated(input, batch)?)?, of).map(Some)
                 }
                 _ => Ok(None),
             })
@@ -150,6 +168,27 @@ impl GroupShape {
             let message = "columns do not fit together";
             Error::new(ErrorKind::Internal, message).with_source(cause)
         })
+    }
+
+    /// Which value of an integer column each state column has, and the number of that column among the
+    /// arguments; `None` for the number where no aggregate has an argument.
+    ///
+    /// There is none where aggregates are of several columns, of values that may not fit 64 bits with a
+    /// sign, and where they need something else of the values.
+    pub(crate) fn integer_reduction(&self) -> Option<(Vec<DeviceValue>, Option<usize>)> {
+        let mut values = Vec::new();
+        let mut argument: Option<usize> = None;
+        for (number, (call, input)) in self.calls.iter().zip(&self.inputs).enumerate() {
+            values.extend_from_slice(call.aggregate().device_form()?);
+            let Some(input) = input else { continue };
+            let is_taken = input.is_integer() && *input != DataType::UInt64;
+            let is_same = argument.is_none_or(|first| self.calls[first].input() == call.input());
+            if !is_taken || !is_same {
+                return None;
+            }
+            argument = argument.or(Some(number));
+        }
+        Some((values, argument))
     }
 
     /// Which state columns belong to each aggregate.
@@ -212,6 +251,14 @@ fn check_names(fields: &[Field]) -> Result<()> {
         }
         None => Ok(()),
     }
+}
+
+/// The values of an expression that the first batch had.
+fn evaluated(expr: &Expr, batch: &RecordBatch) -> Result<ArrayRef> {
+    expr.evaluate(batch).map_err(|cause| {
+        let message = format!("a batch lacks what the first batch had: {cause}");
+        Error::new(ErrorKind::Format, message)
+    })
 }
 
 fn checked(column: ArrayRef, of: &DataType) -> Result<ArrayRef> {

@@ -409,6 +409,48 @@ fn a_total_that_does_not_fit_names_the_key_and_the_column() {
 }
 
 #[test]
+fn many_keys_stay_what_they_are_when_the_first_null_comes() {
+    let all = 20_000i64;
+    let mut cells: Vec<Vec<Cell>> = vec![Vec::new(); 2];
+    for number in 0..all {
+        cells[0].push(Cell::Int(number.into()));
+        cells[1].push(Cell::Bytes(number.to_string().into_bytes()));
+    }
+    for (of, mut cells) in [DataType::Int64, DataType::Utf8].into_iter().zip(cells) {
+        let data = Data {
+            key_types: vec![of.clone()],
+            value_type: DataType::Int64,
+            forms: Vec::new(),
+            batches: Vec::new(),
+        };
+        let shape = shape(&data);
+        let mut table = table(&shape, &Tuning::DEFAULT, Level::best());
+        let mut update = |cells: &[Cell]| {
+            let values: ArrayRef = Arc::new(Int64Array::from(vec![1; cells.len()]));
+            let mut arguments = vec![Some(values); 6];
+            arguments[0] = None;
+            table
+                .update(&[column(&of, cells, Form::Plain)], &arguments)
+                .unwrap();
+        };
+        update(&cells);
+        update(&[Cell::Null]);
+        update(&cells);
+        cells.push(Cell::Null);
+        let groups: Vec<u32> = (0..=all as u32).collect();
+        assert_eq!(table.len(), groups.len());
+        assert_eq!(
+            super::fixtures::cells(&table.key_columns(&groups).unwrap()[0]),
+            cells
+        );
+        let counts = rows([&table.answers(&groups).unwrap()]);
+        let count = |row: &Vec<Cell>| row[1].as_int().unwrap();
+        assert!(counts[..all as usize].iter().all(|row| count(row) == 2));
+        assert_eq!(count(&counts[all as usize]), 1);
+    }
+}
+
+#[test]
 fn shapes_refuse_what_cannot_be() {
     let data = Data {
         key_types: vec![DataType::Int32, DataType::Float64],

@@ -1,7 +1,7 @@
-//! Outputs that are named as an open descriptor: `/dev/stdout`, `/dev/fd/3`.
+//! Outputs that are an open file descriptor: `/dev/stdout`, `/dev/fd/3`.
 //!
-//! Opened by such a name, a regular file would be written from its beginning, or replaced, and what
-//! others write to the descriptor would be lost. So the descriptor itself is written to.
+//! These outputs are written through the descriptor. Opening the path would write a regular file from
+//! its start or replace it, and would lose what other processes wrote to the descriptor.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,10 +10,10 @@ use std::path::Path;
 
 use super::output_file::{MOST_LINKS, folder_of};
 
-/// Folders in which each open descriptor has its number as a name.
+/// Folders with a name for each open descriptor, which is its number.
 const TABLES: [&str; 3] = ["/dev/fd", "/proc/self/fd", "/proc/thread-self/fd"];
 
-/// The descriptor that a path names, itself or through symlinks.
+/// Returns the descriptor that a path names, directly or through symlinks.
 pub(super) fn named(path: &Path) -> Option<u32> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -40,7 +40,7 @@ fn number(path: &Path) -> Option<u32> {
     name.parse().ok().filter(|_| is_table)
 }
 
-/// Another handle of a descriptor, with the same position in the same file.
+/// Duplicates a descriptor. The copy shares the file and its position.
 pub(super) fn open(number: u32, path: &Path) -> io::Result<File> {
     let file = match number {
         0 => io::stdin().as_fd().try_clone_to_owned(),
@@ -64,7 +64,8 @@ fn duplicate(_: u32) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// What most systems take for another handle. Linux opens the file anew, so it is appended to.
+/// Opens a descriptor by its path. On most systems this duplicates it. Linux opens the file again, so
+/// the file is opened for appending.
 fn by_name(path: &Path) -> io::Result<File> {
     let file = File::options().append(true).open(path);
     file.map_err(|cause| match cause.kind() {

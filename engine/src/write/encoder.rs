@@ -1,4 +1,4 @@
-//! Compresses an output as its name says: `counts.csv.gz`, `counts.tsv.zst`.
+//! Compresses an output by its file name: `counts.csv.gz`, `counts.tsv.zst`.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::read::Compression;
 use crate::{Error, ErrorKind, Result};
 
-/// An output whose bytes are compressed on their way.
+/// An output that compresses the bytes written to it.
 ///
 /// # Examples
 ///
@@ -46,11 +46,11 @@ impl<W: Write> fmt::Debug for Encoder<W> {
 }
 
 impl<W: Write> Encoder<W> {
-    /// Compresses what is written, and passes it on to `out`.
+    /// Creates an encoder that writes compressed bytes to `out`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] when the compression was not built in.
+    /// [`ErrorKind::Config`] if this build lacks the compression.
     pub fn new(compression: Compression, out: W) -> Result<Self> {
         Ok(Self(match compression {
             Compression::None => Inner::None(out),
@@ -63,7 +63,7 @@ impl<W: Write> Encoder<W> {
             Compression::Zstd => {
                 let encoder = zstd::Encoder::new(out, zstd::DEFAULT_COMPRESSION_LEVEL);
                 Inner::Zstd(encoder.map_err(|cause| {
-                    Error::new(ErrorKind::Internal, "cannot set zstd up").with_source(cause)
+                    Error::new(ErrorKind::Internal, "cannot start zstd").with_source(cause)
                 })?)
             }
             #[cfg(not(all(feature = "gzip", feature = "zstd")))]
@@ -71,7 +71,7 @@ impl<W: Write> Encoder<W> {
         }))
     }
 
-    /// What compressed bytes are passed on to.
+    /// Returns the output of the compressed bytes.
     pub fn get_ref(&self) -> &W {
         match &self.0 {
             Inner::None(out) => out,
@@ -82,11 +82,11 @@ impl<W: Write> Encoder<W> {
         }
     }
 
-    /// Writes the end of the compressed stream, and gives the output back.
+    /// Writes the end of the compressed stream and returns the output.
     ///
     /// # Errors
     ///
-    /// What the output says.
+    /// The error of the output.
     pub fn finish(self) -> io::Result<W> {
         match self.0 {
             Inner::None(out) => Ok(out),
@@ -129,7 +129,7 @@ fn not_built_in(compression: Compression) -> Error {
 }
 
 impl Compression {
-    /// The compression that a file's name asks for: `.gz`, `.zst`, or none.
+    /// Returns the compression for a file name: `.gz` is gzip, `.zst` is zstd, others are none.
     #[must_use]
     pub fn of_name(path: &Path) -> Self {
         let extension = path.extension().and_then(|it| it.to_str());

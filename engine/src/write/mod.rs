@@ -1,4 +1,4 @@
-//! Where results go.
+//! Output formats and output files.
 #![forbid(unsafe_code)]
 
 #[cfg(unix)]
@@ -14,10 +14,12 @@ use std::io;
 use crate::{Error, ErrorKind};
 
 pub use encoder::Encoder;
-pub use format::{BatchWriter, Format, decode_base64, grouped, unescape};
+pub use format::{BatchWriter, Format};
+#[doc(hidden)]
+pub use format::{decode_base64, grouped, unescape};
 pub use output_file::OutputFile;
 
-/// The error of an output that cannot be written: what it is, what to do, and the system's reason.
+/// Returns the error for an output that cannot be written: what it is, what to do, and the cause.
 ///
 /// # Examples
 ///
@@ -38,9 +40,9 @@ pub fn cannot_write(what: &str, cause: io::Error) -> Error {
     let advice = match cause.kind() {
         NotFound | NotADirectory => "check its folder",
         IsADirectory | InvalidFilename => "name a file",
-        PermissionDenied | ReadOnlyFilesystem => "name a place where you may write",
-        StorageFull | QuotaExceeded => "make room there",
-        _ => "name another place",
+        PermissionDenied | ReadOnlyFilesystem => "choose a folder that can be written to",
+        StorageFull | QuotaExceeded => "free some space there",
+        _ => "choose another output",
     };
     Error::new(ErrorKind::Sink, format!("cannot write {what}; {advice}")).with_source(cause)
 }

@@ -1,15 +1,15 @@
-//! A file that is either wholly there or untouched.
+//! An output file that is replaced completely or not at all.
 //!
 //! ```text
 //! regular file, new name, or a symlink to either:
 //!     write ─▶ a file without a name, in its folder ─▶ fsync ─▶ .keymill-4711-0.tmp
 //!           ─▶ rename onto it ─▶ fsync of the folder
-//!     (the temporary name comes first where the file system has no nameless files, and not at all
-//!     where nothing has to be replaced)
+//!     (if the file system has no files without names, the temporary file has its name from the start;
+//!     a new file needs no temporary name)
 //! regular file that a file system is mounted on, which cannot be replaced:
-//!     write ─▶ itself, from its beginning
+//!     write ─▶ the file, from its start
 //! device, pipe, socket, descriptor:
-//!     write ─▶ itself
+//!     write ─▶ it directly
 //! ```
 #![forbid(unsafe_code)]
 
@@ -21,18 +21,18 @@ use super::cannot_write;
 use crate::shown_name;
 use crate::{Error, Result};
 
-/// More symlinks in a row than this are a circle.
+/// Maximum length of a chain of symlinks; a longer chain is treated as a cycle.
 pub(super) const MOST_LINKS: usize = 40;
 
-/// An output that replaces its file at the end and not before.
+/// An output that replaces its file on [`OutputFile::commit`].
 ///
-/// Dropped without [`OutputFile::commit`], it leaves the file as it was. A symlink stays and what
-/// it points to is replaced. A replaced file's permissions are kept, without the set-user-ID,
-/// set-group-ID and sticky bits; so are its owner and group where the system allows it.
+/// Without a commit the file is not changed. If the path is a symlink, its target is replaced. The new
+/// file gets the permissions of the old one, without the set-user-ID, set-group-ID and sticky bits,
+/// and its owner and group if the system allows it.
 ///
-/// A file that a file system is mounted on cannot be replaced: it is written in place, from the first
-/// byte that is written on. What is no regular file is written to directly, and a name of an open
-/// descriptor (`/dev/fd/3`) is that descriptor.
+/// A file that a file system is mounted on cannot be replaced. It is written in place, and the first
+/// write truncates it. Devices, pipes and sockets are written directly. A path of an open descriptor
+/// (`/dev/fd/3`) is that descriptor.
 ///
 /// # Examples
 ///
@@ -52,7 +52,7 @@ pub(super) const MOST_LINKS: usize = 40;
 #[derive(Debug)]
 pub struct OutputFile {
     file: Out,
-    /// The path as the caller gave it, for messages.
+    /// The caller's path, for messages.
     name: PathBuf,
     target: Target,
 }
@@ -64,21 +64,21 @@ enum Out {
     Socket(std::os::unix::net::UnixStream),
 }
 
-/// What becomes of the bytes at the end.
+/// What a commit does.
 #[derive(Debug)]
 enum Target {
-    /// They are where they belong.
+    /// Nothing: the bytes are written to the output directly.
     Itself,
-    /// They take the place of a file's bytes, which are cut before the first of them.
+    /// The file is written in place and truncated before the first write.
     InPlace { is_cut: bool },
-    /// They are in a file that takes the place of another one.
+    /// A new file replaces the old one.
     Replaced(Replacement),
 }
 
-/// What takes the place of what.
+/// A temporary file and the file that it replaces.
 #[derive(Debug)]
 struct Replacement {
-    /// None while the new file has no name.
+    /// `None` while the temporary file has no name.
     temporary: Option<PathBuf>,
     target: PathBuf,
 }
@@ -88,8 +88,8 @@ impl OutputFile {
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Sink`], naming the path, when it is a folder, may not be written, or the
-    /// temporary file cannot be made beside it.
+    /// [`crate::ErrorKind::Sink`] naming the path, if it is a folder, may not be written, or the
+    /// temporary file cannot be created in its folder.
     pub fn create(path: &Path) -> Result<Self> {
         Self::open(path).map_err(|cause| refused(path, cause))
     }
@@ -107,8 +107,8 @@ impl OutputFile {
                 Ok(Self::to(file, path, Target::Itself))
             }
             Ok(found) => {
-                // Renaming needs no right to write the file itself; who may not write it may not
-                // replace it either.
+                // Renaming does not need write permission for the file itself. Check it here, so that
+                // a read-only file is not replaced.
                 let file = OpenOptions::new().write(true).open(path)?;
                 if is_mounted_on(&file) {
                     let target = Target::InPlace { is_cut: false };
@@ -128,7 +128,7 @@ impl OutputFile {
         Self { file, name, target }
     }
 
-    /// Writes to a new file beside the target, which takes over what it can of the old one.
+    /// Creates a new file in the target's folder, with the owner and permissions of the old one.
     fn beside(name: &Path, target: PathBuf, old: Option<&Metadata>) -> io::Result<Self> {
         if !may_be_file(&target) {
             return Err(io::ErrorKind::InvalidFilename.into());
@@ -142,8 +142,8 @@ impl OutputFile {
         Ok(output)
     }
 
-    /// The name of the temporary file, where it has one already: a process that ends without dropping
-    /// its outputs removes it.
+    /// Returns the path of the temporary file, if it has one. A process that exits without dropping its
+    /// outputs must remove this file.
     #[must_use]
     pub fn temporary(&self) -> Option<&Path> {
         match &self.target {
@@ -152,12 +152,12 @@ impl OutputFile {
         }
     }
 
-    /// Makes sure that the bytes are on the disk, and lets them take the file's place.
+    /// Syncs the bytes to disk and replaces the file.
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Sink`] when that fails; the file is as it was, unless it is one that is
-    /// written in place.
+    /// [`crate::ErrorKind::Sink`] if that fails. Then the file is unchanged, unless it is written in
+    /// place.
     pub fn commit(mut self) -> Result<()> {
         self.finish().map_err(|cause| refused(&self.name, cause))
     }
@@ -179,7 +179,7 @@ impl OutputFile {
         Ok(())
     }
 
-    /// Cuts the old bytes of a file that is written in place, before the first of the new ones.
+    /// Truncates a file that is written in place, before the first write.
     fn cut(&mut self) -> io::Result<()> {
         if let (Target::InPlace { is_cut }, Out::File(file)) = (&mut self.target, &self.file)
             && !*is_cut
@@ -212,7 +212,7 @@ impl Write for OutputFile {
             #[cfg(unix)]
             Out::Socket(socket) => socket.write(bytes),
         });
-        // `write_all` goes on after an interruption, which must therefore stay one.
+        // `write_all` tries again after `Interrupted`, so that kind must be kept.
         written.map_err(|cause| match cause.kind() {
             io::ErrorKind::Interrupted => cause,
             kind => io::Error::new(kind, format!("`{}`: {cause}", shown_name(&self.name))),
@@ -227,7 +227,7 @@ impl Write for OutputFile {
 impl Drop for OutputFile {
     fn drop(&mut self) {
         if let Some(temporary) = self.temporary() {
-            // The caller has a better error to tell.
+            // Ignored: the caller already has an error to report.
             let _ = fs::remove_file(temporary);
         }
     }
@@ -237,15 +237,15 @@ fn refused(path: &Path, cause: io::Error) -> Error {
     cannot_write(&format!("`{}`", shown_name(path)), cause)
 }
 
-/// Tells whether a path's last part can be the name of a file; `new/` and `new/.` are a folder's,
-/// which the system would say only when the file is there to be renamed.
+/// Returns whether a path's last part can be a file name. `new/` and `new/.` can only be folders; the
+/// system would report that only at the rename.
 fn may_be_file(path: &Path) -> bool {
     let text = path.as_os_str().to_string_lossy();
     let last = text.rsplit(std::path::is_separator).next();
     last.is_some_and(|name| !["", ".", ".."].contains(&name))
 }
 
-/// Finds the name that a chain of symlinks to nothing ends in.
+/// Returns the path at the end of a chain of symlinks. The path does not exist.
 fn follow_links(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -264,7 +264,7 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Makes a new file in the target's folder, without a name if that can be had.
+/// Creates a file in the target's folder, without a name if the file system supports that.
 fn create_beside(target: &Path, is_private: bool) -> io::Result<(File, Option<PathBuf>)> {
     #[cfg(target_os = "linux")]
     {
@@ -277,7 +277,7 @@ fn create_beside(target: &Path, is_private: bool) -> io::Result<(File, Option<Pa
     Ok((file, Some(path)))
 }
 
-/// Uses the first name of a temporary file that nothing else has.
+/// Creates a temporary file with `make`, under the first unused name.
 fn unused_name<T>(
     target: &Path,
     mut make: impl FnMut(&Path) -> io::Result<T>,
@@ -304,8 +304,8 @@ fn link(_: &File, _: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Whether a file is where a file system is mounted, as containers get single files. Such a file
-/// cannot be replaced, which the system would say only at the end.
+/// Returns whether a file is a mount point, as when a container mounts a single file. Such a file
+/// cannot be replaced; the system would report that only at the rename.
 #[cfg(target_os = "linux")]
 fn is_mounted_on(file: &File) -> bool {
     use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, statx};
@@ -318,8 +318,8 @@ fn is_mounted_on(_: &File) -> bool {
     false
 }
 
-/// Gives a new file the owner and group of the old one, as far as the system allows it, and its
-/// permissions; the special bits would be a right that nobody gave to these bytes.
+/// Sets a new file's owner and group to those of the old one, as far as the system allows it, and its
+/// permissions. The special bits are dropped: they were not granted for the new content.
 #[cfg(unix)]
 fn take_over(file: &File, old: &Metadata) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
@@ -336,8 +336,9 @@ fn take_over(file: &File, old: &Metadata) -> io::Result<()> {
     file.set_permissions(old.permissions())
 }
 
-/// A new file; private at first where it will replace one that may be private too.
-#[cfg_attr(not(unix), expect(unused_variables, reason = "only unix knows modes"))]
+/// Returns the options for a new file. It is private at first if it replaces a file that may be
+/// private.
+#[cfg_attr(not(unix), expect(unused_variables, reason = "only unix has modes"))]
 fn new_file(is_private: bool) -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -362,7 +363,8 @@ fn open_special(path: &Path, _found: &Metadata) -> io::Result<Out> {
     OpenOptions::new().write(true).open(path).map(Out::File)
 }
 
-/// Makes the new name last. The file has it by now, and some file systems refuse to sync folders.
+/// Syncs the folder so that the new name survives a crash. Errors are ignored, because the file is
+/// already replaced and some file systems cannot sync folders.
 fn sync_folder(target: &Path) {
     #[cfg(unix)]
     if let Ok(folder) = File::open(folder_of(target)) {
@@ -414,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_and_a_missing_folder_are_refused_by_name() {
+    fn errors_about_folders_name_the_path() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("no/out");
         for path in [folder.path(), &missing] {
@@ -425,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_a_folder_is_refused_before_anything_is_written() {
+    fn folder_names_are_refused_before_writing() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["new/", "new/.", "new/..", "new//"] {
             let error = OutputFile::create(&folder.path().join(name)).unwrap_err();
@@ -467,7 +469,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_circle_of_symlinks_is_refused() {
+    fn a_cycle_of_symlinks_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("link");
         std::os::unix::fs::symlink("link", &link).unwrap();
@@ -509,7 +511,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
         fs::write(&path, "old").unwrap();
-        // Only root may give a file away; any other user sees the bits alone.
+        // Only root may change the owner. Other users test only the bits.
         let other = chown(&path, Some(4711), Some(4712)).is_ok();
         let owner = fs::metadata(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o6755)).unwrap();
@@ -520,7 +522,7 @@ mod tests {
         assert!(!other || found.uid() == 4711);
     }
 
-    /// Where the file system has no files without a name, and on other systems.
+    /// As on file systems that have no files without a name.
     #[test]
     fn a_temporary_file_with_a_name_is_renamed_or_removed() {
         let folder = tempfile::tempdir().unwrap();
@@ -545,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_written_in_place_is_cut_at_the_first_byte_and_not_before() {
+    fn a_file_written_in_place_is_truncated_at_the_first_write() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
         fs::write(&path, "precious").unwrap();

@@ -1,7 +1,7 @@
 //! Files that have no name until they are complete (Linux).
 //!
-//! However the process ends, such a file leaves nothing: not after `SIGKILL`, and not at the limit
-//! of CPU time.
+//! The system removes such a file however the process ends, also after `SIGKILL` or at the CPU time
+//! limit.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -11,7 +11,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, OFlags, linkat};
 
-/// A new file in a folder, where the file system has such files and `/proc` can name it later.
+/// Creates a file in a folder, if the file system supports it and `/proc` can be used to name it later.
 pub(super) fn create(folder: &Path, mode: u32) -> Option<File> {
     let flags = i32::try_from(OFlags::TMPFILE.bits()).ok()?;
     let mut options = OpenOptions::new();
@@ -20,7 +20,7 @@ pub(super) fn create(folder: &Path, mode: u32) -> Option<File> {
     fs::read_link(name(&file)).is_ok().then_some(file)
 }
 
-/// Gives the file a name, which must be a new one.
+/// Gives the file a name, which must not exist yet.
 pub(super) fn link(file: &File, path: &Path) -> io::Result<()> {
     linkat(CWD, name(file), CWD, path, AtFlags::SYMLINK_FOLLOW)?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Reading Cargo.toml: the few forms this repository uses.
+//! Reads Cargo.toml, as far as this repository's manifests need it.
 
 use crate::File;
 
@@ -16,7 +16,7 @@ pub(crate) fn manifests(files: &[File]) -> impl Iterator<Item = (&str, &File)> {
     })
 }
 
-/// The lines of those tables whose name `wanted` accepts.
+/// Returns the lines of the tables whose name `wanted` accepts.
 pub(crate) fn entries<'t>(
     toml: &'t str,
     wanted: impl Fn(&str) -> bool + 't,

@@ -1,4 +1,4 @@
-//! Which modules of the engine import each other.
+//! The imports between modules of the engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,14 +42,14 @@ fn is_test(path: &str) -> bool {
     path.contains("/tests/") || path.ends_with("/tests.rs") || path.ends_with("/fixtures.rs")
 }
 
-/// The module of the root that a file belongs to.
+/// Returns the top-level module of a file.
 fn module_of(path: &str) -> Option<String> {
     let inside = path.strip_prefix(ENGINE)?;
     let module = inside.split(['/', '.']).next()?;
     (!matches!(module, "lib" | "prelude")).then(|| module.to_owned())
 }
 
-/// The names that the root exports, and the module each comes from.
+/// Returns the names that the root exports, with the module of each.
 fn reexports(code: &str) -> BTreeMap<String, String> {
     let mut names = BTreeMap::new();
     for statement in code.split(';').filter_map(|it| it.split("pub use ").nth(1)) {
@@ -65,7 +65,7 @@ fn reexports(code: &str) -> BTreeMap<String, String> {
     names
 }
 
-/// The code without what only tests compile: modules of tests, and uses behind a test attribute.
+/// Returns the code without test modules and imports that only tests compile.
 fn without_tests(code: &str) -> String {
     let mut kept = String::new();
     let mut skip_next = false;
@@ -84,7 +84,7 @@ fn without_tests(code: &str) -> String {
     kept
 }
 
-/// The first name of each path that begins with `crate::`.
+/// Returns the first name of each path that begins with `crate::`.
 fn crate_imports(code: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for rest in code.split("crate::").skip(1) {
@@ -105,7 +105,7 @@ fn first_name(text: &str) -> Option<String> {
     (end > 0).then(|| text[..end].to_owned())
 }
 
-/// The first names of a list up to its closing brace: of `a::{b, c}, D}` these are `a` and `D`.
+/// Returns the first names of a list up to its closing brace: `a` and `D` for `a::{b, c}, D}`.
 fn first_names(list: &str) -> Vec<String> {
     let (mut names, mut depth, mut start) = (Vec::new(), 0, 0);
     for (at, byte) in list.bytes().enumerate() {
@@ -126,7 +126,7 @@ fn first_names(list: &str) -> Vec<String> {
     names
 }
 
-/// One cycle, if there is any: its modules in order, the first one repeated at the end.
+/// Returns a cycle, if there is one: its modules in order, with the first one repeated at the end.
 fn cycle_in(imports: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     let mut done = BTreeSet::new();
     imports

@@ -1,4 +1,4 @@
-//! The rules: from a list of files to a list of offences.
+//! The rules. A rule maps a list of files to a list of violations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,19 +13,19 @@ use crate::tables::{
 };
 
 pub(crate) fn gpu_crates_stay_in_their_folder(files: &[File]) -> Vec<String> {
-    let mut offences = Vec::new();
+    let mut violations = Vec::new();
     for file in rust(files).filter(|file| !file.path.starts_with(GPU_HOME)) {
         let code = code_only(&file.text);
         for name in GPU_CRATES {
             if let Some(line) = line_of_word(&code, name) {
-                offences.push(format!(
+                violations.push(format!(
                     "{}:{line}: `{name}` outside {GPU_HOME}*",
                     file.path
                 ));
             }
         }
     }
-    offences
+    violations
 }
 
 pub(crate) fn unsafe_stays_in_its_homes(files: &[File]) -> Vec<String> {
@@ -33,13 +33,16 @@ pub(crate) fn unsafe_stays_in_its_homes(files: &[File]) -> Vec<String> {
         .filter(|file| !may_be_unsafe(&file.path))
         .filter_map(|file| {
             let line = line_of_word(&code_only(&file.text), "unsafe")?;
-            Some(format!("{}:{line}: `unsafe` outside its homes", file.path))
+            Some(format!(
+                "{}:{line}: `unsafe` is not allowed here",
+                file.path
+            ))
         })
         .collect()
 }
 
-/// Every module outside the homes forbids `unsafe`, itself or by a module above it; the crate that
-/// holds the homes denies it at its root.
+/// Every module without `unsafe` forbids it, itself or in a parent module. A crate that has modules
+/// with `unsafe` denies it at its root.
 pub(crate) fn unsafe_is_forbidden_elsewhere(files: &[File]) -> Vec<String> {
     let forbidding: BTreeSet<&str> = rust(files)
         .filter(|file| says(file, "#![forbid(unsafe_code)]"))
@@ -49,7 +52,7 @@ pub(crate) fn unsafe_is_forbidden_elsewhere(files: &[File]) -> Vec<String> {
         let below = format!("{}/", module_folder(path));
         rust(files).any(|file| file.path.starts_with(&below) && may_be_unsafe(&file.path))
     };
-    let mut offences = Vec::new();
+    let mut violations = Vec::new();
     for file in
         rust(files).filter(|file| !may_be_unsafe(&file.path) && !file.path.starts_with("fuzz/"))
     {
@@ -59,13 +62,13 @@ pub(crate) fn unsafe_is_forbidden_elsewhere(files: &[File]) -> Vec<String> {
         let denied = above_a_home(&file.path) && says(file, "#![deny(unsafe_code)]");
         let empty = code_only(&file.text).trim().is_empty();
         if !(covered || denied || empty) {
-            offences.push(format!(
-                "{}: neither it nor a module above it says #![forbid(unsafe_code)]",
+            violations.push(format!(
+                "{}: #![forbid(unsafe_code)] is missing here and in all parent modules",
                 file.path
             ));
         }
     }
-    offences
+    violations
 }
 
 pub(crate) fn stages_have_their_twins(files: &[File]) -> Vec<String> {
@@ -78,7 +81,7 @@ pub(crate) fn twins(files: &[File], excused: &[(&str, &str, &str)]) -> Vec<Strin
         .map(|place| (place, stems_in(files, place)))
         .collect();
     let every: BTreeSet<&String> = stems.values().flatten().collect();
-    let mut offences = Vec::new();
+    let mut violations = Vec::new();
     for (place, here) in &stems {
         let place_excused = excused
             .iter()
@@ -88,8 +91,8 @@ pub(crate) fn twins(files: &[File], excused: &[(&str, &str, &str)]) -> Vec<Strin
                 .iter()
                 .any(|(name, at, _)| name == *stem && at == place);
             if !(excused || place_excused && here.is_empty()) {
-                offences.push(format!(
-                    "{place}: no file for the stage `{stem}`, and no row in NO_TWIN says why"
+                violations.push(format!(
+                    "{place}: no file for the stage `{stem}`, and no row in NO_TWIN explains it"
                 ));
             }
         }
@@ -102,18 +105,18 @@ pub(crate) fn twins(files: &[File], excused: &[(&str, &str, &str)]) -> Vec<Strin
             here.contains(*stem)
         };
         if stale {
-            offences.push(format!(
-                "NO_TWIN: the row (`{stem}`, {place}) is out of date: take it out"
+            violations.push(format!(
+                "NO_TWIN: the row (`{stem}`, {place}) is out of date; remove it"
             ));
         }
     }
-    offences
+    violations
 }
 
 pub(crate) fn versions_and_lints_stand_once(files: &[File]) -> Vec<String> {
-    let mut offences = Vec::new();
+    let mut violations = Vec::new();
     for (_, manifest) in manifests(files) {
-        let mut complain = |what: String| offences.push(format!("{}: {what}", manifest.path));
+        let mut complain = |what: String| violations.push(format!("{}: {what}", manifest.path));
         for key in ["version", "edition", "rust-version", "license"] {
             if !entries(&manifest.text, |table| table == "package").any(|line| inherits(line, key))
             {
@@ -131,7 +134,7 @@ pub(crate) fn versions_and_lints_stand_once(files: &[File]) -> Vec<String> {
             ));
         }
     }
-    offences
+    violations
 }
 
 pub(crate) fn files_are_short(files: &[File]) -> Vec<String> {
@@ -143,12 +146,8 @@ pub(crate) fn files_are_short(files: &[File]) -> Vec<String> {
                 .lines()
                 .take_while(|line| line.trim() != "#[cfg(test)]")
                 .count();
-            (lines > MOST_LINES).then(|| {
-                format!(
-                    "{}: {lines} lines without tests: two things in one file?",
-                    file.path
-                )
-            })
+            (lines > MOST_LINES)
+                .then(|| format!("{}: {lines} lines without tests; split the file", file.path))
         })
         .collect()
 }
@@ -165,6 +164,6 @@ pub(crate) fn names_say_something(files: &[File]) -> Vec<String> {
     };
     rust(files)
         .filter(silent)
-        .map(|file| format!("{}: this name says nothing", file.path))
+        .map(|file| format!("{}: this name is meaningless", file.path))
         .collect()
 }

@@ -1,4 +1,4 @@
-//! Reading Rust: enough to tell code from comments and strings, and modules from their parents.
+//! Reads Rust, as far as needed to separate code from comments and strings, and to find parent modules.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,7 @@ pub(crate) fn stems_in(files: &[File], place: &str) -> BTreeSet<String> {
     files.iter().filter_map(stem).collect()
 }
 
-/// The folder that holds a module's children: `a/src/lib.rs` → `a/src`, `a/src/x.rs` → `a/src/x`.
+/// Returns the folder of a module's children: `a/src/lib.rs` → `a/src`, `a/src/x.rs` → `a/src/x`.
 pub(crate) fn module_folder(path: &str) -> String {
     let stem = path.trim_end_matches(".rs");
     match stem.rsplit_once('/') {
@@ -47,7 +47,7 @@ pub(crate) fn module_folder(path: &str) -> String {
     }
 }
 
-/// The file itself and every file that can be a module above it, up to the crate's root.
+/// Returns the file and every file that can be its parent module, up to the crate's root.
 pub(crate) fn modules_above(path: &str) -> Vec<String> {
     let mut above = vec![path.to_owned()];
     let is_root = path.contains("/src/bin/")
@@ -71,7 +71,7 @@ pub(crate) fn modules_above(path: &str) -> Vec<String> {
     above
 }
 
-/// The text with comments, strings and character literals blanked; lines stay where they are.
+/// Replaces comments, strings and character literals by spaces. Line numbers do not change.
 pub(crate) fn code_only(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut code = String::with_capacity(text.len());
@@ -93,7 +93,7 @@ pub(crate) fn code_only(text: &str) -> String {
     code
 }
 
-/// How many bytes at the start are a comment or a literal; 0: none are.
+/// Returns the length of a comment or literal at the start; 0 if there is none.
 pub(crate) fn skipped(rest: &[u8], inside_a_word: bool) -> usize {
     match rest {
         [b'/', b'/', ..] => rest
@@ -153,7 +153,7 @@ pub(crate) fn is_word(byte: u8) -> bool {
     byte == b'_' || byte.is_ascii_alphanumeric()
 }
 
-/// The first line, from 1, on which `word` stands by itself.
+/// Returns the number of the first line, from 1, that contains `word` as a whole word.
 pub(crate) fn line_of_word(code: &str, word: &str) -> Option<usize> {
     let stands = |line: &str| {
         line.split(|c: char| c != '_' && !c.is_ascii_alphanumeric())

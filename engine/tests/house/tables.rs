@@ -1,10 +1,10 @@
-//! What the rules know about this repository. Tables, so that a change is one line with a reason.
+//! The tables of the rules. A change of a rule is one line with a reason.
 
-/// Where the GPU's own crates may be named.
+/// The only place that may use the GPU crates.
 pub(crate) const GPU_HOME: &str = "engine/src/device/gpu";
 pub(crate) const GPU_CRATES: [&str; 2] = ["wgpu", "pollster"];
 
-/// Where `unsafe` may stand, and why.
+/// The places that may use `unsafe`, and why.
 pub(crate) const UNSAFE_HOMES: [(&str, &str); 4] = [
     ("kernels/src/isa", "SIMD intrinsics"),
     ("kernels/src/table", "unchecked probes and prefetch"),
@@ -15,7 +15,7 @@ pub(crate) const UNSAFE_HOMES: [(&str, &str); 4] = [
     ),
 ];
 
-/// The four places in which a stage has the same file stem.
+/// The four folders in which a stage has a file with the same stem.
 pub(crate) const STAGE_PLACES: [&str; 4] = [
     "kernels/src/stage",
     "shaders/wgsl",
@@ -23,19 +23,23 @@ pub(crate) const STAGE_PLACES: [&str; 4] = [
     "benches/stage",
 ];
 
-/// `(stem, place, why there is no twin)`; `*` stands for every stem while the place is empty.
+/// `(stem, folder, why there is no twin)`; `*` is every stem while the folder is empty.
 pub(crate) const NO_TWIN: [(&str, &str, &str); 4] = [
     (
         "lowercase",
         "shaders/wgsl",
-        "needs tables that WGSL does not carry",
+        "needs tables that are too large for WGSL",
     ),
-    ("shared", "kernels/src/stage", "parts of shaders, no stage"),
-    ("shared", "benches/stage", "parts of shaders, no stage"),
+    (
+        "shared",
+        "kernels/src/stage",
+        "parts of shaders, not a stage",
+    ),
+    ("shared", "benches/stage", "parts of shaders, not a stage"),
     (
         "*",
         "engine/src/stage",
-        "the operator calls the kernels' stages as they are",
+        "the operator calls the kernels' stages directly",
     ),
 ];
 

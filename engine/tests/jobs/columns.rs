@@ -34,7 +34,7 @@ fn rows_without_separators_never_merge() {
 }
 
 #[test]
-fn metrics_and_progress_know_the_bytes_of_columns() {
+fn metrics_and_progress_count_the_bytes_of_columns() {
     let rows: Vec<String> = (0..10_000).map(|row| format!("W{row}")).collect();
     let bytes: u64 = rows.iter().map(|row| row.len() as u64).sum();
     let arrays: [ArrayRef; 2] = [
@@ -61,13 +61,13 @@ fn metrics_and_progress_know_the_bytes_of_columns() {
             }
             assert_eq!(progress.bytes(), bytes);
             let why = metrics.decisions.concat();
-            assert!(why.contains("the number of batches is not known"), "{why}");
+            assert!(why.contains("the number of batches is unknown"), "{why}");
         }
     }
 }
 
 #[test]
-fn rows_have_tokens_and_nulls_have_none() {
+fn nulls_have_no_tokens() {
     let array = StringArray::from(vec![Some("to be"), None, Some(""), Some("or"), Some("be")]);
     let batch = RecordBatch::try_from_iter([("text", Arc::new(array) as ArrayRef)]).unwrap();
     let counts = count(
@@ -79,7 +79,7 @@ fn rows_have_tokens_and_nulls_have_none() {
 }
 
 #[test]
-fn a_column_that_is_missing_or_no_text_is_named() {
+fn a_missing_column_and_one_without_text_are_named() {
     let array: ArrayRef = Arc::new(Int32Array::from(vec![1]));
     let batch = RecordBatch::try_from_iter([("n", array)]).unwrap();
     for (column, kind) in [("text", ErrorKind::Config), ("n", ErrorKind::Format)] {

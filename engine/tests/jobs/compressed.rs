@@ -1,4 +1,4 @@
-//! gzip and zstd: known by their first bytes, read to the last member, refused when broken.
+//! gzip and zstd: recognized by their first bytes, read to the last member, refused if corrupt.
 
 use std::io::Write;
 
@@ -48,7 +48,7 @@ fn all_members_and_frames_are_read_as_one_text() {
 }
 
 #[test]
-fn many_compressed_files_are_read_side_by_side() {
+fn many_compressed_files_are_read_in_parallel() {
     let texts = texts();
     let files: Vec<_> = texts.iter().map(|text| file(&gzip(text))).collect();
     let paths: Vec<_> = files.iter().map(|file| file.path()).collect();
@@ -63,7 +63,7 @@ fn many_compressed_files_are_read_side_by_side() {
 }
 
 #[test]
-fn a_broken_file_fails_the_job_and_is_named() {
+fn a_corrupt_file_fails_the_job_and_is_named() {
     let text = texts().concat();
     for (form, whole) in [("gzip", gzip(&text)), ("zstd", zstd(&text))] {
         let mut bent = whole.clone();
@@ -101,7 +101,7 @@ fn a_broken_file_fails_the_job_and_is_named() {
 }
 
 #[test]
-fn compressed_bytes_can_be_taken_as_they_are() {
+fn compressed_bytes_can_be_read_without_decompressing() {
     let bytes = gzip(b"to be");
     let source = keymill::read::ReaderSource::new(std::io::Cursor::new(bytes.clone())).as_is();
     let counts = count(engine(1, 64).read_source(source), lines());
@@ -109,8 +109,8 @@ fn compressed_bytes_can_be_taken_as_they_are() {
 }
 
 #[test]
-fn a_zstd_window_that_is_too_long_is_said_with_what_to_do() {
-    // A frame with a window of 2 GiB, and in it one block of one byte as it is.
+fn a_zstd_window_that_is_too_large_is_an_error_with_advice() {
+    // A frame with a window of 2 GiB and one uncompressed block of one byte.
     let long = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 21 << 3, 0x09, 0, 0, b'a'];
     let file = file(&long);
     let job = engine(1, 64).read_text(file.path()).tokenize(whitespace());

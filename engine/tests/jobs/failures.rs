@@ -1,4 +1,4 @@
-//! What goes wrong is named, of the right kind, and never a wrong answer.
+//! Failures are errors of the right kind that name their object, and never a wrong answer.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -31,7 +31,7 @@ fn a_missing_file_is_named() {
     }
 }
 
-/// A source whose one split is made anew by each read.
+/// A source with one split, which every read creates again.
 struct Made(fn() -> SplitBytes<'static>);
 
 impl Source for Made {
@@ -52,7 +52,7 @@ impl Source for Made {
     }
 }
 
-/// A file of a mebibyte of which half is gone.
+/// A file of 1 MiB that has lost its second half.
 struct Shrunk;
 
 impl ReadAt for Shrunk {
@@ -69,7 +69,7 @@ impl ReadAt for Shrunk {
 }
 
 #[test]
-fn a_file_that_shrinks_is_an_error_that_names_it() {
+fn a_file_that_becomes_shorter_is_named() {
     for threads in [1, 2, 7] {
         for chunk_bytes in [64, 4096, 1 << 20] {
             let source = Made(|| SplitBytes::At(Box::new(Shrunk)));
@@ -84,7 +84,7 @@ fn a_file_that_shrinks_is_an_error_that_names_it() {
     }
 }
 
-/// Files of which the one is cut short after the job has seen how long it is.
+/// A source that truncates its file after the job has read its length.
 struct Shrinking(FileSource, PathBuf);
 
 impl Source for Shrinking {
@@ -108,7 +108,7 @@ impl Source for Shrinking {
 }
 
 #[test]
-fn a_real_file_that_shrinks_is_an_error_too() {
+fn a_real_file_that_becomes_shorter_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     for threads in [1, 2] {
         let path = folder.path().join("shrinking.txt");
@@ -127,7 +127,7 @@ fn a_real_file_that_shrinks_is_an_error_too() {
     }
 }
 
-/// Fails, panics or never ends, after some good bytes.
+/// Returns some bytes, and then fails, panics or never ends.
 struct Bad(u64, fn() -> io::Result<usize>);
 
 impl Read for Bad {
@@ -191,8 +191,8 @@ fn cancelling_ends_a_job_that_would_never_end() {
 }
 
 #[test]
-fn cancelling_ends_a_job_whose_stream_keeps_it_waiting() {
-    /// Says nothing, for longer than anybody waits.
+fn cancelling_ends_a_job_whose_stream_blocks() {
+    /// Blocks for longer than the test.
     struct Silent;
     impl Read for Silent {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
@@ -229,7 +229,7 @@ fn a_rule_without_a_separator_is_refused() {
 }
 
 #[test]
-fn a_level_that_is_not_here_is_refused() {
+fn a_missing_level_is_refused() {
     let Some(missing) = Level::ALL.into_iter().find(|level| !level.is_available()) else {
         return println!("skipped: this machine runs all levels");
     };
@@ -239,7 +239,7 @@ fn a_level_that_is_not_here_is_refused() {
 }
 
 #[test]
-fn a_spill_folder_that_is_none_is_named_before_anything_is_read() {
+fn a_missing_spill_folder_is_named_before_reading() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a-file");
     std::fs::write(&file, "").unwrap();
@@ -252,4 +252,12 @@ fn a_spill_folder_that_is_none_is_named_before_anything_is_read() {
         );
     }
     assert!(Engine::builder().spill_dir(folder.path()).build().is_ok());
+}
+
+#[test]
+fn field_0_is_an_error_of_the_job() {
+    let job = engine(1, 64).read_bytes("a,b").tokenize(field(0, b','));
+    let error = job.count_by_key().collect().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("counted from 1"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! Files: their ends, their names, folders and patterns.
+//! Files: ends, names, folders and patterns.
 
 use std::fs;
 
@@ -47,7 +47,7 @@ fn many_files_of_all_sizes_agree_with_the_oracle() {
 }
 
 #[test]
-fn folders_are_read_on_request_alone() {
+fn folders_are_read_only_on_request() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("inner")).unwrap();
     fs::write(folder.path().join("inner/b"), "b").unwrap();
@@ -77,7 +77,7 @@ fn folders_are_read_on_request_alone() {
 }
 
 #[test]
-fn a_name_with_the_signs_of_a_pattern_is_a_name_first() {
+fn an_existing_file_is_preferred_to_a_pattern() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("what[1].txt");
     fs::write(&path, "this").unwrap();
@@ -88,7 +88,7 @@ fn a_name_with_the_signs_of_a_pattern_is_a_name_first() {
 
 #[cfg(unix)]
 #[test]
-fn a_file_that_shows_no_length_is_read_all_the_same() {
+fn a_file_that_reports_no_length_is_read() {
     let path = "/proc/self/status";
     if fs::metadata(path).is_err() {
         return println!("skipped: no {path}");

@@ -1,4 +1,4 @@
-//! What comes out: order, top, batches, text, metrics, progress, explanations.
+//! Results: order, top, batches, text, metrics, progress, explanations.
 
 use arrow_array::cast::AsArray;
 use keymill::prelude::*;
@@ -36,7 +36,7 @@ fn get_finds_every_key_and_no_other() {
 }
 
 #[test]
-fn nothing_is_counted_as_nothing() {
+fn empty_input_has_an_empty_result() {
     let counts = counts(" ");
     assert!(counts.is_empty());
     assert_eq!(
@@ -46,7 +46,7 @@ fn nothing_is_counted_as_nothing() {
 }
 
 #[test]
-fn a_stream_is_ordered_and_cut_where_it_is_asked_to() {
+fn a_stream_respects_order_and_limits() {
     for (order, first) in [(Order::Key, "and"), (Order::Count, "the")] {
         for (top, rows) in [(None, 9), (Some(3), 3), (Some(0), 0), (Some(50), 9)] {
             let job = engine(2, 7)
@@ -74,7 +74,7 @@ fn a_stream_is_ordered_and_cut_where_it_is_asked_to() {
 }
 
 #[test]
-fn keys_become_text_strictly_or_not() {
+fn keys_are_converted_to_text_strictly_or_lossily() {
     let job = engine(1, 64)
         .read_bytes(&b"good b\xffd"[..])
         .tokenize(whitespace());
@@ -128,7 +128,7 @@ fn progress_ends_at_the_total() {
 }
 
 #[test]
-fn a_plan_names_what_it_will_do() {
+fn explain_describes_the_job() {
     let engine = Engine::builder()
         .threads(2)
         .level(Level::Scalar)
@@ -143,8 +143,7 @@ fn a_plan_names_what_it_will_do() {
         .explain();
     for part in [
         "memory",
-        "split",
-        ";",
+        "tokenize    split:; (",
         "lowercase",
         "scalar",
         "64 MiB",
@@ -157,7 +156,7 @@ fn a_plan_names_what_it_will_do() {
 
 #[cfg(feature = "gpu")]
 #[test]
-fn a_plan_says_why_no_device_takes_a_rule() {
+fn explain_says_why_devices_refuse_a_rule() {
     for (choice, begins) in [
         (DeviceChoice::Auto, "auto: cpu; "),
         (DeviceChoice::Gpu, "cpu, not gpu: "),

@@ -1,4 +1,4 @@
-//! The same answer for every thread count, chunk size and kind of source.
+//! The answer is the same for every number of threads, chunk size and kind of source.
 
 use std::io::{Cursor, Read, Write};
 
@@ -16,11 +16,11 @@ fn rules() -> Vec<TokenRule> {
         split(b","),
         split(b",,"),
         split(b"\r"),
-        field(2, b','),
+        field(2, b',').unwrap(),
     ]
 }
 
-/// Gives few bytes at a time, and is interrupted now and then.
+/// Returns few bytes per read, and sometimes `Interrupted`.
 struct Trickle(Cursor<Vec<u8>>, usize);
 
 impl Read for Trickle {
@@ -78,7 +78,7 @@ fn all_levels_agree() {
 }
 
 #[test]
-fn lower_case_is_that_of_the_whole_text() {
+fn chunks_do_not_change_the_lower_case() {
     let text = "Der \u{c4}rger, DER \u{130}X,AXB\r\n\u{212a}elvin der,\u{c4}RGER ".repeat(40);
     let lowered = keymill_kernels::oracle::lowercase(text.as_bytes());
     for rule in [
@@ -110,7 +110,7 @@ fn lower_case_is_that_of_the_whole_text() {
 }
 
 #[test]
-fn tiny_limits_colliding_keys_and_a_tiny_budget_change_nothing() {
+fn tiny_limits_and_budgets_do_not_change_the_answer() {
     let text = texts().concat();
     for rule in rules() {
         let expected = oracle(&[&text], &rule);

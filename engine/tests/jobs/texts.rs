@@ -1,6 +1,6 @@
-//! Texts with edges.
+//! Texts with edge cases.
 
-/// Texts that have gone wrong somewhere, for somebody.
+/// Returns texts that have caused errors in similar programs.
 pub(crate) fn texts() -> Vec<Vec<u8>> {
     let giant = [b"a ".as_slice(), &[b'g'; 3000], b" b"].concat();
     let mut all = vec![
@@ -25,7 +25,7 @@ pub(crate) fn texts() -> Vec<Vec<u8>> {
     all
 }
 
-/// Some thousand bytes drawn from those that matter.
+/// Returns a few thousand random bytes from those that have a meaning for some rule.
 fn random(seed: u64) -> Vec<u8> {
     let alphabet: [&[u8]; 16] = [
         b"a",

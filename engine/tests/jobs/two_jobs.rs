@@ -1,4 +1,4 @@
-//! Jobs beside each other on one engine.
+//! Parallel jobs on one engine.
 
 use std::io::Read;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 
-/// Text that says when it is first asked for, and comes when it is let.
+/// A reader that reports its first read and returns its text after a permission.
 struct Held {
     asked: Sender<()>,
     let_go: Receiver<()>,
@@ -15,7 +15,7 @@ struct Held {
 
 impl Read for Held {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        // Both ends may be gone at the last reads.
+        // The other ends of the channels may be dropped at the last reads.
         let _ = self.asked.send(());
         let _ = self.let_go.recv();
         self.text.read(into)
@@ -23,7 +23,7 @@ impl Read for Held {
 }
 
 #[test]
-fn a_job_that_waits_for_its_input_holds_up_no_other() {
+fn a_job_that_waits_for_input_does_not_block_other_jobs() {
     let engine = engine(3, 64);
     let (asked, is_asked) = channel();
     let (lets_go, let_go) = channel();
@@ -44,7 +44,7 @@ fn a_job_that_waits_for_its_input_holds_up_no_other() {
         scope.spawn(move || counts.send(count(other.read_bytes(texts), whitespace())));
         let counted = counted.recv_timeout(Duration::from_secs(60));
         let is_waiting = !waiting.is_finished();
-        // Now all comes to its end, whatever happened.
+        // Lets the first job end before the checks.
         drop(lets_go);
         let counted = counted.expect("the other job does not wait");
         assert_same(&counted, &expected, format_args!("beside another job"));

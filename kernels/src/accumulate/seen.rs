@@ -42,6 +42,11 @@ impl Seen {
         self.flags[id as usize] = true;
     }
 
+    /// Returns whether every group has a value.
+    pub(super) fn has_all(&self) -> bool {
+        self.all_before == self.flags.len()
+    }
+
     fn advance(&mut self) {
         let more = self.flags[self.all_before..].iter();
         self.all_before += more.take_while(|&&seen| seen).count();

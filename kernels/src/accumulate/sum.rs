@@ -1,7 +1,7 @@
 //! Exact sums of integers.
 //!
-//! They are kept in 64 bits while rows times the largest magnitude prove that these are enough, then
-//! in 128 bits. So the result is the mathematical total, in any order of rows.
+//! They are kept in 64 bits while rows times the largest magnitude prove that these are enough,
+//! then in 128 bits. So the result is the mathematical total, in any order of rows.
 
 use core::fmt;
 
@@ -169,7 +169,8 @@ impl<T: SumInput> Sum<T> {
         }
     }
 
-    /// Adds each value that is not null to the group of its row. The value of a null row is ignored.
+    /// Adds each value that is not null to the group of its row. The value of a null row is
+    /// ignored.
     ///
     /// # Panics
     ///
@@ -242,6 +243,15 @@ impl<T: SumInput> Sum<T> {
             Totals::Wide(totals) => totals[id as usize],
         };
         self.seen.has(id).then_some(total)
+    }
+
+    /// Returns the totals of all groups, if they fit in 64 bits and every group has a value.
+    #[must_use]
+    pub fn narrow_totals(&self) -> Option<&[T]> {
+        match &self.totals {
+            Totals::Narrow(totals) if self.seen.has_all() => Some(totals),
+            _ => None,
+        }
     }
 
     /// Resets groups to the state of new ones.

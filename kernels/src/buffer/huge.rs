@@ -43,8 +43,8 @@ pub struct HugeVec<T> {
 enum Home {
     /// Nothing was allocated.
     Nowhere,
-    /// The global allocator, with this layout.
-    Heap(Layout),
+    /// The global allocator, from `start` on and with this layout.
+    Heap { start: NonNull<u8>, layout: Layout },
     /// A mapping of this many bytes.
     #[cfg(all(target_os = "linux", not(miri)))]
     Mapping(usize),
@@ -147,9 +147,17 @@ fn allocate(layout: Layout) -> Option<(NonNull<u8>, Home)> {
     if layout.size() >= HUGE_PAGE && layout.align() <= HUGE_PAGE {
         return map_huge(layout);
     }
-    // SAFETY: the caller promises a size above zero.
-    let first = unsafe { alloc_zeroed(layout) };
-    Some((NonNull::new(first)?, Home::Heap(layout)))
+    // A longer allocation is made and aligned here. glibc before 2.38 hardly reuses the memory of
+    // aligned allocations, so that short-lived tables would use more and more memory.
+    let longer = layout.size().checked_add(layout.align())?;
+    let longer = Layout::from_size_align(longer, size_of::<usize>()).ok()?;
+    // SAFETY: the size is above zero.
+    let start = NonNull::new(unsafe { alloc_zeroed(longer) })?;
+    let before = start.align_offset(layout.align());
+    // SAFETY: `before` is less than the alignment, and the allocation is longer by the alignment.
+    let first = unsafe { start.byte_add(before) };
+    let layout = longer;
+    Some((first, Home::Heap { start, layout }))
 }
 
 /// Maps one huge page more than is needed, and unmaps the parts before and after the aligned range.
@@ -210,8 +218,8 @@ impl<T> Drop for HugeVec<T> {
     fn drop(&mut self) {
         match self.home {
             Home::Nowhere => {}
-            // SAFETY: `first` came from the global allocator with exactly this layout.
-            Home::Heap(layout) => unsafe { dealloc(self.first.as_ptr().cast(), layout) },
+            // SAFETY: `start` came from the global allocator with exactly this layout.
+            Home::Heap { start, layout } => unsafe { dealloc(start.as_ptr(), layout) },
             #[cfg(all(target_os = "linux", not(miri)))]
             // SAFETY: the mapping has exactly these bytes, and they are not borrowed any more.
             Home::Mapping(bytes) => unsafe {

@@ -1,10 +1,10 @@
-//! Tables of times: one for each subject and data, and the crossovers.
+//! Tables of times for each subject and data, and of the crossovers.
 
 use super::{Page, prose, titled};
 use crate::crossover::{best_on_cpu, subjects};
 use crate::figures::{bandwidth, rate, ratio, rows_a_second, size, time};
 use crate::model::{Case, Report, Spread, Subject, Unit, Way};
-use crate::targets::asked;
+use crate::targets::target;
 
 const TIMES: [&str; 8] = [
     "size",
@@ -17,7 +17,7 @@ const TIMES: [&str; 8] = [
     "times the CPU's best",
 ];
 
-/// Where the time of an adapter went; the CPU has no such parts.
+/// The parts of an adapter's time. The CPU has no such parts.
 const PARTS: [&str; 4] = ["kernel", "upload", "readback", "launch"];
 
 pub(super) fn cases(page: &mut Page, report: &Report) {
@@ -26,12 +26,12 @@ pub(super) fn cases(page: &mut Page, report: &Report) {
         .iter()
         .any(|case| on_adapters(case).next().is_some())
     {
-        page.title("What the tables say");
+        page.title("How to read the tables");
         page.line(
-            "An adapter's times are end to end, from memory to memory. Its kernel is by its own \
-             clock, or, where it has none, what is left of the whole; upload, readback and launch \
-             are measured alone, behind each run. What the host does besides is in the whole only. A \
-             job overlaps its parts, so that it has none of them.",
+            "An adapter's times are end to end, from memory to memory. The kernel is timed by the \
+             adapter's clock, or is the rest of the whole if it has no clock. Upload, readback and \
+             launch are measured alone, after each run. Other work of the host is only in the whole. \
+             A job overlaps its parts, so they have no times.",
         );
     }
     for (subject, data) in subjects(report) {
@@ -85,15 +85,15 @@ fn row(page: &mut Page, case: &Case, way: &Way, has_adapters: bool) {
     page.row(cells.iter().map(String::as_str));
 }
 
-/// Data that lies on adapters.
+/// Writes the table of resident data.
 pub(super) fn resident(page: &mut Page, report: &Report) {
     if report.resident.is_empty() {
         return;
     }
-    page.title("Data that lies on the adapter");
+    page.title("Data that is resident on the adapter");
     page.line(
-        "In chunks as large as the adapter takes: its kernel's time is what data costs that is there \
-         already. Beside it the CPU's best level with all threads, on the same data.\n",
+        "Data that is already in the adapter's memory, in chunks of maximum size. The kernel's time \
+         is the cost. For comparison: the CPU's best level with all threads on the same data.\n",
     );
     page.heading(&[
         "subject",
@@ -122,7 +122,7 @@ pub(super) fn resident(page: &mut Page, report: &Report) {
     }
 }
 
-/// Rows where rows are dealt out, and else bytes.
+/// Returns the rate: rows for `hash_partition`, bytes for other subjects.
 fn rate_of(case: &Case, way: &Way, nanoseconds: u64) -> String {
     match case.subject {
         Subject::HashPartition => {
@@ -132,15 +132,15 @@ fn rate_of(case: &Case, way: &Way, nanoseconds: u64) -> String {
     }
 }
 
-/// What each variant of the shaders takes.
+/// Writes the table of shader variants.
 pub(super) fn variants(page: &mut Page, report: &Report) {
     if report.variants.is_empty() {
         return;
     }
     page.title("Shader variants");
     page.line(
-        "The kernels alone, by what an adapter's shaders use beyond the core and whether they are \
-         checked. Less than the base's time is a gain.\n",
+        "Times of the kernels, by the features that the shaders use beyond the WGSL core and whether \
+         they have run-time checks. A time below that of the base is a gain.\n",
     );
     page.heading(&[
         "subject",
@@ -172,29 +172,29 @@ pub(super) fn variants(page: &mut Page, report: &Report) {
     }
 }
 
-/// What is asked of a GPU, and what it was found to be.
+/// Writes the table of figures and their targets for a GPU.
 pub(super) fn measures(page: &mut Page, report: &Report) {
     if report.measures.is_empty() {
         return;
     }
-    page.title("What is asked of a GPU");
+    page.title("Targets for a GPU");
     page.line(
-        "Worked out from the tables above, at the sizes that were measured. What is asked is meant \
-         for a card of the H200's class, the least and then more; of software nothing is asked.\n",
+        "Computed from the tables above, at the measured sizes. The targets are for a GPU of the \
+         H200's class: the minimum, then the goal. Software has no targets.\n",
     );
     page.heading(&[
-        "measure", "on", "data", "size", "median", "least", "most", "runs", "asked",
+        "measure", "on", "data", "size", "median", "minimum", "maximum", "runs", "target",
     ]);
     for it in &report.measures {
         let adapter = it.adapter.and_then(|number| report.adapter(number));
-        let (what, wanted) = asked(it.name, &it.data);
+        let (what, target) = target(it.name, &it.data);
         let shown = |figure: u64| match it.unit {
             Unit::BytesPerSecond => bandwidth(figure),
             Unit::RowsPerSecond => rows_a_second(figure as f64),
             Unit::Nanoseconds => time(figure),
             Unit::Thousandths => ratio(figure, 1000),
         };
-        let is_asked = adapter.is_none_or(|it| !it.is_software);
+        let has_target = adapter.is_none_or(|it| !it.is_software);
         page.row([
             what,
             &adapter.map_or_else(|| "all".to_owned(), titled),
@@ -204,7 +204,7 @@ pub(super) fn measures(page: &mut Page, report: &Report) {
             &shown(it.figure.min),
             &shown(it.figure.max),
             &it.figure.runs.to_string(),
-            if is_asked { wanted } else { "" },
+            if has_target { target } else { "" },
         ]);
     }
 }
@@ -216,8 +216,8 @@ pub(super) fn crossovers(page: &mut Page, report: &Report) {
         return;
     }
     page.line(
-        "From which size on an adapter is faster than the best way on the CPU, whatever its level and \
-         however many its threads.\n",
+        "The size from which an adapter is faster than the best way on the CPU, with any level and any \
+         number of threads.\n",
     );
     page.heading(&["subject", "data", "adapter", "faster from"]);
     for it in &report.crossovers {
@@ -225,7 +225,7 @@ pub(super) fn crossovers(page: &mut Page, report: &Report) {
         let from = match it.bytes {
             None => format!("none up to {}", size(it.up_to_bytes)),
             Some(bytes) if bytes == it.from_bytes => {
-                format!("{}, the smallest that was measured", size(bytes))
+                format!("{}, the smallest measured size", size(bytes))
             }
             Some(bytes) => size(bytes),
         };

@@ -1,4 +1,4 @@
-//! Pages of made-up reports.
+//! Pages of reports with invented figures.
 
 use super::*;
 use crate::crossover;
@@ -13,7 +13,7 @@ fn page(mut report: Report) -> String {
 }
 
 #[test]
-fn a_gpu_has_its_parts_its_crossover_and_its_losses() {
+fn the_page_shows_parts_crossover_and_losses_of_a_gpu() {
     let mut report = report(vec![adapter("Pebble", false), adapter("llvmpipe", true)]);
     let small = count(1000 << 10, 10, &[20, 100]);
     report.cases = vec![small, count(4000 << 10, 40, &[20, 400])];
@@ -43,7 +43,7 @@ fn without_adapters_there_are_no_empty_columns() {
 }
 
 #[test]
-fn disagreements_and_failures_stand_on_the_page() {
+fn the_page_shows_disagreements_and_failures() {
     let mut report = report(vec![]);
     report.answers_agree = false;
     report.disagreements = vec!["one and one is three".to_owned()];
@@ -58,7 +58,7 @@ fn disagreements_and_failures_stand_on_the_page() {
 }
 
 #[test]
-fn a_name_with_marks_of_markdown_stays_a_name() {
+fn markdown_in_names_is_escaped() {
     let mut report = report(vec![adapter("Pebble", false)]);
     report.command = "keymill compare --data 'a``b\n## c'".to_owned();
     report.data[0].name = "a`b*\n## c<d>".to_owned();
@@ -79,7 +79,7 @@ fn a_name_with_marks_of_markdown_stays_a_name() {
 }
 
 #[test]
-fn a_bar_in_a_name_does_not_end_its_cell() {
+fn a_bar_in_a_name_is_escaped() {
     let mut report = report(vec![adapter("a|b", false)]);
     report.cases = vec![count(1 << 20, 10, &[5])];
     assert!(page(report).contains(r"a\|b (GPU)"));

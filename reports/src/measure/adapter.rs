@@ -1,4 +1,4 @@
-//! The ways on adapters: a stage, end to end and in its parts. Software is among them, and labelled.
+//! The ways on adapters: a stage, end to end and in parts. Software adapters are included and labelled.
 
 use keymill::Result;
 use keymill::probe::{self, AdapterInfo, Resident, ShaderVariant, Stage};
@@ -7,7 +7,7 @@ use super::cpu::{Place, Runner};
 use super::{Contender, Label, Sample};
 use crate::model::{Adapter, AdapterLimits, Part, Spread, Subject};
 
-/// How often the limits of an adapter are measured, each the best of several times.
+/// Number of measurements of an adapter's limits. Each is the best of several tries.
 const TIMES: usize = 3;
 
 /// An adapter of this machine.
@@ -15,9 +15,9 @@ const TIMES: usize = 3;
 pub(crate) struct Device {
     number: u32,
     info: AdapterInfo,
-    /// Opened for measuring, or why not.
+    /// The opened adapter, or why it was not opened.
     opened: Result<probe::Adapter, String>,
-    /// The number of the adapter on which a job runs that asks for this one by its name.
+    /// The number of the adapter that a job uses when it requests this one's name.
     job_on: Option<u32>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn find() -> Vec<Device> {
         .collect()
 }
 
-/// What jobs call an adapter.
+/// Returns the name of an adapter in jobs.
 fn name_for_jobs(info: &AdapterInfo) -> String {
     match info.is_software {
         true => format!("software Vulkan ({})", info.name),
@@ -50,8 +50,8 @@ fn name_for_jobs(info: &AdapterInfo) -> String {
     }
 }
 
-/// The adapter that a job takes by a name, as the engine chooses it: the first with that in its name
-/// that passed its self-test. `names` have with them whether they did.
+/// Returns the adapter that the engine chooses for a name: the first whose name contains it and that
+/// passed its self-test. `names` contains each name and whether the self-test passed.
 fn first_named(names: &[(String, bool)], wanted: &str) -> Option<u32> {
     let wanted = wanted.to_lowercase();
     let takes =
@@ -64,7 +64,7 @@ impl Device {
         self.info.is_software
     }
 
-    /// What the report says of it, its limits included.
+    /// Measures the limits and returns the adapter for the report.
     pub(crate) fn describe(&self) -> Adapter {
         let measured = match &self.opened {
             Ok(opened) => limits(opened).map_err(|error| error.to_string()),
@@ -83,8 +83,8 @@ impl Device {
         }
     }
 
-    /// The most bytes of what a subject works on that the adapter takes. Text comes to it in chunks; of
-    /// rows, whose values or whose spans are as large as their keys, the larger half is bound at once.
+    /// Returns the maximum bytes of a subject's data that the adapter can bind. Text is processed in
+    /// chunks. Of rows, only one half (keys, values or spans) is bound at once.
     pub(crate) fn most_bytes(&self, subject: Subject) -> u64 {
         let bound = self.info.binding_bytes;
         match subject {
@@ -94,7 +94,7 @@ impl Device {
         }
     }
 
-    /// The stage on this adapter, if it was opened.
+    /// Returns the stage on this adapter, if it was opened.
     pub(crate) fn contender<'a>(
         &'a self,
         stage: &'a Stage,
@@ -103,7 +103,7 @@ impl Device {
         self.on_stage(stage, data, How::AsJobs)
     }
 
-    /// The stage on data that lies on this adapter, in chunks as large as it takes.
+    /// Returns the stage on resident data, in chunks of maximum size.
     pub(crate) fn resident<'a>(
         &'a self,
         stage: &'a Stage,
@@ -128,7 +128,7 @@ impl Device {
         }))
     }
 
-    /// The stage with one variant of the shaders.
+    /// Returns the stage with one variant of the shaders.
     pub(crate) fn with_variant<'a>(
         &'a self,
         variant: &'a Variant,
@@ -144,7 +144,7 @@ impl Device {
         })
     }
 
-    /// What its name and its kind are.
+    /// Returns the name and the label.
     pub(crate) fn titled(&self) -> String {
         format!("{} ({})", self.info.name, label(&self.info))
     }
@@ -157,7 +157,7 @@ impl Device {
         self.opened.is_ok()
     }
 
-    /// What runs jobs on it; else why none does.
+    /// Returns a runner of jobs on this adapter, or why jobs cannot run on it.
     pub(crate) fn runner(&self) -> Result<Result<Runner, String>> {
         if self.job_on != Some(self.number) {
             return Ok(Err(self.why_no_jobs()));
@@ -171,20 +171,22 @@ impl Device {
         Runner::on_adapter(&self.info.name, place).map(Ok)
     }
 
-    /// Equal adapters, and one that two interfaces reach, have the same name.
+    /// Returns why jobs cannot choose this adapter: equal adapters, and one adapter with two
+    /// interfaces, have the same name.
     fn why_no_jobs(&self) -> String {
         let which = format!("{}, by {}", self.titled(), self.info.interface);
         let other = match self.job_on {
-            Some(other) => format!("cannot tell it from adapter {other} by its name"),
-            None => "do not find it by its name".to_owned(),
+            Some(other) => format!("cannot distinguish it from adapter {other} by its name"),
+            None => "cannot find it by its name".to_owned(),
         };
         let number = self.number;
         format!(
-            "Adapter {number}, counted from 0 ({which}): no job was measured there, as jobs {other}."
+            "Adapter {number}, counted from 0 ({which}): no job was measured on it, because jobs {other}."
         )
     }
 
-    /// The variants of its shaders, the base first; `few` are the base and what jobs run.
+    /// Returns the variants of its shaders, the base first. With `few`, only the base and the variant
+    /// of jobs.
     pub(crate) fn variants(&self, few: bool) -> Vec<ShaderVariant> {
         let used = self.info.shaders;
         let all = self.info.variants().into_iter();
@@ -192,10 +194,10 @@ impl Device {
             .collect()
     }
 
-    /// Makes a device of it with such shaders.
+    /// Opens the adapter with a variant of the shaders.
     pub(crate) fn open_with(&self, variant: ShaderVariant) -> Result<Variant> {
         let name = match variant == self.info.shaders {
-            true => format!("{variant} (what jobs run)"),
+            true => format!("{variant} (used by jobs)"),
             false => variant.to_string(),
         };
         let opened = probe::Adapter::open_with(&self.info, variant)?;
@@ -210,7 +212,7 @@ pub(crate) struct Variant {
     opened: probe::Adapter,
 }
 
-/// Software is never called a GPU.
+/// Returns the label of an adapter. Software is never called a GPU.
 fn label(info: &AdapterInfo) -> &'static str {
     match (info.is_software, info.interface) {
         (false, _) => "GPU",
@@ -236,7 +238,7 @@ fn limits(opened: &probe::Adapter) -> Result<AdapterLimits> {
 enum How {
     AsJobs,
     InLargeChunks,
-    /// By the variant's name.
+    /// With a variant of the shaders, by its name.
     Variant(String),
 }
 
@@ -304,20 +306,20 @@ mod tests {
     }
 
     #[test]
-    fn an_adapter_that_jobs_cannot_tell_from_another_has_no_jobs() {
+    fn an_adapter_that_jobs_cannot_choose_has_no_jobs() {
         for mut device in find().into_iter().filter(Device::is_open) {
             device.job_on = Some(device.number + 1);
             let why = device.runner().unwrap().unwrap_err();
-            assert!(why.contains("cannot tell it from adapter"), "{why}");
+            assert!(why.contains("cannot distinguish it from adapter"), "{why}");
             device.job_on = Some(device.number);
             assert!(device.runner().unwrap().is_ok());
         }
     }
 
     #[test]
-    fn a_rule_that_no_adapter_takes_is_no_failure_of_a_job_there() {
+    fn a_refused_rule_is_an_error_of_kind_config() {
         let text = crate::data::Text::new(b"to--be--or".to_vec());
-        // It can overlap itself.
+        // Adapters refuse a separator that can overlap itself.
         let rule = TokenRule::Split(b"--".to_vec().into());
         for device in find().iter().filter(|it| it.is_open()) {
             let Ok(runner) = device.runner().unwrap() else {
@@ -329,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn an_adapter_takes_what_it_binds() {
+    fn the_maximum_bytes_depend_on_the_binding_limit() {
         for device in find() {
             let most = device.info.binding_bytes;
             assert_eq!(device.most_bytes(Subject::HashPartition), most);
@@ -339,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn every_adapter_is_described_and_answers_as_the_processor_does() {
+    fn every_adapter_is_described_and_gives_the_right_answer() {
         let stage = Stage::Count(TokenRule::Whitespace);
         let text = Resident::text("to be or not to be\n".repeat(1000));
         let expected = probe::expected(&stage, &text).unwrap();

@@ -1,5 +1,5 @@
-//! The ways on the CPU: a stage on a level, by one thread and by all; the whole job, likewise. And the
-//! job that chooses by itself, and that on an adapter.
+//! The ways on the CPU: a stage or a whole job, on each level, with one thread and with all threads.
+//! Also the job with `auto` and the job on an adapter.
 
 use std::time::{Duration, Instant};
 
@@ -17,8 +17,8 @@ use crate::data::Text;
 use crate::machine;
 use crate::model::Part;
 
-/// The stage on every level of this machine, by one thread, and, but for the count, whose threads share
-/// a job, by all.
+/// Returns the stage on every level, with one thread and with all threads. The count runs only with one
+/// thread, because its threads are measured as a job.
 pub(crate) fn stages<'a>(
     stage: &'a Stage,
     data: &'a Resident,
@@ -34,7 +34,7 @@ pub(crate) fn stages<'a>(
     })
 }
 
-/// The stage on the best level by all threads: what adapters are up against.
+/// Returns the stage on the best level with all threads, which adapters are compared with.
 pub(crate) fn best_stage<'a>(stage: &'a Stage, data: &'a Resident) -> Box<dyn Contender + 'a> {
     stage_on(stage, data, Level::best(), machine::threads())
 }
@@ -53,7 +53,7 @@ fn stage_on<'a>(
     })
 }
 
-/// An engine, and where it runs jobs.
+/// An engine and where it runs jobs.
 #[derive(Debug)]
 pub(crate) struct Runner {
     engine: Engine,
@@ -64,13 +64,13 @@ pub(crate) struct Runner {
 #[derive(Clone, Debug)]
 pub(crate) enum Place {
     Cpu,
-    /// Wherever it sees fit.
+    /// Chosen by the engine.
     Auto,
     Adapter {
         number: u32,
-        /// With what it is.
+        /// The name with the label.
         name: String,
-        /// As jobs call it.
+        /// The name in jobs.
         called: String,
         is_software: bool,
     },
@@ -81,14 +81,14 @@ impl Runner {
         matches!(self.place, Place::Adapter { is_software, .. } if is_software)
     }
 
-    /// Whether it is the best that the CPU has.
+    /// Returns whether this runner uses the best level and all threads of the CPU.
     pub(crate) fn is_best_on_cpu(&self) -> bool {
         let is_best = self.engine.level() == Level::best();
         let has_all = self.engine.threads() == machine::threads();
         matches!(self.place, Place::Cpu) && is_best && has_all
     }
 
-    /// The whole job by this engine.
+    /// Returns the whole job on this engine.
     pub(crate) fn job<'a>(
         &'a self,
         rule: &'a TokenRule,
@@ -102,7 +102,7 @@ impl Runner {
         })
     }
 
-    /// A runner of jobs on an adapter.
+    /// Creates a runner of jobs on an adapter.
     pub(crate) fn on_adapter(name: &str, place: Place) -> Result<Self> {
         let choice = DeviceChoice::Named(name.to_owned());
         let engine = Engine::builder().device(choice).build()?;
@@ -110,8 +110,8 @@ impl Runner {
     }
 }
 
-/// What runs jobs on the CPU, on every level by all threads and on the best by one, and what chooses by
-/// itself.
+/// Creates the runners of jobs on the CPU (every level with all threads, the best level with one) and
+/// the runner with `auto`.
 pub(crate) fn runners() -> Result<Vec<Runner>> {
     let mut wanted = vec![(Level::best(), 1)];
     if machine::threads() > 1 {
@@ -119,7 +119,7 @@ pub(crate) fn runners() -> Result<Vec<Runner>> {
         wanted.extend(all.map(|level| (level, machine::threads())));
     }
     let runner = |(level, threads)| -> Result<Runner> {
-        // By itself a job would let a GPU join; that has ways of its own here.
+        // With `auto` a GPU could join. That is measured as a separate way.
         let builder = Engine::builder().device(DeviceChoice::Cpu);
         let engine = builder.level(level).threads(threads).build()?;
         let place = Place::Cpu;
@@ -140,7 +140,7 @@ struct StageOnLevel<'a> {
     data: &'a Resident,
 }
 
-/// `1 thread`, and `2 threads`.
+/// Formats a number of threads: `1 thread`, `2 threads`.
 fn shown_threads(threads: usize) -> String {
     let plural = if threads == 1 { "" } else { "s" };
     format!("{threads} thread{plural}")
@@ -235,7 +235,7 @@ impl Contender for WholeJob<'_> {
 }
 
 impl WholeJob<'_> {
-    /// Counts; the clock stands while the answer is looked at.
+    /// Runs the job. The time to check the answer is not measured.
     fn count(&self) -> Result<(Answer, Times)> {
         let engine = &self.runner.engine;
         let job = engine.read_bytes(self.text.clone());
@@ -263,12 +263,14 @@ impl WholeJob<'_> {
     }
 }
 
-/// What the engine says of a device that it lost, and of a rule or a text that no device takes.
+/// Parts of the engine's remarks about a lost device, and about a rule or text that a device refuses.
 const LOST: &str = "counted again on the processor";
 const REFUSED: &str = "counted on the processor: ";
 
-/// A job that was to run on an adapter and ran elsewhere, or in part, would be published under a wrong
-/// name. What no device takes is no failure of one, and [`ErrorKind::Config`]; all else is.
+/// Checks that a job ran on its adapter, so that its time is not published for the wrong one.
+///
+/// A rule or text that devices refuse is an error of kind [`ErrorKind::Config`]. All other errors are
+/// failures of the device.
 fn check_place(metrics: &JobMetrics, called: &str, is_empty: bool) -> Result<()> {
     let says = |what: &str| metrics.remarks.iter().any(|remark| remark.contains(what));
     let why = metrics.remarks.join("; ");
@@ -279,7 +281,7 @@ fn check_place(metrics: &JobMetrics, called: &str, is_empty: bool) -> Result<()>
         None if metrics.gpu_chunks > 0 || is_empty => return Ok(()),
         None if says(REFUSED) => (ErrorKind::Config, why),
         None => {
-            let message = format!("no chunk was counted there {why}");
+            let message = format!("no chunk was counted on it {why}");
             (ErrorKind::Device, message.trim_end().to_owned())
         }
     };
@@ -305,7 +307,7 @@ fn note(answer: &mut Answer, batch: &RecordBatch) {
 mod tests {
     use super::*;
 
-    /// Metrics of a job with so many chunks on an adapter, and a remark.
+    /// Returns the metrics of a job with chunks on an adapter and a remark.
     fn metrics(gpu_chunks: u64, adapter: &str, remark: &str) -> JobMetrics {
         let mut metrics = JobMetrics::default();
         metrics.gpu_chunks = gpu_chunks;
@@ -315,10 +317,10 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_did_not_all_run_on_its_adapter_is_no_figure_of_it() {
-        let lost = "Pebble: lost; what it had is counted again on the processor, and it is tried \
-                    again after a rest";
-        let refused = "this is counted on the processor: a rule with a byte that is no ASCII";
+    fn a_job_that_ran_elsewhere_is_an_error() {
+        let lost = "Pebble: lost; its chunks are counted again on the processor, and the device is \
+                    tried again after a pause";
+        let refused = "this is counted on the processor: a rule with a byte that is not ASCII";
         let kind =
             |metrics: JobMetrics| check_place(&metrics, "Pebble", false).map_err(|it| it.kind());
         assert_eq!(kind(metrics(7, "Pebble", "slow shaders")), Ok(()));
@@ -327,14 +329,14 @@ mod tests {
         assert_eq!(kind(metrics(7, "Stone", "")), Err(ErrorKind::Device));
         assert_eq!(kind(metrics(0, "", "")), Err(ErrorKind::Device));
         assert_eq!(kind(metrics(0, "", refused)), Err(ErrorKind::Config));
-        // Texts that it does not take are few, and a job's time has them in it.
+        // A few refused texts are allowed. The job's time includes them.
         let few = "chunks were counted on the processor: a token of 9 MiB";
         assert_eq!(kind(metrics(7, "Pebble", few)), Ok(()));
         assert!(check_place(&metrics(0, "", ""), "Pebble", true).is_ok());
     }
 
     #[test]
-    fn the_job_answers_what_the_stage_does() {
+    fn the_job_and_the_stage_give_the_same_answer() {
         let text = "to be or not to be ".repeat(1000);
         let rule = TokenRule::Whitespace;
         let stage = Stage::Count(rule.clone());
@@ -360,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn stages_run_by_one_thread_and_by_all_and_answer_the_same() {
+    fn stages_give_the_same_answer_with_one_and_all_threads() {
         let stage = Stage::Frame;
         let resident = Resident::text("to be\nor not to be\n".repeat(5000));
         let expected = probe::expected(&stage, &resident).unwrap();

@@ -1,4 +1,4 @@
-//! How fast memory is read: no way of counting can be faster.
+//! The rate of reading memory, which is an upper bound for the rate of counting.
 
 use std::hint::black_box;
 use std::sync::Barrier;
@@ -8,12 +8,12 @@ use std::time::Instant;
 use crate::machine;
 use crate::model::{MemoryRead, Spread};
 
-/// A first time is not measured.
+/// Number of measured runs. One run before them is not measured.
 const TIMES: usize = 7;
 
-/// Reads a buffer of so many bytes, with one thread and with all, in turns.
+/// Reads a buffer with one thread and with all threads in turn.
 pub(crate) fn read(buffer_bytes: usize) -> MemoryRead {
-    // Not zeros, which a system may keep as one page.
+    // Not zeros, because a system may map all zero pages to one page.
     let buffer = vec![1u8; buffer_bytes];
     let threads = machine::threads();
     let (mut one, mut all) = (Vec::new(), Vec::new());
@@ -29,7 +29,7 @@ pub(crate) fn read(buffer_bytes: usize) -> MemoryRead {
     }
 }
 
-/// Bytes a second: from when all threads are ready to when the last is done.
+/// Returns bytes per second, from the first start to the last end of a thread.
 fn rate(buffer: &[u8], threads: usize) -> u64 {
     let part = buffer.len().div_ceil(threads).max(1);
     let ready = Barrier::new(buffer.chunks(part).len());
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rates_are_of_all_runs_but_the_first() {
+    fn the_first_run_is_not_measured() {
         let read = read(1 << 20);
         assert_eq!((read.one_core.runs, read.all_cores.runs), (7, 7));
         assert!(read.one_core.min > 0 && read.one_core.median <= read.one_core.max);

@@ -1,4 +1,4 @@
-//! Measuring: the ways of doing a case's work, raced in rounds; and the machine's own limits.
+//! Measures the ways of each case in rounds, and the machine's limits.
 
 pub(crate) mod adapter;
 pub(crate) mod cpu;
@@ -11,19 +11,19 @@ use keymill::probe::{Answer, Stage, Times};
 
 use crate::model::{Part, Subject};
 
-/// How many partitions keys are dealt to.
+/// Number of partitions.
 const PARTITIONS: usize = 256;
 
-/// Something that does a case's work, and can do it again and again.
+/// A way to do a case's work, which can be repeated.
 pub(crate) trait Contender {
-    /// What it is.
+    /// Returns the label for the report.
     fn label(&self) -> Label;
 
-    /// Does the work so many times, after a first time that is not measured where that matters.
+    /// Does the work `times` times, after a warm-up run that is not measured if that matters.
     fn run(&mut self, times: usize) -> Result<Sample>;
 }
 
-/// What a contender is called in the report.
+/// The description of a contender in the report.
 #[derive(Clone, Debug)]
 pub(crate) struct Label {
     pub(crate) name: String,
@@ -35,14 +35,14 @@ pub(crate) struct Label {
     pub(crate) is_software: bool,
 }
 
-/// What some runs answered and took; on the CPU all of the time is the kernel's.
+/// The answer and the times of some runs. On the CPU the kernel's time is the whole time.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     pub(crate) answer: Answer,
     pub(crate) times: Vec<Times>,
 }
 
-/// The stage that a subject is, as the probe knows it.
+/// Returns the probe's stage for a subject.
 pub(crate) fn stage(subject: Subject, rule: &TokenRule) -> Stage {
     match subject {
         Subject::Frame => Stage::Frame,

@@ -1,4 +1,4 @@
-//! Ways that take turns, so that a machine that slows down slows them all.
+//! Runs ways in turn, so that a change of the machine's speed affects all of them.
 
 use std::time::{Duration, Instant};
 
@@ -8,43 +8,43 @@ use keymill::{Cancel, Error, ErrorKind, Result};
 use super::{Contender, Label};
 use crate::model::{self, Part, Spread, Way};
 
-/// A turn of a way that is quick holds several runs, up to about this long.
+/// A turn of a fast way has several runs, which together take about this time.
 const TURN: Duration = Duration::from_millis(20);
 
-/// Of how many runs a turn is; at least two, as one more before them is not measured.
+/// Minimum and maximum number of runs per turn. One more run before them is not measured.
 const RUNS_A_TURN: (u32, u32) = (2, 20);
 
-/// A software adapter has one turn alone if the next would take more than this part of the share:
-/// it is there to be seen, and not to take the others' time.
+/// A software adapter has only one turn if the next would take more than this part of the time share.
+/// It is measured for information and must not take the time of other ways.
 const PART_OF_SOFTWARE: u32 = 8;
 
-/// What a race found out.
+/// The result of a race.
 #[derive(Debug, Default)]
 pub(crate) struct Raced {
     pub(crate) ways: Vec<Way>,
     pub(crate) failures: Vec<(Label, Error)>,
-    /// How long a round of one run each took, those that are not measured included.
+    /// The time of one round with one run each, including warm-up runs, without software adapters.
     pub(crate) round: Duration,
-    /// How long software adapters took beside that.
+    /// The time of software adapters in that round.
     pub(crate) software: Duration,
 }
 
-/// A contender, and what it did so far.
+/// A contender and its results.
 struct Runner<'a> {
     contender: Box<dyn Contender + 'a>,
     label: Label,
     answer: Option<Answer>,
     times: Vec<Times>,
-    /// What a turn of one run took by the clock on the wall.
+    /// The wall-clock time of a turn with one run.
     cost: Duration,
     failure: Option<Error>,
 }
 
-/// Lets all take turns: once in any case, and then while their share of the time lasts.
+/// Runs all contenders in turn: at least one round, then further rounds until the time share is used.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Cancelled`] alone; a way that fails is out, and is told among the failures.
+/// Only [`ErrorKind::Cancelled`]. A way that fails is removed and added to the failures.
 pub(crate) fn race<'a>(
     contenders: impl IntoIterator<Item = Box<dyn Contender + 'a>>,
     share: Duration,
@@ -59,7 +59,7 @@ pub(crate) fn race<'a>(
         runner.turn(1);
         runner.cost = start.elapsed();
     }
-    // Not at the cost of the others.
+    // The time of software adapters does not reduce that of the other ways.
     let slow = runners.iter().filter(|it| it.label.is_software);
     let software: Duration = slow.map(|it| it.cost).sum();
     let stays = |runner: &Runner<'_>| {
@@ -125,7 +125,8 @@ impl<'a> Runner<'a> {
         u32::try_from(fits).unwrap_or(most).clamp(least, most)
     }
 
-    /// What the next turn takes at most. The cost is of two runs, one of them not measured.
+    /// Returns an upper bound of the next turn's time. The cost includes two runs, one of them not
+    /// measured.
     fn expected(&self) -> Duration {
         match self.failure {
             Some(_) => Duration::ZERO,
@@ -144,7 +145,7 @@ impl<'a> Runner<'a> {
 
 fn way(label: &Label, answer: Answer, times: &[Times]) -> Option<Way> {
     let spread = |of: fn(&Times) -> Duration| Spread::of(times.iter().map(of).map(ns).collect());
-    // A job overlaps its parts, so that it has no times of them.
+    // A job overlaps its parts, so they have no times.
     let has_parts = label.adapter.is_some() && label.part == Part::Stage;
     let on_adapter = |of| has_parts.then(|| spread(of)).flatten();
     Some(Way {
@@ -181,8 +182,8 @@ mod tests {
     use super::*;
     use crate::measure::Sample;
 
-    /// A way that takes as long as it is told, and from some run on answers something else.
-    struct MadeUp {
+    /// A way with a given time. After `right` runs it gives another answer.
+    struct FakeWay {
         is_slow_software: bool,
         time: u64,
         adapter: Option<u32>,
@@ -190,7 +191,7 @@ mod tests {
         runs: usize,
     }
 
-    impl Contender for MadeUp {
+    impl Contender for FakeWay {
         fn label(&self) -> Label {
             Label {
                 name: format!("{} µs", self.time),
@@ -223,8 +224,8 @@ mod tests {
         }
     }
 
-    fn fixtures(time: u64, adapter: Option<u32>, right: usize) -> Box<dyn Contender> {
-        Box::new(MadeUp {
+    fn fake(time: u64, adapter: Option<u32>, right: usize) -> Box<dyn Contender> {
+        Box::new(FakeWay {
             is_slow_software: false,
             time,
             adapter,
@@ -234,13 +235,13 @@ mod tests {
     }
 
     #[test]
-    fn all_get_as_many_turns_and_an_adapter_has_its_times_apart() {
-        let all = [fixtures(7, None, 999), fixtures(9, Some(0), 999)];
+    fn all_ways_get_the_same_number_of_turns() {
+        let all = [fake(7, None, 999), fake(9, Some(0), 999)];
         let raced = race(all, Duration::from_secs(9), 3, &Cancel::default()).unwrap();
         let [cpu, adapter] = &raced.ways[..] else {
             panic!("{raced:?}");
         };
-        // One in the first round, and as many as a turn may have in the other two.
+        // One run in the first round, and the maximum number in the other two.
         assert_eq!((cpu.end_to_end.runs, adapter.end_to_end.runs), (41, 41));
         assert_eq!(cpu.end_to_end.median, 14_000);
         assert_eq!((cpu.kernel, adapter.kernel.unwrap().median), (None, 9_000));
@@ -249,15 +250,15 @@ mod tests {
     }
 
     #[test]
-    fn slow_software_does_not_take_the_turns_of_others() {
-        let software = MadeUp {
+    fn slow_software_does_not_reduce_the_turns_of_other_ways() {
+        let software = FakeWay {
             is_slow_software: true,
             time: 9,
             adapter: Some(0),
             right: 999,
             runs: 0,
         };
-        let all = [fixtures(7, None, 999), Box::new(software)];
+        let all = [fake(7, None, 999), Box::new(software)];
         let raced = race(all, Duration::from_secs(2), 3, &Cancel::default()).unwrap();
         let runs: Vec<u32> = raced.ways.iter().map(|way| way.end_to_end.runs).collect();
         assert_eq!(runs, [41, 1]);
@@ -266,14 +267,14 @@ mod tests {
 
     #[test]
     fn without_time_there_is_one_round() {
-        let all = [fixtures(7, None, 999)];
+        let all = [fake(7, None, 999)];
         let raced = race(all, Duration::ZERO, 3, &Cancel::default()).unwrap();
         assert_eq!(raced.ways[0].end_to_end.runs, 1);
     }
 
     #[test]
-    fn a_way_that_changes_its_mind_is_out() {
-        let all = [fixtures(7, None, 1), fixtures(9, None, 999)];
+    fn a_way_that_changes_its_answer_fails() {
+        let all = [fake(7, None, 1), fake(9, None, 999)];
         let raced = race(all, Duration::from_secs(9), 3, &Cancel::default()).unwrap();
         assert_eq!((raced.ways.len(), raced.failures.len()), (1, 1));
         assert!(raced.failures[0].1.to_string().contains("and then"));
@@ -283,7 +284,7 @@ mod tests {
     fn a_cancelled_race_ends() {
         let cancel = Cancel::default();
         cancel.cancel();
-        let error = race([fixtures(7, None, 9)], Duration::ZERO, 3, &cancel).unwrap_err();
+        let error = race([fake(7, None, 9)], Duration::ZERO, 3, &cancel).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Cancelled);
     }
 }

@@ -1,10 +1,10 @@
-//! Recommendations over made-up figures.
+//! Recommendations from invented figures.
 
 use super::*;
 use crate::fixtures::{adapter, count, report};
 use crate::model::Spread;
 
-/// What is recommended where the GPU `Pebble` takes these times.
+/// Returns the recommendation for these times of the GPU `Pebble`.
 fn with_gpu(cases: &[(u64, u64, u64)]) -> (Report, Recommendation) {
     let mut report = report(vec![adapter("Pebble", false)]);
     let case = |&(bytes, cpu, gpu)| count(bytes, cpu, &[gpu]);
@@ -38,7 +38,7 @@ fn a_gpu_that_always_wins_is_recommended() {
 }
 
 #[test]
-fn a_gpu_that_loses_is_not_and_its_kernel_is_told_apart() {
+fn a_gpu_that_loses_is_not_recommended() {
     let (report, recommended) = with_gpu(&[(1 << 16, 10, 100), (1 << 20, 160, 320)]);
     assert_eq!(recommended.choice, Choice::Cpu);
     says(
@@ -66,7 +66,7 @@ fn a_gpu_that_wins_above_a_size_is_recommended_from_there() {
 }
 
 #[test]
-fn software_is_never_recommended_and_never_a_gpu_that_lost() {
+fn software_is_never_recommended() {
     let mut report = report(vec![adapter("llvmpipe", true)]);
     report.cases = vec![count(1 << 16, 10, &[1]), count(1 << 20, 10, &[100])];
     let recommended = only(&report);
@@ -76,7 +76,7 @@ fn software_is_never_recommended_and_never_a_gpu_that_lost() {
 }
 
 #[test]
-fn without_an_adapter_the_cpu_is_left() {
+fn without_an_adapter_the_cpu_is_recommended() {
     let mut report = report(vec![]);
     report.cases = vec![count(1 << 20, 1, &[])];
     report.memory_read.all_cores = Spread::of(vec![10_485_760_000]).unwrap();
@@ -109,17 +109,17 @@ fn the_best_of_several_gpus_is_compared() {
 #[test]
 fn runs_that_overlap_are_a_tie() {
     let (_, recommended) = with_gpu(&[(1 << 20, 1000, 990)]);
-    says(&recommended, &["take it for a tie"]);
+    says(&recommended, &["treat it as a tie"]);
     let (_, recommended) = with_gpu(&[(1 << 20, 1000, 500)]);
     assert!(!recommended.text.contains("tie"));
 }
 
 #[test]
-fn nothing_is_recommended_where_answers_disagree() {
+fn nothing_is_recommended_if_answers_disagree() {
     let mut report = report(vec![adapter("Pebble", false)]);
     report.cases = vec![count(1 << 20, 10, &[1])];
     report.answers_agree = false;
     let recommended = only(&report);
     assert_eq!(recommended.choice, Choice::None);
-    says(&recommended, &["Rely on none"]);
+    says(&recommended, &["Do not rely"]);
 }

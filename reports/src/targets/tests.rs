@@ -1,4 +1,4 @@
-//! Measures of made-up reports.
+//! Figures of reports with invented times.
 
 use super::*;
 use crate::fixtures::{adapter, count, limits, report};
@@ -9,7 +9,7 @@ fn of(report: &Report, name: MeasureName) -> Vec<Measure> {
     all.filter(|it| it.name == name).collect()
 }
 
-/// A stage of an adapter in so many milliseconds, its kernel in a tenth of them.
+/// Returns a case with a stage on an adapter. Its kernel takes a tenth of the milliseconds.
 fn case(subject: Subject, data: &str, bytes: u64, rows: u64, milliseconds: u64) -> Case {
     let mut case = count(bytes, 1000, &[milliseconds]);
     case.subject = subject;
@@ -34,7 +34,7 @@ fn rows(name: &str) -> Data {
 }
 
 #[test]
-fn what_lies_on_an_adapter_is_told_by_its_kernel_at_the_largest_size() {
+fn resident_figures_are_the_kernel_s_at_the_largest_size() {
     let mut report = report(vec![adapter("Pebble", false)]);
     let of_size = |bytes| case(Subject::Tokenize, "zipf-30k", bytes, 7, 100);
     report.resident = vec![of_size(50_000_000), of_size(1_000_000_000)];
@@ -52,7 +52,7 @@ fn what_lies_on_an_adapter_is_told_by_its_kernel_at_the_largest_size() {
 }
 
 #[test]
-fn rows_are_told_by_their_groups_and_zipf_against_as_many_that_are_even() {
+fn rows_have_figures_by_groups_and_zipf_is_compared_with_uniform() {
     let mut report = report(vec![adapter("Pebble", false)]);
     report
         .data
@@ -71,7 +71,7 @@ fn rows_are_told_by_their_groups_and_zipf_against_as_many_that_are_even() {
 }
 
 #[test]
-fn rows_whose_keys_are_texts_have_a_measure_of_which_nothing_is_asked() {
+fn rows_with_text_keys_have_a_figure_without_a_target() {
     let mut report = report(vec![adapter("Pebble", false)]);
     let texts = Data {
         kind: Kind::TextRows,
@@ -84,13 +84,13 @@ fn rows_whose_keys_are_texts_have_a_measure_of_which_nothing_is_asked() {
     assert_eq!((integers.len(), &*integers[0].data), (1, UNIFORM.name));
     let texts = of(&report, MeasureName::ReduceByTextKeyResident);
     assert_eq!((texts.len(), &*texts[0].data), (1, "text-rows-100k"));
-    // So many rows in a millisecond.
+    // 2¹⁵ rows per millisecond.
     assert_eq!(texts[0].figure.median, (1 << 15) * 1000);
-    assert_eq!(asked(texts[0].name, &texts[0].data).1, "");
+    assert_eq!(target(texts[0].name, &texts[0].data).1, "");
 }
 
 #[test]
-fn a_stream_is_compared_with_a_copy_and_a_choice_with_the_better_one() {
+fn streams_are_compared_with_copies_and_auto_with_the_better_device() {
     let mut report = report(vec![adapter("Pebble", false)]);
     report.adapters[0].limits = Some(limits(1_000_000_000));
     // The CPU's job takes 20 ms, and the adapter's stage 50.
@@ -99,7 +99,7 @@ fn a_stream_is_compared_with_a_copy_and_a_choice_with_the_better_one() {
     let job = |part, adapter, from: &Way, factor: u64| Way {
         part,
         adapter,
-        end_to_end: turned(from.end_to_end, |time| time * factor),
+        end_to_end: inverted(from.end_to_end, |time| time * factor),
         ..from.clone()
     };
     for case in [&mut small, &mut large] {
@@ -122,7 +122,7 @@ fn a_stream_is_compared_with_a_copy_and_a_choice_with_the_better_one() {
 }
 
 #[test]
-fn without_adapters_the_choice_is_all_there_is_to_tell() {
+fn without_adapters_there_are_no_figures() {
     let mut report = report(vec![]);
     report.cases = vec![count(1 << 20, 10, &[])];
     assert_eq!(all(&report), []);

@@ -1,14 +1,14 @@
-//! Counts by key on a device, over many texts.
+//! Counts tokens on a device, over many texts.
 //!
 //! ```text
-//! push(text) ─▶ tokenize, count ─▶ table, which stays ─┐
+//! push(text) ─▶ tokenize, count ─▶ persistent table ───┐
 //!             left to the host: tokens without a slot ─┴─▶ drain: groups, tokens ─▶ operator
 //! ```
 //!
-//! White space is counted in one pass over the text; for other rules the tokenizer runs first.
+//! The rule `whitespace` needs one pass over the text. For other rules the tokenizer runs first.
 //!
-//! The table is never the only copy: every text since the last drain is held, so that the CPU can
-//! count it should the device fail.
+//! The table is never the only copy: the host keeps every text since the last drain, so that the
+//! CPU can count it if the device fails.
 #![forbid(unsafe_code)]
 
 mod read;
@@ -28,54 +28,54 @@ use super::{Device, Fault, Pending};
 use crate::{Cancel, TokenRule, Tuning};
 use table::Table;
 
-/// Texts that are on their way at once: one is uploaded while another one is counted.
-const ON_THEIR_WAY: usize = 2;
+/// The maximum number of texts in flight: one is uploaded while another is counted.
+const MAX_IN_FLIGHT: usize = 2;
 
-/// How the tokens of a text come to the table.
+/// How tokens are found and counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum Method {
     /// In one pass over the text.
     Fused,
-    /// By the spans that the tokenizer writes.
+    /// From the spans that the tokenizer writes.
     Tokens,
 }
 
-/// Counts of texts on a device, since the last drain.
+/// Counts the tokens of texts on a device.
 pub(crate) struct DeviceCounter {
     device: Arc<dyn Device>,
     rule: TokenRule,
-    way: Way,
+    method: Method,
     tuning: Tuning,
     hash_key: u64,
     cancel: Cancel,
     table: Table,
-    /// The most workgroups that count a text in one pass.
-    text_groups: u32,
-    flying: VecDeque<Flying>,
-    held: Vec<Held>,
-    /// Tokens in the table, and their bytes.
+    /// The maximum number of workgroups that count a text in one pass.
+    max_workgroups: u32,
+    in_flight: VecDeque<InFlight>,
+    held: Vec<HeldText>,
+    /// Tokens counted in the table, and their bytes.
     counted: u64,
     counted_bytes: u64,
     rejected: u64,
-    /// Tokens that workgroups knew by heart, of all that were ever counted.
+    /// Tokens counted by the hot-key cache of a workgroup, since the counter was created.
     hot: u64,
 }
 
-/// A text since the last drain.
-struct Held {
+/// A text that was pushed since the last drain.
+struct HeldText {
     text: Buffer,
-    /// Its tokens that the host counts.
+    /// Its tokens that the device left to the host.
     left: Vec<Span>,
 }
 
-/// A text that the device is busy with.
-struct Flying {
+/// A text that the device is counting.
+struct InFlight {
     run: u32,
     held: usize,
     pending: Pending,
 }
 
-/// What a drain brought.
+/// What a drain returned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Drained {
     pub(crate) texts: u64,
@@ -90,20 +90,20 @@ impl DeviceCounter {
         tuning: &Tuning,
         hash_key: u64,
     ) -> Self {
-        let text_bytes = most_bytes(&*device, rule, tuning);
+        let text_bytes = max_bytes(&*device, rule, tuning);
         Self {
             table: Table::new(tuning.device_slots, text_bytes, device.binding_bytes()),
             device,
             rule: rule.clone(),
-            way: match rule {
-                TokenRule::Whitespace => Way::Fused,
-                _ => Way::Tokens,
+            method: match rule {
+                TokenRule::Whitespace => Method::Fused,
+                _ => Method::Tokens,
             },
             tuning: *tuning,
             hash_key,
             cancel: Cancel::default(),
-            text_groups: record::TEXT_GROUPS,
-            flying: VecDeque::new(),
+            max_workgroups: record::MAX_TEXT_WORKGROUPS,
+            in_flight: VecDeque::new(),
             held: Vec::new(),
             counted: 0,
             counted_bytes: 0,
@@ -112,62 +112,62 @@ impl DeviceCounter {
         }
     }
 
-    /// Lets each workgroup take several tiles of a text, however short it is.
-    pub(crate) fn with_text_groups(mut self, groups: u32) -> Self {
-        self.text_groups = groups.max(1);
+    /// Limits the number of workgroups, so that each one counts several tiles even of a short text.
+    pub(crate) fn with_max_workgroups(mut self, groups: u32) -> Self {
+        self.max_workgroups = groups.max(1);
         self
     }
 
-    /// Lets a flag end every wait for the device.
+    /// Sets the flag that stops every wait for the device.
     pub(crate) fn cancel(mut self, cancel: &Cancel) -> Self {
         self.cancel = cancel.clone();
         self
     }
 
-    /// Bytes that a drain brings to the host.
+    /// Returns the number of bytes that a drain downloads.
     pub(crate) fn drain_bytes(&self) -> usize {
         self.table.drain_bytes()
     }
 
-    /// Has the tokenizer run first, though it need not.
+    /// Runs the tokenizer first, although the rule does not need it.
     #[cfg(test)]
-    pub(crate) fn in_two_steps(mut self) -> Self {
-        self.way = Way::Tokens;
+    pub(crate) fn with_separate_tokenizer(mut self) -> Self {
+        self.method = Method::Tokens;
         self
     }
 
-    /// Tokens that workgroups knew by heart, of all that were ever counted.
+    /// Tokens counted by the hot-key cache of a workgroup, since the counter was created.
     #[cfg(test)]
     pub(crate) fn hot(&self) -> u64 {
         self.hot
     }
 
-    /// The most bytes of a text.
-    pub(crate) fn most_bytes(&self) -> usize {
-        most_bytes(&*self.device, &self.rule, &self.tuning)
+    /// Returns the maximum size of a text in bytes.
+    pub(crate) fn max_bytes(&self) -> usize {
+        max_bytes(&*self.device, &self.rule, &self.tuning)
     }
 
-    /// Whether a text can be pushed before a drain.
+    /// Tells whether a text can be pushed without a drain before it.
     pub(crate) fn has_room(&self, text_bytes: usize) -> bool {
         self.table.has_room(text_bytes)
     }
 
-    /// Counts a text; when this returns it is on its way, and earlier ones may be.
+    /// Starts to count a text, and may return before it is counted.
     ///
-    /// After a fault nothing can be done but [`DeviceCounter::take_back`].
+    /// After a fault only [`DeviceCounter::into_texts`] may be called.
     pub(crate) fn push(&mut self, text: Buffer) -> Result<(), Fault> {
-        debug_assert!(text.len() <= self.most_bytes() && self.has_room(text.len()));
-        self.held.push(Held {
+        debug_assert!(text.len() <= self.max_bytes() && self.has_room(text.len()));
+        self.held.push(HeldText {
             text: text.clone(),
             left: Vec::new(),
         });
         if text.is_empty() {
             return Ok(());
         }
-        while self.flying.len() >= ON_THEIR_WAY {
-            self.arrive()?;
+        while self.in_flight.len() >= MAX_IN_FLIGHT {
+            self.finish_oldest()?;
         }
-        self.table.promise(text.len());
+        self.table.reserve(text.len());
         let run = tokenize::next_run();
         let recording = self.record_text(&Input {
             run,
@@ -176,7 +176,7 @@ impl DeviceCounter {
             records: None,
         });
         let pending = self.device.begin(recording);
-        self.flying.push_back(Flying {
+        self.in_flight.push_back(InFlight {
             run,
             held: self.held.len() - 1,
             pending,
@@ -184,13 +184,14 @@ impl DeviceCounter {
         Ok(())
     }
 
-    /// Visits all keys with their counts, and starts anew; a key may come more than once.
+    /// Passes all keys and their counts to `visit`, and resets the counts. A key may be passed more
+    /// than once.
     ///
-    /// Nothing is visited before all is checked. After a fault nothing can be done but
-    /// [`DeviceCounter::take_back`].
+    /// All results are checked before the first call of `visit`. After a fault only
+    /// [`DeviceCounter::into_texts`] may be called.
     pub(crate) fn drain(&mut self, visit: &mut dyn FnMut(&[u8], u64)) -> Result<Drained, Fault> {
-        while !self.flying.is_empty() {
-            self.arrive()?;
+        while !self.in_flight.is_empty() {
+            self.finish_oldest()?;
         }
         if self.held.is_empty() {
             return Ok(Drained::default());
@@ -206,7 +207,7 @@ impl DeviceCounter {
         let groups = read::Groups::read(run, counted, longest, downloads)?;
         groups.for_each(&mut *visit);
         let mut tokens = self.counted;
-        for Held { text, left } in &self.held {
+        for HeldText { text, left } in &self.held {
             left.iter().for_each(|span| visit(span.of(text), 1));
             tokens += left.len() as u64;
         }
@@ -217,20 +218,20 @@ impl DeviceCounter {
         };
         self.held.clear();
         (self.counted, self.counted_bytes, self.rejected) = (0, 0, 0);
-        let unused = self.table.restart();
-        self.device.forget(&unused);
+        let unused = self.table.reset();
+        self.device.free(&unused);
         Ok(drained)
     }
 
-    /// Gives the texts back that were pushed since the last drain, for the CPU to count.
-    pub(crate) fn take_back(mut self) -> Vec<Buffer> {
+    /// Returns the texts that were pushed since the last drain, for the CPU to count.
+    pub(crate) fn into_texts(mut self) -> Vec<Buffer> {
         let held = std::mem::take(&mut self.held);
         held.into_iter().map(|held| held.text).collect()
     }
 
-    /// Waits for the text that was pushed first.
-    fn arrive(&mut self) -> Result<(), Fault> {
-        let Some(Flying { run, held, pending }) = self.flying.pop_front() else {
+    /// Waits for the oldest text in flight, and checks its result.
+    fn finish_oldest(&mut self) -> Result<(), Fault> {
+        let Some(InFlight { run, held, pending }) = self.in_flight.pop_front() else {
             return Ok(());
         };
         let downloads = pending(&self.cancel)?.downloads;
@@ -249,13 +250,13 @@ impl DeviceCounter {
         let cut: TokenizeSummary = pod_read_unaligned(cut);
         tokenize::check(&input, &cut)?;
         let (report, left) = read::text(run, cut.starts, longest, &held.text, report, left)?;
-        // A key that no device looks at does not mean that the table is too small.
+        // Keys that are too long for the device do not mean that the table is too small.
         let is_long = |span: &Span| (span.end - span.start) as usize > longest;
         let short = left.iter().filter(|span| !is_long(span)).count();
         let left_bytes: u64 = left.iter().map(|it| u64::from(it.end - it.start)).sum();
         let counted_bytes = u64::from(cut.token_bytes).checked_sub(left_bytes);
         self.counted_bytes += counted_bytes.ok_or_else(read::too_many_left)?;
-        self.table.note(held.text.len(), &report, short);
+        self.table.record_result(held.text.len(), &report, short);
         held.left = left;
         self.counted += u64::from(report.counted);
         self.hot += u64::from(report.hot);
@@ -266,15 +267,15 @@ impl DeviceCounter {
 
 impl Drop for DeviceCounter {
     fn drop(&mut self) {
-        self.device.forget(&self.table.kept());
+        self.device.free(&self.table.persistent_ids());
     }
 }
 
-/// The most bytes of a text, so that all that is made of it fits.
-fn most_bytes(device: &dyn Device, rule: &TokenRule, tuning: &Tuning) -> usize {
+/// Returns the maximum size of a text, so that all its buffers can be bound.
+fn max_bytes(device: &dyn Device, rule: &TokenRule, tuning: &Tuning) -> usize {
     let binding_bytes = device.binding_bytes();
-    // Twice its part of the arena has to fit too.
+    // The arena must hold the keys of two texts.
     let arena = usize::try_from(binding_bytes / 4).unwrap_or(usize::MAX);
-    let cut = tokenize::most_bytes(rule, binding_bytes, false);
+    let cut = tokenize::max_bytes(rule, binding_bytes, false);
     tuning.device_chunk_bytes.clamp(1, arena.min(cut))
 }

@@ -1,4 +1,4 @@
-//! What a device says of its counts, checked against what is known without it.
+//! Reads and checks the counts of a device.
 #![forbid(unsafe_code)]
 
 use bytemuck::{bytes_of, pod_collect_to_vec, pod_read_unaligned};
@@ -11,7 +11,7 @@ fn wrong(what: String) -> Fault {
     Fault::NotConserved(format!("count, {what}"))
 }
 
-/// What a text left behind: a report, and the tokens that are left to the host.
+/// Returns the report of a text and the tokens that are left to the host.
 pub(super) fn text(
     run: u32,
     tokens: u32,
@@ -24,7 +24,7 @@ pub(super) fn text(
     check_run(&report, run)?;
     if report.counted.checked_add(report.left) != Some(tokens) {
         let (counted, left) = (report.counted, report.left);
-        let message = format!("{counted} counted and {left} left of {tokens}");
+        let message = format!("{counted} tokens counted and {left} left to the host, of {tokens}");
         return Err(wrong(message));
     }
     let spans: Vec<Span> = pod_collect_to_vec(left);
@@ -32,14 +32,14 @@ pub(super) fn text(
     match whole.collect::<Option<Vec<Span>>>() {
         Some(left) if left.len() == report.left as usize => Ok((report, left)),
         _ => Err(wrong(format!(
-            "{} tokens are left to the host",
+            "the list of {} tokens left to the host is invalid",
             spans.len()
         ))),
     }
 }
 
-/// A span that lies in the text; its end is found where the device, which looks no further than at
-/// the longest key, did not see it.
+/// Checks a span, and finds its end if the device did not: the device reads no more than `longest`
+/// bytes of a key.
 fn whole(span: Span, longest: usize, text: &[u8]) -> Option<Span> {
     let Span { start, end } = span;
     if end != COUNT_NO_END {
@@ -51,7 +51,7 @@ fn whole(span: Span, longest: usize, text: &[u8]) -> Option<Span> {
     (length > longest).then_some(Span { start, end })
 }
 
-/// How many bytes there are before the first white space.
+/// Returns the number of bytes before the first white space.
 fn length_before_space(text: &[u8]) -> usize {
     let begins_space = |at: &usize| {
         let bytes = match text[*at] {
@@ -70,36 +70,39 @@ fn length_before_space(text: &[u8]) -> usize {
 
 fn check_run(report: &CountReport, run: u32) -> Result<(), Fault> {
     if report.run != run {
-        return Err(wrong(format!("run {} answered, not {run}", report.run)));
+        return Err(wrong(format!(
+            "the result is of run {}, not of run {run}",
+            report.run
+        )));
     }
     if report.lost > 0 {
         let lost = report.lost;
-        return Err(wrong(format!("{lost} keys for which there was no room")));
+        return Err(wrong(format!("{lost} keys did not fit in the arena")));
     }
     Ok(())
 }
 
-/// More bytes are left to the host than its tokens have.
+/// Returns the fault for a text with more bytes left to the host than in all tokens.
 pub(super) fn too_many_left() -> Fault {
-    wrong("more bytes are left to the host than tokens have".to_owned())
+    wrong("more bytes are left to the host than the tokens contain".to_owned())
 }
 
-/// What the texts of a table say that it counted.
+/// The tokens that the table has counted, according to the reports of the texts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counted {
     pub(super) tokens: u64,
     pub(super) bytes: u64,
 }
 
-/// The groups of a table, checked before any is used.
+/// The groups of a table. They are checked before any is used.
 pub(super) struct Groups {
-    /// Of [`CountGroup`]s the bytes, as they came.
+    /// The [`CountGroup`]s as downloaded bytes.
     groups: Vec<u8>,
     arena: Vec<u8>,
 }
 
 impl Groups {
-    /// Takes the groups of a table that counted so many tokens.
+    /// Reads the groups of a table and checks their totals against `counted`.
     pub(super) fn read(
         run: u32,
         counted: Counted,
@@ -107,14 +110,14 @@ impl Groups {
         downloads: Vec<Vec<u8>>,
     ) -> Result<Self, Fault> {
         let Ok([report, groups, arena]) = <[Vec<u8>; 3]>::try_from(downloads) else {
-            return Err(wrong("another number of downloads".to_owned()));
+            return Err(wrong("the number of downloads is wrong".to_owned()));
         };
         check_run(&pod_read_unaligned(&report), run)?;
         let read = Self { groups, arena };
         for group in read.iter() {
             let is_short = group.length as usize <= longest && group.count > 0;
             if !is_short || read.key(&group).is_none() {
-                return Err(wrong(format!("a group that cannot be: {group:?}")));
+                return Err(wrong(format!("a group is invalid: {group:?}")));
             }
         }
         let (mut tokens, mut bytes) = (0u64, 0u64);
@@ -122,14 +125,15 @@ impl Groups {
             tokens += u64::from(group.count);
             bytes += u64::from(group.count) * u64::from(group.length);
         }
-        // Two ways to the same sum: masks of the text, and the keys that the table kept.
+        // Both totals are independent: one is from masks of the text, the other from the keys in
+        // the table.
         if (tokens, bytes) != (counted.tokens, counted.bytes) {
             let Counted {
                 tokens: all_tokens,
                 bytes: all_bytes,
             } = counted;
             return Err(wrong(format!(
-                "{tokens} tokens with {bytes} bytes of {all_tokens} with {all_bytes}"
+                "{tokens} tokens with {bytes} bytes, not {all_tokens} tokens with {all_bytes} bytes"
             )));
         }
         Ok(read)
@@ -162,7 +166,7 @@ impl Groups {
 mod tests {
     use super::*;
 
-    /// Twice two bytes, and once ten.
+    /// Two tokens of two bytes, and one of ten.
     const COUNTED: Counted = Counted {
         tokens: 3,
         bytes: 14,
@@ -179,7 +183,7 @@ mod tests {
     };
 
     #[test]
-    fn a_damaged_report_is_caught() {
+    fn damaged_reports_are_detected() {
         let read = |report: CountReport, left: &[u32]| {
             let left: &[u8] = bytemuck::cast_slice(left);
             text(7, 4, 3, b"to be or notable", bytes_of(&report), left).map(|(_, left)| left.len())
@@ -217,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_long_token_is_found_here() {
+    fn the_host_finds_the_end_of_a_long_token() {
         let read = |bytes: &[u8], start: u32| {
             let left = [start, COUNT_NO_END];
             let left: &[u8] = bytemuck::cast_slice(&left);
@@ -232,14 +236,14 @@ mod tests {
             assert!(read(&bytes, 3).unwrap().starts_with(token));
         }
         assert_eq!(read(b" abc\xe2\x80", 1), Ok(b"abc\xe2\x80".to_vec()));
-        // No longer than a key that the device looks at, or nowhere.
+        // Tokens that are not longer than the limit, and positions outside the text.
         for start in [0, 3, 4, 7, 8, u32::MAX] {
             assert!(read(b"abc def", start).is_err(), "{start}");
         }
     }
 
     #[test]
-    fn damaged_groups_are_caught() {
+    fn damaged_groups_are_detected() {
         let short = CountGroup {
             length: 2,
             key: [u32::from_le_bytes(*b"to\0\0"), 0],

@@ -1,4 +1,4 @@
-//! What a device is asked for a text, and for a drain.
+//! Records the commands for a text and for a drain.
 //!
 //! ```text
 //! white space   text ───────────▶ count_text ──┐
@@ -10,31 +10,32 @@ use bytemuck::bytes_of;
 use keymill_shaders::{COUNT_TOKENS, CountGroup, CountParams, CountReport, Stage, TILE_BYTES};
 
 use super::table::Buffers;
-use super::{DeviceCounter, Way};
+use super::{DeviceCounter, Method};
 use crate::device::recording::{BufferId, Extent, Recording};
 use crate::device::tokenize::{self, Input, SPAN_BYTES, SUMMARY_BYTES};
 
-/// The most workgroups that go over the groups of a table, in turns.
-const TABLE_GROUPS: u32 = 1024;
+/// The maximum number of workgroups that process the slots of a table.
+const MAX_TABLE_WORKGROUPS: u32 = 1024;
 
-/// Lanes of a workgroup: more workgroups than a table has slots for would have nothing to do.
+/// Lanes of a workgroup.
 const LANES: u32 = 256;
 
-/// The most workgroups that count a text in one pass, unless a test has fewer: enough for a large device to be busy, and few
-/// enough that each has several tiles for what it learns and adds up once.
-pub(super) const TEXT_GROUPS: u32 = 1024;
+/// The maximum number of workgroups that count a text in one pass, except in tests. It is large
+/// enough to keep a large device busy, and small enough that each workgroup counts several tiles
+/// with one hot-key cache.
+pub(super) const MAX_TEXT_WORKGROUPS: u32 = 1024;
 
 const REPORT_BYTES: u64 = size_of::<CountReport>() as u64;
 const GROUP_BYTES: u64 = size_of::<CountGroup>() as u64;
 
-/// The report, and the tokens that are left to the host.
+/// The buffers of the report and of the tokens that are left to the host.
 struct Answer {
     left: BufferId,
     report: BufferId,
 }
 
 impl Answer {
-    /// Any token may be left.
+    /// Adds the buffers. `left_bytes` is enough for all tokens, because any of them may be left.
     fn new(recording: &mut Recording, left_bytes: u64) -> Self {
         Self {
             left: recording.scratch("left", left_bytes),
@@ -55,15 +56,15 @@ impl Answer {
 }
 
 impl DeviceCounter {
-    /// Workgroups that go over the groups of the table.
-    fn table_groups(&self) -> u32 {
-        (self.table.slots() / LANES).clamp(1, TABLE_GROUPS)
+    /// Returns the number of workgroups that process the slots of the table.
+    fn table_workgroups(&self) -> u32 {
+        (self.table.slots() / LANES).clamp(1, MAX_TABLE_WORKGROUPS)
     }
 
     pub(super) fn record_text(&self, input: &Input<'_>) -> Recording {
-        match self.way {
-            Way::Fused => self.record_fused(input),
-            Way::Tokens => self.record_tokens(input),
+        match self.method {
+            Method::Fused => self.record_fused(input),
+            Method::Tokens => self.record_tokens(input),
         }
     }
 
@@ -71,7 +72,7 @@ impl DeviceCounter {
         let mut recording = Recording::default();
         let bytes = input.text.len();
         let tiles = bytes.div_ceil(TILE_BYTES) as u32;
-        let rounds = tiles.div_ceil(self.text_groups);
+        let rounds = tiles.div_ceil(self.max_workgroups);
         let params = CountParams {
             text_bytes: bytes as u32,
             rounds,
@@ -86,10 +87,11 @@ impl DeviceCounter {
         buffers.push(summary);
         let mut run = |entry, groups| recording.run(Stage::FusedCount, entry, &buffers, groups);
         run("count_text", tiles.div_ceil(rounds));
-        run("keep_keys", self.table_groups());
-        // Few keys become hot late, and looking at all of them takes its time.
+        run("keep_keys", self.table_workgroups());
+        // Few keys become hot late, and the search for hot keys takes time: it runs after 1, 2, 4,
+        // 8 texts and so on.
         if self.table.texts().is_power_of_two() {
-            run("pick_hot", self.table_groups());
+            run("pick_hot", self.table_workgroups());
         }
         run("close", 1);
         answer.download(&mut recording, summary);
@@ -98,17 +100,17 @@ impl DeviceCounter {
 
     fn record_tokens(&self, input: &Input<'_>) -> Recording {
         let mut recording = Recording::default();
-        let staged = tokenize::stage(&mut recording, input);
+        let staged = tokenize::record_uploads(&mut recording, input);
         let params = recording.upload("params", bytes_of(&self.params(input.run)).to_vec());
-        let tokens = tokenize::cut(&mut recording, &staged);
+        let tokens = tokenize::record_runs(&mut recording, &staged);
         let span_bytes = recording.buffers()[tokens.spans.0].bytes;
         let answer = Answer::new(&mut recording, span_bytes);
         let mut buffers = self.buffers(&mut recording, params, tokens.text, &answer);
         buffers.extend([tokens.spans, tokens.summary]);
-        let most = u32::try_from(span_bytes / SPAN_BYTES).unwrap_or(u32::MAX);
+        let limit = u32::try_from(span_bytes / SPAN_BYTES).unwrap_or(u32::MAX);
         let mut run = |entry, groups| recording.run(Stage::Count, entry, &buffers, groups);
-        run("count_tokens", most.div_ceil(COUNT_TOKENS));
-        run("keep_keys", self.table_groups());
+        run("count_tokens", limit.div_ceil(COUNT_TOKENS));
+        run("keep_keys", self.table_workgroups());
         run("close", 1);
         answer.download(&mut recording, tokens.summary);
         recording
@@ -127,7 +129,12 @@ impl DeviceCounter {
         let mut buffers = self.buffers(&mut recording, params, nothing, &answer);
         let arena = buffers[4];
         buffers.extend([nothing, nothing]);
-        recording.run(Stage::Count, "list_groups", &buffers, self.table_groups());
+        recording.run(
+            Stage::Count,
+            "list_groups",
+            &buffers,
+            self.table_workgroups(),
+        );
         recording.run(Stage::Count, "close", &buffers, 1);
         let by = recording.download(answer.report, Extent::Bytes(REPORT_BYTES));
         let counted = |word, item_bytes| Extent::Counted {
@@ -153,7 +160,7 @@ impl DeviceCounter {
         }
     }
 
-    /// What both ways have bound first, in the order of [`Stage::bindings`].
+    /// Returns the buffers that both methods bind first, in the order of [`Stage::bindings`].
     fn buffers(
         &self,
         recording: &mut Recording,

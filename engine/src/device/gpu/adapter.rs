@@ -1,4 +1,4 @@
-//! Which adapters there are, and a device on one of them.
+//! Lists the adapters and opens a device on one of them.
 #![forbid(unsafe_code)]
 
 use wgpu::{
@@ -7,27 +7,27 @@ use wgpu::{
 };
 
 use crate::device::Fault;
-use crate::probe::ShaderVariant;
+use crate::plan::ShaderVariant;
 
-/// An adapter that was found.
+/// An adapter that the driver lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
-    /// Its place in the list, by which it is opened.
+pub(crate) struct FoundAdapter {
+    /// Its index in the list, by which it is opened.
     pub(crate) index: usize,
     pub(crate) name: String,
-    /// Whether it runs on the processor: for tests, never counted as a GPU.
+    /// Whether it is software that runs on the CPU. It is for tests and never counts as a GPU.
     pub(crate) is_software: bool,
-    /// The programming interface: Vulkan, Metal, Direct3D 12.
+    /// The graphics API: Vulkan, Metal or Direct3D 12.
     pub(crate) interface: &'static str,
     pub(crate) driver: String,
-    /// The most bytes of a buffer that a shader sees at once.
+    /// The maximum size of a storage buffer binding in bytes.
     pub(crate) binding_bytes: u64,
-    /// What its shaders may use.
+    /// The optional shader features that it supports.
     pub(crate) offers: ShaderVariant,
 }
 
-impl Found {
-    /// Its name, which says of software that it is that.
+impl FoundAdapter {
+    /// Returns its name. The name of a software adapter says that it is software.
     pub(crate) fn shown_name(&self) -> String {
         match self.is_software {
             true => format!("software Vulkan ({})", self.name),
@@ -37,7 +37,7 @@ impl Found {
 }
 
 #[cfg(test)]
-impl Found {
+impl FoundAdapter {
     pub(crate) fn named(name: &str) -> Self {
         Self {
             index: 0,
@@ -51,14 +51,14 @@ impl Found {
     }
 }
 
-/// Lists the adapters, hardware first; the order is the same each time.
-pub(super) fn list() -> Vec<Found> {
-    let mut found: Vec<Found> = (0..).zip(&all()).map(describe).collect();
+/// Lists the adapters, hardware first. The order is always the same.
+pub(super) fn list() -> Vec<FoundAdapter> {
+    let mut found: Vec<FoundAdapter> = (0..).zip(&all()).map(describe).collect();
     found.sort_by_key(|found| found.is_software);
     found
 }
 
-/// Makes a device on an adapter, with what such shaders need and no more.
+/// Opens a device with the features that a shader variant needs, and no others except timestamps.
 pub(super) fn open(index: usize, variant: ShaderVariant) -> Result<(Device, Queue), Fault> {
     let adapter = all()
         .into_iter()
@@ -68,7 +68,7 @@ pub(super) fn open(index: usize, variant: ShaderVariant) -> Result<(Device, Queu
     let descriptor = DeviceDescriptor {
         label: Some("keymill"),
         required_features: features_of(variant) | (adapter.features() & Features::TIMESTAMP_QUERY),
-        // What WebGPU guarantees, but for the sizes of buffers.
+        // The limits that WebGPU guarantees, except for the sizes of buffers.
         required_limits: Limits {
             max_buffer_size: has.max_buffer_size,
             max_storage_buffer_binding_size: binding_bytes(&adapter),
@@ -82,7 +82,7 @@ pub(super) fn open(index: usize, variant: ShaderVariant) -> Result<(Device, Queu
 
 const WIDE_ATOMICS: Features = Features::SHADER_INT64.union(Features::SHADER_INT64_ATOMIC_ALL_OPS);
 
-/// What the shaders of a variant need.
+/// Returns the features that a shader variant needs.
 fn features_of(variant: ShaderVariant) -> Features {
     let mut features = Features::empty();
     features.set(Features::SUBGROUP, variant.subgroups);
@@ -90,7 +90,7 @@ fn features_of(variant: ShaderVariant) -> Features {
     features
 }
 
-/// What an adapter has of what shaders may use.
+/// Returns the optional shader features that an adapter supports.
 fn offers(adapter: &Adapter) -> ShaderVariant {
     let has = adapter.features();
     let mut offers = ShaderVariant::BASE;
@@ -108,16 +108,16 @@ fn all() -> Vec<Adapter> {
     pollster::block_on(instance.enumerate_adapters(Backends::PRIMARY))
 }
 
-/// Never more than 31 bits count, so that no place in a buffer overflows 32.
+/// Returns the binding limit, at most 31 bits, so that every position in a buffer fits in 32 bits.
 fn binding_bytes(adapter: &Adapter) -> u64 {
     let limit = adapter.limits().max_storage_buffer_binding_size;
     limit.min(i32::MAX as u64 / 16 * 16)
 }
 
-fn describe((index, adapter): (usize, &Adapter)) -> Found {
+fn describe((index, adapter): (usize, &Adapter)) -> FoundAdapter {
     let info = adapter.get_info();
     let driver = [info.driver, info.driver_info].join(" ");
-    Found {
+    FoundAdapter {
         index,
         name: info.name,
         is_software: info.device_type == DeviceType::Cpu,

@@ -1,4 +1,4 @@
-//! How long each run of a recording takes, by the device's own clock.
+//! Measures each run of a recording with timestamps of the device.
 #![forbid(unsafe_code)]
 
 use std::time::Duration;
@@ -8,34 +8,34 @@ use wgpu::{
     QuerySet, QuerySetDescriptor, QueryType,
 };
 
-/// The most ticks that one set holds.
-const MOST_TICKS: u32 = 4096;
+/// The maximum number of timestamps in a query set.
+const MAX_TICKS: u32 = 4096;
 
-/// A tick when a run begins and another when it ends.
+/// Writes one timestamp at the start and one at the end of each run.
 pub(super) struct Clock {
     ticks: QuerySet,
-    most: u32,
+    capacity: u32,
     used: u32,
 }
 
 impl Clock {
     pub(super) fn new(device: &Device, runs: usize) -> Self {
-        let most = u32::try_from(2 * runs).map_or(MOST_TICKS, |ticks| ticks.clamp(2, MOST_TICKS));
+        let capacity = u32::try_from(2 * runs).map_or(MAX_TICKS, |ticks| ticks.clamp(2, MAX_TICKS));
         let ticks = device.create_query_set(&QuerySetDescriptor {
             label: Some("clock"),
             ty: QueryType::Timestamp,
-            count: most,
+            count: capacity,
         });
         Self {
             ticks,
-            most,
+            capacity,
             used: 0,
         }
     }
 
-    /// Has the next run timed; runs past the last tick are not.
+    /// Returns the timestamps of the next run, or `None` if the set is full.
     pub(super) fn next(&mut self) -> Option<ComputePassTimestampWrites<'_>> {
-        if self.used + 2 > self.most {
+        if self.used + 2 > self.capacity {
             return None;
         }
         self.used += 2;
@@ -46,7 +46,7 @@ impl Clock {
         })
     }
 
-    /// Writes all ticks into a buffer; gives it and its bytes.
+    /// Writes all timestamps to a buffer. Returns the buffer and its size.
     pub(super) fn resolve(&self, device: &Device, encoder: &mut CommandEncoder) -> (Buffer, u64) {
         let bytes = u64::from(self.used) * 8;
         let buffer = device.create_buffer(&BufferDescriptor {
@@ -60,7 +60,7 @@ impl Clock {
     }
 }
 
-/// What each run took, from pairs of ticks of so many nanoseconds.
+/// Returns the time of each run from pairs of timestamps. `nanoseconds` is the length of a tick.
 pub(super) fn durations(ticks: &[u8], nanoseconds: f32) -> Vec<Duration> {
     let (words, _) = ticks.as_chunks::<8>();
     let pairs = words.as_chunks::<2>().0.iter();
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ticks_are_pairs_and_never_run_backwards() {
+    fn times_are_never_negative() {
         let ticks: Vec<u8> = [100u64, 300, 500, 400]
             .iter()
             .flat_map(|tick| tick.to_le_bytes())

@@ -1,32 +1,35 @@
-//! What a copy takes from memory of the host that the device reads by itself.
+//! Measures a copy from host memory that the device reads directly.
 //!
-//! Drivers call such memory pinned. Whatever brings bytes to a device has to copy them there, so that
-//! nothing can be faster than this.
+//! Drivers call such memory pinned. Every upload needs this copy, so no upload is faster.
 #![forbid(unsafe_code)]
 
 use std::time::{Duration, Instant};
 
 use wgpu::{Buffer, BufferDescriptor, BufferUsages, CommandEncoderDescriptor, PollError, PollType};
 
-use super::execute::Opened;
+use super::execute::DeviceState;
 use crate::device::Fault;
 
-/// Copies that are submitted at once, so that setting the device to work hardly counts.
+/// Copies in one submission, so that the launch time hardly counts.
 const COPIES: u32 = 4;
 
-impl Opened {
-    /// How long so many bytes take, once the memory is there.
-    pub(super) fn copy_alone(&mut self, bytes: u64, within: Duration) -> Result<Duration, Fault> {
+impl DeviceState {
+    /// Measures a copy of `bytes` bytes between buffers that exist already.
+    pub(super) fn time_pinned_copy(
+        &mut self,
+        bytes: u64,
+        within: Duration,
+    ) -> Result<Duration, Fault> {
         let bytes = bytes.next_multiple_of(4);
-        self.watched(|opened| {
+        self.with_error_scopes(|state| {
             let of_host = BufferUsages::MAP_WRITE | BufferUsages::COPY_SRC;
-            let from = opened.buffer_of(bytes, of_host, true);
+            let from = state.buffer_of(bytes, of_host, true);
             from.unmap();
             let of_device = BufferUsages::STORAGE | BufferUsages::COPY_DST;
-            let to = opened.buffer_of(bytes, of_device, false);
-            // The first one finds memory that nobody has touched.
-            opened.copy_once(&from, &to, within)?;
-            let took = opened.copy_once(&from, &to, within)?;
+            let to = state.buffer_of(bytes, of_device, false);
+            // The first copy touches fresh memory and is not measured.
+            state.copy_once(&from, &to, within)?;
+            let took = state.copy_once(&from, &to, within)?;
             Ok(took / COPIES)
         })
     }

@@ -1,4 +1,4 @@
-//! A device, and the recordings that are on their way on it.
+//! A device, and the recordings that run on it.
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
@@ -13,41 +13,41 @@ use super::clock::Clock;
 use super::pipelines::Pipelines;
 use super::pool::Pool;
 use super::submission::Submission;
-use crate::device::recording::{BufferId, BufferSpec, Content, Kept, Recording};
-use crate::device::{Fault, Ran};
-use crate::probe::ShaderVariant;
+use crate::device::recording::{BufferId, BufferSpec, Content, PersistentId, Recording};
+use crate::device::{Fault, RecordingOutput};
+use crate::plan::ShaderVariant;
 
-/// Bytes of one buffer that uploads are staged in; longer uploads take several.
+/// The size of one staging buffer. Longer uploads use several.
 pub(super) const STAGE_BYTES: u64 = 4 << 20;
 
-/// A device, and what it has learned.
-pub(super) struct Opened {
+/// A device, with its pipelines, buffers and running recordings.
+pub(super) struct DeviceState {
     pub(super) device: Device,
     pub(super) queue: Queue,
     pub(super) pipelines: Pipelines,
     pub(super) pool: Pool,
     pub(super) belt: StagingBelt,
-    /// Buffers that stay from one recording to the next.
-    kept: HashMap<Kept, Buffer>,
-    /// Recordings that were begun, by number.
-    flights: HashMap<u64, Submission>,
-    /// Why the device was lost, or what it complained of outside of any call.
-    complaint: Arc<Mutex<Option<Fault>>>,
+    /// Buffers that stay between recordings.
+    persistent: HashMap<PersistentId, Buffer>,
+    /// Recordings that were started, by number.
+    submissions: HashMap<u64, Submission>,
+    /// The first error that the driver reported outside of a call, such as a lost device.
+    device_error: Arc<Mutex<Option<Fault>>>,
     #[cfg(test)]
-    pub(super) injuries: Option<super::fault_injection::Injuries>,
+    pub(super) injected: Option<super::fault_injection::InjectedFault>,
 }
 
-impl Opened {
+impl DeviceState {
     pub(super) fn new(index: usize, variant: ShaderVariant) -> Result<Self, Fault> {
         let (device, queue) = adapter::open(index, variant)?;
-        let complaint = Arc::new(Mutex::new(None));
-        let lost = Arc::clone(&complaint);
+        let device_error = Arc::new(Mutex::new(None));
+        let lost = Arc::clone(&device_error);
         device.set_device_lost_callback(move |reason, message| {
-            note(&lost, Fault::Lost(format!("{reason:?} {message}")));
+            set_first_error(&lost, Fault::Lost(format!("{reason:?} {message}")));
         });
-        let uncaught = Arc::clone(&complaint);
+        let uncaught = Arc::clone(&device_error);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            note(&uncaught, fault_of(&error));
+            set_first_error(&uncaught, fault_of(&error));
         }));
         Ok(Self {
             belt: StagingBelt::new(device.clone(), STAGE_BYTES),
@@ -55,11 +55,11 @@ impl Opened {
             queue,
             pipelines: Pipelines::new(variant),
             pool: Pool::default(),
-            kept: HashMap::new(),
-            flights: HashMap::new(),
-            complaint,
+            persistent: HashMap::new(),
+            submissions: HashMap::new(),
+            device_error,
             #[cfg(test)]
-            injuries: None,
+            injected: None,
         })
     }
 
@@ -67,61 +67,65 @@ impl Opened {
         self.device.limits().max_storage_buffer_binding_size
     }
 
-    /// Whether it can tell how long a run takes.
+    /// Tells whether the device has timestamps.
     pub(super) fn has_clock(&self) -> bool {
         self.device.features().contains(Features::TIMESTAMP_QUERY)
     }
 
-    /// Hands a recording to the device up to where it needs an answer to go on.
+    /// Submits a recording up to the first download whose size is not known yet.
     pub(super) fn begin(&mut self, number: u64, recording: Recording) -> Result<(), Fault> {
-        let kept: Vec<Kept> = recording.kept_ones().collect();
-        let begun = self.watched(|opened| {
-            let (buffers, unclear) = opened.buffers_for(&recording);
-            let clock = (recording.is_timed() && opened.has_clock())
-                .then(|| Clock::new(&opened.device, recording.runs()));
-            let mut submission = Submission::new(recording, buffers, unclear, clock);
-            let begun = submission.proceed(opened);
-            opened.flights.insert(number, submission);
+        let ids: Vec<PersistentId> = recording.persistent_ids().collect();
+        let begun = self.with_error_scopes(|state| {
+            let (buffers, to_clear) = state.buffers_for(&recording);
+            let clock = (recording.is_timed() && state.has_clock())
+                .then(|| Clock::new(&state.device, recording.runs()));
+            let mut submission = Submission::new(recording, buffers, to_clear, clock);
+            let begun = submission.submit_next(state);
+            state.submissions.insert(number, submission);
             begun
         });
         if begun.is_err() {
-            // Some may never have come to be; none of them finds another use.
-            kept.iter().for_each(|one| drop(self.kept.remove(one)));
+            // Some buffers may not have been created. None of them is reused.
+            ids.iter().for_each(|id| drop(self.persistent.remove(id)));
         }
         begun
     }
 
-    /// Waits for a recording, and takes what it answers.
-    pub(super) fn finish(&mut self, number: u64, within: Duration) -> Result<Ran, Fault> {
+    /// Waits for a recording and returns its output.
+    pub(super) fn finish(
+        &mut self,
+        number: u64,
+        within: Duration,
+    ) -> Result<RecordingOutput, Fault> {
         let deadline = Instant::now() + within;
-        self.watched(|opened| {
-            let mut submission = opened
-                .flights
+        self.with_error_scopes(|state| {
+            let mut submission = state
+                .submissions
                 .remove(&number)
-                .ok_or_else(|| Fault::Lost("it never began".to_owned()))?;
-            while !submission.arrive(opened, deadline)? {
-                submission.proceed(opened)?;
+                .ok_or_else(|| Fault::Lost("the recording was not started".to_owned()))?;
+            while !submission.wait_and_read(state, deadline)? {
+                submission.submit_next(state)?;
             }
-            Ok(submission.land(&mut opened.pool))
+            Ok(submission.finish(&mut state.pool))
         })
     }
 
-    /// Forgets a recording that nobody waits for.
-    pub(super) fn abandon(&mut self, number: u64) {
-        self.flights.remove(&number);
+    /// Drops a recording whose result is not needed any more.
+    pub(super) fn discard(&mut self, number: u64) {
+        self.submissions.remove(&number);
     }
 
-    /// Frees buffers that were to stay.
-    pub(super) fn forget(&mut self, kept: &[Kept]) {
-        for one in kept {
-            if let Some(buffer) = self.kept.remove(one) {
-                self.pool.give_back(buffer);
+    /// Frees persistent buffers.
+    pub(super) fn free(&mut self, ids: &[PersistentId]) {
+        for id in ids {
+            if let Some(buffer) = self.persistent.remove(id) {
+                self.pool.put(buffer);
             }
         }
     }
 
-    /// Does something, every error that the device reports on the way being its fault.
-    pub(super) fn watched<T>(
+    /// Runs `work`, and returns a fault if the device reports an error in the meantime.
+    pub(super) fn with_error_scopes<T>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
@@ -138,11 +142,11 @@ impl Opened {
             caught = pollster::block_on(scope.pop()).or(caught);
         }
         if matches!(answer, Err(Fault::TimedOut)) {
-            // Whatever else it says: it hangs.
+            // A hang is the most important fault.
             return answer;
         }
         if let Some(error) = caught {
-            // What waits for another use may be what there is no memory for.
+            // The free buffers may use the memory that is missing.
             self.pool = Pool::default();
             return Err(fault_of(&error));
         }
@@ -151,32 +155,32 @@ impl Opened {
     }
 
     pub(super) fn check(&self) -> Result<(), Fault> {
-        match self.complaint.lock() {
-            Ok(complaint) => complaint.clone().map_or(Ok(()), Err),
+        match self.device_error.lock() {
+            Ok(device_error) => device_error.clone().map_or(Ok(()), Err),
             Err(_) => Err(Fault::Lost("a thread of the driver panicked".to_owned())),
         }
     }
 
-    /// The buffers of a recording, and those that must be cleared first.
+    /// Returns the buffers of a recording, and those of them that must be cleared first.
     fn buffers_for(&mut self, recording: &Recording) -> (Vec<Buffer>, Vec<Buffer>) {
-        let mut unclear = Vec::new();
-        let buffers = (0..).zip(recording.buffers()).map(|(id, spec)| {
-            if let Content::Kept(kept) = spec.content
-                && let Some(buffer) = self.kept.get(&kept)
+        let mut to_clear = Vec::new();
+        let buffers = (0..).zip(recording.buffers()).map(|(number, spec)| {
+            if let Content::Persistent(id) = spec.content
+                && let Some(buffer) = self.persistent.get(&id)
             {
                 return buffer.clone();
             }
-            let (buffer, is_fresh) = self.buffer_for(spec, recording.is_uniform(BufferId(id)));
+            let (buffer, is_fresh) = self.buffer_for(spec, recording.is_uniform(BufferId(number)));
             if !is_fresh && spec.content != Content::Anything {
-                unclear.push(buffer.clone());
+                to_clear.push(buffer.clone());
             }
-            if let Content::Kept(kept) = spec.content {
-                self.kept.insert(kept, buffer.clone());
+            if let Content::Persistent(id) = spec.content {
+                self.persistent.insert(id, buffer.clone());
             }
             buffer
         });
         let buffers = buffers.collect();
-        (buffers, unclear)
+        (buffers, to_clear)
     }
 
     fn buffer_for(&mut self, spec: &BufferSpec, is_uniform: bool) -> (Buffer, bool) {
@@ -188,36 +192,39 @@ impl Opened {
         self.pool.take(&self.device, spec.name, spec.bytes, usage)
     }
 
-    /// Lets the next command meet with what a test has prepared.
+    /// Injects the fault that a test has prepared for the next command.
     #[cfg(test)]
-    pub(super) fn meet_injury(&self) {
+    pub(super) fn inject_fault(&self) {
         use super::fault_injection::FaultInjection;
         match self
-            .injuries
+            .injected
             .as_ref()
-            .and_then(super::fault_injection::Injuries::next)
+            .and_then(super::fault_injection::InjectedFault::next)
         {
             Some(FaultInjection::Destroyed) => self.device.destroy(),
-            Some(FaultInjection::Panic) => panic!("the driver of a test panics"),
+            Some(FaultInjection::Panic) => panic!("an injected panic of the driver"),
             Some(FaultInjection::Hang) => std::thread::sleep(super::tests::HANG),
-            // A buffer that is for nothing.
+            // A buffer without a usage is invalid.
             Some(FaultInjection::Refusal) => {
                 drop(self.device.create_buffer(&wgpu::BufferDescriptor {
-                    label: Some("of a test"),
+                    label: Some("injected by a test"),
                     size: 4,
                     usage: BufferUsages::empty(),
                     mapped_at_creation: false,
                 }))
             }
-            // A software driver gives out more than there is, and never says so.
+            // A software driver overcommits memory and never reports this error.
             Some(FaultInjection::OutOfMemory) => {
-                note(&self.complaint, Fault::OutOfMemory("of a test".to_owned()));
+                set_first_error(
+                    &self.device_error,
+                    Fault::OutOfMemory("injected by a test".to_owned()),
+                );
             }
             Some(FaultInjection::Zeros) | None => {}
         }
     }
 
-    /// Submits what was encoded, staged uploads with it.
+    /// Submits the encoded commands with the staged uploads.
     pub(super) fn submit(&mut self, encoder: CommandEncoder) -> wgpu::SubmissionIndex {
         self.belt.finish();
         let index = self.queue.submit([encoder.finish()]);
@@ -226,9 +233,9 @@ impl Opened {
     }
 }
 
-fn note(complaint: &Mutex<Option<Fault>>, fault: Fault) {
-    if let Ok(mut complaint) = complaint.lock() {
-        complaint.get_or_insert(fault);
+fn set_first_error(device_error: &Mutex<Option<Fault>>, fault: Fault) {
+    if let Ok(mut device_error) = device_error.lock() {
+        device_error.get_or_insert(fault);
     }
 }
 

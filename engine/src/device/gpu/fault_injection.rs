@@ -1,74 +1,80 @@
-//! What tests do to a device in the middle of a recording.
+//! Faults that tests inject into a device during a recording.
 #![forbid(unsafe_code)]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What becomes of a device.
+/// The kind of an injected fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FaultInjection {
-    /// It is destroyed, as if it had been pulled out.
+    /// The device is destroyed, as if it had been unplugged.
     Destroyed,
-    /// Its driver panics.
+    /// The driver panics.
     Panic,
-    /// Its driver does not come back for a while.
+    /// The driver hangs for a while.
     Hang,
-    /// It is asked for something that it refuses.
+    /// The device refuses an invalid command.
     Refusal,
-    /// It says that it has no memory left.
+    /// The device reports that it has too little memory.
     OutOfMemory,
-    /// From then on all that is read back from it is zeros.
+    /// All later downloads are zeros.
     Zeros,
 }
 
-/// An injury that waits for its command; clones share it.
+/// A fault that is injected at a given command. Clones share the state.
 #[derive(Clone, Debug)]
-pub(crate) struct Injuries {
+pub(crate) struct InjectedFault {
     fault_injection: FaultInjection,
     at: Arc<AtomicUsize>,
     commands: Arc<AtomicUsize>,
-    struck: Arc<Mutex<bool>>,
+    triggered: Arc<Mutex<bool>>,
 }
 
-impl Injuries {
-    /// Before so many commands nothing happens.
+impl InjectedFault {
+    /// Injects the fault after this number of commands.
     pub(crate) fn after(commands: usize, fault_injection: FaultInjection) -> Self {
         Self {
             fault_injection,
             at: Arc::new(AtomicUsize::new(commands)),
             commands: Arc::default(),
-            struck: Arc::default(),
+            triggered: Arc::default(),
         }
     }
 
-    /// The next command is the one.
-    pub(crate) fn strike(&self) {
+    /// Injects the fault at the next command.
+    pub(crate) fn trigger(&self) {
         self.at.store(self.commands(), Ordering::Relaxed);
     }
 
-    /// Whether it is of this kind.
+    /// Tells whether the fault is of this kind.
     pub(crate) fn is(&self, fault_injection: FaultInjection) -> bool {
         self.fault_injection == fault_injection
     }
 
-    /// How many commands were met.
+    /// Returns the number of commands so far.
     pub(crate) fn commands(&self) -> usize {
         self.commands.load(Ordering::Relaxed)
     }
 
-    /// What becomes of the device at the next command.
+    /// Counts a command and returns the fault to inject at it, if any.
     pub(super) fn next(&self) -> Option<FaultInjection> {
         let command = self.commands.fetch_add(1, Ordering::Relaxed);
         let is_due = command == self.at.load(Ordering::Relaxed);
         if is_due {
-            *self.struck.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            *self
+                .triggered
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = true;
         }
         is_due.then_some(self.fault_injection)
     }
 
-    /// Whether downloads are zeros.
+    /// Tells whether downloads must be replaced by zeros.
     pub(super) fn zeroes(&self) -> bool {
-        let is_struck = *self.struck.lock().unwrap_or_else(PoisonError::into_inner);
-        is_struck && self.is(FaultInjection::Zeros)
+        let is_triggered = *self
+            .triggered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        is_triggered && self.is(FaultInjection::Zeros)
     }
 }

@@ -1,12 +1,12 @@
-//! Adapters by wgpu. Nothing outside of this folder names it.
+//! Devices with wgpu. No code outside this folder uses wgpu.
 //!
 //! ```text
-//! caller ─▶ thread.rs: one thread a device, panics caught, waits bounded
-//!             ├─ adapter.rs   which adapters there are; a device on one
-//!             ├─ pipelines.rs shaders made ready, once each; module.rs: checked or not
-//!             ├─ pool.rs      buffers that wait for their next use
-//!             ├─ clock.rs     how long each run takes; copy.rs: and a copy alone
-//!             └─ execute.rs   the device; flight.rs: one recording on its way
+//! caller ─▶ thread.rs: one thread per device, panics caught, waits bounded
+//!             ├─ adapter.rs   lists adapters, opens a device
+//!             ├─ pipelines.rs compiled shaders; module.rs: with or without checks
+//!             ├─ pool.rs      buffers for reuse
+//!             ├─ clock.rs     time of each run; copy.rs: time of a pinned copy
+//!             └─ execute.rs   the device; submission.rs: one recording
 //! ```
 #![deny(unsafe_code)]
 
@@ -22,31 +22,31 @@ mod pool;
 mod submission;
 mod thread;
 
-pub(crate) use adapter::Found;
+pub(crate) use adapter::FoundAdapter;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use self::execute::Opened;
+use self::execute::DeviceState;
 use self::thread::DeviceThread;
-use super::recording::{Kept, Recording};
+use super::recording::{PersistentId, Recording};
 use super::{Device, Fault, Pending};
-use crate::probe::ShaderVariant;
+use crate::plan::ShaderVariant;
 
-/// How long drivers may take to say what there is, or to make a device.
+/// The time limit for listing adapters and for opening a device.
 const OPEN_WITHIN: Duration = Duration::from_secs(20);
 
-/// How long a recording may take.
+/// The time limit of a recording.
 const RUN_WITHIN: Duration = Duration::from_secs(60);
 
-/// Lists the adapters of this machine; none where there is no driver.
-pub(crate) fn adapters() -> Result<Vec<Found>, Fault> {
+/// Lists the adapters of this machine. The list is empty if there is no driver.
+pub(crate) fn adapters() -> Result<Vec<FoundAdapter>, Fault> {
     let lister = DeviceThread::start(|| Ok(()))?;
-    lister.ask(OPEN_WITHIN, |()| Ok(adapter::list()))
+    lister.call(OPEN_WITHIN, |()| Ok(adapter::list()))
 }
 
-/// A device of one adapter.
+/// A device on an adapter.
 pub(crate) struct Gpu {
     shared: Arc<Shared>,
     name: String,
@@ -55,19 +55,19 @@ pub(crate) struct Gpu {
     variant: ShaderVariant,
     passed_over: Option<String>,
     binding_bytes: u64,
-    patience: Patience,
+    timeouts: Timeouts,
 }
 
-/// How long a recording may take.
+/// The time limit of a recording.
 #[derive(Clone, Copy, Debug)]
-struct Patience {
-    /// By the device's own watch.
+struct Timeouts {
+    /// For the wait on the device thread.
     run: Duration,
-    /// By whoever waits for its thread, a little longer.
+    /// For the wait of the caller, which is a little longer.
     answer: Duration,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         Self {
             run: RUN_WITHIN,
@@ -76,18 +76,18 @@ impl Default for Patience {
     }
 }
 
-/// What recordings on their way hold on to.
+/// State that running recordings share with the device.
 struct Shared {
-    thread: DeviceThread<Opened>,
+    thread: DeviceThread<DeviceState>,
     begun: AtomicU64,
 }
 
 impl Gpu {
-    /// Makes a device of an adapter, with such shaders.
-    pub(crate) fn open(found: &Found, variant: ShaderVariant) -> Result<Self, Fault> {
+    /// Opens a device on an adapter with a shader variant.
+    pub(crate) fn open(found: &FoundAdapter, variant: ShaderVariant) -> Result<Self, Fault> {
         let index = found.index;
-        let thread = DeviceThread::start(move || Opened::new(index, variant))?;
-        let binding_bytes = thread.ask(OPEN_WITHIN, |opened| Ok(opened.binding_bytes()))?;
+        let thread = DeviceThread::start(move || DeviceState::new(index, variant))?;
+        let binding_bytes = thread.call(OPEN_WITHIN, |state| Ok(state.binding_bytes()))?;
         Ok(Self {
             shared: Arc::new(Shared {
                 thread,
@@ -99,14 +99,14 @@ impl Gpu {
             variant,
             passed_over: None,
             binding_bytes,
-            patience: Patience::default(),
+            timeouts: Timeouts::default(),
         })
     }
 }
 
 impl Gpu {
-    /// Keeps in mind which shaders were tried before these, and what they got wrong.
-    pub(crate) fn instead_of(self, passed_over: Option<String>) -> Self {
+    /// Stores which shader variant failed before this one, and why.
+    pub(crate) fn with_passed_over(self, passed_over: Option<String>) -> Self {
         Self {
             passed_over,
             ..self
@@ -116,18 +116,18 @@ impl Gpu {
 
 #[cfg(test)]
 impl Gpu {
-    /// Has nobody wait longer than that.
-    pub(crate) fn hurry(&mut self, within: Duration) {
-        self.patience = Patience {
+    /// Sets all time limits.
+    pub(crate) fn set_timeout(&mut self, within: Duration) {
+        self.timeouts = Timeouts {
             run: within,
             answer: within,
         };
     }
 
-    /// Lets something become of the device later on.
-    pub(crate) fn injure(&self, injuries: fault_injection::Injuries) -> Result<(), Fault> {
-        self.shared.thread.ask(OPEN_WITHIN, |opened| {
-            opened.injuries = Some(injuries);
+    /// Injects a fault at a later command.
+    pub(crate) fn inject(&self, injected: fault_injection::InjectedFault) -> Result<(), Fault> {
+        self.shared.thread.call(OPEN_WITHIN, |state| {
+            state.injected = Some(injected);
             Ok(())
         })
     }
@@ -137,24 +137,24 @@ impl Device for Gpu {
     fn begin(&self, recording: Recording) -> Pending {
         let number = self.shared.begun.fetch_add(1, Ordering::Relaxed);
         let thread = &self.shared.thread;
-        let begun = thread.tell(move |opened| opened.begin(number, recording));
-        let flying = Flying {
+        let begun = thread.send_job(move |state| state.begin(number, recording));
+        let running = RunningRecording {
             shared: Arc::clone(&self.shared),
             number,
         };
-        let patience = self.patience;
+        let timeouts = self.timeouts;
         Box::new(move |cancel| {
-            let thread = &flying.shared.thread;
-            thread.wait(begun, patience.answer, cancel)?;
-            let ran = thread.tell(move |opened| opened.finish(number, patience.run));
-            thread.wait(ran, patience.answer, cancel)
+            let thread = &running.shared.thread;
+            thread.wait(begun, timeouts.answer, cancel)?;
+            let ran = thread.send_job(move |state| state.finish(number, timeouts.run));
+            thread.wait(ran, timeouts.answer, cancel)
         })
     }
 
-    fn forget(&self, kept: &[Kept]) {
-        let kept = kept.to_vec();
-        self.shared.thread.tell(move |opened| {
-            opened.forget(&kept);
+    fn free(&self, buffers: &[PersistentId]) {
+        let buffers = buffers.to_vec();
+        self.shared.thread.send_job(move |state| {
+            state.free(&buffers);
             Ok(())
         });
     }
@@ -171,10 +171,10 @@ impl Device for Gpu {
         self.variant
     }
 
-    fn copy_alone(&self, bytes: u64) -> Result<Duration, Fault> {
-        let Patience { run, answer } = self.patience;
+    fn time_pinned_copy(&self, bytes: u64) -> Result<Duration, Fault> {
+        let Timeouts { run, answer } = self.timeouts;
         let thread = &self.shared.thread;
-        thread.ask(answer, move |opened| opened.copy_alone(bytes, run))
+        thread.call(answer, move |state| state.time_pinned_copy(bytes, run))
     }
 
     fn passed_over(&self) -> Option<&str> {
@@ -192,17 +192,17 @@ impl Device for Gpu {
     }
 }
 
-/// A recording on its way; the device forgets it if nobody waits for it.
-struct Flying {
+/// A running recording. The device discards it if this is dropped before it finishes.
+struct RunningRecording {
     shared: Arc<Shared>,
     number: u64,
 }
 
-impl Drop for Flying {
+impl Drop for RunningRecording {
     fn drop(&mut self) {
         let number = self.number;
-        self.shared.thread.tell(move |opened| {
-            opened.abandon(number);
+        self.shared.thread.send_job(move |state| {
+            state.discard(number);
             Ok(())
         });
     }

@@ -1,4 +1,4 @@
-//! Shaders made ready to run, once each for a device.
+//! Compiled shaders of a device. Each is compiled once.
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
@@ -11,9 +11,9 @@ use wgpu::{
 };
 
 use super::module::module;
-use crate::probe::ShaderVariant;
+use crate::plan::ShaderVariant;
 
-/// The shaders that a device has met.
+/// The compiled shaders of a device.
 pub(super) struct Pipelines {
     variant: ShaderVariant,
     modules: HashMap<Stage, Module>,
@@ -26,7 +26,7 @@ struct Module {
 }
 
 impl Pipelines {
-    /// For shaders of one variant.
+    /// Creates an empty cache for shaders of one variant.
     pub(super) fn new(variant: ShaderVariant) -> Self {
         Self {
             variant,
@@ -35,7 +35,7 @@ impl Pipelines {
         }
     }
 
-    /// The pipeline of a stage's entry, and the layout of what it has bound.
+    /// Returns the pipeline of a stage's entry point and the layout of its bindings.
     pub(super) fn get(
         &mut self,
         device: &Device,
@@ -90,8 +90,8 @@ impl Module {
             module: &self.shader,
             entry_point: Some(entry),
             compilation_options: wgpu::PipelineCompilationOptions {
-                // Some drivers have one lane do that. The shaders clear what they read, all lanes
-                // together.
+                // Some drivers use a single lane for this. The shaders clear the memory that they
+                // read with all lanes.
                 zero_initialize_workgroup_memory: false,
                 ..wgpu::PipelineCompilationOptions::default()
             },
@@ -100,7 +100,7 @@ impl Module {
     }
 }
 
-/// The shaders of a variant.
+/// Returns the shader permutation of a variant.
 pub(super) fn permutation_of(variant: ShaderVariant) -> Permutation {
     Permutation {
         subgroups: variant.subgroups,

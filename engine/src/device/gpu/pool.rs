@@ -1,22 +1,22 @@
-//! Buffers that wait for the next recording, by what they are for and how large they are.
+//! Free buffers for later recordings, by usage and size.
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
 
 use wgpu::{Buffer, BufferDescriptor, BufferUsages, Device};
 
-/// Bytes that may wait; past that the device gets them back.
-const MOST_WAITING: u64 = 1 << 30;
+/// The maximum size of all free buffers. Above it all free buffers are released.
+const MAX_FREE_BYTES: u64 = 1 << 30;
 
-/// Buffers that nobody uses.
+/// Free buffers.
 #[derive(Default)]
 pub(super) struct Pool {
-    waiting: HashMap<(BufferUsages, u64), Vec<Buffer>>,
+    free: HashMap<(BufferUsages, u64), Vec<Buffer>>,
     bytes: u64,
 }
 
 impl Pool {
-    /// A buffer with room for so many bytes, and whether it is fresh, which means zeros.
+    /// Returns a buffer of at least `bytes` bytes, and whether it is new and therefore zeros.
     pub(super) fn take(
         &mut self,
         device: &Device,
@@ -27,7 +27,7 @@ impl Pool {
         let size = rounded(bytes)
             .min(device.limits().max_buffer_size)
             .max(bytes);
-        if let Some(buffer) = self.waiting.get_mut(&(usage, size)).and_then(Vec::pop) {
+        if let Some(buffer) = self.free.get_mut(&(usage, size)).and_then(Vec::pop) {
             self.bytes -= size;
             return (buffer, false);
         }
@@ -40,20 +40,20 @@ impl Pool {
         (buffer, true)
     }
 
-    /// Lets a buffer wait for its next use.
-    pub(super) fn give_back(&mut self, buffer: Buffer) {
-        if self.bytes + buffer.size() > MOST_WAITING {
-            self.waiting.clear();
+    /// Adds a buffer for reuse.
+    pub(super) fn put(&mut self, buffer: Buffer) {
+        if self.bytes + buffer.size() > MAX_FREE_BYTES {
+            self.free.clear();
             self.bytes = 0;
         }
         self.bytes += buffer.size();
         let key = (buffer.usage(), buffer.size());
-        self.waiting.entry(key).or_default().push(buffer);
+        self.free.entry(key).or_default().push(buffer);
     }
 }
 
-/// Sizes of which there are few, so that buffers find another use: eight from each power of two to
-/// the next.
+/// Rounds a size up, so that buffers can be reused. There are eight sizes between two powers of
+/// two.
 fn rounded(bytes: u64) -> u64 {
     let step = (bytes.max(256).next_power_of_two() / 16).max(256);
     bytes.max(1).next_multiple_of(step)
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_few_and_little_is_wasted() {
+    fn there_are_few_sizes_and_little_waste() {
         assert_eq!(rounded(0), 256);
         assert_eq!(rounded(4096), 4096);
         assert_eq!(rounded(4097), 4608);

@@ -1,8 +1,8 @@
-//! One recording on its way.
+//! One running recording.
 //!
 //! ```text
-//! proceed: encode commands ─▶ submit ─▶ arrive: wait, read back ─▶ proceed, or land
-//!          up to a download whose length an earlier one tells
+//! submit_next: encode commands ─▶ submit ─▶ wait_and_read ─▶ submit_next, or finish
+//!          up to a download whose size depends on an earlier one
 //! ```
 #![forbid(unsafe_code)]
 
@@ -16,34 +16,35 @@ use wgpu::{
 };
 
 use super::clock::{Clock, durations};
-use super::execute::{Opened, STAGE_BYTES};
+use super::execute::{DeviceState, STAGE_BYTES};
 use super::pool::Pool;
 use crate::device::recording::{BufferId, Command, Content, Extent, Recording};
-use crate::device::{Fault, Ran};
+use crate::device::{Fault, RecordingOutput};
 
-/// Workgroups of one dimension of a grid; few in tests, so that nearly every grid has two.
-const MOST_GROUPS: u32 = if cfg!(test) { 7 } else { 65_535 };
+/// The maximum number of workgroups in one dimension. It is small in tests, so that nearly every
+/// dispatch has two dimensions.
+const MAX_WORKGROUPS: u32 = if cfg!(test) { 7 } else { 65_535 };
 
-/// A recording, and how far it is.
+/// A recording and the position of the next command.
 pub(super) struct Submission {
     recording: Recording,
     buffers: Vec<Buffer>,
-    /// To be cleared before anything else.
-    unclear: Vec<Buffer>,
-    /// The command that comes next.
+    /// Buffers to clear before the first command.
+    to_clear: Vec<Buffer>,
+    /// The index of the next command.
     next: usize,
     submitted: Option<SubmissionIndex>,
-    /// Downloads that were submitted and have not been read.
-    coming: Vec<Readback>,
+    /// Downloads that were submitted and not read yet.
+    readbacks: Vec<Readback>,
     downloads: Vec<Vec<u8>>,
     clock: Option<Clock>,
     ticks: Option<Readback>,
-    ran: Ran,
+    ran: RecordingOutput,
 }
 
-/// Bytes on their way to the host.
+/// A download to the host.
 struct Readback {
-    /// `None` where there are no bytes.
+    /// `None` if there are no bytes.
     host: Option<Buffer>,
     bytes: u64,
     mapped: Option<Receiver<bool>>,
@@ -53,97 +54,102 @@ impl Submission {
     pub(super) fn new(
         recording: Recording,
         buffers: Vec<Buffer>,
-        unclear: Vec<Buffer>,
+        to_clear: Vec<Buffer>,
         clock: Option<Clock>,
     ) -> Self {
         Self {
             recording,
             buffers,
-            unclear,
+            to_clear,
             next: 0,
             submitted: None,
-            coming: Vec::new(),
+            readbacks: Vec::new(),
             downloads: Vec::new(),
             clock,
             ticks: None,
-            ran: Ran::default(),
+            ran: RecordingOutput::default(),
         }
     }
 
-    /// Submits commands up to where an answer is needed.
-    pub(super) fn proceed(&mut self, opened: &mut Opened) -> Result<(), Fault> {
+    /// Submits commands up to a download whose size depends on an earlier download.
+    pub(super) fn submit_next(&mut self, state: &mut DeviceState) -> Result<(), Fault> {
         let descriptor = CommandEncoderDescriptor::default();
-        let mut encoder = opened.device.create_command_encoder(&descriptor);
-        for buffer in self.unclear.drain(..) {
+        let mut encoder = state.device.create_command_encoder(&descriptor);
+        for buffer in self.to_clear.drain(..) {
             encoder.clear_buffer(&buffer, 0, None);
         }
-        // Commands share what they carry; a clone of one copies no bytes.
+        // Commands share their bytes; a clone copies none.
         while let Some(command) = self.recording.commands().get(self.next).cloned() {
             #[cfg(test)]
-            opened.meet_injury();
+            state.inject_fault();
             match command {
-                Command::Upload { to, bytes } => self.upload(opened, &mut encoder, to, &bytes),
+                Command::Upload { to, bytes } => self.upload(state, &mut encoder, to, &bytes),
                 Command::Run {
                     stage,
                     entry,
                     buffers,
                     groups,
-                } => self.dispatch(opened, &mut encoder, (stage, entry), &buffers, groups),
+                } => self.dispatch(state, &mut encoder, (stage, entry), &buffers, groups),
                 Command::Download { from, extent } => {
                     let Some(bytes) = self.extent(extent) else {
                         break;
                     };
-                    self.download(opened, &mut encoder, from, bytes)?;
+                    self.download(state, &mut encoder, from, bytes)?;
                 }
             }
             self.next += 1;
         }
         if self.is_last() {
-            self.read_clock(opened, &mut encoder);
+            self.read_clock(state, &mut encoder);
         }
-        self.submitted = Some(opened.submit(encoder));
-        for readback in self.coming.iter_mut().chain(&mut self.ticks) {
+        self.submitted = Some(state.submit(encoder));
+        for readback in self.readbacks.iter_mut().chain(&mut self.ticks) {
             readback.map();
         }
         Ok(())
     }
 
-    /// Waits for what was submitted, and reads it; tells whether that was all.
-    pub(super) fn arrive(&mut self, opened: &mut Opened, deadline: Instant) -> Result<bool, Fault> {
+    /// Waits for the submitted commands and reads their downloads. Returns whether the recording is
+    /// finished.
+    pub(super) fn wait_and_read(
+        &mut self,
+        state: &mut DeviceState,
+        deadline: Instant,
+    ) -> Result<bool, Fault> {
         let wait = PollType::Wait {
             submission_index: self.submitted.take(),
             timeout: Some(deadline.saturating_duration_since(Instant::now())),
         };
-        match opened.device.poll(wait) {
+        match state.device.poll(wait) {
             Ok(_) => {}
             Err(PollError::Timeout) => return Err(Fault::TimedOut),
             Err(error) => return Err(Fault::Lost(error.to_string())),
         }
-        opened.check()?;
-        for readback in std::mem::take(&mut self.coming) {
-            self.downloads.push(readback.read(&mut opened.pool)?);
+        state.check()?;
+        for readback in std::mem::take(&mut self.readbacks) {
+            self.downloads.push(readback.read(&mut state.pool)?);
             #[cfg(test)]
-            if opened
-                .injuries
+            if state
+                .injected
                 .as_ref()
-                .is_some_and(super::fault_injection::Injuries::zeroes)
+                .is_some_and(super::fault_injection::InjectedFault::zeroes)
             {
                 self.downloads.iter_mut().for_each(|bytes| bytes.fill(0));
             }
         }
         if let Some(ticks) = self.ticks.take() {
-            let ticks = ticks.read(&mut opened.pool)?;
-            let period = opened.queue.get_timestamp_period();
+            let ticks = ticks.read(&mut state.pool)?;
+            let period = state.queue.get_timestamp_period();
             self.ran.runs = Some(durations(&ticks, period));
         }
         Ok(self.is_last())
     }
 
-    /// What it answers; its buffers wait for the next recording.
-    pub(super) fn land(mut self, pool: &mut Pool) -> Ran {
+    /// Returns the output, and gives the buffers back to the pool.
+    pub(super) fn finish(mut self, pool: &mut Pool) -> RecordingOutput {
         for (buffer, spec) in self.buffers.into_iter().zip(self.recording.buffers()) {
-            if !matches!(spec.content, Content::Kept(_)) {
-                pool.give_back(buffer);
+            if !matches!(spec.content, Content::Persistent(_)) {
+                pool.put(buffer);
             }
         }
         self.ran.downloads = self.downloads;
@@ -154,10 +160,11 @@ impl Submission {
         self.next == self.recording.commands().len()
     }
 
-    /// Uploads in pieces of one size, so that the belt's buffers go round; zeros follow at the end.
+    /// Uploads in pieces of one size, so that staging buffers are reused. The rest of the buffer is
+    /// zeros.
     fn upload(
         &mut self,
-        opened: &mut Opened,
+        state: &mut DeviceState,
         encoder: &mut CommandEncoder,
         to: BufferId,
         bytes: &[u8],
@@ -167,7 +174,7 @@ impl Submission {
         let mut at = 0;
         while let Some(piece) = BufferSize::new((size - at).min(STAGE_BYTES)) {
             let target = &self.buffers[to.0];
-            let mut staged = opened.belt.write_buffer(encoder, target, at, piece);
+            let mut staged = state.belt.write_buffer(encoder, target, at, piece);
             let rest = &bytes[at as usize..];
             let filled = rest.len().min(staged.len());
             staged.slice(..filled).copy_from_slice(&rest[..filled]);
@@ -178,15 +185,15 @@ impl Submission {
 
     fn dispatch(
         &mut self,
-        opened: &mut Opened,
+        state: &mut DeviceState,
         encoder: &mut CommandEncoder,
         (stage, entry): (keymill_shaders::Stage, &'static str),
         buffers: &[BufferId],
         groups: u32,
     ) {
-        let Opened {
+        let DeviceState {
             device, pipelines, ..
-        } = opened;
+        } = state;
         let (pipeline, layout) = pipelines.get(device, stage, entry);
         let entries: Vec<_> = (0..)
             .zip(buffers)
@@ -206,10 +213,14 @@ impl Submission {
         });
         pass.set_pipeline(pipeline);
         pass.set_bind_group(0, &bound, &[]);
-        pass.dispatch_workgroups(groups.min(MOST_GROUPS), groups.div_ceil(MOST_GROUPS), 1);
+        pass.dispatch_workgroups(
+            groups.min(MAX_WORKGROUPS),
+            groups.div_ceil(MAX_WORKGROUPS),
+            1,
+        );
     }
 
-    /// A buffer from the pool may be larger than was asked for; shaders do not see that.
+    /// Binds only the requested size: a buffer from the pool may be larger.
     fn binding(&self, id: BufferId) -> BindingResource<'_> {
         BindingResource::Buffer(BufferBinding {
             buffer: &self.buffers[id.0],
@@ -218,7 +229,7 @@ impl Submission {
         })
     }
 
-    /// How many bytes a download has; `None` where an earlier one has to come first.
+    /// Returns the size of a download, or `None` if it depends on a download that is not read yet.
     fn extent(&self, extent: Extent) -> Option<u64> {
         match extent {
             Extent::Bytes(bytes) => Some(bytes),
@@ -235,32 +246,35 @@ impl Submission {
 
     fn download(
         &mut self,
-        opened: &mut Opened,
+        state: &mut DeviceState,
         encoder: &mut CommandEncoder,
         from: BufferId,
         bytes: u64,
     ) -> Result<(), Fault> {
         let spec = &self.recording.buffers()[from.0];
         if bytes > spec.bytes {
-            let message = format!("{bytes} bytes of {} in {}", spec.name, spec.bytes);
+            let message = format!(
+                "a download of {bytes} bytes from {}, which has {}",
+                spec.name, spec.bytes
+            );
             return Err(Fault::NotConserved(message));
         }
-        let readback = Readback::record(opened, encoder, &self.buffers[from.0], bytes);
-        self.coming.push(readback);
+        let readback = Readback::record(state, encoder, &self.buffers[from.0], bytes);
+        self.readbacks.push(readback);
         Ok(())
     }
 
-    fn read_clock(&mut self, opened: &mut Opened, encoder: &mut CommandEncoder) {
+    fn read_clock(&mut self, state: &mut DeviceState, encoder: &mut CommandEncoder) {
         if let Some(clock) = self.clock.take() {
-            let (ticks, bytes) = clock.resolve(&opened.device, encoder);
-            self.ticks = Some(Readback::record(opened, encoder, &ticks, bytes));
+            let (ticks, bytes) = clock.resolve(&state.device, encoder);
+            self.ticks = Some(Readback::record(state, encoder, &ticks, bytes));
         }
     }
 }
 
 impl Readback {
     fn record(
-        opened: &mut Opened,
+        state: &mut DeviceState,
         encoder: &mut CommandEncoder,
         from: &Buffer,
         bytes: u64,
@@ -273,7 +287,7 @@ impl Readback {
             };
         }
         let usage = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
-        let (host, _) = opened.pool.take(&opened.device, "readback", bytes, usage);
+        let (host, _) = state.pool.take(&state.device, "readback", bytes, usage);
         encoder.copy_buffer_to_buffer(from, 0, &host, 0, bytes.next_multiple_of(4));
         Self {
             host: Some(host),
@@ -282,7 +296,7 @@ impl Readback {
         }
     }
 
-    /// Asks to see the bytes once they are there.
+    /// Starts to map the bytes to host memory.
     fn map(&mut self) {
         let Some(host) = &self.host else { return };
         let (done, mapped) = channel();
@@ -297,7 +311,7 @@ impl Readback {
             return Ok(Vec::new());
         };
         if self.mapped.and_then(|mapped| mapped.try_recv().ok()) != Some(true) {
-            return Err(Fault::Lost("what it wrote could not be read".to_owned()));
+            return Err(Fault::Lost("a download could not be mapped".to_owned()));
         }
         let view = host
             .get_mapped_range(..)
@@ -305,7 +319,7 @@ impl Readback {
         let bytes = view[..self.bytes as usize].to_vec();
         drop(view);
         host.unmap();
-        pool.give_back(host);
+        pool.put(host);
         Ok(bytes)
     }
 }

@@ -1,4 +1,4 @@
-//! What a device answers: decoded, completed by what it spilled, and checked.
+//! Decodes the result of a device, adds the rows that it spilled, and checks the totals.
 #![forbid(unsafe_code)]
 
 use std::fmt::Debug;
@@ -7,25 +7,25 @@ use std::hash::RandomState;
 use keymill_shaders::{ReduceByKeySummary, ReducedGroup};
 
 use super::group::Group;
-use super::rows::Keyed;
+use super::rows::KeyedRows;
 use crate::device::Fault;
 
-/// What groups have together, and so have the rows that they were made from.
+/// Totals that must be equal for the groups and for the input rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Tally {
+struct Totals {
     rows: u64,
-    /// The sum of the marks of all rows' keys, as far as 64 bits go.
+    /// The sum of the key checksums of all rows, modulo 2⁶⁴.
     keys: u64,
     values: i128,
-    /// The sum of each value times its key's mark, as far as 64 bits go: values that went to
-    /// another key are missed here, where nothing else would miss them.
+    /// The sum of value × key checksum, modulo 2⁶⁴. It detects values that were added to another
+    /// key, which no other total detects.
     products: u64,
     min: i64,
     max: i64,
 }
 
-impl Tally {
-    const NOTHING: Self = Self {
+impl Totals {
+    const EMPTY: Self = Self {
         rows: 0,
         keys: 0,
         values: 0,
@@ -34,32 +34,32 @@ impl Tally {
         max: i64::MIN,
     };
 
-    fn of_rows<R: Keyed>(rows: R, hash_key: &RandomState) -> Self {
-        let mut tally = Self::NOTHING;
+    fn of_rows<R: KeyedRows>(rows: R, hash_key: &RandomState) -> Self {
+        let mut totals = Self::EMPTY;
         for (row, &value) in rows.values().iter().enumerate() {
-            tally.add(1, R::mark(rows.key(row), hash_key), value.into());
-            tally.min = tally.min.min(value);
-            tally.max = tally.max.max(value);
+            totals.add(1, R::checksum(rows.key(row), hash_key), value.into());
+            totals.min = totals.min.min(value);
+            totals.max = totals.max.max(value);
         }
-        tally
+        totals
     }
 
-    fn of_groups<R: Keyed>(groups: &[Group<R::Key>], hash_key: &RandomState) -> Self {
-        let mut tally = Self::NOTHING;
+    fn of_groups<R: KeyedRows>(groups: &[Group<R::Key>], hash_key: &RandomState) -> Self {
+        let mut totals = Self::EMPTY;
         for group in groups {
-            tally.add(group.count, R::mark(group.key, hash_key), group.sum);
-            tally.min = tally.min.min(group.min);
-            tally.max = tally.max.max(group.max);
+            totals.add(group.count, R::checksum(group.key, hash_key), group.sum);
+            totals.min = totals.min.min(group.min);
+            totals.max = totals.max.max(group.max);
         }
-        tally
+        totals
     }
 
-    /// Takes in rows of one key.
-    fn add(&mut self, rows: u64, mark: u64, values: i128) {
+    /// Adds rows of one key.
+    fn add(&mut self, rows: u64, checksum: u64, values: i128) {
         self.rows += rows;
-        self.keys = self.keys.wrapping_add(mark.wrapping_mul(rows));
+        self.keys = self.keys.wrapping_add(checksum.wrapping_mul(rows));
         self.values += values;
-        let products = mark.wrapping_mul(values as u64);
+        let products = checksum.wrapping_mul(values as u64);
         self.products = self.products.wrapping_add(products);
     }
 }
@@ -68,8 +68,8 @@ fn wrong(what: String) -> Fault {
     Fault::NotConserved(format!("reduce_by_key, {what}"))
 }
 
-/// Checks what came back against what is known without the device.
-pub(super) fn read<R: Keyed>(
+/// Checks the downloads against values that are known without the device.
+pub(super) fn read<R: KeyedRows>(
     run: u32,
     rows: R,
     longest: u32,
@@ -78,28 +78,34 @@ pub(super) fn read<R: Keyed>(
     let summary: ReduceByKeySummary = bytemuck::pod_read_unaligned(&downloads[0]);
     if summary.run != run {
         let other = summary.run;
-        return Err(wrong(format!("run {other} answered, not {run}")));
+        return Err(wrong(format!(
+            "the result is of run {other}, not of run {run}"
+        )));
     }
     let records: Vec<ReducedGroup> = bytemuck::pod_collect_to_vec(&downloads[1]);
     let spill: Vec<u32> = bytemuck::pod_collect_to_vec(&downloads[2]);
     let listed = (records.len(), spill.len());
     if listed != (summary.groups as usize, summary.spilled as usize) {
-        return Err(wrong(format!("{listed:?} records and rows of {summary:?}")));
+        return Err(wrong(format!(
+            "{listed:?} records and spilled rows, not {summary:?}"
+        )));
     }
     let mut groups = decode(rows, longest, &records)?;
     groups.sort_unstable_by_key(|group| group.key);
     check_groups(&groups)?;
     merge(&mut groups, reduce_spilled(rows, spill)?);
     let hash_key = RandomState::new();
-    let found = Tally::of_groups::<R>(&groups, &hash_key);
-    let expected = Tally::of_rows(rows, &hash_key);
+    let found = Totals::of_groups::<R>(&groups, &hash_key);
+    let expected = Totals::of_rows(rows, &hash_key);
     if found != expected {
-        return Err(wrong(format!("{found:?} in groups of {expected:?}")));
+        return Err(wrong(format!(
+            "{found:?} in the groups, {expected:?} in the rows"
+        )));
     }
     Ok(groups)
 }
 
-fn decode<R: Keyed>(
+fn decode<R: KeyedRows>(
     rows: R,
     longest: u32,
     records: &[ReducedGroup],
@@ -112,31 +118,31 @@ fn decode<R: Keyed>(
     records.iter().map(group).collect()
 }
 
-/// Every key has one record, and each is one that values can make.
+/// Checks that every key has one record, and that values exist for each record.
 fn check_groups<K: Ord + Debug>(groups: &[Group<K>]) -> Result<(), Fault> {
     if let Some(twice) = groups.windows(2).find(|two| two[0].key == two[1].key) {
         let key = &twice[0].key;
         return Err(wrong(format!("key {key:?} has two records")));
     }
     match groups.iter().find(|group| !group.is_possible()) {
-        Some(group) => Err(wrong(format!("no values make {group:?}"))),
+        Some(group) => Err(wrong(format!("no values can give {group:?}"))),
         None => Ok(()),
     }
 }
 
-/// Reduces on the CPU the rows that found no slot, or were not looked at.
-fn reduce_spilled<R: Keyed>(rows: R, mut spill: Vec<u32>) -> Result<Vec<Group<R::Key>>, Fault> {
+/// Reduces on the CPU the rows that found no slot or whose key is too long.
+fn reduce_spilled<R: KeyedRows>(rows: R, mut spill: Vec<u32>) -> Result<Vec<Group<R::Key>>, Fault> {
     spill.sort_unstable();
-    let is_there = |row: &u32| (*row as usize) < rows.keys();
-    if !spill.is_sorted_by(|one, next| one < next) || !spill.last().is_none_or(is_there) {
+    let is_in_range = |row: &u32| (*row as usize) < rows.keys();
+    if !spill.is_sorted_by(|one, next| one < next) || !spill.last().is_none_or(is_in_range) {
         return Err(wrong(
-            "rows were spilled twice, or are not there".to_owned(),
+            "spilled rows occur twice or are out of range".to_owned(),
         ));
     }
     Ok(rows.reduce(&spill))
 }
 
-/// Takes in groups, of which keys may be there already.
+/// Merges groups. Their keys may already have a group.
 fn merge<K: Copy + Ord>(groups: &mut Vec<Group<K>>, others: Vec<Group<K>>) {
     if others.is_empty() {
         return;
@@ -146,7 +152,7 @@ fn merge<K: Copy + Ord>(groups: &mut Vec<Group<K>>, others: Vec<Group<K>>) {
     groups.dedup_by(|later, kept| {
         let is_same = later.key == kept.key;
         if is_same {
-            kept.take_in(later);
+            kept.merge(later);
         }
         is_same
     });

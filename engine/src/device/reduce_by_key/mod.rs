@@ -1,12 +1,12 @@
-//! `reduce_by_key` on a device: keys, integers or bytes, and integer values to count, sum, min and
-//! max of each key.
+//! `reduce_by_key` on a device: count, sum, minimum and maximum of the integer values of each key.
+//! Keys are integers or bytes.
 //!
 //! ```text
 //! rows ─▶ reduce_rows ─▶ settle_lows ─▶ list_groups ─▶ records ─┐
 //!             └─ rows without a slot ─▶ spill ─▶ the CPU ───────┴▶ checked, by key
 //! ```
 //!
-//! With atomics of 64 bits nothing is left to settle, and `settle_lows` is left out.
+//! With 64-bit atomics `settle_lows` is not needed and does not run.
 #![forbid(unsafe_code)]
 
 mod answer;
@@ -15,7 +15,7 @@ mod rows;
 mod table;
 
 pub(crate) use group::Group;
-pub(crate) use rows::{Keyed, Rows, TextRows};
+pub(crate) use rows::{KeyedRows, Rows, TextRows};
 pub(crate) use table::Table;
 
 use arrow_buffer::Buffer;
@@ -28,40 +28,41 @@ use super::bindings::run_bound;
 use super::recording::{Extent, Recording};
 use super::tokenize::next_run;
 use super::{Device, Fault};
-use crate::probe::ShaderVariant;
+use crate::plan::ShaderVariant;
 
-/// More rows are refused: the three words of a sum hold that of 2³¹ values.
-const MOST_ROWS: usize = i32::MAX as usize;
+/// The maximum number of rows: three words hold the sum of 2³¹ values.
+const MAX_ROWS: usize = i32::MAX as usize;
 
 const WORD_BYTES: u64 = 4;
-/// The words of a slot beside its owner: count, three of the sum, two of each extreme.
+/// Bytes of a slot without its owner: the count, three words of the sum, and two words of each
+/// extreme.
 const STATE_BYTES: u64 = 8 * WORD_BYTES;
 const GROUP_BYTES: u64 = size_of::<ReducedGroup>() as u64;
 const SUMMARY_BYTES: u64 = size_of::<ReduceByKeySummary>() as u64;
 
-/// Reduces the values of each key, in a table of the given size; the groups ascend by key, keys of
-/// bytes byte by byte.
+/// Reduces the values of each key in a table of the given size. The groups are in ascending order
+/// of keys; byte keys are compared byte by byte.
 ///
-/// What finds no slot is reduced on the CPU, and so are keys of more bytes than a device looks at.
-/// What is more than the device binds is refused, and so are keys that do not lie in their text.
-pub(crate) fn run<R: Keyed>(
+/// The CPU reduces rows that find no slot, and keys that are too long for the device. Input that is
+/// larger than the device can bind is refused, and so are keys outside their text.
+pub(crate) fn run<R: KeyedRows>(
     device: &dyn Device,
     rows: R,
     table: &Table,
 ) -> Result<Vec<Group<R::Key>>, Fault> {
-    run_counting(device, rows, table).map(|reduced| reduced.groups)
+    run_with_stats(device, rows, table).map(|reduced| reduced.groups)
 }
 
-/// Groups, and how much of the work was the CPU's.
+/// The groups, and the number of rows that the CPU reduced.
 #[derive(Debug)]
 pub(crate) struct Reduced<K> {
     pub(crate) groups: Vec<Group<K>>,
-    /// Rows that were reduced on the CPU.
+    /// Rows that the CPU reduced.
     pub(crate) spilled: usize,
 }
 
-/// The same, and tells how many rows were reduced on the CPU.
-pub(crate) fn run_counting<R: Keyed>(
+/// Works as [`run`], and also returns the number of rows that the CPU reduced.
+pub(crate) fn run_with_stats<R: KeyedRows>(
     device: &dyn Device,
     rows: R,
     table: &Table,
@@ -82,19 +83,19 @@ pub(crate) fn run_counting<R: Keyed>(
     Ok(Reduced { groups, spilled })
 }
 
-/// Why no device can take these rows; `None` where one can.
-fn refusal(rows: impl Keyed) -> Option<String> {
+/// Returns the reason why no device can reduce these rows, or `None` if one can.
+fn refusal(rows: impl KeyedRows) -> Option<String> {
     let (keys, values) = (rows.keys(), rows.values().len());
     if keys != values {
         return Some(format!("{keys} keys have {values} values"));
     }
-    if keys > MOST_ROWS {
-        return Some(format!("{keys} rows at once; it takes {MOST_ROWS}"));
+    if keys > MAX_ROWS {
+        return Some(format!("{keys} rows at once; the limit is {MAX_ROWS}"));
     }
     rows.refusal()
 }
 
-fn record<R: Keyed>(run: u32, rows: R, table: &Table, variant: ShaderVariant) -> Recording {
+fn record<R: KeyedRows>(run: u32, rows: R, table: &Table, variant: ShaderVariant) -> Recording {
     let mut recording = Recording::default();
     let count = rows.keys();
     let params = ReduceByKeyParams {
@@ -103,9 +104,9 @@ fn record<R: Keyed>(run: u32, rows: R, table: &Table, variant: ShaderVariant) ->
         ..table.params()
     };
     let slots = u64::from(params.slots);
-    let most_groups = slots.min(count as u64);
+    let max_groups = slots.min(count as u64);
     let words = count as u64 * WORD_BYTES;
-    // Where each row's values went is asked by what settles low words.
+    // `settle_lows` needs the slot of each row.
     let settles = !variant.wide_atomics;
     let places = if settles { words } else { 0 };
     let params_buffer = recording.upload("params", bytes_of(&params).to_vec());
@@ -115,7 +116,7 @@ fn record<R: Keyed>(run: u32, rows: R, table: &Table, variant: ShaderVariant) ->
     let owners = recording.buffer("owners", slots * WORD_BYTES + places);
     let states = recording.buffer("states", slots * STATE_BYTES);
     let spill = recording.buffer("spill", words);
-    let groups = recording.buffer("groups", most_groups * GROUP_BYTES);
+    let groups = recording.buffer("groups", max_groups * GROUP_BYTES);
     let summary = recording.buffer("summary", SUMMARY_BYTES);
     let mut buffers = vec![params_buffer, keys, values, owners, states];
     buffers.extend([spill, groups, summary]);
@@ -145,17 +146,22 @@ mod tests {
     use super::*;
     use crate::device::stub::Stub;
 
-    /// What a device binds that is not asked.
-    const MOST: u64 = 1 << 16;
+    /// The binding limit of the stub.
+    const BINDING_BYTES: u64 = 1 << 16;
 
     #[test]
-    fn what_a_device_does_not_take_is_refused_with_the_reason() {
+    fn input_beyond_the_limits_is_refused_with_the_reason() {
         let refused = |keys: &[u64], values: &[i64], table: &Table| {
-            let fault = run(&Stub::unasked(MOST), Rows { keys, values }, table).unwrap_err();
+            let fault = run(
+                &Stub::that_never_runs(BINDING_BYTES),
+                Rows { keys, values },
+                table,
+            )
+            .unwrap_err();
             assert!(matches!(fault, Fault::Refused(_)), "{fault}");
             fault.to_string()
         };
-        let table = Table::for_rows(9000, 9000, MOST);
+        let table = Table::for_rows(9000, 9000, BINDING_BYTES);
         let fault = refused(&[0; 9000], &[0; 9000], &table);
         assert!(fault.contains("72000 bytes of keys at once"), "{fault}");
         let fault = refused(&[0; 3], &[0; 2], &table);
@@ -163,15 +169,15 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_does_not_lie_in_its_text_is_refused() {
-        let table = Table::for_rows(9, 9, MOST);
+    fn a_key_outside_its_text_is_refused() {
+        let table = Table::for_rows(9, 9, BINDING_BYTES);
         let refused = |text: &[u8], spans: &[Span], values: &[i64]| {
             let rows = TextRows {
                 text,
                 spans,
                 values,
             };
-            let fault = run(&Stub::unasked(MOST), rows, &table).unwrap_err();
+            let fault = run(&Stub::that_never_runs(BINDING_BYTES), rows, &table).unwrap_err();
             assert!(matches!(fault, Fault::Refused(_)), "{fault}");
             fault.to_string()
         };
@@ -190,12 +196,12 @@ mod tests {
     }
 
     #[test]
-    fn atomics_of_64_bits_leave_nothing_to_settle() {
+    fn settle_lows_is_omitted_with_64_bit_atomics() {
         let rows = Rows {
             keys: &[1; 9],
             values: &[1; 9],
         };
-        let table = Table::for_rows(9, 9, MOST);
+        let table = Table::for_rows(9, 9, BINDING_BYTES);
         let mut variant = ShaderVariant::BASE;
         assert_eq!(record(7, rows, &table, variant).runs(), 3);
         variant.wide_atomics = true;
@@ -205,17 +211,17 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_bound_whatever_is_hoped_for() {
+    fn every_table_fits_the_binding_limit() {
         for (rows, distinct) in [(1, 1), (8000, 100), (8000, 8000), (8000, usize::MAX)] {
-            let table = Table::for_rows(rows, distinct, MOST);
+            let table = Table::for_rows(rows, distinct, BINDING_BYTES);
             let (keys, values) = (vec![1; rows], vec![1; rows]);
             let rows = Rows {
                 keys: &keys,
                 values: &values,
             };
             let recording = record(7, rows, &table, ShaderVariant::BASE);
-            let most = recording.buffers().iter().map(|buffer| buffer.bytes).max();
-            assert!(most <= Some(MOST), "{recording}");
+            let largest = recording.buffers().iter().map(|buffer| buffer.bytes).max();
+            assert!(largest <= Some(BINDING_BYTES), "{recording}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The kinds of rows that a device reduces: keys that are integers, and keys that are bytes.
+//! The kinds of rows that a device reduces: rows with integer keys and rows with byte keys.
 #![forbid(unsafe_code)]
 
 use std::fmt::Debug;
@@ -11,55 +11,56 @@ use keymill_kernels::stage::tokenize::Span;
 use keymill_kernels::{HashKey, KeyTable, Level, Tuning};
 use keymill_shaders::{ReducedGroup, Stage};
 
-use super::group::{Group, wide};
+use super::group::{Group, join_words};
 use crate::device::recording::{BufferId, Recording};
 
-/// Rows that a device is to reduce, each of a key and a value.
-pub(crate) trait Keyed: Copy {
-    /// A key as the host has it; groups ascend by it.
+/// Rows that a device reduces. Each row has a key and a value.
+pub(crate) trait KeyedRows: Copy {
+    /// The type of a key on the host. Groups are sorted by it.
     type Key: Copy + Ord + Debug;
 
-    /// The stage that takes such keys.
+    /// The stage for keys of this type.
     const STAGE: Stage;
 
-    /// How many keys there are.
+    /// Returns the number of keys.
     fn keys(&self) -> usize;
 
-    /// As many values.
+    /// Returns the values, one for each key.
     fn values(&self) -> &[i64];
 
-    /// The key of a row.
+    /// Returns the key of a row.
     fn key(&self, row: usize) -> Self::Key;
 
-    /// The key that a record has, if one of at most so many bytes is there.
+    /// Returns the key of a record, or `None` if it is not valid or longer than `longest` bytes.
     fn key_of(&self, record: &ReducedGroup, longest: u32) -> Option<Self::Key>;
 
-    /// A number that stands for a key where keys are added up.
-    fn mark(key: Self::Key, hash_key: &RandomState) -> u64;
+    /// Returns a number for the key, which the totals add up.
+    fn checksum(key: Self::Key, hash_key: &RandomState) -> u64;
 
-    /// Why no device can take these; `None` where one can.
+    /// Returns the reason why no device can reduce these rows, or `None` if one can.
     fn refusal(&self) -> Option<String>;
 
-    /// Uploads the keys: what is bound in front of the values, and what is bound last, if anything.
+    /// Uploads the keys. Returns the buffer that is bound before the values, and the buffer that is
+    /// bound last, if any.
     fn upload(&self, recording: &mut Recording) -> (BufferId, Option<BufferId>);
 
-    /// Reduces some of the rows on the processor; the groups are in any order.
+    /// Reduces the given rows on the CPU. The groups are in any order.
     fn reduce(&self, rows: &[u32]) -> Vec<Group<Self::Key>>;
 }
 
 /// Rows with integer keys: `values[i]` belongs to `keys[i]`.
 ///
-/// A narrower key is widened by [`IntKey::to_bits`].
+/// Narrower keys are widened by [`IntKey::to_bits`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rows<'a> {
     pub(crate) keys: &'a [u64],
     pub(crate) values: &'a [i64],
 }
 
-/// Rows with keys of bytes: `values[i]` belongs to the key that is `spans[i]` of the text.
+/// Rows with byte keys: `values[i]` belongs to the key `spans[i]` of the text.
 ///
-/// Spans are as the tokenizer writes them, on devices too. They may lie in any order, overlap, and
-/// be empty.
+/// Spans have the layout that the tokenizer writes, also on devices. They may be in any order,
+/// overlap, and be empty.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TextRows<'a> {
     pub(crate) text: &'a [u8],
@@ -70,7 +71,7 @@ pub(crate) struct TextRows<'a> {
 /// All aggregates at once.
 type All = (Count, Sum, Min, Max);
 
-/// Reduces on the processor, group by group.
+/// Reduces on the CPU, and passes each group to `visit`.
 fn reduce<K: IntKey>(keys: &[K], values: &[i64], mut visit: impl FnMut(K, (u64, i128, i64, i64))) {
     let mut reducer: ReduceByKey<K, All> =
         ReduceByKey::new(Level::best(), Tuning::DEFAULT, HashKey::random());
@@ -82,12 +83,12 @@ fn reduce<K: IntKey>(keys: &[K], values: &[i64], mut visit: impl FnMut(K, (u64, 
     });
 }
 
-/// What some rows have in a column.
-fn picked<T: Copy>(rows: &[u32], column: &[T]) -> Vec<T> {
+/// Returns the values of the given rows in a column.
+fn gather<T: Copy>(rows: &[u32], column: &[T]) -> Vec<T> {
     rows.iter().map(|&row| column[row as usize]).collect()
 }
 
-impl Keyed for Rows<'_> {
+impl KeyedRows for Rows<'_> {
     type Key = u64;
 
     const STAGE: Stage = Stage::ReduceByKey;
@@ -105,10 +106,10 @@ impl Keyed for Rows<'_> {
     }
 
     fn key_of(&self, record: &ReducedGroup, _: u32) -> Option<u64> {
-        Some(wide(record.key_1, record.key_0))
+        Some(join_words(record.key_1, record.key_0))
     }
 
-    fn mark(key: u64, _: &RandomState) -> u64 {
+    fn checksum(key: u64, _: &RandomState) -> u64 {
         key
     }
 
@@ -122,7 +123,7 @@ impl Keyed for Rows<'_> {
     }
 
     fn reduce(&self, rows: &[u32]) -> Vec<Group<u64>> {
-        let (keys, values) = (picked(rows, self.keys), picked(rows, self.values));
+        let (keys, values) = (gather(rows, self.keys), gather(rows, self.values));
         let mut groups = Vec::new();
         reduce(&keys, &values, |key, all| {
             groups.push(Group::reduced(key, all))
@@ -131,7 +132,7 @@ impl Keyed for Rows<'_> {
     }
 }
 
-impl<'a> Keyed for TextRows<'a> {
+impl<'a> KeyedRows for TextRows<'a> {
     type Key = &'a [u8];
 
     const STAGE: Stage = Stage::ReduceByKeyBytes;
@@ -153,7 +154,7 @@ impl<'a> Keyed for TextRows<'a> {
         (key.len() == record.key_1 as usize && record.key_1 <= longest).then_some(key)
     }
 
-    fn mark(key: &'a [u8], hash_key: &RandomState) -> u64 {
+    fn checksum(key: &'a [u8], hash_key: &RandomState) -> u64 {
         hash_key.hash_one(key)
     }
 
@@ -174,8 +175,9 @@ impl<'a> Keyed for TextRows<'a> {
             .iter()
             .map(|&row| table.intern_one(self.key(row as usize)))
             .collect::<Result<_, _>>()
-            .expect("there are fewer rows of one run than ids");
-        // Of each number the first row: its key lies in the text, where the table's is a copy.
+            .expect("a run has fewer rows than there are ids");
+        // The key of the first row of each number: it borrows from the text, while the table has a
+        // copy.
         let mut keys = Vec::with_capacity(table.size());
         for (&number, &row) in numbers.iter().zip(rows) {
             if number as usize == keys.len() {
@@ -183,7 +185,7 @@ impl<'a> Keyed for TextRows<'a> {
             }
         }
         let mut groups = Vec::with_capacity(keys.len());
-        reduce(&numbers, &picked(rows, self.values), |number, all| {
+        reduce(&numbers, &gather(rows, self.values), |number, all| {
             groups.push(Group::reduced(keys[number as usize], all));
         });
         groups

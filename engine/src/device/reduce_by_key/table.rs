@@ -1,4 +1,4 @@
-//! How large a device's table is, and how it is searched.
+//! The size of a device's table, and how it is probed.
 #![forbid(unsafe_code)]
 
 use std::hash::{BuildHasher, RandomState};
@@ -6,68 +6,69 @@ use std::hash::{BuildHasher, RandomState};
 use keymill_shaders::ReduceByKeyParams;
 
 use super::GROUP_BYTES;
-use crate::device::hash_partition::LONGEST_KEY;
+use crate::device::hash_partition::MAX_KEY_BYTES;
 
-/// Slots that are looked at for a key, unless somebody asks otherwise.
-const CHAIN: u32 = 64;
+/// The default number of slots that are probed for a key.
+const DEFAULT_CHAIN: u32 = 64;
 
-/// The longest chain: with it an invocation that compares integers stays below the 65,535 rounds of
-/// all its loops at which some software drivers end it. Where long keys of bytes all collide there may
-/// be more rounds; the self-test refuses such drivers.
-const MOST_CHAIN: u32 = 256;
+/// The maximum chain length. Some software drivers stop an invocation after 65,535 loop rounds in
+/// total, and integer keys stay below that. Long byte keys that all collide may need more rounds;
+/// the self-test refuses such drivers.
+const MAX_CHAIN: u32 = 256;
 
-const FEWEST_SLOTS: usize = 256;
+const MIN_SLOTS: usize = 256;
 
-/// A device's table: it never grows, and what it has no room for is spilled.
+/// A device's table. It never grows; rows without a slot are spilled to the CPU.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Table {
     slots: u32,
     chain: u32,
-    /// Which bits of a hash are kept: 0 has every key collide.
+    /// A mask for hashes. With 0 all keys collide.
     hash_mask: u32,
     hash_key: [u32; 3],
-    /// The most bytes of a key that a device looks at.
+    /// The maximum length of a key in bytes.
     longest: u32,
 }
 
 impl Table {
-    /// A table of so many slots, or of the next power of two.
+    /// Creates a table with at least `slots` slots, rounded up to a power of two.
     pub(crate) fn new(slots: u32, chain: u32, hash_mask: u32) -> Self {
         let words = RandomState::new();
         let slots = slots.min(1 << 31).next_power_of_two();
         Self {
             slots,
-            chain: chain.min(MOST_CHAIN).min(slots),
+            chain: chain.min(MAX_CHAIN).min(slots),
             hash_mask,
             hash_key: [0, 1, 2].map(|it| words.hash_one(it) as u32 | 1),
-            longest: LONGEST_KEY as u32,
+            longest: MAX_KEY_BYTES as u32,
         }
     }
 
-    /// The same table, for keys of no more bytes than these: longer ones are spilled.
+    /// Limits the length of keys. Longer keys are spilled.
     pub(crate) fn with_longest(self, bytes: u32) -> Self {
         Self {
-            longest: bytes.min(LONGEST_KEY as u32),
+            longest: bytes.min(MAX_KEY_BYTES as u32),
             ..self
         }
     }
 
-    /// The most bytes of a key that a device looks at.
+    /// The maximum length of a key in bytes.
     pub(super) fn longest(&self) -> u32 {
         self.longest
     }
 
-    /// A table for rows of which so many keys are hoped to be distinct, at most half full then.
+    /// Creates a table for rows with `distinct` expected distinct keys. Then at most half of the
+    /// slots are in use.
     pub(crate) fn for_rows(rows: usize, distinct: usize, binding_bytes: u64) -> Self {
         let bound = (binding_bytes / GROUP_BYTES).clamp(1, 1 << 31);
-        let wanted = distinct.min(rows).saturating_mul(2).max(FEWEST_SLOTS);
-        // The greatest power of two that is bound, if that is less.
-        let most = 1 << bound.ilog2();
-        let slots = u32::try_from(wanted).unwrap_or(most).min(most);
-        Self::new(slots, CHAIN, u32::MAX)
+        let wanted = distinct.min(rows).saturating_mul(2).max(MIN_SLOTS);
+        // The largest power of two that can be bound.
+        let limit = 1 << bound.ilog2();
+        let slots = u32::try_from(wanted).unwrap_or(limit).min(limit);
+        Self::new(slots, DEFAULT_CHAIN, u32::MAX)
     }
 
-    /// What the shader is told of the table.
+    /// Returns the parameters of the shader.
     pub(super) fn params(&self) -> ReduceByKeyParams {
         let [secret_0, secret_1, secret_2] = self.hash_key;
         ReduceByKeyParams {
@@ -88,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_is_as_large_as_hoped_and_bound() {
+    fn a_table_has_the_expected_size_within_the_binding_limit() {
         let slots = |rows, distinct, bytes| Table::for_rows(rows, distinct, bytes).slots;
         assert_eq!(slots(10, 10, 1 << 20), 256);
         assert_eq!(slots(1000, 1000, 1 << 20), 2048);
@@ -96,14 +97,14 @@ mod tests {
         assert_eq!(slots(1 << 20, 1 << 20, 1 << 20), 16384);
         assert_eq!(slots(usize::MAX, usize::MAX, 128 << 20), 1 << 21);
         assert_eq!(slots(1000, 1000, 100), 2);
-        assert_eq!(Table::new(u32::MAX, u32::MAX, 0).chain, MOST_CHAIN);
+        assert_eq!(Table::new(u32::MAX, u32::MAX, 0).chain, MAX_CHAIN);
         assert_eq!(Table::new(7, u32::MAX, 0).chain, 8);
         let longest = |bytes| Table::new(7, 1, 0).with_longest(bytes).params().longest;
         assert_eq!([0, 24, 9999].map(longest), [0, 24, 4096]);
     }
 
     #[test]
-    fn secrets_are_odd_and_not_the_same_twice() {
+    fn hash_keys_are_odd_and_differ_between_tables() {
         let [one, other] = [1, 2].map(|_| Table::new(16, 4, 1).params());
         assert!(one.secret_0 % 2 == 1 && one.secret_1 % 2 == 1 && one.secret_2 % 2 == 1);
         let of = |it: ReduceByKeyParams| [it.secret_0, it.secret_1, it.secret_2];

@@ -1,9 +1,9 @@
-//! What an adapter must get right before it is trusted with data.
+//! The self-test that an adapter must pass before it is used.
 //!
-//! Known answers, for which even a software driver takes about a second: barriers, atomics, a loop
-//! that is longer than the budget some drivers end it at in silence, the length of a buffer, and each
-//! stage on little data: a text and records by each rule, keys of each kind, tables that are large
-//! enough and tables that are not.
+//! It compares known results, and takes about a second even on a software driver. It checks
+//! barriers, atomics, a loop longer than the limit at which some drivers stop without an error, the
+//! length of a buffer, and each stage on little data: a text and records by each rule, keys of each
+//! kind, tables with enough slots and with too few.
 #![forbid(unsafe_code)]
 
 mod rows;
@@ -17,13 +17,13 @@ use keymill_shaders::{SelfTestAnswers, SelfTestParams, Stage};
 use super::recording::{Extent, Recording};
 use super::{Device, Fault};
 
-/// Rounds of the long loop: more than 65,535, which a driver was seen to stop at.
+/// Rounds of the long loop. One driver stops after 65,535.
 const LOOPS: u32 = 70_000;
 const RUN: u32 = 0x5e1f_7e57;
 const LANES: u32 = 256;
 const WORDS: u32 = 4;
 
-/// Runs the known-answer kernels; the error says what is wrong with the device.
+/// Runs all checks. The error says which check failed.
 pub(crate) fn run(device: &Arc<dyn Device>) -> Result<(), Fault> {
     primitives(&**device)?;
     texts::spans(&**device)?;
@@ -32,8 +32,8 @@ pub(crate) fn run(device: &Arc<dyn Device>) -> Result<(), Fault> {
     rows::groups(&**device)
 }
 
-/// A fault with these words, unless the answer is right.
-fn unless(is_right: bool, what: &str) -> Result<(), Fault> {
+/// Returns a fault with this message if the result is wrong.
+fn check_answer(is_right: bool, what: &str) -> Result<(), Fault> {
     if is_right {
         return Ok(());
     }
@@ -56,15 +56,15 @@ fn primitives(device: &dyn Device) -> Result<(), Fault> {
     recording.download(answers, Extent::Bytes(size_of::<SelfTestAnswers>() as u64));
     let downloads = device.run(&recording)?;
     let answers: SelfTestAnswers = bytemuck::pod_read_unaligned(&downloads[0]);
-    judge(&answers)
+    check_primitives(&answers)
 }
 
-fn judge(answers: &SelfTestAnswers) -> Result<(), Fault> {
+fn check_primitives(answers: &SelfTestAnswers) -> Result<(), Fault> {
     let known = [
         ("the number of the run", answers.run, RUN),
         ("the rounds of a long loop", answers.rounds, LOOPS),
         ("atomic additions", answers.added, LANES),
-        ("a word seen behind a barrier", answers.greatest, LANES - 1),
+        ("a word read after a barrier", answers.greatest, LANES - 1),
         ("lanes not yet at a barrier", answers.disagreed, 0),
         ("winners of a compare-and-swap", answers.won, 1),
         ("words of a buffer", answers.words, WORDS),
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_wrong_answer_is_named() {
+    fn every_wrong_result_is_named() {
         let right = SelfTestAnswers {
             rounds: LOOPS,
             added: LANES,
@@ -94,12 +94,12 @@ mod tests {
             words: WORDS,
             run: RUN,
         };
-        assert_eq!(judge(&right), Ok(()));
+        assert_eq!(check_primitives(&right), Ok(()));
         let stopped = SelfTestAnswers {
             rounds: 65_535,
             ..right
         };
-        let fault = judge(&stopped).unwrap_err().to_string();
+        let fault = check_primitives(&stopped).unwrap_err().to_string();
         assert!(fault.contains("long loop: 65535, not 70000"), "{fault}");
         for wrong in [
             SelfTestAnswers {
@@ -119,7 +119,7 @@ mod tests {
             SelfTestAnswers { run: 0, ..right },
             SelfTestAnswers::zeroed(),
         ] {
-            assert!(judge(&wrong).is_err(), "{wrong:?}");
+            assert!(check_primitives(&wrong).is_err(), "{wrong:?}");
         }
     }
 }

@@ -1,29 +1,29 @@
-//! Known answers of the stages that take rows.
+//! Known results of the stages for rows.
 #![forbid(unsafe_code)]
 
 use keymill_kernels::stable_hash::hash_bytes;
 use keymill_kernels::stage::tokenize::Span;
 use keymill_kernels::{HashSeed, oracle};
 
-use super::unless;
-use crate::device::hash_partition::{self, Keys, LONGEST_KEY};
+use super::check_answer;
+use crate::device::hash_partition::{self, Keys, MAX_KEY_BYTES};
 use crate::device::reduce_by_key::{self, Group, Rows, Table, TextRows};
 use crate::device::{Device, Fault};
 
-/// More than a tile of each stage that takes rows.
+/// More rows than one tile of each stage.
 const ROWS: u64 = 5000;
 const SEED: HashSeed = HashSeed(0x0706_0504_0302_0100);
-/// Bytes of which keys are cut.
+/// The text of byte keys.
 const TEXT: &[u8] = b"to be or not\0to be \xff\xe2\x80 that is the question";
 
-/// Keys of each kind: their hashes, and their rows dealt out in one pass and in two.
+/// Checks the hashes and partitions of keys of each kind, in one pass and in two.
 pub(super) fn partitions(device: &dyn Device) -> Result<(), Fault> {
     let wide: Vec<u64> = (0..ROWS).map(|row| (row * row) << (row % 40)).collect();
     let narrow: Vec<u32> = wide.iter().map(|&key| key as u32).collect();
-    // Keys of 0 to 16 bytes that begin anywhere in a word, and a few as long as they can be.
+    // Keys of 0 to 16 bytes at any position in a word, and some of the maximum length.
     let ends = (0..ROWS).scan(0, |end, row| {
         *end += match row % 500 {
-            499 => LONGEST_KEY as u32 - row as u32 % 7,
+            499 => MAX_KEY_BYTES as u32 - row as u32 % 7,
             _ => row as u32 % 17,
         };
         Some(*end)
@@ -38,26 +38,26 @@ pub(super) fn partitions(device: &dyn Device) -> Result<(), Fault> {
     };
     let narrow_hashes = narrow.iter().map(|key| hash(&key.to_le_bytes()));
     let wide_hashes = wide.iter().map(|key| hash(&key.to_le_bytes()));
-    deals(device, Keys::U32(&narrow), narrow_hashes.collect())?;
-    deals(device, Keys::U64(&wide), wide_hashes.collect())?;
-    deals(device, of_bytes, offsets.windows(2).map(span).collect())
+    check_partitions(device, Keys::U32(&narrow), narrow_hashes.collect())?;
+    check_partitions(device, Keys::U64(&wide), wide_hashes.collect())?;
+    check_partitions(device, of_bytes, offsets.windows(2).map(span).collect())
 }
 
-fn deals(device: &dyn Device, keys: Keys<'_>, expected: Vec<u64>) -> Result<(), Fault> {
+fn check_partitions(device: &dyn Device, keys: Keys<'_>, expected: Vec<u64>) -> Result<(), Fault> {
     let hashes = hash_partition::hashes(device, keys, SEED)?;
-    unless(hashes == expected, "hash_partition hashes wrongly")?;
+    check_answer(hashes == expected, "hash_partition returns wrong hashes")?;
     for partitions in [7, 1000] {
-        let dealt = hash_partition::run(device, keys, SEED, partitions)?;
+        let partitioned = hash_partition::run(device, keys, SEED, partitions)?;
         let expected = oracle::hash_partition(&expected, partitions);
-        let rows_of = |ends: &[usize]| &dealt.rows[ends[0]..ends[1]];
-        let is_right = dealt.starts.windows(2).map(rows_of).eq(&expected);
-        unless(is_right, "hash_partition deals rows out wrongly")?;
+        let rows_of = |ends: &[usize]| &partitioned.rows[ends[0]..ends[1]];
+        let is_right = partitioned.starts.windows(2).map(rows_of).eq(&expected);
+        check_answer(is_right, "hash_partition returns wrong partitions")?;
     }
     Ok(())
 }
 
-/// Values at both ends, with keys of each kind, in a table with room and in one where every key
-/// collides.
+/// Checks values near both limits with keys of each kind, in a table with room and in one where all
+/// keys collide.
 pub(super) fn groups(device: &dyn Device) -> Result<(), Fault> {
     let values = (0..ROWS as i64).map(|row| match row % 5 {
         0 => i64::MAX - row,
@@ -74,7 +74,7 @@ pub(super) fn groups(device: &dyn Device) -> Result<(), Fault> {
     };
     for table in [Table::new(1 << 11, 64, u32::MAX), Table::new(64, 8, 0)] {
         let groups = reduce_by_key::run(device, rows, &table)?;
-        reduces(&groups, &keys, &values)?;
+        check_groups(&groups, &keys, &values)?;
     }
     let (text, spans) = (TEXT.repeat(250), spans_of_text());
     let keys: Vec<&[u8]> = spans.iter().map(|span| span.of(&text)).collect();
@@ -83,20 +83,20 @@ pub(super) fn groups(device: &dyn Device) -> Result<(), Fault> {
         spans: &spans,
         values: &values,
     };
-    let crowded = Table::new(64, 64, 0).with_longest(12);
-    for table in [Table::new(1 << 11, 64, u32::MAX), crowded] {
+    let full = Table::new(64, 64, 0).with_longest(12);
+    for table in [Table::new(1 << 11, 64, u32::MAX), full] {
         let groups = reduce_by_key::run(device, rows, &table)?;
-        reduces(&groups, &keys, &values)?;
+        check_groups(&groups, &keys, &values)?;
     }
     Ok(())
 }
 
-/// Keys of 0 to 16 bytes that begin at each byte of a word, a few of which agree in their first
-/// word and not behind it; and some as long as a device looks at, or longer.
+/// Keys of 0 to 16 bytes at each position in a word, some of which differ only after their first
+/// word, and some of about the maximum length.
 fn spans_of_text() -> Vec<Span> {
     let span = |row: u32| {
         let bytes = match row % 500 {
-            499 => LONGEST_KEY as u32 - 2 + row % 7,
+            499 => MAX_KEY_BYTES as u32 - 2 + row % 7,
             _ => row % 17,
         };
         let start = row % 5 * 13;
@@ -108,7 +108,11 @@ fn spans_of_text() -> Vec<Span> {
     (0..ROWS as u32).map(span).collect()
 }
 
-fn reduces<K: Ord + Copy>(groups: &[Group<K>], keys: &[K], values: &[i64]) -> Result<(), Fault> {
+fn check_groups<K: Ord + Copy>(
+    groups: &[Group<K>],
+    keys: &[K],
+    values: &[i64],
+) -> Result<(), Fault> {
     let expected = oracle::reduce_by_key(keys, values);
     let found = groups.iter().map(|group| {
         let (count, sum, min, max) = (group.count, group.sum, group.min, group.max);
@@ -123,5 +127,5 @@ fn reduces<K: Ord + Copy>(groups: &[Group<K>], keys: &[K], values: &[i64]) -> Re
         )
     });
     let is_right = found.eq(expected.iter().map(|(&key, &reduced)| (key, reduced)));
-    unless(is_right, "reduce_by_key answers wrongly")
+    check_answer(is_right, "reduce_by_key returns wrong groups")
 }

@@ -1,4 +1,4 @@
-//! Known answers of the stages that take text.
+//! Known results of the stages for text.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -9,28 +9,28 @@ use arrow_buffer::Buffer;
 use keymill_kernels::oracle;
 use keymill_kernels::stage::tokenize::Span;
 
-use super::unless;
+use super::check_answer;
 use crate::device::{Device, DeviceCounter, Fault, frame, tokenize};
 use crate::{TokenRule, Tuning};
 
-/// Text that meets each kind of white space, tokens across lanes, and bytes that are no UTF-8.
+/// Text with each kind of white space, tokens across lanes, and bytes that are not UTF-8.
 const TEXT: &[u8] = b"to be\tor\xc2\xa0not\xc2\x85 \xe3\x80\x80a-token-of-more-than-sixteen-bytes\
     \xe2\x80\xa8\r\nthat\xe1\x9a\x80is\xe2\x81\x9fthe\xe2\x80\xafquestion\xff\xe2\x80 \xc3\xa9end";
 
-/// Lines of ASCII with both ends, with parts that are empty, and with more and fewer of them.
+/// Lines of ASCII with both line ends, with empty parts, and with different numbers of parts.
 const TABLE: &[u8] = b"1,to be,,or not\r\n,a-part-of-more-than-sixteen-bytes,\n\n\r\nrow\r,\r\n2,3";
 
-/// A text and a table by every rule, and the lines of the table.
+/// Checks a text and a table by every rule, and the lines of the table.
 pub(super) fn spans(device: &dyn Device) -> Result<(), Fault> {
-    cuts(device, &TokenRule::Whitespace, &TEXT.repeat(120))?;
+    check_spans(device, &TokenRule::Whitespace, &TEXT.repeat(120))?;
     let table = TABLE.repeat(120);
     for rule in rules_of_the_table() {
-        cuts(device, &rule, &table)?;
+        check_spans(device, &rule, &table)?;
     }
-    frames(device, &table)
+    check_lines(device, &table)
 }
 
-/// Counts in a table with room, in one that is too small, and in one where every key collides.
+/// Checks counts in a table with room, in one that is too small, and in one where all keys collide.
 pub(super) fn counts(device: &Arc<dyn Device>) -> Result<(), Fault> {
     let text = TEXT.repeat(120);
     let table = TABLE.repeat(120);
@@ -47,17 +47,17 @@ pub(super) fn counts(device: &Arc<dyn Device>) -> Result<(), Fault> {
     for tuning in [roomy, small, small.all_colliding()] {
         for (rule, text) in [(&TokenRule::Whitespace, &text), (&comma, &table)] {
             let counter = DeviceCounter::new(Arc::clone(device), rule, &tuning, 0x5eed);
-            // So few workgroups that each takes several tiles.
-            let counter = counter.with_text_groups(2);
-            let message = format!("count counts wrongly by {rule:?}");
-            unless(counts_twice(counter, rule, text)?, &message)?;
+            // With two workgroups each counts several tiles.
+            let counter = counter.with_max_workgroups(2);
+            let message = format!("count returns wrong counts by {rule:?}");
+            check_answer(count_twice(counter, rule, text)?, &message)?;
         }
     }
     Ok(())
 }
 
-/// The second time keys are known from the first.
-fn counts_twice(mut counter: DeviceCounter, rule: &TokenRule, text: &[u8]) -> Result<bool, Fault> {
+/// Counts a text twice. The second time its hot keys are cached.
+fn count_twice(mut counter: DeviceCounter, rule: &TokenRule, text: &[u8]) -> Result<bool, Fault> {
     counter.push(Buffer::from(text))?;
     counter.push(Buffer::from(text))?;
     let mut counts = BTreeMap::<Vec<u8>, u64>::new();
@@ -67,7 +67,7 @@ fn counts_twice(mut counter: DeviceCounter, rule: &TokenRule, text: &[u8]) -> Re
     Ok(counts == expected)
 }
 
-/// A rule for each way in which a shader cuts.
+/// Returns a rule for each method by which a shader tokenizes.
 fn rules_of_the_table() -> [TokenRule; 5] {
     let separator = |bytes: &[u8]| Box::from(bytes);
     [
@@ -82,15 +82,15 @@ fn rules_of_the_table() -> [TokenRule; 5] {
     ]
 }
 
-/// Whether the device cuts a text by a rule as the oracle does, and so its records.
-fn cuts(device: &dyn Device, rule: &TokenRule, text: &[u8]) -> Result<(), Fault> {
-    known(device, rule, text, None)?;
-    // Records of seven bytes cut through tokens, and through what separates them.
+/// Checks that the device tokenizes a text and its records as the oracle does.
+fn check_spans(device: &dyn Device, rule: &TokenRule, text: &[u8]) -> Result<(), Fault> {
+    compare_with_oracle(device, rule, text, None)?;
+    // Records of seven bytes end inside tokens and inside separators.
     let starts: Vec<u32> = (0..text.len() as u32).step_by(7).collect();
-    known(device, rule, text, Some(&starts))
+    compare_with_oracle(device, rule, text, Some(&starts))
 }
 
-fn known(
+fn compare_with_oracle(
     device: &dyn Device,
     rule: &TokenRule,
     text: &[u8],
@@ -103,14 +103,14 @@ fn known(
     let expected = records().flat_map(|record| oracle::tokenize(rule, record));
     let rejected: u64 = records().map(|record| oracle::rejected(rule, record)).sum();
     let is_right = tokens.eq(expected) && u64::from(cut.rejected) == rejected;
-    unless(
+    check_answer(
         is_right,
-        &format!("tokenize cuts records of {record_bytes} bytes wrongly by {rule:?}"),
+        &format!("tokenize returns wrong tokens for records of {record_bytes} bytes by {rule:?}"),
     )
 }
 
-fn frames(device: &dyn Device, text: &[u8]) -> Result<(), Fault> {
+fn check_lines(device: &dyn Device, text: &[u8]) -> Result<(), Fault> {
     let spans = frame::run(device, text)?;
     let lines: Vec<&[u8]> = spans.iter().map(|span| span.of(text)).collect();
-    unless(lines == oracle::frame(text), "frame finds wrong lines")
+    check_answer(lines == oracle::frame(text), "frame returns wrong lines")
 }

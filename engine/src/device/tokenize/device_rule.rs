@@ -1,4 +1,4 @@
-//! Token rules as shaders take them.
+//! Token rules in the form that shaders use.
 #![forbid(unsafe_code)]
 
 use bytemuck::bytes_of_mut;
@@ -7,15 +7,15 @@ use keymill_shaders::{LANE_BYTES, Stage};
 use super::SPAN_BYTES;
 use crate::TokenRule;
 
-/// A separator that a lane sees whole: its own bytes and those of the next lane are 32.
-const MOST_SEPARATOR_BYTES: usize = LANE_BYTES;
+/// The maximum length of a separator. A lane sees its own 16 bytes and those of the next lane.
+const MAX_SEPARATOR_BYTES: usize = LANE_BYTES;
 
-/// Why a device does not cut this text by this rule; `None` where it does.
+/// Returns the reason why no device can tokenize this text by this rule, or `None` if one can.
 pub(crate) fn refusal(rule: &TokenRule, text: &[u8]) -> Option<&'static str> {
     match rule {
         TokenRule::Whitespace | TokenRule::Lines => None,
         TokenRule::Words => {
-            let why = "words beyond ASCII need tables that shaders do not carry";
+            let why = "words beyond ASCII need Unicode tables, which the shaders do not contain";
             (!text.is_ascii()).then_some(why)
         }
         TokenRule::Split(separator) | TokenRule::Field { separator, .. } => {
@@ -26,16 +26,16 @@ pub(crate) fn refusal(rule: &TokenRule, text: &[u8]) -> Option<&'static str> {
 
 fn refusal_of_separator(separator: &[u8]) -> Option<&'static str> {
     let overlaps = |by: usize| separator.starts_with(&separator[by..]);
-    if separator.len() > MOST_SEPARATOR_BYTES {
-        return Some("devices look for separators of 16 bytes at most");
+    if separator.len() > MAX_SEPARATOR_BYTES {
+        return Some("devices support separators of up to 16 bytes");
     }
-    // Whether such a one counts depends on all that came before it in the line.
+    // With an overlapping separator, a match depends on all earlier bytes of the line.
     (1..separator.len())
         .any(overlaps)
-        .then_some("devices look for no separator that can overlap itself")
+        .then_some("devices support no separator that can overlap itself")
 }
 
-/// A separator; or nothing, if no line can have it.
+/// Returns the separator, or nothing if no line can contain it.
 fn found_in_lines(separator: &[u8]) -> &[u8] {
     if separator.contains(&b'\n') {
         &[]
@@ -44,13 +44,13 @@ fn found_in_lines(separator: &[u8]) -> &[u8] {
     }
 }
 
-/// A rule that a device does not refuse, as its shader takes it.
+/// A rule that devices support, in the form that its shader uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DeviceRule {
     pub(super) stage: Stage,
     separator: [u32; 4],
     pub(super) separator_bytes: u32,
-    /// Which field, from 1; 0 if the rule has none.
+    /// The number of the field, from 1; 0 if the rule has no field.
     pub(super) field: u32,
 }
 
@@ -62,13 +62,13 @@ impl DeviceRule {
             TokenRule::Lines => (Stage::Frame, &[][..], 0),
             TokenRule::Split(separator) => (Stage::TokenizeSplit, found_in_lines(separator), 0),
             TokenRule::Field { index, separator } => {
-                // No text has so many fields that the highest number would find one.
+                // No text has enough fields for this maximum.
                 let field = u32::try_from(index.get()).unwrap_or(u32::MAX);
                 (Stage::TokenizeField, found_in_lines(separator), field)
             }
         };
         let mut words = [0; 4];
-        let taken = separator.len().min(MOST_SEPARATOR_BYTES);
+        let taken = separator.len().min(MAX_SEPARATOR_BYTES);
         bytes_of_mut(&mut words)[..taken].copy_from_slice(&separator[..taken]);
         Self {
             stage,
@@ -82,33 +82,34 @@ impl DeviceRule {
         self.separator
     }
 
-    /// Whether tokens are runs of bytes of one kind; else they are parts of lines, and may be empty.
-    pub(super) fn is_of_runs(&self) -> bool {
+    /// Tells whether tokens are runs of bytes of one class. Otherwise they are parts of lines, and
+    /// may be empty.
+    pub(super) fn yields_runs(&self) -> bool {
         matches!(self.stage, Stage::Tokenize | Stage::TokenizeWords)
     }
 
-    /// How many tokens there can be in so many bytes.
-    pub(super) fn most_tokens(&self, text_bytes: usize, has_records: bool) -> usize {
+    /// Returns the maximum number of tokens in a text of this size.
+    pub(super) fn max_tokens(&self, text_bytes: usize, has_records: bool) -> usize {
         let separator_bytes = self.separator_bytes as usize;
         let splits = self.stage == Stage::TokenizeSplit && separator_bytes > 0;
         match has_records {
-            // Two runs are at least two bytes apart, unless a record ends between.
-            false if self.is_of_runs() => text_bytes.div_ceil(2),
-            // A token before each byte, and one behind the last.
+            // Two runs start at least two bytes apart, unless a record ends between them.
+            false if self.yields_runs() => text_bytes.div_ceil(2),
+            // One token before each byte, and one after the last.
             false if splits => text_bytes + 1,
-            // A line begins with each byte, and is split in two.
+            // Each byte starts a line, and each separator splits one.
             true if splits => text_bytes + text_bytes / separator_bytes,
             _ => text_bytes,
         }
     }
 
-    /// The most bytes of text that are cut at once, so that the spans fit a binding.
-    pub(super) fn most_bytes(&self, binding_bytes: u64, has_records: bool) -> usize {
+    /// Returns the maximum size of a text in bytes, so that the spans fit one binding.
+    pub(super) fn max_bytes(&self, binding_bytes: u64, has_records: bool) -> usize {
         let spans = usize::try_from(binding_bytes / SPAN_BYTES).unwrap_or(usize::MAX);
         let separator_bytes = self.separator_bytes as usize;
         let splits = self.stage == Stage::TokenizeSplit && separator_bytes > 0;
         match has_records {
-            false if self.is_of_runs() => spans.saturating_mul(2),
+            false if self.yields_runs() => spans.saturating_mul(2),
             false if splits => spans.saturating_sub(1),
             true if splits => spans - spans.div_ceil(separator_bytes + 1),
             _ => spans,
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_device_cannot_do_is_refused_with_the_reason() {
+    fn unsupported_rules_are_refused_with_the_reason() {
         let ascii = b"to be";
         for rule in [
             TokenRule::Whitespace,
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_separator_is_four_words_of_its_bytes() {
+    fn a_separator_is_packed_into_four_words() {
         let rule = DeviceRule::of(&split(b"abcde"));
         assert_eq!(rule.separator(), [0x6463_6261, 0x65, 0, 0]);
         assert_eq!(rule.separator_bytes, 5);
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_bytes_have_no_more_tokens_than_fit() {
+    fn the_tokens_of_the_maximum_size_fit_one_binding() {
         for rule in [
             TokenRule::Whitespace,
             TokenRule::Words,
@@ -184,13 +185,13 @@ mod tests {
             let rule = DeviceRule::of(&rule);
             for has_records in [false, true] {
                 for spans in [2, 7, 1000, 1 << 24] {
-                    let bytes = rule.most_bytes(spans * SPAN_BYTES, has_records);
-                    let tokens = rule.most_tokens(bytes, has_records) as u64;
+                    let bytes = rule.max_bytes(spans * SPAN_BYTES, has_records);
+                    let tokens = rule.max_tokens(bytes, has_records) as u64;
                     assert!(
                         tokens <= spans,
                         "{rule:?}: {tokens} tokens in {spans} spans"
                     );
-                    let more = rule.most_tokens(bytes + 2, has_records) as u64;
+                    let more = rule.max_tokens(bytes + 2, has_records) as u64;
                     assert!(more > spans, "{rule:?}: {bytes} bytes are too few");
                 }
             }

@@ -1,7 +1,11 @@
 //! Deals the rows of columns to partitions by the stable hash of their keys.
 
-use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow_buffer::ScalarBuffer;
+use arrow_schema::DataType;
 use arrow_select::take::take;
 use keymill_kernels::HashSeed;
 use keymill_kernels::stable_hash::split_again;
@@ -20,12 +24,21 @@ pub(super) struct Dealt {
 impl Dealt {
     /// The partitions that have rows, and their rows.
     pub(super) fn partitions(&self) -> impl Iterator<Item = (usize, Vec<ArrayRef>)> {
-        let ends = self.starts.windows(2).enumerate();
-        ends.filter(|(_, ends)| ends[0] < ends[1])
-            .map(|(partition, ends)| {
-                let rows = |column: &ArrayRef| column.slice(ends[0], ends[1] - ends[0]);
-                (partition, self.columns.iter().map(rows).collect())
-            })
+        let all = 0..self.starts.len() - 1;
+        all.filter_map(|partition| Some((partition, self.partition(partition)?)))
+    }
+
+    /// The rows of a partition, if it has any.
+    pub(super) fn partition(&self, partition: usize) -> Option<Vec<ArrayRef>> {
+        let (start, end) = (self.starts[partition], self.starts[partition + 1]);
+        let rows = |column: &ArrayRef| column.slice(start, end - start);
+        (start < end).then(|| self.columns.iter().map(rows).collect())
+    }
+
+    /// How many bytes of memory it holds.
+    pub(super) fn bytes(&self) -> usize {
+        let columns = self.columns.iter();
+        columns.map(|column| column.get_array_memory_size()).sum()
     }
 }
 
@@ -69,10 +82,20 @@ fn deal(
     let mut rows = Partitioned::default();
     partition.hashed(hashes, &mut rows);
     let indices = UInt32Array::new(ScalarBuffer::from(rows.rows().to_vec()), None);
-    let columns = columns.iter().map(|column| take(column, &indices, None));
+    let columns = columns.iter().map(|column| taken(column, &indices));
     Ok(Dealt {
-        columns: columns.collect::<Result<_, _>>().map_err(not_dealt)?,
+        columns: columns.collect::<Result<_>>()?,
         starts: rows.starts().to_vec(),
+    })
+}
+
+/// Copies rows. Views get buffers of their own, so that nothing of the caller's memory is kept.
+fn taken(column: &ArrayRef, rows: &UInt32Array) -> Result<ArrayRef> {
+    let taken = take(column, rows, None).map_err(not_dealt)?;
+    Ok(match taken.data_type() {
+        DataType::Utf8View => Arc::new(taken.as_string_view().gc()),
+        DataType::BinaryView => Arc::new(taken.as_binary_view().gc()),
+        _ => taken,
     })
 }
 

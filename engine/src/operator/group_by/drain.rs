@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, SchemaRef};
+use arrow_schema::SchemaRef;
 
 use super::partitions::{Partition, Partitions};
 use super::reduce::{Reduced, reduce};
@@ -12,6 +12,7 @@ use crate::BatchLimits;
 use crate::operator::ordering::{sort_keys, sorted};
 use crate::operator::{BatchSource, Batches, Drain, Order, OrderBy};
 use crate::runtime::{Reservation, parallel};
+use crate::state::GroupShape;
 use crate::{Error, ErrorKind, Result};
 
 impl GroupBy {
@@ -27,7 +28,7 @@ impl GroupBy {
             Drain::State => shape.state_schema().clone(),
         };
         let key_columns = shape.key_types().len();
-        let columns = order_columns(order, &schema, key_columns)?;
+        let columns = order_columns(order, shape, &schema)?;
         let keys = columns.map(|columns| sort_keys(&schema, &columns, key_columns));
         let keys = keys.transpose()?;
         self.check_memory()?;
@@ -51,24 +52,25 @@ impl GroupBy {
 /// The columns of an order; `None` for no order.
 fn order_columns(
     order: &Order,
+    shape: &GroupShape,
     schema: &SchemaRef,
-    key_columns: usize,
 ) -> Result<Option<Vec<OrderBy>>> {
     match order {
         Order::None => Ok(None),
         Order::Key => Ok(Some(Vec::new())),
         Order::Columns(columns) => Ok(Some(columns.clone())),
         Order::Count => {
-            let mut answers = schema.fields().iter().skip(key_columns);
-            let count = answers.find(|field| {
-                *field.data_type() == DataType::UInt64 && field.name().starts_with("count")
-            });
-            let count = count.ok_or_else(|| {
+            let count = shape.first_count().ok_or_else(|| {
                 let message =
                     "the order by count needs the aggregate `count`; order by key or by a column";
                 Error::new(ErrorKind::Config, message)
             })?;
-            Ok(Some(vec![OrderBy::new(count.name()).descending()]))
+            let column = match schema == shape.schema() {
+                true => shape.key_types().len() + count,
+                false => shape.states()[count].start,
+            };
+            let name = schema.field(column).name();
+            Ok(Some(vec![OrderBy::new(name).descending()]))
         }
     }
 }
@@ -79,6 +81,8 @@ struct GroupBatches {
     left: VecDeque<Partition>,
     memory: Reservation,
     ready: VecDeque<RecordBatch>,
+    /// Bytes of the batches that became ready together, until all of them have left.
+    ready_bytes: usize,
     drain: Drain,
     limits: BatchLimits,
     groups: u64,
@@ -99,37 +103,46 @@ impl GroupBatches {
             context: context.clone(),
             left,
             ready: VecDeque::new(),
+            ready_bytes: 0,
             drain,
             limits,
             groups: 0,
             spilled_before,
         };
-        source.measure();
+        source.measure(0);
         Ok(source)
     }
 
-    fn measure(&mut self) {
-        self.memory.set(self.left.iter().map(Partition::size).sum());
+    /// Takes memory for what is left and ready, and `more`.
+    fn measure(&mut self, more: usize) {
+        let left = self.left.iter().map(Partition::size);
+        self.memory
+            .set(left.sum::<usize>() + self.ready_bytes + more);
     }
 
     /// Reduces the next partitions, each on a thread of its own.
     fn refill(&mut self) -> Result<()> {
         let threads = parallel::available(self.context.resources.threads);
         let wave: Vec<_> = self.left.drain(..threads.min(self.left.len())).collect();
+        // The tables, and the batches that are made of them.
+        self.ready_bytes = 0;
+        let loaded = wave.iter().map(Partition::loaded_bytes);
+        self.measure(2 * loaded.sum::<usize>());
         let (context, drain, limits) = (&self.context, self.drain, &self.limits);
         let reduced = parallel::map(threads, wave, |partition| {
             reduce(context, partition, drain, limits)
         })?;
         for reduced in reduced {
             match reduced {
-                Reduced::Batches(batches) => {
+                Reduced::Batches(batches, bytes) => {
+                    self.ready_bytes += bytes;
                     self.groups += batches.iter().map(|it| it.num_rows() as u64).sum::<u64>();
                     self.ready.extend(batches);
                 }
                 Reduced::Parts(parts) => parts.into_iter().for_each(|it| self.left.push_front(it)),
             }
         }
-        self.measure();
+        self.measure(0);
         Ok(())
     }
 }

@@ -1,23 +1,35 @@
 //! Keeps an operator within its memory: when one table becomes partitions, and when these are spilled.
 
-use super::{GroupBy, ROWS_AT_ONCE};
+use std::ops::Range;
+
+use arrow_array::{Array, ArrayRef};
+
+use super::GroupBy;
 use crate::Result;
 use crate::runtime::Resources;
 
-/// Bytes of a row that is held until its partition takes it, for sizes that are stated in bytes.
-const ROW_BYTES: usize = 16;
+/// Rows that a table takes at a time: their ids and values stay in the first cache.
+const ROWS_AT_ONCE: usize = 4096;
+/// Rows that are dealt to partitions at a time: they stay in the second cache.
+const DEALT_ROWS: usize = 1 << 16;
+/// Bytes of rows that wait for their tables at most: the offsets of a column end at 2 GiB.
+const MOST_PENDING: usize = 1 << 30;
+/// Bytes of rows that are taken at a time, unless a single row is larger.
+const BYTES_AT_ONCE: usize = 4 << 20;
 
 /// When an operator partitions and spills.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sizes {
     /// Rows that a table takes at a time.
     pub(super) rows_at_once: usize,
-    /// Rows between two checks of the memory.
-    pub(super) check_rows: usize,
+    /// Rows that are dealt to partitions at a time.
+    pub(super) dealt_rows: usize,
     /// Bytes of the one table from which groups go to partitions.
     pub(super) partition: usize,
-    /// Rows that are gathered before they are dealt to partitions.
-    pub(super) pending_rows: usize,
+    /// Bytes of rows that wait for the table of their partition, at least.
+    least_pending: usize,
+    /// Bytes of rows that wait for the table of their partition, at most.
+    most_pending: usize,
     /// Bytes from which an operator spills though others may have room.
     pub(super) share: usize,
     /// Bytes that a partition may take while it is reduced.
@@ -31,33 +43,67 @@ impl Sizes {
         let share = limit / 4 * 3;
         Self {
             rows_at_once: ROWS_AT_ONCE.min(tuning.tile_bytes).max(1),
-            check_rows: (tuning.check_bytes / ROW_BYTES).max(1),
+            dealt_rows: DEALT_ROWS.min(4 * tuning.tile_bytes).max(1),
             partition: (tuning.flush_bytes / 4).min(share / 4).max(1),
-            pending_rows: (tuning.flush_bytes / 8 / ROW_BYTES)
-                .min(share / 16 / ROW_BYTES)
-                .max(1),
+            least_pending: (tuning.flush_bytes / 8).min(share / 16),
+            most_pending: (share / 4).min(MOST_PENDING),
             share,
             part: (limit / 8).max(1),
         }
     }
+
+    /// Bytes of rows that wait until they are worth a walk over tables of so many bytes.
+    pub(super) fn pending_bytes(&self, tables: usize) -> usize {
+        (tables / 2).clamp(self.least_pending, self.most_pending)
+    }
+
+    /// Cuts columns of so many rows into what is taken at a time.
+    pub(super) fn steps<'a>(
+        &self,
+        rows: usize,
+        columns: impl Iterator<Item = &'a ArrayRef>,
+    ) -> Steps {
+        let sizes = columns.map(|it| it.to_data().get_slice_memory_size().unwrap_or(0));
+        let row = sizes.sum::<usize>() / rows.max(1);
+        Steps {
+            next: 0,
+            rows,
+            most: (BYTES_AT_ONCE / row.max(1)).max(1),
+            rows_at_once: self.rows_at_once,
+            dealt_rows: self.dealt_rows,
+        }
+    }
+}
+
+/// The rows of a batch, some at a time.
+pub(super) struct Steps {
+    next: usize,
+    rows: usize,
+    /// Rows of as many bytes as are taken at a time.
+    most: usize,
+    rows_at_once: usize,
+    dealt_rows: usize,
+}
+
+impl Steps {
+    /// The next rows: more of them where they are dealt to partitions.
+    pub(super) fn next(&mut self, is_split: bool) -> Option<Range<usize>> {
+        let some = match is_split {
+            true => self.dealt_rows,
+            false => self.rows_at_once,
+        };
+        let first = self.next;
+        self.next = (first + some.min(self.most)).min(self.rows);
+        (first < self.rows).then_some(first..self.next)
+    }
 }
 
 impl GroupBy {
-    /// Notes that rows came, and checks the memory when it is time to.
-    pub(super) fn check_memory_after(&mut self, rows: usize) -> Result<()> {
-        self.unchecked += rows;
-        match self.unchecked >= self.context.sizes.check_rows {
-            true => self.check_memory(),
-            false => Ok(()),
-        }
-    }
-
     /// Brings the memory within its bounds.
     pub(super) fn check_memory(&mut self) -> Result<()> {
-        self.unchecked = 0;
         self.context.resources.cancel.check()?;
         let sizes = self.context.sizes;
-        if !self.partitions.is_split() && self.partitions.size() > sizes.partition {
+        if self.partitions.is_whole() && self.partitions.size() > sizes.partition {
             self.partitions.split(&self.context)?;
         }
         self.reservation.set(self.partitions.size());

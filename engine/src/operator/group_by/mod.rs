@@ -13,9 +13,12 @@
 
 mod deal;
 mod drain;
+mod int_reducer;
 mod memory_policy;
 mod partitions;
 mod reduce;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -33,9 +36,6 @@ use crate::state::schema::check_version;
 use crate::{Error, ErrorKind, Result};
 use memory_policy::Sizes;
 use partitions::Partitions;
-
-/// Rows that a table takes at a time: their ids and values stay in the first cache.
-const ROWS_AT_ONCE: usize = 4096;
 
 /// What every part of an operator needs.
 #[derive(Clone, Debug)]
@@ -78,8 +78,6 @@ pub struct GroupBy {
     partitions: Partitions,
     reservation: Reservation,
     metrics: OperatorMetrics,
-    /// Rows since memory was last checked.
-    unchecked: usize,
     broken: bool,
 }
 
@@ -127,7 +125,6 @@ impl GroupBy {
             partitions: Partitions::new(&context)?,
             reservation: context.resources.memory.reservation(),
             metrics: OperatorMetrics::default(),
-            unchecked: 0,
             broken: false,
             context,
         })
@@ -161,13 +158,14 @@ impl GroupBy {
         let rows = batch.num_rows();
         self.metrics.rows += rows as u64;
         self.metrics.tokens += rows as u64;
-        for first in (0..rows).step_by(self.context.sizes.rows_at_once) {
-            let some = self.context.sizes.rows_at_once.min(rows - first);
-            let slice = |column: &ArrayRef| column.slice(first, some);
+        let columns = keys.iter().chain(arguments.iter().flatten());
+        let mut left = self.context.sizes.steps(rows, columns);
+        while let Some(some) = left.next(self.partitions.is_split()) {
+            let slice = |column: &ArrayRef| column.slice(some.start, some.len());
             let keys: Vec<_> = keys.iter().map(slice).collect();
             let arguments: Vec<_> = arguments.iter().map(|it| it.as_ref().map(slice)).collect();
             self.partitions.update(&self.context, keys, arguments)?;
-            self.check_memory_after(some)?;
+            self.check_memory()?;
         }
         Ok(())
     }
@@ -176,36 +174,31 @@ impl GroupBy {
         check_version(&states.schema(), "group_by")?;
         self.check_state_columns(states)?;
         self.metrics.state_rows += states.num_rows() as u64;
-        for first in (0..states.num_rows()).step_by(self.context.sizes.rows_at_once) {
-            let some = self
-                .context
-                .sizes
-                .rows_at_once
-                .min(states.num_rows() - first);
-            let states = states.slice(first, some);
+        let columns = states.columns().iter();
+        let mut left = self.context.sizes.steps(states.num_rows(), columns);
+        while let Some(some) = left.next(self.partitions.is_split()) {
+            let states = states.slice(some.start, some.len());
             self.partitions.merge_states(&self.context, &states)?;
-            self.check_memory_after(some)?;
+            self.check_memory()?;
         }
         Ok(())
     }
 
     fn check_state_columns(&self, states: &RecordBatch) -> Result<()> {
-        let types = |schema: &Schema| -> Vec<_> {
-            schema
-                .fields()
-                .iter()
-                .map(|field| field.data_type().clone())
+        let columns = |schema: &Schema| -> Vec<String> {
+            let fields = schema.fields().iter();
+            fields
+                .map(|field| format!("{} {}", field.name(), field.data_type()))
                 .collect()
         };
-        let (expected, found) = (
-            types(self.context.shape.state_schema()),
-            types(&states.schema()),
-        );
+        let expected = columns(self.context.shape.state_schema());
+        let found = columns(&states.schema());
         if expected == found {
             return Ok(());
         }
+        let [expected, found] = [expected, found].map(|columns| columns.join(", "));
         let message =
-            format!("state columns of {found:?} were pushed where {expected:?} were expected");
+            format!("state columns ({found}) were pushed where ({expected}) were expected");
         Err(Error::new(ErrorKind::Format, message))
     }
 
@@ -214,9 +207,7 @@ impl GroupBy {
             let Resources { seed, tuning, .. } = &one.context.resources;
             (*seed, tuning.partitions)
         };
-        self.context.shape.state_schema() == other.context.shape.state_schema()
-            && self.context.shape.schema() == other.context.shape.schema()
-            && of(self) == of(other)
+        self.context.shape.is_like(&other.context.shape) && of(self) == of(other)
     }
 
     fn take_over(&mut self, other: &mut Self) -> Result<()> {
@@ -273,6 +264,7 @@ impl Operator for GroupBy {
         let threads = operators.len();
         let mut operators = parallel::map(threads, operators, |mut operator| {
             operator.guarded(|one| match are_few {
+                _ if threads == 1 => Ok(one.partitions.count_groups()),
                 true => one.partitions.finish_pending(&one.context),
                 false => one.partitions.split(&one.context),
             })?;

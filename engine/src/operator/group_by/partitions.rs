@@ -5,7 +5,8 @@ use arrow_select::concat::concat;
 use keymill_kernels::HashKey;
 
 use super::Context;
-use super::deal::{by_partition, not_dealt};
+use super::deal::{Dealt, by_partition, not_dealt};
+use super::int_reducer::IntReducer;
 use crate::Result;
 use crate::spill::{BATCH_ROWS, Segment};
 use crate::state::GroupTable;
@@ -18,17 +19,22 @@ const FEW: usize = 1 << 17;
 pub(super) struct Partition {
     pub(super) tables: Vec<GroupTable>,
     pub(super) spilled: Vec<Segment>,
+    /// Distinct groups, as state columns. A partition that has some has nothing else.
+    pub(super) reduced: Vec<RecordBatch>,
     /// Whether it is a part of a partition that was too large.
     pub(super) is_cut: bool,
 }
 
 impl Partition {
     pub(super) fn is_empty(&self) -> bool {
-        self.tables.iter().all(|table| table.len() == 0) && self.spilled.is_empty()
+        self.tables.iter().all(|table| table.len() == 0)
+            && self.spilled.is_empty()
+            && self.reduced.is_empty()
     }
 
     pub(super) fn size(&self) -> usize {
-        self.tables.iter().map(GroupTable::size).sum()
+        let reduced = self.reduced.iter().map(RecordBatch::get_array_memory_size);
+        self.tables.iter().map(GroupTable::size).sum::<usize>() + reduced.sum::<usize>()
     }
 
     /// How many bytes all groups would take in memory.
@@ -69,10 +75,11 @@ pub(super) fn id_ranges(table: &GroupTable, rows: usize) -> impl Iterator<Item =
         .map(move |first| (first as u32..(first + rows).min(all) as u32).collect())
 }
 
-/// Rows that are gathered before they are dealt: keys first, then the arguments that there are.
+/// Rows that lie by partition and are not in its table yet: keys first, then the arguments that there
+/// are.
 #[derive(Default)]
 struct Pending {
-    batches: Vec<Vec<ArrayRef>>,
+    dealt: Vec<Dealt>,
     rows: usize,
     bytes: usize,
 }
@@ -82,6 +89,10 @@ pub(super) struct Partitions {
     /// One before the first split, and then as many as there are partitions.
     parts: Vec<Partition>,
     is_split: bool,
+    /// Where integer keys go first.
+    ints: Option<IntReducer>,
+    /// How many groups it had when it was last looked at.
+    int_groups: usize,
     pending: Pending,
     bytes: usize,
 }
@@ -97,12 +108,20 @@ impl Partitions {
             bytes: first.size(),
             parts: vec![first],
             is_split: false,
+            ints: IntReducer::for_job(context),
+            int_groups: 0,
             pending: Pending::default(),
         })
     }
 
+    /// Whether there is a table for each partition.
     pub(super) fn is_split(&self) -> bool {
         self.is_split
+    }
+
+    /// Whether there is one table of group ids, which may be split.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.is_split && self.ints.is_none()
     }
 
     /// Whether there is one table, of few groups.
@@ -112,12 +131,13 @@ impl Partitions {
 
     pub(super) fn groups_at_most(&self) -> usize {
         let parts = self.parts.iter().map(Partition::groups_at_most);
-        parts.sum::<usize>() + self.pending.rows
+        parts.sum::<usize>() + self.pending.rows + self.int_groups
     }
 
     /// How many bytes of memory are held.
     pub(super) fn size(&self) -> usize {
-        self.bytes + self.pending.bytes
+        let ints = self.ints.as_ref().map_or(0, IntReducer::size);
+        self.bytes + self.pending.bytes + ints
     }
 
     fn measure(&mut self) {
@@ -131,51 +151,67 @@ impl Partitions {
         keys: Vec<ArrayRef>,
         arguments: Vec<Option<ArrayRef>>,
     ) -> Result<()> {
+        if let Some(ints) = &mut self.ints {
+            if ints.takes(&keys, &arguments) {
+                return ints.update(&keys, &arguments);
+            }
+            self.use_ids(context)?;
+        }
         if !self.is_split {
             let table = table_of(&mut self.parts[0], context)?;
             table.update(&keys, &arguments)?;
             self.bytes = table.size();
             return Ok(());
         }
+        let key_columns = keys.len();
         let mut columns = keys;
         self.pending.rows += columns.first().map_or(0, |key| key.len());
         columns.extend(arguments.into_iter().flatten());
-        // A slice counts by its rows: the buffers behind it are the caller's.
-        self.pending.bytes += columns
-            .iter()
-            .map(|column| slice_bytes(column))
-            .sum::<usize>();
-        self.pending.batches.push(columns);
-        match self.pending.rows >= context.sizes.pending_rows {
+        let dealt = by_partition(context, &columns, key_columns)?;
+        self.pending.bytes += dealt.bytes();
+        self.pending.dealt.push(dealt);
+        match self.pending.bytes >= context.sizes.pending_bytes(self.bytes) {
             true => self.finish_pending(context),
             false => Ok(()),
         }
     }
 
-    /// Deals the rows that were gathered.
-    pub(super) fn finish_pending(&mut self, context: &Context) -> Result<()> {
-        let pending = std::mem::take(&mut self.pending);
-        let Some(first) = pending.batches.first() else {
+    /// Moves the groups of integer keys to the table of group ids.
+    pub(super) fn use_ids(&mut self, context: &Context) -> Result<()> {
+        let Some(ints) = self.ints.take() else {
             return Ok(());
         };
-        let columns = (0..first.len()).map(|number| {
-            let parts: Vec<&dyn Array> = pending
-                .batches
+        self.int_groups = 0;
+        ints.into_states(context, BATCH_ROWS, |states| {
+            self.merge_states(context, &states)
+        })
+    }
+
+    /// Counts the groups that there are.
+    pub(super) fn count_groups(&mut self) {
+        self.int_groups = self.ints.as_mut().map_or(0, IntReducer::len);
+    }
+
+    /// Takes the rows that were gathered into the tables.
+    pub(super) fn finish_pending(&mut self, context: &Context) -> Result<()> {
+        let pending = std::mem::take(&mut self.pending);
+        if pending.rows == 0 {
+            return Ok(());
+        }
+        for (partition, part) in self.parts.iter_mut().enumerate() {
+            context.resources.cancel.check()?;
+            let mut pieces = Pieces::default();
+            for piece in pending
+                .dealt
                 .iter()
-                .map(|columns| &*columns[number])
-                .collect();
-            match &parts[..] {
-                [_] => Ok(pending.batches[0][number].clone()),
-                parts => concat(parts).map_err(not_dealt),
+                .filter_map(|it| it.partition(partition))
+            {
+                pieces.add(piece);
+                if pieces.rows >= context.sizes.rows_at_once {
+                    pieces.finish(context, part)?;
+                }
             }
-        });
-        let columns = columns.collect::<Result<Vec<_>>>()?;
-        let keys = context.shape.key_types().len();
-        let dealt = by_partition(context, &columns, keys)?;
-        for (partition, columns) in dealt.partitions() {
-            let (keys, rest) = columns.split_at(keys);
-            let arguments = context.shape.arguments_from(rest);
-            table_of(&mut self.parts[partition], context)?.update(keys, &arguments)?;
+            pieces.finish(context, part)?;
         }
         self.measure();
         Ok(())
@@ -183,6 +219,7 @@ impl Partitions {
 
     /// Takes in state columns.
     pub(super) fn merge_states(&mut self, context: &Context, states: &RecordBatch) -> Result<()> {
+        self.use_ids(context)?;
         if !self.is_split {
             let table = table_of(&mut self.parts[0], context)?;
             table.merge(states)?;
@@ -205,6 +242,7 @@ impl Partitions {
 
     /// Moves the groups of the one table to a table for each partition.
     pub(super) fn split(&mut self, context: &Context) -> Result<()> {
+        self.use_ids(context)?;
         if self.is_split {
             return self.finish_pending(context);
         }
@@ -215,7 +253,7 @@ impl Partitions {
             Partition::default,
         );
         for table in whole.iter().flat_map(|part| &part.tables) {
-            for groups in id_ranges(table, context.sizes.pending_rows.max(BATCH_ROWS)) {
+            for groups in id_ranges(table, context.sizes.dealt_rows) {
                 context.resources.cancel.check()?;
                 self.deal_states(context, &table.states(&groups)?)?;
             }
@@ -226,6 +264,8 @@ impl Partitions {
 
     /// Takes all groups of another operator.
     pub(super) fn absorb(&mut self, context: &Context, mut other: Self) -> Result<()> {
+        self.use_ids(context)?;
+        other.use_ids(context)?;
         if self.is_split || other.is_split || !self.are_few() || !other.are_few() {
             self.split(context)?;
             other.split(context)?;
@@ -256,9 +296,52 @@ impl Partitions {
 
     /// The partitions that have groups.
     pub(super) fn into_parts(mut self, context: &Context) -> Result<Vec<Partition>> {
+        if let Some(ints) = self.ints.take() {
+            let mut reduced = Vec::new();
+            ints.into_states(context, BATCH_ROWS, |states| {
+                reduced.push(states);
+                Ok(())
+            })?;
+            self.parts = vec![Partition {
+                reduced,
+                ..Partition::default()
+            }];
+        }
         self.finish_pending(context)?;
         self.parts.retain(|part| !part.is_empty());
         Ok(self.parts)
+    }
+}
+
+/// Rows of one partition that its table takes at once.
+#[derive(Default)]
+struct Pieces {
+    pieces: Vec<Vec<ArrayRef>>,
+    rows: usize,
+}
+
+impl Pieces {
+    fn add(&mut self, piece: Vec<ArrayRef>) {
+        self.rows += piece.first().map_or(0, |column| column.len());
+        self.pieces.push(piece);
+    }
+
+    fn finish(&mut self, context: &Context, part: &mut Partition) -> Result<()> {
+        let pieces = std::mem::take(self).pieces;
+        let Some(first) = pieces.first() else {
+            return Ok(());
+        };
+        let column = |number: usize| match &pieces[..] {
+            [only] => Ok(only[number].clone()),
+            pieces => {
+                let parts: Vec<&dyn Array> = pieces.iter().map(|piece| &*piece[number]).collect();
+                concat(&parts).map_err(not_dealt)
+            }
+        };
+        let columns = (0..first.len()).map(column).collect::<Result<Vec<_>>>()?;
+        let (keys, rest) = columns.split_at(context.shape.key_types().len());
+        let arguments = context.shape.arguments_from(rest);
+        table_of(part, context)?.update(keys, &arguments)
     }
 }
 
@@ -274,9 +357,4 @@ pub(super) fn new_table(context: &Context) -> Result<GroupTable> {
     let resources = &context.resources;
     let hash_key = HashKey::from_seed(resources.seed);
     GroupTable::new(&context.shape, resources.level, &resources.tuning, hash_key)
-}
-
-/// About how many bytes the rows of a slice have.
-fn slice_bytes(column: &ArrayRef) -> usize {
-    column.to_data().get_slice_memory_size().unwrap_or(0)
 }

@@ -9,15 +9,15 @@ use crate::BatchLimits;
 use crate::Result;
 use crate::operator::Drain;
 use crate::spill::{BATCH_ROWS, SegmentWriter};
-use crate::state::GroupTable;
+use crate::state::{GroupTable, answers_of};
 
 /// Most parts that a partition is cut into.
 const MOST_PARTS: usize = 1024;
 
 /// What became of a partition.
 pub(super) enum Reduced {
-    /// Its distinct groups.
-    Batches(Vec<RecordBatch>),
+    /// Its distinct groups, and how many bytes their batches have.
+    Batches(Vec<RecordBatch>, usize),
     /// It would take too much memory: its parts, which are on disk.
     Parts(Vec<Partition>),
 }
@@ -33,13 +33,49 @@ pub(super) fn reduce(
     drain: Drain,
     limits: &BatchLimits,
 ) -> Result<Reduced> {
+    if !partition.reduced.is_empty() {
+        return finished(context, partition.reduced, drain, limits);
+    }
     let shares = partition.loaded_bytes() / context.sizes.part;
     if shares > 1 && !partition.spilled.is_empty() && !partition.is_cut {
         let parts = (2 * shares).min(MOST_PARTS);
         return cut(context, partition, parts).map(Reduced::Parts);
     }
     let table = merged(context, partition)?;
-    batches_of(context, &table, drain, limits).map(Reduced::Batches)
+    batches_of(context, &table, drain, limits)
+}
+
+/// Distinct groups in the form that is asked for.
+fn finished(
+    context: &Context,
+    states: Vec<RecordBatch>,
+    drain: Drain,
+    limits: &BatchLimits,
+) -> Result<Reduced> {
+    let (mut batches, mut bytes) = (Vec::with_capacity(states.len()), 0);
+    for states in states {
+        context.resources.cancel.check()?;
+        let batch = match drain {
+            Drain::Values => answers_of(&context.shape, &states, context.resources.level)?,
+            Drain::State => states,
+        };
+        bytes += push_pieces(batch, limits, &mut batches);
+    }
+    Ok(Reduced::Batches(batches, bytes))
+}
+
+/// Pushes a batch in pieces of bounded rows and bytes, and gives the bytes that it holds.
+fn push_pieces(batch: RecordBatch, limits: &BatchLimits, batches: &mut Vec<RecordBatch>) -> usize {
+    let held = batch.get_array_memory_size();
+    let pieces = held.div_ceil(limits.bytes.max(1)).max(1);
+    let rows = batch
+        .num_rows()
+        .div_ceil(pieces)
+        .clamp(1, limits.rows.max(1));
+    for first in (0..batch.num_rows()).step_by(rows) {
+        batches.push(batch.slice(first, rows.min(batch.num_rows() - first)));
+    }
+    held
 }
 
 /// All groups of a partition in one table.
@@ -127,22 +163,15 @@ fn batches_of(
     table: &GroupTable,
     drain: Drain,
     limits: &BatchLimits,
-) -> Result<Vec<RecordBatch>> {
-    let mut batches = Vec::new();
+) -> Result<Reduced> {
+    let (mut batches, mut bytes) = (Vec::new(), 0);
     for groups in id_ranges(table, limits.rows) {
         context.resources.cancel.check()?;
         let batch = match drain {
             Drain::Values => table.answers(&groups)?,
             Drain::State => table.states(&groups)?,
         };
-        let pieces = batch
-            .get_array_memory_size()
-            .div_ceil(limits.bytes.max(1))
-            .max(1);
-        let rows = batch.num_rows().div_ceil(pieces).max(1);
-        for first in (0..batch.num_rows()).step_by(rows) {
-            batches.push(batch.slice(first, rows.min(batch.num_rows() - first)));
-        }
+        bytes += push_pieces(batch, limits, &mut batches);
     }
-    Ok(batches)
+    Ok(Reduced::Batches(batches, bytes))
 }

@@ -1,4 +1,4 @@
-//! Threads that begin together.
+//! Threads that start together.
 #![forbid(unsafe_code)]
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -6,13 +6,13 @@ use std::thread::{Builder, ScopedJoinHandle, scope};
 
 use crate::{Error, ErrorKind, Result};
 
-/// Works on each part with a thread of its own; all begin when the last is ready.
+/// Runs `work` for each part on a separate thread. All threads start when the last one is ready.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Capacity`] where the system has not as many threads, and [`ErrorKind::Internal`] for
-/// a panic; whoever waits goes home.
-pub(super) fn side_by_side<P: Send, T: Send>(
+/// [`ErrorKind::Capacity`] if the system starts too few threads, and [`ErrorKind::Internal`] for a
+/// panic. Threads that wait then end without work.
+pub(super) fn run_on_all_threads<P: Send, T: Send>(
     parts: &mut [P],
     work: impl Fn(&mut P) -> T + Sync,
 ) -> Result<Vec<T>> {
@@ -28,7 +28,7 @@ pub(super) fn side_by_side<P: Send, T: Send>(
             .collect();
         let is_complete = workers.len() == all;
         gate.open(workers.len(), is_complete);
-        // All are joined, whatever became of some.
+        // All threads are joined, even if some failed.
         let done: Vec<Result<Option<T>>> = workers.into_iter().map(join).collect();
         match is_complete {
             true => done.into_iter().filter_map(Result::transpose).collect(),
@@ -46,7 +46,7 @@ fn too_few(threads: usize) -> Error {
     Error::new(ErrorKind::Capacity, message)
 }
 
-/// Where threads wait for each other, or are told that there is nothing to do.
+/// Threads wait here for each other, and are told whether to start or to end.
 #[derive(Default)]
 struct Gate {
     state: Mutex<State>,
@@ -56,12 +56,12 @@ struct Gate {
 #[derive(Default)]
 struct State {
     ready: usize,
-    /// Whether to begin, once that is decided.
+    /// Whether to start the work; `None` before the decision.
     begins: Option<bool>,
 }
 
 impl Gate {
-    /// Waits; tells whether there is something to do.
+    /// Waits for the decision. Returns whether to start the work.
     fn wait(&self) -> bool {
         let mut state = self.lock();
         state.ready += 1;
@@ -73,7 +73,7 @@ impl Gate {
         state.begins == Some(true)
     }
 
-    /// Waits until so many are ready, and lets them begin or go home.
+    /// Waits until `waiting` threads are ready, then lets them start or end.
     fn open(&self, waiting: usize, begins: bool) {
         let state = self.lock();
         let state = self
@@ -95,17 +95,17 @@ mod tests {
     #[test]
     fn every_part_is_worked_on_and_a_panic_is_an_error() {
         let mut parts: Vec<u64> = (0..7).collect();
-        let squares = side_by_side(&mut parts, |part| *part * *part).unwrap();
+        let squares = run_on_all_threads(&mut parts, |part| *part * *part).unwrap();
         assert_eq!(squares, [0, 1, 4, 9, 16, 25, 36]);
-        let failed = side_by_side(&mut parts, |part| assert!(*part != 3, "planted"));
+        let failed = run_on_all_threads(&mut parts, |part| assert!(*part != 3, "planted"));
         let error = failed.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Internal);
         assert!(error.to_string().contains("planted"), "{error}");
-        assert!(side_by_side(&mut [0; 0], |_| ()).unwrap().is_empty());
+        assert!(run_on_all_threads(&mut [0; 0], |_| ()).unwrap().is_empty());
     }
 
     #[test]
-    fn whoever_waits_goes_home_when_others_do_not_come() {
+    fn waiting_threads_end_if_others_did_not_start() {
         let gate = Gate::default();
         scope(|scope| {
             let waiting = [0, 1].map(|_| scope.spawn(|| gate.wait()));

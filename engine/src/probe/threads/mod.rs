@@ -1,13 +1,13 @@
-//! Stages on several threads, each with a part of the data, as jobs share out their input.
+//! Stages on several threads, each with a part of the data, as in jobs.
 //!
 //! ```text
-//! frame, tokenize    parts of the text, cut where no token is
+//! frame, tokenize    parts of the text, cut between tokens
 //! hash_partition     parts of the rows
-//! reduce_by_key      parts of the rows ─▶ groups, dealt out by key ─▶ a part of the keys each
+//! reduce_by_key      parts of the rows ─▶ groups, partitioned by key ─▶ one part of the keys each
 //! ```
 //!
-//! All begin together, and the slowest one's time is the time of all. The clock stands while answers
-//! are looked at.
+//! All threads start together, and the time is that of the slowest. The time to digest the results
+//! is not measured.
 #![forbid(unsafe_code)]
 
 mod begin;
@@ -23,9 +23,9 @@ use super::stages::{self, Run};
 use super::{Answer, Keys, SEED};
 use crate::read::chunk::{Boundary, Slices};
 use crate::{Level, Result, TokenRule};
-use begin::side_by_side;
+use begin::run_on_all_threads;
 
-/// A part of a stage's work, again and again.
+/// A part of a stage's work that can run repeatedly.
 type Part<'a> = Box<dyn FnMut() -> Run + Send + 'a>;
 
 pub(super) fn frame(level: Level, text: &[u8], threads: usize) -> impl FnMut() -> Run {
@@ -45,10 +45,11 @@ pub(super) fn tokenize<'a>(
     of_text(parts.into_iter().map(part).collect())
 }
 
-/// A part for each thread, or a few more where tokens are long, and where each begins.
+/// Splits a text into one part per thread, or a few more if tokens are long. Returns each part with
+/// its position.
 fn parts_of<'a>(rule: &TokenRule, text: &'a [u8], threads: usize) -> Vec<(u64, &'a [u8])> {
     let boundary = Boundary::new(Level::best(), rule, false);
-    // A little more than its share, as a part ends before the token that it would cut.
+    // A little more than an equal share, because a part ends before the token that it would cut.
     let share = text.len().div_ceil(threads) + text.len() / 64 + 1;
     let start = |part: &[u8]| part.as_ptr() as usize - text.as_ptr() as usize;
     Slices::new(text, &boundary, share)
@@ -59,9 +60,9 @@ fn parts_of<'a>(rule: &TokenRule, text: &'a [u8], threads: usize) -> Vec<(u64, &
 fn of_text(mut parts: Vec<Part<'_>>) -> impl FnMut() -> Run {
     move || {
         let (mut answer, mut slowest) = (Answer::default(), Duration::ZERO);
-        for ran in side_by_side(&mut parts, |part| part())? {
+        for ran in run_on_all_threads(&mut parts, |part| part())? {
             let (part, kernel) = ran?;
-            answer.join(part);
+            answer.merge(part);
             slowest = slowest.max(kernel);
         }
         Ok((answer, slowest))
@@ -80,9 +81,9 @@ pub(super) fn hash_partition(
     };
     let mut parts: Vec<_> = keys.parts(threads).into_iter().map(stage).collect();
     move || {
-        let times = side_by_side(&mut parts, |(keys, stage, out)| {
+        let times = run_on_all_threads(&mut parts, |(keys, stage, out)| {
             let started = Instant::now();
-            keys.deal(stage, out);
+            keys.partition(stage, out);
             started.elapsed()
         })?;
         let mut answer = Answer::default();
@@ -102,12 +103,12 @@ pub(super) fn hash_partition(
     }
 }
 
-/// A number of threads that do something.
+/// Checks that the number of threads is not 0.
 pub(super) fn checked(threads: usize) -> Result<usize> {
     match threads {
         0 => Err(crate::Error::new(
             crate::ErrorKind::Config,
-            "0 threads do nothing: give it one at least",
+            "the number of threads must be at least 1",
         )),
         threads => Ok(threads),
     }

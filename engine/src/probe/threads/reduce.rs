@@ -1,5 +1,5 @@
-//! `reduce_by_key` on several threads: each reduces a part of the rows, and then all groups of a
-//! part of the keys.
+//! `reduce_by_key` on several threads: each thread reduces a part of the rows, and then all groups
+//! of a part of the keys.
 #![forbid(unsafe_code)]
 
 use std::time::{Duration, Instant};
@@ -9,29 +9,29 @@ use keymill_kernels::stage::reduce_by_key::{ReduceByBytes, ReduceByKey, Sum};
 use keymill_kernels::stage::tokenize::Span;
 use keymill_kernels::{HashKey, InternError, Level};
 
-use super::begin::side_by_side;
+use super::begin::run_on_all_threads;
 use crate::probe::stages::{LIMITS, Run};
 use crate::probe::{Answer, SEED};
 use crate::{Error, ErrorKind, Result};
 
-/// Rows that can be shared out.
+/// Rows that can be split between threads.
 pub(in crate::probe) trait SharedRows: Copy + Send + Sync {
-    /// Keys and sums on their way to the thread that has their part.
-    type Dealt: Default + Send;
-    /// The groups of a part of the keys.
+    /// Keys and sums for one part of the keys.
+    type Partitioned: Default + Send;
+    /// The reduced groups of one part of the keys.
     type Whole: Send;
 
     fn rows(self) -> usize;
 
-    /// As many rows as those, from a place on.
-    fn stretch(self, start: usize, rows: usize) -> Self;
+    /// Returns `rows` rows from `start` on.
+    fn slice(self, start: usize, rows: usize) -> Self;
 
-    /// Reduces the rows, and deals the groups out by their keys.
-    fn deal(self, level: Level, parts: usize) -> Result<Vec<Self::Dealt>>;
+    /// Reduces the rows, and partitions the groups by their keys.
+    fn partition(self, level: Level, parts: usize) -> Result<Vec<Self::Partitioned>>;
 
-    fn reduce(level: Level, dealt: Vec<Self::Dealt>) -> Result<Self::Whole>;
+    fn reduce(level: Level, partitioned: Vec<Self::Partitioned>) -> Result<Self::Whole>;
 
-    fn tell(whole: Self::Whole, answer: &mut Answer);
+    fn add_to(whole: Self::Whole, answer: &mut Answer);
 }
 
 /// Rows whose keys are integers.
@@ -49,9 +49,9 @@ pub(in crate::probe) struct TextRows<'a> {
     pub(in crate::probe) values: &'a [i64],
 }
 
-/// Keys that are texts, and sums, on their way.
+/// Byte keys and their sums for one part of the keys.
 #[derive(Default)]
-pub(in crate::probe) struct DealtTexts {
+pub(in crate::probe) struct PartitionedTexts {
     text: Vec<u8>,
     spans: Vec<Span>,
     sums: Vec<i64>,
@@ -65,12 +65,12 @@ pub(in crate::probe) fn reduce_by_key<R: SharedRows>(
     let all = rows.rows();
     let share = all.div_ceil(threads).max(1);
     move || {
-        let stretch = |start| rows.stretch(start, share.min(all - start));
-        let mut parts: Vec<R> = (0..all).step_by(share).map(stretch).collect();
+        let slice = |start| rows.slice(start, share.min(all - start));
+        let mut parts: Vec<R> = (0..all).step_by(share).map(slice).collect();
         let count = parts.len();
-        let (dealt, dealing) = timed(&mut parts, |part| part.deal(level, count))?;
-        let mut owned: Vec<Vec<R::Dealt>> = (0..count).map(|_| Vec::new()).collect();
-        for from_one in dealt {
+        let (partitioned, partitioning) = timed(&mut parts, |part| part.partition(level, count))?;
+        let mut owned: Vec<Vec<R::Partitioned>> = (0..count).map(|_| Vec::new()).collect();
+        for from_one in partitioned {
             let pairs = owned.iter_mut().zip(from_one);
             pairs.for_each(|(own, groups)| own.push(groups));
         }
@@ -79,17 +79,17 @@ pub(in crate::probe) fn reduce_by_key<R: SharedRows>(
             rows: all as u64,
             ..Answer::default()
         };
-        wholes.into_iter().for_each(|it| R::tell(it, &mut answer));
-        Ok((answer, dealing + reducing))
+        wholes.into_iter().for_each(|it| R::add_to(it, &mut answer));
+        Ok((answer, partitioning + reducing))
     }
 }
 
-/// What came of all parts, and what the slowest took.
+/// Runs `work` on all parts in parallel. Returns the results and the time of the slowest part.
 fn timed<P: Send, T: Send>(
     parts: &mut [P],
     work: impl Fn(&mut P) -> Result<T> + Sync,
 ) -> Result<(Vec<T>, Duration)> {
-    let done = side_by_side(parts, |part| {
+    let done = run_on_all_threads(parts, |part| {
         let started = Instant::now();
         let done = work(part);
         done.map(|done| (done, started.elapsed()))
@@ -105,56 +105,56 @@ fn hash_key() -> HashKey {
 }
 
 impl SharedRows for IntRows<'_> {
-    type Dealt = (Vec<u64>, Vec<i64>);
+    type Partitioned = (Vec<u64>, Vec<i64>);
     type Whole = ReduceByKey<u64, Sum>;
 
     fn rows(self) -> usize {
         self.keys.len()
     }
 
-    fn stretch(self, start: usize, rows: usize) -> Self {
+    fn slice(self, start: usize, rows: usize) -> Self {
         Self {
             keys: &self.keys[start..][..rows],
             values: &self.values[start..][..rows],
         }
     }
 
-    fn deal(self, level: Level, parts: usize) -> Result<Vec<Self::Dealt>> {
+    fn partition(self, level: Level, parts: usize) -> Result<Vec<Self::Partitioned>> {
         let mut own = ReduceByKey::<u64, Sum>::new(level, LIMITS, hash_key());
         own.update(self.keys, self.values);
-        let mut dealt = vec![Self::Dealt::default(); parts];
+        let mut partitioned = vec![Self::Partitioned::default(); parts];
         own.for_each(|key, sum| {
             let mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let (keys, sums) = &mut dealt[partition_of(mixed, parts as u32) as usize];
+            let (keys, sums) = &mut partitioned[partition_of(mixed, parts as u32) as usize];
             keys.push(key);
-            // The answer is told in 64 bits, which wrap alike however the rows were shared out.
+            // The digest has 64-bit sums, which wrap to the same value for any split of the rows.
             sums.push(sum as i64);
         });
-        Ok(dealt)
+        Ok(partitioned)
     }
 
-    fn reduce(level: Level, dealt: Vec<Self::Dealt>) -> Result<Self::Whole> {
+    fn reduce(level: Level, partitioned: Vec<Self::Partitioned>) -> Result<Self::Whole> {
         let mut whole = ReduceByKey::new(level, LIMITS, hash_key());
-        dealt
+        partitioned
             .iter()
             .for_each(|(keys, sums)| whole.update(keys, sums));
         Ok(whole)
     }
 
-    fn tell(mut whole: Self::Whole, answer: &mut Answer) {
+    fn add_to(mut whole: Self::Whole, answer: &mut Answer) {
         whole.for_each(|key, sum| answer.group(&key.to_le_bytes(), sum as u64));
     }
 }
 
 impl SharedRows for TextRows<'_> {
-    type Dealt = DealtTexts;
+    type Partitioned = PartitionedTexts;
     type Whole = ReduceByBytes<Sum>;
 
     fn rows(self) -> usize {
         self.spans.len()
     }
 
-    fn stretch(self, start: usize, rows: usize) -> Self {
+    fn slice(self, start: usize, rows: usize) -> Self {
         Self {
             text: self.text,
             spans: &self.spans[start..][..rows],
@@ -162,39 +162,40 @@ impl SharedRows for TextRows<'_> {
         }
     }
 
-    fn deal(self, level: Level, parts: usize) -> Result<Vec<Self::Dealt>> {
+    fn partition(self, level: Level, parts: usize) -> Result<Vec<Self::Partitioned>> {
         let mut own = ReduceByBytes::<Sum>::new(level, LIMITS, hash_key());
         own.update(self.text, self.spans, self.values)
-            .map_err(not_rows)?;
-        let mut dealt: Vec<DealtTexts> = (0..parts).map(|_| DealtTexts::default()).collect();
+            .map_err(broken_spans)?;
+        let mut partitioned: Vec<PartitionedTexts> =
+            (0..parts).map(|_| PartitionedTexts::default()).collect();
         own.for_each(|key, sum| {
             let part = partition_of(hash_bytes(SEED, key), parts as u32);
-            let to = &mut dealt[part as usize];
-            // The keys of all rows are no more than spans reach, and so are these.
+            let to = &mut partitioned[part as usize];
+            // The keys of all rows fit in 32-bit spans, and so do these.
             let start = to.text.len() as u32;
             to.text.extend_from_slice(key);
             let end = to.text.len() as u32;
             to.spans.push(Span { start, end });
             to.sums.push(sum as i64);
         });
-        Ok(dealt)
+        Ok(partitioned)
     }
 
-    fn reduce(level: Level, dealt: Vec<Self::Dealt>) -> Result<Self::Whole> {
+    fn reduce(level: Level, partitioned: Vec<Self::Partitioned>) -> Result<Self::Whole> {
         let mut whole = ReduceByBytes::new(level, LIMITS, hash_key());
-        for part in dealt {
+        for part in partitioned {
             whole
                 .update(&part.text, &part.spans, &part.sums)
-                .map_err(not_rows)?;
+                .map_err(broken_spans)?;
         }
         Ok(whole)
     }
 
-    fn tell(mut whole: Self::Whole, answer: &mut Answer) {
+    fn add_to(mut whole: Self::Whole, answer: &mut Answer) {
         whole.for_each(|key, sum| answer.group(key, sum as u64));
     }
 }
 
-fn not_rows(cause: InternError) -> Error {
+fn broken_spans(cause: InternError) -> Error {
     Error::new(ErrorKind::Internal, "the spans of the rows are broken").with_source(cause)
 }

@@ -1,20 +1,20 @@
-//! A piece of memory that text is read into, again and again.
+//! A reusable buffer that text is read into.
 #![forbid(unsafe_code)]
 
 use keymill_kernels::HugeVec;
 
 use crate::{Error, ErrorKind, MemoryBudget, Result};
 
-/// Memory for the text of one chunk, charged to a budget.
+/// A buffer for the text of one chunk. Its size is charged to a memory budget.
 pub(crate) struct Block {
     bytes: HugeVec<u8>,
-    /// Bytes from the front that are the chunk.
+    /// Length of the chunk, from the front of the buffer.
     used: usize,
     budget: MemoryBudget,
 }
 
 impl Block {
-    /// A block with room for so many bytes.
+    /// Creates a block with room for `room` bytes.
     pub(crate) fn new(room: usize, budget: &MemoryBudget) -> Self {
         budget.take(room);
         Self {
@@ -24,40 +24,40 @@ impl Block {
         }
     }
 
-    /// The chunk.
+    /// Returns the chunk.
     pub(crate) fn text(&self) -> &[u8] {
         &self.bytes[..self.used]
     }
 
-    /// Says how much of the room is the chunk.
+    /// Sets the length of the chunk.
     pub(crate) fn set_used(&mut self, used: usize) {
         self.used = used;
     }
 
-    /// All of the room.
+    /// Returns the whole buffer.
     pub(crate) fn room(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
 
-    /// Has room for `room` bytes from now on, and keeps none of those that are there.
+    /// Replaces the buffer by one of `room` bytes, without keeping its content.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Capacity`] where there is not the memory.
+    /// [`ErrorKind::Capacity`] if there is not enough memory.
     pub(crate) fn renew(&mut self, room: usize) -> Result<()> {
         self.budget.give_back(self.bytes.len());
-        // Before the new ones are there.
+        // Frees the old buffer before the new one is allocated.
         self.bytes = HugeVec::default();
         self.bytes = HugeVec::try_new(room).ok_or_else(|| too_long(room))?;
         self.budget.take(room);
         Ok(())
     }
 
-    /// Makes room for `room` bytes, and keeps those that are there.
+    /// Grows the buffer to `room` bytes and keeps its content.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Capacity`] where there is not the memory.
+    /// [`ErrorKind::Capacity`] if there is not enough memory.
     pub(crate) fn grow_to(&mut self, room: usize) -> Result<()> {
         let before = self.bytes.len();
         if !self.bytes.try_grow_to(room) {
@@ -74,10 +74,11 @@ impl Drop for Block {
     }
 }
 
-/// The error of a token that memory does not hold; a smaller room is never asked for.
+/// Returns the error for a token that does not fit into memory. Only a long token needs a buffer so
+/// large that its allocation fails.
 fn too_long(room: usize) -> Error {
     let message = format!(
-        "there is no memory for {room} bytes, which a long token needs; allow this process more"
+        "not enough memory for {room} bytes, which a long token needs; allow this process more"
     );
     Error::new(ErrorKind::Capacity, message)
 }
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_that_is_not_there_is_an_error() {
+    fn a_failed_allocation_is_an_error() {
         let budget = MemoryBudget::new(1 << 20);
         let mut block = Block::new(64, &budget);
         let most = isize::MAX as usize / 2;

@@ -1,4 +1,4 @@
-//! Where text may be cut so that no token is.
+//! Finds positions where text can be cut without cutting a token.
 #![forbid(unsafe_code)]
 
 use keymill_kernels::stage::frame::{first_boundary, last_boundary};
@@ -7,7 +7,7 @@ use crate::{Level, TokenRule};
 
 pub(crate) use keymill_kernels::stage::frame::Boundary as Cut;
 
-/// Knows where a rule lets text be cut.
+/// Finds the positions where a rule allows a cut.
 #[derive(Clone, Debug)]
 pub(crate) struct Boundary {
     level: Level,
@@ -15,23 +15,23 @@ pub(crate) struct Boundary {
 }
 
 impl Boundary {
-    /// Where `rule` lets text be cut that may become lower case before it meets the rule.
+    /// Creates the boundary for a rule. `lowercase` means that the text is mapped to lower case after
+    /// it was cut and before the rule is applied.
     pub(crate) fn new(level: Level, rule: &TokenRule, lowercase: bool) -> Self {
         let rule = match rule {
-            // What separates in lower case is another set of places than before.
+            // Lower case changes where a separator with letters occurs. Line ends stay in place.
             TokenRule::Split(separator) if lowercase && has_letters(separator) => TokenRule::Lines,
             rule => rule.clone(),
         };
         Self { level, rule }
     }
 
-    /// The last place in a text where it may be cut.
+    /// Returns the last possible cut in a text.
     pub(crate) fn last(&self, text: &[u8]) -> Option<Cut> {
         last_boundary(self.level, &self.rule, text)
     }
 
-    /// Where a text is cut to leave a first part of about `wanted` bytes; at its end where there is no
-    /// such place.
+    /// Returns a cut after about `wanted` bytes, or the end of the text if there is none.
     pub(crate) fn cut(&self, text: &[u8], wanted: usize) -> Cut {
         let whole = Cut {
             end: text.len(),
@@ -44,7 +44,7 @@ impl Boundary {
         near.or_else(|| self.first(text, wanted)).unwrap_or(whole)
     }
 
-    /// The first place in a text where it may be cut; the first `searched` bytes have none.
+    /// Returns the first possible cut in a text. The first `searched` bytes are known to have none.
     pub(crate) fn first(&self, text: &[u8], searched: usize) -> Option<Cut> {
         first_boundary(self.level, &self.rule, text, searched)
     }
@@ -55,12 +55,12 @@ fn has_letters(separator: &[u8]) -> bool {
     separator.iter().any(may_be_letter)
 }
 
-/// Bytes at the front of a text that belong to a character begun before it.
+/// Counts the UTF-8 continuation bytes at the start of a text, up to three.
 ///
-/// No UTF-8 character has more than three such bytes; more of them are no character's.
+/// They belong to a character that begins before the text. No character has more than three.
 pub(crate) fn bytes_of_character_before(text: &[u8]) -> usize {
-    let goes_on = |byte: &&u8| (0x80..0xc0).contains(*byte);
-    text.iter().take(3).take_while(goes_on).count()
+    let is_continuation = |byte: &&u8| (0x80..0xc0).contains(*byte);
+    text.iter().take(3).take_while(is_continuation).count()
 }
 
 #[cfg(test)]
@@ -78,12 +78,12 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_of_a_character_is_left_out() {
+    fn continuation_bytes_are_counted() {
         let text = "a\u{2003}b".as_bytes();
-        let rests: Vec<_> = (0..text.len())
+        let counts: Vec<_> = (0..text.len())
             .map(|from| bytes_of_character_before(&text[from..]))
             .collect();
-        assert_eq!(rests, [0, 0, 2, 1, 0]);
+        assert_eq!(counts, [0, 0, 2, 1, 0]);
         assert_eq!(bytes_of_character_before(&[0x80; 9]), 3);
     }
 }

@@ -1,8 +1,8 @@
-//! Chunks: the pieces of text that one thread takes at a time, cut where no token is cut.
+//! Chunks: the pieces of text that one thread counts at a time. No cut splits a token.
 //!
 //! ```text
 //! file    |to be or n|ot to be th|at is      the reads
-//! chunks  |to be or |not to be |that is      what is pushed; the rest moves on
+//! chunks  |to be or |not to be |that is      what is pushed; the rest begins the next chunk
 //! ```
 #![forbid(unsafe_code)]
 

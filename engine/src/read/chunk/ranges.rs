@@ -1,8 +1,8 @@
-//! Cuts a large split into ranges that threads take from each other.
+//! Cuts a large split into ranges that threads read in parallel.
 //!
 //! ```text
 //! even ranges   0 ........ | ........ | ........
-//! cuts          0 ..........^ .........^ .......   the first boundary behind each
+//! cuts          0 ..........^ .........^ .......   the first boundary after each
 //! ```
 #![forbid(unsafe_code)]
 
@@ -12,13 +12,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::{Boundary, bytes_of_character_before};
 use crate::Result;
 
-/// Bytes that are read at first to find a cut.
+/// Bytes of the first read that looks for a cut.
 const FIRST_LOOK: usize = 1 << 10;
 
-/// Bytes that are read at most to find a cut.
+/// Maximum bytes of one read that looks for a cut.
 const LAST_LOOK: usize = 1 << 20;
 
-/// The ranges of one split; every cut is found once, by whoever needs it first.
+/// The ranges of one split. The first thread that needs a cut finds it; then it is cached.
 pub(crate) struct Ranges {
     size: u64,
     step: u64,
@@ -26,7 +26,7 @@ pub(crate) struct Ranges {
     count: usize,
 }
 
-/// Where one range ends, and the following one begins.
+/// The end of one range and the start of the next one.
 #[derive(Clone, Copy)]
 struct Place {
     end: u64,
@@ -34,7 +34,7 @@ struct Place {
 }
 
 impl Ranges {
-    /// Ranges of about `step` bytes.
+    /// Creates ranges of about `step` bytes.
     pub(crate) fn new(size: u64, step: u64) -> Self {
         let count = usize::try_from(size.div_ceil(step))
             .unwrap_or(usize::MAX)
@@ -51,9 +51,9 @@ impl Ranges {
         self.count
     }
 
-    /// The bytes of a range, both ends being token boundaries; it may be empty.
+    /// Returns the bytes of a range. Both ends are token boundaries, and the range may be empty.
     ///
-    /// `read` fills a buffer from a place.
+    /// `read` fills a buffer from an offset.
     pub(crate) fn range(
         &self,
         index: usize,
@@ -65,7 +65,7 @@ impl Ranges {
         Ok(start.min(end)..end)
     }
 
-    /// Where the range of this number begins.
+    /// Returns the cut before the range `index`.
     fn cut(
         &self,
         index: usize,
@@ -76,14 +76,14 @@ impl Ranges {
             return Ok(Place { end: 0, next: 0 });
         }
         if index == self.count {
-            return Ok(self.behind_all());
+            return Ok(self.end());
         }
         if let Some(known) = self.lock()[index - 1] {
             return Ok(known);
         }
         let found = self.look(index as u64 * self.step, boundary, read)?;
         let mut cuts = self.lock();
-        // A giant token has no cut in it: what lies within need not be looked through again.
+        // There is no cut within a giant token, so all ranges within it get this cut.
         let within = (found.end - 1) / self.step;
         let last = usize::try_from(within).map_or(cuts.len(), |last| last.clamp(index, cuts.len()));
         for cut in &mut cuts[index - 1..last] {
@@ -92,7 +92,7 @@ impl Ranges {
         Ok(cuts[index - 1].unwrap_or(found))
     }
 
-    /// Finds the first boundary behind a place.
+    /// Finds the first boundary after an offset.
     fn look(
         &self,
         from: u64,
@@ -100,7 +100,7 @@ impl Ranges {
         read: &mut impl FnMut(&mut [u8], u64) -> Result<()>,
     ) -> Result<Place> {
         let mut text = Vec::new();
-        // Where the buffer begins.
+        // Offset of the buffer's first byte.
         let mut base = from;
         let mut look = FIRST_LOOK;
         let mut searched = 0;
@@ -109,7 +109,7 @@ impl Ranges {
             let left = self.size - base - known as u64;
             let more = usize::try_from(left).unwrap_or(usize::MAX).min(look);
             if more == 0 {
-                return Ok(self.behind_all());
+                return Ok(self.end());
             }
             text.resize(known + more, 0);
             read(&mut text[known..], base + known as u64)?;
@@ -129,7 +129,7 @@ impl Ranges {
         }
     }
 
-    fn behind_all(&self) -> Place {
+    fn end(&self) -> Place {
         Place {
             end: self.size,
             next: self.size,
@@ -141,7 +141,8 @@ impl Ranges {
     }
 }
 
-/// Drops bytes from the front, so many that a character begins there; says how many.
+/// Drops at least `least` bytes from the front, up to the start of a character. Returns the number of
+/// dropped bytes.
 fn forget_front(text: &mut Vec<u8>, least: usize) -> u64 {
     let bytes = least + bytes_of_character_before(&text[least..]);
     text.drain(..bytes);

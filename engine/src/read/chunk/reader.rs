@@ -1,10 +1,10 @@
-//! Reads bytes into blocks, and cuts them where the rule lets them be cut.
+//! Reads bytes into blocks and cuts them at token boundaries.
 #![forbid(unsafe_code)]
 
 use super::{Block, Boundary, Cut};
 use crate::Result;
 
-/// Cuts a stream into chunks; what stands behind the last cut begins the next chunk.
+/// Cuts a stream into chunks. The bytes after the last cut begin the next chunk.
 pub(crate) struct BlockReader<'a> {
     boundary: &'a Boundary,
     chunk_bytes: usize,
@@ -22,9 +22,9 @@ impl<'a> BlockReader<'a> {
         }
     }
 
-    /// Fills a block with the next chunk; tells whether there was one.
+    /// Fills a block with the next chunk. Returns false at the end of the stream.
     ///
-    /// `read` gives bytes, and none at the end, which is a token boundary.
+    /// `read` returns 0 at the end, which is a token boundary.
     pub(crate) fn next(
         &mut self,
         block: &mut Block,
@@ -37,7 +37,7 @@ impl<'a> BlockReader<'a> {
             false => self.boundary.last(&block.room()[..filled]),
         };
         while cut.is_none() && !self.at_end {
-            // A token longer than the block: the block becomes its side buffer.
+            // The token is longer than the block: grow the block until the token fits.
             let searched = filled;
             let room = block.room().len();
             block.grow_to(room.saturating_mul(2))?;
@@ -54,7 +54,7 @@ impl<'a> BlockReader<'a> {
         Ok(cut.end > 0 || !self.at_end)
     }
 
-    /// Puts what was carried over to the front of a block.
+    /// Copies the carried bytes to the front of a block and returns their number.
     fn begin(&mut self, block: &mut Block) -> Result<usize> {
         let carried = self.carry.len();
         let room = block.room().len();
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_that_held_a_giant_becomes_small_again() {
+    fn a_block_shrinks_after_a_giant_token() {
         let boundary = Boundary::new(Level::Scalar, &TokenRule::Whitespace, false);
         let budget = MemoryBudget::new(1 << 20);
         let mut block = Block::new(64, &budget);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_gives_no_chunk() {
+    fn an_empty_stream_has_no_chunk() {
         assert!(chunks(b"", 8, 8).is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Cuts text that is in memory into chunks, without a copy.
+//! Cuts text in memory into chunks without copying it.
 #![forbid(unsafe_code)]
 
 use super::Boundary;
@@ -44,7 +44,7 @@ mod tests {
     use crate::{Level, TokenRule};
 
     #[test]
-    fn chunks_end_behind_separators() {
+    fn chunks_end_after_separators() {
         let boundary = Boundary::new(Level::Scalar, &TokenRule::Lines, false);
         let text = b"to be\nor\nnot to be";
         for chunk_bytes in 1..30 {

@@ -21,7 +21,7 @@ use keymill_kernels::{HashKey, IntKeyTable, InternError, KeyTable, Level, PairKe
 
 use crate::{Error, ErrorKind, Result};
 pub(crate) use byte_columns::bytes_of;
-use packed::Layout;
+pub(crate) use packed::Layout;
 
 /// Keys that move to another table at a time: so many fit every Arrow column.
 const MOVED_AT_ONCE: usize = 8192;

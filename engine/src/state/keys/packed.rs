@@ -21,7 +21,7 @@ use crate::Result;
 
 /// Where the value of each column lies.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(crate) struct Layout {
     columns: Vec<Place>,
     /// Where the null bits begin, one for each column.
     nulls: Option<u32>,
@@ -36,7 +36,7 @@ struct Place {
 }
 
 /// One word, or two of which the first is lower.
-pub(super) trait Words: Copy + Default {
+pub(crate) trait Words: Copy + Default {
     fn put(&mut self, bits: u64, shift: u32);
     fn get(self, shift: u32) -> u64;
 }
@@ -69,7 +69,7 @@ impl Words for [u64; 2] {
 
 impl Layout {
     /// The layout of these types if they fit two words; with null bits if these cost nothing.
-    pub(super) fn new(types: &[DataType]) -> Option<Self> {
+    pub(crate) fn new(types: &[DataType]) -> Option<Self> {
         let bits = bits_of_all(types)?;
         let with_nulls = bits + types.len() as u32;
         let nulls_are_free = with_nulls <= 64 || bits > 64 && with_nulls <= 128;
@@ -102,7 +102,7 @@ impl Layout {
     }
 
     /// Whether one word is enough.
-    pub(super) fn fits_word(&self) -> bool {
+    pub(crate) fn fits_word(&self) -> bool {
         self.bits <= 64
     }
 
@@ -111,7 +111,7 @@ impl Layout {
     }
 
     /// The words of each row.
-    pub(super) fn pack<W: Words>(&self, keys: &[ArrayRef]) -> Result<Vec<W>> {
+    pub(crate) fn pack<W: Words>(&self, keys: &[ArrayRef]) -> Result<Vec<W>> {
         let rows = keys.first().map_or(0, Array::len);
         let mut words = vec![W::default(); rows];
         for (column, (key, place)) in (0..).zip(keys.iter().zip(&self.columns)) {
@@ -134,7 +134,7 @@ impl Layout {
     }
 
     /// The columns of some groups, whose words are `keys`.
-    pub(super) fn unpack<W: Words>(
+    pub(crate) fn unpack<W: Words>(
         &self,
         types: &[DataType],
         keys: &[W],
@@ -149,7 +149,7 @@ impl Layout {
                     let is_null = null.is_some_and(|null| word.get(null) & 1 == 1);
                     (!is_null).then(|| word.get(place.shift))
                 });
-                column_of(of, values)
+                column_of(of, values, null.is_some())
             })
             .collect()
     }
@@ -217,17 +217,21 @@ fn put<T: ArrowPrimitiveType, W: Words>(
     }
 }
 
-/// A column of values that were packed.
-fn column_of(of: &DataType, bits: impl Iterator<Item = Option<u64>>) -> Result<ArrayRef> {
+/// A column of values that were packed; without nulls unless it may have some.
+fn column_of(
+    of: &DataType,
+    bits: impl Iterator<Item = Option<u64>>,
+    nulls: bool,
+) -> Result<ArrayRef> {
     Ok(match of {
-        DataType::Int8 => column::<Int8Type>(bits, |bits| (bits as u8 ^ 1 << 7) as i8),
-        DataType::Int16 => column::<Int16Type>(bits, |bits| (bits as u16 ^ 1 << 15) as i16),
-        DataType::Int32 => column::<Int32Type>(bits, |bits| (bits as u32 ^ 1 << 31) as i32),
-        DataType::Int64 => column::<Int64Type>(bits, |bits| (bits ^ 1 << 63) as i64),
-        DataType::UInt8 => column::<UInt8Type>(bits, |bits| bits as u8),
-        DataType::UInt16 => column::<UInt16Type>(bits, |bits| bits as u16),
-        DataType::UInt32 => column::<UInt32Type>(bits, |bits| bits as u32),
-        DataType::UInt64 => column::<UInt64Type>(bits, |bits| bits),
+        DataType::Int8 => column::<Int8Type>(bits, nulls, |bits| (bits as u8 ^ 1 << 7) as i8),
+        DataType::Int16 => column::<Int16Type>(bits, nulls, |bits| (bits as u16 ^ 1 << 15) as i16),
+        DataType::Int32 => column::<Int32Type>(bits, nulls, |bits| (bits as u32 ^ 1 << 31) as i32),
+        DataType::Int64 => column::<Int64Type>(bits, nulls, |bits| (bits ^ 1 << 63) as i64),
+        DataType::UInt8 => column::<UInt8Type>(bits, nulls, |bits| bits as u8),
+        DataType::UInt16 => column::<UInt16Type>(bits, nulls, |bits| bits as u16),
+        DataType::UInt32 => column::<UInt32Type>(bits, nulls, |bits| bits as u32),
+        DataType::UInt64 => column::<UInt64Type>(bits, nulls, |bits| bits),
         DataType::Boolean => {
             let values = bits.map(|bits| bits.map(|bits| bits & 1 == 1));
             Arc::new(values.collect::<BooleanArray>())
@@ -238,11 +242,16 @@ fn column_of(of: &DataType, bits: impl Iterator<Item = Option<u64>>) -> Result<A
 
 fn column<T: ArrowPrimitiveType>(
     bits: impl Iterator<Item = Option<u64>>,
+    nulls: bool,
     value: impl Fn(u64) -> T::Native,
 ) -> ArrayRef
 where
     PrimitiveArray<T>: FromIterator<Option<T::Native>>,
 {
+    if !nulls {
+        let values = bits.map(|bits| value(bits.unwrap_or(0)));
+        return Arc::new(PrimitiveArray::<T>::from_iter_values(values));
+    }
     let values = bits.map(|bits| bits.map(&value));
     Arc::new(values.collect::<PrimitiveArray<T>>())
 }

@@ -25,8 +25,8 @@ enum Event {
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         5 => (0..5usize, 0..9u64).prop_map(|(batch, time)| Event::Merge { batch, time }),
-        1 => (0..9u64).prop_map(|before| Event::Evict { before }),
-        2 => Just(Event::Commit),
+        2 => (0..9u64).prop_map(|before| Event::Evict { before }),
+        3 => Just(Event::Commit),
     ]
 }
 
@@ -294,7 +294,11 @@ fn threads_read_while_another_one_merges() {
 #[test]
 fn a_snapshot_is_of_one_moment_or_an_error() {
     let (store, states) = sums();
-    store.merge(&states(0..40_000, 1), 1).unwrap();
+    let keys = 100_000;
+    store.merge(&states(0..keys, 1), 1).unwrap();
+    let count = |batches: &[RecordBatch]| batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+    assert_eq!(count(&store.changed().unwrap()), 100_000);
+    assert_eq!(count(&snapshot(&store)), 100_000);
     let mut whole = store.snapshot().unwrap();
     assert!(whole.by_ref().take(2).all(|batch| batch.is_ok()));
     store.commit().unwrap();
@@ -305,6 +309,35 @@ fn a_snapshot_is_of_one_moment_or_an_error() {
     let error = torn.next().unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::State);
     assert!(torn.next().is_none());
+    // Batches end within a partition, also when groups are evicted or kept.
+    store.merge(&states(0..keys - 10, 1), 3).unwrap();
+    assert_eq!(store.evict(3).unwrap(), 10);
+    assert_eq!(count(store.delta().unwrap().evicted()), 10);
+    let left = RecordBatch::try_new(store.state_schema(), states(0..keys, 1).columns().to_vec());
+    let left = store.get(&left.unwrap().columns()[..1]).unwrap();
+    assert_eq!(left.num_rows(), 99_990);
+    assert_eq!(store.evict(4).unwrap(), 99_990);
+    assert_eq!(count(store.delta().unwrap().evicted()), 100_000);
+    assert!(store.is_empty() && store.changed().unwrap().is_empty());
+}
+
+#[test]
+fn a_delta_removes_what_was_evicted_and_keeps_what_came_again() {
+    let ((store, states), (replica, _)) = (sums(), sums());
+    store.merge(&states(0..100, 1), 1).unwrap();
+    store.commit().unwrap();
+    replica.restore(&snapshot(&store)).unwrap();
+    store.merge(&states(0..40, 1), 2).unwrap();
+    assert_eq!(store.evict(2).unwrap(), 60);
+    store.merge(&states(30..50, 5), 3).unwrap();
+    let delta = store.delta().unwrap();
+    assert_eq!(
+        (rows(delta.states()).len(), rows(delta.evicted()).len()),
+        (50, 60)
+    );
+    replica.apply(&delta).unwrap();
+    assert_eq!((replica.len(), store.len()), (50, 50));
+    assert_eq!(sorted(&snapshot(&replica)), sorted(&snapshot(&store)));
 }
 
 #[test]
@@ -400,6 +433,17 @@ fn versions_are_checked() {
         .restore([&RecordBatch::new_empty(Arc::new(timed))])
         .unwrap_err();
     assert!(error.to_string().contains("version 2"), "{error}");
+}
+
+#[test]
+fn a_null_where_there_can_be_none_is_refused() {
+    let store = StateStore::for_counts().unwrap().build().unwrap();
+    let words: ArrayRef = Arc::new(BinaryViewArray::from_iter([None::<&[u8]>]));
+    let counts: ArrayRef = Arc::new(UInt64Array::from(vec![1]));
+    let nullable = RecordBatch::try_from_iter([("key", words), ("count", counts)]).unwrap();
+    let error = store.merge(&nullable, 0).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::State);
+    assert_eq!(error.to_string(), "column `key` of the state has a null");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The columns that the text formats can write, as their own types.
+//! The column types that the text formats can write.
 #![forbid(unsafe_code)]
 
 use arrow_array::cast::AsArray;
@@ -26,7 +26,7 @@ pub(super) enum Cell<'a> {
 }
 
 impl<'a> Column<'a> {
-    /// The value in a row.
+    /// Returns the value in a row.
     #[inline]
     pub(super) fn cell(&self, row: usize) -> Cell<'a> {
         match self {
@@ -38,17 +38,17 @@ impl<'a> Column<'a> {
     }
 }
 
-/// Checks that every column has a type that text can be made of.
+/// Checks that text formats can write every column.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Config`], naming the first column that has not.
+/// [`ErrorKind::Config`] naming the first column of another type.
 pub(super) fn check(schema: &Schema) -> Result<()> {
     for field in schema.fields() {
         if !is_known(field.data_type()) {
             let (name, data_type) = (field.name(), field.data_type());
             let message = format!(
-                "column `{name}` is of type {data_type}, which no text format writes; \
+                "text formats cannot write column `{name}` of type {data_type}; \
                  use parquet or arrow"
             );
             return Err(Error::new(ErrorKind::Config, message));
@@ -64,7 +64,7 @@ fn is_known(data_type: &DataType) -> bool {
     )
 }
 
-/// The columns of a batch whose schema has passed [`check`].
+/// Returns the columns of a batch whose schema passed [`check`].
 ///
 /// # Errors
 ///
@@ -82,19 +82,19 @@ fn column(array: &dyn Array) -> Result<Column<'_>> {
         DataType::Utf8View => Column::Text(array.as_string_view()),
         DataType::UInt64 => Column::Unsigned(array.as_primitive::<UInt64Type>()),
         DataType::Int64 => Column::Signed(array.as_primitive::<Int64Type>()),
-        _ => return Err(unwritable("a batch of another schema than was announced")),
+        _ => return Err(unwritable("a batch with another schema than the writer")),
     })
 }
 
 fn unwritable(what: &str) -> Error {
-    let message = format!("a text format was given {what}; this is a fault of keymill, report it");
+    let message = format!("a text writer got {what}; this is a bug of keymill, please report it");
     Error::new(ErrorKind::Internal, message)
 }
 
-/// Gives a batch whose views share no more bytes than they show.
+/// Returns a batch whose view columns have buffers of their own.
 ///
-/// Views may look into buffers that many batches share; a format that writes whole buffers would
-/// write those again with each batch.
+/// Many batches may share the buffers of their views. A format that writes whole buffers would write
+/// the shared ones with every batch.
 #[cfg(feature = "ipc")]
 pub(super) fn compact(
     batch: &RecordBatch,

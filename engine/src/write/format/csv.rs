@@ -1,10 +1,10 @@
-//! Values between commas, below a line with the columns' names.
+//! Comma-separated values with a heading line.
 //!
 //! ```text
 //! key  say "a,b"   count 7      →      "say ""a,b""",7
 //! ```
-//! Quoted as in RFC 4180 where a value has a comma, a quote, CR or LF, or is empty (so that no
-//! reader takes it for a missing one). Lines end with LF. Bytes that are not UTF-8 stand as they are.
+//! A value is quoted as in RFC 4180 if it contains a comma, a quote, CR or LF, or is empty (so that no
+//! reader treats it as a missing value). Lines end with LF. Bytes that are not UTF-8 are not changed.
 #![forbid(unsafe_code)]
 
 use std::ops::Range;

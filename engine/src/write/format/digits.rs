@@ -1,7 +1,7 @@
 //! Integers as decimal digits.
 #![forbid(unsafe_code)]
 
-/// The most digits that a `u64` has.
+/// Maximum number of digits of a `u64`.
 pub(super) const MOST_DIGITS: usize = 20;
 
 const PAIRS: [[u8; 2]; 100] = pairs();
@@ -16,10 +16,10 @@ const fn pairs() -> [[u8; 2]; 100] {
     pairs
 }
 
-/// Writes a number at the start of `out`, which has room for [`MOST_DIGITS`], and says how long it is.
+/// Writes a number at the start of `out`, which has room for [`MOST_DIGITS`], and returns its length.
 #[inline]
 pub(super) fn put(number: u64, out: &mut [u8]) -> usize {
-    // Most counts are small, and most counts next to each other are equally small.
+    // Most counts have one or two digits, so these branches are predicted well.
     if number < 10 {
         out[0] = b'0' + number as u8;
         return 1;
@@ -47,7 +47,7 @@ fn put_many(mut number: u64, out: &mut [u8]) -> usize {
     length
 }
 
-/// A number with a comma between each three digits: `1,234,567`.
+/// Formats a number with a comma between groups of three digits: `1,234,567`.
 ///
 /// # Examples
 ///
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_are_those_of_the_standard_library() {
+    fn digits_equal_the_standard_library_s() {
         let powers = (0..20).map(|power| 10u64.pow(power));
         let edges = powers.flat_map(|power| [power - 1, power, power + 1, power.wrapping_mul(7)]);
         for number in edges.chain(0..2000).chain([u64::MAX]) {

@@ -12,7 +12,7 @@ use super::regroup::Regroup;
 use super::{BatchWriter, sink_error};
 use crate::{Error, ErrorKind, Result};
 
-/// Writes batches of the same number of rows, but for the last one and those of long keys.
+/// Writes batches of the same number of rows, except the last one and those with long keys.
 pub(super) struct IpcWriter<W: Write> {
     file: FileWriter<W>,
     regroup: Regroup,
@@ -50,6 +50,6 @@ impl<W: Write> BatchWriter for IpcWriter<W> {
 fn failed(error: ArrowError) -> Error {
     match error {
         ArrowError::IoError(_, cause) => sink_error(cause),
-        other => Error::new(ErrorKind::Internal, "cannot make an Arrow file").with_source(other),
+        other => Error::new(ErrorKind::Internal, "cannot write the Arrow file").with_source(other),
     }
 }

@@ -4,8 +4,8 @@
 //! key  to be   count 7      →      {"key":"to be","count":7}
 //! key  0xff    count 7      →      {"key_base64":"/w==","count":7}
 //! ```
-//! JSON is Unicode; a value that is not UTF-8 stands in base64 (RFC 4648, padded) under a name
-//! that says so.
+//! JSON is Unicode, so a value that is not UTF-8 is written in base64 (RFC 4648, padded), and its name
+//! gets the suffix `_base64`.
 #![forbid(unsafe_code)]
 
 use std::ops::Range;
@@ -23,7 +23,7 @@ pub(super) struct Json {
     names: Vec<Names>,
 }
 
-/// What stands before a value, comma or brace included.
+/// The text before a value: a comma or a brace, the name and a colon.
 #[derive(Debug)]
 struct Names {
     plain: Vec<u8>,
@@ -123,7 +123,7 @@ fn base64(bytes: &[u8], out: &mut Lines) {
     }
 }
 
-/// Gives back the bytes of a `…_base64` member; `None` if it is no padded base64.
+/// Decodes a `…_base64` value; `None` if it is not padded base64.
 ///
 /// # Examples
 ///

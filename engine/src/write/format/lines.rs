@@ -1,12 +1,12 @@
-//! Bytes that grow by pieces, without asking for room at every byte.
+//! A growing buffer that does not check its capacity at every byte.
 #![forbid(unsafe_code)]
 
 use super::digits::{self, MOST_DIGITS};
 
-/// A buffer of text; what lies behind `length` is room.
+/// A buffer of text. The bytes after `length` are free.
 ///
-/// A `Vec` that is pushed to checks for room at every push and has no room that safe code may
-/// write to in one go; here a row asks once.
+/// `Vec::push` checks the capacity every time, and safe code cannot write to a `Vec`'s spare capacity.
+/// Here a row checks once.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     bytes: Vec<u8>,
@@ -14,17 +14,17 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// The text so far.
+    /// Returns the text.
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
 
-    /// Forgets the text and keeps the memory.
+    /// Removes the text and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.length = 0;
     }
 
-    /// Makes room for `more` bytes and gives it out; [`Lines::grown`] says how many were used.
+    /// Returns free space of at least `more` bytes. [`Lines::grown`] tells how many were written.
     #[inline]
     pub(super) fn room(&mut self, more: usize) -> &mut [u8] {
         if self.bytes.len() - self.length < more {
@@ -33,7 +33,7 @@ impl Lines {
         &mut self.bytes[self.length..]
     }
 
-    /// Counts bytes that were written to the room as text.
+    /// Adds bytes that were written to the free space to the text.
     #[inline]
     pub(super) fn grown(&mut self, bytes: usize) {
         debug_assert!(bytes <= self.bytes.len() - self.length);

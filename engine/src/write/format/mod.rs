@@ -1,12 +1,12 @@
-//! Result batches as bytes: one file per format, all behind [`BatchWriter`].
+//! Output formats: one file per format. Each implements [`BatchWriter`].
 //!
 //! | format | a row of key `to be`, count 7 | bytes that are not UTF-8 |
 //! |---|---|---|
 //! | [`Format::Table`] | `to be      7` below a heading | `\xff` |
-//! | [`Format::Tsv`] | `to be⇥7` | as they are |
-//! | [`Format::Csv`] | `to be,7` below the line `key,count` | as they are |
+//! | [`Format::Tsv`] | `to be⇥7` | unchanged |
+//! | [`Format::Csv`] | `to be,7` below the line `key,count` | unchanged |
 //! | [`Format::Json`] | `{"key":"to be","count":7}` | `{"key_base64":"/w==","count":7}` |
-//! | [`Format::Parquet`], [`Format::Arrow`] | a row of a binary and an integer column | as they are |
+//! | [`Format::Parquet`], [`Format::Arrow`] | a row of a binary and an integer column | unchanged |
 #![forbid(unsafe_code)]
 
 mod column;
@@ -41,7 +41,7 @@ pub use digits::grouped;
 pub use json::decode_base64;
 pub use tsv::unescape;
 
-/// A form in which results are written.
+/// An output format.
 ///
 /// # Examples
 ///
@@ -57,9 +57,10 @@ pub use tsv::unescape;
 pub enum Format {
     /// An aligned table for people.
     Table,
-    /// Values between tabs; tab, LF, CR and backslash as `\t`, `\n`, `\r`, `\\`; no heading.
+    /// Tab-separated values without a heading. Tab, LF, CR and backslash are written as `\t`, `\n`,
+    /// `\r`, `\\`.
     Tsv,
-    /// Values between commas, quoted as in RFC 4180; a heading line; lines end with LF.
+    /// Comma-separated values with a heading, quoted as in RFC 4180. Lines end with LF.
     Csv,
     /// One JSON object per line.
     Json,
@@ -70,7 +71,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Every format there is, built in or not.
+    /// All formats, including those that this build lacks.
     pub const ALL: [Self; 6] = [
         Self::Table,
         Self::Tsv,
@@ -80,7 +81,7 @@ impl Format {
         Self::Arrow,
     ];
 
-    /// The name that the command line uses.
+    /// Returns the format's name, which [`FromStr`] reads.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -93,18 +94,18 @@ impl Format {
         }
     }
 
-    /// Tells whether the bytes are for programs alone and would only upset a terminal.
+    /// Returns whether the format is binary and not fit for a terminal.
     #[must_use]
     pub const fn is_binary(self) -> bool {
         matches!(self, Self::Parquet | Self::Arrow)
     }
 
-    /// Starts writing batches of one schema.
+    /// Creates a writer for batches of one schema.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] when the format was not built in, or cannot hold a column's type;
-    /// [`ErrorKind::Sink`] when its first bytes could not be written.
+    /// [`ErrorKind::Config`] if this build lacks the format, or the format cannot write a column's
+    /// type; [`ErrorKind::Sink`] if the first bytes cannot be written.
     ///
     /// # Examples
     ///
@@ -134,8 +135,8 @@ impl Format {
         self.writer_within(None, schema, out)
     }
 
-    /// As [`Format::writer`], for a terminal that has only so many columns. The table alone looks at
-    /// that: it cuts texts to fit.
+    /// Creates a writer for a terminal with this number of columns. Only the table uses the number: it
+    /// truncates long texts.
     ///
     /// # Errors
     ///
@@ -167,20 +168,20 @@ impl Format {
     }
 }
 
-/// Takes the batches of one result, in order, and writes them down.
+/// Writes the batches of one result, in order.
 pub trait BatchWriter {
-    /// Writes the rows of one batch; they may wait in a buffer for more.
+    /// Writes the rows of one batch. They may be buffered.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Sink`] when the bytes could not be written.
+    /// [`ErrorKind::Sink`] if the bytes cannot be written.
     fn write(&mut self, batch: &RecordBatch) -> Result<()>;
 
-    /// Writes what still waits, and the format's own ending. Call it once, at the end.
+    /// Writes the buffered rows and the end of the format. Call it once, at the end.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Sink`] when the bytes could not be written.
+    /// [`ErrorKind::Sink`] if the bytes cannot be written.
     fn finish(&mut self) -> Result<()>;
 }
 
@@ -199,7 +200,7 @@ impl FromStr for Format {
             .find(|format| format.name() == name)
             .ok_or_else(|| {
                 let message = format!(
-                    "no format is called `{name}`; there are table, tsv, csv, json, parquet and arrow"
+                    "`{name}` is not a format; use table, tsv, csv, json, parquet or arrow"
                 );
                 Error::new(ErrorKind::Config, message)
             })
@@ -208,11 +209,11 @@ impl FromStr for Format {
 
 #[cfg(not(all(feature = "table", feature = "parquet", feature = "ipc")))]
 fn not_built_in(format: Format) -> Error {
-    let message = format!("the format `{format}` is not in this build; its feature is off");
+    let message = format!("this build lacks the format `{format}`; enable its feature");
     Error::new(ErrorKind::Config, message)
 }
 
-/// Says that bytes could not be written, and keeps why.
+/// Returns the error for bytes that could not be written.
 fn sink_error(cause: io::Error) -> Error {
     cannot_write("the result", cause)
 }

@@ -14,13 +14,13 @@ use super::regroup::Regroup;
 use super::{BatchWriter, sink_error};
 use crate::{Error, ErrorKind, Result};
 
-/// Bytes of a row group; the writer keeps one in memory.
+/// Maximum bytes of a row group. The writer buffers one row group.
 const GROUP_BYTES: usize = 8 << 20;
 
-/// Rows of a row group.
+/// Maximum rows of a row group.
 const GROUP_ROWS: usize = 512 << 10;
 
-/// Writes row groups that are bounded in rows and bytes.
+/// Writes row groups with a maximum number of rows and bytes.
 pub(super) struct ParquetWriter<W: Write + Send> {
     file: ArrowWriter<W>,
     regroup: Regroup,
@@ -63,7 +63,7 @@ impl<W: Write + Send> BatchWriter for ParquetWriter<W> {
     }
 }
 
-/// Finds the output's own error in what the format makes of it.
+/// Extracts the output's error from a Parquet error.
 fn failed(error: ParquetError) -> Error {
     match error {
         ParquetError::External(cause) => match cause.downcast::<io::Error>() {
@@ -75,5 +75,5 @@ fn failed(error: ParquetError) -> Error {
 }
 
 fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new(ErrorKind::Internal, "cannot make a Parquet file").with_source(cause)
+    Error::new(ErrorKind::Internal, "cannot write the Parquet file").with_source(cause)
 }

@@ -1,4 +1,5 @@
-//! Batches whose ends depend on the rows alone, so that a file is the same however rows came.
+//! Regroups rows into batches. The batch boundaries depend only on the rows, so the same rows always
+//! give the same file.
 #![forbid(unsafe_code)]
 
 use arrow_array::RecordBatch;
@@ -8,12 +9,12 @@ use arrow_select::concat::concat_batches;
 use super::column::{self, Column};
 use crate::{Error, ErrorKind, Result};
 
-/// Rows of a batch.
+/// Maximum rows of a batch.
 const ROWS: usize = 16 << 10;
-/// Bytes of text from which a batch is full with fewer rows.
+/// Bytes of text at which a batch is full.
 const BYTES: usize = 4 << 20;
 
-/// Collects rows, and hands them on in batches of the same number of rows, fewer where they are long.
+/// Buffers rows and outputs them in batches of the same number of rows, or fewer if the rows are long.
 pub(super) struct Regroup {
     schema: SchemaRef,
     waiting: Vec<RecordBatch>,
@@ -31,7 +32,7 @@ impl Regroup {
         }
     }
 
-    /// Takes rows, and hands full batches on.
+    /// Adds rows and passes full batches to `take`.
     pub(super) fn push(
         &mut self,
         batch: &RecordBatch,
@@ -58,7 +59,7 @@ impl Regroup {
         Ok(())
     }
 
-    /// The rows that wait, if there are any.
+    /// Returns the buffered rows, if there are any.
     pub(super) fn finish(&mut self) -> Result<Option<RecordBatch>> {
         (self.rows, self.bytes) = (0, 0);
         let waiting = std::mem::take(&mut self.waiting);
@@ -72,7 +73,7 @@ impl Regroup {
     }
 }
 
-/// Bytes that a row has in a column of text.
+/// Returns the text bytes of a row in a column.
 fn width(column: &Column<'_>, row: usize) -> usize {
     match column {
         Column::Bytes(array) => array.views()[row] as u32 as usize,
@@ -82,5 +83,5 @@ fn width(column: &Column<'_>, row: usize) -> usize {
 }
 
 fn unfit(cause: ArrowError) -> Error {
-    Error::new(ErrorKind::Internal, "batches do not fit together").with_source(cause)
+    Error::new(ErrorKind::Internal, "cannot concatenate batches").with_source(cause)
 }

@@ -1,11 +1,12 @@
-//! What all text formats share: rows become text in pieces, pieces leave in order.
+//! The writer that all text formats share. Pieces of rows are formatted in parallel and written in
+//! order.
 //!
 //! ```text
-//! batches ─▶ pieces of some thousand rows ─▶ text, a thread per piece ─▶ out, in order
-//!                      (the next ones are made while these ─────────────▶ leave)
+//! batches ─▶ pieces of some thousand rows ─▶ text, one thread per piece ─▶ output, in order
+//!            (the next pieces are formatted while these are written)
 //! ```
-//! Threads are those of the rayon pool that the writer is called in; outside of one it has its
-//! caller's alone.
+//! The threads are those of the rayon pool in which the writer is called. Outside a pool only the
+//! caller's thread is used.
 #![forbid(unsafe_code)]
 
 use std::io::Write;
@@ -20,31 +21,31 @@ use super::{BatchWriter, sink_error};
 use crate::Result;
 use crate::runtime::parallel::caught;
 
-/// Rows that one thread takes at a time.
+/// Maximum rows of a piece.
 const PIECE_ROWS: usize = 16 << 10;
 
-/// Bytes of keys that one thread takes at a time; with [`WAITING`] it bounds the text in memory.
+/// Bytes of text of a piece. Together with [`WAITING`] it bounds the text in memory.
 const PIECE_BYTES: usize = 256 << 10;
 
-/// How many pieces are made into text together.
+/// Number of pieces that are formatted in parallel.
 const WAITING: usize = 8;
 
-/// How a text format writes rows.
+/// Formats rows.
 pub(super) trait RowFormat: Sync {
-    /// Appends what stands above the first row.
+    /// Appends the heading.
     fn heading(&self, _schema: &Schema, _out: &mut Lines) {}
 
-    /// Appends some rows of a batch.
+    /// Appends rows of a batch.
     fn rows(&self, columns: &[Column<'_>], rows: Range<usize>, out: &mut Lines);
 }
 
-/// Writes rows in a text format, on several threads where there are many.
+/// Writes rows in a text format, on several threads if there are many rows.
 #[derive(Debug)]
 pub(super) struct RowWriter<F, W> {
     format: F,
     out: W,
     waiting: Vec<Piece>,
-    /// Bytes of keys that wait.
+    /// Bytes of text in `waiting`.
     waiting_bytes: usize,
     ready: Vec<Lines>,
     spare: Vec<Lines>,
@@ -71,8 +72,8 @@ impl<F: RowFormat, W: Write + Send> RowWriter<F, W> {
         })
     }
 
-    /// Makes text of what waits, while the text made before is written.
-    fn turn(&mut self) -> Result<()> {
+    /// Formats the waiting pieces while the text of the previous ones is written.
+    fn advance(&mut self) -> Result<()> {
         let mut made: Vec<Lines> = Vec::with_capacity(self.waiting.len());
         made.extend(
             self.waiting
@@ -95,7 +96,7 @@ impl<F: RowFormat, W: Write + Send> RowWriter<F, W> {
         self.waiting.clear();
         self.waiting_bytes = 0;
         self.spare.append(&mut self.ready);
-        // Text of giant keys is not kept for the next ones.
+        // Buffers of giant keys are not reused.
         self.spare
             .retain(|lines| lines.as_bytes().len() <= 8 * PIECE_BYTES);
         self.spare.iter_mut().for_each(Lines::clear);
@@ -117,21 +118,21 @@ impl<F: RowFormat, W: Write + Send> BatchWriter for RowWriter<F, W> {
             });
             self.waiting_bytes += step * average;
             if self.waiting.len() == WAITING || self.waiting_bytes > WAITING * PIECE_BYTES {
-                self.turn()?;
+                self.advance()?;
             }
         }
         Ok(())
     }
 
     fn finish(&mut self) -> Result<()> {
-        // The first turn makes the last text, the second one writes it.
-        self.turn()?;
-        self.turn()?;
+        // The first call formats the last pieces, the second one writes them.
+        self.advance()?;
+        self.advance()?;
         self.out.flush().map_err(sink_error)
     }
 }
 
-/// Bytes of a row, on average.
+/// Returns the average bytes of a row.
 fn average_bytes(columns: &[Column<'_>], rows: usize) -> usize {
     let bytes: usize = columns.iter().map(|column| text_bytes(column, rows)).sum();
     bytes / rows.max(1) + 1
@@ -155,7 +156,7 @@ fn format_piece(format: &impl RowFormat, piece: &Piece, out: &mut Lines) -> Resu
 fn format_all(format: &impl RowFormat, pieces: &[Piece], made: &mut [Lines]) -> Result<()> {
     use rayon::prelude::*;
     if pieces.len() < 2 || !is_in_pool() {
-        return format_in_turn(format, pieces, made);
+        return format_in_sequence(format, pieces, made);
     }
     pieces
         .par_iter()
@@ -165,35 +166,35 @@ fn format_all(format: &impl RowFormat, pieces: &[Piece], made: &mut [Lines]) -> 
 
 #[cfg(not(feature = "parallel"))]
 fn format_all(format: &impl RowFormat, pieces: &[Piece], made: &mut [Lines]) -> Result<()> {
-    format_in_turn(format, pieces, made)
+    format_in_sequence(format, pieces, made)
 }
 
-fn format_in_turn(format: &impl RowFormat, pieces: &[Piece], made: &mut [Lines]) -> Result<()> {
+fn format_in_sequence(format: &impl RowFormat, pieces: &[Piece], made: &mut [Lines]) -> Result<()> {
     let mut both = pieces.iter().zip(made);
     both.try_for_each(|(piece, out)| format_piece(format, piece, out))
 }
 
-/// Runs both, at once where that is worth waking a thread.
+/// Runs both functions, in parallel if that is worth waking a thread.
 #[cfg(feature = "parallel")]
 fn join<A: Send, B: Send>(
-    at_once: bool,
+    in_parallel: bool,
     first: impl FnOnce() -> A + Send,
     second: impl FnOnce() -> B + Send,
 ) -> (A, B) {
-    if at_once && is_in_pool() {
+    if in_parallel && is_in_pool() {
         rayon::join(first, second)
     } else {
         (first(), second())
     }
 }
 
-/// Tells whether there are threads to share work with; asking for them elsewhere would start some.
+/// Returns whether the caller is in a rayon pool. Outside of one, rayon would start its global pool.
 #[cfg(feature = "parallel")]
 fn is_in_pool() -> bool {
     rayon::current_thread_index().is_some()
 }
 
 #[cfg(not(feature = "parallel"))]
-fn join<A, B>(_at_once: bool, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
+fn join<A, B>(_in_parallel: bool, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
     (first(), second())
 }

@@ -6,9 +6,9 @@
 //! the  115,234
 //! of    69,121
 //! ```
-//! What a terminal would act on or could not show (control characters, bytes that are not UTF-8)
-//! stands as `\n` or `\xff`; wide characters take the two columns that they need; a long value is
-//! cut, at 60 columns or where the terminal ends. For people: what a program reads is written in another format.
+//! Control characters and bytes that are not UTF-8 are escaped as `\n` or `\xff`. Wide characters take
+//! two columns. Long values are truncated at 60 columns or at the width of the terminal. Programs
+//! should read another format.
 #![forbid(unsafe_code)]
 
 use std::io::Write;
@@ -22,20 +22,20 @@ use super::{BatchWriter, grouped, sink_error};
 use crate::Result;
 use crate::shown_name::{shown_byte, shown_char};
 
-/// Rows that decide how wide the columns are; more rows than anybody reads at once.
+/// Number of rows that determine the widths of the columns.
 const MEASURED_ROWS: usize = 1000;
 
-/// How wide a value may be before it is cut.
+/// Maximum width of a value.
 const WIDEST: usize = 60;
 
-/// What stands between columns.
+/// The gap between columns.
 const SPACE: &str = "  ";
 
-/// Writes a table: waits for some rows, sizes the columns by them, then lets all rows through.
+/// Writes a table: buffers the first rows to determine the widths, then writes all rows.
 #[derive(Debug)]
 pub(super) struct TableWriter<W> {
     out: W,
-    /// Columns of the terminal, if they are known.
+    /// Width of the terminal, if it is known.
     most: Option<usize>,
     columns: Vec<Shape>,
     waiting: Vec<Vec<Shown>>,
@@ -47,11 +47,11 @@ struct Shape {
     name: Shown,
     is_number: bool,
     width: usize,
-    /// Values are cut to this width.
+    /// Values are truncated to this width.
     most: usize,
 }
 
-/// A text, and how many columns it takes on a terminal.
+/// A text and its width on a terminal.
 #[derive(Clone, Debug)]
 struct Shown {
     text: String,
@@ -70,7 +70,7 @@ impl<W: Write> TableWriter<W> {
         })
     }
 
-    /// Writes the heading and all rows that waited.
+    /// Writes the heading and the buffered rows.
     fn open(&mut self) -> Result<()> {
         self.is_open = true;
         for row in &self.waiting {
@@ -131,7 +131,7 @@ fn shapes(schema: &Schema) -> Vec<Shape> {
     schema.fields().iter().map(shape).collect()
 }
 
-/// Narrows columns of text until a line fits; numbers are never cut.
+/// Narrows text columns until a line fits. Numbers are never truncated.
 fn narrow(columns: &mut [Shape], most: usize) {
     let gaps = SPACE.len() * columns.len().saturating_sub(1);
     let line: usize = gaps + columns.iter().map(|it| it.width).sum::<usize>();
@@ -196,7 +196,7 @@ fn shown_number(sign: &str, number: u64) -> Shown {
     }
 }
 
-/// What a terminal may be shown of a value, cut where it gets too wide.
+/// Returns a value with escapes for a terminal, truncated to the maximum width.
 fn shown_bytes(bytes: &[u8]) -> Shown {
     let mut all = Shown {
         text: String::new(),
@@ -218,7 +218,7 @@ fn shown_bytes(bytes: &[u8]) -> Shown {
 }
 
 impl Shown {
-    /// The same, or as much of it as fits into so many columns, with a mark that something is missing.
+    /// Returns the text, or its start and `…` if it is wider than `most`.
     fn cut(&self, most: usize) -> Self {
         if self.width <= most {
             return self.clone();
@@ -240,7 +240,7 @@ impl Shown {
         cut
     }
 
-    /// Appends a piece, or a mark that something is missing; says whether there is room for more.
+    /// Appends a piece, or `…` if it does not fit. Returns whether it fits.
     fn append(&mut self, piece: &str) -> bool {
         let width = piece.width();
         let fits = self.width + width < WIDEST;

@@ -1,4 +1,4 @@
-//! Every format gives back what it was given.
+//! Every format round-trips its rows.
 
 use std::io;
 use std::sync::Arc;
@@ -76,8 +76,8 @@ fn read_csv_key(text: &[u8]) -> (Vec<u8>, &[u8]) {
     loop {
         match rest {
             [b'"', b'"', ..] => (key.push(b'"'), rest = &rest[2..]).1,
-            [b'"', b',', behind @ ..] => return (key, behind),
-            [byte, behind @ ..] => (key.push(*byte), rest = behind).1,
+            [b'"', b',', rest @ ..] => return (key, rest),
+            [byte, tail @ ..] => (key.push(*byte), rest = tail).1,
             [] => panic!("a quote without its end"),
         }
     }
@@ -134,7 +134,7 @@ const READERS: &[(Format, Read)] = &[
     (Format::Parquet, read_parquet),
 ];
 
-/// Keys that every format has to say something about, at every length around a view's 12 bytes.
+/// Returns keys that need escapes in some format, with lengths around the 12 bytes of an inline view.
 fn awkward_keys() -> Vec<Vec<u8>> {
     let awkward: [&[u8]; 14] = [
         b"",
@@ -204,7 +204,7 @@ fn an_empty_result_is_readable() {
 }
 
 #[test]
-fn huge_keys_pass() {
+fn huge_keys_are_written() {
     let rows: Rows = (0..9)
         .map(|n| (vec![b'a' + n; 1 << 20], u64::from(n)))
         .collect();
@@ -214,7 +214,7 @@ fn huge_keys_pass() {
 }
 
 #[test]
-fn the_forms_are_the_documented_ones() {
+fn the_formats_are_as_documented() {
     let rows = [(b"to be".to_vec(), 7), (b"\xff\t\"".to_vec(), 12)];
     assert_eq!(written(Format::Tsv, &rows, 9), b"to be\t7\n\xff\\t\"\t12\n");
     assert_eq!(
@@ -228,7 +228,7 @@ fn the_forms_are_the_documented_ones() {
 }
 
 #[test]
-fn no_byte_that_cuts_lines_or_fields_stands_in_a_tsv_key() {
+fn a_tsv_key_contains_no_tab_or_line_end() {
     let rows: Rows = awkward_keys().into_iter().map(|key| (key, 7)).collect();
     let text = written(Format::Tsv, &rows, 9);
     let count = |wanted| text.iter().filter(|&&byte| byte == wanted).count();
@@ -270,7 +270,7 @@ the                 1,234,567
 
 #[cfg(feature = "table")]
 #[test]
-fn a_table_fits_into_the_terminal() {
+fn a_table_fits_the_terminal() {
     use unicode_width::UnicodeWidthStr;
     let rows = [
         (b"a word that is long".to_vec(), 1_234_567),
@@ -285,7 +285,7 @@ fn a_table_fits_into_the_terminal() {
         writer.finish().unwrap();
         drop(writer);
         let text = String::from_utf8(out).unwrap();
-        // Numbers stay whole, and a column of text has room for the mark.
+        // Numbers are not truncated, and a text column has at least room for `…`.
         let most = columns.max("…  1,234,567".width());
         let widths: Vec<usize> = text.lines().map(|line| line.width()).collect();
         assert!(

@@ -1,9 +1,9 @@
-//! Values between tabs.
+//! Tab-separated values.
 //!
 //! ```text
 //! key  a⇥b\c⏎   count 7      →      a\tb\\c\n⇥7⏎
 //! ```
-//! Tab, LF, CR and backslash are escaped, every other byte stands as it is; no heading.
+//! Tab, LF, CR and backslash are escaped. All other bytes are unchanged. There is no heading.
 #![forbid(unsafe_code)]
 
 use std::borrow::Cow;
@@ -15,10 +15,10 @@ use super::digits::{self, MOST_DIGITS};
 use super::lines::Lines;
 use super::row_writer::RowFormat;
 
-/// The longest key that lies within its view.
+/// Maximum length of a key that is stored inline in its view.
 const INLINE: usize = 12;
 
-/// What a row with an inline key takes at most: a view's bytes, tab, count, LF.
+/// Maximum length of a row with an inline key: the view's bytes, tab, count, LF.
 const INLINE_ROW: usize = 16 + MOST_DIGITS + 2;
 
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,7 @@ impl RowFormat for Tsv {
     }
 }
 
-/// The common result, with one check for room per row and none per byte.
+/// Appends keys and counts, the most common result. It checks the capacity once per row, not per byte.
 fn keys_and_counts(
     keys: &BinaryViewArray,
     rows: std::ops::Range<usize>,
@@ -71,7 +71,7 @@ fn keys_and_counts(
 #[inline]
 fn inline_row(key: &[u8; 16], length: usize, count: u64, out: &mut Lines) {
     let room = &mut out.room(INLINE_ROW)[..INLINE_ROW];
-    // Sixteen bytes are one move; what lies behind the key is written over.
+    // Copying sixteen bytes is one move. The bytes after the key are overwritten.
     room[..16].copy_from_slice(key);
     let mut end = length.min(INLINE);
     room[end] = b'\t';
@@ -81,7 +81,7 @@ fn inline_row(key: &[u8; 16], length: usize, count: u64, out: &mut Lines) {
     out.grown(end + 1);
 }
 
-/// Looks at sixteen bytes at once; without a branch, so that it becomes vector instructions.
+/// Returns whether one of sixteen bytes needs an escape. Without branches, so that it is vectorized.
 #[inline]
 fn any_special(bytes: &[u8; 16]) -> bool {
     bytes.iter().fold(false, |any, &byte| {
@@ -89,7 +89,7 @@ fn any_special(bytes: &[u8; 16]) -> bool {
     })
 }
 
-/// Appends bytes in escaped form.
+/// Appends bytes with escapes.
 fn escape(bytes: &[u8], out: &mut Lines) {
     let (blocks, rest) = bytes.as_chunks::<16>();
     for block in blocks {
@@ -114,10 +114,10 @@ fn escape_each(bytes: &[u8], out: &mut Lines) {
     }
 }
 
-/// Gives back the bytes that a TSV value stands for.
+/// Decodes the escapes of a TSV value.
 ///
-/// A backslash before any other byte than `t`, `n`, `r` or a backslash, which the writer never
-/// makes, stands for itself.
+/// A backslash before any byte other than `t`, `n`, `r` or a backslash is kept. The writer never
+/// writes one.
 ///
 /// # Examples
 ///
@@ -134,7 +134,7 @@ pub fn unescape(value: &[u8]) -> Cow<'_, [u8]> {
     }
     let mut bytes = Vec::with_capacity(value.len());
     let mut rest = value;
-    while let Some((&byte, behind)) = rest.split_first() {
+    while let Some((&byte, after)) = rest.split_first() {
         let meant = match rest {
             [b'\\', b't', ..] => Some(b'\t'),
             [b'\\', b'n', ..] => Some(b'\n'),
@@ -143,7 +143,7 @@ pub fn unescape(value: &[u8]) -> Cow<'_, [u8]> {
             _ => None,
         };
         bytes.push(meant.unwrap_or(byte));
-        rest = &behind[usize::from(meant.is_some())..];
+        rest = &after[usize::from(meant.is_some())..];
     }
     Cow::Owned(bytes)
 }
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sixteen_at_once_are_each_alone() {
+    fn special_bytes_are_found_in_every_position() {
         for place in 0..16 {
             for byte in 0..=255 {
                 let mut bytes = [b'a'; 16];

@@ -111,7 +111,8 @@ impl FloatSum {
         }
     }
 
-    /// Adds each value that is not null to the group of its row. The value of a null row is ignored.
+    /// Adds each value that is not null to the group of its row. The value of a null row is
+    /// ignored.
     ///
     /// # Panics
     ///

@@ -1,18 +1,18 @@
-//! Devices that join a job, or stay out of it.
+//! Tests of jobs with `auto`: devices that join, and devices that do not.
 
 use std::sync::Arc;
 
 use super::software;
-use crate::device::calibrate::{calibrate, kind_of};
+use crate::device::calibrate::{calibrate, job_kind};
 use crate::device::gpu::Gpu;
-use crate::device::join_policy::{Cost, SMALLEST};
+use crate::device::join_policy::{Cost, MIN_INPUT_BYTES};
 use crate::device::{CostCache, Device, SharedDevice};
 use crate::{Cancel, Counts, DeviceChoice, Engine, TokenRule};
 
 const RULE: TokenRule = TokenRule::Whitespace;
 
-/// An engine whose device is known to take so long for a byte. It is software, which `auto` itself
-/// would never open.
+/// Creates an engine whose device has a known cost per byte. The device is software, which `auto`
+/// itself would never open.
 fn engine(per_byte: f64) -> Option<(Engine, Arc<dyn Device>)> {
     let found = software()?;
     let shared_device = SharedDevice::new(Box::new(move || {
@@ -24,9 +24,11 @@ fn engine(per_byte: f64) -> Option<(Engine, Arc<dyn Device>)> {
     let cost = Cost {
         launch: 0.0,
         per_byte,
-        skipped: 0,
+        jobs_skipped: 0,
     };
-    engine.costs().set(&device.identity(), kind_of(&RULE), cost);
+    engine
+        .costs()
+        .set(&device.identity(), job_kind(&RULE), cost);
     Some((engine, device))
 }
 
@@ -41,18 +43,18 @@ fn count(engine: &Engine, bytes: u64) -> Counts {
 }
 
 #[test]
-fn a_device_joins_that_is_known_to_be_fast() {
+fn a_fast_device_joins() {
     let Some((engine, _)) = engine(1e-12) else {
         return;
     };
-    let counts = count(&engine, 2 * SMALLEST);
+    let counts = count(&engine, 2 * MIN_INPUT_BYTES);
     let metrics = counts.metrics();
     let decided = metrics.decisions.join("\n");
-    for part in ["it joins", " measured in ", "predicted were 0.000 s"] {
+    for part in ["it joins", " measured in ", "predicted 0.000 s"] {
         assert!(decided.contains(part), "{part} in {decided}");
     }
     let alone = Engine::builder().threads(1).device(DeviceChoice::Cpu);
-    let alone = count(&alone.build().unwrap(), 2 * SMALLEST);
+    let alone = count(&alone.build().unwrap(), 2 * MIN_INPUT_BYTES);
     assert!(counts.iter().eq(alone.iter()));
     assert!(
         metrics.gpu_chunks > 0 && metrics.cpu_chunks > 0,
@@ -61,30 +63,31 @@ fn a_device_joins_that_is_known_to_be_fast() {
 }
 
 #[test]
-fn a_device_stays_out_that_is_known_to_be_slow() {
+fn a_slow_device_does_not_join() {
     let Some((engine, device)) = engine(1e-3) else {
         return;
     };
-    let counts = count(&engine, SMALLEST);
+    let counts = count(&engine, MIN_INPUT_BYTES);
     let metrics = counts.metrics();
     let decided = metrics.decisions.join("\n");
-    assert!(decided.contains("does not pay"), "{decided}");
+    assert!(decided.contains("is not faster"), "{decided}");
     assert_eq!(metrics.gpu_chunks, 0);
     let known = engine
         .costs()
-        .get(&device.identity(), kind_of(&RULE))
+        .get(&device.identity(), job_kind(&RULE))
         .unwrap();
-    assert_eq!(known.skipped, 1);
-    // Less input is no matter for any device.
+    assert_eq!(known.jobs_skipped, 1);
+    // A smaller input does not use any device.
     let counts = count(&engine, 1 << 20);
     let decided = counts.metrics().decisions.join("\n");
     assert!(decided.contains("is below"), "{decided}");
 }
 
-/// A file of a few hundred kilobytes that decompresses to more than the smallest input for devices.
+/// A file of a few hundred kilobytes, whose decompressed size is above the smallest input for a
+/// GPU.
 #[cfg(feature = "gzip")]
 #[test]
-fn compressed_input_is_judged_by_what_it_holds() {
+fn compressed_input_is_measured_by_its_decompressed_size() {
     use std::io::Write;
 
     let Some((engine, _)) = engine(1e-12) else {
@@ -97,7 +100,7 @@ fn compressed_input_is_judged_by_what_it_holds() {
         let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packer.write_all(&text).unwrap();
         let packed = packer.finish().unwrap();
-        assert!((packed.len() as u64) < SMALLEST / 4);
+        assert!((packed.len() as u64) < MIN_INPUT_BYTES / 4);
         packed
     };
     let folder = tempfile::tempdir().unwrap();
@@ -107,25 +110,25 @@ fn compressed_input_is_judged_by_what_it_holds() {
         let job = engine.read_text(&path).tokenize(RULE).count_by_key();
         job.collect().unwrap().metrics().clone()
     };
-    let metrics = count(3 * SMALLEST);
+    let metrics = count(3 * MIN_INPUT_BYTES);
     let decided = metrics.decisions.join("\n");
     assert!(decided.contains("it joins"), "{decided}");
     assert!(metrics.gpu_chunks > 0, "{metrics}");
-    let metrics = count(SMALLEST / 4);
+    let metrics = count(MIN_INPUT_BYTES / 4);
     let decided = metrics.decisions.join("\n");
     assert!(decided.contains("is below"), "{decided}");
 }
 
 #[test]
-fn a_device_of_which_nothing_is_known_is_measured_first() {
+fn a_device_without_a_known_cost_is_measured_first() {
     let Some((engine, device)) = engine(1e-12) else {
         return;
     };
-    // As after a new driver: what is known is another one's.
+    // As after a driver update: the cached costs are of another device.
     let other = engine.with_costs(CostCache::new(None));
-    let counts = count(&other, 4 * SMALLEST);
+    let counts = count(&other, 4 * MIN_INPUT_BYTES);
     let decided = counts.metrics().decisions.join("\n");
-    let known = other.costs().get(&device.identity(), kind_of(&RULE));
+    let known = other.costs().get(&device.identity(), job_kind(&RULE));
     let was_judged = decided.contains("predicted");
     assert!(
         was_judged == known.is_some() || decided.contains("done before"),
@@ -134,7 +137,7 @@ fn a_device_of_which_nothing_is_known_is_measured_first() {
 }
 
 #[test]
-fn a_device_is_measured_before_anything_is_known_of_it() {
+fn calibrate_returns_a_plausible_cost() {
     let Some((_, device)) = engine(0.0) else {
         return;
     };
@@ -144,7 +147,7 @@ fn a_device_is_measured_before_anything_is_known_of_it() {
 }
 
 #[test]
-fn a_device_that_was_asked_for_says_what_it_took_however_little() {
+fn a_chosen_device_reports_its_time_for_any_input() {
     let Some(found) = software() else { return };
     let shared_device = SharedDevice::new(Box::new(move || {
         Gpu::open(&found, found.offers).map(|device| Arc::new(device) as Arc<dyn Device>)
@@ -153,7 +156,7 @@ fn a_device_that_was_asked_for_says_what_it_took_however_little() {
     let engine = builder.build().unwrap().with_shared_device(shared_device);
     let counts = count(&engine, 10_000);
     let decided = counts.metrics().decisions.join("\n");
-    for part in ["as was asked", "0.01 MB measured in ", "nothing was known"] {
+    for part in ["as requested", "0.01 MB measured in ", "no prediction"] {
         assert!(decided.contains(part), "{part} in {decided}");
     }
 }

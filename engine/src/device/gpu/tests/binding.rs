@@ -1,23 +1,23 @@
-//! Whole jobs on devices that bind little: chunks are split, and every edge of that is met.
+//! Whole jobs on devices with a small binding limit, so that chunks are split at every edge.
 
 use std::sync::Arc;
 
 use super::devices_of;
 use crate::api::Counts;
-use crate::device::recording::{Kept, Recording};
+use crate::device::recording::{PersistentId, Recording};
 use crate::device::{Device, DeviceCounter, Pending, SharedDevice};
 use crate::plan::DeviceChoice;
-use crate::probe::ShaderVariant;
+use crate::plan::ShaderVariant;
 use crate::{Engine, TokenRule, Tuning};
 use keymill_shaders::Stage;
 
-/// A device that binds less than its adapter does.
-struct Narrow {
+/// A device with a smaller binding limit than its adapter.
+struct SmallBinding {
     device: Arc<dyn Device>,
     binding_bytes: u64,
 }
 
-impl Device for Narrow {
+impl Device for SmallBinding {
     fn begin(&self, recording: Recording) -> Pending {
         for buffer in recording.buffers() {
             let (name, bytes) = (buffer.name, buffer.bytes);
@@ -26,8 +26,8 @@ impl Device for Narrow {
         self.device.begin(recording)
     }
 
-    fn forget(&self, kept: &[Kept]) {
-        self.device.forget(kept);
+    fn free(&self, buffers: &[PersistentId]) {
+        self.device.free(buffers);
     }
 
     fn binding_bytes(&self) -> u64 {
@@ -56,7 +56,7 @@ fn count(engine: &Engine, rule: &TokenRule, text: &[u8]) -> Counts {
     job.count_by_key().collect().unwrap()
 }
 
-fn on_processor() -> Engine {
+fn on_cpu() -> Engine {
     let builder = Engine::builder().threads(2).device(DeviceChoice::Cpu);
     builder.build().unwrap()
 }
@@ -71,7 +71,7 @@ fn assert_same(one: &Counts, other: &Counts, context: std::fmt::Arguments<'_>) {
     assert!(one.iter().eq(other.iter()), "{context}");
 }
 
-/// Words of many lengths, a few times each.
+/// Generates words of many lengths, each a few times.
 fn text(bytes: usize) -> Vec<u8> {
     let lines = (0u32..).flat_map(|i| {
         let many = "m".repeat(i as usize % 61);
@@ -81,7 +81,7 @@ fn text(bytes: usize) -> Vec<u8> {
 }
 
 #[test]
-fn texts_longer_than_what_is_bound_are_split() {
+fn texts_longer_than_the_binding_limit_are_split() {
     let rules = [
         TokenRule::Whitespace,
         TokenRule::Lines,
@@ -89,23 +89,23 @@ fn texts_longer_than_what_is_bound_are_split() {
     ];
     for device in devices_of(Stage::Count) {
         for binding_bytes in [8 << 10, 40_000, 256 << 10] {
-            let device = Arc::new(Narrow {
+            let device = Arc::new(SmallBinding {
                 device: Arc::clone(device),
                 binding_bytes,
             });
             for rule in &rules {
                 let limits = Tuning::DEFAULT;
                 let counter = DeviceCounter::new(device.clone(), rule, &limits, 1);
-                let most = counter.most_bytes();
-                assert!(most < binding_bytes as usize, "{most}");
+                let limit = counter.max_bytes();
+                assert!(limit < binding_bytes as usize, "{limit}");
                 let engine = on_device(device.clone());
-                for bytes in [0, 1, most - 1, most, most + 1, 2 * most, 9 * most + 77] {
+                for bytes in [0, 1, limit - 1, limit, limit + 1, 2 * limit, 9 * limit + 77] {
                     let text = text(bytes);
                     let counts = count(&engine, rule, &text);
                     let context = format_args!("{rule:?}, {bytes} bytes, {binding_bytes} bound");
-                    assert_same(&counts, &count(&on_processor(), rule, &text), context);
+                    assert_same(&counts, &count(&on_cpu(), rule, &text), context);
                     let chunks = counts.metrics().gpu_chunks;
-                    assert!(chunks >= (bytes / most) as u64, "{chunks}: {context}");
+                    assert!(chunks >= (bytes / limit) as u64, "{chunks}: {context}");
                 }
             }
         }

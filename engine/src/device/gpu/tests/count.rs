@@ -1,4 +1,4 @@
-//! `count.wgsl` and `count/fused.wgsl`.
+//! Tests of `count.wgsl` and `count/fused.wgsl`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use keymill_kernels::oracle;
 use keymill_shaders::{LANE_BYTES, Stage, TILE_BYTES};
 use proptest::prelude::*;
 
-use super::{devices_of, in_turn};
+use super::{devices_of, rotated};
 use crate::device::count::DeviceCounter;
 use crate::device::{Device, Fault};
 use crate::{TokenRule, Tuning};
 
 const WHITESPACE: TokenRule = TokenRule::Whitespace;
 
-/// Rules of which tokens may be empty, or lines may have none.
+/// Returns rules with empty tokens, and with lines without a token.
 fn other_rules() -> [TokenRule; 4] {
     let comma = || b",".as_slice().into();
     [
@@ -29,14 +29,14 @@ fn other_rules() -> [TokenRule; 4] {
     ]
 }
 
-/// Sizes at which the tables are crowded, the texts are small, or both.
+/// Returns tunings with full tables, with small texts, and with both.
 fn limits() -> [Tuning; 7] {
     let small = Tuning {
         device_slots: 64,
         device_chunk_bytes: 1 << 16,
         ..Tuning::DEFAULT
     };
-    // Keys of a text are known from those before it.
+    // Keys are already in the table from earlier texts.
     let many_texts = Tuning {
         device_chunk_bytes: 1 << 10,
         ..Tuning::DEFAULT
@@ -54,16 +54,17 @@ fn limits() -> [Tuning; 7] {
 
 type Counts = BTreeMap<Vec<u8>, u64>;
 
-/// The ways to count: white space in one pass, and every rule by the tokenizer's spans.
+/// Returns a counter for each method: the rule `whitespace` in one pass, and every rule with the
+/// tokenizer.
 fn counters(device: &Arc<dyn Device>, rule: &TokenRule, limits: &Tuning) -> Vec<DeviceCounter> {
     let new = || DeviceCounter::new(Arc::clone(device), rule, limits, 0x5eed);
     match rule {
-        TokenRule::Whitespace => vec![new(), new().in_two_steps()],
+        TokenRule::Whitespace => vec![new(), new().with_separate_tokenizer()],
         _ => vec![new()],
     }
 }
 
-/// Counts texts on a device; drains where there is no more room.
+/// Counts texts on a device, and drains when there is no room.
 fn count(mut counter: DeviceCounter, texts: &[&[u8]]) -> Result<(Counts, u64), Fault> {
     let mut counts = Counts::new();
     let mut tokens = 0;
@@ -92,7 +93,7 @@ fn expected(rule: &TokenRule, texts: &[&[u8]]) -> Counts {
     counts
 }
 
-/// Counts a text in pieces that a device takes, with all limits, with each on another of the shaders.
+/// Checks the counts of a text with all tunings, each on a different shader variant.
 fn agrees(text: &[u8]) {
     agrees_by(&WHITESPACE, text);
 }
@@ -103,38 +104,38 @@ fn agrees_by(rule: &TokenRule, text: &[u8]) {
 
 fn agrees_within(rule: &TokenRule, limits: &[Tuning], text: &[u8]) {
     for (turn, limits) in limits.iter().enumerate() {
-        let devices = in_turn(Stage::Count, turn + text.len());
+        let devices = rotated(Stage::Count, turn + text.len());
         agrees_on(&devices, rule, limits, text);
     }
 }
 
-/// The same with limits that are given, on all of the shaders.
+/// Checks the counts of a text with the given tuning on all shader variants.
 fn agrees_with(rule: &TokenRule, limits: &Tuning, text: &[u8]) {
     agrees_on(&devices_of(Stage::Count), rule, limits, text);
 }
 
 fn agrees_on(devices: &[&Arc<dyn Device>], rule: &TokenRule, limits: &Tuning, text: &[u8]) {
-    // A piece ends where the text is cut, whatever the token: both sides are.
+    // The text is cut into pieces without regard to tokens, for the device and for the oracle.
     let pieces: Vec<&[u8]> = text.chunks(limits.device_chunk_bytes).collect();
     let expected = expected(rule, &pieces);
     for device in devices {
-        for (way, counter) in counters(device, rule, limits).into_iter().enumerate() {
+        for (method, counter) in counters(device, rule, limits).into_iter().enumerate() {
             let counts = count(counter, &pieces).unwrap().0;
             let (bytes, variant) = (text.len(), device.variant());
             assert!(
                 counts == expected,
-                "way {way}, {rule:?}, {bytes} bytes, {limits:?}, shaders: {variant}"
+                "method {method}, {rule:?}, {bytes} bytes, {limits:?}, shaders: {variant}"
             );
         }
     }
 }
 
 #[test]
-fn keys_of_every_length_are_told_apart() {
+fn keys_of_every_length_are_distinguished() {
     let mut text = String::new();
     for length in 1..70 {
         let key: String = "abcdefghij".chars().cycle().take(length).collect();
-        // Keys that differ in their last byte alone, or by a NUL at the end.
+        // Keys that differ only in their last byte, or by a NUL at the end.
         for last in ["", "k", "l", "\0", "\0\0"] {
             text.push_str(&key);
             text.push_str(last);
@@ -146,7 +147,7 @@ fn keys_of_every_length_are_told_apart() {
 }
 
 #[test]
-fn nothing_is_lost_of_what_a_device_leaves() {
+fn tokens_left_to_the_host_are_counted() {
     let long = "x".repeat(5000);
     let longer = "x".repeat(9000);
     agrees(
@@ -174,7 +175,7 @@ fn skew_and_distinct_keys() {
 }
 
 #[test]
-fn a_table_outlives_its_texts() {
+fn a_table_is_kept_between_texts() {
     let texts: Vec<String> = (0..40)
         .map(|i| format!("to be or not to be {i} a-key-of-many-bytes-{}", i % 7))
         .collect();
@@ -188,13 +189,13 @@ fn a_table_outlives_its_texts() {
             hot
         });
         let hot: Vec<u64> = hot.collect();
-        // From the second text on four words are known, and the tokenizer's way knows none.
+        // From the second text on, hot keys are cached. The tokenizer's method has no cache.
         assert!(hot[0] >= 39 * 5 && hot[1] == 0, "{hot:?}");
     }
 }
 
-/// White space of one, two and three bytes, what is nearly that, NULs and bytes that are no UTF-8,
-/// at every distance from the edges of lanes and tiles.
+/// White space of one, two and three bytes, similar byte sequences, NULs and bytes that are not
+/// UTF-8, at every distance from the edges of lanes and tiles.
 #[test]
 fn separators_at_every_edge() {
     let separators: [&[u8]; 9] = [
@@ -224,7 +225,7 @@ fn separators_at_every_edge() {
 }
 
 #[test]
-fn tokens_across_tiles_and_tokens_that_no_device_looks_at() {
+fn tokens_across_tiles_and_tokens_above_the_limit() {
     let long = |bytes: usize| "abcdefg".repeat(bytes.div_ceil(7));
     let longest = Tuning::DEFAULT.device_key_bytes;
     let mut text = String::new();
@@ -234,16 +235,16 @@ fn tokens_across_tiles_and_tokens_that_no_device_looks_at() {
             text.push_str(&format!("{key}\u{3000}{}{key}\n", " ".repeat(before)));
         }
     }
-    // In the smallest pieces there are no such tokens.
+    // The smallest pieces have no such tokens.
     agrees_within(&WHITESPACE, &limits()[..5], text.as_bytes());
     let text = format!("{} b {}", long(3 << 20), long(5000));
     agrees_within(&WHITESPACE, &[Tuning::DEFAULT], text.as_bytes());
 }
 
-/// A key that ends in zeros is not taken for the one before the end of the text, behind which there
-/// is nothing; nor one that is the beginning of another.
+/// Keys that end in NULs, and keys that are prefixes of others. The end of the text reads as zeros,
+/// so the last key must not be confused with a key that ends in NULs.
 #[test]
-fn keys_that_begin_alike() {
+fn keys_with_common_prefixes() {
     let last: [&[u8]; 4] = [b"a", b"a\0", b"same8byt", b"same8bytes\xe2\x80"];
     for last in last {
         let keys: [&[u8]; 9] = [
@@ -264,7 +265,7 @@ fn keys_that_begin_alike() {
             agrees(&text);
         }
     }
-    // The last tile has nothing but the end of the text, and may well be the first to be counted.
+    // The last tile has only the end of the text, and may be the first one to be counted.
     let mut text = b"b ".repeat(TILE_BYTES / 2 - 1);
     text.extend(b"a\0 a");
     for _ in 0..5 {
@@ -276,7 +277,7 @@ fn keys_that_begin_alike() {
     agrees("\u{2003}\u{a0}".repeat(3000).as_bytes());
 }
 
-/// More tokens than are listed of a tile, and workgroups that take several tiles.
+/// More tokens than the list of a tile holds, and workgroups that count several tiles.
 #[test]
 fn dense_tiles_one_after_another() {
     let mut text = b"a b c d ".repeat(400_000);
@@ -284,7 +285,7 @@ fn dense_tiles_one_after_another() {
     assert!(text.len() > 1024 * TILE_BYTES);
     let limits = Tuning::DEFAULT;
     agrees_with(&WHITESPACE, &limits, &text);
-    // The frequent keys of the first pieces are known in the others.
+    // The frequent keys of the first pieces are cached for the later ones.
     let limits = Tuning {
         device_chunk_bytes: 1 << 20,
         ..limits

@@ -1,16 +1,16 @@
-//! Devices that fail in the middle of a job: the answer is that of the processor.
+//! Devices that fail during a job: the result must be that of the CPU.
 
 use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{HURRY, software};
+use super::{SHORT_TIMEOUT, software};
 use crate::device::gpu::Gpu;
-use crate::device::gpu::fault_injection::{FaultInjection, Injuries};
+use crate::device::gpu::fault_injection::{FaultInjection, InjectedFault};
 use crate::device::{Device, Fault, SharedDevice};
 use crate::{Cancel, Counts, DeviceChoice, Engine, TokenRule, Tuning};
 
-/// Chunks so small that a short text takes many, and drains between them.
+/// Small chunks, so that a short text has many, with drains between them.
 const LIMITS: Tuning = Tuning {
     chunk_bytes: 1 << 10,
     device_chunk_bytes: 1 << 11,
@@ -18,18 +18,18 @@ const LIMITS: Tuning = Tuning {
     ..Tuning::DEFAULT
 };
 
-/// An engine whose device is opened whole, and then meets with an injury; the next one is whole.
-fn engine(choice: DeviceChoice, injuries: &Injuries) -> Option<Engine> {
+/// Creates an engine whose first device gets an injected fault. The next device works.
+fn engine(choice: DeviceChoice, injected: &InjectedFault) -> Option<Engine> {
     let found = software()?;
-    let injuries = injuries.clone();
+    let injected = injected.clone();
     let first = std::sync::atomic::AtomicBool::new(true);
     let shared_device = SharedDevice::new(Box::new(move || {
         let mut device = Gpu::open(&found, found.offers)?;
-        if injuries.is(FaultInjection::Hang) {
-            device.hurry(HURRY);
+        if injected.is(FaultInjection::Hang) {
+            device.set_timeout(SHORT_TIMEOUT);
         }
         if first.swap(false, std::sync::atomic::Ordering::Relaxed) {
-            device.injure(injuries.clone())?;
+            device.inject(injected.clone())?;
         }
         Ok(Arc::new(device) as Arc<dyn Device>)
     }));
@@ -63,22 +63,23 @@ fn rows(counts: &Counts) -> Vec<(Vec<u8>, u64)> {
         .collect()
 }
 
-/// How a job with an injury after so many commands ended; `None` if it met none.
-fn injured(after: usize, fault_injection: FaultInjection, text: &[u8]) -> Option<Counts> {
-    let injuries = Injuries::after(after, fault_injection);
-    let counts = count(&engine(DeviceChoice::Gpu, &injuries)?, text);
-    (injuries.commands() > after).then_some(counts)
+/// Runs a job with a fault injected after `after` commands. Returns `None` if the job has fewer
+/// commands.
+fn count_with_fault(after: usize, fault_injection: FaultInjection, text: &[u8]) -> Option<Counts> {
+    let injected = InjectedFault::after(after, fault_injection);
+    let counts = count(&engine(DeviceChoice::Gpu, &injected)?, text);
+    (injected.commands() > after).then_some(counts)
 }
 
-/// Commands of the job that are tried.
+/// The number of commands to try.
 const PLACES: usize = 60;
 
-fn every_command_of_a_job_may_be_the_last(fault_injection: FaultInjection) {
-    one_command_in(1, fault_injection);
+fn a_fault_at_every_command_is_handled(fault_injection: FaultInjection) {
+    a_fault_at_every_nth_command_is_handled(1, fault_injection);
 }
 
-/// Tries one command in so many.
-fn one_command_in(step: usize, fault_injection: FaultInjection) {
+/// Injects the fault at every `step`-th command.
+fn a_fault_at_every_nth_command_is_handled(step: usize, fault_injection: FaultInjection) {
     let text = text();
     let expected = rows(&count(
         &Engine::builder().threads(1).build().unwrap(),
@@ -86,7 +87,7 @@ fn one_command_in(step: usize, fault_injection: FaultInjection) {
     ));
     let Some(whole) = engine(
         DeviceChoice::Gpu,
-        &Injuries::after(usize::MAX, fault_injection),
+        &InjectedFault::after(usize::MAX, fault_injection),
     ) else {
         return;
     };
@@ -94,14 +95,17 @@ fn one_command_in(step: usize, fault_injection: FaultInjection) {
     assert_eq!(rows(&whole), expected);
     assert!(whole.metrics().remarks.len() == 1 && whole.metrics().cpu_chunks == 0);
     let mut places = 0;
-    while let Some(counts) = injured(places, fault_injection, &text) {
+    while let Some(counts) = count_with_fault(places, fault_injection, &text) {
         assert_eq!(
             rows(&counts),
             expected,
             "{fault_injection:?} after {places} commands"
         );
         let metrics = counts.metrics();
-        assert!(metrics.cpu_chunks > 0, "nothing was redone: {metrics}");
+        assert!(
+            metrics.cpu_chunks > 0,
+            "no chunk was counted again: {metrics}"
+        );
         let remark = metrics.remarks.concat();
         assert!(remark.contains("again on the processor"), "{remark}");
         places += step;
@@ -113,32 +117,32 @@ fn one_command_in(step: usize, fault_injection: FaultInjection) {
 }
 
 #[test]
-fn a_device_may_be_pulled_out_at_every_command() {
-    every_command_of_a_job_may_be_the_last(FaultInjection::Destroyed);
+fn a_device_may_be_lost_at_every_command() {
+    a_fault_at_every_command_is_handled(FaultInjection::Destroyed);
 }
 
 #[test]
 fn a_driver_may_panic_at_every_command() {
-    every_command_of_a_job_may_be_the_last(FaultInjection::Panic);
+    a_fault_at_every_command_is_handled(FaultInjection::Panic);
 }
 
 #[test]
 fn a_device_may_refuse_something_at_any_command() {
-    one_command_in(7, FaultInjection::Refusal);
+    a_fault_at_every_nth_command_is_handled(7, FaultInjection::Refusal);
 }
 
 #[test]
 fn a_device_may_run_out_of_memory_at_any_command() {
-    one_command_in(11, FaultInjection::OutOfMemory);
+    a_fault_at_every_nth_command_is_handled(11, FaultInjection::OutOfMemory);
 }
 
-/// One device after the other fails, until none is asked for any more.
+/// Every device fails, until no more are opened.
 #[test]
-fn a_device_that_fails_again_and_again_is_given_up_and_that_is_said() {
+fn a_device_that_always_fails_is_abandoned_with_a_remark() {
     let Some(found) = software() else { return };
     let shared_device = SharedDevice::new(Box::new(move || {
         let device = Gpu::open(&found, found.offers)?;
-        device.injure(Injuries::after(0, FaultInjection::Refusal))?;
+        device.inject(InjectedFault::after(0, FaultInjection::Refusal))?;
         Ok(Arc::new(device) as Arc<dyn Device>)
     }));
     let text = text();
@@ -147,8 +151,8 @@ fn a_device_that_fails_again_and_again_is_given_up_and_that_is_said() {
     let engine = builder.device(DeviceChoice::Gpu).build().unwrap();
     let engine = engine.with_shared_device(shared_device);
     let mut remarks = String::new();
-    // It rests longer after each loss: a job of its own for each.
-    while !remarks.contains("the rest stays there") {
+    // The delay grows with each failure: a new job for each attempt.
+    while !remarks.contains("the device is not used again") {
         assert!(
             remarks.matches("again on the processor").count() < 3,
             "{remarks}"
@@ -161,29 +165,29 @@ fn a_device_that_fails_again_and_again_is_given_up_and_that_is_said() {
                 assert_eq!(rows(&counts), rows(&alone));
                 remarks += &counts.metrics().remarks.concat();
             }
-            // It rests, and a device was asked for.
+            // The delay is not over, and the engine requires a device.
             Err(error) => assert_eq!(error.kind(), crate::ErrorKind::Device, "{error}"),
         }
         std::thread::sleep(Duration::from_millis(100));
     }
     assert_eq!(
-        remarks.matches("tried again after a rest").count(),
+        remarks.matches("tried again after a pause").count(),
         2,
         "{remarks}"
     );
 }
 
 #[test]
-fn a_driver_that_hangs_is_not_waited_for() {
+fn a_driver_that_hangs_times_out() {
     let text = text();
     let expected = rows(&count(
         &Engine::builder().threads(1).build().unwrap(),
         &text,
     ));
-    // Behind the first commands, which make the shaders ready.
+    // After the first commands, which compile the shaders.
     for after in [20, 33] {
         let began = Instant::now();
-        let Some(counts) = injured(after, FaultInjection::Hang, &text) else {
+        let Some(counts) = count_with_fault(after, FaultInjection::Hang, &text) else {
             return;
         };
         assert_eq!(rows(&counts), expected);
@@ -191,21 +195,21 @@ fn a_driver_that_hangs_is_not_waited_for() {
         let remark = metrics.remarks.concat();
         assert!(remark.contains("did not answer in time"), "{remark}");
         assert!(metrics.cpu_chunks > 0, "{metrics}");
-        assert!(began.elapsed() >= HURRY, "{after}");
+        assert!(began.elapsed() >= SHORT_TIMEOUT, "{after}");
     }
 }
 
 #[test]
-fn an_interrupt_is_not_held_up_by_a_device() {
-    let injuries = Injuries::after(20, FaultInjection::Hang);
-    let Some(engine) = engine(DeviceChoice::Gpu, &injuries) else {
+fn cancelling_does_not_wait_for_a_device() {
+    let injected = InjectedFault::after(20, FaultInjection::Hang);
+    let Some(engine) = engine(DeviceChoice::Gpu, &injected) else {
         return;
     };
     let cancel = Cancel::default();
     let job = engine.read_bytes(text()).tokenize(TokenRule::Whitespace);
     let job = job.count_by_key().cancel(&cancel);
     let interrupt = std::thread::spawn(move || {
-        while injuries.commands() <= 20 {
+        while injected.commands() <= 20 {
             std::thread::sleep(Duration::from_millis(1));
         }
         cancel.cancel();
@@ -215,20 +219,20 @@ fn an_interrupt_is_not_held_up_by_a_device() {
     let ended = Instant::now();
     assert_eq!(error.kind(), crate::ErrorKind::Cancelled);
     let took = ended.saturating_duration_since(interrupt.join().unwrap());
-    assert!(took < HURRY, "{took:?}");
+    assert!(took < SHORT_TIMEOUT, "{took:?}");
 }
 
 #[test]
-fn zeros_are_never_believed() {
-    every_command_of_a_job_may_be_the_last(FaultInjection::Zeros);
+fn zeros_are_detected() {
+    a_fault_at_every_command_is_handled(FaultInjection::Zeros);
 }
 
-/// Lines of which nothing is kept; at their end the device is hurt.
+/// A stream of equal lines. At its end a fault is injected.
 struct Lines {
     line: &'static [u8],
     bytes: usize,
     read: usize,
-    injuries: Injuries,
+    injected: InjectedFault,
 }
 
 impl Read for Lines {
@@ -239,9 +243,9 @@ impl Read for Lines {
         }
         self.read += bytes;
         if self.read == self.bytes {
-            // What was sent before is on its way by now.
+            // Wait until all earlier chunks have been sent.
             std::thread::sleep(Duration::from_millis(200));
-            self.injuries.strike();
+            self.injected.trigger();
         }
         Ok(bytes)
     }
@@ -255,15 +259,15 @@ fn the_last_chunk_of_a_gibibyte_may_be_lost() {
         device_chunk_bytes: 4 << 20,
         ..Tuning::DEFAULT
     };
-    let injuries = Injuries::after(usize::MAX, FaultInjection::Destroyed);
-    let Some(engine) = engine(DeviceChoice::Gpu, &injuries) else {
+    let injected = InjectedFault::after(usize::MAX, FaultInjection::Destroyed);
+    let Some(engine) = engine(DeviceChoice::Gpu, &injected) else {
         return;
     };
     let text = Lines {
         line,
         bytes: lines * line.len(),
         read: 0,
-        injuries,
+        injected,
     };
     let engine = engine.with_tuning(limits);
     let job = engine.read(text).tokenize(TokenRule::Whitespace);
@@ -309,10 +313,10 @@ fn a_device_that_cannot_be_opened_is_an_error_before_anything_is_read() {
 }
 
 #[test]
-fn a_device_and_the_processor_share_a_job() {
+fn a_device_and_the_cpu_share_a_job() {
     let text = text().repeat(200);
-    let injuries = Injuries::after(usize::MAX, FaultInjection::Destroyed);
-    let Some(engine) = engine(DeviceChoice::Hybrid, &injuries) else {
+    let injected = InjectedFault::after(usize::MAX, FaultInjection::Destroyed);
+    let Some(engine) = engine(DeviceChoice::Hybrid, &injected) else {
         return;
     };
     let both = count(&engine, &text);

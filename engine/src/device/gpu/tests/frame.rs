@@ -1,4 +1,4 @@
-//! `frame.wgsl`.
+//! Tests of `frame.wgsl`.
 
 use keymill_kernels::oracle;
 use keymill_shaders::{LANE_BYTES, Stage, TILE_BYTES};
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::devices_of;
 use crate::device::{Device, frame};
 
-/// What is wrong with the lines of a text.
+/// Compares the lines of a text with the oracle.
 fn compare(device: &dyn Device, text: &[u8]) -> Result<(), String> {
     let lines = frame::run(device, text).map_err(|fault| fault.to_string())?;
     let found: Vec<_> = lines.iter().map(|line| (line.start, line.end)).collect();
@@ -24,7 +24,7 @@ fn compare(device: &dyn Device, text: &[u8]) -> Result<(), String> {
     let at = found.iter().zip(&expected).position(|(a, b)| a != b);
     let (found, expected) = (found.len(), expected.len());
     Err(format!(
-        "{found} lines, not {expected}; the first other one is {at:?}"
+        "{found} lines, not {expected}; the first difference is at {at:?}"
     ))
 }
 

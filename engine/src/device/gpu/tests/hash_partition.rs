@@ -1,4 +1,4 @@
-//! `hash_partition.wgsl`.
+//! Tests of `hash_partition.wgsl`.
 
 use keymill_kernels::stable_hash::{hash_bytes, hash_u64s, partition_of};
 use keymill_kernels::stage::hash_partition::{HashPartition, MOST_PARTITIONS, Partitioned};
@@ -8,11 +8,11 @@ use proptest::prelude::*;
 
 use super::devices_of;
 use crate::device::Device;
-use crate::device::hash_partition::{Keys, LONGEST_KEY, hashes, run};
+use crate::device::hash_partition::{Keys, MAX_KEY_BYTES, hashes, run};
 
 const SEED: HashSeed = HashSeed(0x0123_4567_89ab_cdef);
 
-/// The hash of each key's canonical bytes.
+/// Returns the hash of each key's canonical bytes.
 fn expected_hashes(keys: Keys<'_>, seed: HashSeed) -> Vec<u64> {
     let hash = |key: &[u8]| hash_bytes(seed, key);
     match keys {
@@ -25,29 +25,33 @@ fn expected_hashes(keys: Keys<'_>, seed: HashSeed) -> Vec<u64> {
     }
 }
 
-/// What is wrong with how a device deals out these rows.
+/// Compares the partitions of a device with the oracle.
 fn compare(
     device: &dyn Device,
     keys: Keys<'_>,
     seed: HashSeed,
     partitions: usize,
 ) -> Result<(), String> {
-    let dealt = run(device, keys, seed, partitions).map_err(|fault| fault.to_string())?;
+    let partitioned = run(device, keys, seed, partitions).map_err(|fault| fault.to_string())?;
     let hashes = expected_hashes(keys, seed);
     let expected = oracle::hash_partition(&hashes, partitions);
-    let counts: Vec<usize> = dealt.starts.windows(2).map(|it| it[1] - it[0]).collect();
+    let counts: Vec<usize> = partitioned
+        .starts
+        .windows(2)
+        .map(|it| it[1] - it[0])
+        .collect();
     if counts != expected.iter().map(Vec::len).collect::<Vec<_>>() {
         return Err(format!("{partitions} partitions have {counts:?} rows"));
     }
     let expected = expected.concat();
-    if dealt.rows == expected {
+    if partitioned.rows == expected {
         return Ok(());
     }
-    let mut both = dealt.rows.iter().zip(&expected);
+    let mut both = partitioned.rows.iter().zip(&expected);
     let at = both.position(|(one, other)| one != other);
     let rows = expected.len();
     Err(format!(
-        "{partitions} partitions of {rows} rows: place {at:?} is wrong"
+        "{partitions} partitions of {rows} rows: position {at:?} is wrong"
     ))
 }
 
@@ -59,7 +63,7 @@ fn agrees(keys: Keys<'_>, partitions: usize) {
     }
 }
 
-/// Keys that differ in every byte, and are the same in every run.
+/// Generates keys that differ in every byte. They are the same in every run.
 fn mixed(rows: usize) -> Vec<u64> {
     let spread = |row: u64| (row + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (0..rows as u64)
@@ -124,8 +128,8 @@ fn equal_keys_stay_in_order() {
     }
 }
 
-/// Different keys of which all belong where they are wanted, found by looking: the stable hash is
-/// the same everywhere, so that it has no mask which would make them collide.
+/// Searches for different keys whose partitions satisfy `is_home`. The stable hash is fixed, so
+/// there is no mask that would make keys collide.
 fn sharing(partitions: usize, wanted: usize, is_home: impl Fn(u32) -> bool) -> Vec<u64> {
     const TILE: u64 = 4096;
     let mut hashes = [0; TILE as usize];
@@ -139,42 +143,48 @@ fn sharing(partitions: usize, wanted: usize, is_home: impl Fn(u32) -> bool) -> V
     tiles.flatten().take(wanted).collect()
 }
 
-/// By a device and by every level: all rows in one partition, as they came.
+/// Checks on every device and level that all rows are in one partition, in input order.
 fn all_in_one(keys: &[u64], partitions: usize, home: u32) {
     let in_order: Vec<u32> = (0..keys.len() as u32).collect();
     for level in Level::available() {
-        let mut dealt = Partitioned::default();
-        HashPartition::new(level, SEED, partitions).u64s(keys, &mut dealt);
-        assert_eq!(dealt.rows_of(home as usize), in_order, "{level}");
+        let mut partitioned = Partitioned::default();
+        HashPartition::new(level, SEED, partitions).u64s(keys, &mut partitioned);
+        assert_eq!(partitioned.rows_of(home as usize), in_order, "{level}");
     }
     for device in devices_of(Stage::HashPartition) {
-        let dealt = run(&**device, Keys::U64(keys), SEED, partitions).unwrap();
-        assert_eq!(dealt.rows, in_order, "{partitions} partitions, {home}");
-        let (start, end) = (dealt.starts[home as usize], dealt.starts[home as usize + 1]);
+        let partitioned = run(&**device, Keys::U64(keys), SEED, partitions).unwrap();
+        assert_eq!(
+            partitioned.rows, in_order,
+            "{partitions} partitions, {home}"
+        );
+        let (start, end) = (
+            partitioned.starts[home as usize],
+            partitioned.starts[home as usize + 1],
+        );
         assert_eq!((start, end), (0, keys.len()));
     }
 }
 
 #[test]
-fn different_keys_that_all_share_a_partition() {
-    let most = MOST_PARTITIONS;
+fn different_keys_in_one_partition() {
     for (partitions, home) in [
         (2, 1),
         (256, 0),
         (256, 77),
         (256, 255),
         (257, 256),
-        (most, 0),
-        (most, 0x5aa5),
-        (most, most as u32 - 1),
+        (MOST_PARTITIONS, 0),
+        (MOST_PARTITIONS, 0x5aa5),
+        (MOST_PARTITIONS, MOST_PARTITIONS as u32 - 1),
     ] {
-        // Rarer homes are looked for longer: no fewer than a thousand keys, in several tiles.
+        // With more partitions the search takes longer: it finds at least a thousand keys, which
+        // fill several tiles.
         let wanted = (2 * PARTITION_TILE_ROWS + 77).min(80_000_000 / partitions);
         let distinct = sharing(partitions, wanted, |partition| partition == home);
         let rows = distinct.iter().cycle().take(2 * PARTITION_TILE_ROWS + 77);
         let keys: Vec<u64> = rows.copied().collect();
         all_in_one(&keys, partitions, home);
-        // The same keys as bytes have the same hashes.
+        // Byte keys with the same bytes have the same hashes.
         let offsets: Vec<u32> = (0..=keys.len() as u32).map(|row| row * 8).collect();
         let bytes = bytemuck::cast_slice(&keys);
         agrees(
@@ -187,9 +197,9 @@ fn different_keys_that_all_share_a_partition() {
     }
 }
 
-/// Of more than 256 partitions each pass has a digit, in which all rows may be alike.
+/// With more than 256 partitions there are two passes, and all keys may share the digit of one.
 #[test]
-fn different_keys_that_share_a_digit_of_their_partitions() {
+fn different_keys_with_one_digit_of_the_partition_in_common() {
     let rows = 2 * PARTITION_TILE_ROWS + 77;
     for partitions in [1000, MOST_PARTITIONS] {
         agrees(
@@ -204,21 +214,21 @@ fn different_keys_that_share_a_digit_of_their_partitions() {
 }
 
 #[test]
-fn a_device_deals_as_the_kernels_do() {
+fn a_device_partitions_as_the_kernels_do() {
     let keys = mixed(20_000);
     for partitions in [7, 256, 5000] {
         let mut expected = Partitioned::default();
         let mut stage = HashPartition::new(Level::best(), SEED, partitions);
         stage.u64s(&keys, &mut expected);
         for device in devices_of(Stage::HashPartition) {
-            let dealt = run(&**device, Keys::U64(&keys), SEED, partitions).unwrap();
-            assert_eq!(dealt.starts, expected.starts());
-            assert_eq!(dealt.rows, expected.rows());
+            let partitioned = run(&**device, Keys::U64(&keys), SEED, partitions).unwrap();
+            assert_eq!(partitioned.starts, expected.starts());
+            assert_eq!(partitioned.rows, expected.rows());
         }
     }
 }
 
-/// The golden vectors of the kernels, by the shader.
+/// The golden vectors of the kernels, computed by the shader.
 #[test]
 fn keys_hash_to_the_golden_values() {
     let seed = HashSeed(0x0706_0504_0302_0100);
@@ -267,11 +277,13 @@ fn keys_hash_to_the_golden_values() {
 }
 
 #[test]
-fn keys_of_bytes_as_long_as_a_device_takes() {
+fn byte_keys_of_the_maximum_length() {
     let keys = mixed(5000);
     let bytes = bytemuck::cast_slice(&keys);
     for first in 0..4 {
-        let offsets: Vec<u32> = (0..9).map(|key| first + key * LONGEST_KEY as u32).collect();
+        let offsets: Vec<u32> = (0..9)
+            .map(|key| first + key * MAX_KEY_BYTES as u32)
+            .collect();
         let offsets = &offsets;
         agrees(Keys::Bytes { bytes, offsets }, 7);
     }
@@ -289,7 +301,7 @@ proptest! {
     })]
 
     #[test]
-    fn rows_go_where_the_oracle_says(
+    fn partitions_are_those_of_the_oracle(
         keys in prop::collection::vec(any::<u64>(), 0..5000),
         distinct in 1u64..=u64::MAX,
         partitions in prop_oneof![1usize..20, 200usize..300, 1..=MOST_PARTITIONS],
@@ -305,20 +317,21 @@ proptest! {
     }
 
     #[test]
-    fn keys_of_bytes_go_where_the_oracle_says(
+    fn partitions_of_byte_keys_are_those_of_the_oracle(
         keys in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..600),
         partitions in prop_oneof![1usize..20, 1..=MOST_PARTITIONS],
-        skipped in 0usize..9,
+        padding in 0usize..9,
     ) {
-        let mut bytes = vec![0xaa; skipped];
-        let mut offsets = vec![skipped as u32];
+        let mut bytes = vec![0xaa; padding];
+        let mut offsets = vec![padding as u32];
         for key in &keys {
             bytes.extend(key);
             offsets.push(bytes.len() as u32);
         }
         let keys = Keys::Bytes { bytes: &bytes, offsets: &offsets };
         for device in devices_of(Stage::HashPartition) {
-            let found = hashes(&**device, keys, SEED).map_err(|it| TestCaseError::fail(it.to_string()))?;
+            let found = hashes(&**device, keys, SEED)
+                .map_err(|fault| TestCaseError::fail(fault.to_string()))?;
             prop_assert_eq!(found, expected_hashes(keys, SEED));
             compare(&**device, keys, SEED, partitions).map_err(TestCaseError::fail)?;
         }

@@ -1,15 +1,15 @@
-//! Whole jobs whose texts are nothing like texts: as the processor counts them.
+//! Whole jobs on unusual input: the result must be that of the CPU.
 
 use std::sync::Arc;
 
 use keymill_shaders::Stage;
 
-use super::{in_turn, software};
+use super::{rotated, software};
 use crate::device::gpu::Gpu;
 use crate::device::{Device, SharedDevice, tokenize};
 use crate::{Counts, DeviceChoice, Engine, TokenRule};
 
-/// Bytes of the longest token.
+/// The length of the longest token in bytes.
 const LONG: usize = 100_000_000;
 
 const RULE: TokenRule = TokenRule::Whitespace;
@@ -28,7 +28,7 @@ fn count(engine: &Engine, text: &Arc<Vec<u8>>) -> Counts {
     job.count_by_key().collect().unwrap()
 }
 
-/// Text that several jobs read.
+/// Text that several jobs share.
 struct Shared(Arc<Vec<u8>>);
 
 impl AsRef<[u8]> for Shared {
@@ -60,21 +60,21 @@ fn a_token_of_a_hundred_megabytes_among_short_ones() {
 }
 
 #[test]
-fn nothing_but_separators_and_bytes_that_are_no_text() {
+fn only_separators_and_random_bytes() {
     agrees(vec![b' '; 40 << 20]);
     let noise = (0..20u32 << 20).map(|at| (at.wrapping_mul(0x9e37_79b9) >> 23) as u8);
     agrees(noise.collect());
 }
 
-/// The stage itself, on as long a token as the device takes at once.
+/// Tests the stage alone, on the longest token that the device supports.
 #[test]
 fn a_token_across_thousands_of_tiles() {
-    for device in in_turn(Stage::Tokenize, 1) {
-        let most = tokenize::most_bytes(&RULE, device.binding_bytes(), false).min(LONG);
-        let mut text = vec![b'x'; most];
+    for device in rotated(Stage::Tokenize, 1) {
+        let limit = tokenize::max_bytes(&RULE, device.binding_bytes(), false).min(LONG);
+        let mut text = vec![b'x'; limit];
         text[0] = b' ';
         let spans = tokenize::run(&**device, &RULE, &text, None).unwrap().spans;
         let found: Vec<(u32, u32)> = spans.iter().map(|span| (span.start, span.end)).collect();
-        assert_eq!(found, [(1, most as u32)]);
+        assert_eq!(found, [(1, limit as u32)]);
     }
 }

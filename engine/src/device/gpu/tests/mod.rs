@@ -1,4 +1,4 @@
-//! WGSL against the oracle, on every adapter there is; CI asks for one at least.
+//! Tests of the shaders against the oracle, on every adapter. CI requires at least one adapter.
 #![forbid(unsafe_code)]
 
 mod auto;
@@ -20,13 +20,14 @@ use std::time::Duration;
 use keymill_shaders::{Shader, Stage};
 
 use super::pipelines::permutation_of;
-use super::{Found, Gpu, adapters};
+use super::{FoundAdapter, Gpu, adapters};
 use crate::device::recording::{Extent, Recording};
 use crate::device::{Device, Fault, self_test};
-use crate::probe::ShaderVariant;
+use crate::plan::ShaderVariant;
 
-/// A device for each variant of the shaders on each adapter, the base first. If no adapter is sound,
-/// that is a skip, unless `KEYMILL_REQUIRE_GPU=1`; `scripts/test` says on which these tests ran.
+/// Opens a device for each shader variant on each adapter, the base first. If no adapter passes its
+/// self-test, the tests are skipped, unless `KEYMILL_REQUIRE_GPU=1`. `scripts/test` lists the
+/// adapters that were tested.
 fn opened() -> &'static [Arc<dyn Device>] {
     static DEVICES: OnceLock<Vec<Arc<dyn Device>>> = OnceLock::new();
     DEVICES.get_or_init(|| {
@@ -34,19 +35,19 @@ fn opened() -> &'static [Arc<dyn Device>] {
         let devices: Vec<Arc<dyn Device>> = found.iter().flat_map(variants_on).collect();
         assert!(
             !is_required() || !devices.is_empty(),
-            "KEYMILL_REQUIRE_GPU=1, and no adapter is sound: {found:?}"
+            "KEYMILL_REQUIRE_GPU=1, and no adapter passes its self-test: {found:?}"
         );
         devices
     })
 }
 
-/// A device on each adapter, with the shaders that all of them run.
+/// Returns one device on each adapter, with the base shaders.
 pub(super) fn devices() -> Vec<&'static Arc<dyn Device>> {
     let is_base = |device: &&Arc<dyn Device>| device.variant() == ShaderVariant::BASE;
     opened().iter().filter(is_base).collect()
 }
 
-/// A device on each adapter for each shader that a stage has there, checked and unchecked.
+/// Returns a device on each adapter for each distinct shader of a stage, checked and unchecked.
 pub(super) fn devices_of(stage: Stage) -> Vec<&'static Arc<dyn Device>> {
     let mut seen = HashSet::new();
     let is_new = |device: &&Arc<dyn Device>| {
@@ -61,20 +62,23 @@ pub(super) fn devices_of(stage: Stage) -> Vec<&'static Arc<dyn Device>> {
     opened().iter().filter(is_new).collect()
 }
 
-/// Of each adapter one of these, another one each turn: for work that takes too long for all.
-pub(super) fn in_turn(stage: Stage, turn: usize) -> Vec<&'static Arc<dyn Device>> {
+/// Returns one of these devices for each adapter, another one for each `turn`. It is for tests that
+/// would take too long on all.
+pub(super) fn rotated(stage: Stage, turn: usize) -> Vec<&'static Arc<dyn Device>> {
     let all = devices_of(stage);
     let of = |name: &str| -> Vec<_> { all.iter().filter(|it| it.name() == name).collect() };
     let names = devices().into_iter().map(|device| of(device.name()));
     names.map(|of| *of[turn % of.len()]).collect()
 }
 
-/// How long a driver hangs that hangs, and how long a hurried one is waited for.
+/// How long an injected hang lasts.
 pub(super) const HANG: Duration = Duration::from_secs(6);
-const HURRY: Duration = Duration::from_secs(3);
 
-/// A software adapter, which can be pulled out as often as one likes.
-pub(super) fn software() -> Option<Found> {
+/// The time limit of devices with a short timeout.
+const SHORT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Returns a software adapter, which tests may destroy.
+pub(super) fn software() -> Option<FoundAdapter> {
     opened();
     let software = adapters().unwrap().into_iter().find(|it| it.is_software);
     assert!(
@@ -88,12 +92,12 @@ fn is_required() -> bool {
     std::env::var_os("KEYMILL_REQUIRE_GPU").is_some_and(|it| it == "1")
 }
 
-/// A device for each variant, if the base is sound on the adapter.
-fn variants_on(found: &Found) -> Vec<Arc<dyn Device>> {
-    let base = match Gpu::open(found, ShaderVariant::BASE).and_then(crate::device::sound) {
+/// Opens a device for each variant, if the base passes the self-test on the adapter.
+fn variants_on(found: &FoundAdapter) -> Vec<Arc<dyn Device>> {
+    let base = match Gpu::open(found, ShaderVariant::BASE).and_then(crate::device::self_tested) {
         Ok(device) => device,
         Err(fault) => {
-            eprintln!("{} is left out: {fault}", found.name);
+            eprintln!("{} is not tested: {fault}", found.name);
             return Vec::new();
         }
     };
@@ -119,11 +123,11 @@ fn devices_with_every_variant_pass_the_self_test() {
 }
 
 #[test]
-fn what_a_device_refuses_is_a_fault_and_the_next_run_is_right() {
+fn a_refusal_is_a_fault_and_the_next_run_works() {
     for device in devices() {
         let mut wrong = Recording::default();
         let params = wrong.upload("params", vec![0; 16]);
-        // Parameters are no storage: the device refuses to bind them so.
+        // Parameters are not a storage buffer: the device refuses this binding.
         let buffers = [params, params, params];
         wrong.run(Stage::SelfTest, "self_test", &buffers, 1);
         wrong.download(params, Extent::Bytes(16));
@@ -133,7 +137,7 @@ fn what_a_device_refuses_is_a_fault_and_the_next_run_is_right() {
 }
 
 #[test]
-fn software_is_not_taken_for_hardware() {
+fn software_adapters_are_recognized() {
     for found in adapters().unwrap() {
         let is_llvmpipe = found.name.contains("llvmpipe") || found.name.contains("SwiftShader");
         assert!(!is_llvmpipe || found.is_software, "{found:?}");

@@ -1,33 +1,33 @@
-//! Shaders that fail the self-test are not passed over in silence.
+//! Tests that shaders which fail the self-test are reported.
 
 use std::sync::Arc;
 
 use super::software;
 use crate::device::gpu::Gpu;
-use crate::device::gpu::fault_injection::{FaultInjection, Injuries};
-use crate::device::open::first_sound;
-use crate::device::{Device, Fault, SharedDevice, sound};
-use crate::probe::ShaderVariant;
+use crate::device::gpu::fault_injection::{FaultInjection, InjectedFault};
+use crate::device::open::open_first_that_passes;
+use crate::device::{Device, Fault, SharedDevice, self_tested};
+use crate::plan::ShaderVariant;
 use crate::{DeviceChoice, Engine, Shaders, TokenRule};
 
-/// A seat whose device answers with zeros unless it runs the base.
+/// Returns a shared device that returns zeros, unless it runs the base shaders.
 fn shared_device() -> Option<SharedDevice> {
     let found = software()?;
-    // Shaders without checks are tried on any adapter, whatever it offers.
+    // Unchecked shaders are tried on any adapter, with or without optional features.
     let variants = Shaders::Unchecked.to_try(found.offers);
     Some(SharedDevice::new(Box::new(move || {
-        first_sound(variants.clone(), |variant, passed_over| {
-            let device = Gpu::open(&found, variant)?.instead_of(passed_over);
+        open_first_that_passes(variants.clone(), |variant, passed_over| {
+            let device = Gpu::open(&found, variant)?.with_passed_over(passed_over);
             if variant != ShaderVariant::BASE {
-                device.injure(Injuries::after(0, FaultInjection::Zeros))?;
+                device.inject(InjectedFault::after(0, FaultInjection::Zeros))?;
             }
-            sound(device)
+            self_tested(device)
         })
     })))
 }
 
 #[test]
-fn a_device_says_which_shaders_failed_and_so_do_the_jobs_on_it() {
+fn devices_and_jobs_report_the_shaders_that_failed() {
     let Some(shared_device) = shared_device() else {
         return;
     };
@@ -40,7 +40,7 @@ fn a_device_says_which_shaders_failed_and_so_do_the_jobs_on_it() {
     let counts = job.tokenize(TokenRule::Whitespace).count_by_key();
     let counts = counts.collect().unwrap();
     assert_eq!(counts.get(b"be"), Some(2));
-    let device: Arc<dyn Device> = shared_device.device_now().unwrap();
+    let device: Arc<dyn Device> = shared_device.try_device().unwrap();
     assert_eq!(device.variant(), ShaderVariant::BASE);
     let why = device.passed_over().unwrap();
     assert!(why.contains("unchecked failed the self-test: "), "{why}");
@@ -55,13 +55,13 @@ fn a_device_says_which_shaders_failed_and_so_do_the_jobs_on_it() {
 }
 
 #[test]
-fn a_device_on_which_no_shaders_are_sound_says_what_the_base_got_wrong() {
+fn if_all_shaders_fail_the_fault_of_the_base_is_returned() {
     let Some(found) = software() else { return };
     let variants = Shaders::Unchecked.to_try(found.offers);
-    let opened = first_sound(variants, |variant, _| {
+    let opened = open_first_that_passes(variants, |variant, _| {
         let device = Gpu::open(&found, variant)?;
-        device.injure(Injuries::after(0, FaultInjection::Zeros))?;
-        sound(device)
+        device.inject(InjectedFault::after(0, FaultInjection::Zeros))?;
+        self_tested(device)
     });
     assert!(matches!(opened.err(), Some(Fault::NotConserved(_))));
 }

@@ -1,4 +1,4 @@
-//! `reduce_by_key.wgsl`.
+//! Tests of `reduce_by_key.wgsl`.
 
 use keymill_kernels::oracle;
 use keymill_kernels::stage::reduce_by_key::IntKey;
@@ -9,7 +9,7 @@ use super::devices_of;
 use crate::device::Device;
 use crate::device::reduce_by_key::{Group, Rows, Table, run};
 
-/// What is wrong with how a device reduces these rows.
+/// Compares the groups of a device with the oracle.
 fn compare(device: &dyn Device, rows: Rows<'_>, table: &Table) -> Result<(), String> {
     let found = run(device, rows, table).map_err(|fault| fault.to_string())?;
     let expected = oracle::reduce_by_key(rows.keys, rows.values);
@@ -32,7 +32,7 @@ fn compare(device: &dyn Device, rows: Rows<'_>, table: &Table) -> Result<(), Str
     ))
 }
 
-/// Tables with room, with too little of it, and with none for keys that all collide.
+/// Returns tables with room, tables with too few slots, and tables where all keys collide.
 fn tables(rows: usize, device: &dyn Device) -> [Table; 5] {
     [
         Table::for_rows(rows, rows, device.binding_bytes()),
@@ -53,7 +53,7 @@ fn agrees(keys: &[u64], values: &[i64]) {
     }
 }
 
-/// Numbers that are the same in every run.
+/// Generates numbers that are the same in every run.
 pub(super) fn mixed(rows: usize) -> impl Iterator<Item = u64> {
     let spread = |row: u64| (row + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (0..rows as u64).map(move |row| spread(row) ^ spread(row) >> 29)
@@ -77,7 +77,7 @@ fn rows_around_every_edge() {
 }
 
 #[test]
-fn few_keys_and_as_many_as_rows() {
+fn few_keys_and_one_key_per_row() {
     let rows = 300_000;
     let values = values(rows);
     agrees(&vec![42; rows], &values);
@@ -89,7 +89,7 @@ fn few_keys_and_as_many_as_rows() {
 }
 
 #[test]
-fn keys_that_agree_in_one_word_are_two() {
+fn keys_with_one_equal_word_are_distinct() {
     let words = [0, 1, 0x8000_0000, 0xffff_ffff];
     let pairs = words
         .iter()
@@ -99,20 +99,20 @@ fn keys_that_agree_in_one_word_are_two() {
 }
 
 #[test]
-fn sums_go_beyond_64_bits_and_wrap_nowhere() {
+fn sums_above_64_bits_do_not_wrap() {
     let rows = 70_000;
     let keys: Vec<u64> = (0..rows).map(|row| row % 3).collect();
     for value in [i64::MIN, i64::MAX, -1, 0, 1, 0xffff_ffff, -0x1_0000_0000] {
         agrees(&keys, &vec![value; keys.len()]);
     }
-    // The low word of each is full, so that every addition carries, and so is the middle one.
+    // The low and middle words are full, so that every addition carries.
     let ends = [i64::MAX, i64::MIN, -1, i64::MAX - 1, 0x7fff_ffff_0000_0000];
     let values: Vec<i64> = ends.into_iter().cycle().take(keys.len()).collect();
     agrees(&keys, &values);
 }
 
 #[test]
-fn extremes_are_told_by_their_low_words() {
+fn extremes_that_differ_in_their_low_words() {
     let rows = 20_000;
     let keys: Vec<u64> = mixed(rows).map(|key| key % 9).collect();
     for high in [-1i64, 0, 1, i64::MIN >> 32, i64::MAX >> 32] {

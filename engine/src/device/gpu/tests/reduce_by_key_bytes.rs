@@ -1,4 +1,4 @@
-//! `reduce_by_key/bytes.wgsl`.
+//! Tests of `reduce_by_key/bytes.wgsl`.
 
 use keymill_kernels::stage::tokenize::Span;
 use keymill_kernels::{Tuning, oracle};
@@ -10,20 +10,20 @@ use super::{devices_of, software};
 use crate::TokenRule;
 use crate::device::Device;
 use crate::device::gpu::Gpu;
-use crate::device::gpu::fault_injection::{FaultInjection, Injuries};
+use crate::device::gpu::fault_injection::{FaultInjection, InjectedFault};
 use crate::device::reduce_by_key::{Group, Table, TextRows, run};
 use crate::device::tokenize;
 
 /// Keys in a text, with values.
 #[derive(Clone, Debug, Default)]
-struct Keyed {
+struct KeyedText {
     text: Vec<u8>,
     spans: Vec<Span>,
     values: Vec<i64>,
 }
 
-impl Keyed {
-    /// Keys one behind the other, `gap` bytes between them.
+impl KeyedText {
+    /// Writes keys one after the other, with `gap` bytes before each.
     fn new<K: AsRef<[u8]>>(keys: impl IntoIterator<Item = K>, gap: usize) -> Self {
         let mut keyed = Self::default();
         for key in keys {
@@ -46,7 +46,7 @@ impl Keyed {
     }
 }
 
-/// What must be answered.
+/// Returns the expected groups.
 fn expected<'a>(rows: TextRows<'a>) -> Vec<Group<&'a [u8]>> {
     let keys: Vec<&'a [u8]> = rows.spans.iter().map(|span| span.of(rows.text)).collect();
     let reduced = oracle::reduce_by_key(&keys, rows.values).into_iter();
@@ -61,7 +61,7 @@ fn expected<'a>(rows: TextRows<'a>) -> Vec<Group<&'a [u8]>> {
         .collect()
 }
 
-/// What is wrong with how a device reduces these rows.
+/// Compares the groups of a device with the oracle.
 fn compare(device: &dyn Device, rows: TextRows<'_>, table: &Table) -> Result<(), String> {
     let found = run(device, rows, table).map_err(|fault| fault.to_string())?;
     let expected = expected(rows);
@@ -76,8 +76,7 @@ fn compare(device: &dyn Device, rows: TextRows<'_>, table: &Table) -> Result<(),
     ))
 }
 
-/// Tables with room, with too little of it, with none for keys that all collide, and as the tiny
-/// limits have them.
+/// Returns tables with room, with too few slots, where all keys collide, and with the tiny tuning.
 fn tables(rows: usize, device: &dyn Device) -> [Table; 6] {
     let tiny = Tuning::TINY;
     let (slots, longest) = (tiny.device_slots as u32, tiny.device_key_bytes as u32);
@@ -91,7 +90,7 @@ fn tables(rows: usize, device: &dyn Device) -> [Table; 6] {
     ]
 }
 
-fn agrees(keyed: &Keyed) {
+fn agrees(keyed: &KeyedText) {
     for device in devices_of(Stage::ReduceByKeyBytes) {
         for table in tables(keyed.spans.len(), &**device) {
             if let Err(wrong) = compare(&**device, keyed.rows(), &table) {
@@ -106,7 +105,7 @@ fn rows_around_every_edge() {
     let tile = REDUCE_TILE_ROWS;
     for edge in [0, 256, tile, 2 * tile] {
         for rows in edge.saturating_sub(1)..=edge + 1 {
-            agrees(&Keyed::new(
+            agrees(&KeyedText::new(
                 mixed(rows).map(|word| format!("key-{}", word % 50)),
                 1,
             ));
@@ -115,19 +114,19 @@ fn rows_around_every_edge() {
 }
 
 #[test]
-fn few_keys_and_as_many_as_rows() {
+fn few_keys_and_one_key_per_row() {
     let rows = 30_000;
-    agrees(&Keyed::new(vec![&b"one key of them all"[..]; rows], 0));
-    agrees(&Keyed::new(vec![b""; rows], 0));
+    agrees(&KeyedText::new(vec![&b"one key of them all"[..]; rows], 0));
+    agrees(&KeyedText::new(vec![b""; rows], 0));
     for distinct in [2, 300, u64::MAX] {
-        agrees(&Keyed::new(
+        agrees(&KeyedText::new(
             mixed(rows).map(|word| (word % distinct).to_string()),
             0,
         ));
     }
 }
 
-/// Keys that agree up to `at` bytes, where a byte differs or they end.
+/// Returns keys with a common prefix of `at` bytes, after which they differ or end.
 fn alike_up_to(at: usize) -> Vec<Vec<u8>> {
     let stem: Vec<u8> = (0..at).map(|byte| b'a' + (byte % 26) as u8).collect();
     let rest: [&[u8]; 9] = [
@@ -142,7 +141,7 @@ fn alike_up_to(at: usize) -> Vec<Vec<u8>> {
         b"\xff\xfe",
     ];
     let mut keys: Vec<Vec<u8>> = rest.iter().map(|rest| [&stem[..], rest].concat()).collect();
-    // The first byte differs, or the last one.
+    // The first byte of the prefix differs, or the last one.
     for place in [0, at.saturating_sub(1)] {
         let mut other = stem.clone();
         if let Some(byte) = other.get_mut(place) {
@@ -154,34 +153,40 @@ fn alike_up_to(at: usize) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn keys_that_are_equal_in_their_beginnings_are_others() {
+fn keys_with_common_prefixes_are_distinct() {
     for at in [
         0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 100, 1000,
     ] {
-        // At every place in a word, and every key at several.
+        // Each key occurs several times, at every position in a word.
         for gap in 0..4 {
             let keys = alike_up_to(at);
-            agrees(&Keyed::new(keys.iter().cycle().take(keys.len() * 7), gap));
+            agrees(&KeyedText::new(
+                keys.iter().cycle().take(keys.len() * 7),
+                gap,
+            ));
         }
     }
 }
 
 #[test]
-fn keys_about_as_long_as_a_device_looks_at() {
+fn keys_around_the_maximum_length() {
     for at in [4092, 4093, 4094, 4095, 4096, 4097] {
         for gap in [1, 3] {
             let keys = alike_up_to(at);
-            agrees(&Keyed::new(keys.iter().cycle().take(keys.len() * 3), gap));
+            agrees(&KeyedText::new(
+                keys.iter().cycle().take(keys.len() * 3),
+                gap,
+            ));
         }
     }
 }
 
 #[test]
-fn long_keys_are_spilled_and_short_ones_beside_them_are_not() {
+fn long_keys_are_spilled_and_short_keys_are_not() {
     let long: Vec<Vec<u8>> = (0..3u8).map(|last| vec![b'l' + last; 70_000]).collect();
     let short = (0..40).map(|it| format!("short-{it}").into_bytes());
     let keys: Vec<Vec<u8>> = long.into_iter().chain(short).collect();
-    agrees(&Keyed::new(keys.iter().cycle().take(keys.len() * 9), 1));
+    agrees(&KeyedText::new(keys.iter().cycle().take(keys.len() * 9), 1));
 }
 
 #[test]
@@ -197,12 +202,12 @@ fn every_byte_is_data() {
     let zeros = (0..40).map(|bytes| vec![0; bytes]);
     let keys: Vec<Vec<u8>> = bytes.chain(zeros).collect();
     for gap in 0..4 {
-        agrees(&Keyed::new(keys.iter().chain(keys.iter().rev()), gap));
+        agrees(&KeyedText::new(keys.iter().chain(keys.iter().rev()), gap));
     }
 }
 
 #[test]
-fn spans_may_overlap_and_lie_in_any_order() {
+fn spans_may_overlap_and_be_in_any_order() {
     let text = b"abcabcabcabc\0abc\0abcab".repeat(20);
     let spans: Vec<Span> = mixed(20_000)
         .map(|word| {
@@ -215,7 +220,7 @@ fn spans_may_overlap_and_lie_in_any_order() {
         })
         .collect();
     let values = values(spans.len());
-    agrees(&Keyed {
+    agrees(&KeyedText {
         text,
         spans,
         values,
@@ -243,15 +248,15 @@ fn spans_are_those_of_the_tokenizer() {
 
 #[test]
 fn sums_of_decimals_are_exact() {
-    // In cents: 0.10, 0.20, and what no float adds up.
+    // Values in cents: 0.10, 0.20, and others that floats do not add exactly.
     let (cents, sites) = ([10, 20, 1, -31], [&b"a"[..], b"a", b"b", b"b"]);
-    let mut keyed = Keyed::new(sites.iter().cycle().take(40_000), 0);
+    let mut keyed = KeyedText::new(sites.iter().cycle().take(40_000), 0);
     keyed.values = cents.into_iter().cycle().take(40_000).collect();
     agrees(&keyed);
     for device in devices_of(Stage::ReduceByKeyBytes) {
         let groups = run(&**device, keyed.rows(), &Table::new(16, 4, u32::MAX)).unwrap();
         let sums: Vec<(&[u8], i128)> = groups.iter().map(|group| (group.key, group.sum)).collect();
-        // 0.30 ten thousand times, and -0.30.
+        // 0.30 ten thousand times, and -0.30 ten thousand times.
         assert_eq!(sums, [(&b"a"[..], 300_000), (b"b", -300_000)]);
         let (first, ten_thousandth) = (keyed.rows(), sums[0].1 / 10_000);
         assert_eq!(
@@ -261,13 +266,13 @@ fn sums_of_decimals_are_exact() {
     }
 }
 
-/// A device that is hurt in the middle gives a fault or the right answer, and no other.
+/// A device with an injected fault returns a fault or the correct result.
 #[test]
-fn every_command_of_a_run_may_be_the_last() {
+fn a_fault_at_every_command_is_handled() {
     let Some(found) = software() else {
         return;
     };
-    let keyed = Keyed::new(mixed(5000).map(|word| (word % 400).to_string()), 1);
+    let keyed = KeyedText::new(mixed(5000).map(|word| (word % 400).to_string()), 1);
     let expected = expected(keyed.rows());
     let table = Table::new(256, 4, u32::MAX);
     for fault_injection in [
@@ -277,11 +282,11 @@ fn every_command_of_a_run_may_be_the_last() {
     ] {
         let mut faults = 0;
         for after in 0..40 {
-            let injuries = Injuries::after(after, fault_injection);
+            let injected = InjectedFault::after(after, fault_injection);
             let device = Gpu::open(&found, found.offers).unwrap();
-            device.injure(injuries.clone()).unwrap();
+            device.inject(injected.clone()).unwrap();
             let reduced = run(&device, keyed.rows(), &table);
-            if injuries.commands() <= after {
+            if injected.commands() <= after {
                 assert_eq!(
                     reduced.as_ref(),
                     Ok(&expected),
@@ -321,7 +326,7 @@ proptest! {
         longest in prop_oneof![Just(4096), 0u32..30],
         hash_mask in prop_oneof![Just(0), Just(3), Just(u32::MAX), any::<u32>()],
     ) {
-        let mut keyed = Keyed::new(&keys, gap);
+        let mut keyed = KeyedText::new(&keys, gap);
         let values = keyed.values.iter().map(|value| value.wrapping_mul(seed as i64 | 1));
         keyed.values = values.collect();
         for device in devices_of(Stage::ReduceByKeyBytes) {

@@ -1,4 +1,4 @@
-//! `tokenize.wgsl`.
+//! Tests of `tokenize.wgsl`.
 
 use std::num::NonZeroUsize;
 
@@ -10,7 +10,7 @@ use super::devices_of;
 use crate::TokenRule;
 use crate::device::{Device, Fault, tokenize};
 
-/// What is wrong with the tokens of a text whose records begin at `records`.
+/// Compares the tokens of a text with the oracle. Its records start at `records`.
 fn compare(
     device: &dyn Device,
     rule: &TokenRule,
@@ -41,7 +41,7 @@ fn compare(
     }
     let at = found.iter().zip(&expected).position(|(a, b)| a != b);
     Err(format!(
-        "{rule:?}: {} tokens, not {}; {} rejected, not {rejected}; the first other one is {at:?} \
+        "{rule:?}: {} tokens, not {}; {} rejected, not {rejected}; first difference at {at:?} \
          of a text of {} bytes: {:?}",
         found.len(),
         expected.len(),
@@ -59,7 +59,7 @@ fn agrees(rule: &TokenRule, text: &[u8], records: Option<&[u32]>) {
     }
 }
 
-/// The same with no records, and with records that cut everywhere, and here and there.
+/// Checks a text without records, with a record at every byte, and with some records.
 fn agrees_however_cut(rule: &TokenRule, text: &[u8]) {
     agrees(rule, text, None);
     for step in [1, 5, 1000] {
@@ -79,8 +79,8 @@ fn field(index: usize, separator: &[u8]) -> TokenRule {
     }
 }
 
-/// Rules of lines and their parts: separators of one byte, of many, of as many as there may be, and
-/// odd ones; fields that all lines have, some, and none.
+/// Returns rules for lines and their parts: separators of one byte, of many bytes, of the maximum
+/// length, and unusual ones; fields that exist in all lines, in some, and in none.
 fn rules_of_lines() -> Vec<TokenRule> {
     let mut rules = vec![TokenRule::Lines];
     let separators: [&[u8]; 12] = [
@@ -116,7 +116,7 @@ fn rules_of_lines() -> Vec<TokenRule> {
 
 const LONG: &[u8] = b"abcdefghijklmno,";
 
-/// Pieces of lines that separate under some rule, or nearly do.
+/// Generates lines from pieces that are separators under some rule, or similar to one.
 fn lines(pieces: usize) -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         8 => prop::sample::select(vec![
@@ -131,8 +131,8 @@ fn lines(pieces: usize) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..pieces).prop_map(|pieces| pieces.concat())
 }
 
-/// Pieces that meet every class of byte: white space of one, two and three bytes, its neighbours,
-/// and bytes that are no UTF-8.
+/// Generates text from pieces of every class of bytes: white space of one, two and three bytes,
+/// similar characters, and bytes that are not UTF-8.
 fn text(pieces: usize) -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         4 => prop::sample::select(vec![
@@ -162,7 +162,7 @@ proptest! {
     })]
 
     #[test]
-    fn texts_are_cut_as_the_oracle_cuts(
+    fn tokens_are_those_of_the_oracle(
         text in text(300),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
     ) {
@@ -176,7 +176,7 @@ proptest! {
     }
 
     #[test]
-    fn words_are_cut_as_the_oracle_cuts(
+    fn words_are_those_of_the_oracle(
         text in prop::collection::vec(0_u8..0x80, 0..9000),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
     ) {
@@ -190,7 +190,7 @@ proptest! {
     }
 
     #[test]
-    fn lines_are_cut_as_the_oracle_cuts(
+    fn tokens_of_lines_are_those_of_the_oracle(
         text in lines(700),
         rule in prop::sample::select(rules_of_lines()),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
@@ -235,7 +235,7 @@ fn words_around_every_edge() {
     agrees_however_cut(rule, &all.repeat(3));
 }
 
-/// Line ends and separators that lie before, across and behind an edge of lanes or tiles.
+/// Returns texts with line ends and separators before, across and after an edge of a lane or tile.
 fn around(edge: usize, reach: usize) -> impl Iterator<Item = Vec<u8>> {
     let ends = [
         "",
@@ -280,7 +280,7 @@ fn records_around_every_edge() {
     for rule in [TokenRule::Lines, split(b","), split(LONG), field(2, b",")] {
         for edge in [LANE_BYTES, TILE_BYTES] {
             for text in around(edge, LONG.len()).step_by(3) {
-                // The record's end cuts through line ends and separators.
+                // The record ends inside line ends and separators.
                 let last = text.len() as u32;
                 let records = [edge as u32 - 1, edge as u32, edge as u32 + 1, last];
                 for record in records.into_iter().filter(|record| *record <= last) {
@@ -339,7 +339,7 @@ fn more_tiles_of_lines_than_a_workgroup_has_lanes() {
         vec![b','; 3 << 20],
         vec![b'\n'; 3 << 20],
         vec![b'x'; 3 << 20],
-        // A line of many tiles, whose fields far behind its beginning are counted.
+        // A line of many tiles: its fields are counted far from its start.
         [b"a,".repeat(1 << 20), b"\nb,c".to_vec()].concat(),
     ];
     for text in &texts {
@@ -360,7 +360,7 @@ fn every_byte_can_begin_a_record() {
     let text = "ab \u{3000}c".repeat(2_000);
     let records: Vec<u32> = (0..text.len() as u32).collect();
     agrees(&TokenRule::Whitespace, text.as_bytes(), Some(&records));
-    // Each byte is a line of two empty parts: no text has more tokens.
+    // Each byte is a line of two empty parts. No text has more tokens.
     let text = vec![b','; 3 * TILE_BYTES];
     let records: Vec<u32> = (0..text.len() as u32).collect();
     agrees(&split(b","), &text, Some(&records));
@@ -370,7 +370,7 @@ fn every_byte_can_begin_a_record() {
 }
 
 #[test]
-fn what_shaders_cannot_cut_is_refused() {
+fn unsupported_rules_are_refused() {
     for device in devices_of(Stage::Tokenize) {
         for (rule, text) in [
             (TokenRule::Words, "caf\u{e9}"),

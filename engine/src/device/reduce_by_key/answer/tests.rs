@@ -1,4 +1,4 @@
-//! Answers as a device gives them, right and damaged.
+//! Tests with correct and damaged results of a device.
 
 use bytemuck::{Zeroable, bytes_of, cast_slice};
 use keymill_kernels::stage::tokenize::Span;
@@ -6,7 +6,7 @@ use keymill_kernels::stage::tokenize::Span;
 use super::super::rows::{Rows, TextRows};
 use super::*;
 
-/// The most bytes of a key.
+/// The maximum length of a key.
 const LONGEST: u32 = 4;
 
 const VALUES: [i64; 4] = [-1, 5, i64::MAX, 2];
@@ -16,7 +16,7 @@ const ROWS: Rows<'static> = Rows {
     values: &VALUES,
 };
 
-/// The same with keys of bytes: `be`, `to`, `be`, and one that is too long.
+/// The same rows with byte keys: `be`, `to`, `be`, and one that is too long.
 const TEXT_ROWS: TextRows<'static> = TextRows {
     text: b"to be or question",
     spans: &[span(3, 5), span(0, 2), span(3, 5), span(9, 17)],
@@ -43,7 +43,7 @@ fn record(key: [u32; 2], count: u32, sum: i128, min: i64, max: i64) -> ReducedGr
     }
 }
 
-/// The first two keys as records, by what stands for them; the last row is spilled.
+/// Returns the records of the first two keys. The last row is spilled.
 fn records(first: [u32; 2], second: [u32; 2]) -> [ReducedGroup; 2] {
     let large = i128::from(i64::MAX) - 1;
     [
@@ -56,7 +56,7 @@ fn of_integers() -> [ReducedGroup; 2] {
     records([7, 0], [3, 0])
 }
 
-/// Any row that has a key may stand for it.
+/// A record may name any row that has its key.
 fn of_bytes() -> [ReducedGroup; 2] {
     records([2, 2], [1, 2])
 }
@@ -74,7 +74,7 @@ fn answer(run: u32, records: &[ReducedGroup], spill: &[u32]) -> Vec<Vec<u8>> {
     ]
 }
 
-fn read<R: Keyed>(rows: R, downloads: &[Vec<u8>]) -> Result<Vec<Group<R::Key>>, Fault> {
+fn read<R: KeyedRows>(rows: R, downloads: &[Vec<u8>]) -> Result<Vec<Group<R::Key>>, Fault> {
     super::read(9, rows, LONGEST, downloads)
 }
 
@@ -84,13 +84,13 @@ fn records_and_spilled_rows_become_groups() {
     let keys: Vec<u64> = groups.iter().map(|group| group.key).collect();
     assert_eq!(keys, [3, 7, 1 << 40]);
     assert_eq!(groups[1].sum, i128::from(i64::MAX) - 1);
-    // A key may have a record and spilled rows too.
+    // A key may have both a record and spilled rows.
     let records = [record([7, 0], 1, -1, -1, -1), of_integers()[1]];
     assert_eq!(read(ROWS, &answer(9, &records, &[3, 2])), Ok(groups));
 }
 
 #[test]
-fn keys_of_bytes_are_those_of_the_rows_that_stand_for_them() {
+fn byte_keys_are_read_from_the_named_rows() {
     let groups = read(TEXT_ROWS, &answer(9, &of_bytes(), &[3])).unwrap();
     let keys: Vec<&[u8]> = groups.iter().map(|group| group.key).collect();
     assert_eq!(keys, [&b"be"[..], b"question", b"to"]);
@@ -103,7 +103,7 @@ fn keys_of_bytes_are_those_of_the_rows_that_stand_for_them() {
     assert_eq!(all_spilled, Ok(groups));
 }
 
-/// Answers that are wrong whatever the keys are.
+/// Returns results that are wrong for any kind of key.
 fn damaged(right: [ReducedGroup; 2]) -> Vec<Vec<Vec<u8>>> {
     let changed = |change: fn(&mut [ReducedGroup; 2])| {
         let mut records = right;
@@ -132,7 +132,7 @@ fn damaged(right: [ReducedGroup; 2]) -> Vec<Vec<Vec<u8>>> {
         changed(|groups| groups[0].sum_2 += 1),
         changed(|groups| groups[0].min_low = 0),
         changed(|groups| groups[0].max_high = 0),
-        // The keys of two records, and then their counts and values alone.
+        // Swaps the keys of the two records.
         changed(|groups| {
             let [one, other] = groups;
             std::mem::swap(&mut one.key_0, &mut other.key_0);
@@ -140,22 +140,22 @@ fn damaged(right: [ReducedGroup; 2]) -> Vec<Vec<Vec<u8>>> {
     ]
 }
 
-fn is_caught<R: Keyed>(rows: R, damaged: &[Vec<u8>]) {
+fn assert_detected<R: KeyedRows>(rows: R, damaged: &[Vec<u8>]) {
     let fault = read(rows, damaged).unwrap_err();
     assert!(matches!(fault, Fault::NotConserved(_)), "{fault}");
 }
 
 #[test]
-fn a_damaged_answer_is_caught() {
+fn damaged_results_are_detected() {
     for damaged in damaged(of_integers()) {
-        is_caught(ROWS, &damaged);
+        assert_detected(ROWS, &damaged);
     }
 }
 
 #[test]
-fn a_damaged_answer_with_keys_of_bytes_is_caught() {
+fn damaged_results_with_byte_keys_are_detected() {
     for damaged in damaged(of_bytes()) {
-        is_caught(TEXT_ROWS, &damaged);
+        assert_detected(TEXT_ROWS, &damaged);
     }
     let right = of_bytes();
     let with_key = |row: u32, bytes: u32| {
@@ -164,21 +164,21 @@ fn a_damaged_answer_with_keys_of_bytes_is_caught() {
         answer(9, &records, &[3])
     };
     for damaged in [
-        // A row that has the other key, with either length, and one that has none.
+        // A row with the other key, with either length, and rows that do not exist.
         with_key(0, 2),
         with_key(0, 3),
         with_key(4, 2),
         with_key(u32::MAX, 2),
-        // One that no device looks at, though the row is there and is not spilled.
+        // A key that is too long for the device, although its row exists and is not spilled.
         answer(9, &[right[0], right[1], record([3, 8], 1, 2, 2, 2)], &[]),
     ] {
-        is_caught(TEXT_ROWS, &damaged);
+        assert_detected(TEXT_ROWS, &damaged);
     }
 }
 
 #[test]
-fn values_that_went_to_another_key_are_missed() {
-    // Each key has two values, and both have the same extremes: only the sums tell them apart.
+fn values_added_to_another_key_are_detected() {
+    // Both keys have the same count and extremes: only the sums differ.
     let values = [0, 0, 5, 9, 9, 4];
     let text_rows = TextRows {
         text: b"abababa",
@@ -207,6 +207,6 @@ fn values_that_went_to_another_key_are_missed() {
     let (integers, bytes) = ([[1, 0], [2, 0]], [[0, 1], [1, 1]]);
     assert!(read(rows, &records(integers, [14, 13])).is_ok());
     assert!(read(text_rows, &records(bytes, [14, 13])).is_ok());
-    is_caught(rows, &records(integers, [13, 14]));
-    is_caught(text_rows, &records(bytes, [13, 14]));
+    assert_detected(rows, &records(integers, [13, 14]));
+    assert_detected(text_rows, &records(bytes, [13, 14]));
 }

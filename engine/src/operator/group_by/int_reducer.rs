@@ -1,0 +1,259 @@
+//! Rows of integer keys that fit a word, and aggregates of one integer column: `reduce_by_key` finds
+//! the key and adds the value in one step.
+//!
+//! ```text
+//! keys, values ─▶ reduce_by_key ─▶ count, sum, min, max of each key ─▶ state columns
+//! ```
+//!
+//! This is an operator's first table, as long as no key and no value is null. When there is a null,
+//! and when groups are merged or spilled, its groups move to the tables of group ids as state columns.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, Decimal128Array, RecordBatch, UInt64Array};
+use arrow_schema::DataType;
+use keymill_kernels::HashKey;
+use keymill_kernels::stage::reduce_by_key::{Aggregate, Count, Max, Min, Order, ReduceByKey, Sum};
+
+use super::Context;
+use crate::aggregate::{DeviceValue, integer_column, integers_of};
+use crate::state::Layout;
+use crate::{Error, ErrorKind, Result};
+
+/// Reduces rows of integer keys.
+pub(super) struct IntReducer {
+    layout: Layout,
+    /// Which argument has the values; `None` where no aggregate has an argument.
+    argument: Option<usize>,
+    /// What each state column holds.
+    values: Vec<DeviceValue>,
+    groups: Groups,
+}
+
+/// The groups, with what the aggregates need.
+enum Groups {
+    Counts(ReduceByKey<u64, Count>),
+    Sums(ReduceByKey<u64, Sum>),
+    CountsAndSums(ReduceByKey<u64, (Count, Sum)>),
+    All(ReduceByKey<u64, (Count, Sum, Min, Max)>),
+}
+
+/// Runs the same on whichever reducer there is.
+macro_rules! each {
+    ($groups:expr, $reducer:ident => $run:expr) => {
+        match $groups {
+            Groups::Counts($reducer) => $run,
+            Groups::Sums($reducer) => $run,
+            Groups::CountsAndSums($reducer) => $run,
+            Groups::All($reducer) => $run,
+        }
+    };
+}
+
+impl IntReducer {
+    /// A reducer for the job, if its keys and aggregates are of that kind.
+    pub(super) fn for_job(context: &Context) -> Option<Self> {
+        let (values, argument) = context.shape.integer_reduction()?;
+        let layout = Layout::new(context.shape.key_types()).filter(Layout::fits_word)?;
+        Some(Self {
+            layout,
+            argument,
+            groups: Groups::new(&values, context),
+            values,
+        })
+    }
+
+    /// Whether it can take these rows: nothing is null.
+    pub(super) fn takes(&self, keys: &[ArrayRef], arguments: &[Option<ArrayRef>]) -> bool {
+        let mut columns = keys.iter().chain(arguments.iter().flatten());
+        columns.all(|column| column.null_count() == 0)
+    }
+
+    /// Takes in rows.
+    pub(super) fn update(
+        &mut self,
+        keys: &[ArrayRef],
+        arguments: &[Option<ArrayRef>],
+    ) -> Result<()> {
+        let keys = self.layout.pack::<u64>(keys)?;
+        let argument = self.argument.and_then(|number| arguments[number].as_ref());
+        let Some(argument) = argument else {
+            if let Groups::Counts(reducer) = &mut self.groups {
+                reducer.count(&keys);
+                return Ok(());
+            }
+            return Err(Error::new(ErrorKind::Internal, "a sum came without values"));
+        };
+        let values = integers_of(argument).ok_or_else(|| {
+            let message = format!("values of {} are not integers", argument.data_type());
+            Error::new(ErrorKind::Internal, message)
+        })?;
+        each!(&mut self.groups, reducer => reducer.update(&keys, &values));
+        Ok(())
+    }
+
+    /// How many bytes of memory it holds.
+    pub(super) fn size(&self) -> usize {
+        each!(&self.groups, reducer => reducer.bytes())
+    }
+
+    /// How many groups there are.
+    pub(super) fn len(&mut self) -> usize {
+        each!(&mut self.groups, reducer => reducer.size())
+    }
+
+    /// Gives all groups to `visit`, as state columns. No two batches have the same key.
+    pub(super) fn into_states(
+        self,
+        context: &Context,
+        rows: usize,
+        visit: impl FnMut(RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        let mut states = States {
+            context,
+            layout: self.layout,
+            values: self.values,
+            rows,
+            visit,
+            keys: Vec::new(),
+            columns: Columns::default(),
+            failed: None,
+        };
+        match self.groups {
+            Groups::Counts(mut reducer) => states.drain(&mut reducer, |columns, count| {
+                columns.counts.push(count);
+            }),
+            Groups::Sums(mut reducer) => states.drain(&mut reducer, |columns, sum| {
+                columns.sums.push(sum);
+            }),
+            Groups::CountsAndSums(mut reducer) => {
+                states.drain(&mut reducer, |columns, (count, sum)| {
+                    columns.counts.push(count);
+                    columns.sums.push(sum);
+                });
+            }
+            Groups::All(mut reducer) => {
+                states.drain(&mut reducer, |columns, (count, sum, min, max)| {
+                    columns.counts.push(count);
+                    columns.sums.push(sum);
+                    columns.mins.push(min);
+                    columns.maxs.push(max);
+                });
+            }
+        }
+        states.finish()
+    }
+}
+
+impl Groups {
+    /// The reducer that keeps what the state columns hold, and little else.
+    fn new(values: &[DeviceValue], context: &Context) -> Self {
+        let has = |value| values.contains(&value);
+        let extremes = has(DeviceValue::Min) || has(DeviceValue::Max);
+        let resources = &context.resources;
+        let (level, tuning) = (resources.level, resources.tuning);
+        let hash_key = HashKey::from_seed(resources.seed);
+        match (has(DeviceValue::Count), has(DeviceValue::Sum), extremes) {
+            (_, _, true) => Self::All(ReduceByKey::new(level, tuning, hash_key)),
+            (true, true, _) => Self::CountsAndSums(ReduceByKey::new(level, tuning, hash_key)),
+            (false, true, _) => Self::Sums(ReduceByKey::new(level, tuning, hash_key)),
+            (_, false, _) => Self::Counts(ReduceByKey::new(level, tuning, hash_key)),
+        }
+    }
+}
+
+/// What is known of each group.
+#[derive(Default)]
+struct Columns {
+    counts: Vec<u64>,
+    sums: Vec<i128>,
+    mins: Vec<i64>,
+    maxs: Vec<i64>,
+}
+
+impl Columns {
+    /// A state column of the type `of`.
+    fn state(&self, value: DeviceValue, of: &DataType) -> Result<ArrayRef> {
+        match value {
+            DeviceValue::Count => {
+                let counts = self.counts.iter().copied();
+                Ok(Arc::new(UInt64Array::from_iter_values(counts)))
+            }
+            DeviceValue::Sum => {
+                let sums = Decimal128Array::from_iter_values(self.sums.iter().copied());
+                Ok(Arc::new(sums.with_data_type(of.clone())))
+            }
+            DeviceValue::Min => integer_column(of, &self.mins),
+            DeviceValue::Max => integer_column(of, &self.maxs),
+        }
+    }
+}
+
+/// Groups on their way to state columns.
+struct States<'c, F> {
+    context: &'c Context,
+    layout: Layout,
+    values: Vec<DeviceValue>,
+    /// The most rows of a batch.
+    rows: usize,
+    visit: F,
+    keys: Vec<u64>,
+    columns: Columns,
+    failed: Option<Error>,
+}
+
+impl<F: FnMut(RecordBatch) -> Result<()>> States<'_, F> {
+    fn drain<A: Aggregate>(
+        &mut self,
+        reducer: &mut ReduceByKey<u64, A>,
+        push: impl Fn(&mut Columns, A::Output),
+    ) {
+        reducer.drain(Order::Any, |keys, outputs| {
+            for (&key, &output) in keys.iter().zip(outputs) {
+                self.keys.push(key);
+                push(&mut self.columns, output);
+                if self.keys.len() >= self.rows {
+                    self.flush();
+                }
+            }
+        });
+    }
+
+    /// Gives what was gathered to `visit`, unless something has failed.
+    fn flush(&mut self) {
+        if self.failed.is_none() {
+            self.failed = self.try_flush().err();
+        }
+        self.keys.clear();
+        let Columns {
+            counts,
+            sums,
+            mins,
+            maxs,
+        } = &mut self.columns;
+        counts.clear();
+        sums.clear();
+        mins.clear();
+        maxs.clear();
+    }
+
+    fn try_flush(&mut self) -> Result<()> {
+        self.context.resources.cancel.check()?;
+        let shape = &self.context.shape;
+        let all: Vec<u32> = (0..self.keys.len() as u32).collect();
+        let mut columns = self.layout.unpack(shape.key_types(), &self.keys, &all)?;
+        let keys = columns.len();
+        for (number, value) in self.values.iter().enumerate() {
+            let of = shape.state_schema().field(keys + number).data_type();
+            columns.push(self.columns.state(*value, of)?);
+        }
+        (self.visit)(shape.state_batch(columns)?)
+    }
+
+    fn finish(mut self) -> Result<()> {
+        if !self.keys.is_empty() {
+            self.flush();
+        }
+        self.failed.map_or(Ok(()), Err)
+    }
+}

@@ -1,12 +1,12 @@
-//! A service that counts words from eight threads, publishes every 100 ms which counts have changed,
-//! and keeps its state on disk, so that it goes on after a restart.
+//! A service that counts words on eight threads, publishes the changed counts every 100 ms, and stores
+//! its state on disk, so that it continues after a restart.
 //!
 //! ```console
 //! cargo run --release -p keymill --example service
 //! ```
 //!
-//! Every thread has an operator of its own, so that threads never wait for each other while they
-//! count. At each tick they hand their counts over as state columns, which a state store merges.
+//! Every thread has its own operator, so that threads do not wait for each other. At each tick the
+//! operators are drained to state columns, which a state store merges.
 #![forbid(unsafe_code)]
 
 use std::fs::File;
@@ -33,7 +33,7 @@ fn main() -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("state.arrow");
     let first = run(&file)?;
-    // The second run stands for the service after a restart.
+    // The second run simulates the service after a restart.
     let second = run(&file)?;
     let login = |store: &StateStore| total_of(store, "login");
     println!(
@@ -79,7 +79,7 @@ fn run(file: &Path) -> Result<StateStore, Failure> {
     Ok(store)
 }
 
-/// Every thread counts messages, and waits for the end of the tick.
+/// Counts messages on every thread, and waits for the end of the tick.
 fn count_for_a_tick(operators: &[Arc<Mutex<TextCount>>]) -> Result<(), Failure> {
     std::thread::scope(|scope| {
         let threads: Vec<_> = operators
@@ -102,7 +102,7 @@ fn count_for_a_tick(operators: &[Arc<Mutex<TextCount>>]) -> Result<(), Failure> 
     })
 }
 
-/// Hands the new totals on.
+/// Prints the new totals.
 fn publish(tick: u64, changed: &RecordBatch) {
     let keys = changed.column(0).as_binary_view();
     let totals = changed.column(1).as_primitive::<UInt64Type>();
@@ -111,7 +111,7 @@ fn publish(tick: u64, changed: &RecordBatch) {
     }
 }
 
-/// Writes a snapshot to a new file, and puts it in the place of the old one.
+/// Writes a snapshot to a new file, which then replaces the old one.
 fn save(store: &StateStore, file: &Path) -> Result<(), Failure> {
     let unfinished = file.with_extension("unfinished");
     let mut writer = FileWriter::try_new(File::create(&unfinished)?, &store.snapshot_schema())?;

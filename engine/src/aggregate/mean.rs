@@ -118,7 +118,7 @@ fn divided(total: i128, count: u64) -> f64 {
     // remainder only has to leave a trace below them.
     let shift = magnitude.leading_zeros();
     let dividend = magnitude << shift;
-    let quotient = dividend / count | u128::from(!dividend.is_multiple_of(count));
+    let quotient = (dividend / count) | u128::from(!dividend.is_multiple_of(count));
     let scale = f64::from_bits(u64::from(1023 - shift) << 52);
     let mean = quotient as f64 * scale;
     if total < 0 { -mean } else { mean }

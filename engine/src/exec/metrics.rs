@@ -121,3 +121,26 @@ impl fmt::Display for JobMetrics {
         }
     }
 }
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_serialized_with_their_field_names() {
+        let read = StageMetrics {
+            name: "read",
+            bytes: 7,
+            ..StageMetrics::default()
+        };
+        let metrics = JobMetrics {
+            stages: vec![read],
+            tokens: 3,
+            ..JobMetrics::default()
+        };
+        let value = serde_json::to_value(&metrics).unwrap();
+        assert_eq!(value["tokens"], 3);
+        assert_eq!(value["stages"][0]["name"], "read");
+        assert_eq!(value["stages"][0]["bytes"], 7);
+    }
+}

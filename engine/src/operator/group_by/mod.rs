@@ -264,7 +264,10 @@ impl Operator for GroupBy {
         let threads = operators.len();
         let mut operators = parallel::map(threads, operators, |mut operator| {
             operator.guarded(|one| match are_few {
-                _ if threads == 1 => Ok(one.partitions.count_groups()),
+                _ if threads == 1 => {
+                    one.partitions.count_groups();
+                    Ok(())
+                }
                 true => one.partitions.finish_pending(&one.context),
                 false => one.partitions.split(&one.context),
             })?;

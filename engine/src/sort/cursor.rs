@@ -53,7 +53,7 @@ pub(super) struct Cursor {
 enum Rest {
     Memory(std::vec::IntoIter<RowRef>),
     Spilled {
-        batches: SegmentReader,
+        batches: Box<SegmentReader>,
         is_compared: bool,
     },
 }
@@ -67,7 +67,7 @@ impl Cursor {
                 blocks: Vec::new(),
                 slots: Vec::new(),
                 rest: Rest::Spilled {
-                    batches: segment.batches()?,
+                    batches: Box::new(segment.batches()?),
                     is_compared,
                 },
                 block: 0,

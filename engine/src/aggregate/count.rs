@@ -9,7 +9,7 @@ use arrow_schema::DataType;
 use keymill_kernels::accumulate;
 use keymill_kernels::accumulate::Validity;
 
-use super::{Accumulator, Aggregate, AggregateExpr, FinishError, not_its_state};
+use super::{Accumulator, Aggregate, AggregateExpr, DeviceValue, FinishError, not_its_state};
 use crate::expr::Expr;
 use crate::{Level, Result};
 
@@ -44,6 +44,10 @@ impl Aggregate for Count {
 
     fn accumulator(&self, _: Option<&DataType>, _: Level) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(accumulate::Count::default()))
+    }
+
+    fn device_form(&self) -> Option<&'static [DeviceValue]> {
+        Some(&[DeviceValue::Count])
     }
 }
 

@@ -8,7 +8,7 @@ use arrow_schema::DataType;
 use keymill_kernels::accumulate::Count;
 
 use super::sum::{Totals, kind_of, state_type};
-use super::{Accumulator, Aggregate, AggregateExpr, FinishError, not_its_state};
+use super::{Accumulator, Aggregate, AggregateExpr, DeviceValue, FinishError, not_its_state};
 use crate::expr::Expr;
 use crate::{Level, Result};
 
@@ -41,6 +41,10 @@ impl Aggregate for Mean {
             totals: Totals::new(kind_of(self.name(), input)?, level),
             count: Count::default(),
         }))
+    }
+
+    fn device_form(&self) -> Option<&'static [DeviceValue]> {
+        Some(&[DeviceValue::Sum, DeviceValue::Count])
     }
 }
 

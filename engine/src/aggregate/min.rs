@@ -6,7 +6,7 @@ use arrow_schema::DataType;
 
 use super::extreme::smallest;
 use super::sum::kind_of;
-use super::{Accumulator, Aggregate, AggregateExpr, cannot_take};
+use super::{Accumulator, Aggregate, AggregateExpr, DeviceValue, cannot_take};
 use crate::expr::Expr;
 use crate::{Level, Result};
 
@@ -38,5 +38,9 @@ impl Aggregate for Min {
 
     fn accumulator(&self, input: Option<&DataType>, _: Level) -> Result<Box<dyn Accumulator>> {
         smallest(input)
+    }
+
+    fn device_form(&self) -> Option<&'static [DeviceValue]> {
+        Some(&[DeviceValue::Min])
     }
 }

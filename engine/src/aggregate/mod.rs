@@ -13,6 +13,8 @@ mod call;
 mod count;
 mod extreme;
 mod input;
+#[cfg(feature = "gpu")]
+mod integers;
 mod max;
 mod mean;
 mod min;
@@ -28,6 +30,8 @@ use crate::{Error, ErrorKind, Level, Result};
 
 pub use call::AggregateExpr;
 pub use count::{count, count_rows};
+#[cfg(feature = "gpu")]
+pub(crate) use integers::Integers;
 pub use max::max;
 pub use mean::mean;
 pub use min::min;
@@ -70,6 +74,26 @@ pub trait Aggregate: fmt::Debug + Send + Sync {
     ///
     /// As for [`Aggregate::output_type`].
     fn accumulator(&self, input: Option<&DataType>, level: Level) -> Result<Box<dyn Accumulator>>;
+
+    /// What a device computes for each state column of integer values; `None` where a device cannot
+    /// compute the aggregate, which then runs on the processor.
+    fn device_form(&self) -> Option<&'static [DeviceValue]> {
+        None
+    }
+}
+
+/// What a device computes of the integer values of each group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeviceValue {
+    /// How many values there are, as `UInt64`.
+    Count,
+    /// Their exact sum, as `Decimal128(38, 0)`.
+    Sum,
+    /// The smallest value, in the type of the values.
+    Min,
+    /// The largest value, in the type of the values.
+    Max,
 }
 
 /// The running values of one aggregate, indexed by group id.

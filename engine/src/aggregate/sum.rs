@@ -13,7 +13,9 @@ use arrow_schema::DataType;
 use keymill_kernels::accumulate::{self, FloatSum};
 
 use super::input::{NumberKind, floats, signed, unsigned, validity};
-use super::{Accumulator, Aggregate, AggregateExpr, FinishError, cannot_take, not_its_state};
+use super::{
+    Accumulator, Aggregate, AggregateExpr, DeviceValue, FinishError, cannot_take, not_its_state,
+};
 use crate::expr::Expr;
 use crate::{Error, ErrorKind, Level, Result};
 
@@ -49,6 +51,10 @@ impl Aggregate for Sum {
 
     fn accumulator(&self, input: Option<&DataType>, level: Level) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(Totals::new(kind_of(self.name(), input)?, level)))
+    }
+
+    fn device_form(&self) -> Option<&'static [DeviceValue]> {
+        Some(&[DeviceValue::Sum])
     }
 }
 

@@ -135,10 +135,8 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
         &'w self,
         resources: &'w Resources,
     ) -> Option<Box<dyn ChunkSink<J::Operator> + 'w>> {
-        Some(
-            self.job
-                .chunk_sink(self.env, resources, Some(self.throughput)),
-        )
+        self.job
+            .chunk_sink(self.env, resources, Some(self.throughput))
     }
 
     /// Counts, and joins beside that if it pays; gives what was decided, in words.

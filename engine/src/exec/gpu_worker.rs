@@ -321,7 +321,7 @@ fn count_here(text: &[u8], operator: &mut TextCount, stats: &mut Stats) -> Resul
 }
 
 /// What is said of a device that failed.
-fn loss(name: &str, fault: &Fault, goes_on: bool) -> String {
+pub(super) fn loss(name: &str, fault: &Fault, goes_on: bool) -> String {
     let then = match goes_on {
         true => "it is tried again after a rest",
         false => "the rest stays there",

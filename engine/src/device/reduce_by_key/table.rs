@@ -52,6 +52,11 @@ impl Table {
         }
     }
 
+    /// The same table, with these bits of a hash alone.
+    pub(crate) fn with_hash_mask(self, hash_mask: u32) -> Self {
+        Self { hash_mask, ..self }
+    }
+
     /// The most bytes of a key that a device looks at.
     pub(super) fn longest(&self) -> u32 {
         self.longest

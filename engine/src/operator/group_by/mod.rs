@@ -172,10 +172,25 @@ impl GroupBy {
         Ok(())
     }
 
+    /// Adds the state columns that a device made of so many rows.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn push_reduced(&mut self, states: &RecordBatch, rows: u64) -> Result<()> {
+        self.guarded(|operator| {
+            operator.check_state_columns(states)?;
+            operator.metrics.rows += rows;
+            operator.metrics.tokens += rows;
+            operator.merge_states(states)
+        })
+    }
+
     fn push_states(&mut self, states: &RecordBatch) -> Result<()> {
         check_version(&states.schema(), "group_by")?;
         self.check_state_columns(states)?;
         self.metrics.state_rows += states.num_rows() as u64;
+        self.merge_states(states)
+    }
+
+    fn merge_states(&mut self, states: &RecordBatch) -> Result<()> {
         for first in (0..states.num_rows()).step_by(self.context.sizes.rows_at_once) {
             let some = self
                 .context

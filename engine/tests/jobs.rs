@@ -9,6 +9,8 @@ mod compressed;
 mod failures;
 #[path = "jobs/files.rs"]
 mod files;
+#[path = "jobs/group_plans.rs"]
+mod group_plans;
 #[path = "jobs/results.rs"]
 mod results;
 #[path = "jobs/same_everywhere.rs"]

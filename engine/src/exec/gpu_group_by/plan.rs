@@ -277,6 +277,7 @@ mod tests {
             field("y", DataType::UInt8),
             field("float", DataType::Float64),
             field("name", DataType::Utf8),
+            field("flag", DataType::Boolean),
         ]);
         let keys: Vec<_> = keys.iter().map(|key| col(*key)).collect();
         GroupShape::new(&input, &keys, calls).unwrap()
@@ -301,7 +302,7 @@ mod tests {
         };
         refused(&["key", "x"], sum("x"), "the keys are 2 columns");
         refused(&["name"], sum("x"), "`name` is Utf8");
-        refused(&["float"], count_rows(), "`float` is Float64");
+        refused(&["flag"], count_rows(), "`flag` is Boolean");
         refused(&["key"], sum("float"), "`sum(float)` of integers");
         refused(&["key"], mean("float"), "the values are Float64");
     }

@@ -317,12 +317,11 @@ fn a_plan_names_the_device() {
         .agg([sum("x")]);
     let plan = job.explain();
     let found = software().unwrap();
+    let device = plan.lines().find_map(|line| line.strip_prefix("device"));
+    let device = device.unwrap_or_default();
+    assert!(device.contains(&found.name), "{plan}");
     assert!(
-        plan.contains(&format!("device      {}", found.name)),
-        "{plan}"
-    );
-    assert!(
-        plan.contains("as was asked; chunks of 4096 bytes"),
+        device.ends_with("as was asked; chunks of 4096 bytes at most"),
         "{plan}"
     );
     let metrics = job.collect().unwrap().metrics().clone();

@@ -169,6 +169,13 @@ impl Engine {
         self
     }
 
+    /// The same engine with another budget of memory; for tests, before any clone is made.
+    #[cfg(all(test, feature = "gpu"))]
+    pub(crate) fn with_memory(mut self, memory: usize) -> Self {
+        Arc::get_mut(&mut self.0).expect("no clone was made").memory = memory;
+        self
+    }
+
     /// The same engine with other costs of devices; for tests, before any clone is made.
     #[cfg(all(test, feature = "gpu"))]
     pub(crate) fn with_costs(mut self, costs: CostCache) -> Self {

@@ -207,6 +207,23 @@ fn tiny_sizes_and_hashes_that_are_all_equal() {
 }
 
 #[test]
+fn a_device_whose_groups_are_spilled() {
+    let rows = 60_000;
+    let keys: ArrayRef = Arc::new(mixed(rows).collect::<UInt64Array>());
+    for choice in [DeviceChoice::Gpu, DeviceChoice::Hybrid] {
+        let Some(engine) = engine(choice, Tuning::DEFAULT) else {
+            return;
+        };
+        let metrics = compare(
+            &engine.with_memory(2 << 20),
+            &batches_of(&keys, 9000),
+            &all(),
+        );
+        assert!(metrics.spilled_bytes > 0, "{metrics}");
+    }
+}
+
+#[test]
 fn extremes_of_values_and_sums_beyond_64_bits() {
     let Some(engine) = engine(DeviceChoice::Gpu, SMALL) else {
         return;

@@ -11,6 +11,8 @@ mod failures;
 mod files;
 #[path = "jobs/group_by.rs"]
 mod group_by;
+#[path = "jobs/group_plans.rs"]
+mod group_plans;
 #[path = "jobs/results.rs"]
 mod results;
 #[path = "jobs/same_everywhere.rs"]

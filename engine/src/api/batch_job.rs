@@ -1,8 +1,7 @@
 //! Jobs over Arrow batches.
 #![forbid(unsafe_code)]
 
-use std::sync::Arc;
-
+use super::explain::AggregatePlan;
 use super::{Engine, Groups, ResultStream, TextJob};
 use crate::aggregate::{AggregateExpr, count_rows};
 use crate::exec::{self, GroupByJob, JobInput, JobOptions};
@@ -15,8 +14,8 @@ use crate::{BatchLimits, Cancel, Progress, Result};
 /// A job over Arrow batches. Call [`BatchJob::group_by`] or [`BatchJob::column`] next.
 #[must_use = "a job does nothing before it is collected or streamed"]
 pub struct BatchJob {
-    engine: Engine,
-    batches: RecordBatches,
+    pub(super) engine: Engine,
+    pub(super) batches: RecordBatches,
     options: JobOptions,
 }
 
@@ -108,9 +107,9 @@ impl GroupByKeys {
 /// ```
 #[must_use = "a job does nothing before it is collected or streamed"]
 pub struct AggregateJob {
-    input: BatchJob,
-    keys: Vec<Expr>,
-    aggregates: Vec<AggregateExpr>,
+    pub(super) input: BatchJob,
+    pub(super) keys: Vec<Expr>,
+    pub(super) aggregates: Vec<AggregateExpr>,
 }
 
 impl AggregateJob {
@@ -128,6 +127,7 @@ impl AggregateJob {
     /// # Errors
     ///
     /// [`Config`](crate::ErrorKind::Config) for columns that do not exist or have unsupported types,
+    /// [`Device`](crate::ErrorKind::Device) where a GPU was requested and none can be used,
     /// [`Source`](crate::ErrorKind::Source) for batches that cannot be read,
     /// [`Format`](crate::ErrorKind::Format) for batches with another schema than the first one,
     /// [`Capacity`](crate::ErrorKind::Capacity) for a sum that does not fit its type and for a full spill
@@ -139,11 +139,39 @@ impl AggregateJob {
             options,
         } = self.input;
         let shape = GroupShape::new(&*batches.schema()?, &self.keys, &self.aggregates)?;
-        let job = GroupByJob {
-            shape: Arc::new(shape),
-        };
+        let job = GroupByJob::new(shape);
         let input = JobInput::Batches(batches);
         let output = exec::run(engine.env(), &job, input, &options, &order, limits)?;
         Ok(ResultStream::new(engine, output))
+    }
+    /// Says what the job will do, where, and why. It groups nothing, and reads the first batch where the
+    /// columns are not known otherwise.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use keymill::arrow::array::{ArrayRef, Int64Array, RecordBatch};
+    /// use keymill::prelude::*;
+    ///
+    /// let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 1]));
+    /// let batch = RecordBatch::try_from_iter([("id", ids)])?;
+    /// let mut job = Engine::new()?.read_batches([batch]).group_by(["id"]).count();
+    /// assert!(job.explain().contains("aggregates  count(*)"));
+    /// assert_eq!(job.collect()?.num_rows(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn explain(&mut self) -> String {
+        let job = self.shape().map(GroupByJob::new);
+        AggregatePlan::new(self, &job).to_string()
+    }
+
+    /// The columns of the job; the error says why they are not known.
+    fn shape(&mut self) -> std::result::Result<GroupShape, String> {
+        let schema = self.input.batches.peek_schema()?;
+        let shape = GroupShape::new(&schema, &self.keys, &self.aggregates);
+        shape.map_err(|error| error.to_string())
     }
 }

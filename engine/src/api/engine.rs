@@ -173,6 +173,13 @@ impl Engine {
         self
     }
 
+    /// Replaces the memory budget, for tests. The engine must not be cloned yet.
+    #[cfg(all(test, feature = "gpu"))]
+    pub(crate) fn with_memory(mut self, memory: usize) -> Self {
+        Arc::get_mut(&mut self.0).expect("no clone was made").memory = memory;
+        self
+    }
+
     /// Replaces the costs of devices, for tests. The engine must not be cloned yet.
     #[cfg(all(test, feature = "gpu"))]
     pub(crate) fn with_costs(mut self, costs: CostCache) -> Self {

@@ -3,9 +3,9 @@
 
 use std::fmt;
 
-use super::CountJob;
+use super::{AggregateJob, CountJob, Engine};
 use crate::TokenRule;
-use crate::exec::{Job, describe_placement};
+use crate::exec::{GroupByJob, Job, describe_placement, describe_placement_of_batches};
 use crate::shown_name;
 
 /// The text of `explain()`.
@@ -49,22 +49,72 @@ impl fmt::Display for Plan<'_> {
             f,
             "merge_state once, by slices of the tables, or by partition"
         )?;
-        writeln!(
-            f,
-            "level       {} (this machine runs {})",
-            resources.level,
-            levels()
-        )?;
-        writeln!(f, "threads     {}", job.engine.env().pool.threads())?;
-        let spill_dir = resources.spill_dir.unwrap_or_else(std::env::temp_dir);
-        let (memory, folder) = (bytes(job.engine.memory()), shown_name(spill_dir));
-        writeln!(f, "memory      {memory}, then spill to {folder}")?;
+        write_machine(f, &job.engine)?;
         write!(
             f,
             "device      {}",
             describe_placement(job.engine.env(), job.job.refusal())
         )
     }
+}
+
+/// The plan of a job that groups rows, for `explain()`.
+pub(crate) struct AggregatePlan<'a> {
+    job: &'a AggregateJob,
+    /// The job as it will run; the error says why it will not.
+    made: &'a Result<GroupByJob, String>,
+}
+
+impl<'a> AggregatePlan<'a> {
+    pub(crate) fn new(job: &'a AggregateJob, made: &'a Result<GroupByJob, String>) -> Self {
+        Self { job, made }
+    }
+}
+
+impl fmt::Display for AggregatePlan<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { job, made } = self;
+        let engine = &job.input.engine;
+        let limits = engine.resources().tuning;
+        writeln!(f, "source      {}", job.input.batches.describe())?;
+        writeln!(f, "keys        {}", list(&job.keys))?;
+        writeln!(f, "aggregates  {}", list(&job.aggregates))?;
+        writeln!(
+            f,
+            "group       one table; hash_partition into {} where it passes {} or memory is short",
+            limits.partitions,
+            bytes(limits.flush_bytes / 4)
+        )?;
+        writeln!(f, "merge_state once, by partition")?;
+        write_machine(f, engine)?;
+        match made {
+            Ok(made) => {
+                let placement = describe_placement_of_batches(engine.env(), made.refusal());
+                write!(f, "device      {placement}")
+            }
+            Err(why) => write!(f, "device      none: {why}"),
+        }
+    }
+}
+
+fn list(items: &[impl fmt::Display]) -> String {
+    let items: Vec<_> = items.iter().map(ToString::to_string).collect();
+    items.join(", ")
+}
+
+/// The lines about what an engine gives to each job.
+fn write_machine(f: &mut fmt::Formatter<'_>, engine: &Engine) -> fmt::Result {
+    let resources = engine.resources();
+    writeln!(
+        f,
+        "level       {} (this machine runs {})",
+        resources.level,
+        levels()
+    )?;
+    writeln!(f, "threads     {}", engine.env().pool.threads())?;
+    let spill_dir = resources.spill_dir.unwrap_or_else(std::env::temp_dir);
+    let (memory, folder) = (bytes(engine.memory()), shown_name(spill_dir));
+    writeln!(f, "memory      {memory}, then spill to {folder}")
 }
 
 fn levels() -> String {

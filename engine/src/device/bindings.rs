@@ -3,9 +3,19 @@
 
 use super::recording::Recording;
 use super::{Device, Fault};
+use crate::Cancel;
 
 /// Runs a recording, or refuses it if a buffer is larger than the device can bind.
 pub(super) fn run_bound(device: &dyn Device, recording: &Recording) -> Result<Vec<Vec<u8>>, Fault> {
+    run_bound_until(device, recording, &Cancel::default())
+}
+
+/// The same; a flag ends the wait for the device.
+pub(super) fn run_bound_until(
+    device: &dyn Device,
+    recording: &Recording,
+    cancel: &Cancel,
+) -> Result<Vec<Vec<u8>>, Fault> {
     let limit = device.binding_bytes();
     let too_large = recording.buffers().iter().find(|it| it.bytes > limit);
     if let Some(buffer) = too_large {
@@ -13,7 +23,8 @@ pub(super) fn run_bound(device: &dyn Device, recording: &Recording) -> Result<Ve
         let message = format!("{bytes} bytes of {name} at once; the limit is {limit}");
         return Err(Fault::Refused(message));
     }
-    device.run(recording)
+    let ran = device.begin(recording.clone())(cancel)?;
+    Ok(ran.downloads)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Progress;
 use super::job::Job;
-use super::placement::{GpuAutojoin, Placement};
+use super::placement::{BATCHES_UNKNOWN, GpuAutojoin, Placement};
 use super::throughput::Throughput;
 use super::work_queue::WorkQueue;
 use super::worker::Worker;
@@ -97,8 +97,7 @@ impl<'a, J: Job> JobContext<'a, J> {
             worker.push_batches(&batches, &work_queue)
         });
         if *self.placement.choice() == DeviceChoice::Auto {
-            let why = "cpu: the number of batches is unknown, so `auto` uses no device";
-            counted.1.decide(why.to_owned());
+            counted.1.decide(format!("cpu: {BATCHES_UNKNOWN}"));
         }
         work_queue.finish().map(|()| counted)
     }

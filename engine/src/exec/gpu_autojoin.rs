@@ -138,10 +138,8 @@ impl<'a, J: Job> GpuAutojoin<'a, J> {
         &'w self,
         resources: &'w Resources,
     ) -> Option<Box<dyn ChunkSink<J::Operator> + 'w>> {
-        Some(
-            self.job
-                .chunk_sink(self.env, resources, Some(self.throughput)),
-        )
+        self.job
+            .chunk_sink(self.env, resources, Some(self.throughput))
     }
 
     /// Runs `count`, and `join` in parallel if a device is worth it. Returns the decision in words.

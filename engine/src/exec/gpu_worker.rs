@@ -322,7 +322,7 @@ fn count_here(text: &[u8], operator: &mut TextCount, stats: &mut Stats) -> Resul
 }
 
 /// Returns the remark about a device that failed.
-fn loss(name: &str, fault: &Fault, is_retried: bool) -> String {
+pub(super) fn loss(name: &str, fault: &Fault, is_retried: bool) -> String {
     let then = match is_retried {
         true => "the device is tried again after a pause",
         false => "the device is not used again",

@@ -9,6 +9,8 @@ use super::chunk_sink::ChunkSink;
 #[cfg(feature = "gpu")]
 use super::env::RuntimeEnv;
 #[cfg(feature = "gpu")]
+use super::gpu_group_by::{DevicePlan, GpuGroupBy};
+#[cfg(feature = "gpu")]
 use super::throughput::Throughput;
 use crate::operator::{GroupBy, Operator, TextCount};
 use crate::read::{RecordBatches, Source};
@@ -55,15 +57,15 @@ pub(crate) trait Job: Sync {
     /// Returns why no device can run the job, if none can.
     fn refusal(&self) -> Option<String>;
 
-    /// Creates the sink that counts a worker's chunks on the device of `env`. It stops using the device
-    /// when that is slower than `rival`.
+    /// Creates the sink that runs a worker's chunks on the device of `env`, if a device can run the job. It
+    /// stops using the device when that is slower than `rival`.
     #[cfg(feature = "gpu")]
     fn chunk_sink<'w>(
         &'w self,
         env: &'w RuntimeEnv,
         resources: &'w Resources,
         rival: Option<&'w Throughput>,
-    ) -> Box<dyn ChunkSink<Self::Operator> + 'w>;
+    ) -> Option<Box<dyn ChunkSink<Self::Operator> + 'w>>;
 }
 
 /// Counts the tokens of texts.
@@ -97,15 +99,28 @@ impl Job for TextCountJob {
         env: &'w RuntimeEnv,
         resources: &'w Resources,
         rival: Option<&'w Throughput>,
-    ) -> Box<dyn ChunkSink<TextCount> + 'w> {
+    ) -> Option<Box<dyn ChunkSink<TextCount> + 'w>> {
         let worker = super::gpu_worker::GpuWorker::new(env, &self.rule, resources, rival);
-        Box::new(worker)
+        Some(Box::new(worker))
     }
 }
 
 /// Groups the rows of batches.
 pub(crate) struct GroupByJob {
-    pub(crate) shape: Arc<GroupShape>,
+    shape: Arc<GroupShape>,
+    /// How a device runs it, or why none can.
+    #[cfg(feature = "gpu")]
+    device: std::result::Result<DevicePlan, String>,
+}
+
+impl GroupByJob {
+    pub(crate) fn new(shape: GroupShape) -> Self {
+        Self {
+            #[cfg(feature = "gpu")]
+            device: DevicePlan::new(&shape),
+            shape: Arc::new(shape),
+        }
+    }
 }
 
 impl Job for GroupByJob {
@@ -123,17 +138,25 @@ impl Job for GroupByJob {
         false
     }
 
+    #[cfg(feature = "gpu")]
     fn refusal(&self) -> Option<String> {
-        Some("group-by runs on the processor".to_owned())
+        self.device.as_ref().err().cloned()
     }
 
+    #[cfg(not(feature = "gpu"))]
+    fn refusal(&self) -> Option<String> {
+        None
+    }
+
+    /// No device joins such a job by itself, so there is no rival.
     #[cfg(feature = "gpu")]
     fn chunk_sink<'w>(
         &'w self,
-        _: &'w RuntimeEnv,
-        _: &'w Resources,
+        env: &'w RuntimeEnv,
+        resources: &'w Resources,
         _: Option<&'w Throughput>,
-    ) -> Box<dyn ChunkSink<GroupBy> + 'w> {
-        unreachable!("no device runs this job")
+    ) -> Option<Box<dyn ChunkSink<GroupBy> + 'w>> {
+        let plan = self.device.as_ref().ok()?;
+        Some(Box::new(GpuGroupBy::new(env, &self.shape, plan, resources)))
     }
 }

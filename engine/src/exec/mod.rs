@@ -15,6 +15,8 @@ mod env;
 #[cfg(feature = "gpu")]
 mod gpu_autojoin;
 #[cfg(feature = "gpu")]
+mod gpu_group_by;
+#[cfg(feature = "gpu")]
 mod gpu_worker;
 mod job;
 mod lowercase;
@@ -39,6 +41,7 @@ pub(crate) use job::{GroupByJob, Job, JobInput, JobOptions, TextCountJob};
 pub use metrics::{JobMetrics, StageMetrics};
 use placement::Placement;
 pub(crate) use placement::describe as describe_placement;
+pub(crate) use placement::describe_batches as describe_placement_of_batches;
 pub use progress::Progress;
 pub(crate) use stats::Stats;
 

@@ -56,7 +56,7 @@ impl<'a> Placement<'a> {
     ) -> Option<Box<dyn ChunkSink<J::Operator> + 'w>> {
         #[cfg(feature = "gpu")]
         if self.has_device {
-            return Some(job.chunk_sink(self.env, resources, None));
+            return job.chunk_sink(self.env, resources, None);
         }
         let _ = (job, resources);
         None
@@ -162,6 +162,19 @@ pub(crate) fn describe(env: &RuntimeEnv, refusal: Option<String>) -> String {
     }
 }
 
+/// The reason that no device joins a job over batches by itself.
+pub(super) const BATCHES_UNKNOWN: &str =
+    "the number of batches is unknown, so `auto` uses no device";
+
+/// Returns where an engine's jobs over batches run, and why; `refusal` is as for [`describe`].
+pub(crate) fn describe_batches(env: &RuntimeEnv, refusal: Option<String>) -> String {
+    match (&env.device, refusal) {
+        (DeviceChoice::Auto, None) => format!("auto: cpu; {BATCHES_UNKNOWN}"),
+        (choice, None) if *choice != DeviceChoice::Cpu => describe_chunks(env, choice),
+        (_, refusal) => describe(env, refusal),
+    }
+}
+
 /// Returns why no device can count the tokens of a rule, for any text.
 #[cfg(feature = "gpu")]
 pub(super) fn refusal_of_rule(rule: &TokenRule) -> Option<String> {
@@ -188,27 +201,38 @@ fn describe_auto() -> String {
     "auto: cpu; this build lacks the feature `gpu`".to_owned()
 }
 
-#[cfg(feature = "gpu")]
 fn describe_device(env: &RuntimeEnv, choice: &DeviceChoice) -> String {
-    let limits = env.tuning;
-    match env.shared_device.device(&Cancel::default()) {
-        Ok(device) => {
-            let name = device.described();
-            let chunk = limits.device_chunk_bytes;
-            let beside = match choice {
-                DeviceChoice::Hybrid => " and cpu",
-                _ => "",
-            };
-            format!(
-                "{name}{beside}, as requested; chunks up to {chunk} bytes, keys above {} bytes on the cpu",
-                limits.device_key_bytes
-            )
-        }
-        Err(fault) => format!("none: {fault}"),
+    let keys = env.tuning.device_key_bytes;
+    match open_device(env, choice) {
+        Ok(device) => format!("{device}, keys above {keys} bytes on the cpu"),
+        Err(why) => why,
     }
 }
 
+fn describe_chunks(env: &RuntimeEnv, choice: &DeviceChoice) -> String {
+    open_device(env, choice).unwrap_or_else(|why| why)
+}
+
+/// Describes the requested device and its chunks; the error says why there is none.
+#[cfg(feature = "gpu")]
+fn open_device(env: &RuntimeEnv, choice: &DeviceChoice) -> std::result::Result<String, String> {
+    let device = env.shared_device.device(&Cancel::default());
+    let name = device
+        .map_err(|fault| format!("none: {fault}"))?
+        .described();
+    let beside = match choice {
+        DeviceChoice::Hybrid => " and cpu",
+        _ => "",
+    };
+    let chunk = env.tuning.device_chunk_bytes;
+    Ok(format!(
+        "{name}{beside}, as requested; chunks up to {chunk} bytes"
+    ))
+}
+
 #[cfg(not(feature = "gpu"))]
-fn describe_device(_: &RuntimeEnv, choice: &DeviceChoice) -> String {
-    format!("none: this build lacks the feature `gpu`, which {choice} needs")
+fn open_device(_: &RuntimeEnv, choice: &DeviceChoice) -> std::result::Result<String, String> {
+    Err(format!(
+        "none: this build lacks the feature `gpu`, which {choice} needs"
+    ))
 }

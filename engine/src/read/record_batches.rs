@@ -133,6 +133,19 @@ impl RecordBatches {
         }
     }
 
+    /// The columns of the batches, if they are known or there is a first batch. An error that came
+    /// instead is told, and stays for the job.
+    pub(crate) fn peek_schema(&mut self) -> std::result::Result<SchemaRef, String> {
+        if let Some(schema) = &self.schema {
+            return Ok(schema.clone());
+        }
+        match self.batches.peek() {
+            Some(Ok(batch)) => Ok(batch.schema()),
+            Some(Err(error)) => Err(error.to_string()),
+            None => Err(no_batch().to_string()),
+        }
+    }
+
     pub(crate) fn describe(&self) -> String {
         self.name.clone()
     }

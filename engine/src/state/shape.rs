@@ -204,6 +204,12 @@ impl GroupShape {
             .collect()
     }
 
+    /// The types of the arguments of the aggregates; `None` for aggregates of rows.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn inputs(&self) -> &[Option<DataType>] {
+        &self.inputs
+    }
+
     /// The names of the aggregates and of their columns, for messages.
     pub(crate) fn call(&self, number: usize) -> &AggregateExpr {
         &self.calls[number]

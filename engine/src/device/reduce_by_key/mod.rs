@@ -24,10 +24,11 @@ use keymill_shaders::{
     LISTED_SLOTS, REDUCE_TILE_ROWS, ReduceByKeyParams, ReduceByKeySummary, ReducedGroup,
 };
 
-use super::bindings::run_bound;
+use super::bindings::run_bound_until;
 use super::recording::{Extent, Recording};
 use super::tokenize::next_run;
 use super::{Device, Fault};
+use crate::Cancel;
 use crate::plan::ShaderVariant;
 
 /// The maximum number of rows: three words hold the sum of 2³¹ values.
@@ -67,6 +68,16 @@ pub(crate) fn run_with_stats<R: KeyedRows>(
     rows: R,
     table: &Table,
 ) -> Result<Reduced<R::Key>, Fault> {
+    run_until(device, rows, table, &Cancel::default())
+}
+
+/// The same; a flag ends the wait for the device.
+pub(crate) fn run_until<R: KeyedRows>(
+    device: &dyn Device,
+    rows: R,
+    table: &Table,
+    cancel: &Cancel,
+) -> Result<Reduced<R::Key>, Fault> {
     if let Some(why) = refusal(rows) {
         return Err(Fault::Refused(why));
     }
@@ -77,7 +88,8 @@ pub(crate) fn run_with_stats<R: KeyedRows>(
         });
     }
     let run = next_run();
-    let downloads = run_bound(device, &record(run, rows, table, device.variant()))?;
+    let recording = record(run, rows, table, device.variant());
+    let downloads = run_bound_until(device, &recording, cancel)?;
     let groups = answer::read(run, rows, table.longest(), &downloads)?;
     let spilled = downloads[2].len() / WORD_BYTES as usize;
     Ok(Reduced { groups, spilled })

@@ -52,6 +52,11 @@ impl Table {
         }
     }
 
+    /// Sets the bits of a hash that are kept.
+    pub(crate) fn with_hash_mask(self, hash_mask: u32) -> Self {
+        Self { hash_mask, ..self }
+    }
+
     /// The maximum length of a key in bytes.
     pub(super) fn longest(&self) -> u32 {
         self.longest

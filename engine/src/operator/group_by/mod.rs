@@ -170,10 +170,25 @@ impl GroupBy {
         Ok(())
     }
 
+    /// Adds the state columns that a device made of so many rows.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn push_reduced(&mut self, states: &RecordBatch, rows: u64) -> Result<()> {
+        self.guarded(|operator| {
+            operator.check_state_columns(states)?;
+            operator.metrics.rows += rows;
+            operator.metrics.tokens += rows;
+            operator.merge_states(states)
+        })
+    }
+
     fn push_states(&mut self, states: &RecordBatch) -> Result<()> {
         check_version(&states.schema(), "group_by")?;
         self.check_state_columns(states)?;
         self.metrics.state_rows += states.num_rows() as u64;
+        self.merge_states(states)
+    }
+
+    fn merge_states(&mut self, states: &RecordBatch) -> Result<()> {
         let columns = states.columns().iter();
         let mut left = self.context.sizes.steps(states.num_rows(), columns);
         while let Some(some) = left.next(self.partitions.is_split()) {

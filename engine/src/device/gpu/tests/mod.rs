@@ -6,6 +6,7 @@ mod binding;
 mod count;
 mod faults;
 mod frame;
+mod group_by;
 mod hash_partition;
 mod jobs;
 mod passed_over;

@@ -1,0 +1,256 @@
+//! Groups rows on a device, and on the processor what the device does not take or has lost.
+//!
+//! ```text
+//! batches ─▶ keys, values ─▶ gathered to a chunk ─▶ reduce_by_key ─▶ state columns ─▶ operator
+//!    │                                                   └─ a fault: the chunk's rows ─▶ operator
+//!    └─ nulls, values of 2^63 and more ─────────────────────────────────────────────▶ operator
+//! ```
+#![forbid(unsafe_code)]
+
+mod plan;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow_array::RecordBatch;
+
+use super::Stats;
+use super::chunk_sink::ChunkSink;
+use super::env::RuntimeEnv;
+use super::gpu_worker::loss;
+use crate::device::reduce_by_key::{Group, Rows, Table, run_until};
+use crate::device::{Device, Fault};
+use crate::operator::{GroupBy, Input, Operator};
+use crate::runtime::Reservation;
+use crate::state::GroupShape;
+use crate::{Error, ErrorKind, Resources, Result};
+pub(super) use plan::DevicePlan;
+use plan::DeviceRows;
+
+/// One part of the memory budget in so many is for a chunk and what a device answers.
+const CHUNK_PART: usize = 8;
+
+/// Bytes that a row may take beside its columns while a device reduces it: what is uploaded, the
+/// record that comes back, and its state.
+const ANSWER_BYTES: usize = 256;
+
+/// Bytes that a row may take for each column of values: its group.
+const GROUP_BYTES: usize = size_of::<Group<u64>>();
+
+/// Rows that are given to the operator at a time.
+const ROWS_AT_ONCE: usize = 4096;
+
+/// A worker's way to a device.
+pub(super) struct GpuGroupBy<'a> {
+    env: &'a RuntimeEnv,
+    shape: &'a GroupShape,
+    plan: &'a DevicePlan,
+    resources: &'a Resources,
+    device: Option<Arc<dyn Device>>,
+    /// Rows that make a chunk together.
+    gathered: DeviceRows,
+    reservation: Reservation,
+    /// Groups of the last chunk: the next one is expected to have about as many.
+    last_groups: Option<usize>,
+    /// Rows that the device has reduced, and the time that took.
+    rows: u64,
+    busy: Duration,
+}
+
+impl<'a> GpuGroupBy<'a> {
+    pub(super) fn new(
+        env: &'a RuntimeEnv,
+        shape: &'a GroupShape,
+        plan: &'a DevicePlan,
+        resources: &'a Resources,
+    ) -> Self {
+        Self {
+            env,
+            shape,
+            plan,
+            resources,
+            device: None,
+            gathered: DeviceRows::default(),
+            reservation: resources.memory.reservation(),
+            last_groups: None,
+            rows: 0,
+            busy: Duration::ZERO,
+        }
+    }
+
+    /// Tells whether there is a device, after asking for one if there was none.
+    fn is_open(&mut self) -> bool {
+        if self.device.is_none() {
+            // Why it was lost was said then.
+            self.device = self.env.shared_device.try_device();
+        }
+        self.device.is_some()
+    }
+
+    /// Bytes of a row while a device reduces it.
+    fn busy_row_bytes(&self) -> usize {
+        self.plan.row_bytes() + ANSWER_BYTES + GROUP_BYTES * self.plan.columns()
+    }
+
+    /// Rows of a chunk at most.
+    fn chunk_rows(&self) -> usize {
+        let tuned = self.resources.tuning.device_chunk_bytes / self.plan.row_bytes();
+        let budget = self.resources.memory.limit() / CHUNK_PART / self.busy_row_bytes();
+        let bound = match &self.device {
+            // Keys have 8 bytes; half of what is bound leaves room for the slots of the table.
+            Some(device) => usize::try_from(device.binding_bytes() / 16).unwrap_or(usize::MAX),
+            None => usize::MAX,
+        };
+        tuned.min(budget).min(bound).max(1)
+    }
+
+    fn push_batch(
+        &mut self,
+        batch: &RecordBatch,
+        operator: &mut GroupBy,
+        stats: &mut Stats,
+    ) -> Result<()> {
+        if self.gathered.len() == 0 && !self.is_open() {
+            stats.cpu_chunks += 1;
+            return operator.push(batch);
+        }
+        let keys = self.shape.keys_of(batch)?;
+        let arguments = self.shape.arguments_of(batch)?;
+        match self.plan.rows(&keys, &arguments)? {
+            Ok(rows) => self.gather(&rows, operator, stats),
+            Err(why) => {
+                stats.remark(format!(
+                    "some rows were grouped on the processor: {why}, which no device takes"
+                ));
+                stats.cpu_chunks += 1;
+                operator.push(batch)
+            }
+        }
+    }
+
+    /// Gathers rows, and sends each chunk that is full.
+    fn gather(
+        &mut self,
+        rows: &DeviceRows,
+        operator: &mut GroupBy,
+        stats: &mut Stats,
+    ) -> Result<()> {
+        let mut first = 0;
+        while first < rows.len() {
+            let room = self.chunk_rows().saturating_sub(self.gathered.len());
+            let some = room.min(rows.len() - first);
+            self.gathered.extend(rows, first..first + some);
+            self.reservation.set(self.gathered.size());
+            first += some;
+            if some == room {
+                self.send(operator, stats)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reduces what was gathered, and gives its groups to the operator.
+    fn send(&mut self, operator: &mut GroupBy, stats: &mut Stats) -> Result<()> {
+        let rows = std::mem::take(&mut self.gathered);
+        if rows.len() == 0 {
+            return Ok(());
+        }
+        self.resources.cancel.check()?;
+        let Some(device) = self.device.clone() else {
+            return self.push_rows(&rows, operator, stats);
+        };
+        self.reservation.set(rows.len() * self.busy_row_bytes());
+        let started = Instant::now();
+        match self.reduce(&*device, &rows) {
+            Ok(states) => {
+                self.busy += started.elapsed();
+                self.rows += rows.len() as u64;
+                self.last_groups = Some(states.num_rows());
+                self.env.shared_device.record_success();
+                stats.gpu_chunks += 1;
+                stats.device = Some(device.name().to_owned());
+                operator.push_reduced(&states, rows.len() as u64)?;
+            }
+            Err(Fault::Cancelled) => return Err(Error::cancelled()),
+            Err(fault) => self.redo(&device, &fault, &rows, operator, stats)?,
+        }
+        self.reservation.set(0);
+        Ok(())
+    }
+
+    /// The state columns of the groups of some rows.
+    fn reduce(
+        &self,
+        device: &dyn Device,
+        rows: &DeviceRows,
+    ) -> std::result::Result<RecordBatch, Fault> {
+        let Resources { tuning, cancel, .. } = self.resources;
+        // Where there are more groups than expected, the processor reduces what finds no slot.
+        let expected = self.last_groups.map_or(rows.len(), |last| last + last / 4);
+        let table = Table::for_rows(rows.len(), expected, device.binding_bytes());
+        let table = table.with_hash_mask(tuning.hash_mask as u32);
+        let groups = rows.values.iter().map(|values| {
+            let keys = &rows.keys;
+            run_until(device, Rows { keys, values }, &table, cancel).map(|reduced| reduced.groups)
+        });
+        let groups = groups.collect::<std::result::Result<Vec<_>, _>>()?;
+        self.plan.states(self.shape, &groups)
+    }
+
+    /// Groups on the processor what the device had, which is not used again.
+    fn redo(
+        &mut self,
+        device: &Arc<dyn Device>,
+        fault: &Fault,
+        rows: &DeviceRows,
+        operator: &mut GroupBy,
+        stats: &mut Stats,
+    ) -> Result<()> {
+        self.device = None;
+        let goes_on = self.env.shared_device.record_failure(device);
+        stats.remark(loss(device.name(), fault, goes_on));
+        self.push_rows(rows, operator, stats)
+    }
+
+    /// Gives rows to the operator, each as the state of a group of one row.
+    fn push_rows(
+        &self,
+        rows: &DeviceRows,
+        operator: &mut GroupBy,
+        stats: &mut Stats,
+    ) -> Result<()> {
+        stats.cpu_chunks += 1;
+        for first in (0..rows.len()).step_by(ROWS_AT_ONCE) {
+            let some = first..rows.len().min(first + ROWS_AT_ONCE);
+            let count = some.len() as u64;
+            let states = self.plan.states(self.shape, &rows.as_groups(some));
+            let states = states.map_err(|fault| Error::new(ErrorKind::Internal, fault.to_string()));
+            operator.push_reduced(&states?, count)?;
+        }
+        Ok(())
+    }
+}
+
+impl ChunkSink<GroupBy> for GpuGroupBy<'_> {
+    fn push(&mut self, chunk: Input<'_>, operator: &mut GroupBy, stats: &mut Stats) -> Result<()> {
+        match chunk {
+            Input::Batch(batch) => self.push_batch(batch, operator, stats),
+            // The operator says that it takes no text.
+            Input::Text(_) => operator.push(chunk),
+        }
+    }
+
+    fn has_enough(&self) -> bool {
+        false
+    }
+
+    fn finish(&mut self, operator: &mut GroupBy, stats: &mut Stats) -> Result<()> {
+        self.send(operator, stats)?;
+        self.reservation.set(0);
+        if let (Some(name), true) = (&stats.device, self.rows > 0) {
+            let (rows, seconds) = (self.rows, self.busy.as_secs_f64());
+            stats.decide(format!("{name}: {rows} rows measured in {seconds:.3} s"));
+        }
+        Ok(())
+    }
+}

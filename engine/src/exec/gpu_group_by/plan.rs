@@ -1,0 +1,341 @@
+//! How a device runs a group-by: which columns it takes, and which state columns come of that.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, Decimal128Array, RecordBatch, UInt64Array};
+use arrow_schema::DataType;
+
+use crate::Result;
+use crate::aggregate::{DeviceValue, Integers};
+use crate::device::Fault;
+use crate::device::reduce_by_key::Group;
+use crate::state::GroupShape;
+
+/// Bytes of a key, and of a value, as a device takes them.
+const WORD: usize = 8;
+
+/// What a group-by asks of a device.
+///
+/// A device reduces keys with one column of values at a time. Aggregates of the same expression share
+/// a column.
+#[derive(Debug)]
+pub(crate) struct DevicePlan {
+    key: Integers,
+    values: Vec<ValueColumn>,
+    states: Vec<StateColumn>,
+}
+
+/// Values that aggregates need.
+#[derive(Debug)]
+struct ValueColumn {
+    /// The number of an aggregate of which they are the argument.
+    argument: usize,
+    integers: Integers,
+}
+
+/// A state column: what it holds, and of which column of values.
+#[derive(Debug)]
+struct StateColumn {
+    what: DeviceValue,
+    values: usize,
+}
+
+/// Rows as a device takes them: the bits of their keys, and one column or more of values.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DeviceRows {
+    pub(super) keys: Vec<u64>,
+    pub(super) values: Vec<Vec<i64>>,
+}
+
+impl DeviceRows {
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Appends some rows of others.
+    pub(super) fn extend(&mut self, others: &Self, rows: std::ops::Range<usize>) {
+        self.keys.extend_from_slice(&others.keys[rows.clone()]);
+        self.values.resize_with(others.values.len(), Vec::new);
+        for (column, other) in self.values.iter_mut().zip(&others.values) {
+            column.extend_from_slice(&other[rows.clone()]);
+        }
+    }
+
+    /// How many bytes of memory they take.
+    pub(super) fn size(&self) -> usize {
+        let values = self.values.iter().map(Vec::capacity);
+        (self.keys.capacity() + values.sum::<usize>()) * WORD
+    }
+
+    /// Each of some rows as a group of its own, for each column of values.
+    pub(super) fn as_groups(&self, rows: std::ops::Range<usize>) -> Vec<Vec<Group<u64>>> {
+        let group = |(&key, &value): (&u64, &i64)| Group {
+            key,
+            count: 1,
+            sum: value.into(),
+            min: value,
+            max: value,
+        };
+        let keys = &self.keys[rows.clone()];
+        let columns = self.values.iter().map(|column| &column[rows.clone()]);
+        columns
+            .map(|column| keys.iter().zip(column).map(group).collect())
+            .collect()
+    }
+}
+
+impl DevicePlan {
+    /// The plan of a group-by; the error says why no device can run it.
+    pub(crate) fn new(shape: &GroupShape) -> std::result::Result<Self, String> {
+        let [of] = shape.key_types() else {
+            let keys = shape.key_types().len();
+            return Err(format!(
+                "a device groups by one column of integers, and the keys are {keys} columns"
+            ));
+        };
+        let key = Integers::new(of).ok_or_else(|| {
+            let name = shape.schema().field(0).name();
+            format!("a device groups by one column of integers, and `{name}` is {of}")
+        })?;
+        let mut plan = Self {
+            key,
+            values: Vec::new(),
+            states: Vec::new(),
+        };
+        for number in 0..shape.states().len() {
+            plan.add(shape, number)?;
+        }
+        Ok(plan)
+    }
+
+    /// Adds the state columns of an aggregate.
+    fn add(&mut self, shape: &GroupShape, number: usize) -> std::result::Result<(), String> {
+        let call = shape.call(number);
+        let form = call.aggregate().device_form();
+        let form = form.ok_or_else(|| format!("no device computes `{call}`"))?;
+        let input = shape.inputs()[number].as_ref();
+        let needs_values = form.iter().any(|what| *what != DeviceValue::Count);
+        let values = match (needs_values, input) {
+            (false, _) => 0,
+            (true, Some(of)) => {
+                let integers = Integers::new(of).ok_or_else(|| {
+                    format!("a device computes `{call}` of integers, and the values are {of}")
+                })?;
+                self.value_column(shape, number, integers)
+            }
+            (true, None) => return Err(format!("no device computes `{call}`")),
+        };
+        let fields = &shape.state_schema().fields()[shape.states()[number].clone()];
+        let fits = |(what, of): (&DeviceValue, &DataType)| *of == state_type(*what, input);
+        let types = fields.iter().map(|field| field.data_type());
+        if form.len() != fields.len() || !form.iter().zip(types).all(fits) {
+            return Err(format!("no device computes the state of `{call}`"));
+        }
+        let states = form.iter().map(|&what| StateColumn { what, values });
+        self.states.extend(states);
+        Ok(())
+    }
+
+    /// The number of the column with the argument of an aggregate.
+    fn value_column(&mut self, shape: &GroupShape, argument: usize, integers: Integers) -> usize {
+        let input = |number: usize| shape.call(number).input();
+        let is_same = |column: &ValueColumn| input(column.argument) == input(argument);
+        self.values.iter().position(is_same).unwrap_or_else(|| {
+            self.values.push(ValueColumn { argument, integers });
+            self.values.len() - 1
+        })
+    }
+
+    /// How many columns of values a device reduces; there is one where only rows are counted.
+    pub(super) fn columns(&self) -> usize {
+        self.values.len().max(1)
+    }
+
+    /// Bytes of a row as a device takes it.
+    pub(super) fn row_bytes(&self) -> usize {
+        WORD * (1 + self.columns())
+    }
+
+    /// Rows as a device takes them; the inner error says why it cannot take these.
+    pub(super) fn rows(
+        &self,
+        keys: &[ArrayRef],
+        arguments: &[Option<ArrayRef>],
+    ) -> Result<std::result::Result<DeviceRows, &'static str>> {
+        let mut columns = keys.iter().chain(arguments.iter().flatten());
+        if columns.any(|column| column.logical_null_count() > 0) {
+            return Ok(Err("they have nulls"));
+        }
+        let keys = self.key.bits(&keys[0])?;
+        let mut values = Vec::with_capacity(self.columns());
+        for ValueColumn { argument, integers } in &self.values {
+            let Some(column) = &arguments[*argument] else {
+                return Ok(Err("they have no values"));
+            };
+            match integers.values(column)? {
+                Some(column) => values.push(column),
+                None => return Ok(Err("they have values of 2^63 and more")),
+            }
+        }
+        if values.is_empty() {
+            values.push(vec![0; keys.len()]);
+        }
+        Ok(Ok(DeviceRows { keys, values }))
+    }
+
+    /// The state columns of groups, which are given for each column of values.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::NotConserved`] for keys and values that are not of their types, and where the columns
+    /// of values have different groups.
+    pub(super) fn states(
+        &self,
+        shape: &GroupShape,
+        groups: &[Vec<Group<u64>>],
+    ) -> std::result::Result<RecordBatch, Fault> {
+        let [first, others @ ..] = groups else {
+            return Err(wrong("there is no column of values"));
+        };
+        if !others.iter().all(|other| are_same_groups(first, other)) {
+            return Err(wrong("two columns of values have different groups"));
+        }
+        let key = self.key.column_of_bits(first.iter().map(|group| group.key));
+        let mut columns = vec![key.map_err(not_made)?];
+        for state in &self.states {
+            columns.push(self.state(state, &groups[state.values])?);
+        }
+        if columns.iter().any(|column| column.null_count() > 0) {
+            return Err(wrong("a key or a value is not of its type"));
+        }
+        shape.state_batch(columns).map_err(not_made)
+    }
+
+    fn state(
+        &self,
+        state: &StateColumn,
+        groups: &[Group<u64>],
+    ) -> std::result::Result<ArrayRef, Fault> {
+        let column = |value: fn(&Group<u64>) -> i64| {
+            let integers = &self.values[state.values].integers;
+            integers.column(groups.iter().map(value)).map_err(not_made)
+        };
+        match state.what {
+            DeviceValue::Count => {
+                let counts = groups.iter().map(|group| group.count);
+                Ok(Arc::new(UInt64Array::from_iter_values(counts)))
+            }
+            DeviceValue::Sum => {
+                let sums = Decimal128Array::from_iter_values(groups.iter().map(|group| group.sum));
+                Ok(Arc::new(sums.with_data_type(TOTAL)))
+            }
+            DeviceValue::Min => column(|group| group.min),
+            DeviceValue::Max => column(|group| group.max),
+        }
+    }
+}
+
+/// The type of an exact sum.
+const TOTAL: DataType = DataType::Decimal128(38, 0);
+
+fn state_type(what: DeviceValue, input: Option<&DataType>) -> DataType {
+    match what {
+        DeviceValue::Count => DataType::UInt64,
+        DeviceValue::Sum => TOTAL,
+        DeviceValue::Min | DeviceValue::Max => input.cloned().unwrap_or(DataType::Null),
+    }
+}
+
+/// Both reduce the same keys, so each group has the same key and as many rows.
+fn are_same_groups(one: &[Group<u64>], other: &[Group<u64>]) -> bool {
+    let of = |group: &Group<u64>| (group.key, group.count);
+    one.len() == other.len() && one.iter().map(of).eq(other.iter().map(of))
+}
+
+fn wrong(what: &str) -> Fault {
+    Fault::NotConserved(format!("group-by, {what}"))
+}
+
+fn not_made(error: crate::Error) -> Fault {
+    Fault::NotConserved(format!("group-by, {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_schema::{Field, Schema};
+
+    use super::*;
+    use crate::aggregate::{AggregateExpr, count, count_rows, max, mean, min, sum};
+    use crate::col;
+
+    fn shape(keys: &[&str], calls: &[AggregateExpr]) -> GroupShape {
+        let field = |name, of| Field::new(name, of, true);
+        let input = Schema::new(vec![
+            field("key", DataType::Int16),
+            field("x", DataType::Int64),
+            field("y", DataType::UInt8),
+            field("float", DataType::Float64),
+            field("name", DataType::Utf8),
+            field("flag", DataType::Boolean),
+        ]);
+        let keys: Vec<_> = keys.iter().map(|key| col(*key)).collect();
+        GroupShape::new(&input, &keys, calls).unwrap()
+    }
+
+    #[test]
+    fn aggregates_of_the_same_values_share_a_run() {
+        let calls = [count_rows(), sum("x"), min("y"), mean("x"), max("x")];
+        let plan = DevicePlan::new(&shape(&["key"], &calls)).unwrap();
+        assert_eq!((plan.columns(), plan.row_bytes()), (2, 24));
+        let runs: Vec<usize> = plan.states.iter().map(|state| state.values).collect();
+        assert_eq!(runs, [0, 0, 1, 0, 0, 0]);
+        let counts = DevicePlan::new(&shape(&["key"], &[count("name")])).unwrap();
+        assert_eq!(counts.columns(), 1);
+    }
+
+    #[test]
+    fn what_no_device_can_run_is_refused_with_the_reason() {
+        let refused = |keys: &[&str], call: AggregateExpr, why: &str| {
+            let said = DevicePlan::new(&shape(keys, &[call])).unwrap_err();
+            assert!(said.contains(why), "{said}");
+        };
+        refused(&["key", "x"], sum("x"), "the keys are 2 columns");
+        refused(&["name"], sum("x"), "`name` is Utf8");
+        refused(&["flag"], count_rows(), "`flag` is Boolean");
+        refused(&["key"], sum("float"), "`sum(float)` of integers");
+        refused(&["key"], mean("float"), "the values are Float64");
+    }
+
+    fn group(key: i64, count: u64, min: i64) -> Group<u64> {
+        Group {
+            key: key as u64,
+            count,
+            sum: i128::from(min) * i128::from(count),
+            min,
+            max: min,
+        }
+    }
+
+    #[test]
+    fn groups_that_cannot_be_are_a_fault() {
+        let shape = shape(&["key"], &[sum("x"), min("y")]);
+        let plan = DevicePlan::new(&shape).unwrap();
+        let states = |x: Group<u64>, y: Group<u64>| plan.states(&shape, &[vec![x], vec![y]]);
+        let right = states(group(-3, 2, -7), group(-3, 2, 255)).unwrap();
+        assert_eq!(right.num_rows(), 1);
+        for (x, y) in [
+            // The columns of values disagree about a key, or about its rows.
+            (group(3, 2, 0), group(4, 2, 0)),
+            (group(3, 2, 0), group(3, 1, 0)),
+            // Keys of 16 bits, and values of 8 without a sign.
+            (group(1 << 15, 2, 0), group(1 << 15, 2, 0)),
+            (group(3, 2, 0), group(3, 2, 256)),
+            (group(3, 2, 0), group(3, 2, -1)),
+        ] {
+            let fault = states(x, y).unwrap_err();
+            assert!(matches!(fault, Fault::NotConserved(_)), "{x:?}, {y:?}");
+        }
+        assert!(plan.states(&shape, &[]).is_err());
+    }
+}

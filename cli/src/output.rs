@@ -35,7 +35,7 @@ pub(crate) fn leave_nothing(end: impl FnOnce() -> std::convert::Infallible) -> !
 #[derive(Debug)]
 pub(crate) enum Output {
     Standard(Standard),
-    File(Encoder<OutputFile>),
+    File(Box<Encoder<OutputFile>>),
 }
 
 /// Standard output without the line buffer of `io::stdout`.
@@ -56,7 +56,7 @@ impl Output {
         // Opening a pipe blocks until it has a reader. The lock is not held, so that an interrupt works.
         let file = OutputFile::create(path)?;
         temporary().extend(file.temporary().map(Path::to_owned));
-        Encoder::new(Compression::of_name(path), file).map(Self::File)
+        Encoder::new(Compression::of_name(path), file).map(|file| Self::File(Box::new(file)))
     }
 
     /// Returns the number of columns, if this is a terminal and the system reports it.

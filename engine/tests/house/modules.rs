@@ -20,9 +20,9 @@ pub(crate) fn modules_have_no_cycles(files: &[File]) -> Vec<String> {
             continue;
         };
         let names = crate_imports(&without_tests(&code_only(&file.text)));
-        let modules = names.into_iter().filter_map(|name| match root.get(&name) {
-            Some(module) => Some(module.clone()),
-            None => Some(name),
+        let modules = names.into_iter().map(|name| match root.get(&name) {
+            Some(module) => module.clone(),
+            None => name,
         });
         let imported = imports.entry(module.clone()).or_default();
         imported.extend(modules.filter(|name| *name != module));
@@ -75,11 +75,12 @@ fn without_tests(code: &str) -> String {
             break;
         }
         let is_attribute = trimmed.starts_with("#[cfg(") && trimmed.contains("test");
-        if !(skip_next && !trimmed.is_empty()) && !is_attribute {
+        let is_skipped = skip_next && !trimmed.is_empty();
+        if !is_skipped && !is_attribute {
             kept += line;
             kept.push('\n');
         }
-        skip_next = is_attribute || skip_next && trimmed.is_empty();
+        skip_next = is_attribute || (skip_next && trimmed.is_empty());
     }
     kept
 }

@@ -394,7 +394,7 @@ fn what_is_no_state_is_refused_and_a_broken_store_is_restored() {
     let kind = |result: Result<()>| result.unwrap_err().kind();
     assert_eq!(kind(store.merge(&other, 0)), ErrorKind::State);
     assert_eq!(store.changed_len().unwrap(), 0, "nothing was begun");
-    let wrong = store.get(&[broken.clone()]).unwrap_err();
+    let wrong = store.get(std::slice::from_ref(&broken)).unwrap_err();
     assert_eq!(wrong.kind(), ErrorKind::Format);
     assert_eq!(
         wrong.to_string(),
@@ -409,7 +409,7 @@ fn what_is_no_state_is_refused_and_a_broken_store_is_restored() {
     assert_eq!(kind(store.merge(&states, 0)), ErrorKind::State);
     assert_eq!(kind(store.commit()), ErrorKind::State);
     assert_eq!(
-        store.get(&[key.clone()]).unwrap_err().kind(),
+        store.get(std::slice::from_ref(&key)).unwrap_err().kind(),
         ErrorKind::State
     );
     store.restore(&snapshot).unwrap();

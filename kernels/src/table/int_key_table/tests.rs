@@ -159,7 +159,7 @@ fn few_keys_have_slots_and_many_do_not() {
         let mut table = IntKeyTable::new(&tuning, HashKey::from_seed(3));
         let mut ids = Vec::new();
         for _ in 0..2 {
-            let keys: Vec<u64> = (0..BATCH as u64).map(|i| i % 100 << 40).collect();
+            let keys: Vec<u64> = (0..BATCH as u64).map(|i| (i % 100) << 40).collect();
             for _ in 0..3 {
                 table.intern(Level::best(), &keys, &mut ids).unwrap();
             }

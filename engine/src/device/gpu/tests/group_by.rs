@@ -18,7 +18,7 @@ use super::reduce_by_key::mixed;
 use super::software;
 use crate::aggregate::{AggregateExpr, count, count_rows, max, mean, min, sum};
 use crate::device::gpu::Gpu;
-use crate::device::gpu::fault_injection::{FaultInjection, Injuries};
+use crate::device::gpu::fault_injection::{FaultInjection, InjectedFault};
 use crate::device::{Device, SharedDevice};
 use crate::{Cancel, DeviceChoice, Engine, ErrorKind, Groups, JobMetrics, Tuning};
 
@@ -28,15 +28,15 @@ const SMALL: Tuning = Tuning {
     ..Tuning::DEFAULT
 };
 
-/// An engine whose first device has an injury, and every other one none.
-fn injured(choice: DeviceChoice, tuning: Tuning, injuries: &Injuries) -> Option<Engine> {
+/// Creates an engine whose first device gets an injected fault. The next device works.
+fn with_fault(choice: DeviceChoice, tuning: Tuning, injected: &InjectedFault) -> Option<Engine> {
     let found = software()?;
-    let injuries = injuries.clone();
+    let injected = injected.clone();
     let is_first = AtomicBool::new(true);
     let shared_device = SharedDevice::new(Box::new(move || {
         let device = Gpu::open(&found, found.offers)?;
         if is_first.swap(false, Ordering::Relaxed) {
-            device.injure(injuries.clone())?;
+            device.inject(injected.clone())?;
         }
         Ok(Arc::new(device) as Arc<dyn Device>)
     }));
@@ -45,8 +45,8 @@ fn injured(choice: DeviceChoice, tuning: Tuning, injuries: &Injuries) -> Option<
 }
 
 fn engine(choice: DeviceChoice, tuning: Tuning) -> Option<Engine> {
-    let none = Injuries::after(usize::MAX, FaultInjection::Destroyed);
-    injured(choice, tuning, &none)
+    let none = InjectedFault::after(usize::MAX, FaultInjection::Destroyed);
+    with_fault(choice, tuning, &none)
 }
 
 fn processor() -> Engine {
@@ -347,11 +347,15 @@ fn a_plan_names_the_device() {
 }
 
 /// A fault after so many commands of a job; `None` where the job has fewer.
-fn with_fault(after: usize, fault: FaultInjection, batches: &[RecordBatch]) -> Option<JobMetrics> {
-    let injuries = Injuries::after(after, fault);
-    let engine = injured(DeviceChoice::Gpu, SMALL, &injuries)?;
+fn run_with_fault(
+    after: usize,
+    fault: FaultInjection,
+    batches: &[RecordBatch],
+) -> Option<JobMetrics> {
+    let injected = InjectedFault::after(after, fault);
+    let engine = with_fault(DeviceChoice::Gpu, SMALL, &injected)?;
     let metrics = compare(&engine, batches, &all());
-    (injuries.commands() > after).then_some(metrics)
+    (injected.commands() > after).then_some(metrics)
 }
 
 #[test]
@@ -366,7 +370,7 @@ fn a_device_may_fail_at_any_command() {
         (FaultInjection::OutOfMemory, 11),
     ] {
         let mut commands = 0;
-        while let Some(metrics) = with_fault(commands, fault, &batches) {
+        while let Some(metrics) = run_with_fault(commands, fault, &batches) {
             let remarks = metrics.remarks.concat();
             let said = remarks.matches("again on the processor").count();
             assert_eq!(said, 1, "{fault:?} after {commands} commands: {remarks}");
@@ -379,8 +383,8 @@ fn a_device_may_fail_at_any_command() {
 
 #[test]
 fn an_interrupt_does_not_wait_for_a_device() {
-    let injuries = Injuries::after(20, FaultInjection::Hang);
-    let Some(engine) = injured(DeviceChoice::Gpu, SMALL, &injuries) else {
+    let injected = InjectedFault::after(20, FaultInjection::Hang);
+    let Some(engine) = with_fault(DeviceChoice::Gpu, SMALL, &injected) else {
         return;
     };
     let keys = keys_of_every_type(&mixed(800).collect::<Vec<_>>())[3].clone();
@@ -388,7 +392,7 @@ fn an_interrupt_does_not_wait_for_a_device() {
     let job = engine.read_batches(batches_of(&keys, 300)).cancel(&cancel);
     let began = std::time::Instant::now();
     let interrupt = std::thread::spawn(move || {
-        while injuries.commands() <= 20 {
+        while injected.commands() <= 20 {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         cancel.cancel();

@@ -224,7 +224,7 @@ impl GroupBy {
         // What was written belongs to this operator now.
         other.context.space = other.context.space.another();
         other.reservation.set(other.size());
-        self.check_memory()
+        self.check_budget(0)
     }
 }
 
@@ -262,10 +262,9 @@ impl Operator for GroupBy {
         let are_few = operators.len() == 1 || operators.iter().all(|one| one.partitions.are_few());
         let threads = operators.len();
         let mut operators = parallel::map(threads, operators, |mut operator| {
-            operator.guarded(|one| match are_few {
-                true => one.partitions.finish_pending(&one.context),
-                false => one.partitions.split(&one.context),
-            })?;
+            if !are_few {
+                operator.guarded(|one| one.partitions.split(&one.context))?;
+            }
             Ok(operator)
         })?
         .into_iter();

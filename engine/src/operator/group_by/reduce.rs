@@ -1,10 +1,12 @@
 //! Reduces a partition to its distinct groups.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use arrow_array::RecordBatch;
 
 use super::Context;
 use super::deal::again;
-use super::partitions::{Partition, id_ranges, new_table};
+use super::partitions::{Partition, id_ranges, new_table, take_rows};
 use crate::BatchLimits;
 use crate::Result;
 use crate::operator::Drain;
@@ -22,48 +24,68 @@ pub(super) enum Reduced {
     Parts(Vec<Partition>),
 }
 
-/// Reduces a partition to its distinct groups, or cuts it into parts by the other half of the hash.
-///
-/// # Errors
-///
-/// Those of spill files, and a cancellation.
-pub(super) fn reduce(
-    context: &Context,
-    partition: Partition,
-    drain: Drain,
-    limits: &BatchLimits,
-) -> Result<Reduced> {
-    let shares = partition.loaded_bytes() / context.sizes.part;
-    if shares > 1 && !partition.spilled.is_empty() && !partition.is_cut {
-        let parts = (2 * shares).min(MOST_PARTS);
-        return cut(context, partition, parts).map(Reduced::Parts);
-    }
-    let table = merged(context, partition)?;
-    batches_of(context, &table, drain, limits)
+/// Reduces partitions to their distinct groups.
+pub(super) struct Reducer<'a> {
+    pub(super) context: &'a Context,
+    /// Tables without groups. One that has grown already saves the next partition from growing its own.
+    pub(super) spare: &'a Mutex<Vec<GroupTable>>,
+    pub(super) drain: Drain,
+    pub(super) limits: BatchLimits,
 }
 
-/// All groups of a partition in one table.
-fn merged(context: &Context, partition: Partition) -> Result<GroupTable> {
-    let mut tables = partition.tables;
-    // The others are merged into the largest one.
-    tables.sort_by_key(GroupTable::len);
-    let mut whole = match tables.pop() {
-        Some(table) => table,
-        None => new_table(context)?,
-    };
-    for table in tables {
-        for groups in id_ranges(&table, BATCH_ROWS) {
-            context.resources.cancel.check()?;
-            whole.merge(&table.states(&groups)?)?;
+impl Reducer<'_> {
+    /// Reduces a partition to its distinct groups, or cuts it into parts by the other half of the hash.
+    ///
+    /// # Errors
+    ///
+    /// Those of spill files, and a cancellation.
+    pub(super) fn reduce(&self, partition: Partition) -> Result<Reduced> {
+        let context = self.context;
+        let shares = partition.loaded_bytes() / context.sizes.part;
+        if shares > 1 && !partition.spilled.is_empty() && !partition.is_cut {
+            let parts = (2 * shares).min(MOST_PARTS);
+            return cut(context, partition, parts).map(Reduced::Parts);
         }
-    }
-    for segment in partition.spilled {
-        for states in segment.batches()? {
-            context.resources.cancel.check()?;
-            whole.merge(&states?)?;
+        let mut table = self.merged(partition)?;
+        let batches = batches_of(context, &table, self.drain, &self.limits)?;
+        let mut spare = self.spare();
+        if table.size() <= context.sizes.part && spare.len() < context.resources.threads {
+            table.clear();
+            spare.push(table);
         }
+        Ok(batches)
     }
-    Ok(whole)
+
+    fn spare(&self) -> MutexGuard<'_, Vec<GroupTable>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All groups of a partition in one table.
+    fn merged(&self, partition: Partition) -> Result<GroupTable> {
+        let context = self.context;
+        let mut tables = partition.tables;
+        // The others are merged into the largest one.
+        tables.sort_by_key(GroupTable::len);
+        let spare = || self.spare().pop();
+        let mut whole = match tables.pop().or_else(spare) {
+            Some(table) => table,
+            None => new_table(context)?,
+        };
+        take_rows(context, &mut whole, partition.rows)?;
+        for table in tables {
+            for groups in id_ranges(&table, BATCH_ROWS) {
+                context.resources.cancel.check()?;
+                whole.merge(&table.states(&groups)?)?;
+            }
+        }
+        for segment in partition.spilled {
+            for states in segment.batches()? {
+                context.resources.cancel.check()?;
+                whole.merge(&states?)?;
+            }
+        }
+        Ok(whole)
+    }
 }
 
 /// Cuts a partition into parts, which lie on disk.

@@ -91,7 +91,10 @@ fn against(
     let engine = engine(1);
     let rows = batches.iter().map(RecordBatch::num_rows).sum::<usize>();
     group.throughput(Throughput::Elements(rows as u64));
-    assert_eq!(groups_of(&engine, batches, &["k"], &[sum("v")]), rival(batches));
+    assert_eq!(
+        groups_of(&engine, batches, &["k"], &[sum("v")]),
+        rival(batches)
+    );
     group.bench_function(format!("hashbrown-foldhash-batches/{name}"), |bencher| {
         bencher.iter(|| rival(batches));
     });
@@ -114,9 +117,12 @@ fn two_keys(group: &mut BenchmarkGroup<'_, WallTime>) {
     let aggregates = [sum("v"), min("v"), max("v")];
     for threads in [1, 2] {
         let engine = engine(threads);
-        group.bench_function(format!("keymill-job/two-keys-{threads}-threads"), |bencher| {
-            bencher.iter(|| groups_of(&engine, &batches, &["number", "name"], &aggregates));
-        });
+        group.bench_function(
+            format!("keymill-job/two-keys-{threads}-threads"),
+            |bencher| {
+                bencher.iter(|| groups_of(&engine, &batches, &["number", "name"], &aggregates));
+            },
+        );
     }
 }
 

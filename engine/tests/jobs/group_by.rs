@@ -21,7 +21,9 @@ type Row = (Option<String>, i64, f64);
 fn rows(count: usize, groups: usize) -> Vec<Row> {
     let mut state = 9u64;
     let mut random = move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         state >> 33
     };
     let row = |_| {
@@ -100,7 +102,9 @@ fn threads_budgets_and_cuts_change_no_bit() {
     let whole = Engine::builder().threads(1).seed(1).build().unwrap();
     let groups = grouped(&whole, &rows, rows.len()).collect().unwrap();
     let wanted = answers(groups.batches());
-    let ints = wanted.iter().map(|(key, all)| (key.clone(), (all.0, all.1, all.2, all.3)));
+    let ints = wanted
+        .iter()
+        .map(|(key, all)| (key.clone(), (all.0, all.1, all.2, all.3)));
     assert_eq!(ints.collect::<BTreeMap<_, _>>(), of_a_map(&rows));
     let mut sorted = wanted.clone();
     nulls_last(&mut sorted);
@@ -109,13 +113,26 @@ fn threads_budgets_and_cuts_change_no_bit() {
     for (tuning, rows_each) in [(Tuning::DEFAULT, 1000), (tiny[0], 777), (tiny[1], 5000)] {
         // All keys of a table on one chain take their time.
         let some = if tuning == tiny[1] { 3000 } else { rows.len() };
-        let wanted = answers(grouped(&whole, &rows[..some], some).collect().unwrap().batches());
+        let wanted = answers(
+            grouped(&whole, &rows[..some], some)
+                .collect()
+                .unwrap()
+                .batches(),
+        );
         for (threads, memory) in [(1, 1 << 20), (2, 200 << 10), (5, 64 << 20)] {
-            let engine = Engine::builder().threads(threads).memory(memory).tuning(tuning);
+            let engine = Engine::builder()
+                .threads(threads)
+                .memory(memory)
+                .tuning(tuning);
             let engine = engine.build().unwrap();
-            let groups = grouped(&engine, &rows[..some], rows_each).collect().unwrap();
+            let groups = grouped(&engine, &rows[..some], rows_each)
+                .collect()
+                .unwrap();
             let found = answers(groups.batches());
-            assert!(found == wanted, "{threads} threads, {memory} bytes, {tuning:?}");
+            assert!(
+                found == wanted,
+                "{threads} threads, {memory} bytes, {tuning:?}"
+            );
             assert_eq!(groups.num_rows(), wanted.len());
             assert_eq!(groups.metrics().groups, wanted.len() as u64);
         }
@@ -125,7 +142,11 @@ fn threads_budgets_and_cuts_change_no_bit() {
 #[test]
 fn a_stream_has_the_order_and_the_limits_it_was_asked_for() {
     let rows = rows(4000, 300);
-    let engine = Engine::builder().threads(2).memory(1 << 20).build().unwrap();
+    let engine = Engine::builder()
+        .threads(2)
+        .memory(1 << 20)
+        .build()
+        .unwrap();
     let job = || grouped(&engine, &rows, 100);
     let mut wanted = answers(job().collect().unwrap().batches());
     let stream = |order, limits| -> Vec<RecordBatch> {
@@ -157,16 +178,28 @@ fn jobs_that_cannot_be_say_why() {
     let none: [&str; 0] = [];
     for (job, message) in [
         (job().group_by(["x"]).count(), "there is no column `x`"),
-        (job().group_by(["k"]).agg([sum("y")]), "there is no column `y`"),
+        (
+            job().group_by(["k"]).agg([sum("y")]),
+            "there is no column `y`",
+        ),
         (job().group_by(none).count(), "group by at least one column"),
-        (job().group_by(["f"]).count(), "column `f` cannot be a key: it is Float64"),
-        (job().group_by(["k"]).agg([sum("k")]), "`sum` takes integers and floats"),
+        (
+            job().group_by(["f"]).count(),
+            "column `f` cannot be a key: it is Float64",
+        ),
+        (
+            job().group_by(["k"]).agg([sum("k")]),
+            "`sum` takes integers and floats",
+        ),
         (
             job().group_by(["k"]).agg([sum("v").alias("k")]),
             "two columns of the answer are called `k`",
         ),
         (
-            engine.read_batches(Vec::<RecordBatch>::new()).group_by(["k"]).count(),
+            engine
+                .read_batches(Vec::<RecordBatch>::new())
+                .group_by(["k"])
+                .count(),
             "the input has no batch",
         ),
     ] {
@@ -175,7 +208,10 @@ fn jobs_that_cannot_be_say_why() {
         assert!(error.to_string().contains(message), "{error}");
     }
     let by = Order::Columns(vec![OrderBy::new("x")]);
-    let by_x = job().group_by(["k"]).count().stream(by, BatchLimits::default());
+    let by_x = job()
+        .group_by(["k"])
+        .count()
+        .stream(by, BatchLimits::default());
     assert_eq!(by_x.map(|_| ()).unwrap_err().kind(), ErrorKind::Config);
 }
 
@@ -189,7 +225,10 @@ fn a_sum_that_does_not_fit_names_the_key_and_the_column() {
     let error = job.agg([sum("v").alias("total")]).collect().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Capacity);
     let message = error.to_string();
-    assert!(message.starts_with("`sum(v)` of the key `a key` is 18446744073709551614"), "{message}");
+    assert!(
+        message.starts_with("`sum(v)` of the key `a key` is 18446744073709551614"),
+        "{message}"
+    );
     // What is taken away again does not matter.
     let negative = (key("a key"), i64::MIN, 0.0);
     let rows = [rows.to_vec(), vec![negative]].concat();

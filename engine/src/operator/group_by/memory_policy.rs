@@ -44,7 +44,9 @@ impl Sizes {
             rows_at_once: ROWS_AT_ONCE.min(tuning.tile_bytes).max(1),
             dealt_rows: DEALT_ROWS.min(4 * tuning.tile_bytes).max(1),
             partition: (tuning.flush_bytes / 4).min(share / 4).max(1),
-            pending: (tuning.flush_bytes.saturating_mul(8)).min(share / 4).min(MOST_PENDING),
+            pending: (tuning.flush_bytes.saturating_mul(8))
+                .min(share / 4)
+                .min(MOST_PENDING),
             share,
             part: (limit / 8).max(1),
         }

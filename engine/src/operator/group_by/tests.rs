@@ -399,7 +399,9 @@ fn a_partition_that_is_too_large_is_cut_again() {
     for batch in &mut batches {
         let batch = batch.unwrap();
         groups += batch.num_rows();
-        let totals = batch.column(1).as_primitive::<arrow_array::types::Int64Type>();
+        let totals = batch
+            .column(1)
+            .as_primitive::<arrow_array::types::Int64Type>();
         let keys = batch.column(0).as_string::<i32>();
         for (key, total) in keys.iter().zip(totals.values()) {
             assert_eq!(key.unwrap(), format!("key {}", total / 2));
@@ -486,9 +488,8 @@ fn rows_of(operator: &mut GroupBy) -> Vec<Vec<Cell>> {
 fn state_columns_of_others_are_refused_and_change_nothing() {
     let resources = resources(Tuning::DEFAULT, UNBOUNDED);
     let rows = batch_of(&[Some("a")], &[1]);
-    let make = |key: &str, call| {
-        GroupBy::new(&rows.schema(), &[col(key)], &[call], &resources).unwrap()
-    };
+    let make =
+        |key: &str, call| GroupBy::new(&rows.schema(), &[col(key)], &[call], &resources).unwrap();
     let mut one = make("k", min("v"));
     one.push(&rows).unwrap();
     for (key, call) in [("k", max("v")), ("k", sum("v")), ("v", min("v"))] {
@@ -595,9 +596,7 @@ fn a_cancelled_operator_stops_and_gives_the_memory_back() {
     draining.push(&many_rows(1000)).unwrap();
     draining.spill().unwrap();
     let limits = BatchLimits::new(1, 1);
-    let mut batches = draining
-        .drain(Drain::Values, &Order::None, limits)
-        .unwrap();
+    let mut batches = draining.drain(Drain::Values, &Order::None, limits).unwrap();
     assert!(batches.next().unwrap().is_ok());
     cancel.cancel();
     let error = pushing.push(&many_rows(1)).unwrap_err();
@@ -612,7 +611,9 @@ fn a_cancelled_operator_stops_and_gives_the_memory_back() {
 #[test]
 fn sums_of_floats_are_the_same_bits_however_they_are_split() {
     let values: Vec<f64> = (0..3000u64)
-        .map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11) as f64 * 1e-13 * (-1f64).powi(n as i32))
+        .map(|n| {
+            (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11) as f64 * 1e-13 * (-1f64).powi(n as i32)
+        })
         .map(|value| value * 10f64.powi((value * 1e3) as i32 % 40))
         .collect();
     let keys: ArrayRef = Arc::new(Int64Array::from_iter_values((0..3000).map(|n| n % 7)));

@@ -1,9 +1,12 @@
-//! Keys to group ids to sums: the kernels under the group-by operator, against hashbrown's `entry`
-//! loop.
+//! Keys to group ids to sums: the kernels under the group-by operator, and whole jobs, against
+//! hashbrown's `entry` loop.
 //!
 //! It stands with the jobs because it has no stage of its own: it is a key table, an accumulator and,
 //! for many groups, `hash_partition`.
 #![forbid(unsafe_code)]
+
+#[path = "group_by/through_engine.rs"]
+mod through_engine;
 
 use std::hint::black_box;
 
@@ -230,5 +233,5 @@ fn group_by(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, group_by);
+criterion_group!(benches, group_by, through_engine::bench);
 criterion_main!(benches);

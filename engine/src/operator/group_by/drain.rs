@@ -1,18 +1,19 @@
 //! Lets the groups of all partitions leave, in any order or sorted.
 
 use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
 use super::partitions::{Partition, Partitions};
-use super::reduce::{Reduced, reduce};
+use super::reduce::{Reduced, Reducer};
 use super::{Context, GroupBy};
 use crate::BatchLimits;
 use crate::operator::ordering::{sort_keys, sorted};
 use crate::operator::{BatchSource, Batches, Drain, Order, OrderBy};
 use crate::runtime::{Reservation, parallel};
-use crate::state::GroupShape;
+use crate::state::{GroupShape, GroupTable};
 use crate::{Error, ErrorKind, Result};
 
 impl GroupBy {
@@ -31,11 +32,7 @@ impl GroupBy {
         let columns = order_columns(order, shape, &schema)?;
         let keys = columns.map(|columns| sort_keys(&schema, &columns, key_columns));
         let keys = keys.transpose()?;
-        self.check_memory()?;
-        let budget = self.context.resources.memory.clone();
-        if budget.is_tight(budget.limit() / 4) {
-            self.spill_all()?;
-        }
+        self.check_budget(self.context.resources.memory.limit() / 4)?;
         let partitions = std::mem::replace(&mut self.partitions, Partitions::new(&self.context)?);
         let source = GroupBatches::new(&self.context, partitions, drain, limits)?;
         self.reservation.set(self.partitions.size());
@@ -79,6 +76,10 @@ fn order_columns(
 struct GroupBatches {
     context: Context,
     left: VecDeque<Partition>,
+    /// Bytes of the rows of all partitions, until the last one has left.
+    rows_bytes: usize,
+    /// Tables without groups, for the next partitions.
+    spare: Mutex<Vec<GroupTable>>,
     memory: Reservation,
     ready: VecDeque<RecordBatch>,
     /// Bytes of the batches that became ready together, until all of them have left.
@@ -97,11 +98,13 @@ impl GroupBatches {
         limits: BatchLimits,
     ) -> Result<Self> {
         let spilled_before = context.space.written();
-        let left = VecDeque::from(partitions.into_parts(context)?);
+        let (parts, rows_bytes) = partitions.into_parts(context)?;
         let mut source = Self {
             memory: context.resources.memory.reservation(),
             context: context.clone(),
-            left,
+            left: parts.into(),
+            rows_bytes,
+            spare: Mutex::default(),
             ready: VecDeque::new(),
             ready_bytes: 0,
             drain,
@@ -115,9 +118,15 @@ impl GroupBatches {
 
     /// Takes memory for what is left and ready, and `more`.
     fn measure(&mut self, more: usize) {
-        let left = self.left.iter().map(Partition::size);
+        let spare = self.spare.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if self.left.is_empty() {
+            self.rows_bytes = 0;
+            spare.clear();
+        }
+        let spare: usize = spare.iter().map(GroupTable::size).sum();
+        let left = self.left.iter().map(Partition::size).sum::<usize>();
         self.memory
-            .set(left.sum::<usize>() + self.ready_bytes + more);
+            .set(left + self.rows_bytes + spare + self.ready_bytes + more);
     }
 
     /// Reduces the next partitions, each on a thread of its own.
@@ -128,10 +137,13 @@ impl GroupBatches {
         self.ready_bytes = 0;
         let loaded = wave.iter().map(Partition::loaded_bytes);
         self.measure(2 * loaded.sum::<usize>());
-        let (context, drain, limits) = (&self.context, self.drain, &self.limits);
-        let reduced = parallel::map(threads, wave, |partition| {
-            reduce(context, partition, drain, limits)
-        })?;
+        let reducer = Reducer {
+            context: &self.context,
+            spare: &self.spare,
+            drain: self.drain,
+            limits: self.limits,
+        };
+        let reduced = parallel::map(threads, wave, |partition| reducer.reduce(partition))?;
         for reduced in reduced {
             match reduced {
                 Reduced::Batches(batches, bytes) => {

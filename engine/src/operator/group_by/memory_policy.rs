@@ -26,10 +26,8 @@ pub(super) struct Sizes {
     pub(super) dealt_rows: usize,
     /// Bytes of the one table from which groups go to partitions.
     pub(super) partition: usize,
-    /// Bytes of rows that wait for the table of their partition, at least.
-    least_pending: usize,
-    /// Bytes of rows that wait for the table of their partition, at most.
-    most_pending: usize,
+    /// Bytes of rows that wait for the table of their partition.
+    pub(super) pending: usize,
     /// Bytes from which an operator spills though others may have room.
     pub(super) share: usize,
     /// Bytes that a partition may take while it is reduced.
@@ -40,21 +38,18 @@ impl Sizes {
     pub(super) fn new(resources: &Resources) -> Self {
         let tuning = &resources.tuning;
         let limit = resources.memory.limit() / resources.threads.max(1);
-        let share = limit / 4 * 3;
+        // The rest is for rows that come, for what the allocator holds, and for sorting.
+        let share = limit / 2;
         Self {
             rows_at_once: ROWS_AT_ONCE.min(tuning.tile_bytes).max(1),
             dealt_rows: DEALT_ROWS.min(4 * tuning.tile_bytes).max(1),
             partition: (tuning.flush_bytes / 4).min(share / 4).max(1),
-            least_pending: (tuning.flush_bytes / 8).min(share / 16),
-            most_pending: (share / 4).min(MOST_PENDING),
+            pending: (tuning.flush_bytes.saturating_mul(8))
+                .min(share / 4)
+                .min(MOST_PENDING),
             share,
             part: (limit / 8).max(1),
         }
-    }
-
-    /// Bytes of rows that wait until they are worth a walk over tables of so many bytes.
-    pub(super) fn pending_bytes(&self, tables: usize) -> usize {
-        (tables / 2).clamp(self.least_pending, self.most_pending)
     }
 
     /// Cuts columns of so many rows into what is taken at a time.
@@ -113,6 +108,15 @@ impl GroupBy {
             self.spill_all()?;
         }
         Ok(())
+    }
+
+    /// Brings the memory within the budget of all operators, where this one holds what several had.
+    pub(super) fn check_budget(&mut self, more: usize) -> Result<()> {
+        self.reservation.set(self.partitions.size());
+        match self.context.resources.memory.is_tight(more) {
+            true => self.spill_all(),
+            false => Ok(()),
+        }
     }
 
     /// Moves all groups to disk.

@@ -240,7 +240,7 @@ impl GroupBy {
         // What was written belongs to this operator now.
         other.context.space = other.context.space.another();
         other.reservation.set(other.size());
-        self.check_memory()
+        self.check_budget(0)
     }
 }
 
@@ -278,14 +278,10 @@ impl Operator for GroupBy {
         let are_few = operators.len() == 1 || operators.iter().all(|one| one.partitions.are_few());
         let threads = operators.len();
         let mut operators = parallel::map(threads, operators, |mut operator| {
-            operator.guarded(|one| match are_few {
-                _ if threads == 1 => {
-                    one.partitions.count_groups();
-                    Ok(())
-                }
-                true => one.partitions.finish_pending(&one.context),
-                false => one.partitions.split(&one.context),
-            })?;
+            if !are_few {
+                operator.guarded(|one| one.partitions.split(&one.context))?;
+            }
+            operator.partitions.count_groups();
             Ok(operator)
         })?
         .into_iter();

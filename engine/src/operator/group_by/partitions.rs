@@ -14,9 +14,11 @@ use crate::state::GroupTable;
 /// Up to so many groups, tables are merged into one another and not by partition.
 const FEW: usize = 1 << 17;
 
-/// One partition: tables that may have the same keys, and groups on disk.
+/// One partition: rows that no table has yet, tables that may have the same keys, and groups on disk.
 #[derive(Default)]
 pub(super) struct Partition {
+    /// Keys first, then the arguments that there are.
+    pub(super) rows: Vec<Vec<ArrayRef>>,
     pub(super) tables: Vec<GroupTable>,
     pub(super) spilled: Vec<Segment>,
     /// Distinct groups, as state columns. A partition that has some has nothing else.
@@ -27,9 +29,8 @@ pub(super) struct Partition {
 
 impl Partition {
     pub(super) fn is_empty(&self) -> bool {
-        self.tables.iter().all(|table| table.len() == 0)
-            && self.spilled.is_empty()
-            && self.reduced.is_empty()
+        let has_groups = self.tables.iter().any(|table| table.len() > 0);
+        self.rows.is_empty() && !has_groups && self.spilled.is_empty() && self.reduced.is_empty()
     }
 
     pub(super) fn size(&self) -> usize {
@@ -82,6 +83,14 @@ struct Pending {
     dealt: Vec<Dealt>,
     rows: usize,
     bytes: usize,
+}
+
+impl Pending {
+    /// The rows of one partition.
+    fn partition(&self, partition: usize) -> impl Iterator<Item = Vec<ArrayRef>> {
+        let dealt = self.dealt.iter();
+        dealt.filter_map(move |dealt| dealt.partition(partition))
+    }
 }
 
 /// All groups of an operator.
@@ -170,7 +179,7 @@ impl Partitions {
         let dealt = by_partition(context, &columns, key_columns)?;
         self.pending.bytes += dealt.bytes();
         self.pending.dealt.push(dealt);
-        match self.pending.bytes >= context.sizes.pending_bytes(self.bytes) {
+        match self.pending.bytes >= context.sizes.pending {
             true => self.finish_pending(context),
             false => Ok(()),
         }
@@ -199,19 +208,10 @@ impl Partitions {
             return Ok(());
         }
         for (partition, part) in self.parts.iter_mut().enumerate() {
-            context.resources.cancel.check()?;
-            let mut pieces = Pieces::default();
-            for piece in pending
-                .dealt
-                .iter()
-                .filter_map(|it| it.partition(partition))
-            {
-                pieces.add(piece);
-                if pieces.rows >= context.sizes.rows_at_once {
-                    pieces.finish(context, part)?;
-                }
+            let rows: Vec<_> = pending.partition(partition).collect();
+            if !rows.is_empty() {
+                take_rows(context, table_of(part, context)?, rows)?;
             }
-            pieces.finish(context, part)?;
         }
         self.measure();
         Ok(())
@@ -244,7 +244,7 @@ impl Partitions {
     pub(super) fn split(&mut self, context: &Context) -> Result<()> {
         self.use_ids(context)?;
         if self.is_split {
-            return self.finish_pending(context);
+            return Ok(());
         }
         let whole = std::mem::take(&mut self.parts);
         self.is_split = true;
@@ -273,6 +273,9 @@ impl Partitions {
                 mine.tables.extend(theirs.tables);
                 mine.spilled.extend(theirs.spilled);
             }
+            self.pending.rows += other.pending.rows;
+            self.pending.bytes += other.pending.bytes;
+            self.pending.dealt.append(&mut other.pending.dealt);
         } else {
             for table in other.parts.iter().flat_map(|part| &part.tables) {
                 for groups in id_ranges(table, BATCH_ROWS) {
@@ -287,6 +290,7 @@ impl Partitions {
     /// Moves everything to disk.
     pub(super) fn spill(&mut self, context: &Context) -> Result<()> {
         self.split(context)?;
+        self.finish_pending(context)?;
         for part in &mut self.parts {
             part.spill(context)?;
         }
@@ -294,8 +298,8 @@ impl Partitions {
         Ok(())
     }
 
-    /// The partitions that have groups.
-    pub(super) fn into_parts(mut self, context: &Context) -> Result<Vec<Partition>> {
+    /// The partitions that have groups, and the bytes of the rows that no table has yet.
+    pub(super) fn into_parts(mut self, context: &Context) -> Result<(Vec<Partition>, usize)> {
         if let Some(ints) = self.ints.take() {
             let mut reduced = Vec::new();
             ints.into_states(context, BATCH_ROWS, |states| {
@@ -307,10 +311,33 @@ impl Partitions {
                 ..Partition::default()
             }];
         }
-        self.finish_pending(context)?;
+        // A partition that is cut has no rows.
+        if self.parts.iter().any(|part| !part.spilled.is_empty()) {
+            self.finish_pending(context)?;
+        }
+        for (number, part) in self.parts.iter_mut().enumerate() {
+            part.rows.extend(self.pending.partition(number));
+        }
         self.parts.retain(|part| !part.is_empty());
-        Ok(self.parts)
+        Ok((self.parts, self.pending.bytes))
     }
+}
+
+/// Takes rows of one partition into a table.
+pub(super) fn take_rows(
+    context: &Context,
+    table: &mut GroupTable,
+    rows: Vec<Vec<ArrayRef>>,
+) -> Result<()> {
+    let mut pieces = Pieces::default();
+    for piece in rows {
+        pieces.add(piece);
+        if pieces.rows >= context.sizes.rows_at_once {
+            context.resources.cancel.check()?;
+            pieces.finish(context, table)?;
+        }
+    }
+    pieces.finish(context, table)
 }
 
 /// Rows of one partition that its table takes at once.
@@ -326,7 +353,7 @@ impl Pieces {
         self.pieces.push(piece);
     }
 
-    fn finish(&mut self, context: &Context, part: &mut Partition) -> Result<()> {
+    fn finish(&mut self, context: &Context, table: &mut GroupTable) -> Result<()> {
         let pieces = std::mem::take(self).pieces;
         let Some(first) = pieces.first() else {
             return Ok(());
@@ -341,7 +368,7 @@ impl Pieces {
         let columns = (0..first.len()).map(column).collect::<Result<Vec<_>>>()?;
         let (keys, rest) = columns.split_at(context.shape.key_types().len());
         let arguments = context.shape.arguments_from(rest);
-        table_of(part, context)?.update(keys, &arguments)
+        table.update(keys, &arguments)
     }
 }
 

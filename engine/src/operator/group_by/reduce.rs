@@ -1,10 +1,12 @@
 //! Reduces a partition to its distinct groups.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use arrow_array::RecordBatch;
 
 use super::Context;
 use super::deal::again;
-use super::partitions::{Partition, id_ranges, new_table};
+use super::partitions::{Partition, id_ranges, new_table, take_rows};
 use crate::BatchLimits;
 use crate::Result;
 use crate::operator::Drain;
@@ -22,84 +24,88 @@ pub(super) enum Reduced {
     Parts(Vec<Partition>),
 }
 
-/// Reduces a partition to its distinct groups, or cuts it into parts by the other half of the hash.
-///
-/// # Errors
-///
-/// Those of spill files, and a cancellation.
-pub(super) fn reduce(
-    context: &Context,
-    partition: Partition,
-    drain: Drain,
-    limits: &BatchLimits,
-) -> Result<Reduced> {
-    if !partition.reduced.is_empty() {
-        return finished(context, partition.reduced, drain, limits);
-    }
-    let shares = partition.loaded_bytes() / context.sizes.part;
-    if shares > 1 && !partition.spilled.is_empty() && !partition.is_cut {
-        let parts = (2 * shares).min(MOST_PARTS);
-        return cut(context, partition, parts).map(Reduced::Parts);
-    }
-    let table = merged(context, partition)?;
-    batches_of(context, &table, drain, limits)
+/// Reduces partitions to their distinct groups.
+pub(super) struct Reducer<'a> {
+    pub(super) context: &'a Context,
+    /// Tables without groups. One that has grown already saves the next partition from growing its own.
+    pub(super) spare: &'a Mutex<Vec<GroupTable>>,
+    pub(super) drain: Drain,
+    pub(super) limits: BatchLimits,
 }
 
-/// Distinct groups in the form that is asked for.
-fn finished(
-    context: &Context,
-    states: Vec<RecordBatch>,
-    drain: Drain,
-    limits: &BatchLimits,
-) -> Result<Reduced> {
-    let (mut batches, mut bytes) = (Vec::with_capacity(states.len()), 0);
-    for states in states {
-        context.resources.cancel.check()?;
-        let batch = match drain {
-            Drain::Values => answers_of(&context.shape, &states, context.resources.level)?,
-            Drain::State => states,
+impl Reducer<'_> {
+    /// Reduces a partition to its distinct groups, or cuts it into parts by the other half of the hash.
+    ///
+    /// # Errors
+    ///
+    /// Those of spill files, and a cancellation.
+    pub(super) fn reduce(&self, partition: Partition) -> Result<Reduced> {
+        let context = self.context;
+        if !partition.reduced.is_empty() {
+            return self.finished(partition.reduced);
+        }
+        let shares = partition.loaded_bytes() / context.sizes.part;
+        if shares > 1 && !partition.spilled.is_empty() && !partition.is_cut {
+            let parts = (2 * shares).min(MOST_PARTS);
+            return cut(context, partition, parts).map(Reduced::Parts);
+        }
+        let mut table = self.merged(partition)?;
+        let batches = batches_of(context, &table, self.drain, &self.limits)?;
+        let mut spare = self.spare();
+        if table.size() <= context.sizes.part && spare.len() < context.resources.threads {
+            table.clear();
+            spare.push(table);
+        }
+        Ok(batches)
+    }
+
+    /// Distinct groups in the form that the drain gives.
+    fn finished(&self, states: Vec<RecordBatch>) -> Result<Reduced> {
+        let Context {
+            shape, resources, ..
+        } = self.context;
+        let (mut batches, mut bytes) = (Vec::with_capacity(states.len()), 0);
+        for states in states {
+            resources.cancel.check()?;
+            let batch = match self.drain {
+                Drain::Values => answers_of(shape, &states, resources.level)?,
+                Drain::State => states,
+            };
+            bytes += push_pieces(batch, &self.limits, &mut batches);
+        }
+        Ok(Reduced::Batches(batches, bytes))
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Vec<GroupTable>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All groups of a partition in one table.
+    fn merged(&self, partition: Partition) -> Result<GroupTable> {
+        let context = self.context;
+        let mut tables = partition.tables;
+        // The others are merged into the largest one.
+        tables.sort_by_key(GroupTable::len);
+        let spare = || self.spare().pop();
+        let mut whole = match tables.pop().or_else(spare) {
+            Some(table) => table,
+            None => new_table(context)?,
         };
-        bytes += push_pieces(batch, limits, &mut batches);
-    }
-    Ok(Reduced::Batches(batches, bytes))
-}
-
-/// Pushes a batch in pieces of bounded rows and bytes, and gives the bytes that it holds.
-fn push_pieces(batch: RecordBatch, limits: &BatchLimits, batches: &mut Vec<RecordBatch>) -> usize {
-    let held = batch.get_array_memory_size();
-    let pieces = held.div_ceil(limits.bytes.max(1)).max(1);
-    let rows = batch
-        .num_rows()
-        .div_ceil(pieces)
-        .clamp(1, limits.rows.max(1));
-    for first in (0..batch.num_rows()).step_by(rows) {
-        batches.push(batch.slice(first, rows.min(batch.num_rows() - first)));
-    }
-    held
-}
-
-/// All groups of a partition in one table.
-fn merged(context: &Context, partition: Partition) -> Result<GroupTable> {
-    let mut tables = partition.tables;
-    // The others are merged into the largest one.
-    tables.sort_by_key(GroupTable::len);
-    let mut whole = match tables.pop() {
-        Some(table) => table,
-        None => new_table(context)?,
-    };
-    for table in tables {
-        for groups in id_ranges(&table, BATCH_ROWS) {
-            context.resources.cancel.check()?;
-            whole.merge(&table.states(&groups)?)?;
+        take_rows(context, &mut whole, partition.rows)?;
+        for table in tables {
+            for groups in id_ranges(&table, BATCH_ROWS) {
+                context.resources.cancel.check()?;
+                whole.merge(&table.states(&groups)?)?;
+            }
         }
-    }
-    for segment in partition.spilled {
-        for states in segment.batches()? {
-            context.resources.cancel.check()?;
-            whole.merge(&states?)?;
+        for segment in partition.spilled {
+            for states in segment.batches()? {
+                context.resources.cancel.check()?;
+                whole.merge(&states?)?;
+            }
         }
+        Ok(whole)
     }
-    Ok(whole)
 }
 
 /// Cuts a partition into parts, which lie on disk.
@@ -174,4 +180,16 @@ fn batches_of(
         bytes += push_pieces(batch, limits, &mut batches);
     }
     Ok(Reduced::Batches(batches, bytes))
+}
+
+/// Pushes a batch in pieces of bounded rows and bytes, and returns the bytes that it holds.
+fn push_pieces(batch: RecordBatch, limits: &BatchLimits, batches: &mut Vec<RecordBatch>) -> usize {
+    let held = batch.get_array_memory_size();
+    let pieces = held.div_ceil(limits.bytes.max(1)).max(1);
+    let rows = batch.num_rows().div_ceil(pieces);
+    let rows = rows.clamp(1, limits.rows.max(1));
+    for first in (0..batch.num_rows()).step_by(rows) {
+        batches.push(batch.slice(first, rows.min(batch.num_rows() - first)));
+    }
+    held
 }

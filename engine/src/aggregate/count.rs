@@ -9,7 +9,7 @@ use arrow_schema::DataType;
 use keymill_kernels::accumulate;
 use keymill_kernels::accumulate::Validity;
 
-use super::{Accumulator, Aggregate, AggregateExpr, DeviceValue, FinishError, not_its_state};
+use super::{Accumulator, Aggregate, AggregateExpr, FinishError, IntegerValue, not_its_state};
 use crate::expr::Expr;
 use crate::{Level, Result};
 
@@ -46,8 +46,8 @@ impl Aggregate for Count {
         Ok(Box::new(accumulate::Count::default()))
     }
 
-    fn device_form(&self) -> Option<&'static [DeviceValue]> {
-        Some(&[DeviceValue::Count])
+    fn integer_form(&self) -> Option<&'static [IntegerValue]> {
+        Some(&[IntegerValue::Count])
     }
 }
 

@@ -8,7 +8,7 @@ use arrow_schema::DataType;
 use keymill_kernels::accumulate::Count;
 
 use super::sum::{Totals, kind_of, state_type};
-use super::{Accumulator, Aggregate, AggregateExpr, DeviceValue, FinishError, not_its_state};
+use super::{Accumulator, Aggregate, AggregateExpr, FinishError, IntegerValue, not_its_state};
 use crate::expr::Expr;
 use crate::{Level, Result};
 
@@ -43,8 +43,8 @@ impl Aggregate for Mean {
         }))
     }
 
-    fn device_form(&self) -> Option<&'static [DeviceValue]> {
-        Some(&[DeviceValue::Sum, DeviceValue::Count])
+    fn integer_form(&self) -> Option<&'static [IntegerValue]> {
+        Some(&[IntegerValue::Sum, IntegerValue::Count])
     }
 }
 

@@ -6,7 +6,7 @@ use arrow_schema::DataType;
 
 use super::extreme::smallest;
 use super::sum::kind_of;
-use super::{Accumulator, Aggregate, AggregateExpr, DeviceValue, cannot_take};
+use super::{Accumulator, Aggregate, AggregateExpr, IntegerValue, cannot_take};
 use crate::expr::Expr;
 use crate::{Level, Result};
 
@@ -40,7 +40,7 @@ impl Aggregate for Min {
         smallest(input)
     }
 
-    fn device_form(&self) -> Option<&'static [DeviceValue]> {
-        Some(&[DeviceValue::Min])
+    fn integer_form(&self) -> Option<&'static [IntegerValue]> {
+        Some(&[IntegerValue::Min])
     }
 }

@@ -76,17 +76,19 @@ pub trait Aggregate: fmt::Debug + Send + Sync {
     /// As for [`Aggregate::output_type`].
     fn accumulator(&self, input: Option<&DataType>, level: Level) -> Result<Box<dyn Accumulator>>;
 
-    /// What a device computes for each state column of integer values; `None` where a device cannot
-    /// compute the aggregate, which then runs on the processor.
-    fn device_form(&self) -> Option<&'static [DeviceValue]> {
+    /// Which value of its integers each state column holds; `None` if the state does not follow from
+    /// these.
+    ///
+    /// Such an aggregate also runs on the stage `reduce_by_key`, on the processor and on devices.
+    fn integer_form(&self) -> Option<&'static [IntegerValue]> {
         None
     }
 }
 
-/// What a device computes of the integer values of each group.
+/// What `reduce_by_key` computes of the integer values of each group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum DeviceValue {
+pub enum IntegerValue {
     /// How many values there are, as `UInt64`.
     Count,
     /// Their exact sum, as `Decimal128(38, 0)`.

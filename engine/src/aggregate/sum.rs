@@ -14,7 +14,7 @@ use keymill_kernels::accumulate::{self, FloatSum};
 
 use super::input::{NumberKind, floats, signed, unsigned, validity};
 use super::{
-    Accumulator, Aggregate, AggregateExpr, DeviceValue, FinishError, cannot_take, not_its_state,
+    Accumulator, Aggregate, AggregateExpr, FinishError, IntegerValue, cannot_take, not_its_state,
 };
 use crate::expr::Expr;
 use crate::{Error, ErrorKind, Level, Result};
@@ -53,8 +53,8 @@ impl Aggregate for Sum {
         Ok(Box::new(Totals::new(kind_of(self.name(), input)?, level)))
     }
 
-    fn device_form(&self) -> Option<&'static [DeviceValue]> {
-        Some(&[DeviceValue::Sum])
+    fn integer_form(&self) -> Option<&'static [IntegerValue]> {
+        Some(&[IntegerValue::Sum])
     }
 }
 

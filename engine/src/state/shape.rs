@@ -8,7 +8,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::schema::state_schema;
-use crate::aggregate::{Accumulator, AggregateExpr, DeviceValue, count_rows};
+use crate::aggregate::{Accumulator, AggregateExpr, IntegerValue, count_rows};
 use crate::expr::{Expr, col, without_dictionary};
 use crate::{Error, ErrorKind, Level, Result};
 
@@ -175,11 +175,11 @@ impl GroupShape {
     ///
     /// There is none where aggregates are of several columns, of values that may not fit 64 bits with a
     /// sign, and where they need something else of the values.
-    pub(crate) fn integer_reduction(&self) -> Option<(Vec<DeviceValue>, Option<usize>)> {
+    pub(crate) fn integer_reduction(&self) -> Option<(Vec<IntegerValue>, Option<usize>)> {
         let mut values = Vec::new();
         let mut argument: Option<usize> = None;
         for (number, (call, input)) in self.calls.iter().zip(&self.inputs).enumerate() {
-            values.extend_from_slice(call.aggregate().device_form()?);
+            values.extend_from_slice(call.aggregate().integer_form()?);
             let Some(input) = input else { continue };
             let is_taken = input.is_integer() && *input != DataType::UInt64;
             let is_same = argument.is_none_or(|first| self.calls[first].input() == call.input());

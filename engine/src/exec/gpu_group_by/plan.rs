@@ -7,7 +7,7 @@ use arrow_array::{Array, ArrayRef, Decimal128Array, RecordBatch, UInt64Array};
 use arrow_schema::DataType;
 
 use crate::Result;
-use crate::aggregate::{DeviceValue, Integers};
+use crate::aggregate::{IntegerValue, Integers};
 use crate::device::Fault;
 use crate::device::reduce_by_key::Group;
 use crate::state::GroupShape;
@@ -37,7 +37,7 @@ struct ValueColumn {
 /// A state column: what it holds, and of which column of values.
 #[derive(Debug)]
 struct StateColumn {
-    what: DeviceValue,
+    what: IntegerValue,
     values: usize,
 }
 
@@ -112,10 +112,10 @@ impl DevicePlan {
     /// Adds the state columns of an aggregate.
     fn add(&mut self, shape: &GroupShape, number: usize) -> std::result::Result<(), String> {
         let call = shape.call(number);
-        let form = call.aggregate().device_form();
+        let form = call.aggregate().integer_form();
         let form = form.ok_or_else(|| format!("no device computes `{call}`"))?;
         let input = shape.inputs()[number].as_ref();
-        let needs_values = form.iter().any(|what| *what != DeviceValue::Count);
+        let needs_values = form.iter().any(|what| *what != IntegerValue::Count);
         let values = match (needs_values, input) {
             (false, _) => 0,
             (true, Some(of)) => {
@@ -127,7 +127,7 @@ impl DevicePlan {
             (true, None) => return Err(format!("no device computes `{call}`")),
         };
         let fields = &shape.state_schema().fields()[shape.states()[number].clone()];
-        let fits = |(what, of): (&DeviceValue, &DataType)| *of == state_type(*what, input);
+        let fits = |(what, of): (&IntegerValue, &DataType)| *of == state_type(*what, input);
         let types = fields.iter().map(|field| field.data_type());
         if form.len() != fields.len() || !form.iter().zip(types).all(fits) {
             return Err(format!("no device computes the state of `{call}`"));
@@ -222,16 +222,16 @@ impl DevicePlan {
             integers.column(groups.iter().map(value)).map_err(not_made)
         };
         match state.what {
-            DeviceValue::Count => {
+            IntegerValue::Count => {
                 let counts = groups.iter().map(|group| group.count);
                 Ok(Arc::new(UInt64Array::from_iter_values(counts)))
             }
-            DeviceValue::Sum => {
+            IntegerValue::Sum => {
                 let sums = Decimal128Array::from_iter_values(groups.iter().map(|group| group.sum));
                 Ok(Arc::new(sums.with_data_type(TOTAL)))
             }
-            DeviceValue::Min => column(|group| group.min),
-            DeviceValue::Max => column(|group| group.max),
+            IntegerValue::Min => column(|group| group.min),
+            IntegerValue::Max => column(|group| group.max),
         }
     }
 }
@@ -239,11 +239,11 @@ impl DevicePlan {
 /// The type of an exact sum.
 const TOTAL: DataType = DataType::Decimal128(38, 0);
 
-fn state_type(what: DeviceValue, input: Option<&DataType>) -> DataType {
+fn state_type(what: IntegerValue, input: Option<&DataType>) -> DataType {
     match what {
-        DeviceValue::Count => DataType::UInt64,
-        DeviceValue::Sum => TOTAL,
-        DeviceValue::Min | DeviceValue::Max => input.cloned().unwrap_or(DataType::Null),
+        IntegerValue::Count => DataType::UInt64,
+        IntegerValue::Sum => TOTAL,
+        IntegerValue::Min | IntegerValue::Max => input.cloned().unwrap_or(DataType::Null),
     }
 }
 

@@ -16,7 +16,7 @@ use keymill_kernels::HashKey;
 use keymill_kernels::stage::reduce_by_key::{Aggregate, Count, Max, Min, Order, ReduceByKey, Sum};
 
 use super::Context;
-use crate::aggregate::{DeviceValue, integer_column, integers_of};
+use crate::aggregate::{IntegerValue, integer_column, integers_of};
 use crate::state::Layout;
 use crate::{Error, ErrorKind, Result};
 
@@ -26,7 +26,7 @@ pub(super) struct IntReducer {
     /// Which argument has the values; `None` where no aggregate has an argument.
     argument: Option<usize>,
     /// What each state column holds.
-    values: Vec<DeviceValue>,
+    values: Vec<IntegerValue>,
     groups: Groups,
 }
 
@@ -147,13 +147,13 @@ impl IntReducer {
 
 impl Groups {
     /// The reducer that keeps what the state columns hold, and little else.
-    fn new(values: &[DeviceValue], context: &Context) -> Self {
+    fn new(values: &[IntegerValue], context: &Context) -> Self {
         let has = |value| values.contains(&value);
-        let extremes = has(DeviceValue::Min) || has(DeviceValue::Max);
+        let extremes = has(IntegerValue::Min) || has(IntegerValue::Max);
         let resources = &context.resources;
         let (level, tuning) = (resources.level, resources.tuning);
         let hash_key = HashKey::from_seed(resources.seed);
-        match (has(DeviceValue::Count), has(DeviceValue::Sum), extremes) {
+        match (has(IntegerValue::Count), has(IntegerValue::Sum), extremes) {
             (_, _, true) => Self::All(ReduceByKey::new(level, tuning, hash_key)),
             (true, true, _) => Self::CountsAndSums(ReduceByKey::new(level, tuning, hash_key)),
             (false, true, _) => Self::Sums(ReduceByKey::new(level, tuning, hash_key)),
@@ -173,18 +173,18 @@ struct Columns {
 
 impl Columns {
     /// A state column of the type `of`.
-    fn state(&self, value: DeviceValue, of: &DataType) -> Result<ArrayRef> {
+    fn state(&self, value: IntegerValue, of: &DataType) -> Result<ArrayRef> {
         match value {
-            DeviceValue::Count => {
+            IntegerValue::Count => {
                 let counts = self.counts.iter().copied();
                 Ok(Arc::new(UInt64Array::from_iter_values(counts)))
             }
-            DeviceValue::Sum => {
+            IntegerValue::Sum => {
                 let sums = Decimal128Array::from_iter_values(self.sums.iter().copied());
                 Ok(Arc::new(sums.with_data_type(of.clone())))
             }
-            DeviceValue::Min => integer_column(of, &self.mins),
-            DeviceValue::Max => integer_column(of, &self.maxs),
+            IntegerValue::Min => integer_column(of, &self.mins),
+            IntegerValue::Max => integer_column(of, &self.maxs),
         }
     }
 }
@@ -193,7 +193,7 @@ impl Columns {
 struct States<'c, F> {
     context: &'c Context,
     layout: Layout,
-    values: Vec<DeviceValue>,
+    values: Vec<IntegerValue>,
     /// The most rows of a batch.
     rows: usize,
     visit: F,

@@ -47,11 +47,11 @@ fn a_plan_of_groups_says_where_it_runs_and_why() {
         job.agg([aggregate]).explain()
     };
     for (choice, aggregate, said) in [
-        (DeviceChoice::Cpu, sum("id"), "cpu, as was asked"),
+        (DeviceChoice::Cpu, sum("id"), "cpu, as requested"),
         (
             DeviceChoice::Auto,
             sum("id"),
-            "auto: cpu; the number of batches is not known, so no device joins by itself",
+            "auto: cpu; the number of batches is unknown, so `auto` uses no device",
         ),
         (
             DeviceChoice::Auto,

@@ -299,6 +299,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri ends where memory does")]
     fn a_slice_without_memory_is_none() {
         assert!(HugeVec::<u64>::try_new(usize::MAX).is_none());
         assert!(HugeVec::<u8>::try_new(isize::MAX as usize - (64 << 10)).is_none());
@@ -328,6 +329,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri ends where memory does")]
     fn exhausted_memory_does_not_abort() {
         let most = isize::MAX as usize / 2;
         assert!(HugeVec::<u8>::try_new(most).is_none());

@@ -197,6 +197,7 @@ fn one_key_more_than_ids_is_an_error() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri ends where memory does")]
 fn a_table_without_memory_is_an_error() {
     let mut table = IntKeyTable::new(&Tuning::TINY, HashKey::from_seed(3));
     let mut ids = Vec::new();

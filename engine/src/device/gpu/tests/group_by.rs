@@ -338,7 +338,7 @@ fn a_plan_names_the_device() {
     let device = device.unwrap_or_default();
     assert!(device.contains(&found.name), "{plan}");
     assert!(
-        device.ends_with("as was asked; chunks of 4096 bytes at most"),
+        device.ends_with("as requested; chunks up to 4096 bytes"),
         "{plan}"
     );
     let metrics = job.collect().unwrap().metrics().clone();

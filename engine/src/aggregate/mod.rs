@@ -6,7 +6,7 @@
 //!                                 └───────── merge ◀──┘
 //! ```
 //!
-//! An aggregate is one file here, and one line in [`ALL`].
+//! An aggregate is one file here, and one line in the list `ALL`.
 #![forbid(unsafe_code)]
 
 mod call;

@@ -28,9 +28,9 @@ pub struct Encoder<W: Write>(Inner<W>);
 enum Inner<W: Write> {
     None(W),
     #[cfg(feature = "gzip")]
-    Gzip(flate2::write::GzEncoder<W>),
+    Gzip(Box<flate2::write::GzEncoder<W>>),
     #[cfg(feature = "zstd")]
-    Zstd(zstd::Encoder<'static, W>),
+    Zstd(Box<zstd::Encoder<'static, W>>),
 }
 
 impl<W: Write> fmt::Debug for Encoder<W> {
@@ -55,16 +55,16 @@ impl<W: Write> Encoder<W> {
         Ok(Self(match compression {
             Compression::None => Inner::None(out),
             #[cfg(feature = "gzip")]
-            Compression::Gzip => Inner::Gzip(flate2::write::GzEncoder::new(
+            Compression::Gzip => Inner::Gzip(Box::new(flate2::write::GzEncoder::new(
                 out,
                 flate2::Compression::default(),
-            )),
+            ))),
             #[cfg(feature = "zstd")]
             Compression::Zstd => {
                 let encoder = zstd::Encoder::new(out, zstd::DEFAULT_COMPRESSION_LEVEL);
-                Inner::Zstd(encoder.map_err(|cause| {
+                Inner::Zstd(Box::new(encoder.map_err(|cause| {
                     Error::new(ErrorKind::Internal, "cannot start zstd").with_source(cause)
-                })?)
+                })?))
             }
             #[cfg(not(all(feature = "gzip", feature = "zstd")))]
             missing => return Err(not_built_in(missing)),

@@ -75,7 +75,10 @@ fn a_plan_says_why_a_job_will_fail_and_the_job_fails() {
     let mut job = engine.read_batches(broken).group_by(["id"]).count();
     for _ in 0..2 {
         let plan = job.explain();
-        assert!(device_of(&plan).starts_with("none: a batch"), "{plan}");
+        assert!(
+            device_of(&plan).starts_with("none: cannot read a batch"),
+            "{plan}"
+        );
     }
     assert_eq!(job.collect().unwrap_err().kind(), ErrorKind::Source);
     let mut job = engine

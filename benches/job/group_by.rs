@@ -14,7 +14,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use keymill_bench::{Rows, TextRows};
+use keymill_bench::{Rows, TextRows, scaled};
 use keymill_kernels::accumulate::{FloatSum, Sum};
 use keymill_kernels::stage::hash_partition::{HashPartition, Partitioned};
 use keymill_kernels::{HashKey, HashSeed, IntKeyTable, KeyTable, Level, Tuning};
@@ -216,18 +216,18 @@ fn group_by(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("job/group_by");
     group.sample_size(10);
     for (count, groups, name) in [(4_000_000, 100, "1e2"), (8_000_000, 100_000, "1e5")] {
-        let rows = Rows::random(count, groups, false);
+        let rows = Rows::random(scaled(count), scaled(groups), false);
         bench_ints(&mut group, &format!("groups-{name}"), &rows);
         bench_floats(&mut group, &format!("groups-{name}"), &rows);
-        let dense = Rows::random(count, groups, true);
+        let dense = Rows::random(scaled(count), scaled(groups), true);
         bench_ints(&mut group, &format!("dense-{name}"), &dense);
     }
-    let rows = Rows::random(20_000_000, 10_000_000, false);
+    let rows = Rows::random(scaled(20_000_000), scaled(10_000_000), false);
     bench_ints(&mut group, "groups-1e7", &rows);
     bench_partitioned(&mut group, "groups-1e7", &rows);
     drop(rows);
     for (groups, name) in [(100, "1e2"), (100_000, "1e5")] {
-        let rows = TextRows::mid_sized(&Rows::random(4_000_000, groups, false));
+        let rows = TextRows::mid_sized(&Rows::random(scaled(4_000_000), scaled(groups), false));
         bench_bytes(&mut group, &format!("bytes-{name}"), &rows);
     }
     group.finish();

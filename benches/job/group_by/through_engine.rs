@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use keymill::aggregate::{AggregateExpr, max, min, sum};
 use keymill::{BatchLimits, DeviceChoice, Engine, Order};
-use keymill_bench::{Rows, TextRows};
+use keymill_bench::{Rows, TextRows, scaled};
 
 /// Rows of a batch.
 const BATCH: usize = 64 << 10;
@@ -105,7 +105,7 @@ fn against(
 
 /// Two keys and three aggregates, on one thread and on two.
 fn two_keys(group: &mut BenchmarkGroup<'_, WallTime>) {
-    let rows = Rows::random(8_000_000, 100_000, true);
+    let rows = Rows::random(scaled(8_000_000), scaled(100_000), true);
     let numbers = rows.keys.iter().map(|key| (key % 100) as i32);
     let names = rows.keys.iter().map(|key| format!("name-{}", key / 100));
     let batches = batches([
@@ -134,11 +134,11 @@ pub(crate) fn bench(criterion: &mut Criterion) {
         (8_000_000, 100_000, "ints-1e5"),
         (20_000_000, 10_000_000, "ints-1e7"),
     ] {
-        let rows = Rows::random(count, groups, false);
+        let rows = Rows::random(scaled(count), scaled(groups), false);
         let batches = batches([("k", int_keys(&rows)), ("v", ints(&rows.values))]);
         against(&mut group, name, &batches, hashbrown_ints);
     }
-    let rows = Rows::random(8_000_000, 100_000, false);
+    let rows = Rows::random(scaled(8_000_000), scaled(100_000), false);
     let floats = rows.values.iter().map(|&value| value as f64 / 100.0);
     let floats: ArrayRef = Arc::new(Float64Array::from_iter_values(floats));
     let of_floats = batches([("k", int_keys(&rows)), ("v", floats)]);
@@ -146,7 +146,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     group.bench_function("keymill-job/floats-1e5", |bencher| {
         bencher.iter(|| groups_of(&one, &of_floats, &["k"], &[sum("v")]));
     });
-    let rows = TextRows::mid_sized(&Rows::random(4_000_000, 100_000, false));
+    let rows = TextRows::mid_sized(&Rows::random(scaled(4_000_000), scaled(100_000), false));
     let keys = rows.keys().map(|key| String::from_utf8_lossy(key));
     let keys: ArrayRef = Arc::new(StringArray::from_iter_values(keys));
     let strings = batches([("k", keys), ("v", ints(&rows.values))]);

@@ -126,6 +126,10 @@ fn keys_of_every_pattern_are_distinguished() {
 }
 
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "it takes minutes, and reads no memory that the others do not"
+)]
 fn small_keys_are_dense_until_one_is_far() {
     let mut table = IntKeyTable::new(&Tuning::DEFAULT, HashKey::from_seed(3));
     let mut ids = Vec::new();
@@ -150,6 +154,10 @@ fn small_keys_are_dense_until_one_is_far() {
 }
 
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "it takes minutes, and reads no memory that the others do not"
+)]
 fn few_keys_have_slots_and_many_do_not() {
     let settings = [
         (Tuning::DEFAULT, true),

@@ -3,6 +3,7 @@
 
 pub mod race;
 
+use core::ops::Div;
 use std::fmt::Write;
 use std::hash::BuildHasher;
 use std::time::Duration;
@@ -140,10 +141,10 @@ pub fn probed_on<'a>(
 
 /// The number of rows or groups of a benchmark: a hundredth when it only checks its answers.
 #[must_use]
-pub fn scaled(number: usize) -> usize {
+pub fn scaled<N: Ord + From<u8> + Div<Output = N>>(number: N) -> N {
     match std::env::args().any(|arg| arg == "--bench") {
         true => number,
-        false => (number / 100).max(2),
+        false => (number / N::from(100)).max(N::from(2)),
     }
 }
 

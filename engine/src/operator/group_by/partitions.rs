@@ -11,8 +11,12 @@ use crate::Result;
 use crate::spill::{BATCH_ROWS, Segment};
 use crate::state::GroupTable;
 
-/// Up to so many groups, tables are merged into one another and not by partition.
+/// Tables of at most this number of groups are merged directly, and larger ones by partition.
 const FEW: usize = 1 << 17;
+
+/// The reducer of integer keys gives its groups out directly if it takes at most this part of the
+/// memory: the groups exist twice for a moment.
+const PART_OF_MEMORY: usize = 8;
 
 /// One partition: rows that no table has yet, tables that may have the same keys, and groups on disk.
 #[derive(Default)]
@@ -21,8 +25,8 @@ pub(super) struct Partition {
     pub(super) rows: Vec<Vec<ArrayRef>>,
     pub(super) tables: Vec<GroupTable>,
     pub(super) spilled: Vec<Segment>,
-    /// Distinct groups, as state columns. A partition that has some has nothing else.
-    pub(super) reduced: Vec<RecordBatch>,
+    /// Distinct groups, as state columns. A partition that has these has nothing else.
+    pub(super) reduced: Option<RecordBatch>,
     /// Whether it is a part of a partition that was too large.
     pub(super) is_cut: bool,
 }
@@ -30,7 +34,7 @@ pub(super) struct Partition {
 impl Partition {
     pub(super) fn is_empty(&self) -> bool {
         let has_groups = self.tables.iter().any(|table| table.len() > 0);
-        self.rows.is_empty() && !has_groups && self.spilled.is_empty() && self.reduced.is_empty()
+        self.rows.is_empty() && !has_groups && self.spilled.is_empty() && self.reduced.is_none()
     }
 
     pub(super) fn size(&self) -> usize {
@@ -68,7 +72,7 @@ impl Partition {
     }
 }
 
-/// The ids of all groups of a table, so many at a time.
+/// The ids of all groups of a table, in ranges of `rows` ids.
 pub(super) fn id_ranges(table: &GroupTable, rows: usize) -> impl Iterator<Item = Vec<u32>> + use<> {
     let all = table.len();
     (0..all)
@@ -185,14 +189,22 @@ impl Partitions {
         }
     }
 
-    /// Moves the groups of integer keys to the table of group ids.
+    /// Moves the groups of integer keys to tables of group ids, and to disk where memory is short: the
+    /// reducer keeps its memory until all of its groups have moved.
     pub(super) fn use_ids(&mut self, context: &Context) -> Result<()> {
-        let Some(ints) = self.ints.take() else {
+        let Some(mut ints) = self.ints.take() else {
             return Ok(());
         };
         self.int_groups = 0;
+        if ints.len() > FEW {
+            self.split(context)?;
+        }
         ints.into_states(context, BATCH_ROWS, |states| {
-            self.merge_states(context, &states)
+            self.merge_states(context, &states)?;
+            if self.is_split && context.resources.memory.is_tight(self.bytes) {
+                self.spill_tables(context)?;
+            }
+            Ok(())
         })
     }
 
@@ -291,6 +303,10 @@ impl Partitions {
     pub(super) fn spill(&mut self, context: &Context) -> Result<()> {
         self.split(context)?;
         self.finish_pending(context)?;
+        self.spill_tables(context)
+    }
+
+    fn spill_tables(&mut self, context: &Context) -> Result<()> {
         for part in &mut self.parts {
             part.spill(context)?;
         }
@@ -300,16 +316,19 @@ impl Partitions {
 
     /// The partitions that have groups, and the bytes of the rows that no table has yet.
     pub(super) fn into_parts(mut self, context: &Context) -> Result<(Vec<Partition>, usize)> {
-        if let Some(ints) = self.ints.take() {
-            let mut reduced = Vec::new();
-            ints.into_states(context, BATCH_ROWS, |states| {
-                reduced.push(states);
-                Ok(())
-            })?;
-            self.parts = vec![Partition {
-                reduced,
-                ..Partition::default()
-            }];
+        let most = context.resources.memory.limit() / PART_OF_MEMORY;
+        match self.ints.take_if(|ints| ints.size() <= most) {
+            Some(ints) => {
+                self.parts.clear();
+                ints.into_states(context, BATCH_ROWS, |states| {
+                    self.parts.push(Partition {
+                        reduced: Some(states),
+                        ..Partition::default()
+                    });
+                    Ok(())
+                })?;
+            }
+            None => self.use_ids(context)?,
         }
         // A partition that is cut has no rows.
         if self.parts.iter().any(|part| !part.spilled.is_empty()) {

@@ -41,8 +41,8 @@ impl Reducer<'_> {
     /// Those of spill files, and a cancellation.
     pub(super) fn reduce(&self, partition: Partition) -> Result<Reduced> {
         let context = self.context;
-        if !partition.reduced.is_empty() {
-            return self.finished(partition.reduced);
+        if let Some(states) = partition.reduced {
+            return self.finished(states);
         }
         let shares = partition.loaded_bytes() / context.sizes.part;
         if shares > 1 && !partition.spilled.is_empty() && !partition.is_cut {
@@ -60,19 +60,17 @@ impl Reducer<'_> {
     }
 
     /// Distinct groups in the form that the drain gives.
-    fn finished(&self, states: Vec<RecordBatch>) -> Result<Reduced> {
+    fn finished(&self, states: RecordBatch) -> Result<Reduced> {
         let Context {
             shape, resources, ..
         } = self.context;
-        let (mut batches, mut bytes) = (Vec::with_capacity(states.len()), 0);
-        for states in states {
-            resources.cancel.check()?;
-            let batch = match self.drain {
-                Drain::Values => answers_of(shape, &states, resources.level)?,
-                Drain::State => states,
-            };
-            bytes += push_pieces(batch, &self.limits, &mut batches);
-        }
+        resources.cancel.check()?;
+        let batch = match self.drain {
+            Drain::Values => answers_of(shape, &states, resources.level)?,
+            Drain::State => states,
+        };
+        let mut batches = Vec::new();
+        let bytes = push_pieces(batch, &self.limits, &mut batches);
         Ok(Reduced::Batches(batches, bytes))
     }
 

@@ -28,7 +28,7 @@ pub struct AggregateExpr {
 }
 
 impl AggregateExpr {
-    /// An aggregate of the values of an expression, or of rows where there is none.
+    /// An aggregate of the values of an expression. Without an expression it is an aggregate of rows.
     #[must_use]
     pub fn new(aggregate: impl Aggregate + 'static, input: Option<Expr>) -> Self {
         Self {

@@ -23,7 +23,7 @@ pub(super) enum NumberKind {
 }
 
 impl NumberKind {
-    /// The kind of a type; `None` for what is not a number.
+    /// The kind of number that a type holds. `None` if it holds no numbers.
     pub(super) fn of(input: &DataType) -> Option<Self> {
         use DataType::{
             Float32, Float64, Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64,

@@ -101,17 +101,17 @@ pub enum IntegerValue {
 
 /// The running values of one aggregate, indexed by group id.
 pub trait Accumulator: Send + Sync {
-    /// Makes room for so many groups in all. New ones have seen no value.
+    /// Grows to `groups` groups. A new group has no value yet.
     fn resize(&mut self, groups: usize);
 
-    /// Takes in a batch: row `i` belongs to group `ids[i]`. Null values are skipped.
+    /// Adds a batch: row `i` belongs to group `ids[i]`. Null values are skipped.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Internal`] for values of another type than the accumulator was made for.
     fn update(&mut self, ids: &[u32], values: Option<&dyn Array>) -> Result<()>;
 
-    /// Takes in the state of other groups: row `i` of the state columns belongs to group `ids[i]`.
+    /// Merges the state of other groups: row `i` of the state columns belongs to group `ids[i]`.
     ///
     /// # Errors
     ///

@@ -90,7 +90,7 @@ pub trait Operator: Send + Sized {
     /// The state columns. The schema's metadata has their version.
     fn state_schema(&self) -> SchemaRef;
 
-    /// Takes in a text or a batch.
+    /// Adds a text or a batch.
     ///
     /// # Errors
     ///
@@ -99,7 +99,7 @@ pub trait Operator: Send + Sized {
     /// [`State`](crate::ErrorKind::State) from spilling.
     fn push<'a>(&mut self, input: impl Into<Input<'a>>) -> Result<()>;
 
-    /// Takes in state columns that an operator of the same kind has drained.
+    /// Merges state columns that an operator of the same kind has drained.
     ///
     /// # Errors
     ///

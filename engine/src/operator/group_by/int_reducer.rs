@@ -69,7 +69,7 @@ impl IntReducer {
         columns.all(|column| column.null_count() == 0)
     }
 
-    /// Takes in rows.
+    /// Adds rows.
     pub(super) fn update(
         &mut self,
         keys: &[ArrayRef],

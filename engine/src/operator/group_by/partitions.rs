@@ -157,7 +157,7 @@ impl Partitions {
         self.bytes = self.parts.iter().map(Partition::size).sum();
     }
 
-    /// Takes in rows.
+    /// Adds rows.
     pub(super) fn update(
         &mut self,
         context: &Context,
@@ -229,7 +229,7 @@ impl Partitions {
         Ok(())
     }
 
-    /// Takes in state columns.
+    /// Merges state columns.
     pub(super) fn merge_states(&mut self, context: &Context, states: &RecordBatch) -> Result<()> {
         self.use_ids(context)?;
         if !self.is_split {

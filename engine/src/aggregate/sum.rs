@@ -129,8 +129,8 @@ impl Accumulator for Totals {
     fn merge(&mut self, ids: &[u32], states: &[ArrayRef]) -> Result<()> {
         let state = states.first().ok_or_else(|| not_its_state("sum"))?;
         match self {
-            Self::Signed(sum) => sum.merge(ids, &totals_in(state)?).map_err(too_large),
-            Self::Unsigned(sum) => sum.merge(ids, &totals_in(state)?).map_err(too_large),
+            Self::Signed(sum) => sum.merge(ids, totals_in(state)?).map_err(too_large),
+            Self::Unsigned(sum) => sum.merge(ids, totals_in(state)?).map_err(too_large),
             Self::Float(sum) => merge_floats(sum, ids, state),
         }
     }
@@ -215,9 +215,9 @@ fn values_of<T: ArrowPrimitiveType>(values: &[T::Native], groups: &[u32]) -> Arr
 }
 
 /// The totals of a state column of integers.
-fn totals_in(state: &ArrayRef) -> Result<Vec<Option<i128>>> {
+fn totals_in(state: &ArrayRef) -> Result<impl Iterator<Item = Option<i128>>> {
     let totals = state.as_primitive_opt::<Decimal128Type>();
-    Ok(totals.ok_or_else(|| not_its_state("sum"))?.iter().collect())
+    Ok(totals.ok_or_else(|| not_its_state("sum"))?.iter())
 }
 
 fn too_large(cause: accumulate::SumOverflow) -> Error {

@@ -196,7 +196,7 @@ impl<T: SumInput> Sum<T> {
         }
     }
 
-    /// Adds other totals: `totals[i]` to group `ids[i]`; `None` adds nothing.
+    /// Adds other totals, each to the group of its id; `None` adds nothing.
     ///
     /// # Errors
     ///
@@ -204,10 +204,13 @@ impl<T: SumInput> Sum<T> {
     ///
     /// # Panics
     ///
-    /// When there is no such group, or the lengths of `ids` and `totals` differ.
-    pub fn merge(&mut self, ids: &[u32], totals: &[Option<i128>]) -> Result<(), SumOverflow> {
-        assert_eq!(ids.len(), totals.len(), "one total for each id");
-        for (&id, &total) in ids.iter().zip(totals) {
+    /// When there is no such group.
+    pub fn merge(
+        &mut self,
+        ids: &[u32],
+        totals: impl IntoIterator<Item = Option<i128>>,
+    ) -> Result<(), SumOverflow> {
+        for (&id, total) in ids.iter().zip(totals) {
             if let Some(total) = total {
                 self.merge_one(id, total)?;
             }

@@ -28,6 +28,8 @@ pub(super) struct IntReducer {
     /// What each state column holds.
     values: Vec<IntegerValue>,
     groups: Groups,
+    /// For the packed keys of the rows at hand.
+    words: Vec<u64>,
 }
 
 /// The groups, with what the aggregates need.
@@ -60,6 +62,7 @@ impl IntReducer {
             argument,
             groups: Groups::new(&values, context),
             values,
+            words: Vec::new(),
         })
     }
 
@@ -75,26 +78,19 @@ impl IntReducer {
         keys: &[ArrayRef],
         arguments: &[Option<ArrayRef>],
     ) -> Result<()> {
-        let keys = self.layout.pack::<u64>(keys)?;
         let argument = self.argument.and_then(|number| arguments[number].as_ref());
-        let Some(argument) = argument else {
-            if let Groups::Counts(reducer) = &mut self.groups {
-                reducer.count(&keys);
-                return Ok(());
-            }
-            return Err(Error::new(ErrorKind::Internal, "a sum came without values"));
-        };
-        let values = integers_of(argument).ok_or_else(|| {
-            let message = format!("values of {} are not integers", argument.data_type());
-            Error::new(ErrorKind::Internal, message)
-        })?;
-        each!(&mut self.groups, reducer => reducer.update(&keys, &values));
-        Ok(())
+        let values = argument.map(|column| {
+            let message = || format!("values of {} are not integers", column.data_type());
+            integers_of(column).ok_or_else(|| Error::new(ErrorKind::Internal, message()))
+        });
+        let values = values.transpose()?;
+        let words = self.layout.pack(keys, &mut self.words)?;
+        self.groups.add(words, values.as_deref())
     }
 
     /// How many bytes of memory it holds.
     pub(super) fn size(&self) -> usize {
-        each!(&self.groups, reducer => reducer.bytes())
+        8 * self.words.capacity() + each!(&self.groups, reducer => reducer.bytes())
     }
 
     /// How many groups there are.
@@ -160,6 +156,16 @@ impl Groups {
             (_, false, _) => Self::Counts(ReduceByKey::new(level, tuning, hash_key)),
         }
     }
+
+    /// Adds rows.
+    fn add(&mut self, keys: &[u64], values: Option<&[i64]>) -> Result<()> {
+        match (self, values) {
+            (groups, Some(values)) => each!(groups, reducer => reducer.update(keys, values)),
+            (Self::Counts(reducer), None) => reducer.count(keys),
+            _ => return Err(Error::new(ErrorKind::Internal, "a sum came without values")),
+        }
+        Ok(())
+    }
 }
 
 /// What is known of each group.
@@ -175,12 +181,9 @@ impl Columns {
     /// A state column of the type `of`.
     fn state(&self, value: IntegerValue, of: &DataType) -> Result<ArrayRef> {
         match value {
-            IntegerValue::Count => {
-                let counts = self.counts.iter().copied();
-                Ok(Arc::new(UInt64Array::from_iter_values(counts)))
-            }
+            IntegerValue::Count => Ok(Arc::new(UInt64Array::from(self.counts.clone()))),
             IntegerValue::Sum => {
-                let sums = Decimal128Array::from_iter_values(self.sums.iter().copied());
+                let sums = Decimal128Array::from(self.sums.clone());
                 Ok(Arc::new(sums.with_data_type(of.clone())))
             }
             IntegerValue::Min => integer_column(of, &self.mins),

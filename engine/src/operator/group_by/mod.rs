@@ -9,7 +9,6 @@
 //! The table holds dense group ids and an accumulator for each aggregate. Rows of many groups are dealt
 //! to partitions by the stable hash of their keys first (`hash_partition`), so that each table stays in
 //! the cache. Partitions are also what is spilled, and what threads share out when they merge.
-#![forbid(unsafe_code)]
 
 mod deal;
 mod drain;
@@ -275,13 +274,16 @@ impl Operator for GroupBy {
     }
 
     fn merge_all(operators: Vec<Self>) -> Result<MergedGroups> {
-        let are_few = operators.len() == 1 || operators.iter().all(|one| one.partitions.are_few());
         let threads = operators.len();
+        let operators = parallel::map(threads, operators, |mut operator| {
+            operator.partitions.count_groups();
+            Ok(operator)
+        })?;
+        let are_few = threads == 1 || operators.iter().all(|one| one.partitions.are_few());
         let mut operators = parallel::map(threads, operators, |mut operator| {
             if !are_few {
                 operator.guarded(|one| one.partitions.split(&one.context))?;
             }
-            operator.partitions.count_groups();
             Ok(operator)
         })?
         .into_iter();

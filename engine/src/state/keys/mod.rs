@@ -35,9 +35,10 @@ pub(crate) struct KeyIds {
     hash_key: HashKey,
 }
 
+/// Packed keys have a buffer, which is kept from batch to batch.
 enum Form {
-    Int(Layout, IntKeyTable),
-    Pair(Layout, PairKeyTable),
+    Int(Layout, IntKeyTable, Vec<u64>),
+    Pair(Layout, PairKeyTable, Vec<[u64; 2]>),
     Bytes(KeyTable),
     Rows(RowConverter, KeyTable),
 }
@@ -68,8 +69,14 @@ impl KeyIds {
 
     fn use_packed(&mut self, layout: Layout) {
         self.form = match layout.fits_word() {
-            true => Form::Int(layout, IntKeyTable::new(&self.tuning, self.hash_key)),
-            false => Form::Pair(layout, PairKeyTable::new(&self.tuning, self.hash_key)),
+            true => {
+                let table = IntKeyTable::new(&self.tuning, self.hash_key);
+                Form::Int(layout, table, Vec::new())
+            }
+            false => {
+                let table = PairKeyTable::new(&self.tuning, self.hash_key);
+                Form::Pair(layout, table, Vec::new())
+            }
         };
     }
 
@@ -87,13 +94,11 @@ impl KeyIds {
             self.take_nulls_from_now_on()?;
         }
         match &mut self.form {
-            Form::Int(layout, table) => {
-                let words = layout.pack::<u64>(keys)?;
-                table.intern(self.level, &words, ids)
+            Form::Int(layout, table, words) => {
+                table.intern(self.level, layout.pack(keys, words)?, ids)
             }
-            Form::Pair(layout, table) => {
-                let words = layout.pack::<[u64; 2]>(keys)?;
-                table.intern(self.level, &words, ids)
+            Form::Pair(layout, table, words) => {
+                table.intern(self.level, layout.pack(keys, words)?, ids)
             }
             Form::Bytes(table) => byte_columns::intern(table, &keys[0], ids)?,
             Form::Rows(converter, table) => {
@@ -106,7 +111,7 @@ impl KeyIds {
 
     fn takes_nulls(&self) -> bool {
         match &self.form {
-            Form::Int(layout, _) | Form::Pair(layout, _) => layout.has_null_bits(),
+            Form::Int(layout, ..) | Form::Pair(layout, ..) => layout.has_null_bits(),
             Form::Bytes(_) => false,
             Form::Rows(..) => true,
         }
@@ -139,13 +144,15 @@ impl KeyIds {
         let rows = keys.first().map_or(0, Array::len);
         let first = ids.len();
         match &self.form {
-            Form::Int(layout, table) => {
-                let words = layout.pack::<u64>(keys)?;
-                ids.extend(words.into_iter().map(|key| table.get(key)));
+            Form::Int(layout, table, _) => {
+                let mut words = Vec::new();
+                let words = layout.pack(keys, &mut words)?;
+                ids.extend(words.iter().map(|&key| table.get(key)));
             }
-            Form::Pair(layout, table) => {
-                let words = layout.pack::<[u64; 2]>(keys)?;
-                ids.extend(words.into_iter().map(|key| table.get(key)));
+            Form::Pair(layout, table, _) => {
+                let mut words = Vec::new();
+                let words = layout.pack(keys, &mut words)?;
+                ids.extend(words.iter().map(|&key| table.get(key)));
             }
             Form::Bytes(table) => {
                 let value = bytes_of(&keys[0])?;
@@ -167,8 +174,8 @@ impl KeyIds {
     /// How many keys there are.
     pub(crate) fn len(&self) -> usize {
         match &self.form {
-            Form::Int(_, table) => table.len(),
-            Form::Pair(_, table) => table.len(),
+            Form::Int(_, table, _) => table.len(),
+            Form::Pair(_, table, _) => table.len(),
             Form::Bytes(table) | Form::Rows(_, table) => table.size(),
         }
     }
@@ -176,8 +183,8 @@ impl KeyIds {
     /// The key columns of some groups.
     pub(crate) fn columns(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         match &self.form {
-            Form::Int(layout, table) => layout.unpack(&self.types, table.keys(), groups),
-            Form::Pair(layout, table) => layout.unpack(&self.types, table.keys(), groups),
+            Form::Int(layout, table, _) => layout.unpack(&self.types, table.keys(), groups),
+            Form::Pair(layout, table, _) => layout.unpack(&self.types, table.keys(), groups),
             Form::Bytes(table) => {
                 let column = byte_columns::column(&self.types[0], table, groups)?;
                 Ok(vec![column])
@@ -193,8 +200,8 @@ impl KeyIds {
     /// How many bytes of memory the table holds.
     pub(crate) fn size(&self) -> usize {
         match &self.form {
-            Form::Int(_, table) => table.bytes(),
-            Form::Pair(_, table) => table.bytes(),
+            Form::Int(_, table, words) => table.bytes() + 8 * words.capacity(),
+            Form::Pair(_, table, words) => table.bytes() + 16 * words.capacity(),
             Form::Bytes(table) => table.bytes(),
             Form::Rows(converter, table) => table.bytes() + converter.size(),
         }
@@ -203,8 +210,8 @@ impl KeyIds {
     /// Forgets all keys, and keeps the memory.
     pub(crate) fn clear(&mut self) {
         match &mut self.form {
-            Form::Int(_, table) => table.clear(),
-            Form::Pair(_, table) => table.clear(),
+            Form::Int(_, table, _) => table.clear(),
+            Form::Pair(_, table, _) => table.clear(),
             Form::Bytes(table) | Form::Rows(_, table) => table.clear(),
         }
     }

@@ -5,7 +5,8 @@
 //! with null bits                       … | null of the first << 40 | null of the second << 41
 //! ```
 //!
-//! Flipping the sign keeps integers that are near each other near each other.
+//! Flipping the sign keeps integers that are near each other near each other. One column of 64 bits
+//! is taken as it lies in memory, without that: reading it twice costs more than the flip saves.
 
 use std::sync::Arc;
 
@@ -37,11 +38,17 @@ struct Place {
 
 /// One word, or two of which the first is lower.
 pub(crate) trait Words: Copy + Default {
+    /// Words of 64 bits as these words, if they are the same.
+    fn of_words(words: &[u64]) -> Option<&[Self]>;
     fn put(&mut self, bits: u64, shift: u32);
     fn get(self, shift: u32) -> u64;
 }
 
 impl Words for u64 {
+    fn of_words(words: &[u64]) -> Option<&[Self]> {
+        Some(words)
+    }
+
     #[inline(always)]
     fn put(&mut self, bits: u64, shift: u32) {
         *self |= bits << shift;
@@ -54,6 +61,10 @@ impl Words for u64 {
 }
 
 impl Words for [u64; 2] {
+    fn of_words(_: &[u64]) -> Option<&[Self]> {
+        None
+    }
+
     #[inline(always)]
     fn put(&mut self, bits: u64, shift: u32) {
         let bits = u128::from(bits) << shift;
@@ -110,12 +121,27 @@ impl Layout {
         self.nulls.is_some()
     }
 
-    /// The words of each row.
-    pub(crate) fn pack<W: Words>(&self, keys: &[ArrayRef]) -> Result<Vec<W>> {
+    /// Whether the words are the values of one column.
+    fn is_one_column(&self) -> bool {
+        self.columns.len() == 1 && self.bits == 64
+    }
+
+    /// The words of each row; in `words`, unless the column has them.
+    pub(crate) fn pack<'k, W: Words>(
+        &self,
+        keys: &'k [ArrayRef],
+        words: &'k mut Vec<W>,
+    ) -> Result<&'k [W]> {
         let rows = keys.first().map_or(0, Array::len);
-        let mut words = vec![W::default(); rows];
+        if self.is_one_column()
+            && let Some(lying) = words_of(&keys[0]).and_then(W::of_words)
+        {
+            return Ok(lying);
+        }
+        words.clear();
+        words.resize(rows, W::default());
         for (column, (key, place)) in (0..).zip(keys.iter().zip(&self.columns)) {
-            put_column(key, place.shift, &mut words)?;
+            put_column(key, place.shift, words)?;
             if let (Some(first), Some(nulls)) = (self.nulls, key.nulls()) {
                 let null = |row: usize| u64::from(nulls.is_null(row));
                 let mask = u64::MAX >> (64 - place.bits);
@@ -140,6 +166,12 @@ impl Layout {
         keys: &[W],
         groups: &[u32],
     ) -> Result<Vec<ArrayRef>> {
+        if let ([DataType::Int64], true) = (types, self.is_one_column()) {
+            let values = groups
+                .iter()
+                .map(|&group| Some(keys[group as usize].get(0)));
+            return Ok(vec![column::<Int64Type>(values, false, |bits| bits as i64)]);
+        }
         let columns = (0..).zip(types.iter().zip(&self.columns));
         columns
             .map(|(column, (of, place))| {
@@ -178,6 +210,16 @@ fn bits_of(of: &DataType) -> Option<u32> {
         DataType::Int64 | DataType::UInt64 => Some(64),
         _ => None,
     }
+}
+
+/// The values of a column of 64 bits.
+fn words_of(key: &ArrayRef) -> Option<&[u64]> {
+    let values = match key.data_type() {
+        DataType::Int64 => key.as_primitive::<Int64Type>().values().inner(),
+        DataType::UInt64 => key.as_primitive::<UInt64Type>().values().inner(),
+        _ => return None,
+    };
+    Some(values.typed_data())
 }
 
 fn put_column<W: Words>(key: &ArrayRef, shift: u32, words: &mut [W]) -> Result<()> {

@@ -73,7 +73,7 @@ fn check<T: SumInput>(level: Level, batches: &[Vec<(u32, T, bool)>]) -> Result<(
     prop_assert_eq!(count.counts(), expected.map(|group| group.1));
     // Merges all groups in reverse order.
     let backward: Vec<u32> = ids.iter().rev().copied().collect();
-    sum.merge(&backward, &totals).unwrap();
+    sum.merge(&backward, totals.iter().copied()).unwrap();
     for id in ids {
         let (mine, other) = (totals[id as usize], totals[GROUPS - 1 - id as usize]);
         let both = mine.map_or(other, |mine| Some(mine + other.unwrap_or(0)));
@@ -123,13 +123,13 @@ fn totals_stay_narrow_as_long_as_they_fit() {
 fn totals_beyond_128_bits_are_refused() {
     let mut sum = Sum::<u64>::new(Level::best());
     sum.resize(2);
-    sum.merge(&[0, 1], &[Some(i128::MAX), Some(-5)]).unwrap();
+    sum.merge(&[0, 1], [Some(i128::MAX), Some(-5)]).unwrap();
     assert_eq!(
-        sum.merge(&[1, 0], &[Some(4), Some(1)]),
+        sum.merge(&[1, 0], [Some(4), Some(1)]),
         Err(SumOverflow { id: 0 })
     );
     assert_eq!((sum.total(0), sum.total(1)), (Some(i128::MAX), Some(-1)));
-    assert_eq!(sum.merge(&[0], &[None]), Ok(()));
+    assert_eq!(sum.merge(&[0], [None]), Ok(()));
 }
 
 #[test]

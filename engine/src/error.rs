@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 /// The result type of the library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -47,19 +48,21 @@ pub enum ErrorKind {
 /// ```
 ///
 /// `{:?}` writes the message and its causes, one per line. A program whose `main` returns this error
-/// prints it in this form.
-pub struct Error(Box<Inner>);
+/// prints it in this form. Clones are cheap.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     message: String,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     /// Creates an error of a kind, with a message that says what happened, where, and what to do.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner {
+        Self(Arc::new(Inner {
             kind,
             message: message.into(),
             source: None,
@@ -69,7 +72,7 @@ impl Error {
     /// Adds the cause.
     #[must_use]
     pub fn with_source(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.0.source = Some(cause.into());
+        Arc::make_mut(&mut self.0).source = Some(cause.into().into());
         self
     }
 

@@ -44,6 +44,7 @@
 //! | `parquet` | no | [`write::Format::Parquet`] |
 //! | `ipc` | no | [`write::Format::Arrow`] |
 //! | `table` | no | [`write::Format::Table`] |
+//! | `stream` | yes | [`stream`]: micro-batches, state, checkpoints |
 //! | `serde` | no | `serde::Serialize` for [`JobMetrics`], [`StageMetrics`] and [`OperatorMetrics`] |
 //! | `oracle` | no | the plain implementations that tests compare with |
 //!
@@ -82,12 +83,16 @@ mod shown_name;
 mod sort;
 mod spill;
 mod state;
+#[cfg(feature = "stream")]
+pub mod stream;
 pub mod write;
 
 pub use api::{
     AggregateJob, BatchJob, CountJob, Counts, Engine, EngineBuilder, GroupByKeys, Groups, Key,
     ResultStream, TextJob, TokenJob, Utf8,
 };
+#[cfg(feature = "stream")]
+pub use api::{KeyedStream, StreamJob, StreamTokens};
 /// The Arrow crates that appear in this library's API, in the version that it is built with.
 pub mod arrow {
     pub use arrow_array as array;

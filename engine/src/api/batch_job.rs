@@ -6,7 +6,7 @@ use super::{Engine, Groups, ResultStream, TextJob};
 use crate::aggregate::{AggregateExpr, count_rows};
 use crate::exec::{self, GroupByJob, JobInput, JobOptions};
 use crate::expr::Expr;
-use crate::operator::Order;
+use crate::operator::{Drain, Order};
 use crate::read::RecordBatches;
 use crate::state::GroupShape;
 use crate::{BatchLimits, Cancel, Progress, Result};
@@ -141,7 +141,15 @@ impl AggregateJob {
         let shape = GroupShape::new(&*batches.schema()?, &self.keys, &self.aggregates)?;
         let job = GroupByJob::new(shape);
         let input = JobInput::Batches(batches);
-        let output = exec::run(engine.env(), &job, input, &options, &order, limits)?;
+        let output = exec::run(
+            engine.env(),
+            &job,
+            input,
+            &options,
+            Drain::Values,
+            &order,
+            limits,
+        )?;
         Ok(ResultStream::new(engine, output))
     }
     /// Says what the job will do, where, and why. It groups nothing, and reads the first batch where the

@@ -4,7 +4,7 @@
 use super::explain::Plan;
 use super::{Counts, Engine, ResultStream};
 use crate::exec::{self, JobInput, JobOptions, TextCountJob};
-use crate::operator::Order;
+use crate::operator::{Drain, Order};
 use crate::{BatchLimits, Cancel, Progress, Result};
 
 /// A job that counts equal tokens.
@@ -67,6 +67,7 @@ impl CountJob {
             &self.job,
             input,
             &self.options,
+            Drain::Values,
             &order,
             limits,
         )?;

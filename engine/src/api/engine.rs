@@ -117,6 +117,12 @@ impl Engine {
         BatchJob::new(self.clone(), batches)
     }
 
+    /// Reads a source epoch by epoch, see [`stream`](crate::stream).
+    #[cfg(feature = "stream")]
+    pub fn stream(&self, source: impl crate::stream::StreamSource + 'static) -> super::StreamJob {
+        super::StreamJob::new(self.clone(), source)
+    }
+
     /// Reads everything that a source has now.
     pub fn read_source(&self, source: impl Source) -> TextJob {
         self.text(Ok(JobInput::Source(Arc::new(source))))

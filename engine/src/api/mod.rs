@@ -15,6 +15,8 @@ mod engine;
 mod explain;
 mod groups;
 mod result_stream;
+#[cfg(feature = "stream")]
+mod stream_job;
 mod text_job;
 
 pub use batch_job::{AggregateJob, BatchJob, GroupByKeys};
@@ -24,4 +26,6 @@ pub use counts::{Counts, Key, Utf8};
 pub use engine::Engine;
 pub use groups::Groups;
 pub use result_stream::ResultStream;
+#[cfg(feature = "stream")]
+pub use stream_job::{KeyedStream, StreamJob, StreamTokens};
 pub use text_job::{TextJob, TokenJob};

@@ -60,6 +60,7 @@ pub(crate) fn run<J: Job>(
     job: &J,
     input: JobInput,
     options: &JobOptions,
+    drain: Drain,
     order: &Order,
     limits: BatchLimits,
 ) -> Result<Output> {
@@ -84,7 +85,7 @@ pub(crate) fn run<J: Job>(
         stats.merge_time = merging.elapsed();
         stats.merged_groups = merged.groups_at_most() as u64;
         let draining = Instant::now();
-        let batches = merged.drain(Drain::Values, order, limits)?;
+        let batches = merged.drain(drain, order, limits)?;
         stats.drain_time = draining.elapsed();
         Ok::<_, Error>((batches, merged.metrics()))
     })?;

@@ -14,7 +14,7 @@ mod batches;
 mod drain;
 mod group_by;
 mod metrics;
-mod ordering;
+pub(crate) mod ordering;
 pub(crate) mod text_count;
 
 use arrow_array::RecordBatch;

@@ -76,6 +76,50 @@ pub(super) fn sorted(
     Ok(Batches::new(schema.clone(), source, limits.top))
 }
 
+/// Sorts batches of groups by columns, and by key where these are equal.
+///
+/// # Errors
+///
+/// [`ErrorKind::Config`] for a column that is not there, and those of [`sorted`].
+pub(crate) fn sort_groups(
+    batches: impl Iterator<Item = Result<RecordBatch>> + Send,
+    schema: &SchemaRef,
+    (columns, key_columns): (&[OrderBy], usize),
+    limits: BatchLimits,
+    resources: &Resources,
+) -> Result<Batches> {
+    let keys = sort_keys(schema, columns, key_columns)?;
+    let space = SpillSpace::new(resources.spill_dir.clone());
+    let source = Unsorted { batches, groups: 0 };
+    sorted(source, schema, &keys, limits, resources, &space)
+}
+
+/// Batches that come from anywhere.
+struct Unsorted<I> {
+    batches: I,
+    groups: u64,
+}
+
+impl<I: Iterator<Item = Result<RecordBatch>> + Send> BatchSource for Unsorted<I> {
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        let batch = self.batches.next().transpose()?;
+        self.groups += batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
+        Ok(batch)
+    }
+
+    fn groups(&self) -> u64 {
+        self.groups
+    }
+
+    fn spilled_bytes(&self) -> u64 {
+        0
+    }
+
+    fn has_ready(&self) -> bool {
+        false
+    }
+}
+
 struct SortedSource {
     sorted: SortedBatches,
     groups: u64,

@@ -36,6 +36,7 @@ use crate::{Error, ErrorKind, Level, Result};
 pub use builder::StateStoreBuilder;
 pub use delta::Delta;
 use partition::{Schemas, StorePartition};
+use snapshot::Form;
 pub use snapshot::Snapshot;
 
 /// The column of a snapshot that holds when each group was last changed.
@@ -225,8 +226,23 @@ impl StateStore {
     ///
     /// As for all methods after a change that failed.
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
+        self.read_all(Form::States)
+    }
+
+    /// The answers of all groups, in no particular order.
+    ///
+    /// # Errors
+    ///
+    /// As for all methods after a change that failed. A batch is [`ErrorKind::Capacity`] when the type
+    /// of an answer cannot hold it.
+    pub fn values(&self) -> Result<Snapshot<'_>> {
+        self.read_all(Form::Answers)
+    }
+
+    fn read_all(&self, form: Form) -> Result<Snapshot<'_>> {
         let _change = self.begin()?;
-        Ok(Snapshot::new(self, self.version.load(Ordering::SeqCst)))
+        let version = self.version.load(Ordering::SeqCst);
+        Ok(Snapshot::new(self, form, version))
     }
 
     /// Replaces all state by that of a snapshot. Nothing counts as changed after it. The snapshot may

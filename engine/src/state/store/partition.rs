@@ -204,6 +204,11 @@ impl StorePartition {
         batch(&self.schemas.timed, columns)
     }
 
+    /// The answers of some groups.
+    pub(super) fn answers(&self, groups: &[u32]) -> Result<RecordBatch> {
+        self.table.answers(groups)
+    }
+
     /// The answers of those of some keys that are there, and which these are.
     pub(super) fn get(&self, keys: &[ArrayRef]) -> Result<(RecordBatch, Vec<usize>)> {
         let mut found = Vec::new();

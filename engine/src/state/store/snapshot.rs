@@ -1,4 +1,4 @@
-//! All states of a store, batch by batch.
+//! All states of a store, or all answers, batch by batch.
 
 use std::sync::atomic::Ordering;
 
@@ -8,13 +8,14 @@ use super::StateStore;
 use super::partition::BATCH_ROWS;
 use crate::{Error, ErrorKind, Result};
 
-/// Gives the states of all groups, and leaves them in the store.
+/// Gives the states or the answers of all groups, and leaves them in the store.
 ///
 /// It is one moment of the store: when the store changes before the last batch was read, the next
 /// item is an error, and the last one.
 #[derive(Debug)]
 pub struct Snapshot<'a> {
     store: &'a StateStore,
+    form: Form,
     version: u64,
     partition: usize,
     /// The first group of the partition that is not read yet.
@@ -22,10 +23,18 @@ pub struct Snapshot<'a> {
     is_over: bool,
 }
 
+/// What is read of each group.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Form {
+    States,
+    Answers,
+}
+
 impl<'a> Snapshot<'a> {
-    pub(super) fn new(store: &'a StateStore, version: u64) -> Self {
+    pub(super) fn new(store: &'a StateStore, form: Form, version: u64) -> Self {
         Self {
             store,
+            form,
             version,
             partition: 0,
             group: 0,
@@ -44,7 +53,11 @@ impl<'a> Snapshot<'a> {
             if self.group < end {
                 let groups: Vec<u32> = (self.group as u32..end as u32).collect();
                 self.group = end;
-                return partition.timed_states(&groups).map(Some);
+                let batch = match self.form {
+                    Form::States => partition.timed_states(&groups),
+                    Form::Answers => partition.answers(&groups),
+                };
+                return batch.map(Some);
             }
             (self.partition, self.group) = (self.partition + 1, 0);
         }

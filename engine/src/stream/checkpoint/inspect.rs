@@ -1,0 +1,208 @@
+//! Reads checkpoints without their program: lists, verifies, repairs and exports them.
+//!
+//! No query may use the checkpoint meanwhile.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema};
+
+use super::metadata::Definition;
+use super::{Checkpoint, EpochCommit, EpochOffsets, PARTS, atomic_file, recovery, state_file};
+use crate::aggregate::AggregateExpr;
+use crate::operator::ordering::sort_groups;
+use crate::operator::{Batches, OrderBy};
+use crate::shown_name;
+use crate::stream::Faults;
+use crate::{BatchLimits, Error, ErrorKind, Resources, Result, StateStore};
+
+/// One epoch of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EpochInfo {
+    /// The number of the epoch.
+    pub epoch: u64,
+    /// When it began, in milliseconds since 1970; `None` if its offsets are not there.
+    pub timestamp: Option<u64>,
+    /// Whether it is committed.
+    pub is_committed: bool,
+    /// The bytes of the file of what it changed, if it is there.
+    pub delta_bytes: Option<u64>,
+    /// The bytes of the snapshot after it, if there is one.
+    pub snapshot_bytes: Option<u64>,
+}
+
+/// The epochs of a checkpoint that have files, in order.
+///
+/// # Errors
+///
+/// [`ErrorKind::Checkpoint`] if it is in use, or cannot be read.
+pub fn list(folder: impl AsRef<Path>) -> Result<Vec<EpochInfo>> {
+    let checkpoint = Checkpoint::open_existing(folder.as_ref())?;
+    let commits = checkpoint.numbers("commits", "")?;
+    let mut epochs = checkpoint.numbers("offsets", "")?;
+    epochs.extend(&commits);
+    epochs.extend(checkpoint.numbers("state", ".delta")?);
+    epochs.extend(checkpoint.numbers("state", ".snapshot")?);
+    epochs.sort_unstable();
+    epochs.dedup();
+    let size = |path: PathBuf| fs::metadata(path).ok().map(|it| it.len());
+    let info = epochs.into_iter().map(|epoch| {
+        let offsets = recovery::read_json(&checkpoint.path("offsets", epoch, ""));
+        EpochInfo {
+            epoch,
+            timestamp: offsets.ok().map(|it: EpochOffsets| it.timestamp),
+            is_committed: commits.contains(&epoch),
+            delta_bytes: size(checkpoint.path("state", epoch, ".delta")),
+            snapshot_bytes: size(checkpoint.path("state", epoch, ".snapshot")),
+        }
+    });
+    Ok(info.collect())
+}
+
+/// Reads every byte of a checkpoint, and says what is damaged or unfinished: nothing if all is well.
+///
+/// # Errors
+///
+/// [`ErrorKind::Checkpoint`] if it is in use, or if its metadata is damaged.
+pub fn verify(folder: impl AsRef<Path>) -> Result<Vec<String>> {
+    let checkpoint = Checkpoint::open_existing(folder.as_ref())?;
+    let damaged = damaged_files(&checkpoint)?;
+    Ok(damaged.into_iter().map(|(_, how)| how).collect())
+}
+
+/// Removes what is damaged or unfinished and what a restart can do without, and says what was removed.
+/// A file that a restart needs is left, and the error names it.
+///
+/// # Errors
+///
+/// [`ErrorKind::Checkpoint`] if it is in use, or if what cannot be replaced is damaged.
+pub fn repair(folder: impl AsRef<Path>) -> Result<Vec<String>> {
+    let checkpoint = Checkpoint::open_existing(folder.as_ref())?;
+    let store = new_store(&checkpoint)?;
+    let recovered = checkpoint.recover(store.as_ref())?;
+    let mut done = Vec::new();
+    for (path, how) in damaged_files(&checkpoint)? {
+        if fs::remove_file(&path).is_ok() {
+            done.push(format!("removed `{}`: {how}", shown_name(&path)));
+        }
+    }
+    let first = recovered.replays.first().map_or(recovered.next, |it| it.0);
+    if done.is_empty() || first < recovered.committed {
+        if first < recovered.committed {
+            done.push(format!("the next start runs the epochs from {first} again"));
+        }
+        return Ok(done);
+    }
+    if let (Some(store), Some(last)) = (&store, recovered.committed.checked_sub(1)) {
+        let path = checkpoint.path("state", last, ".snapshot");
+        state_file::write_snapshot(&path, store, &|| Faults::default().at("snapshot", last))?;
+        done.push(format!("wrote a new snapshot of epoch {last}"));
+    }
+    Ok(done)
+}
+
+/// The state after the last committed epoch: keys and aggregates, ordered by key.
+///
+/// # Errors
+///
+/// [`ErrorKind::Checkpoint`] if the checkpoint is in use, has no state, or is damaged so that epochs
+/// must run again.
+pub fn export(folder: impl AsRef<Path>) -> Result<Batches> {
+    let checkpoint = Checkpoint::open_existing(folder.as_ref())?;
+    let store = new_store(&checkpoint)?.ok_or_else(|| {
+        let message = "the query of this checkpoint keeps no state";
+        Error::new(ErrorKind::Checkpoint, message)
+    })?;
+    let recovered = checkpoint.recover(Some(&store))?;
+    if let Some((epoch, _)) = recovered
+        .replays
+        .first()
+        .filter(|it| it.0 < recovered.committed)
+    {
+        let message = format!(
+            "the state of epoch {epoch} is damaged ({}); start the query once, which runs it again",
+            recovered.remarks.join("; ")
+        );
+        return Err(Error::new(ErrorKind::Checkpoint, message));
+    }
+    let keys = store.key_schema().fields().len();
+    let (schema, limits) = (store.schema(), BatchLimits::default());
+    let order: (&[OrderBy], usize) = (&[], keys);
+    sort_groups(
+        store.values()?,
+        &schema,
+        order,
+        limits,
+        &Resources::default(),
+    )
+}
+
+/// A store for the state of a checkpoint; `None` if its query keeps none.
+fn new_store(checkpoint: &Checkpoint) -> Result<Option<StateStore>> {
+    let metadata = checkpoint.metadata();
+    if metadata.state.is_none() {
+        return Ok(None);
+    }
+    let store = match &metadata.definition {
+        Definition::Tokens => StateStore::for_counts()?,
+        Definition::Rows {
+            columns,
+            keys,
+            aggregates,
+        } => {
+            let fields = columns.iter().map(|(name, of)| {
+                let of = DataType::from_str(of).map_err(|cause| {
+                    let message = format!("the checkpoint has a column of the type `{of}`");
+                    Error::new(ErrorKind::Checkpoint, message).with_source(cause)
+                })?;
+                Ok(Arc::new(Field::new(name, of, true)))
+            });
+            let schema = Schema::new(fields.collect::<Result<Vec<_>>>()?);
+            let aggregates = aggregates.iter().map(|(call, name)| {
+                let call: AggregateExpr = call.parse()?;
+                Ok(call.alias(name))
+            });
+            let aggregates = aggregates.collect::<Result<Vec<_>>>()?;
+            StateStore::for_group_by(&schema, keys.iter().map(String::as_str), aggregates)?
+        }
+    };
+    store.hash_seed(metadata.hash_seed).build().map(Some)
+}
+
+/// The files that are damaged or unfinished, and how.
+fn damaged_files(checkpoint: &Checkpoint) -> Result<Vec<(PathBuf, String)>> {
+    let mut damaged = Vec::new();
+    for part in PARTS {
+        let folder = checkpoint.folder.join(part);
+        let files = fs::read_dir(&folder);
+        for file in files.map_err(|cause| atomic_file::cannot_read(&folder, cause))? {
+            let path = file
+                .map_err(|cause| atomic_file::cannot_read(&folder, cause))?
+                .path();
+            if let Err(error) = check(part, &path) {
+                damaged.push((path, error.to_string()));
+            }
+        }
+    }
+    damaged.sort();
+    Ok(damaged)
+}
+
+fn check(part: &str, path: &Path) -> Result<()> {
+    if path
+        .extension()
+        .is_some_and(|it| it == atomic_file::UNFINISHED)
+    {
+        let message = format!("`{}` is the rest of an interrupted write", shown_name(path));
+        return Err(Error::new(ErrorKind::Checkpoint, message));
+    }
+    match part {
+        "offsets" => recovery::read_json::<EpochOffsets>(path).map(|_| ()),
+        "commits" => recovery::read_json::<EpochCommit>(path).map(|_| ()),
+        "sources" => recovery::read_json::<Vec<serde_json::Value>>(path).map(|_| ()),
+        _ => state_file::check(path),
+    }
+}

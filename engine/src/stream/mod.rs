@@ -1,0 +1,36 @@
+//! Streams: micro-batches at a fixed interval, state between them, checkpoints.
+//!
+//! ```text
+//! source ─ range ─▶ epoch = a batch job ─ state columns ─▶ state store ─ changed ─▶ sink
+//!    └────── offsets/N ──▶ checkpoint ◀── state/N.delta ──────┘     commits/N ◀──────┘
+//! ```
+//!
+//! An **epoch** is one micro-batch. It runs as a batch job does, on the same threads and devices; its
+//! groups leave as state columns, which the state store merges. [`StreamJob`](crate::StreamJob) builds a
+//! query; [`StreamQuery`] is one that runs.
+#![forbid(unsafe_code)]
+
+pub mod checkpoint;
+mod faults;
+mod mode;
+mod query;
+pub mod sink;
+pub mod source;
+mod trigger;
+
+pub(crate) use faults::Faults;
+pub use faults::KillPoint;
+pub use mode::{OutputMode, StateUpdate, sum};
+pub use query::{
+    Durations, QueryStatus, SinkProgress, SourceProgress, StateProgress, StreamProgress,
+    StreamQuery,
+};
+pub(crate) use query::{Keyed, QueryPlan};
+pub use sink::{
+    CallbackSink, ConsoleSink, Delivery, EpochOutput, FilesSink, MemorySink, Sink, SinkContext,
+};
+pub use source::{
+    EpochInput, EpochLimits, FolderSource, History, MemoryStream, MemoryStreamInput, OffsetRange,
+    RateSource, ReaderStream, Replay, SourceContext, StreamSource, TcpSource, Wake,
+};
+pub use trigger::Trigger;

@@ -1,0 +1,425 @@
+//! The loop of epochs.
+
+use std::error::Error as _;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use super::epoch::Outputs;
+use super::handle::{Shared, Stop};
+use super::keyed::Grouped;
+use super::plan::{Listener, StartedSink};
+use super::progress::{
+    Durations, SinkProgress, SourceProgress, StateProgress, StreamProgress, iso_8601,
+};
+use crate::exec::RuntimeEnv;
+use crate::stream::checkpoint::{Checkpoint, EpochCommit, EpochOffsets, Recovered};
+use crate::stream::{
+    EpochInput, EpochLimits, EpochOutput, Faults, OffsetRange, Replay, StreamSource, Trigger,
+};
+use crate::{Error, ErrorKind, Result};
+
+/// How often sources that do not wake the query are asked.
+const POLL: Duration = Duration::from_millis(10);
+
+/// The pause before a full disk is tried again.
+const FULL_DISK_PAUSE: Duration = Duration::from_millis(200);
+
+/// A delta is a snapshot's worth of bytes at least.
+const LEAST_SNAPSHOT_BYTES: u64 = 4 << 20;
+
+/// A query as its thread has it.
+pub(super) struct Driver {
+    pub(super) env: Arc<RuntimeEnv>,
+    pub(super) sources: Vec<Box<dyn StreamSource>>,
+    pub(super) sinks: Vec<StartedSink>,
+    pub(super) outputs: Outputs,
+    pub(super) checkpoint: Option<Checkpoint>,
+    pub(super) trigger: Trigger,
+    pub(super) limits: EpochLimits,
+    pub(super) snapshot_epochs: u64,
+    pub(super) listeners: Vec<Listener>,
+    pub(super) faults: Faults,
+    pub(super) shared: Arc<Shared>,
+    pub(super) id: String,
+    pub(super) run_id: String,
+    pub(super) name: Option<String>,
+    /// The next epoch.
+    pub(super) next: u64,
+    pub(super) watermark: Option<i64>,
+}
+
+/// One epoch on its way.
+struct Epoch {
+    number: u64,
+    offsets: EpochOffsets,
+    /// Whether a run before has chosen the offsets.
+    is_replay: bool,
+    /// Whether it is committed and only its state is missing.
+    is_committed: bool,
+    started: Instant,
+    took: Durations,
+}
+
+/// Counts what the snapshots of a checkpoint depend on.
+#[derive(Default)]
+struct SinceSnapshot {
+    epochs: u64,
+    delta_bytes: u64,
+}
+
+impl Driver {
+    /// Runs epochs until the query is stopped, or until its sources are finished.
+    pub(super) fn run(&mut self, recovered: Recovered) -> Result<()> {
+        match self.run_epochs(recovered) {
+            // The epoch that was given up runs again after a restart.
+            Err(error) if error.kind() == ErrorKind::Cancelled => Ok(()),
+            other => other,
+        }
+    }
+
+    fn run_epochs(&mut self, recovered: Recovered) -> Result<()> {
+        let mut since = SinceSnapshot::default();
+        for (number, offsets) in recovered.replays {
+            if self.shared.stop().is_some() {
+                return Ok(());
+            }
+            let is_committed = number < recovered.committed;
+            let epoch = Epoch {
+                number,
+                offsets,
+                is_replay: true,
+                is_committed,
+                started: Instant::now(),
+                took: Durations::default(),
+            };
+            self.run_epoch(epoch, &mut since, None)?;
+        }
+        self.run_new_epochs(&mut since)
+    }
+
+    fn run_new_epochs(&mut self, since: &mut SinceSnapshot) -> Result<()> {
+        let start = Instant::now();
+        let mut last = None;
+        loop {
+            let stop = self.shared.stop();
+            if stop == Some(Stop::Now) {
+                return Ok(());
+            }
+            let epoch = self.choose_epoch()?;
+            let is_idle = epoch.is_none();
+            if let Some(epoch) = epoch {
+                let began = epoch.started;
+                self.run_epoch(epoch, since, last)?;
+                last = Some(began);
+            }
+            let is_finished = self.sources.iter().all(|source| source.is_finished());
+            let ends = match self.trigger {
+                Trigger::Once => true,
+                Trigger::AvailableNow => is_idle,
+                _ => is_idle && is_finished,
+            };
+            if ends || stop == Some(Stop::Graceful) {
+                return Ok(());
+            }
+            self.wait(start, is_idle);
+        }
+    }
+
+    /// Waits for the next trigger.
+    fn wait(&self, start: Instant, is_idle: bool) {
+        let now = Instant::now();
+        match self.trigger {
+            Trigger::Every(interval) => {
+                self.shared
+                    .set_status("waiting for the next trigger", false);
+                let passed = now.duration_since(start).as_nanos() / interval.as_nanos().max(1);
+                let passed = u32::try_from(passed).unwrap_or(u32::MAX);
+                let end = start + interval * passed.saturating_add(1);
+                while self.shared.stop().is_none() && Instant::now() < end {
+                    self.shared.wake.wait_until(end);
+                }
+            }
+            _ if is_idle => {
+                self.shared.set_status("waiting for data", false);
+                self.shared.wake.wait_until(now + POLL);
+            }
+            _ => {}
+        }
+    }
+
+    /// Chooses what the next epoch reads. `None` if there is nothing new.
+    fn choose_epoch(&mut self) -> Result<Option<Epoch>> {
+        let started = Instant::now();
+        let limits = &self.limits;
+        let ranges = self.sources.iter_mut().map(|it| it.next_range(limits));
+        let ranges = ranges.collect::<Result<Vec<_>>>()?;
+        if ranges.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        let number = self.next;
+        self.next += 1;
+        Ok(Some(Epoch {
+            number,
+            offsets: EpochOffsets {
+                timestamp: milliseconds_now(),
+                watermark: self.watermark,
+                ranges,
+            },
+            is_replay: false,
+            is_committed: false,
+            started,
+            took: Durations {
+                latest_offset: milliseconds(started),
+                ..Durations::default()
+            },
+        }))
+    }
+
+    /// Runs an epoch by the protocol: offsets, compute, state, sinks, commit.
+    fn run_epoch(
+        &mut self,
+        mut epoch: Epoch,
+        since: &mut SinceSnapshot,
+        last: Option<Instant>,
+    ) -> Result<()> {
+        let number = epoch.number;
+        self.shared.set_status("running an epoch", true);
+        self.faults.at("chosen", number);
+        let step = Instant::now();
+        if let Some(checkpoint) = self.checkpoint.as_ref().filter(|_| !epoch.is_replay) {
+            self.unless_full(|| checkpoint.write_offsets(number, &epoch.offsets, &self.faults))?;
+        }
+        self.faults.at("offsets", number);
+        epoch.took.wal_commit = milliseconds(step);
+
+        let step = Instant::now();
+        let inputs = self.inputs(&epoch)?;
+        let (env, cancel) = (&self.env, &self.shared.cancel);
+        let grouped = self.outputs.grouping.states(env, inputs, cancel)?;
+        epoch.took.add_batch = milliseconds(step);
+        self.faults.at("computed", number);
+
+        let step = Instant::now();
+        self.outputs.merge(&grouped.batches, number)?;
+        self.faults.at("merged", number);
+        let (state, delta_bytes) = self.write_delta(number)?;
+        epoch.took.state_commit = milliseconds(step);
+
+        let step = Instant::now();
+        let written = match epoch.is_committed {
+            true => vec![0; self.sinks.len()],
+            false => self.write_to_sinks(number, &grouped)?,
+        };
+        epoch.took.sink_commit = milliseconds(step);
+
+        let step = Instant::now();
+        if let Some(checkpoint) = self.checkpoint.as_ref().filter(|_| !epoch.is_committed) {
+            let commit = EpochCommit {
+                watermark: self.watermark,
+            };
+            self.unless_full(|| checkpoint.write_commit(number, &commit, &self.faults))?;
+        }
+        self.faults.at("commit", number);
+        self.end_epoch(&epoch, since, delta_bytes)?;
+        epoch.took.commit_offsets = milliseconds(step);
+        self.report(epoch, &grouped, state, &written, last);
+        Ok(())
+    }
+
+    fn inputs(&mut self, epoch: &Epoch) -> Result<Vec<EpochInput>> {
+        let mut inputs = Vec::new();
+        for (source, range) in self.sources.iter_mut().zip(&epoch.offsets.ranges) {
+            if let Some(range) = range {
+                if epoch.is_replay && source.replay() == Replay::Nothing {
+                    continue;
+                }
+                inputs.push(source.read(range)?);
+            }
+        }
+        Ok(inputs)
+    }
+
+    /// Writes what the epoch changed. Returns the numbers of the report, and the bytes of the delta.
+    fn write_delta(&self, number: u64) -> Result<(Option<StateProgress>, u64)> {
+        let Some(store) = &self.outputs.store else {
+            return Ok((None, 0));
+        };
+        let mut bytes = 0;
+        if let Some(checkpoint) = &self.checkpoint {
+            let delta = store.delta()?;
+            self.unless_full(|| checkpoint.write_delta(number, &delta, &self.faults))?;
+            self.faults.at("delta", number);
+            bytes = checkpoint.delta_bytes(number);
+        }
+        let state = StateProgress {
+            operator_name: self.outputs.query.clone(),
+            num_rows_total: store.len() as u64,
+            num_rows_updated: store.changed_len()? as u64,
+            memory_used_bytes: store.size() as u64,
+        };
+        Ok((Some(state), bytes))
+    }
+
+    /// Writes the results to every sink that does not have them. Returns the rows of each.
+    fn write_to_sinks(&mut self, number: u64, grouped: &Grouped) -> Result<Vec<u64>> {
+        let mut sinks = std::mem::take(&mut self.sinks);
+        let written = sinks.iter_mut().map(|(sink, last)| {
+            if last.is_some_and(|last| last >= number) {
+                return Ok(0);
+            }
+            let mut rows = 0;
+            self.unless_full(|| {
+                rows = 0;
+                let states = &grouped.batches;
+                self.outputs
+                    .write(&self.env, states, sink.most_rows(), |batches| {
+                        let mut counted = batches.inspect(|batch| {
+                            rows += batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
+                        });
+                        sink.prepare(EpochOutput {
+                            epoch: number,
+                            batches: &mut counted,
+                        })
+                    })
+            })?;
+            self.faults.at("prepared", number);
+            self.unless_full(|| sink.commit(number))?;
+            self.faults.at("sink", number);
+            Ok(rows)
+        });
+        let written = written.collect::<Result<Vec<u64>>>();
+        self.sinks = sinks;
+        written
+    }
+
+    /// Begins the next epoch in the state and the sources, and writes a snapshot if it is time.
+    fn end_epoch(&mut self, epoch: &Epoch, since: &mut SinceSnapshot, bytes: u64) -> Result<()> {
+        if let Some(store) = &self.outputs.store {
+            store.commit()?;
+        }
+        for (source, range) in self.sources.iter_mut().zip(&epoch.offsets.ranges) {
+            if let Some(range) = range.as_ref().filter(|_| !epoch.is_committed) {
+                source.commit(range)?;
+            }
+        }
+        since.epochs += 1;
+        since.delta_bytes += bytes;
+        let Some(checkpoint) = self.checkpoint.as_ref().filter(|_| !epoch.is_committed) else {
+            return Ok(());
+        };
+        let most_bytes = checkpoint.snapshot_bytes().max(LEAST_SNAPSHOT_BYTES);
+        if since.epochs >= self.snapshot_epochs || since.delta_bytes >= most_bytes {
+            let positions: Vec<Value> = self.sources.iter().map(|it| it.position()).collect();
+            let store = self.outputs.store.as_deref();
+            self.unless_full(|| {
+                checkpoint.write_snapshot(epoch.number, store, &positions, &self.faults)
+            })?;
+            *since = SinceSnapshot::default();
+        }
+        Ok(())
+    }
+
+    /// Runs a step. While the disk is full, it waits and tries again, unless the query is stopped.
+    fn unless_full<T>(&self, mut step: impl FnMut() -> Result<T>) -> Result<T> {
+        loop {
+            match step() {
+                Err(error) if is_full(&error) => {
+                    let message = format!("paused until there is space: {error}");
+                    self.shared.set_status(&message, true);
+                    if self.shared.stop().is_some() {
+                        return Err(error);
+                    }
+                    std::thread::sleep(FULL_DISK_PAUSE);
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn report(
+        &mut self,
+        mut epoch: Epoch,
+        grouped: &Grouped,
+        state: Option<StateProgress>,
+        written: &[u64],
+        last: Option<Instant>,
+    ) {
+        let ran = epoch.started.elapsed().as_secs_f64();
+        let since_last = last.map_or(ran, |last| (epoch.started - last).as_secs_f64());
+        epoch.took.trigger_execution = 1000.0 * ran;
+        let ranges = self.sources.iter().zip(&epoch.offsets.ranges);
+        let sources = ranges.map(|(source, range)| source_progress(&**source, range.as_ref()));
+        let sinks = self.sinks.iter().zip(written);
+        let sinks: Vec<SinkProgress> = sinks
+            .map(|((sink, _), rows)| SinkProgress {
+                description: sink.describe(),
+                num_output_rows: *rows,
+            })
+            .collect();
+        let progress = StreamProgress {
+            id: self.id.clone(),
+            run_id: self.run_id.clone(),
+            name: self.name.clone(),
+            timestamp: iso_8601(epoch.offsets.timestamp),
+            batch_id: epoch.number,
+            num_input_rows: grouped.rows,
+            num_input_bytes: grouped.bytes,
+            input_rows_per_second: per_second(grouped.rows, since_last),
+            processed_rows_per_second: per_second(grouped.rows, ran),
+            duration_ms: epoch.took,
+            state_operators: state.into_iter().collect(),
+            sources: sources.collect(),
+            sink: sinks.first().cloned().unwrap_or_default(),
+            sinks,
+        };
+        for listener in &mut self.listeners {
+            listener(&progress);
+        }
+        self.shared.report(progress);
+    }
+}
+
+fn source_progress(source: &dyn StreamSource, range: Option<&OffsetRange>) -> SourceProgress {
+    let (start_offset, end_offset) = match range {
+        Some(range) => (range.start.clone(), range.end.clone()),
+        None => (Value::Null, Value::Null),
+    };
+    SourceProgress {
+        description: source.describe(),
+        start_offset,
+        end_offset,
+        waiting_bytes: source.waiting_bytes(),
+    }
+}
+
+fn per_second(rows: u64, seconds: f64) -> f64 {
+    if seconds > 0.0 {
+        return rows as f64 / seconds;
+    }
+    0.0
+}
+
+/// Whether an error says that a disk is full.
+fn is_full(error: &Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            use io::ErrorKind::{QuotaExceeded, StorageFull};
+            return matches!(error.kind(), StorageFull | QuotaExceeded);
+        }
+        cause = error.source();
+    }
+    false
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    1000.0 * since.elapsed().as_secs_f64()
+}
+
+fn milliseconds_now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+}

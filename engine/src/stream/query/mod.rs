@@ -1,0 +1,14 @@
+//! A query: its plan, the loop of epochs, its handle, its reports.
+
+mod driver;
+mod epoch;
+mod handle;
+mod keyed;
+mod plan;
+mod progress;
+
+pub(crate) use keyed::Keyed;
+pub(crate) use plan::QueryPlan;
+
+pub use handle::{QueryStatus, StreamQuery};
+pub use progress::{Durations, SinkProgress, SourceProgress, StateProgress, StreamProgress};

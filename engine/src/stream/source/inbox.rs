@@ -1,0 +1,368 @@
+//! Text that has been received and not read yet: whole lines, in blocks, in bounded memory.
+//!
+//! ```text
+//! connection ─▶ whole lines ─▶ │ block │ block │ … │ ─▶ next epoch
+//!                               └── full: the connection waits ──┘
+//! ```
+
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::{EpochInput, EpochLimits, OffsetRange, Wake};
+use crate::read::MemorySource;
+use crate::{Error, ErrorKind, Result};
+
+/// Bytes of a block. Blocks are what worker threads share out.
+const BLOCK_BYTES: usize = 512 << 10;
+
+/// Bytes that are read at a time.
+const READ_BYTES: usize = 256 << 10;
+
+/// A buffer between connections and the query. Clones are the same buffer.
+#[derive(Clone)]
+pub(super) struct Inbox(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+    wake: Wake,
+    most_bytes: usize,
+}
+
+struct State {
+    blocks: VecDeque<Vec<u8>>,
+    bytes: usize,
+    /// Bytes that were given to epochs.
+    given: u64,
+    is_finished: bool,
+    is_closed: bool,
+    error: Option<Error>,
+}
+
+impl Inbox {
+    pub(super) fn new(wake: Wake, most_bytes: usize, given: u64) -> Self {
+        Self(Arc::new(Shared {
+            state: Mutex::new(State {
+                blocks: VecDeque::new(),
+                bytes: 0,
+                given,
+                is_finished: false,
+                is_closed: false,
+                error: None,
+            }),
+            changed: Condvar::new(),
+            wake,
+            most_bytes: most_bytes.max(2 * BLOCK_BYTES),
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads lines until the end of a connection. The last line needs no line end.
+    ///
+    /// # Errors
+    ///
+    /// The error of the connection. The lines before it are in the inbox.
+    pub(super) fn receive(&self, mut connection: impl Read) -> io::Result<()> {
+        let mut buffer = vec![0; READ_BYTES];
+        let mut filled = 0;
+        let received = loop {
+            if filled == buffer.len() {
+                buffer.resize(2 * filled, 0);
+            }
+            match connection.read(&mut buffer[filled..]) {
+                Ok(0) => break Ok(()),
+                Ok(bytes) => {
+                    let new = filled..filled + bytes;
+                    filled += bytes;
+                    let Some(end) = last_line_end(&buffer[new.clone()]) else {
+                        continue;
+                    };
+                    let end = new.start + end;
+                    if !self.push(&buffer[..end]) {
+                        return Ok(());
+                    }
+                    buffer.copy_within(end..filled, 0);
+                    filled -= end;
+                    if buffer.len() > READ_BYTES && filled < READ_BYTES / 2 {
+                        buffer.truncate(READ_BYTES);
+                        buffer.shrink_to_fit();
+                    }
+                }
+                Err(error) if is_temporary(&error) => {
+                    if self.lock().is_closed {
+                        return Ok(());
+                    }
+                }
+                Err(error) => break Err(error),
+            }
+        };
+        if filled > 0 {
+            buffer.truncate(filled);
+            buffer.push(b'\n');
+            self.push(&buffer);
+        }
+        received
+    }
+
+    /// Adds whole lines. Waits while the inbox is full. Returns `false` if nobody reads it any more.
+    fn push(&self, lines: &[u8]) -> bool {
+        let mut state = self.lock();
+        while state.bytes > 0 && state.bytes + lines.len() > self.0.most_bytes && !state.is_closed {
+            self.0.wake.wake();
+            let waited = self.0.changed.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.is_closed {
+            return false;
+        }
+        state.bytes += lines.len();
+        match state.blocks.back_mut() {
+            Some(last) if last.len() + lines.len() <= last.capacity() => {
+                last.extend_from_slice(lines);
+            }
+            _ => {
+                let mut block = Vec::with_capacity(BLOCK_BYTES.max(lines.len()));
+                block.extend_from_slice(lines);
+                state.blocks.push_back(block);
+            }
+        }
+        drop(state);
+        self.0.wake.wake();
+        true
+    }
+
+    /// Takes blocks for the next epoch.
+    ///
+    /// # Errors
+    ///
+    /// The error that a connection has left, when everything before it was taken.
+    pub(super) fn take(&self, limits: &EpochLimits) -> Result<Option<Received>> {
+        let mut state = self.lock();
+        if state.blocks.is_empty() {
+            return match state.error.take() {
+                Some(error) => Err(error),
+                None => Ok(None),
+            };
+        }
+        let most = limits.bytes.unwrap_or(u64::MAX);
+        let (mut blocks, mut bytes) = (Vec::new(), 0_u64);
+        while let Some(block) = state.blocks.pop_front() {
+            let room = most.saturating_sub(bytes);
+            let (block, rest) = cut(block, room, blocks.is_empty());
+            if let Some(rest) = rest {
+                state.blocks.push_front(rest);
+            }
+            let Some(block) = block else { break };
+            bytes += block.len() as u64;
+            blocks.push(block);
+        }
+        state.bytes -= bytes as usize;
+        let start = state.given;
+        state.given += bytes;
+        drop(state);
+        self.0.changed.notify_all();
+        Ok(Some(Received {
+            range: OffsetRange::numbers(start, start + bytes),
+            blocks,
+        }))
+    }
+
+    /// Records that nothing will come any more.
+    pub(super) fn finish(&self) {
+        self.lock().is_finished = true;
+        self.0.wake.wake();
+    }
+
+    /// Records why nothing will come any more.
+    pub(super) fn fail(&self, error: Error) {
+        self.lock().error.get_or_insert(error);
+        self.0.wake.wake();
+    }
+
+    /// Ends all connections.
+    pub(super) fn close(&self) {
+        self.lock().is_closed = true;
+        self.0.changed.notify_all();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().is_closed
+    }
+
+    /// Waits, and returns `false` if the inbox was closed meanwhile.
+    pub(super) fn pause(&self, time: Duration) -> bool {
+        let state = self.lock();
+        if state.is_closed {
+            return false;
+        }
+        let waited = self.0.changed.wait_timeout(state, time);
+        !waited.unwrap_or_else(PoisonError::into_inner).0.is_closed
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        let state = self.lock();
+        state.is_finished && state.blocks.is_empty() && state.error.is_none()
+    }
+
+    pub(super) fn waiting_bytes(&self) -> u64 {
+        self.lock().bytes as u64
+    }
+}
+
+/// What an epoch has taken from an inbox.
+#[derive(Default)]
+pub(super) struct Received {
+    pub(super) range: OffsetRange,
+    blocks: Vec<Vec<u8>>,
+}
+
+impl Default for OffsetRange {
+    fn default() -> Self {
+        Self::numbers(0, 0)
+    }
+}
+
+impl Received {
+    /// The blocks, if they are of this range; and nothing for a range that was lost.
+    pub(super) fn input(&mut self, range: &OffsetRange) -> EpochInput {
+        let blocks = match self.range == *range {
+            true => std::mem::take(&mut self.blocks),
+            false => Vec::new(),
+        };
+        let mut blocks = blocks.into_iter();
+        let first = MemorySource::new(blocks.next().unwrap_or_default());
+        EpochInput::Text(Arc::new(blocks.fold(first, MemorySource::and)))
+    }
+}
+
+/// Cuts a block at a line end so that it has at most `room` bytes, and at least one line if it is the
+/// first one.
+fn cut(mut block: Vec<u8>, room: u64, is_first: bool) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+    if block.len() as u64 <= room {
+        return (Some(block), None);
+    }
+    let room = usize::try_from(room).unwrap_or(usize::MAX);
+    let end = match last_line_end(&block[..room]) {
+        Some(end) => end,
+        None if is_first => {
+            let line = block.iter().position(|&byte| byte == b'\n');
+            line.map_or(block.len(), |end| end + 1)
+        }
+        None => return (None, Some(block)),
+    };
+    if end == block.len() {
+        return (Some(block), None);
+    }
+    let rest = block.split_off(end);
+    (Some(block), Some(rest))
+}
+
+/// The end of the last whole line.
+fn last_line_end(bytes: &[u8]) -> Option<usize> {
+    let newline = bytes.iter().rposition(|&byte| byte == b'\n');
+    newline.map(|newline| newline + 1)
+}
+
+/// Whether a read may be tried again: a time-out lets a connection notice that it was closed.
+fn is_temporary(error: &io::Error) -> bool {
+    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
+}
+
+/// Starts the thread of a connection.
+///
+/// # Errors
+///
+/// [`ErrorKind::Source`] if the system starts no thread.
+pub(super) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    match thread.spawn(run) {
+        Ok(_) => Ok(()),
+        Err(cause) => {
+            let message = "the system starts no thread for a source";
+            Err(Error::new(ErrorKind::Source, message).with_source(cause))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(received: &mut Received) -> Vec<u8> {
+        received.blocks.concat()
+    }
+
+    /// Gives a few bytes at a time.
+    struct Packets(Vec<u8>, usize);
+
+    impl Read for Packets {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let bytes = self.0.len().min(self.1).min(into.len());
+            into[..bytes].copy_from_slice(&self.0[..bytes]);
+            self.0.drain(..bytes);
+            Ok(bytes)
+        }
+    }
+
+    #[test]
+    fn lines_across_packets_stay_whole() {
+        let sent = b"to be\nor not\n\nto be, that\r\nis the question".to_vec();
+        for packet in 1..sent.len() + 1 {
+            let inbox = Inbox::new(Wake::default(), 1 << 20, 7);
+            inbox.receive(Packets(sent.clone(), packet)).unwrap();
+            let mut received = inbox.take(&EpochLimits::default()).unwrap().unwrap();
+            let mut expected = sent.clone();
+            expected.push(b'\n');
+            assert_eq!(text(&mut received), expected);
+            let end = 7 + expected.len() as u64;
+            assert_eq!(received.range, OffsetRange::numbers(7, end));
+            assert!(inbox.take(&EpochLimits::default()).unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn limits_cut_at_line_ends() {
+        let sent = b"a\nbb\nccc\ndddd\n".to_vec();
+        for bytes in 1..20 {
+            let inbox = Inbox::new(Wake::default(), 1 << 20, 0);
+            inbox.receive(sent.as_slice()).unwrap();
+            let limits = EpochLimits {
+                bytes: Some(bytes),
+                ..EpochLimits::default()
+            };
+            let mut all = Vec::new();
+            while let Some(mut received) = inbox.take(&limits).unwrap() {
+                let text = text(&mut received);
+                assert!(text.ends_with(b"\n"));
+                let lines = text.iter().filter(|&&byte| byte == b'\n').count();
+                assert!(text.len() as u64 <= bytes || lines == 1, "{bytes}");
+                all.extend(text);
+            }
+            assert_eq!(all, sent);
+        }
+    }
+
+    #[test]
+    fn a_full_inbox_makes_the_connection_wait() {
+        let inbox = Inbox::new(Wake::default(), 0, 0);
+        let line = [vec![b'x'; BLOCK_BYTES], vec![b'\n']].concat();
+        let sender = inbox.clone();
+        let sent = line.repeat(8);
+        let thread = std::thread::spawn(move || sender.receive(sent.as_slice()));
+        let mut taken = 0;
+        while taken < 8 * line.len() {
+            assert!(inbox.waiting_bytes() as usize <= 2 * BLOCK_BYTES + READ_BYTES + 2);
+            if let Some(mut received) = inbox.take(&EpochLimits::default()).unwrap() {
+                taken += text(&mut received).len();
+            }
+        }
+        thread.join().unwrap().unwrap();
+        assert_eq!(taken, 8 * line.len());
+    }
+}

@@ -1,0 +1,110 @@
+//! Standard input, or any reader.
+
+use std::io::Read;
+
+use serde_json::Value;
+
+use super::inbox::{self, Inbox, Received};
+use super::{EpochInput, EpochLimits, OffsetRange, Replay, SourceContext, StreamSource};
+use crate::{Error, ErrorKind, Result};
+
+/// Lines of a reader. The query ends with it.
+///
+/// After a crash, what was read and not committed is lost.
+pub struct ReaderStream {
+    name: String,
+    reader: Option<Box<dyn Read + Send>>,
+    inbox: Option<Inbox>,
+    received: Received,
+}
+
+impl ReaderStream {
+    /// Reads from a reader, such as a pipe of another program.
+    #[must_use]
+    pub fn new(reader: impl Read + Send + 'static) -> Self {
+        Self::named("reader", reader)
+    }
+
+    fn named(name: &str, reader: impl Read + Send + 'static) -> Self {
+        Self {
+            name: name.to_owned(),
+            reader: Some(Box::new(reader)),
+            inbox: None,
+            received: Received::default(),
+        }
+    }
+
+    /// Reads from standard input.
+    #[must_use]
+    pub fn stdin() -> Self {
+        Self::named("stdin:", std::io::stdin())
+    }
+}
+
+impl StreamSource for ReaderStream {
+    fn describe(&self) -> String {
+        self.name.clone()
+    }
+
+    fn kind(&self) -> &'static str {
+        "reader"
+    }
+
+    fn replay(&self) -> Replay {
+        Replay::Nothing
+    }
+
+    fn start(&mut self, context: SourceContext) -> Result<()> {
+        let inbox = Inbox::new(context.wake, context.memory, context.history.number());
+        self.inbox = Some(inbox.clone());
+        let Some(reader) = self.reader.take() else {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "a reader can be read only once",
+            ));
+        };
+        let name = self.name.clone();
+        inbox::spawn("keymill-reader", move || match inbox.receive(reader) {
+            Ok(()) => inbox.finish(),
+            Err(cause) => {
+                let message = format!("cannot read `{name}`");
+                inbox.fail(Error::new(ErrorKind::Source, message).with_source(cause));
+            }
+        })
+    }
+
+    fn next_range(&mut self, limits: &EpochLimits) -> Result<Option<OffsetRange>> {
+        let Some(inbox) = &self.inbox else {
+            return Ok(None);
+        };
+        let received = inbox.take(limits)?;
+        Ok(received.map(|received| {
+            self.received = received;
+            self.received.range.clone()
+        }))
+    }
+
+    fn read(&mut self, range: &OffsetRange) -> Result<EpochInput> {
+        Ok(self.received.input(range))
+    }
+
+    fn position(&self) -> Value {
+        self.received.range.end.clone()
+    }
+
+    fn is_finished(&self) -> bool {
+        self.inbox.as_ref().is_some_and(Inbox::is_finished)
+    }
+
+    fn waiting_bytes(&self) -> Option<u64> {
+        self.inbox.as_ref().map(Inbox::waiting_bytes)
+    }
+}
+
+impl Drop for ReaderStream {
+    fn drop(&mut self) {
+        if let Some(inbox) = &self.inbox {
+            inbox.close();
+        }
+    }
+}

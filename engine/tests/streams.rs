@@ -1,0 +1,14 @@
+//! Streams: epochs, state, checkpoints, sources and sinks, by the public interface.
+#![cfg(feature = "stream")]
+#![forbid(unsafe_code)]
+
+#[path = "streams/fixtures.rs"]
+mod fixtures;
+#[path = "streams/inspection.rs"]
+mod inspection;
+#[path = "streams/modes.rs"]
+mod modes;
+#[path = "streams/recovery.rs"]
+mod recovery;
+#[path = "streams/sources.rs"]
+mod sources;

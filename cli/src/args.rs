@@ -2,9 +2,11 @@
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use keymill::stream::OutputMode;
 use keymill::write::Format;
 use keymill::{DeviceChoice, Level, TokenRule};
 
@@ -24,6 +26,15 @@ pub(crate) enum Command {
     /// Count words, fields or lines
     #[command(after_help = help::COUNT)]
     Count(CountArgs),
+    /// Aggregate a stream, epoch by epoch, with running totals and checkpoints
+    #[command(after_help = help::STREAM)]
+    Stream(StreamArgs),
+    /// List, verify, repair or export the checkpoint of a stream
+    #[command(after_help = help::CHECKPOINT)]
+    Checkpoint {
+        #[command(subcommand)]
+        command: CheckpointCommand,
+    },
     /// Measure the CPU and every adapter on this machine and this data, and recommend one
     #[command(after_help = help::COMPARE)]
     Compare(CompareArgs),
@@ -141,6 +152,168 @@ pub(crate) struct ResultArgs {
     pub(crate) quiet: bool,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct StreamArgs {
+    /// The source: tcp://HOST:PORT, tcp-listen://HOST:PORT, unix:PATH, dir:PATH (new files, each taken
+    /// once), stdin:, rate:ROWS_PER_SECOND or rate-per-epoch:ROWS; several are read together
+    #[arg(long, value_name = "URL", required = true)]
+    pub(crate) from: Vec<String>,
+
+    /// Count tokens
+    #[arg(long, conflicts_with_all = ["key", "agg", "columns"])]
+    pub(crate) count: bool,
+
+    /// What a token is: whitespace, words, lines, split:SEPARATOR or field:N,SEPARATOR
+    #[arg(long, value_name = "RULE", default_value = "whitespace")]
+    pub(crate) tokens: TokenRule,
+
+    /// Map every character to lower case, one to one
+    #[arg(long)]
+    pub(crate) lowercase: bool,
+
+    /// The columns of comma-separated lines, with types if wanted: site,count:int. The types are text,
+    /// int, float, bool and date; without one, a column that is aggregated has floats, others text
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) columns: Vec<String>,
+
+    /// The key columns
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) key: Vec<String>,
+
+    /// The aggregates: count, sum(COLUMN), min(COLUMN), max(COLUMN), mean(COLUMN)
+    #[arg(long, value_name = "CALLS", value_delimiter = ',')]
+    pub(crate) agg: Vec<String>,
+
+    /// The byte between values
+    #[arg(long, value_name = "BYTE", default_value = ",", value_parser = parse_delimiter)]
+    pub(crate) delimiter: u8,
+
+    /// Skip the first line of each file, which names the columns
+    #[arg(long)]
+    pub(crate) header: bool,
+
+    /// Lines are JSON objects instead of comma-separated values
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Begin an epoch at every multiple of this time: 50ms, 1s, 5m; the default is as soon as there is
+    /// something to read
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) every: Option<Duration>,
+
+    /// Run one epoch of what is there, and end
+    #[arg(long, conflicts_with = "available_now")]
+    pub(crate) once: bool,
+
+    /// Run epochs until what is there is read, and end
+    #[arg(long)]
+    pub(crate) available_now: bool,
+
+    /// Which groups an epoch writes: complete (all), update (those that changed) or append
+    #[arg(long, hide_possible_values = true)]
+    #[arg(value_parser = Named(parse_mode, &["complete", "update", "append"]))]
+    pub(crate) mode: Option<OutputMode>,
+
+    /// Keep no running totals: every epoch stands alone
+    #[arg(long)]
+    pub(crate) per_epoch: bool,
+
+    /// The sink: console: (the default) or files:DIR; the results go to all that are named
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: Vec<String>,
+
+    /// The rows of an epoch that the console shows
+    #[arg(long, value_name = "N", value_parser = parse_top)]
+    pub(crate) top: Option<usize>,
+
+    /// The format of files: tsv, csv, json, parquet or arrow
+    #[arg(long, hide_possible_values = true)]
+    #[arg(value_parser = Named(parse_format, &["tsv", "csv", "json", "parquet", "arrow"]))]
+    pub(crate) format: Option<Format>,
+
+    /// Order the rows of an epoch by count or by key
+    #[arg(long, value_enum)]
+    pub(crate) sort: Option<Sort>,
+
+    /// The folder of the checkpoint; the query continues from it after a restart
+    #[arg(long, value_name = "DIR")]
+    pub(crate) checkpoint: Option<PathBuf>,
+
+    /// Write a snapshot of the state at least every N epochs
+    #[arg(long, value_name = "N")]
+    pub(crate) snapshot_every: Option<u64>,
+
+    /// Read at most N files in an epoch
+    #[arg(long, value_name = "N")]
+    pub(crate) max_files: Option<usize>,
+
+    /// Read at most so many bytes in an epoch, rounded to whole lines or files
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub(crate) max_bytes: Option<u64>,
+
+    /// Refuse to start unless results arrive exactly-once or idempotent
+    #[arg(long, value_name = "GUARANTEE", value_parser = ["exactly-once", "idempotent"])]
+    pub(crate) require: Option<String>,
+
+    /// Write a report of every epoch to standard error, as a line of JSON
+    #[arg(long)]
+    pub(crate) progress: bool,
+
+    /// Write to standard error what the query does, and its guarantee
+    #[arg(long)]
+    pub(crate) explain: bool,
+
+    /// No remarks
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CheckpointCommand {
+    /// List the epochs: number, start, state, bytes of the delta and of the snapshot
+    #[command(after_help = help::CHECKPOINT_LIST)]
+    List {
+        /// The folder of the checkpoint
+        folder: PathBuf,
+    },
+    /// Read every byte, and list what is damaged; exit status 1 if anything is
+    #[command(after_help = help::CHECKPOINT_VERIFY)]
+    Verify {
+        /// The folder of the checkpoint
+        folder: PathBuf,
+    },
+    /// Remove what is damaged and what a restart can do without
+    #[command(after_help = help::CHECKPOINT_REPAIR)]
+    Repair {
+        /// The folder of the checkpoint
+        folder: PathBuf,
+    },
+    /// Write the running totals of the last committed epoch
+    #[command(after_help = help::CHECKPOINT_EXPORT)]
+    Export {
+        /// The folder of the checkpoint
+        folder: PathBuf,
+        #[command(flatten)]
+        result: ResultFormat,
+    },
+}
+
+/// The format and the place of a table.
+#[derive(Args, Debug)]
+pub(crate) struct ResultFormat {
+    /// table, tsv, csv, json, parquet or arrow; the default is table on a terminal and tsv elsewhere
+    #[arg(long, hide_possible_values = true)]
+    #[arg(value_parser = Named(parse_format, &["table", "tsv", "csv", "json", "parquet", "arrow"]))]
+    pub(crate) format: Option<Format>,
+
+    /// Write to a file; - is standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Sort {
     Count,
@@ -230,6 +403,37 @@ fn parse_level(text: &str) -> Result<Level, String> {
 fn parse_format(text: &str) -> Result<Format, String> {
     text.parse()
         .map_err(|error: keymill::Error| error.to_string())
+}
+
+fn parse_mode(text: &str) -> Result<OutputMode, String> {
+    text.parse()
+        .map_err(|error: keymill::Error| error.to_string())
+}
+
+fn parse_delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        [byte] => Ok(*byte),
+        b"\\t" => Ok(b'\t'),
+        _ => Err("a delimiter is one byte, or \\t".to_owned()),
+    }
+}
+
+/// Parses a time: `50ms`, `1s`, `1.5s`, `5m`.
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.');
+    let (number, unit) = text.split_at(end.unwrap_or(text.len()));
+    let seconds = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => f64::NAN,
+    };
+    let time = number.parse::<f64>().map(|number| number * seconds);
+    let time = time
+        .ok()
+        .and_then(|it| Duration::try_from_secs_f64(it).ok());
+    time.ok_or_else(|| "a time is a number with ms, s, m or h: 50ms, 1s".to_owned())
 }
 
 fn parse_threads(text: &str) -> Result<usize, String> {

@@ -146,7 +146,8 @@ pub(crate) fn level_of_environment() -> Result<Option<Level>> {
     }
 }
 
-fn engine(args: &MachineArgs) -> Result<Engine> {
+/// Creates the engine of a command.
+pub(crate) fn engine(args: &MachineArgs) -> Result<Engine> {
     let mut builder = Engine::builder().device(args.device.clone());
     if let Some(level) = args
         .level

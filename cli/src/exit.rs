@@ -59,8 +59,14 @@ fn is_closed_pipe(error: &Error) -> bool {
 }
 
 /// Installs handlers that stop the job on interrupt, termination and hang-up.
-#[cfg(unix)]
 pub(crate) fn stop_on_signal(cancel: &Cancel) {
+    let cancel = cancel.clone();
+    on_signals(move || stop(&cancel));
+}
+
+/// Calls `run` on a thread of its own at every interrupt, termination and hang-up.
+#[cfg(unix)]
+pub(crate) fn on_signals(run: impl Fn() + Send + 'static) {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
     // At the limit of the file size a write then fails, as on a full disk.
@@ -75,22 +81,16 @@ pub(crate) fn stop_on_signal(cancel: &Cancel) {
     let Ok(mut signals) = signal_hook::iterator::Signals::new(wanted) else {
         return;
     };
-    let cancel = cancel.clone();
-    let wait = move || {
-        if signals.forever().next().is_some() {
-            stop(&cancel);
-        }
-    };
+    let wait = move || signals.forever().for_each(|_| run());
     let _ = thread::Builder::new()
         .name("keymill-signals".to_owned())
         .spawn(wait);
 }
 
-/// Installs a handler that stops the job on an interrupt.
+/// Calls `run` on a thread of its own at every interrupt.
 #[cfg(not(unix))]
-pub(crate) fn stop_on_signal(cancel: &Cancel) {
-    let cancel = cancel.clone();
-    let _ = ctrlc::set_handler(move || stop(&cancel));
+pub(crate) fn on_signals(run: impl Fn() + Send + 'static) {
+    let _ = ctrlc::set_handler(run);
 }
 
 fn stop(cancel: &Cancel) -> ! {

@@ -7,6 +7,7 @@ Examples:
   keymill count --top 10 *.txt                 the ten most frequent words
   keymill count -r logs --tokens 'field:2,,'   the second field of each line of all files below logs
   zcat a.gz | keymill count - | head           standard input; TSV in a pipe
+  keymill stream --from tcp://127.0.0.1:9999 --count --every 1s     a running word count
   keymill datasets make zipf-30k --bytes 1GiB -o zipf.txt
   keymill devices                              SIMD levels and adapters of this machine
   keymill compare --quick --data book.txt      measure whether a GPU is faster for this data
@@ -18,6 +19,46 @@ Environment:
                   default) or unchecked (the same without run-time checks, to measure their cost)
 
 Exit status: 0 done, 1 the job failed, 2 the command line is wrong, 130 interrupted.";
+
+pub(crate) const STREAM: &str = "\
+Examples:
+  keymill stream --from tcp://127.0.0.1:9999 --count --every 100ms --mode complete --top 20
+  keymill stream --from dir:in --count --every 50ms --to files:out --checkpoint ck
+  keymill stream --from dir:in --columns site,count --key site --agg 'sum(count)' --checkpoint ck
+  keymill stream --from dir:in --count --once --mode complete --to files:out --checkpoint ck
+  tail -f log | keymill stream --from stdin: --count --every 1s --per-epoch
+
+For the first example, type lines into `nc -lk 9999` in another terminal.
+
+A query with a checkpoint continues where it ended, or was killed. An interrupt lets it finish what it
+has received.
+
+Exit status: 0 the input has ended, 1 the query failed, 2 the command line is wrong, 130 interrupted.";
+
+pub(crate) const CHECKPOINT: &str = "\
+Examples:
+  keymill checkpoint list ck                   its epochs
+  keymill checkpoint verify ck                 reads every byte
+  keymill checkpoint repair ck                 removes what is damaged
+  keymill checkpoint export ck --format tsv    the running totals of the last committed epoch
+
+No query may use the checkpoint meanwhile.";
+
+pub(crate) const CHECKPOINT_LIST: &str = "\
+Examples:
+  keymill checkpoint list ck | tail -1         the last epoch";
+
+pub(crate) const CHECKPOINT_VERIFY: &str = "\
+Examples:
+  keymill checkpoint verify ck || keymill checkpoint repair ck";
+
+pub(crate) const CHECKPOINT_REPAIR: &str = "\
+Examples:
+  keymill checkpoint repair ck                 says what was removed";
+
+pub(crate) const CHECKPOINT_EXPORT: &str = "\
+Examples:
+  keymill checkpoint export ck --format csv -o totals.csv";
 
 pub(crate) const COUNT: &str = "\
 Examples:

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod checkpoint;
 mod compare;
 mod count;
 mod datasets;
@@ -13,6 +14,7 @@ mod output;
 mod pages;
 mod progress;
 mod size;
+mod stream;
 mod system;
 
 use std::io::{self, Write};
@@ -50,6 +52,8 @@ fn answer(other: &clap::Error) -> Result<i32> {
 fn run(command: &Command) -> Result<i32> {
     match command {
         Command::Count(args) => count::run(args),
+        Command::Stream(args) => stream::run(args),
+        Command::Checkpoint { command } => checkpoint::run(command),
         Command::Compare(args) => compare::run(args),
         Command::Devices(args) => devices::run(args),
         Command::Datasets(args) => datasets::run(args),

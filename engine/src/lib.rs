@@ -45,6 +45,7 @@
 //! | `ipc` | no | [`write::Format::Arrow`] |
 //! | `table` | no | [`write::Format::Table`] |
 //! | `stream` | yes | [`stream`]: micro-batches, state, checkpoints |
+//! | `csv`, `json` | yes | reading lines of values and of JSON objects as rows: [`read::RowLines`] |
 //! | `serde` | no | `serde::Serialize` for [`JobMetrics`], [`StageMetrics`] and [`OperatorMetrics`] |
 //! | `oracle` | no | the plain implementations that tests compare with |
 //!

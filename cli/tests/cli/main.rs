@@ -12,3 +12,4 @@ mod pages;
 mod sameness;
 #[cfg(unix)]
 mod signals;
+mod streams;

@@ -35,8 +35,8 @@ fn has_examples(called: &[String], option: &str) -> usize {
 #[test]
 fn help_has_examples() {
     for option in ["--help", "-h"] {
-        // keymill, its six commands and the two subcommands of `datasets`.
-        assert_eq!(has_examples(&[], option), 9);
+        // keymill, its eight commands and the subcommands of `datasets` and `checkpoint`.
+        assert_eq!(has_examples(&[], option), 15);
     }
 }
 
@@ -160,8 +160,8 @@ fn every_referenced_man_page_exists() {
         assert!(text(&page).contains(&title), "{name}: {}", text(&page));
         names.extend(pages_in(text(&page)));
     }
-    // The six commands and the two subcommands of `datasets`.
-    assert_eq!(seen, 8);
+    // The eight commands and the subcommands of `datasets` and `checkpoint`.
+    assert_eq!(seen, 14);
     for words in [
         &["man", "datasets-"][..],
         &["man", "datasets", "m"],

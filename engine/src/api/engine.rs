@@ -119,7 +119,10 @@ impl Engine {
 
     /// Reads a source epoch by epoch, see [`stream`](crate::stream).
     #[cfg(feature = "stream")]
-    pub fn stream(&self, source: impl crate::stream::StreamSource + 'static) -> super::StreamJob {
+    pub fn stream(
+        &self,
+        source: impl Into<Box<dyn crate::stream::StreamSource>>,
+    ) -> super::StreamJob {
         super::StreamJob::new(self.clone(), source)
     }
 

@@ -50,17 +50,17 @@ pub struct StreamJob {
 }
 
 impl StreamJob {
-    pub(super) fn new(engine: Engine, source: impl StreamSource + 'static) -> Self {
+    pub(super) fn new(engine: Engine, source: impl Into<Box<dyn StreamSource>>) -> Self {
         Self {
             engine,
-            sources: vec![Box::new(source)],
+            sources: vec![source.into()],
             trigger: Trigger::AsFastAsPossible,
         }
     }
 
     /// Reads another source, too. All sources must give text, or rows of the same columns.
-    pub fn union(mut self, source: impl StreamSource + 'static) -> Self {
-        self.sources.push(Box::new(source));
+    pub fn union(mut self, source: impl Into<Box<dyn StreamSource>>) -> Self {
+        self.sources.push(source.into());
         self
     }
 
@@ -180,8 +180,8 @@ impl KeyedStream {
     }
 
     /// Writes the results to a sink. It can be called several times.
-    pub fn sink(self, sink: impl Sink + 'static) -> Self {
-        self.with(|plan| plan.sinks.push(Box::new(sink)))
+    pub fn sink(self, sink: impl Into<Box<dyn Sink>>) -> Self {
+        self.with(|plan| plan.sinks.push(sink.into()))
     }
 
     /// Calls a function with every epoch and its results; see

@@ -20,6 +20,8 @@ mod pattern;
 mod pump;
 mod reader;
 mod record_batches;
+#[cfg(any(feature = "csv", feature = "json"))]
+mod row_lines;
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -34,6 +36,8 @@ pub use offset::Offset;
 pub use paths::IntoPaths;
 pub use reader::ReaderSource;
 pub use record_batches::{IntoBatch, RecordBatches};
+#[cfg(any(feature = "csv", feature = "json"))]
+pub use row_lines::{LineFormat, RowLines};
 
 pub(crate) use compressed::cannot_read;
 

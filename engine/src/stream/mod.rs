@@ -29,6 +29,8 @@ pub(crate) use query::{Keyed, QueryPlan};
 pub use sink::{
     CallbackSink, ConsoleSink, Delivery, EpochOutput, FilesSink, MemorySink, Sink, SinkContext,
 };
+#[cfg(any(feature = "csv", feature = "json"))]
+pub use source::RowSource;
 pub use source::{
     EpochInput, EpochLimits, FolderSource, History, MemoryStream, MemoryStreamInput, OffsetRange,
     RateSource, ReaderStream, Replay, SourceContext, StreamSource, TcpSource, Wake,

@@ -391,6 +391,7 @@ fn source_progress(source: &dyn StreamSource, range: Option<&OffsetRange>) -> So
         description: source.describe(),
         start_offset,
         end_offset,
+        num_rejected_rows: source.rejected_rows(),
         waiting_bytes: source.waiting_bytes(),
     }
 }

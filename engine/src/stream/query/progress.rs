@@ -96,6 +96,8 @@ pub struct SourceProgress {
     pub start_offset: Value,
     /// Where it ended.
     pub end_offset: Value,
+    /// Lines that were no rows, since the start.
+    pub num_rejected_rows: u64,
     /// Bytes that wait to be read.
     pub waiting_bytes: Option<u64>,
 }

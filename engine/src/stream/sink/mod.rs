@@ -114,3 +114,9 @@ pub trait Sink: Send {
     /// [`crate::ErrorKind::Sink`] if that fails.
     fn commit(&mut self, epoch: u64) -> Result<()>;
 }
+
+impl<S: Sink + 'static> From<S> for Box<dyn Sink> {
+    fn from(sink: S) -> Self {
+        Box::new(sink)
+    }
+}

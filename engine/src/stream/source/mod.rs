@@ -9,6 +9,8 @@ mod inbox;
 mod memory;
 mod rate;
 mod reader;
+#[cfg(any(feature = "csv", feature = "json"))]
+mod rows;
 mod tcp;
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -24,6 +26,8 @@ pub use folder::FolderSource;
 pub use memory::{MemoryStream, MemoryStreamInput};
 pub use rate::RateSource;
 pub use reader::ReaderStream;
+#[cfg(any(feature = "csv", feature = "json"))]
+pub use rows::RowSource;
 pub use tcp::TcpSource;
 
 /// What an epoch reads from one source. Only the source interprets the offsets.
@@ -182,6 +186,17 @@ pub trait StreamSource: Send {
     /// How many bytes wait to be read, if that is known.
     fn waiting_bytes(&self) -> Option<u64> {
         None
+    }
+
+    /// How many lines were no rows since the start.
+    fn rejected_rows(&self) -> u64 {
+        0
+    }
+}
+
+impl<S: StreamSource + 'static> From<S> for Box<dyn StreamSource> {
+    fn from(source: S) -> Self {
+        Box::new(source)
     }
 }
 

@@ -25,7 +25,9 @@ impl ReaderStream {
         Self::named("reader", reader)
     }
 
-    fn named(name: &str, reader: impl Read + Send + 'static) -> Self {
+    /// Reads from a reader with a name for people.
+    #[must_use]
+    pub fn named(name: &str, reader: impl Read + Send + 'static) -> Self {
         Self {
             name: name.to_owned(),
             reader: Some(Box::new(reader)),

@@ -2,7 +2,10 @@
 #![forbid(unsafe_code)]
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int64Type, UInt64Type};
+use arrow_array::types::{
+    ArrowPrimitiveType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
 use arrow_array::{Array, BinaryViewArray, Int64Array, RecordBatch, StringViewArray, UInt64Array};
 use arrow_schema::{DataType, Schema};
 
@@ -15,14 +18,19 @@ pub(super) enum Column<'a> {
     Text(&'a StringViewArray),
     Unsigned(&'a UInt64Array),
     Signed(&'a Int64Array),
+    /// Values of another type, or with nulls.
+    Other(&'a dyn Array),
 }
 
 /// One value of a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Cell<'a> {
     Bytes(&'a [u8]),
     Unsigned(u64),
     Signed(i64),
+    Float(f64),
+    Bool(bool),
+    Null,
 }
 
 impl<'a> Column<'a> {
@@ -34,7 +42,46 @@ impl<'a> Column<'a> {
             Self::Text(array) => Cell::Bytes(array.value(row).as_bytes()),
             Self::Unsigned(array) => Cell::Unsigned(array.value(row)),
             Self::Signed(array) => Cell::Signed(array.value(row)),
+            Self::Other(array) if array.is_null(row) => Cell::Null,
+            Self::Other(array) => other_cell(*array, row),
         }
+    }
+}
+
+fn other_cell(array: &dyn Array, row: usize) -> Cell<'_> {
+    match array.data_type() {
+        DataType::BinaryView => Cell::Bytes(array.as_binary_view().value(row)),
+        DataType::Binary => Cell::Bytes(array.as_binary::<i32>().value(row)),
+        DataType::LargeBinary => Cell::Bytes(array.as_binary::<i64>().value(row)),
+        DataType::Utf8View => Cell::Bytes(array.as_string_view().value(row).as_bytes()),
+        DataType::Utf8 => Cell::Bytes(array.as_string::<i32>().value(row).as_bytes()),
+        DataType::LargeUtf8 => Cell::Bytes(array.as_string::<i64>().value(row).as_bytes()),
+        DataType::UInt64 => Cell::Unsigned(value::<UInt64Type>(array, row)),
+        DataType::UInt32 => Cell::Unsigned(value::<UInt32Type>(array, row).into()),
+        DataType::UInt16 => Cell::Unsigned(value::<UInt16Type>(array, row).into()),
+        DataType::UInt8 => Cell::Unsigned(value::<UInt8Type>(array, row).into()),
+        DataType::Int64 => Cell::Signed(value::<Int64Type>(array, row)),
+        DataType::Int32 => Cell::Signed(value::<Int32Type>(array, row).into()),
+        DataType::Int16 => Cell::Signed(value::<Int16Type>(array, row).into()),
+        DataType::Int8 => Cell::Signed(value::<Int8Type>(array, row).into()),
+        DataType::Float64 => Cell::Float(value::<Float64Type>(array, row)),
+        DataType::Float32 => Cell::Float(value::<Float32Type>(array, row).into()),
+        DataType::Boolean => Cell::Bool(array.as_boolean().value(row)),
+        // `check` has refused all other types.
+        _ => Cell::Null,
+    }
+}
+
+fn value<T: ArrowPrimitiveType>(array: &dyn Array, row: usize) -> T::Native {
+    array.as_primitive::<T>().value(row)
+}
+
+/// The shortest text that is read back as the same float: `7`, `0.1`, `1e300`, `NaN`, `inf`.
+pub(super) fn float_text(value: f64) -> String {
+    let size = value.abs();
+    match value.is_finite() && size != 0.0 && !(1e-5..1e16).contains(&size) {
+        true => format!("{value:e}"),
+        false => value.to_string(),
     }
 }
 
@@ -60,35 +107,33 @@ pub(super) fn check(schema: &Schema) -> Result<()> {
 fn is_known(data_type: &DataType) -> bool {
     matches!(
         data_type,
-        DataType::BinaryView | DataType::Utf8View | DataType::UInt64 | DataType::Int64
-    )
+        DataType::BinaryView
+            | DataType::Binary
+            | DataType::LargeBinary
+            | DataType::Utf8View
+            | DataType::Utf8
+            | DataType::LargeUtf8
+            | DataType::Boolean
+    ) || data_type.is_integer()
+        || matches!(data_type, DataType::Float64 | DataType::Float32)
 }
 
-/// Returns the columns of a batch whose schema passed [`check`].
-///
-/// # Errors
-///
-/// [`ErrorKind::Internal`] for a batch of another schema, or one with nulls: counts have none.
-pub(super) fn columns(batch: &RecordBatch) -> Result<Vec<Column<'_>>> {
+/// Returns the columns of a batch.
+pub(super) fn columns(batch: &RecordBatch) -> Vec<Column<'_>> {
     batch.columns().iter().map(|array| column(array)).collect()
 }
 
-fn column(array: &dyn Array) -> Result<Column<'_>> {
+fn column(array: &dyn Array) -> Column<'_> {
     if array.null_count() > 0 {
-        return Err(unwritable("a column with nulls"));
+        return Column::Other(array);
     }
-    Ok(match array.data_type() {
+    match array.data_type() {
         DataType::BinaryView => Column::Bytes(array.as_binary_view()),
         DataType::Utf8View => Column::Text(array.as_string_view()),
         DataType::UInt64 => Column::Unsigned(array.as_primitive::<UInt64Type>()),
         DataType::Int64 => Column::Signed(array.as_primitive::<Int64Type>()),
-        _ => return Err(unwritable("a batch with another schema than the writer")),
-    })
-}
-
-fn unwritable(what: &str) -> Error {
-    let message = format!("a text writer got {what}; this is a bug of keymill, please report it");
-    Error::new(ErrorKind::Internal, message)
+        _ => Column::Other(array),
+    }
 }
 
 /// Returns a batch whose view columns have buffers of their own.

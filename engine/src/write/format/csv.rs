@@ -4,14 +4,14 @@
 //! key  say "a,b"   count 7      →      "say ""a,b""",7
 //! ```
 //! A value is quoted as in RFC 4180 if it contains a comma, a quote, CR or LF, or is empty (so that no
-//! reader treats it as a missing value). Lines end with LF. Bytes that are not UTF-8 are not changed.
+//! reader treats it as a missing value). A null has no characters. Lines end with LF. Bytes that are not UTF-8 are not changed.
 #![forbid(unsafe_code)]
 
 use std::ops::Range;
 
 use arrow_schema::Schema;
 
-use super::column::{Cell, Column};
+use super::column::{Cell, Column, float_text};
 use super::lines::Lines;
 use super::row_writer::RowFormat;
 
@@ -39,6 +39,9 @@ impl RowFormat for Csv {
                     Cell::Bytes(bytes) => value(bytes, out),
                     Cell::Unsigned(number) => out.unsigned(number),
                     Cell::Signed(number) => out.signed(number),
+                    Cell::Float(number) => out.extend(float_text(number).as_bytes()),
+                    Cell::Bool(value) => out.extend(value.to_string().as_bytes()),
+                    Cell::Null => {}
                 }
             }
             out.push(b'\n');

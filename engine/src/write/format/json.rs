@@ -5,14 +5,14 @@
 //! key  0xff    count 7      →      {"key_base64":"/w==","count":7}
 //! ```
 //! JSON is Unicode, so a value that is not UTF-8 is written in base64 (RFC 4648, padded), and its name
-//! gets the suffix `_base64`.
+//! gets the suffix `_base64`. NaN and infinities are strings.
 #![forbid(unsafe_code)]
 
 use std::ops::Range;
 
 use arrow_schema::Schema;
 
-use super::column::{Cell, Column};
+use super::column::{Cell, Column, float_text};
 use super::lines::Lines;
 use super::row_writer::RowFormat;
 
@@ -81,6 +81,22 @@ fn member(names: &Names, cell: Cell<'_>, out: &mut Lines) {
         Cell::Signed(number) => {
             out.extend(&names.plain);
             out.signed(number);
+        }
+        Cell::Float(number) if number.is_finite() => {
+            out.extend(&names.plain);
+            out.extend(float_text(number).as_bytes());
+        }
+        Cell::Float(number) => {
+            out.extend(&names.plain);
+            string(&float_text(number), out);
+        }
+        Cell::Bool(value) => {
+            out.extend(&names.plain);
+            out.extend(value.to_string().as_bytes());
+        }
+        Cell::Null => {
+            out.extend(&names.plain);
+            out.extend(b"null");
         }
     }
 }

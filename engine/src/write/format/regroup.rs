@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::concat::concat_batches;
 
-use super::column::{self, Column};
+use super::column::{self, Cell, Column};
 use crate::{Error, ErrorKind, Result};
 
 /// Maximum rows of a batch.
@@ -38,7 +38,7 @@ impl Regroup {
         batch: &RecordBatch,
         mut take: impl FnMut(RecordBatch) -> Result<()>,
     ) -> Result<()> {
-        let columns = column::columns(batch)?;
+        let columns = column::columns(batch);
         let mut start = 0;
         for row in 0..batch.num_rows() {
             self.rows += 1;
@@ -79,6 +79,10 @@ fn width(column: &Column<'_>, row: usize) -> usize {
         Column::Bytes(array) => array.views()[row] as u32 as usize,
         Column::Text(array) => array.views()[row] as u32 as usize,
         Column::Unsigned(_) | Column::Signed(_) => 0,
+        Column::Other(_) => match column.cell(row) {
+            Cell::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        },
     }
 }
 

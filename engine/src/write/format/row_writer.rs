@@ -107,7 +107,7 @@ impl<F: RowFormat, W: Write + Send> RowWriter<F, W> {
 
 impl<F: RowFormat, W: Write + Send> BatchWriter for RowWriter<F, W> {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns = column::columns(batch)?;
+        let columns = column::columns(batch);
         let rows = batch.num_rows();
         let average = average_bytes(&columns, rows);
         let step = (PIECE_BYTES / average).clamp(1, PIECE_ROWS);
@@ -143,11 +143,12 @@ fn text_bytes(column: &Column<'_>, rows: usize) -> usize {
         Column::Bytes(array) => array.views().iter().map(|&view| view as u32 as usize).sum(),
         Column::Text(array) => array.views().iter().map(|&view| view as u32 as usize).sum(),
         Column::Unsigned(_) | Column::Signed(_) => rows * 8,
+        Column::Other(array) => array.get_array_memory_size(),
     }
 }
 
 fn format_piece(format: &impl RowFormat, piece: &Piece, out: &mut Lines) -> Result<()> {
-    let columns = column::columns(&piece.batch)?;
+    let columns = column::columns(&piece.batch);
     format.rows(&columns, piece.rows.clone(), out);
     Ok(())
 }

@@ -17,7 +17,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Schema, SchemaRef};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::column::{self, Cell};
+use super::column::{self, Cell, float_text};
 use super::{BatchWriter, grouped, sink_error};
 use crate::Result;
 use crate::shown_name::{shown_byte, shown_char};
@@ -91,7 +91,7 @@ impl<W: Write> TableWriter<W> {
 
 impl<W: Write> BatchWriter for TableWriter<W> {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns = column::columns(batch)?;
+        let columns = column::columns(batch);
         let mut text = String::new();
         for row in 0..batch.num_rows() {
             let cells: Vec<Shown> = columns
@@ -185,11 +185,17 @@ fn shown(cell: Cell<'_>) -> Shown {
         Cell::Signed(number) => {
             shown_number(if number < 0 { "-" } else { "" }, number.unsigned_abs())
         }
+        Cell::Float(number) => shown_ascii(float_text(number)),
+        Cell::Bool(value) => shown_ascii(value.to_string()),
+        Cell::Null => shown_ascii("NULL".to_owned()),
     }
 }
 
 fn shown_number(sign: &str, number: u64) -> Shown {
-    let text = format!("{sign}{}", grouped(number));
+    shown_ascii(format!("{sign}{}", grouped(number)))
+}
+
+fn shown_ascii(text: String) -> Shown {
     Shown {
         width: text.len(),
         text,

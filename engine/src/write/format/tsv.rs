@@ -3,14 +3,15 @@
 //! ```text
 //! key  a⇥b\c⏎   count 7      →      a\tb\\c\n⇥7⏎
 //! ```
-//! Tab, LF, CR and backslash are escaped. All other bytes are unchanged. There is no heading.
+//! Tab, LF, CR and backslash are escaped. All other bytes are unchanged. A null is `\N`. There is no
+//! heading.
 #![forbid(unsafe_code)]
 
 use std::borrow::Cow;
 
 use arrow_array::BinaryViewArray;
 
-use super::column::{Cell, Column};
+use super::column::{Cell, Column, float_text};
 use super::digits::{self, MOST_DIGITS};
 use super::lines::Lines;
 use super::row_writer::RowFormat;
@@ -39,6 +40,9 @@ impl RowFormat for Tsv {
                     Cell::Bytes(bytes) => escape(bytes, out),
                     Cell::Unsigned(number) => out.unsigned(number),
                     Cell::Signed(number) => out.signed(number),
+                    Cell::Float(number) => out.extend(float_text(number).as_bytes()),
+                    Cell::Bool(value) => out.extend(value.to_string().as_bytes()),
+                    Cell::Null => out.extend(br"\N"),
                 }
             }
             out.push(b'\n');

@@ -1,0 +1,181 @@
+//! `keymill stream`.
+#![forbid(unsafe_code)]
+
+mod place;
+mod row_args;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use keymill::stream::{Delivery, StreamProgress, StreamQuery, Trigger, sum};
+use keymill::{Error, ErrorKind, KeyedStream, Order, Result};
+
+use crate::args::{Sort, StreamArgs};
+use crate::{count, exit, say};
+
+/// How often the query is asked whether it has ended.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Runs the query until it ends, or until a signal. The first signal lets it finish what was received,
+/// the second one gives up the epoch that runs.
+pub(crate) fn run(args: &StreamArgs) -> Result<i32> {
+    let signals = Arc::new(AtomicU8::new(0));
+    let counted = signals.clone();
+    exit::on_signals(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
+    let job = job(args)?;
+    if args.explain {
+        say(job.explain().trim_end());
+    }
+    let query = job.start()?;
+    if !args.quiet {
+        query
+            .remarks()
+            .iter()
+            .for_each(|it| say(&format!("keymill: {it}")));
+    }
+    wait(args, &query, &signals)?;
+    match signals.load(Ordering::Relaxed) {
+        0 => Ok(exit::DONE),
+        _ => Ok(exit::INTERRUPTED),
+    }
+}
+
+fn wait(args: &StreamArgs, query: &StreamQuery, signals: &AtomicU8) -> Result<()> {
+    let (mut stops, mut told) = (0, String::new());
+    while !query.await_termination_timeout(PAUSE)? {
+        let wanted = signals.load(Ordering::Relaxed);
+        if wanted > stops {
+            query.stop(stops == 0);
+            stops += 1;
+        }
+        let status = query.status().message;
+        if status.starts_with("paused") && status != told && !args.quiet {
+            say(&format!("keymill: {status}"));
+            told = status;
+        }
+        thread::yield_now();
+    }
+    Ok(())
+}
+
+fn job(args: &StreamArgs) -> Result<KeyedStream> {
+    let engine = count::engine(&args.machine)?;
+    let keyed = keyed(args, &engine)?;
+    let keyed = match args.per_epoch {
+        true => keyed,
+        false => keyed.update_state(sum()),
+    };
+    let keyed = limited(args, keyed);
+    let keyed = match args.mode {
+        Some(mode) => keyed.mode(mode),
+        None => keyed,
+    };
+    let keyed = match args.sort {
+        Some(Sort::Count) => keyed.order_by(Order::Count),
+        Some(Sort::Key) => keyed.order_by(Order::Key),
+        _ => keyed,
+    };
+    let keyed = match &args.checkpoint {
+        Some(folder) => keyed.checkpoint(folder),
+        None => keyed,
+    };
+    let keyed = match args.require.as_deref() {
+        Some("exactly-once") => keyed.require(Delivery::ExactlyOnce),
+        Some("idempotent") => keyed.require(Delivery::Idempotent),
+        _ => keyed,
+    };
+    let keyed = match args.progress {
+        true => keyed.on_progress(|progress: &StreamProgress| say(&progress.to_json())),
+        false => keyed,
+    };
+    let default = ["console:".to_owned()];
+    let sinks = if args.to.is_empty() {
+        &default
+    } else {
+        &args.to[..]
+    };
+    let keyed = sinks.iter().try_fold(keyed, |keyed, url| {
+        Ok::<_, Error>(keyed.sink(place::sink(url, args)?))
+    })?;
+    Ok(with_kill_point(keyed))
+}
+
+/// What is computed of each epoch.
+fn keyed(args: &StreamArgs, engine: &keymill::Engine) -> Result<KeyedStream> {
+    let mut sources = args.from.iter().map(|url| {
+        let source = place::source(url)?;
+        match args.key.is_empty() {
+            true => Ok(source),
+            false => row_args::rows(source, args),
+        }
+    });
+    let first = sources.next().unwrap_or_else(|| Err(no_source()))?;
+    let stream = sources.try_fold(engine.stream(first), |stream, source| {
+        Ok::<_, Error>(stream.union(source?))
+    })?;
+    let stream = stream.trigger(trigger(args));
+    if args.count {
+        let tokens = stream.tokenize(args.tokens.clone());
+        let tokens = if args.lowercase {
+            tokens.lowercase()
+        } else {
+            tokens
+        };
+        return Ok(tokens.count_by_key());
+    }
+    if args.key.is_empty() {
+        let message = "say what to compute: --count, or --key with --agg";
+        return Err(Error::new(ErrorKind::Config, message));
+    }
+    Ok(stream.group_by(
+        args.key.iter().map(String::as_str),
+        row_args::aggregates(args)?,
+    ))
+}
+
+fn no_source() -> Error {
+    Error::new(ErrorKind::Config, "name a source with --from")
+}
+
+fn trigger(args: &StreamArgs) -> Trigger {
+    match (args.once, args.available_now, args.every) {
+        (true, ..) => Trigger::Once,
+        (_, true, _) => Trigger::AvailableNow,
+        (_, _, Some(interval)) => Trigger::Every(interval),
+        _ => Trigger::AsFastAsPossible,
+    }
+}
+
+fn limited(args: &StreamArgs, mut keyed: KeyedStream) -> KeyedStream {
+    if let Some(files) = args.max_files {
+        keyed = keyed.max_files_per_epoch(files);
+    }
+    if let Some(bytes) = args.max_bytes {
+        keyed = keyed.max_bytes_per_epoch(bytes);
+    }
+    if let Some(epochs) = args.snapshot_every {
+        keyed = keyed.snapshot_every(epochs);
+    }
+    keyed
+}
+
+/// Kills this process at a step of an epoch, for tests: `KEYMILL_TEST_KILL_AT=delta:3`.
+fn with_kill_point(keyed: KeyedStream) -> KeyedStream {
+    let Ok(wanted) = std::env::var("KEYMILL_TEST_KILL_AT") else {
+        return keyed;
+    };
+    keyed.fault_hook(move |point, epoch| {
+        if wanted == format!("{point}:{epoch}") {
+            #[cfg(target_os = "linux")]
+            {
+                let process = rustix::process::getpid();
+                let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
+            }
+            std::process::abort();
+        }
+    })
+}

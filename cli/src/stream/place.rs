@@ -1,0 +1,77 @@
+//! Sources and sinks by their URLs.
+#![forbid(unsafe_code)]
+
+use keymill::stream::{
+    ConsoleSink, FilesSink, FolderSource, RateSource, ReaderStream, Sink, StreamSource, TcpSource,
+};
+use keymill::write::Format;
+use keymill::{Error, ErrorKind, Result};
+
+use crate::args::StreamArgs;
+
+const SOURCES: &str = "tcp://HOST:PORT, tcp-listen://HOST:PORT, unix:PATH, dir:PATH, stdin:, \
+                       rate:ROWS_PER_SECOND or rate-per-epoch:ROWS";
+
+const SINKS: &str = "console: or files:DIR";
+
+/// The source of a URL.
+pub(super) fn source(url: &str) -> Result<Box<dyn StreamSource>> {
+    if url == "-" {
+        return Ok(ReaderStream::stdin().into());
+    }
+    let unknown = || unknown("source", url, SOURCES);
+    let (scheme, rest) = url.split_once(':').ok_or_else(unknown)?;
+    let address = rest.strip_prefix("//");
+    Ok(match (scheme, address) {
+        ("tcp", Some(address)) => TcpSource::connect(address).into(),
+        ("tcp-listen", Some(address)) => TcpSource::listen(address)?.into(),
+        ("unix", _) => unix(address.unwrap_or(rest))?,
+        ("dir", _) => FolderSource::new(rest).into(),
+        ("stdin", _) if rest.is_empty() => ReaderStream::stdin().into(),
+        ("rate", _) => RateSource::per_second(rows(url, rest)?).into(),
+        ("rate-per-epoch", _) => RateSource::per_epoch(rows(url, rest)?).into(),
+        _ => return Err(unknown()),
+    })
+}
+
+#[cfg(unix)]
+fn unix(path: &str) -> Result<Box<dyn StreamSource>> {
+    let stream = std::os::unix::net::UnixStream::connect(path).map_err(|cause| {
+        let message = format!("cannot connect to `{path}`; start the server first");
+        Error::new(ErrorKind::Source, message).with_source(cause)
+    })?;
+    Ok(ReaderStream::named(&format!("unix:{path}"), stream).into())
+}
+
+#[cfg(not(unix))]
+fn unix(path: &str) -> Result<Box<dyn StreamSource>> {
+    let message = format!("`unix:{path}`: this system has no Unix sockets");
+    Err(Error::new(ErrorKind::Config, message))
+}
+
+fn rows(url: &str, number: &str) -> Result<u64> {
+    number.parse().map_err(|_| {
+        let message = format!("`{url}`: write a number of rows, such as rate:1000");
+        Error::new(ErrorKind::Config, message)
+    })
+}
+
+/// The sink of a URL.
+pub(super) fn sink(url: &str, args: &StreamArgs) -> Result<Box<dyn Sink>> {
+    match url.split_once(':') {
+        Some(("console", "")) => Ok(args
+            .top
+            .map_or_else(ConsoleSink::new, ConsoleSink::top)
+            .into()),
+        Some(("files", folder)) if !folder.is_empty() => {
+            let format = args.format.unwrap_or(Format::Tsv);
+            Ok(FilesSink::new(folder).format(format).into())
+        }
+        _ => Err(unknown("sink", url, SINKS)),
+    }
+}
+
+fn unknown(what: &str, url: &str, known: &str) -> Error {
+    let message = format!("`{url}` is not a {what}; use {known}");
+    Error::new(ErrorKind::Config, message)
+}

@@ -1,0 +1,81 @@
+//! Columns, keys and aggregates of rows.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use keymill::aggregate::AggregateExpr;
+use keymill::arrow::schema::{DataType, Field, Schema};
+use keymill::read::{LineFormat, RowLines};
+use keymill::stream::{RowSource, StreamSource};
+use keymill::{Error, ErrorKind, Result};
+
+use crate::args::StreamArgs;
+
+/// The names of types, as they are written after a column.
+const TYPES: [(&str, DataType); 5] = [
+    ("text", DataType::Utf8),
+    ("int", DataType::Int64),
+    ("float", DataType::Float64),
+    ("bool", DataType::Boolean),
+    ("date", DataType::Date32),
+];
+
+/// The aggregates of `--agg`; without it the rows are counted.
+pub(super) fn aggregates(args: &StreamArgs) -> Result<Vec<AggregateExpr>> {
+    match args.agg.is_empty() {
+        true => Ok(vec!["count".parse()?]),
+        false => args.agg.iter().map(|call| call.parse()).collect(),
+    }
+}
+
+/// The rows of a source of lines.
+pub(super) fn rows(
+    source: Box<dyn StreamSource>,
+    args: &StreamArgs,
+) -> Result<Box<dyn StreamSource>> {
+    if args.columns.is_empty() {
+        let message = "rows need the names of their columns: --columns site,count";
+        return Err(Error::new(ErrorKind::Config, message));
+    }
+    let fields: Vec<Field> = args
+        .columns
+        .iter()
+        .map(|column| field(column, args))
+        .collect::<Result<_>>()?;
+    let format = match args.json {
+        true => LineFormat::Json,
+        false => LineFormat::Csv {
+            delimiter: args.delimiter,
+            has_header: args.header,
+        },
+    };
+    let lines = RowLines::new(format, Arc::new(Schema::new(fields)))?;
+    Ok(RowSource::new(source, lines).into())
+}
+
+/// A column: `site`, `count:int`. Without a type, a column that is aggregated has floats, and any
+/// other one has text.
+fn field(column: &str, args: &StreamArgs) -> Result<Field> {
+    let (name, of) = match column.split_once(':') {
+        Some((name, of)) => {
+            let known = TYPES.iter().find(|(known, _)| *known == of);
+            let known = known.ok_or_else(|| {
+                let names: Vec<&str> = TYPES.iter().map(|(name, _)| *name).collect();
+                let names = names.join(", ");
+                let message = format!("`{column}`: `{of}` is not a type; the types are {names}");
+                Error::new(ErrorKind::Config, message)
+            })?;
+            (name, known.1.clone())
+        }
+        None if is_aggregated(column, args) => (column, DataType::Float64),
+        None => (column, DataType::Utf8),
+    };
+    Ok(Field::new(name, of, true))
+}
+
+fn is_aggregated(column: &str, args: &StreamArgs) -> bool {
+    let is_key = args.key.iter().any(|key| key == column);
+    let call = format!("({column})");
+    let mut calls = args.agg.iter().map(|call| call.replace(' ', ""));
+    !is_key && calls.any(|it| it.ends_with(&call) && !it.starts_with("count("))
+}

@@ -1,0 +1,301 @@
+//! `keymill stream` and `keymill checkpoint`, with real kills.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::command::{Folder, assert_fails, keymill, stdout_of, text};
+
+/// Files of the input, and so epochs.
+const FILES: u64 = 6;
+
+fn make_input(folder: &Path) {
+    fs::create_dir(folder).unwrap();
+    for file in 0..FILES {
+        let words: Vec<String> = (0..300)
+            .map(|word: u64| format!("w{}", word * word * (file + 3) % 101))
+            .collect();
+        // A word that comes only once: no later epoch heals its loss.
+        let text = format!("{}\nonly-in-{file}\n", words.join(" "));
+        fs::write(folder.join(format!("{file:03}")), text).unwrap();
+    }
+}
+
+/// The arguments of the test query in a folder.
+fn arguments(folder: &Path, mode: &str) -> Vec<String> {
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    [
+        "stream",
+        "--from",
+        &format!("dir:{}", path("in")),
+        "--count",
+        "--mode",
+        mode,
+        "--max-files",
+        "1",
+        "--snapshot-every",
+        "2",
+        "--available-now",
+        "--require",
+        "exactly-once",
+        "--to",
+        &format!("files:{}", path("out")),
+        "--checkpoint",
+        &path("ck"),
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+fn run_query(folder: &Path, mode: &str, kill_at: Option<&str>) -> Output {
+    let mut command = keymill();
+    command.args(arguments(folder, mode));
+    if let Some(point) = kill_at {
+        command.env("KEYMILL_TEST_KILL_AT", point);
+    }
+    command.output().unwrap()
+}
+
+/// The parts of all epochs.
+fn parts(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let out = folder.join("out");
+    let epochs = fs::read_dir(&out).unwrap().map(|it| it.unwrap().path());
+    let epochs = epochs.filter(|path| path.to_str().unwrap().contains("epoch="));
+    epochs
+        .map(|epoch| epoch.join("part-00000.tsv"))
+        .map(|part| {
+            let bytes = fs::read(&part).unwrap();
+            (part.strip_prefix(&out).unwrap().to_owned(), bytes)
+        })
+        .collect()
+}
+
+fn query_without_faults(mode: &str) -> BTreeMap<PathBuf, Vec<u8>> {
+    let folder = Folder::new();
+    make_input(&folder.path("in"));
+    let output = run_query(&folder.path(""), mode, None);
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+    let parts = parts(&folder.path(""));
+    assert_eq!(parts.len() as u64, FILES);
+    parts
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn kill_9_at_every_step_loses_nothing_and_doubles_nothing() {
+    let expected = query_without_faults("complete");
+    for point in keymill::KeyedStream::kill_points() {
+        let mut killed = 0;
+        for epoch in 0..FILES - 1 {
+            let folder = Folder::new();
+            make_input(&folder.path("in"));
+            let folder = folder.path("");
+            let output = run_query(&folder, "complete", Some(&format!("{point}:{epoch}")));
+            killed += u32::from(output.status.code().is_none());
+            let output = run_query(&folder, "complete", None);
+            assert_eq!(
+                output.status.code(),
+                Some(0),
+                "{point}: {}",
+                text(&output.stderr)
+            );
+            assert!(parts(&folder) == expected, "{point} of epoch {epoch}");
+        }
+        assert!(killed > 1, "never killed at {point}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn kills_at_random_moments_lose_nothing_and_double_nothing() {
+    let expected = query_without_faults("update");
+    let folder = Folder::new();
+    make_input(&folder.path("in"));
+    let folder = folder.path("");
+    // A seeded sequence of pauses; the kills come within the time of a whole run.
+    let (mut random, mut killed) = (7_u64, 0);
+    for _ in 0..40 {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let mut child = keymill()
+            .args(arguments(&folder, "update"))
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        thread::sleep(Duration::from_micros((random >> 33) % 30_000));
+        killed += u32::from(child.try_wait().unwrap().is_none());
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+    assert!(killed > 0, "every run was over before it was killed");
+    let output = run_query(&folder, "update", None);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(parts(&folder) == expected);
+}
+
+#[test]
+fn totals_are_exported_and_checkpoints_verified() {
+    let folder = Folder::new();
+    make_input(&folder.path("in"));
+    assert!(run_query(&folder.path(""), "update", None).status.success());
+    let all: Vec<u8> = (0..FILES)
+        .flat_map(|file| fs::read(folder.path("in").join(format!("{file:03}"))).unwrap())
+        .collect();
+    let counted = stdout_of(&["count", "--sort", "key", "-"], &all);
+    let checkpoint = folder.path("ck");
+    let checkpoint = checkpoint.to_str().unwrap();
+    let exported = stdout_of(
+        &["checkpoint", "export", checkpoint, "--format", "tsv"],
+        b"",
+    );
+    assert_eq!(text(&exported), text(&counted));
+    let listed = stdout_of(&["checkpoint", "list", checkpoint], b"");
+    assert!(text(&listed).lines().last().unwrap().starts_with("5\t"));
+    let whole = stdout_of(&["checkpoint", "verify", checkpoint], b"");
+    assert_eq!(text(&whole), format!("`{checkpoint}` is whole\n"));
+    let damaged = folder.path("ck").join("commits/5");
+    fs::write(&damaged, "damaged").unwrap();
+    let output = keymill()
+        .args(["checkpoint", "verify", checkpoint])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("commits/5` of the checkpoint is damaged"));
+    stdout_of(&["checkpoint", "repair", checkpoint], b"");
+    stdout_of(&["checkpoint", "verify", checkpoint], b"");
+}
+
+#[test]
+fn rows_have_running_totals() {
+    let folder = Folder::new();
+    let input = folder.path("in");
+    fs::create_dir(&input).unwrap();
+    fs::write(input.join("1"), "a,3\nb,5\na,4\n").unwrap();
+    fs::write(input.join("2"), "b,1\nnot a row,x\nc,2\n").unwrap();
+    let from = format!("dir:{}", input.display());
+    let rows = |more: &[&str]| {
+        let mut arguments = vec!["stream", "--from", &from, "--columns", "site,count"];
+        arguments.extend(["--key", "site", "--available-now", "--max-files", "1"]);
+        arguments.extend(more);
+        let output = keymill().args(&arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        output
+    };
+    let checkpoint = folder.path("ck");
+    let checkpoint = checkpoint.to_str().unwrap();
+    let aggregates = "sum(count),mean(count),count";
+    let output = rows(&[
+        "--agg",
+        aggregates,
+        "--progress",
+        "--checkpoint",
+        checkpoint,
+    ]);
+    let last = text(&output.stderr).lines().last().unwrap();
+    assert!(last.contains("\"numRejectedRows\":1"), "{last}");
+    let shown = text(&output.stdout);
+    assert!(shown.contains("|   b|"), "{shown}");
+    let exported = stdout_of(&["checkpoint", "export", checkpoint], b"");
+    let lines: Vec<Vec<&str>> = text(&exported)
+        .lines()
+        .map(|it| it.split('\t').collect())
+        .collect();
+    let numbers = |line: &[&str]| line[1..].iter().map(|it| it.parse().unwrap()).collect();
+    let totals: Vec<(&str, Vec<f64>)> = lines.iter().map(|it| (it[0], numbers(it))).collect();
+    let expected = [
+        ("a", vec![7.0, 3.5, 2.0]),
+        ("b", vec![6.0, 3.0, 2.0]),
+        ("c", vec![2.0, 2.0, 1.0]),
+    ];
+    assert_eq!(totals, expected);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_socket_is_counted_until_a_signal() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp://{}", server.local_addr().unwrap());
+    let mut child = keymill()
+        .args(["stream", "--from", &address, "--count", "--every", "20ms"])
+        .args(["--mode", "complete", "--to", "console:", "--top", "20"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut client, _) = server.accept().unwrap();
+    client.write_all(b"to be or\nnot to be\nthat").unwrap();
+    thread::sleep(Duration::from_millis(300));
+    client.write_all(b"is\n").unwrap();
+    thread::sleep(Duration::from_millis(300));
+    let started = Instant::now();
+    let killed = std::process::Command::new("kill")
+        .args(["-s", "TERM", &child.id().to_string()])
+        .status();
+    assert!(killed.unwrap().success());
+    let output = child
+        .wait()
+        .map(|status| (status, child.stdout.take()))
+        .unwrap();
+    assert!(started.elapsed() < Duration::from_secs(5));
+    assert_eq!(output.0.code(), Some(130));
+    let mut shown = String::new();
+    std::io::Read::read_to_string(&mut output.1.unwrap(), &mut shown).unwrap();
+    assert!(
+        shown.starts_with("-------------------------------------------\nBatch: 0\n"),
+        "{shown}"
+    );
+    let last = shown.rsplit("Batch: ").next().unwrap();
+    for row in ["|    be|    2|", "|    to|    2|", "|thatis|    1|"] {
+        assert!(last.contains(row), "{shown}");
+    }
+}
+
+#[test]
+fn wrong_streams_are_refused() {
+    for (arguments, says) in [
+        (
+            &["--from", "ftp://x", "--count"][..],
+            "`ftp://x` is not a source",
+        ),
+        (
+            &["--from", "rate:1", "--count", "--to", "nowhere:"],
+            "`nowhere:` is not a sink",
+        ),
+        (&["--from", "rate:1"], "--count, or --key"),
+        (
+            &["--from", "rate:1", "--count", "--mode", "append"],
+            "may always change",
+        ),
+        (
+            &["--from", "rate:1", "--count", "--require", "exactly-once"],
+            "there is no checkpoint",
+        ),
+        (
+            &["--from", "rate:1", "--count", "--every", "1ms"],
+            "the shortest is",
+        ),
+        (&["--from", "rate:1", "--key", "k"], "--columns"),
+        (
+            &["--from", "rate:1", "--key", "k", "--columns", "j"],
+            "no column `k`",
+        ),
+        (
+            &["--from", "rate:1", "--key", "k", "--columns", "k:x"],
+            "`x` is not a type",
+        ),
+    ] {
+        let all = [&["stream"], arguments].concat();
+        assert_fails(&all, 2, &[says]);
+    }
+    assert_fails(
+        &["checkpoint", "verify", "/nowhere"],
+        1,
+        &["`/nowhere` is not a checkpoint"],
+    );
+}

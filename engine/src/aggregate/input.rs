@@ -44,14 +44,30 @@ pub(super) fn validity(array: &dyn Array) -> Option<Validity<'_>> {
     Some(Validity::new(bits.values(), bits.offset(), bits.len()))
 }
 
-/// Integers as 64 bits with a sign; `None` for a type that may have larger ones.
+/// Integers as 64 bits with a sign; `None` if one of them is 2⁶³ or more, or for another type. The
+/// values of null rows are unspecified.
 pub(crate) fn integers_of(array: &dyn Array) -> Option<Cow<'_, [i64]>> {
     match array.data_type() {
-        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => {
-            let values = unsigned(array).ok()?;
-            Some(values.iter().map(|value| value.cast_signed()).collect())
+        DataType::UInt64 => {
+            let values = array.as_primitive::<UInt64Type>().values().iter();
+            values.map(|&value| value.try_into().ok()).collect()
         }
+        DataType::UInt32 => Some(widened::<UInt32Type, i64>(array)),
+        DataType::UInt16 => Some(widened::<UInt16Type, i64>(array)),
+        DataType::UInt8 => Some(widened::<UInt8Type, i64>(array)),
         _ => signed(array).ok(),
+    }
+}
+
+/// Integers in two's complement. The bits of null rows are unspecified.
+#[cfg(feature = "gpu")]
+pub(crate) fn integer_bits(array: &dyn Array) -> Result<Vec<u64>> {
+    match NumberKind::of(array.data_type()) {
+        Some(NumberKind::Unsigned) => Ok(unsigned(array)?.into_owned()),
+        _ => Ok(signed(array)?
+            .iter()
+            .map(|value| value.cast_unsigned())
+            .collect()),
     }
 }
 
@@ -140,14 +156,26 @@ pub(super) fn float_column(
     }
 }
 
-/// A column of an integer type from values that fit it.
-pub(crate) fn integer_column(of: &DataType, values: &[i64]) -> Result<ArrayRef> {
-    let values = values.iter().copied();
+/// A column of an integer type. A value that does not fit the type becomes null.
+pub(crate) fn integer_column(of: &DataType, values: impl Iterator<Item = i64>) -> Result<ArrayRef> {
     match NumberKind::of(of) {
         Some(NumberKind::Unsigned) => {
-            unsigned_column(of, values.map(|value| Some(value.cast_unsigned())))
+            unsigned_column(of, values.map(|value| value.try_into().ok()))
         }
         _ => signed_column(of, values.map(Some)),
+    }
+}
+
+/// A column of an integer type from values in two's complement. A value that does not fit the type
+/// becomes null.
+#[cfg(feature = "gpu")]
+pub(crate) fn integer_column_of_bits(
+    of: &DataType,
+    bits: impl Iterator<Item = u64>,
+) -> Result<ArrayRef> {
+    match NumberKind::of(of) {
+        Some(NumberKind::Unsigned) => unsigned_column(of, bits.map(Some)),
+        _ => signed_column(of, bits.map(|bits| Some(bits.cast_signed()))),
     }
 }
 
@@ -159,4 +187,36 @@ where
 {
     let values = values.map(|value| value.and_then(|value| value.try_into().ok()));
     Arc::new(values.collect::<PrimitiveArray<T>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{Int8Array, UInt16Array, UInt64Array};
+
+    use super::*;
+
+    #[cfg(feature = "gpu")]
+    #[test]
+    fn columns_become_bits_and_back() {
+        let small: ArrayRef = Arc::new(Int8Array::from(vec![i8::MIN, -1, 0, i8::MAX]));
+        let wide: ArrayRef = Arc::new(UInt64Array::from(vec![0, 1 << 63, u64::MAX]));
+        for column in [small, wide] {
+            let bits = integer_bits(&column).unwrap();
+            let back = integer_column_of_bits(column.data_type(), bits.into_iter()).unwrap();
+            assert_eq!(&back, &column);
+        }
+        let back = integer_column_of_bits(&DataType::UInt16, [1 << 16].into_iter()).unwrap();
+        assert_eq!(back.null_count(), 1);
+    }
+
+    #[test]
+    fn values_that_do_not_fit_are_found() {
+        let column = |value: u64| UInt64Array::from(vec![3, value]);
+        let most = column(i64::MAX as u64);
+        assert_eq!(integers_of(&most).as_deref(), Some(&[3, i64::MAX][..]));
+        assert_eq!(integers_of(&column(1 << 63)), None);
+        let found = integer_column(&DataType::UInt16, [7, -1, 1 << 16].into_iter()).unwrap();
+        let expected: ArrayRef = Arc::new(UInt16Array::from(vec![Some(7), None, None]));
+        assert_eq!(&found, &expected);
+    }
 }

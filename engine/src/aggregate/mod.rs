@@ -13,8 +13,6 @@ mod call;
 mod count;
 mod extreme;
 mod input;
-#[cfg(feature = "gpu")]
-mod integers;
 mod max;
 mod mean;
 mod min;
@@ -30,9 +28,9 @@ use crate::{Error, ErrorKind, Level, Result};
 
 pub use call::AggregateExpr;
 pub use count::{count, count_rows};
-pub(crate) use input::{integer_column, integers_of};
 #[cfg(feature = "gpu")]
-pub(crate) use integers::Integers;
+pub(crate) use input::{integer_bits, integer_column_of_bits};
+pub(crate) use input::{integer_column, integers_of};
 pub use max::max;
 pub use mean::mean;
 pub use min::min;

@@ -13,6 +13,7 @@
 mod batches;
 mod drain;
 mod group_by;
+mod guard;
 mod metrics;
 pub(crate) mod ordering;
 pub(crate) mod text_count;

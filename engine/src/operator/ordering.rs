@@ -4,6 +4,7 @@ use arrow_schema::SchemaRef;
 
 use super::{BatchSource, Batches, OrderBy};
 use crate::BatchLimits;
+use crate::expr::column_names;
 use crate::runtime::Resources;
 use crate::sort::{SortBuffer, SortKey, SortedBatches};
 use crate::spill::SpillSpace;
@@ -23,7 +24,9 @@ pub(super) fn sort_keys(
     let mut keys = Vec::new();
     for by in columns {
         let Ok(column) = schema.index_of(by.column()) else {
-            return Err(no_such_column(by.column(), schema));
+            let (name, names) = (by.column(), column_names(schema));
+            let message = format!("cannot sort by `{name}`; the columns are: {names}");
+            return Err(Error::new(ErrorKind::Config, message));
         };
         keys.push(match by.is_descending() {
             true => SortKey::descending(column),
@@ -34,17 +37,6 @@ pub(super) fn sort_keys(
     let rest: Vec<_> = rest.map(SortKey::ascending).collect();
     keys.extend(rest);
     Ok(keys)
-}
-
-fn no_such_column(name: &str, schema: &SchemaRef) -> Error {
-    let names: Vec<_> = schema
-        .fields()
-        .iter()
-        .map(|field| field.name().as_str())
-        .collect();
-    let names = names.join(", ");
-    let message = format!("cannot sort by `{name}`; the columns are: {names}");
-    Error::new(ErrorKind::Config, message)
 }
 
 /// Sorts everything that a source gives.

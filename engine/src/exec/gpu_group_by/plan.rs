@@ -7,7 +7,9 @@ use arrow_array::{Array, ArrayRef, Decimal128Array, RecordBatch, UInt64Array};
 use arrow_schema::DataType;
 
 use crate::Result;
-use crate::aggregate::{IntegerValue, Integers};
+use crate::aggregate::{
+    IntegerValue, integer_bits, integer_column, integer_column_of_bits, integers_of,
+};
 use crate::device::Fault;
 use crate::device::reduce_by_key::Group;
 use crate::state::GroupShape;
@@ -21,7 +23,7 @@ const WORD: usize = 8;
 /// a column.
 #[derive(Debug)]
 pub(crate) struct DevicePlan {
-    key: Integers,
+    key: DataType,
     values: Vec<ValueColumn>,
     states: Vec<StateColumn>,
 }
@@ -31,7 +33,7 @@ pub(crate) struct DevicePlan {
 struct ValueColumn {
     /// The number of an aggregate of which they are the argument.
     argument: usize,
-    integers: Integers,
+    of: DataType,
 }
 
 /// A state column: what it holds, and of which column of values.
@@ -94,12 +96,14 @@ impl DevicePlan {
                 "a device groups by one column of integers, and the keys are {keys} columns"
             ));
         };
-        let key = Integers::new(of).ok_or_else(|| {
+        if !of.is_integer() {
             let name = shape.schema().field(0).name();
-            format!("a device groups by one column of integers, and `{name}` is {of}")
-        })?;
+            return Err(format!(
+                "a device groups by one column of integers, and `{name}` is {of}"
+            ));
+        }
         let mut plan = Self {
-            key,
+            key: of.clone(),
             values: Vec::new(),
             states: Vec::new(),
         };
@@ -118,11 +122,11 @@ impl DevicePlan {
         let needs_values = form.iter().any(|what| *what != IntegerValue::Count);
         let values = match (needs_values, input) {
             (false, _) => 0,
+            (true, Some(of)) if of.is_integer() => self.value_column(shape, number, of),
             (true, Some(of)) => {
-                let integers = Integers::new(of).ok_or_else(|| {
-                    format!("a device computes `{call}` of integers, and the values are {of}")
-                })?;
-                self.value_column(shape, number, integers)
+                return Err(format!(
+                    "a device computes `{call}` of integers, and the values are {of}"
+                ));
             }
             (true, None) => return Err(format!("no device computes `{call}`")),
         };
@@ -138,11 +142,12 @@ impl DevicePlan {
     }
 
     /// The number of the column with the argument of an aggregate.
-    fn value_column(&mut self, shape: &GroupShape, argument: usize, integers: Integers) -> usize {
+    fn value_column(&mut self, shape: &GroupShape, argument: usize, of: &DataType) -> usize {
         let input = |number: usize| shape.call(number).input();
         let is_same = |column: &ValueColumn| input(column.argument) == input(argument);
         self.values.iter().position(is_same).unwrap_or_else(|| {
-            self.values.push(ValueColumn { argument, integers });
+            let of = of.clone();
+            self.values.push(ValueColumn { argument, of });
             self.values.len() - 1
         })
     }
@@ -167,14 +172,14 @@ impl DevicePlan {
         if columns.any(|column| column.logical_null_count() > 0) {
             return Ok(Err("they have nulls"));
         }
-        let keys = self.key.bits(&keys[0])?;
+        let keys = integer_bits(&keys[0])?;
         let mut values = Vec::with_capacity(self.columns());
-        for ValueColumn { argument, integers } in &self.values {
+        for ValueColumn { argument, .. } in &self.values {
             let Some(column) = &arguments[*argument] else {
                 return Ok(Err("they have no values"));
             };
-            match integers.values(column)? {
-                Some(column) => values.push(column),
+            match integers_of(column) {
+                Some(column) => values.push(column.into_owned()),
                 None => return Ok(Err("they have values of 2^63 and more")),
             }
         }
@@ -201,7 +206,8 @@ impl DevicePlan {
         if !others.iter().all(|other| are_same_groups(first, other)) {
             return Err(wrong("two columns of values have different groups"));
         }
-        let key = self.key.column_of_bits(first.iter().map(|group| group.key));
+        let keys = first.iter().map(|group| group.key);
+        let key = integer_column_of_bits(&self.key, keys);
         let mut columns = vec![key.map_err(not_made)?];
         for state in &self.states {
             columns.push(self.state(state, &groups[state.values])?);
@@ -218,8 +224,8 @@ impl DevicePlan {
         groups: &[Group<u64>],
     ) -> std::result::Result<ArrayRef, Fault> {
         let column = |value: fn(&Group<u64>) -> i64| {
-            let integers = &self.values[state.values].integers;
-            integers.column(groups.iter().map(value)).map_err(not_made)
+            let of = &self.values[state.values].of;
+            integer_column(of, groups.iter().map(value)).map_err(not_made)
         };
         match state.what {
             IntegerValue::Count => {

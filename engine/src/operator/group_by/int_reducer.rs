@@ -186,8 +186,8 @@ impl Columns {
                 let sums = Decimal128Array::from(self.sums.clone());
                 Ok(Arc::new(sums.with_data_type(of.clone())))
             }
-            IntegerValue::Min => integer_column(of, &self.mins),
-            IntegerValue::Max => integer_column(of, &self.maxs),
+            IntegerValue::Min => integer_column(of, self.mins.iter().copied()),
+            IntegerValue::Max => integer_column(of, self.maxs.iter().copied()),
         }
     }
 }

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{Schema, SchemaRef};
 
+use super::guard::Guard;
 use super::{Batches, Drain, Input, Merged, Operator, OperatorMetrics, Order};
 use crate::BatchLimits;
 use crate::aggregate::AggregateExpr;
@@ -77,7 +78,7 @@ pub struct GroupBy {
     partitions: Partitions,
     reservation: Reservation,
     metrics: OperatorMetrics,
-    broken: bool,
+    guard: Guard,
 }
 
 impl std::fmt::Debug for GroupBy {
@@ -124,7 +125,7 @@ impl GroupBy {
             partitions: Partitions::new(&context)?,
             reservation: context.resources.memory.reservation(),
             metrics: OperatorMetrics::default(),
-            broken: false,
+            guard: Guard::default(),
             context,
         })
     }
@@ -134,21 +135,11 @@ impl GroupBy {
         self.context.space.limit(bytes);
     }
 
-    /// Runs a step, after which the operator is complete or refuses the next one.
+    /// Runs a step. If it fails halfway, all later steps are refused.
     fn guarded<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        if self.broken {
-            return Err(Error::new(
-                ErrorKind::State,
-                "an earlier error left this operator incomplete; aggregate again with a new one",
-            ));
-        }
-        self.context.resources.cancel.check()?;
-        self.broken = true;
+        self.guard.begin(&self.context.resources.cancel)?;
         let result = step(self);
-        // Errors of these kinds are found before anything is changed.
-        let refused = |error: &Error| matches!(error.kind(), ErrorKind::Format | ErrorKind::Config);
-        self.broken = result.as_ref().err().is_some_and(|error| !refused(error));
-        result
+        self.guard.end(result)
     }
 
     fn push_batch(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -225,7 +216,7 @@ impl GroupBy {
     }
 
     fn take_over(&mut self, other: &mut Self) -> Result<()> {
-        if !self.is_like(other) || other.broken {
+        if !self.is_like(other) || other.guard.is_incomplete() {
             return Err(Error::new(
                 ErrorKind::Config,
                 "operators can be merged that have the same columns and seed, and no error; make them \

@@ -1,4 +1,4 @@
-//! What `min` and `max` share: the first value of each group in one order or the other.
+//! The accumulator of `min` and `max`.
 
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
@@ -11,7 +11,7 @@ use super::sum::kind_of;
 use super::{Accumulator, FinishError, cannot_take, not_its_state};
 use crate::{Error, ErrorKind, Result};
 
-/// The type of the answers: that of the values.
+/// Returns the type of the answers, which is that of the values.
 pub(super) fn value_type(name: &str, input: Option<&DataType>) -> Result<DataType> {
     match input {
         Some(input) if NumberKind::of(input).is_some() => Ok(input.clone()),
@@ -63,7 +63,7 @@ impl<C: Choice> Accumulator for ExtremeOf<C> {
 
     fn update(&mut self, ids: &[u32], values: Option<&dyn Array>) -> Result<()> {
         let Some(values) = values else {
-            let message = "a minimum or maximum came without values";
+            let message = "`min` or `max` got no values";
             return Err(Error::new(ErrorKind::Internal, message));
         };
         let valid = validity(values);

@@ -1,4 +1,4 @@
-//! The values of a column as the kernels take them: 64-bit integers and floats.
+//! Converts the values of columns to 64-bit integers and floats, and back.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(super) enum NumberKind {
 }
 
 impl NumberKind {
-    /// The kind of number that a type holds. `None` if it holds no numbers.
+    /// Returns the kind of number of a type; `None` for other types.
     pub(super) fn of(input: &DataType) -> Option<Self> {
         use DataType::{
             Float32, Float64, Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64,
@@ -37,15 +37,15 @@ impl NumberKind {
     }
 }
 
-/// Which rows are not null; `None` where all are.
+/// Returns which rows are not null; `None` if no row is null.
 pub(super) fn validity(array: &dyn Array) -> Option<Validity<'_>> {
     let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0)?;
     let bits = nulls.inner();
     Some(Validity::new(bits.values(), bits.offset(), bits.len()))
 }
 
-/// Integers as 64 bits with a sign; `None` if one of them is 2⁶³ or more, or for another type. The
-/// values of null rows are unspecified.
+/// Returns integers as `i64`; `None` if one of them is 2⁶³ or more, or for another type. The values of
+/// null rows are unspecified.
 pub(crate) fn integers_of(array: &dyn Array) -> Option<Cow<'_, [i64]>> {
     match array.data_type() {
         DataType::UInt64 => {
@@ -59,7 +59,7 @@ pub(crate) fn integers_of(array: &dyn Array) -> Option<Cow<'_, [i64]>> {
     }
 }
 
-/// Integers in two's complement. The bits of null rows are unspecified.
+/// Returns integers in two's complement. The bits of null rows are unspecified.
 #[cfg(feature = "gpu")]
 pub(crate) fn integer_bits(array: &dyn Array) -> Result<Vec<u64>> {
     match NumberKind::of(array.data_type()) {
@@ -113,7 +113,7 @@ fn unexpected(found: &DataType) -> Error {
     Error::new(ErrorKind::Internal, message)
 }
 
-/// A column of a signed type from values that fit it.
+/// Returns a column of a signed type. A value that does not fit the type becomes null.
 pub(super) fn signed_column(
     of: &DataType,
     values: impl Iterator<Item = Option<i64>>,
@@ -127,7 +127,7 @@ pub(super) fn signed_column(
     }
 }
 
-/// A column of an unsigned type from values that fit it.
+/// Returns a column of an unsigned type. A value that does not fit the type becomes null.
 pub(super) fn unsigned_column(
     of: &DataType,
     values: impl Iterator<Item = Option<u64>>,
@@ -141,7 +141,7 @@ pub(super) fn unsigned_column(
     }
 }
 
-/// A column of a float type; a 64-bit value that came from 32 bits goes back to the same.
+/// Returns a column of a float type. Values for `Float32` were widened from 32 bits, so they are exact.
 pub(super) fn float_column(
     of: &DataType,
     values: impl Iterator<Item = Option<f64>>,
@@ -156,7 +156,7 @@ pub(super) fn float_column(
     }
 }
 
-/// A column of an integer type. A value that does not fit the type becomes null.
+/// Returns a column of an integer type. A value that does not fit the type becomes null.
 pub(crate) fn integer_column(of: &DataType, values: impl Iterator<Item = i64>) -> Result<ArrayRef> {
     match NumberKind::of(of) {
         Some(NumberKind::Unsigned) => {
@@ -166,8 +166,8 @@ pub(crate) fn integer_column(of: &DataType, values: impl Iterator<Item = i64>) -
     }
 }
 
-/// A column of an integer type from values in two's complement. A value that does not fit the type
-/// becomes null.
+/// Returns a column of an integer type from values in two's complement. A value that does not fit the
+/// type becomes null.
 #[cfg(feature = "gpu")]
 pub(crate) fn integer_column_of_bits(
     of: &DataType,

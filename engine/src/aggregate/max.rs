@@ -1,6 +1,6 @@
 //! `max(x)`: the largest value that is not null.
 //!
-//! Floats are ordered −∞ … −0.0, +0.0 … +∞. NaN is the answer only where all values are NaN.
+//! Floats are ordered −∞ … −0.0, +0.0 … +∞. The answer is NaN only if all values are NaN.
 
 use arrow_schema::DataType;
 use keymill_kernels::accumulate::Larger;
@@ -14,7 +14,7 @@ use crate::{Level, Result};
 #[derive(Debug)]
 pub(super) struct Max;
 
-/// Gives the largest value of an expression. Nulls are skipped.
+/// Returns the largest value of an expression. Nulls are skipped.
 #[must_use]
 pub fn max(input: impl Into<Expr>) -> AggregateExpr {
     AggregateExpr::new(Max, Some(input.into()))

@@ -6,14 +6,14 @@
 //!                                               └─▶ merge by partition ─▶ order ─▶ batches
 //! ```
 //!
-//! The table holds dense group ids and an accumulator for each aggregate. Rows of many groups are dealt
-//! to partitions by the stable hash of their keys first (`hash_partition`), so that each table stays in
-//! the cache. Partitions are also what is spilled, and what threads share out when they merge.
+//! The table holds dense group ids and an accumulator for each aggregate. If there are many groups,
+//! rows are first partitioned by the stable hash of their keys (`hash_partition`), so that each table
+//! stays in the cache. Partitions are also the unit of spilling and of parallel merging.
 
-mod deal;
 mod drain;
 mod int_reducer;
 mod memory_policy;
+mod partition_rows;
 mod partitions;
 mod reduce;
 #[cfg(test)]
@@ -37,7 +37,7 @@ use crate::{Error, ErrorKind, Result};
 use memory_policy::Sizes;
 use partitions::Partitions;
 
-/// What every part of an operator needs.
+/// The columns, resources and sizes that all parts of an operator share.
 #[derive(Clone, Debug)]
 struct Context {
     shape: Arc<GroupShape>,
@@ -48,8 +48,8 @@ struct Context {
 
 /// Groups the rows of batches by key columns.
 ///
-/// Rows whose keys have the same values are one group; null is a value of its own. The values are the
-/// keys and the answer of each aggregate; see [`aggregate`](crate::aggregate).
+/// Rows whose keys have equal values are one group; all nulls are equal. The result has the keys and
+/// the answer of each aggregate; see [`aggregate`](crate::aggregate).
 ///
 /// # Examples
 ///
@@ -92,12 +92,12 @@ impl std::fmt::Debug for GroupBy {
 }
 
 impl GroupBy {
-    /// Makes an operator without groups, for batches of the schema `input`.
+    /// Creates an empty operator for batches of the schema `input`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] for a column that is not there or has a type that cannot be taken, for
-    /// two columns of one name, where there are no keys, and for a level that this machine lacks.
+    /// [`ErrorKind::Config`] for a column that does not exist or has an unsupported type, for two
+    /// columns with the same name, without keys, and for a level that this machine lacks.
     pub fn new(
         input: &Schema,
         keys: &[Expr],
@@ -108,7 +108,7 @@ impl GroupBy {
         Self::with_shape(Arc::new(shape), resources)
     }
 
-    /// Makes an operator without groups.
+    /// Creates an empty operator.
     pub(crate) fn with_shape(shape: Arc<GroupShape>, resources: &Resources) -> Result<Self> {
         resources.check_level()?;
         let resources = Resources {
@@ -130,7 +130,7 @@ impl GroupBy {
         })
     }
 
-    /// Sets the upper bound of bytes that may be written to disk; past it the disk counts as full.
+    /// Limits the bytes written to disk; above the limit, the disk counts as full.
     pub fn limit_spill(&mut self, bytes: u64) {
         self.context.space.limit(bytes);
     }
@@ -160,7 +160,7 @@ impl GroupBy {
         Ok(())
     }
 
-    /// Adds the state columns that a device made of so many rows.
+    /// Adds the state columns that a device computed from `rows` rows.
     #[cfg(feature = "gpu")]
     pub(crate) fn push_reduced(&mut self, states: &RecordBatch, rows: u64) -> Result<()> {
         self.guarded(|operator| {
@@ -219,15 +219,15 @@ impl GroupBy {
         if !self.is_like(other) || other.guard.is_incomplete() {
             return Err(Error::new(
                 ErrorKind::Config,
-                "operators can be merged that have the same columns and seed, and no error; make them \
-                 with clones of one `Resources`",
+                "merged operators must have the same columns and seed, and no earlier error; make them \
+                with clones of one `Resources`",
             ));
         }
         self.metrics = self.metrics.plus(&other.metrics());
         let theirs = std::mem::replace(&mut other.partitions, Partitions::new(&other.context)?);
         self.partitions.absorb(&self.context, theirs)?;
         other.metrics = OperatorMetrics::default();
-        // What was written belongs to this operator now.
+        // The spill file of the other operator belongs to this one now.
         other.context.space = other.context.space.another();
         other.reservation.set(other.size());
         self.check_budget(0)
@@ -270,9 +270,9 @@ impl Operator for GroupBy {
             operator.partitions.count_groups();
             Ok(operator)
         })?;
-        let are_few = threads == 1 || operators.iter().all(|one| one.partitions.are_few());
+        let all_small = threads == 1 || operators.iter().all(|one| one.partitions.is_small());
         let mut operators = parallel::map(threads, operators, |mut operator| {
-            if !are_few {
+            if !all_small {
                 operator.guarded(|one| one.partitions.split(&one.context))?;
             }
             Ok(operator)

@@ -1,4 +1,4 @@
-//! Orders the batches of any drain by any columns.
+//! Sorts the batches of a drain by any columns.
 
 use arrow_schema::SchemaRef;
 
@@ -11,11 +11,11 @@ use crate::spill::SpillSpace;
 use crate::{Error, ErrorKind, Result};
 use arrow_array::RecordBatch;
 
-/// What a drain is ordered by: the columns asked for, and then the key, so that no two rows are equal.
+/// Returns the sort keys: the requested columns, then the key, so that no two rows are equal.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Config`] for a column that is not there.
+/// [`ErrorKind::Config`] for an unknown column.
 pub(super) fn sort_keys(
     schema: &SchemaRef,
     columns: &[OrderBy],
@@ -39,7 +39,7 @@ pub(super) fn sort_keys(
     Ok(keys)
 }
 
-/// Sorts everything that a source gives.
+/// Sorts all batches of a source.
 ///
 /// # Errors
 ///
@@ -68,11 +68,11 @@ pub(super) fn sorted(
     Ok(Batches::new(schema.clone(), source, limits.top))
 }
 
-/// Sorts batches of groups by columns, and by key where these are equal.
+/// Sorts batches of groups by columns, then by key.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Config`] for a column that is not there, and those of [`sorted`].
+/// [`ErrorKind::Config`] for an unknown column, and those of [`sorted`].
 pub(crate) fn sort_groups(
     batches: impl Iterator<Item = Result<RecordBatch>> + Send,
     schema: &SchemaRef,
@@ -86,7 +86,7 @@ pub(crate) fn sort_groups(
     sorted(source, schema, &keys, limits, resources, &space)
 }
 
-/// Batches that come from anywhere.
+/// Batches of an iterator.
 struct Unsorted<I> {
     batches: I,
     groups: u64,

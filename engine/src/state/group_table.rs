@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::SchemaRef;
 use keymill_kernels::{HashKey, Level, Tuning};
 
 use super::GroupShape;
 use super::keys::{KeyIds, bytes_of};
+use super::schema::batch_of;
 use crate::aggregate::{Accumulator, FinishError};
 use crate::{Error, ErrorKind, Result};
 
@@ -125,7 +125,7 @@ impl GroupTable {
         for accumulator in &self.accumulators {
             columns.extend(accumulator.state(groups)?);
         }
-        batch(self.shape.state_schema(), columns)
+        batch_of(self.shape.state_schema(), columns)
     }
 
     /// Returns the keys and the answers of some groups.
@@ -136,7 +136,7 @@ impl GroupTable {
             let column = accumulator.finish(groups);
             columns.push(column.map_err(|error| explained(&self.shape, error, number, key_of))?);
         }
-        batch(self.shape.schema(), columns)
+        batch_of(self.shape.schema(), columns)
     }
 }
 
@@ -160,7 +160,7 @@ pub(crate) fn answers_of(
         let column = accumulator.finish(&groups);
         columns.push(column.map_err(|error| explained(shape, error, number, key_of))?);
     }
-    batch(shape.schema(), columns)
+    batch_of(shape.schema(), columns)
 }
 
 /// Returns the error for an answer that does not fit its type. It names the key and the column.
@@ -185,12 +185,6 @@ fn explained(
         "`{call}` of the key `{key}` is {total}, which does not fit {of}; cast the column to a float or divide it"
     );
     Error::new(ErrorKind::Capacity, message)
-}
-
-fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
-    RecordBatch::try_new(Arc::clone(schema), columns).map_err(|cause| {
-        Error::new(ErrorKind::Internal, "columns do not fit together").with_source(cause)
-    })
 }
 
 /// Returns the only value of a key column as text.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-use super::schema::state_schema;
+use super::schema::{batch_of, state_schema};
 use crate::aggregate::{Accumulator, AggregateExpr, IntegerValue, count_rows};
 use crate::expr::{Expr, col, without_dictionary};
 use crate::{Error, ErrorKind, Level, Result};
@@ -164,10 +164,7 @@ impl GroupShape {
 
     /// Creates a batch of state columns.
     pub(crate) fn state_batch(&self, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
-        RecordBatch::try_new(self.state_schema.clone(), columns).map_err(|cause| {
-            let message = "columns do not fit together";
-            Error::new(ErrorKind::Internal, message).with_source(cause)
-        })
+        batch_of(&self.state_schema, columns)
     }
 
     /// Returns which value of one integer column each state column holds, and the number of the argument

@@ -162,7 +162,7 @@ impl Groups {
         match (self, values) {
             (groups, Some(values)) => each!(groups, reducer => reducer.update(keys, values)),
             (Self::Counts(reducer), None) => reducer.count(keys),
-            _ => return Err(Error::new(ErrorKind::Internal, "a sum came without values")),
+            _ => return Err(Error::new(ErrorKind::Internal, "a sum got no values")),
         }
         Ok(())
     }

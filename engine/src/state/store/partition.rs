@@ -7,6 +7,7 @@ use arrow_array::types::UInt64Type;
 use arrow_array::{ArrayRef, RecordBatch, UInt64Array};
 use arrow_schema::{Field, Schema, SchemaRef};
 
+use super::super::schema::batch_of;
 use super::super::{GroupShape, GroupTable};
 use super::TIME;
 use crate::{Error, ErrorKind, Result};
@@ -134,7 +135,7 @@ impl StorePartition {
         }
         for groups in lost.chunks(BATCH_ROWS) {
             let keys = self.table.key_columns(groups)?;
-            self.evicted.push(batch(&self.schemas.keys, keys)?);
+            self.evicted.push(batch_of(&self.schemas.keys, keys)?);
         }
         self.keep(&kept)?;
         Ok(lost.len())
@@ -201,7 +202,7 @@ impl StorePartition {
         let times = groups.iter().map(|&group| self.last[group as usize].time);
         let mut columns = states.columns().to_vec();
         columns.push(Arc::new(UInt64Array::from_iter_values(times)));
-        batch(&self.schemas.timed, columns)
+        batch_of(&self.schemas.timed, columns)
     }
 
     /// Returns the answers of some groups.
@@ -250,12 +251,6 @@ fn untimed<'a>(
     let Some((times, states)) = columns.split_last() else {
         return Err(Error::new(ErrorKind::Internal, "a snapshot has no columns"));
     };
-    let states = batch(schema, states.to_vec())?;
+    let states = batch_of(schema, states.to_vec())?;
     Ok((states, times.as_primitive::<UInt64Type>()))
-}
-
-fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
-    RecordBatch::try_new(Arc::clone(schema), columns).map_err(|cause| {
-        Error::new(ErrorKind::Internal, "columns do not fit together").with_source(cause)
-    })
 }

@@ -64,7 +64,7 @@ impl IntGroups {
     }
 }
 
-/// All rows dealt out to partitions by the stable hash, then each partition reduced.
+/// Partitions all rows by the stable hash, then reduces each partition.
 struct PartitionedGroups {
     stage: HashPartition,
     rows: Partitioned,

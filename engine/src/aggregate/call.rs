@@ -1,4 +1,4 @@
-//! An aggregate of a column, as a job asks for it.
+//! An aggregate with its argument and name.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::{Aggregate, by_name};
 use crate::expr::Expr;
 use crate::{Error, ErrorKind, Result};
 
-/// An aggregate of an expression, and the name of the column of its answers.
+/// An aggregate of an expression, and the name of its result column.
 ///
 /// # Examples
 ///
@@ -28,7 +28,7 @@ pub struct AggregateExpr {
 }
 
 impl AggregateExpr {
-    /// An aggregate of the values of an expression. Without an expression it is an aggregate of rows.
+    /// Creates an aggregate of the values of an expression; without an expression, of rows.
     #[must_use]
     pub fn new(aggregate: impl Aggregate + 'static, input: Option<Expr>) -> Self {
         Self {
@@ -38,14 +38,14 @@ impl AggregateExpr {
         }
     }
 
-    /// Names the column of the answers.
+    /// Sets the name of the result column.
     #[must_use]
     pub fn alias(mut self, name: impl Into<String>) -> Self {
         self.alias = Some(name.into());
         self
     }
 
-    /// The name of the column of the answers.
+    /// Returns the name of the result column.
     #[must_use]
     pub fn output_name(&self) -> String {
         self.alias.clone().unwrap_or_else(|| self.to_string())
@@ -72,7 +72,7 @@ impl fmt::Display for AggregateExpr {
 impl std::str::FromStr for AggregateExpr {
     type Err = Error;
 
-    /// Reads `count`, `count(*)`, `sum(column)` and so on.
+    /// Parses `count`, `count(*)`, `sum(column)` and so on.
     fn from_str(text: &str) -> Result<Self> {
         let text = text.trim();
         let (name, input) = match text.strip_suffix(')').and_then(|text| text.split_once('(')) {
@@ -83,7 +83,7 @@ impl std::str::FromStr for AggregateExpr {
             None => (text, None),
         };
         let aggregate = by_name(name)?;
-        // An aggregate that needs a column says so at once.
+        // An error for an aggregate that needs a column.
         if input.is_none() {
             aggregate.output_type(None)?;
         }

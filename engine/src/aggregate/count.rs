@@ -13,7 +13,7 @@ use super::{Accumulator, Aggregate, AggregateExpr, FinishError, IntegerValue, no
 use crate::expr::Expr;
 use crate::{Level, Result};
 
-/// How many rows there are, or how many values that are not null.
+/// The number of rows, or of values that are not null.
 #[derive(Debug)]
 pub(super) struct Count;
 

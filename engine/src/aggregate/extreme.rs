@@ -1,24 +1,22 @@
-//! What `min` and `max` share: the first value of each group in one order or the other.
+//! The accumulator of `min` and `max`.
 
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
-use keymill_kernels::accumulate::{Choice, Extreme, Larger, Smaller};
+use keymill_kernels::accumulate::{Choice, Extreme};
 
 use super::input::{
     NumberKind, float_column, floats, signed, signed_column, unsigned, unsigned_column, validity,
 };
 use super::sum::kind_of;
-use super::{Accumulator, FinishError, not_its_state};
+use super::{Accumulator, FinishError, cannot_take, not_its_state};
 use crate::{Error, ErrorKind, Result};
 
-/// The accumulator of `min` for a type of values.
-pub(super) fn smallest(input: Option<&DataType>) -> Result<Box<dyn Accumulator>> {
-    ExtremeOf::<Smaller>::boxed("min", input)
-}
-
-/// The accumulator of `max` for a type of values.
-pub(super) fn largest(input: Option<&DataType>) -> Result<Box<dyn Accumulator>> {
-    ExtremeOf::<Larger>::boxed("max", input)
+/// Returns the type of the answers, which is that of the values.
+pub(super) fn value_type(name: &str, input: Option<&DataType>) -> Result<DataType> {
+    match input {
+        Some(input) if NumberKind::of(input).is_some() => Ok(input.clone()),
+        _ => Err(cannot_take(name, input)),
+    }
 }
 
 enum Values<C> {
@@ -27,20 +25,21 @@ enum Values<C> {
     Float(Extreme<f64, C>),
 }
 
-struct ExtremeOf<C> {
+/// The smallest or largest value of each group, as `C` chooses.
+pub(super) struct ExtremeOf<C> {
     input: DataType,
     values: Values<C>,
 }
 
 impl<C: Choice> ExtremeOf<C> {
-    fn boxed(name: &str, input: Option<&DataType>) -> Result<Box<dyn Accumulator>> {
+    pub(super) fn new(name: &str, input: Option<&DataType>) -> Result<Self> {
         let values = match kind_of(name, input)? {
             NumberKind::Signed => Values::Signed(Extreme::<i64, C>::default()),
             NumberKind::Unsigned => Values::Unsigned(Extreme::<u64, C>::default()),
             NumberKind::Float => Values::Float(Extreme::<f64, C>::default()),
         };
-        let input = input.cloned().unwrap_or(DataType::Null);
-        Ok(Box::new(Self { input, values }))
+        let input = value_type(name, input)?;
+        Ok(Self { input, values })
     }
 
     fn column(&self, groups: &[u32]) -> Result<ArrayRef> {
@@ -64,7 +63,7 @@ impl<C: Choice> Accumulator for ExtremeOf<C> {
 
     fn update(&mut self, ids: &[u32], values: Option<&dyn Array>) -> Result<()> {
         let Some(values) = values else {
-            let message = "a minimum or maximum came without values";
+            let message = "`min` or `max` got no values";
             return Err(Error::new(ErrorKind::Internal, message));
         };
         let valid = validity(values);

@@ -1,4 +1,4 @@
-//! The values of a column as the kernels take them: 64-bit integers and floats.
+//! Converts the values of columns to 64-bit integers and floats, and back.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(super) enum NumberKind {
 }
 
 impl NumberKind {
-    /// The kind of number that a type holds. `None` if it holds no numbers.
+    /// Returns the kind of number of a type; `None` for other types.
     pub(super) fn of(input: &DataType) -> Option<Self> {
         use DataType::{
             Float32, Float64, Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64,
@@ -37,21 +37,37 @@ impl NumberKind {
     }
 }
 
-/// Which rows are not null; `None` where all are.
+/// Returns which rows are not null; `None` if no row is null.
 pub(super) fn validity(array: &dyn Array) -> Option<Validity<'_>> {
     let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0)?;
     let bits = nulls.inner();
     Some(Validity::new(bits.values(), bits.offset(), bits.len()))
 }
 
-/// Integers as 64 bits with a sign; `None` for a type that may have larger ones.
+/// Returns integers as `i64`; `None` if one of them is 2⁶³ or more, or for another type. The values of
+/// null rows are unspecified.
 pub(crate) fn integers_of(array: &dyn Array) -> Option<Cow<'_, [i64]>> {
     match array.data_type() {
-        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => {
-            let values = unsigned(array).ok()?;
-            Some(values.iter().map(|value| value.cast_signed()).collect())
+        DataType::UInt64 => {
+            let values = array.as_primitive::<UInt64Type>().values().iter();
+            values.map(|&value| value.try_into().ok()).collect()
         }
+        DataType::UInt32 => Some(widened::<UInt32Type, i64>(array)),
+        DataType::UInt16 => Some(widened::<UInt16Type, i64>(array)),
+        DataType::UInt8 => Some(widened::<UInt8Type, i64>(array)),
         _ => signed(array).ok(),
+    }
+}
+
+/// Returns integers in two's complement. The bits of null rows are unspecified.
+#[cfg(feature = "gpu")]
+pub(crate) fn integer_bits(array: &dyn Array) -> Result<Vec<u64>> {
+    match NumberKind::of(array.data_type()) {
+        Some(NumberKind::Unsigned) => Ok(unsigned(array)?.into_owned()),
+        _ => Ok(signed(array)?
+            .iter()
+            .map(|value| value.cast_unsigned())
+            .collect()),
     }
 }
 
@@ -97,7 +113,7 @@ fn unexpected(found: &DataType) -> Error {
     Error::new(ErrorKind::Internal, message)
 }
 
-/// A column of a signed type from values that fit it.
+/// Returns a column of a signed type. A value that does not fit the type becomes null.
 pub(super) fn signed_column(
     of: &DataType,
     values: impl Iterator<Item = Option<i64>>,
@@ -111,7 +127,7 @@ pub(super) fn signed_column(
     }
 }
 
-/// A column of an unsigned type from values that fit it.
+/// Returns a column of an unsigned type. A value that does not fit the type becomes null.
 pub(super) fn unsigned_column(
     of: &DataType,
     values: impl Iterator<Item = Option<u64>>,
@@ -125,7 +141,7 @@ pub(super) fn unsigned_column(
     }
 }
 
-/// A column of a float type; a 64-bit value that came from 32 bits goes back to the same.
+/// Returns a column of a float type. Values for `Float32` were widened from 32 bits, so they are exact.
 pub(super) fn float_column(
     of: &DataType,
     values: impl Iterator<Item = Option<f64>>,
@@ -140,14 +156,26 @@ pub(super) fn float_column(
     }
 }
 
-/// A column of an integer type from values that fit it.
-pub(crate) fn integer_column(of: &DataType, values: &[i64]) -> Result<ArrayRef> {
-    let values = values.iter().copied();
+/// Returns a column of an integer type. A value that does not fit the type becomes null.
+pub(crate) fn integer_column(of: &DataType, values: impl Iterator<Item = i64>) -> Result<ArrayRef> {
     match NumberKind::of(of) {
         Some(NumberKind::Unsigned) => {
-            unsigned_column(of, values.map(|value| Some(value.cast_unsigned())))
+            unsigned_column(of, values.map(|value| value.try_into().ok()))
         }
         _ => signed_column(of, values.map(Some)),
+    }
+}
+
+/// Returns a column of an integer type from values in two's complement. A value that does not fit the
+/// type becomes null.
+#[cfg(feature = "gpu")]
+pub(crate) fn integer_column_of_bits(
+    of: &DataType,
+    bits: impl Iterator<Item = u64>,
+) -> Result<ArrayRef> {
+    match NumberKind::of(of) {
+        Some(NumberKind::Unsigned) => unsigned_column(of, bits.map(Some)),
+        _ => signed_column(of, bits.map(|bits| Some(bits.cast_signed()))),
     }
 }
 
@@ -159,4 +187,36 @@ where
 {
     let values = values.map(|value| value.and_then(|value| value.try_into().ok()));
     Arc::new(values.collect::<PrimitiveArray<T>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{Int8Array, UInt16Array, UInt64Array};
+
+    use super::*;
+
+    #[cfg(feature = "gpu")]
+    #[test]
+    fn columns_become_bits_and_back() {
+        let small: ArrayRef = Arc::new(Int8Array::from(vec![i8::MIN, -1, 0, i8::MAX]));
+        let wide: ArrayRef = Arc::new(UInt64Array::from(vec![0, 1 << 63, u64::MAX]));
+        for column in [small, wide] {
+            let bits = integer_bits(&column).unwrap();
+            let back = integer_column_of_bits(column.data_type(), bits.into_iter()).unwrap();
+            assert_eq!(&back, &column);
+        }
+        let back = integer_column_of_bits(&DataType::UInt16, [1 << 16].into_iter()).unwrap();
+        assert_eq!(back.null_count(), 1);
+    }
+
+    #[test]
+    fn values_that_do_not_fit_are_found() {
+        let column = |value: u64| UInt64Array::from(vec![3, value]);
+        let most = column(i64::MAX as u64);
+        assert_eq!(integers_of(&most).as_deref(), Some(&[3, i64::MAX][..]));
+        assert_eq!(integers_of(&column(1 << 63)), None);
+        let found = integer_column(&DataType::UInt16, [7, -1, 1 << 16].into_iter()).unwrap();
+        let expected: ArrayRef = Arc::new(UInt16Array::from(vec![Some(7), None, None]));
+        assert_eq!(&found, &expected);
+    }
 }

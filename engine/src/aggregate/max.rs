@@ -1,12 +1,12 @@
 //! `max(x)`: the largest value that is not null.
 //!
-//! Floats are ordered −∞ … −0.0, +0.0 … +∞. NaN is the answer only where all values are NaN.
+//! Floats are ordered −∞ … −0.0, +0.0 … +∞. The answer is NaN only if all values are NaN.
 
 use arrow_schema::DataType;
+use keymill_kernels::accumulate::Larger;
 
-use super::extreme::largest;
-use super::sum::kind_of;
-use super::{Accumulator, Aggregate, AggregateExpr, IntegerValue, cannot_take};
+use super::extreme::{ExtremeOf, value_type};
+use super::{Accumulator, Aggregate, AggregateExpr, IntegerValue};
 use crate::expr::Expr;
 use crate::{Level, Result};
 
@@ -14,7 +14,7 @@ use crate::{Level, Result};
 #[derive(Debug)]
 pub(super) struct Max;
 
-/// Gives the largest value of an expression. Nulls are skipped.
+/// Returns the largest value of an expression. Nulls are skipped.
 #[must_use]
 pub fn max(input: impl Into<Expr>) -> AggregateExpr {
     AggregateExpr::new(Max, Some(input.into()))
@@ -26,10 +26,7 @@ impl Aggregate for Max {
     }
 
     fn output_type(&self, input: Option<&DataType>) -> Result<DataType> {
-        kind_of(self.name(), input)?;
-        input
-            .cloned()
-            .ok_or_else(|| cannot_take(self.name(), input))
+        value_type(self.name(), input)
     }
 
     fn state_types(&self, input: Option<&DataType>) -> Result<Vec<DataType>> {
@@ -37,7 +34,7 @@ impl Aggregate for Max {
     }
 
     fn accumulator(&self, input: Option<&DataType>, _: Level) -> Result<Box<dyn Accumulator>> {
-        largest(input)
+        Ok(Box::new(ExtremeOf::<Larger>::new(self.name(), input)?))
     }
 
     fn integer_form(&self) -> Option<&'static [IntegerValue]> {

@@ -16,7 +16,7 @@ use crate::{Level, Result};
 #[derive(Debug)]
 pub(super) struct Mean;
 
-/// Gives the mean of the values of an expression. Nulls are skipped.
+/// Returns the mean of the values of an expression. Nulls are skipped.
 #[must_use]
 pub fn mean(input: impl Into<Expr>) -> AggregateExpr {
     AggregateExpr::new(Mean, Some(input.into()))
@@ -108,14 +108,14 @@ impl Accumulator for MeanAccumulator {
     }
 }
 
-/// The quotient, rounded to the nearest double; ties go to the even one.
+/// Divides and rounds to the nearest double; ties to even.
 fn divided(total: i128, count: u64) -> f64 {
     let (magnitude, count) = (total.unsigned_abs(), u128::from(count));
     if magnitude == 0 || count == 0 {
         return 0.0;
     }
-    // The dividend fills 128 bits, so that the quotient has 64 or more: 53 of these are kept, and a
-    // remainder only has to leave a trace below them.
+    // The dividend is shifted to 128 bits, so that the quotient has at least 64. A double keeps 53 of
+    // these. A remainder sets the lowest bit, so that the rounding is correct.
     let shift = magnitude.leading_zeros();
     let dividend = magnitude << shift;
     let quotient = (dividend / count) | u128::from(!dividend.is_multiple_of(count));
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(divided(-1, 2), -0.5);
         assert_eq!(divided(1, 3), 1.0 / 3.0);
         assert_eq!(divided(i128::from(i64::MAX) * 3, 3), i64::MAX as f64);
-        // 2^53 + 1 is halfway; a little more rounds up, and rounding twice would not see it.
+        // 2^53 + 1 is halfway between two doubles; a little more rounds up, unless it is rounded twice.
         let halfway = (1i128 << 53) + 1;
         assert_eq!(divided(halfway, 1), 9_007_199_254_740_992.0);
         assert_eq!(divided(halfway * 1000 + 1, 1000), 9_007_199_254_740_994.0);

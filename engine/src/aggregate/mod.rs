@@ -1,4 +1,4 @@
-//! Aggregates: what is kept of the values of each group, and what is computed from that.
+//! Aggregates: the state that is kept for each group, and the answer that is computed from it.
 //!
 //! ```text
 //! update(group ids, values) ─▶ accumulator ─▶ finish ─▶ one value a group
@@ -13,8 +13,6 @@ mod call;
 mod count;
 mod extreme;
 mod input;
-#[cfg(feature = "gpu")]
-mod integers;
 mod max;
 mod mean;
 mod min;
@@ -30,15 +28,15 @@ use crate::{Error, ErrorKind, Level, Result};
 
 pub use call::AggregateExpr;
 pub use count::{count, count_rows};
-pub(crate) use input::{integer_column, integers_of};
 #[cfg(feature = "gpu")]
-pub(crate) use integers::Integers;
+pub(crate) use input::{integer_bits, integer_column_of_bits};
+pub(crate) use input::{integer_column, integers_of};
 pub use max::max;
 pub use mean::mean;
 pub use min::min;
 pub use sum::sum;
 
-/// Every aggregate that has a name.
+/// All aggregates.
 static ALL: [fn() -> Arc<dyn Aggregate>; 5] = [
     || Arc::new(count::Count),
     || Arc::new(sum::Sum),
@@ -49,47 +47,48 @@ static ALL: [fn() -> Arc<dyn Aggregate>; 5] = [
 
 /// A function of all values of a group.
 ///
-/// The answer must not depend on the order of rows, nor on how they are split: `merge` is
-/// associative and commutative.
+/// The answer must not depend on the order of rows or on how they are split: `merge` is associative
+/// and commutative.
 pub trait Aggregate: fmt::Debug + Send + Sync {
-    /// The name of the function: `sum`.
+    /// Returns the name of the function: `sum`.
     fn name(&self) -> &'static str;
 
-    /// The type of the answers for a type of values; `None` for an aggregate of rows, as `count(*)`.
+    /// Returns the type of the answers. `input` is the type of the values; `None` for an aggregate of
+    /// rows, like `count(*)`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] for a type that it cannot take.
+    /// [`ErrorKind::Config`] for an unsupported type.
     fn output_type(&self, input: Option<&DataType>) -> Result<DataType>;
 
-    /// The types of its state columns. Their values may be null.
+    /// Returns the types of its state columns. Their values may be null.
     ///
     /// # Errors
     ///
     /// As for [`Aggregate::output_type`].
     fn state_types(&self, input: Option<&DataType>) -> Result<Vec<DataType>>;
 
-    /// Makes an accumulator without groups.
+    /// Creates an accumulator without groups.
     ///
     /// # Errors
     ///
     /// As for [`Aggregate::output_type`].
     fn accumulator(&self, input: Option<&DataType>, level: Level) -> Result<Box<dyn Accumulator>>;
 
-    /// Which value of its integers each state column holds; `None` if the state does not follow from
-    /// these.
+    /// Returns which value of integers each state column holds; `None` if the state cannot be computed
+    /// from these values.
     ///
-    /// Such an aggregate also runs on the stage `reduce_by_key`, on the processor and on devices.
+    /// An aggregate with an integer form also runs on the stage `reduce_by_key`, on the CPU and on devices.
     fn integer_form(&self) -> Option<&'static [IntegerValue]> {
         None
     }
 }
 
-/// What `reduce_by_key` computes of the integer values of each group.
+/// A value that `reduce_by_key` computes from the integers of each group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IntegerValue {
-    /// How many values there are, as `UInt64`.
+    /// The number of values, as `UInt64`.
     Count,
     /// Their exact sum, as `Decimal128(38, 0)`.
     Sum,
@@ -101,7 +100,7 @@ pub enum IntegerValue {
 
 /// The running values of one aggregate, indexed by group id.
 pub trait Accumulator: Send + Sync {
-    /// Grows to `groups` groups. A new group has no value yet.
+    /// Grows to `groups` groups. New groups have no values.
     fn resize(&mut self, groups: usize);
 
     /// Adds a batch: row `i` belongs to group `ids[i]`. Null values are skipped.
@@ -118,36 +117,35 @@ pub trait Accumulator: Send + Sync {
     /// [`ErrorKind::State`] for columns that are not the state of this aggregate.
     fn merge(&mut self, ids: &[u32], states: &[ArrayRef]) -> Result<()>;
 
-    /// The state columns of some groups.
+    /// Returns the state columns of some groups.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Capacity`] for a state that no column can hold.
+    /// [`ErrorKind::Capacity`] for a state that does not fit in a column.
     fn state(&self, groups: &[u32]) -> Result<Vec<ArrayRef>>;
 
-    /// The answers of some groups.
+    /// Returns the answers of some groups.
     ///
     /// # Errors
     ///
-    /// [`FinishError::Overflow`] when the type of the answers cannot hold one of them.
+    /// [`FinishError::Overflow`] for an answer that does not fit its type.
     fn finish(&self, groups: &[u32]) -> Result<ArrayRef, FinishError>;
 
-    /// Makes some groups as they were when they were new: without a value. A merge after that replaces
-    /// their state.
+    /// Resets some groups to no values. A merge then replaces their state.
     fn reset(&mut self, groups: &[u32]);
 
-    /// Forgets all groups, and keeps the memory.
+    /// Removes all groups and keeps the memory.
     fn clear(&mut self);
 
-    /// How many bytes of memory it holds.
+    /// Returns the bytes of memory that it uses.
     fn size(&self) -> usize;
 }
 
-/// Why an answer cannot be given.
+/// The error of an answer that cannot be computed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FinishError {
-    /// The type of the answers cannot hold the total of a group.
+    /// The total of a group does not fit in the type of the answers.
     Overflow {
         /// The group.
         group: u32,
@@ -164,11 +162,11 @@ impl From<Error> for FinishError {
     }
 }
 
-/// The aggregate of that name.
+/// Returns the aggregate with a name.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Config`] when there is none.
+/// [`ErrorKind::Config`] for an unknown name.
 pub(crate) fn by_name(name: &str) -> Result<Arc<dyn Aggregate>> {
     let mut all = ALL.iter().map(|make| make());
     all.find(|aggregate| aggregate.name() == name)
@@ -180,7 +178,7 @@ pub(crate) fn by_name(name: &str) -> Result<Arc<dyn Aggregate>> {
         })
 }
 
-/// The error of an aggregate for a type that it cannot take.
+/// Returns the error of an aggregate for an unsupported type.
 fn cannot_take(name: &str, input: Option<&DataType>) -> Error {
     let message = match input {
         Some(input) => format!("`{name}` takes integers and floats, and not {input}"),
@@ -189,7 +187,7 @@ fn cannot_take(name: &str, input: Option<&DataType>) -> Error {
     Error::new(ErrorKind::Config, message)
 }
 
-/// The error of state columns that do not belong to an aggregate.
+/// Returns the error for state columns that do not belong to an aggregate.
 fn not_its_state(name: &str) -> Error {
     let message = format!("these columns are not the state of `{name}`");
     Error::new(ErrorKind::State, message)

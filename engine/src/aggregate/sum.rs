@@ -1,7 +1,7 @@
 //! `sum(x)` of integers and floats, exact.
 //!
-//! The sum of integers is an `Int64` or `UInt64`, and an error where the total does not fit. The sum
-//! of floats is the exact total, rounded once. A group without a value has a sum of null.
+//! The sum of integers is an `Int64` or `UInt64`; a total that does not fit is an error. The sum of
+//! floats is the exact total, rounded once. The sum of a group without values is null.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::{
 use crate::expr::Expr;
 use crate::{Error, ErrorKind, Level, Result};
 
-/// The type of the state of a sum of integers: the exact total, of 128 bits.
+/// The type of the state of a sum of integers: the exact total in 128 bits.
 const TOTAL: DataType = DataType::Decimal128(38, 0);
 
 /// The sum of all values.
@@ -63,7 +63,7 @@ pub(super) fn kind_of(name: &str, input: Option<&DataType>) -> Result<NumberKind
     kind.ok_or_else(|| cannot_take(name, input))
 }
 
-/// The type of the state of a sum.
+/// Returns the type of the state of a sum.
 pub(super) fn state_type(kind: NumberKind) -> DataType {
     match kind {
         NumberKind::Signed | NumberKind::Unsigned => TOTAL,
@@ -100,7 +100,7 @@ impl Totals {
         Ok(())
     }
 
-    /// The total of a group of integers, if it has a value.
+    /// Returns the total of a group of integers, if it has values.
     pub(super) fn integer(&self, group: u32) -> Option<i128> {
         match self {
             Self::Signed(sum) => sum.total(group),
@@ -122,7 +122,7 @@ impl Accumulator for Totals {
     fn update(&mut self, ids: &[u32], values: Option<&dyn Array>) -> Result<()> {
         match values {
             Some(values) => self.update_values(ids, values),
-            None => Err(Error::new(ErrorKind::Internal, "`sum` came without values")),
+            None => Err(Error::new(ErrorKind::Internal, "`sum` got no values")),
         }
     }
 
@@ -208,13 +208,13 @@ impl Totals {
     }
 }
 
-/// The values of some groups, none of them null.
+/// Returns the values of some groups, none of them null.
 fn values_of<T: ArrowPrimitiveType>(values: &[T::Native], groups: &[u32]) -> ArrayRef {
     let values = groups.iter().map(|&group| values[group as usize]);
     Arc::new(PrimitiveArray::<T>::from_iter_values(values))
 }
 
-/// The totals of a state column of integers.
+/// Returns the totals of a state column of integers.
 fn totals_in(state: &ArrayRef) -> Result<impl Iterator<Item = Option<i128>>> {
     let totals = state.as_primitive_opt::<Decimal128Type>();
     Ok(totals.ok_or_else(|| not_its_state("sum"))?.iter())

@@ -9,7 +9,8 @@ use arrow_schema::{DataType, Field, Schema};
 use keymill_kernels::stage::lowercase::lowercase;
 
 use crate::state::bytes_of;
-use crate::{Error, ErrorKind, Level, Result};
+use crate::state::schema::batch_of;
+use crate::{Level, Result};
 
 /// Returns the batch with all columns in lower case, as binary columns.
 pub(super) fn lowercase_columns(level: Level, batch: &RecordBatch) -> Result<RecordBatch> {
@@ -20,9 +21,7 @@ pub(super) fn lowercase_columns(level: Level, batch: &RecordBatch) -> Result<Rec
     let fields: Vec<_> = names
         .map(|name| Field::new(name, DataType::LargeBinary, true))
         .collect();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|cause| {
-        Error::new(ErrorKind::Internal, "columns do not fit their schema").with_source(cause)
-    })
+    batch_of(&Arc::new(Schema::new(fields)), columns)
 }
 
 fn lowered(level: Level, column: &ArrayRef) -> Result<ArrayRef> {

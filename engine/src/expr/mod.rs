@@ -53,14 +53,19 @@ impl Expr {
 }
 
 fn no_such_column(name: &str, schema: &Schema) -> Error {
+    let names = column_names(schema);
+    let message = format!("there is no column `{name}`; the columns are: {names}");
+    Error::new(ErrorKind::Config, message)
+}
+
+/// The names of all columns, for a message.
+pub(crate) fn column_names(schema: &Schema) -> String {
     let names: Vec<_> = schema
         .fields()
         .iter()
         .map(|field| field.name().as_str())
         .collect();
-    let names = names.join(", ");
-    let message = format!("there is no column `{name}`; the columns are: {names}");
-    Error::new(ErrorKind::Config, message)
+    names.join(", ")
 }
 
 impl fmt::Display for Expr {

@@ -1,4 +1,4 @@
-//! The answer of a drain: batches that are made when they are asked for.
+//! The result of a drain: batches that are computed when they are requested.
 
 use std::fmt;
 
@@ -7,29 +7,29 @@ use arrow_schema::{ArrowError, SchemaRef};
 
 use crate::Result;
 
-/// Makes the batches of a drain, one after another.
+/// Computes the batches of a drain, one after another.
 pub(crate) trait BatchSource: Send {
-    /// The next batch; `None` after the last one.
+    /// Returns the next batch; `None` after the last one.
     fn next_batch(&mut self) -> Result<Option<RecordBatch>>;
 
-    /// How many groups were found until now.
+    /// Returns the number of groups found so far.
     fn groups(&self) -> u64;
 
-    /// How many bytes were spilled to make the batches until now.
+    /// Returns the bytes spilled by the drain so far.
     fn spilled_bytes(&self) -> u64;
 
-    /// Whether the next batch is there already.
+    /// Returns whether the next batch is already computed.
     fn has_ready(&self) -> bool;
 }
 
-/// The answer of a drain: record batches, each made when it is asked for.
+/// The result of a drain: record batches, each computed when it is requested.
 ///
-/// Dropping it early drops the groups that have not left. It uses the threads of the rayon pool
-/// in which `next` is called, and the caller's thread alone outside of one.
+/// Dropping it early drops the remaining groups. It uses the threads of the rayon pool in which `next`
+/// is called; outside of a pool only the caller's thread.
 pub struct Batches {
     schema: SchemaRef,
     source: Box<dyn BatchSource>,
-    /// Rows that may still leave.
+    /// Maximum number of further rows.
     left: usize,
     failed: bool,
 }
@@ -48,30 +48,30 @@ impl Batches {
         }
     }
 
-    /// The columns of every batch.
+    /// Returns the schema of every batch.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
 
-    /// How many distinct keys were found: all of them from the start when they leave in order, and
-    /// after the last batch when they do not.
+    /// Returns the number of distinct keys found so far. Ordered output has found all of them before the
+    /// first batch, other output after the last one.
     #[must_use]
     pub fn groups(&self) -> u64 {
         self.source.groups()
     }
 
-    /// How many bytes were spilled to make the batches until now.
+    /// Returns the bytes spilled by the drain so far.
     pub(crate) fn spilled_bytes(&self) -> u64 {
         self.source.spilled_bytes()
     }
 
-    /// Whether the next batch is there already.
+    /// Returns whether the next batch is already computed.
     pub(crate) fn has_ready(&self) -> bool {
         self.source.has_ready()
     }
 
-    /// The same batches as an Arrow reader, for libraries that take one.
+    /// Returns the batches as an Arrow reader, for libraries that need one.
     #[must_use]
     pub fn into_reader(self) -> impl RecordBatchReader + Send {
         BatchReader {
@@ -112,7 +112,7 @@ impl Iterator for Batches {
     }
 }
 
-/// Batches of ours as an Arrow reader.
+/// Batches as an Arrow reader.
 pub(crate) struct BatchReader<I> {
     pub(crate) schema: SchemaRef,
     pub(crate) batches: I,

@@ -1,35 +1,35 @@
-//! What a drain is asked for.
+//! The form and the order of drained groups.
 
-/// The form in which groups leave an operator.
+/// The form of drained groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Drain {
     /// Keys, and the answer of each aggregate.
     Values,
-    /// State columns: keys, and what each aggregate keeps. [`Operator::push_state`] takes them.
+    /// State columns: keys, and the state of each aggregate. [`Operator::push_state`] merges them.
     ///
     /// [`Operator::push_state`]: crate::Operator::push_state
     State,
 }
 
-/// The order in which groups leave.
+/// The order of drained groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Order {
-    /// Any order, which may differ from run to run: nothing is sorted.
+    /// No order: it may differ from run to run.
     None,
     /// By the key columns, ascending.
     Key,
-    /// By the first count, the largest first, and by key where counts are equal.
+    /// By the first count, largest first; groups with equal counts by key.
     #[default]
     Count,
-    /// By these columns, the first one first, and by key where all are equal.
+    /// By these columns, the first one first; groups that are equal in all of them by key.
     Columns(Vec<OrderBy>),
 }
 
 /// A column to order by.
 ///
-/// Nulls come last, whether the order ascends or descends. Floats are ordered −∞ … −0.0, +0.0 … +∞,
+/// Nulls are last in both directions. Floats are ordered −∞ … −0.0, +0.0 … +∞,
 /// NaN.
 ///
 /// # Examples
@@ -47,7 +47,7 @@ pub struct OrderBy {
 }
 
 impl OrderBy {
-    /// By a column, ascending.
+    /// Orders by a column, ascending.
     #[must_use]
     pub fn new(column: impl Into<String>) -> Self {
         Self {
@@ -56,20 +56,20 @@ impl OrderBy {
         }
     }
 
-    /// The largest first.
+    /// Orders largest first.
     #[must_use]
     pub fn descending(mut self) -> Self {
         self.descending = true;
         self
     }
 
-    /// The name of the column.
+    /// Returns the name of the column.
     #[must_use]
     pub fn column(&self) -> &str {
         &self.column
     }
 
-    /// Whether the largest comes first.
+    /// Returns whether the order is largest first.
     #[must_use]
     pub fn is_descending(&self) -> bool {
         self.descending

@@ -1,6 +1,6 @@
-//! What an operator has seen.
+//! The metrics of an operator.
 
-/// What an operator has seen.
+/// The metrics of an operator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -13,14 +13,14 @@ pub struct OperatorMetrics {
     pub state_rows: u64,
     /// Tokens that were counted, or rows that were aggregated.
     pub tokens: u64,
-    /// Lines that had no token to give.
+    /// Lines without the field of the token rule.
     pub rejected: u64,
     /// Bytes that were written to disk.
     pub spilled_bytes: u64,
 }
 
 impl OperatorMetrics {
-    /// Both together.
+    /// Returns the sum of both.
     pub(super) fn plus(&self, other: &Self) -> Self {
         Self {
             bytes: self.bytes + other.bytes,

@@ -7,12 +7,13 @@
 //!                               └─ spill ─▶ state columns on disk
 //! ```
 //!
-//! There are two: [`TextCount`] and [`GroupBy`]. Whatever runs them knows only the trait.
+//! There are two: [`TextCount`] and [`GroupBy`]. The code that runs them uses only the trait.
 #![forbid(unsafe_code)]
 
 mod batches;
 mod drain;
 mod group_by;
+mod guard;
 mod metrics;
 pub(crate) mod ordering;
 pub(crate) mod text_count;
@@ -29,7 +30,7 @@ pub use group_by::GroupBy;
 pub use metrics::OperatorMetrics;
 pub use text_count::TextCount;
 
-/// What is pushed to an operator.
+/// Input of an operator.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Input<'a> {
@@ -71,9 +72,9 @@ impl<'a> From<&'a RecordBatch> for Input<'a> {
 
 /// A keyed aggregation.
 ///
-/// It is `Send`, has no clock and makes no threads. The memory that it holds is taken from
-/// [`Resources::memory`](crate::Resources::memory), which operators share; when that is used up,
-/// groups go to an unlinked file in [`Resources::spill_dir`](crate::Resources::spill_dir). The answer
+/// It is `Send`, has no clock and starts no threads. Its memory is taken from
+/// [`Resources::memory`](crate::Resources::memory), which operators share. If that is exceeded, groups
+/// are spilled to an unlinked file in [`Resources::spill_dir`](crate::Resources::spill_dir). The answer
 /// is the same for every budget, thread count, order of merges and split of the input.
 ///
 /// After an error of the kinds [`Format`](crate::ErrorKind::Format) and
@@ -84,17 +85,17 @@ pub trait Operator: Send + Sized {
     /// Several operators of this kind that are drained together.
     type Merged: Merged;
 
-    /// The columns of the values.
+    /// Returns the schema of the values.
     fn schema(&self) -> SchemaRef;
 
-    /// The state columns. The schema's metadata has their version.
+    /// Returns the schema of the state columns. Its metadata has their version.
     fn state_schema(&self) -> SchemaRef;
 
     /// Adds a text or a batch.
     ///
     /// # Errors
     ///
-    /// [`Format`](crate::ErrorKind::Format) for input that the operator does not take,
+    /// [`Format`](crate::ErrorKind::Format) for unsupported input,
     /// [`Cancelled`](crate::ErrorKind::Cancelled), [`Capacity`](crate::ErrorKind::Capacity) and
     /// [`State`](crate::ErrorKind::State) from spilling.
     fn push<'a>(&mut self, input: impl Into<Input<'a>>) -> Result<()>;
@@ -107,26 +108,26 @@ pub trait Operator: Send + Sized {
     /// a version that this release does not read, and those of [`Operator::push`].
     fn push_state(&mut self, states: &RecordBatch) -> Result<()>;
 
-    /// Takes everything that another operator holds, which is empty after that.
+    /// Moves all groups of another operator here. The other operator is then empty.
     ///
     /// # Errors
     ///
-    /// [`Config`](crate::ErrorKind::Config) when the other one was made for another job, or with other
-    /// [`Resources`](crate::Resources) than a clone of the same; both are as they were then. And those
-    /// of [`Operator::push`].
+    /// [`Config`](crate::ErrorKind::Config) if the other one was made for another job, or with other
+    /// [`Resources`](crate::Resources) than a clone of the same; both are then unchanged. And those of
+    /// [`Operator::push`].
     fn merge(&mut self, other: &mut Self) -> Result<()>;
 
-    /// Brings the operators of several workers together.
+    /// Merges the operators of several workers.
     ///
     /// # Errors
     ///
-    /// Those of [`Operator::merge`], and [`Config`](crate::ErrorKind::Config) when there is none.
+    /// Those of [`Operator::merge`], and [`Config`](crate::ErrorKind::Config) without an operator.
     fn merge_all(operators: Vec<Self>) -> Result<Self::Merged>;
 
-    /// How many bytes of memory the operator holds for its groups.
+    /// Returns the bytes of memory of the groups.
     fn size(&self) -> usize;
 
-    /// Moves all groups to disk, and answers how many bytes were written.
+    /// Moves all groups to disk, and returns the number of bytes written.
     ///
     /// # Errors
     ///
@@ -135,31 +136,31 @@ pub trait Operator: Send + Sized {
     /// [`Cancelled`](crate::ErrorKind::Cancelled).
     fn spill(&mut self) -> Result<u64>;
 
-    /// Lets all groups leave; the operator is empty after that.
+    /// Drains all groups. The operator is then empty.
     ///
     /// Reducing and sorting use the threads of the rayon pool that this, and then
     /// [`Batches::next`], are called in, up to [`Resources::threads`](crate::Resources::threads);
-    /// outside of a pool they use the caller's thread alone.
+    /// outside of a pool they use only the caller's thread.
     ///
     /// # Errors
     ///
-    /// [`Config`](crate::ErrorKind::Config) for an order by a column that is not there, and those of
+    /// [`Config`](crate::ErrorKind::Config) for an order by an unknown column, and those of
     /// [`Operator::spill`].
     fn drain(&mut self, drain: Drain, order: &Order, limits: BatchLimits) -> Result<Batches>;
 
-    /// What the operator has seen since it was made, with what was merged into it.
+    /// Returns the metrics of the operator, and of those that were merged into it.
     fn metrics(&self) -> OperatorMetrics;
 }
 
 /// Operators of several workers that are drained together.
 pub trait Merged: Send {
-    /// How many groups there are at most: a key that several operators have counts several times.
+    /// Returns an upper bound of the number of groups: a key of several operators counts several times.
     fn groups_at_most(&self) -> usize;
 
-    /// What all operators have seen.
+    /// Returns the sum of the metrics of all operators.
     fn metrics(&self) -> OperatorMetrics;
 
-    /// Lets all groups leave; see [`Operator::drain`].
+    /// Drains all groups; see [`Operator::drain`].
     ///
     /// # Errors
     ///

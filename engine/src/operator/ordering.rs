@@ -1,20 +1,21 @@
-//! Orders the batches of any drain by any columns.
+//! Sorts the batches of a drain by any columns.
 
 use arrow_schema::SchemaRef;
 
 use super::{BatchSource, Batches, OrderBy};
 use crate::BatchLimits;
+use crate::expr::column_names;
 use crate::runtime::Resources;
 use crate::sort::{SortBuffer, SortKey, SortedBatches};
 use crate::spill::SpillSpace;
 use crate::{Error, ErrorKind, Result};
 use arrow_array::RecordBatch;
 
-/// What a drain is ordered by: the columns asked for, and then the key, so that no two rows are equal.
+/// Returns the sort keys: the requested columns, then the key, so that no two rows are equal.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Config`] for a column that is not there.
+/// [`ErrorKind::Config`] for an unknown column.
 pub(super) fn sort_keys(
     schema: &SchemaRef,
     columns: &[OrderBy],
@@ -23,7 +24,9 @@ pub(super) fn sort_keys(
     let mut keys = Vec::new();
     for by in columns {
         let Ok(column) = schema.index_of(by.column()) else {
-            return Err(no_such_column(by.column(), schema));
+            let (name, names) = (by.column(), column_names(schema));
+            let message = format!("cannot sort by `{name}`; the columns are: {names}");
+            return Err(Error::new(ErrorKind::Config, message));
         };
         keys.push(match by.is_descending() {
             true => SortKey::descending(column),
@@ -36,18 +39,7 @@ pub(super) fn sort_keys(
     Ok(keys)
 }
 
-fn no_such_column(name: &str, schema: &SchemaRef) -> Error {
-    let names: Vec<_> = schema
-        .fields()
-        .iter()
-        .map(|field| field.name().as_str())
-        .collect();
-    let names = names.join(", ");
-    let message = format!("cannot sort by `{name}`; the columns are: {names}");
-    Error::new(ErrorKind::Config, message)
-}
-
-/// Sorts everything that a source gives.
+/// Sorts all batches of a source.
 ///
 /// # Errors
 ///
@@ -76,11 +68,11 @@ pub(super) fn sorted(
     Ok(Batches::new(schema.clone(), source, limits.top))
 }
 
-/// Sorts batches of groups by columns, and by key where these are equal.
+/// Sorts batches of groups by columns, then by key.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Config`] for a column that is not there, and those of [`sorted`].
+/// [`ErrorKind::Config`] for an unknown column, and those of [`sorted`].
 pub(crate) fn sort_groups(
     batches: impl Iterator<Item = Result<RecordBatch>> + Send,
     schema: &SchemaRef,
@@ -94,7 +86,7 @@ pub(crate) fn sort_groups(
     sorted(source, schema, &keys, limits, resources, &space)
 }
 
-/// Batches that come from anywhere.
+/// Batches of an iterator.
 struct Unsorted<I> {
     batches: I,
     groups: u64,

@@ -1,4 +1,4 @@
-//! Rows of tests: columns of every type and layout, and what the obvious code makes of them.
+//! Test data: columns of every type and layout, and the answers that simple code computes from them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -108,7 +108,7 @@ pub(crate) fn ends(of: &DataType) -> Option<(i128, i128)> {
     })
 }
 
-/// Values of a type that lie at its edges, and so few that they come again.
+/// Edge values of a type; they are few, so that they repeat.
 pub(crate) fn cell(of: &DataType) -> BoxedStrategy<Cell> {
     if let Some((least, most)) = ends(of) {
         let some = [least, least + 1, -1, 0, 1, 2, most - 1, most];
@@ -138,7 +138,7 @@ pub(crate) fn cell(of: &DataType) -> BoxedStrategy<Cell> {
     proptest::sample::select(some.collect::<Vec<_>>()).boxed()
 }
 
-/// Floats whose sums a test can compute: sixteenths of small numbers, 2¹⁰⁰, and what is no number.
+/// Floats whose sums a test can compute: sixteenths of small numbers, 2¹⁰⁰, infinities and NaN.
 pub(crate) fn float_cell() -> BoxedStrategy<Cell> {
     let special = [-0.0, 0.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
     prop_oneof![
@@ -169,7 +169,7 @@ pub(crate) fn column(of: &DataType, cells: &[Cell], form: Form) -> ArrayRef {
             let mut values = cells.to_vec();
             values.sort();
             values.dedup();
-            // The first null is one of the key, the others are of the value.
+            // The first null is a null index; the others are indices of a null entry.
             let first_null = cells.iter().position(|cell| *cell == Cell::Null);
             let keys: Int16Array = (0..)
                 .zip(cells)
@@ -312,7 +312,7 @@ pub(crate) struct Data {
 }
 
 impl Data {
-    /// Some batches, with nulls among the keys from one of them on, or never.
+    /// Some batches. From a random batch on, or never, keys may be null.
     pub(crate) fn strategy(value_types: Vec<DataType>) -> impl Strategy<Value = Self> {
         let keys = proptest::collection::vec(proptest::sample::select(KEYS.to_vec()), 1..=4);
         let forms = vec![Form::Plain, Form::Sliced, Form::Dictionary];
@@ -412,7 +412,7 @@ pub(crate) fn every_aggregate() -> Vec<AggregateExpr> {
     ]
 }
 
-/// What [`every_aggregate`] gives for some values.
+/// The answers of [`every_aggregate`] for some values.
 pub(crate) fn expected(values: &[Cell]) -> Vec<Cell> {
     let some: Vec<&Cell> = values
         .iter()

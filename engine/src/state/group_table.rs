@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::SchemaRef;
 use keymill_kernels::{HashKey, Level, Tuning};
 
 use super::GroupShape;
 use super::keys::{KeyIds, bytes_of};
+use super::schema::batch_of;
 use crate::aggregate::{Accumulator, FinishError};
 use crate::{Error, ErrorKind, Result};
 
@@ -17,12 +17,12 @@ pub(crate) struct GroupTable {
     keys: KeyIds,
     accumulators: Vec<Box<dyn Accumulator>>,
     level: Level,
-    /// The groups of the rows that came last.
+    /// The groups of the last rows.
     ids: Vec<u32>,
 }
 
 impl GroupTable {
-    /// A table without groups.
+    /// Creates an empty table.
     pub(crate) fn new(
         shape: &Arc<GroupShape>,
         level: Level,
@@ -38,7 +38,7 @@ impl GroupTable {
         })
     }
 
-    /// Takes in rows: their keys, and the argument of each aggregate.
+    /// Adds rows: their keys, and the argument of each aggregate.
     pub(crate) fn update(
         &mut self,
         keys: &[ArrayRef],
@@ -54,7 +54,7 @@ impl GroupTable {
         Ok(())
     }
 
-    /// Takes in state columns of the table's shape, and gives the group of each row.
+    /// Merges state columns, and returns the group of each row.
     pub(crate) fn merge(&mut self, states: &RecordBatch) -> Result<&[u32]> {
         let columns = states.columns();
         let keys = self.shape.key_types().len();
@@ -68,7 +68,7 @@ impl GroupTable {
         Ok(&self.ids)
     }
 
-    /// Takes in state columns like [`GroupTable::merge`], in place of what their groups had before.
+    /// Replaces the state of groups by state columns, and returns the group of each row.
     pub(crate) fn replace(&mut self, states: &RecordBatch) -> Result<&[u32]> {
         let keys = self.shape.key_types().len();
         self.ids.clear();
@@ -81,54 +81,54 @@ impl GroupTable {
         self.merge(states)
     }
 
-    /// A table without groups that is otherwise made like this one.
-    pub(crate) fn emptied(&self) -> Result<Self> {
+    /// Creates an empty table with the same shape and settings.
+    pub(crate) fn empty_copy(&self) -> Result<Self> {
         Ok(Self {
             shape: Arc::clone(&self.shape),
-            keys: self.keys.emptied()?,
+            keys: self.keys.empty_copy()?,
             accumulators: self.shape.accumulators(self.level)?,
             level: self.level,
             ids: Vec::new(),
         })
     }
 
-    /// Appends the group of each row's key to `groups`, and `None` for a key that is not there.
+    /// Appends the group of each row's key to `groups`; `None` for an unknown key.
     pub(crate) fn find(&self, keys: &[ArrayRef], groups: &mut Vec<Option<u32>>) -> Result<()> {
         self.keys.find(keys, groups)
     }
 
-    /// How many groups there are.
+    /// Returns the number of groups.
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// How many bytes of memory the table holds.
+    /// Returns the bytes of memory of the table.
     pub(crate) fn size(&self) -> usize {
         let accumulators = self.accumulators.iter().map(|one| one.size());
         self.keys.size() + accumulators.sum::<usize>()
     }
 
-    /// Forgets all groups, and keeps the memory.
+    /// Removes all groups and keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.keys.clear();
         self.accumulators.iter_mut().for_each(|one| one.clear());
     }
 
-    /// The key columns of some groups.
+    /// Returns the key columns of some groups.
     pub(crate) fn key_columns(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         self.keys.columns(groups)
     }
 
-    /// The state columns of some groups.
+    /// Returns the state columns of some groups.
     pub(crate) fn states(&self, groups: &[u32]) -> Result<RecordBatch> {
         let mut columns = self.keys.columns(groups)?;
         for accumulator in &self.accumulators {
             columns.extend(accumulator.state(groups)?);
         }
-        batch(self.shape.state_schema(), columns)
+        batch_of(self.shape.state_schema(), columns)
     }
 
-    /// The keys and the answers of some groups.
+    /// Returns the keys and the answers of some groups.
     pub(crate) fn answers(&self, groups: &[u32]) -> Result<RecordBatch> {
         let mut columns = self.keys.columns(groups)?;
         for (number, accumulator) in self.accumulators.iter().enumerate() {
@@ -136,11 +136,11 @@ impl GroupTable {
             let column = accumulator.finish(groups);
             columns.push(column.map_err(|error| explained(&self.shape, error, number, key_of))?);
         }
-        batch(self.shape.schema(), columns)
+        batch_of(self.shape.schema(), columns)
     }
 }
 
-/// The keys and the answers of groups that are distinct, from their state columns.
+/// Returns the keys and the answers of distinct groups from their state columns.
 pub(crate) fn answers_of(
     shape: &GroupShape,
     states: &RecordBatch,
@@ -160,10 +160,10 @@ pub(crate) fn answers_of(
         let column = accumulator.finish(&groups);
         columns.push(column.map_err(|error| explained(shape, error, number, key_of))?);
     }
-    batch(shape.schema(), columns)
+    batch_of(shape.schema(), columns)
 }
 
-/// Names the key and the column of an answer that cannot be given.
+/// Returns the error for an answer that does not fit its type. It names the key and the column.
 fn explained(
     shape: &GroupShape,
     error: FinishError,
@@ -187,13 +187,7 @@ fn explained(
     Error::new(ErrorKind::Capacity, message)
 }
 
-fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
-    RecordBatch::try_new(Arc::clone(schema), columns).map_err(|cause| {
-        Error::new(ErrorKind::Internal, "columns do not fit together").with_source(cause)
-    })
-}
-
-/// The only value of a key column, for a message.
+/// Returns the only value of a key column as text.
 fn shown(column: &ArrayRef) -> String {
     if column.is_null(0) {
         return "null".to_owned();

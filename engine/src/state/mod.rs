@@ -1,4 +1,4 @@
-//! State by key: which groups there are, and the accumulators of each.
+//! State by key: groups and their accumulators.
 //!
 //! ```text
 //! key columns ─▶ KeyIds ─▶ dense group ids ─▶ accumulators       (a GroupTable)

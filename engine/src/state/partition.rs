@@ -1,4 +1,4 @@
-//! The stable hash of keys that are columns.
+//! The stable hash of key columns.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -14,8 +14,8 @@ use crate::{Error, ErrorKind, Result};
 
 /// Replaces `hashes` by the stable hash of each row's key.
 ///
-/// The hash of a key depends on its values and their types alone: one column that is not null is
-/// hashed as it is, and everything else column by column ([`CanonicalKey`]).
+/// The hash of a key depends only on its values and their types. A single column is hashed directly
+/// if it is not null; all other keys are hashed column by column ([`CanonicalKey`]).
 pub(crate) fn hash_keys(
     level: Level,
     seed: HashSeed,
@@ -110,7 +110,7 @@ fn hash_composite(seed: HashSeed, keys: &[ArrayRef], hashes: &mut Vec<u64>) -> R
     Ok(())
 }
 
-/// Adds a column to the key of each row.
+/// Adds a column to the hash of each row's key.
 fn add_column(key: &ArrayRef, composite: &mut [CanonicalKey]) -> Result<()> {
     match key.data_type() {
         DataType::Int8 => add_fixed::<Int8Type, 1>(key, i8::to_le_bytes, composite),
@@ -157,7 +157,7 @@ fn add_each(
     }
 }
 
-/// The error of a type that keys cannot have.
+/// Returns the error for a type that cannot be a key.
 pub(super) fn no_key_type(of: &DataType) -> Error {
     let message = format!("a column of {of} cannot be a key");
     Error::new(ErrorKind::Internal, message)

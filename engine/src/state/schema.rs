@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{Field, Schema, SchemaRef};
 
 use crate::{Error, ErrorKind, Result};
@@ -19,6 +19,14 @@ pub(crate) fn state_schema(fields: Vec<Field>, aggregate: &str) -> SchemaRef {
     let metadata = [(AGGREGATE, aggregate), (VERSION, CURRENT_VERSION)];
     let metadata = metadata.map(|(name, value)| (name.to_owned(), value.to_owned()));
     Arc::new(Schema::new_with_metadata(fields, metadata.into()))
+}
+
+/// Creates a batch of columns that were made for its schema.
+pub(crate) fn batch_of(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
+    RecordBatch::try_new(Arc::clone(schema), columns).map_err(|cause| {
+        let message = "columns do not fit their schema";
+        Error::new(ErrorKind::Internal, message).with_source(cause)
+    })
 }
 
 /// Checks that columns hold the state of `aggregate`, in a version that this release reads.

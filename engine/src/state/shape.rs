@@ -1,4 +1,4 @@
-//! What a group-by keeps and gives: the types of its keys, aggregates, state and answers.
+//! The columns of a group-by: the types of its keys, arguments, state and answers.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-use super::schema::state_schema;
+use super::schema::{batch_of, state_schema};
 use crate::aggregate::{Accumulator, AggregateExpr, IntegerValue, count_rows};
 use crate::expr::{Expr, col, without_dictionary};
 use crate::{Error, ErrorKind, Level, Result};
@@ -22,17 +22,17 @@ pub(crate) struct GroupShape {
     key_types: Vec<DataType>,
     schema: SchemaRef,
     state_schema: SchemaRef,
-    /// Which state columns belong to each aggregate.
+    /// The state columns of each aggregate.
     states: Vec<Range<usize>>,
 }
 
 impl GroupShape {
-    /// The shape of a group-by over batches of the schema `input`.
+    /// Creates the shape of a group-by over batches of the schema `input`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] for a column that is not there or has a type that cannot be taken, for
-    /// two columns of one name, and where there are no keys.
+    /// [`ErrorKind::Config`] for a column that does not exist or has an unsupported type, for two
+    /// columns with the same name, and without keys.
     pub(crate) fn new(input: &Schema, keys: &[Expr], calls: &[AggregateExpr]) -> Result<Self> {
         if keys.is_empty() {
             return Err(Error::new(
@@ -82,8 +82,8 @@ impl GroupShape {
         })
     }
 
-    /// The shape of a count of texts: `key` BinaryView and `count` UInt64, never null. State and
-    /// answers have one schema, that of a text count.
+    /// Returns the shape of a text count: `key` (`BinaryView`) and `count` (`UInt64`), never null. State
+    /// and answers have the same schema.
     pub(crate) fn counts() -> Result<Self> {
         let key = Field::new("key", DataType::BinaryView, false);
         let count = Field::new("count", DataType::UInt64, false);
@@ -97,17 +97,17 @@ impl GroupShape {
         })
     }
 
-    /// The columns of the answers: keys, then aggregates.
+    /// Returns the schema of the answers: keys, then aggregates.
     pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    /// The columns of the state: keys, then what each aggregate keeps.
+    /// Returns the schema of the state: keys, then the state columns of each aggregate.
     pub(crate) fn state_schema(&self) -> &SchemaRef {
         &self.state_schema
     }
 
-    /// Whether another shape has the same keys and aggregates, of the same types.
+    /// Returns whether another shape has the same keys and aggregates, of the same types.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         fn calls(shape: &GroupShape) -> impl Iterator<Item = (&'static str, Option<&Expr>)> {
             let calls = shape.calls.iter();
@@ -119,7 +119,7 @@ impl GroupShape {
             && self.state_schema == other.state_schema
     }
 
-    /// The number of the first aggregate that counts.
+    /// Returns the number of the first `count`.
     pub(crate) fn first_count(&self) -> Option<usize> {
         let mut calls = self.calls.iter();
         calls.position(|call| call.aggregate().name() == count_rows().aggregate().name())
@@ -129,7 +129,7 @@ impl GroupShape {
         &self.key_types
     }
 
-    /// The key columns of a batch of input.
+    /// Returns the key columns of an input batch.
     pub(crate) fn keys_of(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
         let keys = self
             .keys
@@ -140,7 +140,7 @@ impl GroupShape {
             .collect()
     }
 
-    /// The argument of each aggregate, from a batch of input.
+    /// Returns the argument of each aggregate, from an input batch.
     pub(crate) fn arguments_of(&self, batch: &RecordBatch) -> Result<Vec<Option<ArrayRef>>> {
         let calls = self.calls.iter().zip(&self.inputs);
         calls
@@ -153,7 +153,7 @@ impl GroupShape {
             .collect()
     }
 
-    /// The argument of each aggregate, from a list of those that there are.
+    /// Returns the argument of each aggregate, from the list of those that are not `None`.
     pub(crate) fn arguments_from(&self, columns: &[ArrayRef]) -> Vec<Option<ArrayRef>> {
         let mut columns = columns.iter().cloned();
         let inputs = self.inputs.iter();
@@ -162,19 +162,16 @@ impl GroupShape {
             .collect()
     }
 
-    /// A batch of state columns.
+    /// Creates a batch of state columns.
     pub(crate) fn state_batch(&self, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
-        RecordBatch::try_new(self.state_schema.clone(), columns).map_err(|cause| {
-            let message = "columns do not fit together";
-            Error::new(ErrorKind::Internal, message).with_source(cause)
-        })
+        batch_of(&self.state_schema, columns)
     }
 
-    /// Which value of an integer column each state column has, and the number of that column among the
-    /// arguments; `None` for the number where no aggregate has an argument.
+    /// Returns which value of one integer column each state column holds, and the number of the argument
+    /// with that column; no number if no aggregate has an argument.
     ///
-    /// There is none where aggregates are of several columns, of values that may not fit 64 bits with a
-    /// sign, and where they need something else of the values.
+    /// `None` if the aggregates have different columns, if values may not fit in an `i64`, and if an
+    /// aggregate has no integer form.
     pub(crate) fn integer_reduction(&self) -> Option<(Vec<IntegerValue>, Option<usize>)> {
         let mut values = Vec::new();
         let mut argument: Option<usize> = None;
@@ -191,12 +188,12 @@ impl GroupShape {
         Some((values, argument))
     }
 
-    /// Which state columns belong to each aggregate.
+    /// Returns the state columns of each aggregate.
     pub(crate) fn states(&self) -> &[Range<usize>] {
         &self.states
     }
 
-    /// Makes the accumulators of a table without groups.
+    /// Creates the accumulators of an empty table.
     pub(crate) fn accumulators(&self, level: Level) -> Result<Vec<Box<dyn Accumulator>>> {
         let calls = self.calls.iter().zip(&self.inputs);
         calls
@@ -204,19 +201,19 @@ impl GroupShape {
             .collect()
     }
 
-    /// The types of the arguments of the aggregates; `None` for aggregates of rows.
+    /// Returns the type of each argument; `None` for aggregates of rows.
     #[cfg(feature = "gpu")]
     pub(crate) fn inputs(&self) -> &[Option<DataType>] {
         &self.inputs
     }
 
-    /// The names of the aggregates and of their columns, for messages.
+    /// Returns an aggregate with its argument and name.
     pub(crate) fn call(&self, number: usize) -> &AggregateExpr {
         &self.calls[number]
     }
 }
 
-/// The type of a column's values: those of a dictionary are what it stands for.
+/// Returns the type of a column's values; for a dictionary the type of its entries.
 fn value_type(of: &DataType) -> &DataType {
     match of {
         DataType::Dictionary(_, values) => values,
@@ -259,7 +256,7 @@ fn check_names(fields: &[Field]) -> Result<()> {
     }
 }
 
-/// The values of an expression that the first batch had.
+/// Evaluates an expression that the first batch had.
 fn evaluated(expr: &Expr, batch: &RecordBatch) -> Result<ArrayRef> {
     expr.evaluate(batch).map_err(|cause| {
         let message = format!("a batch lacks what the first batch had: {cause}");

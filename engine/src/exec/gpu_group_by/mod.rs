@@ -1,4 +1,4 @@
-//! Groups rows on a device, and on the processor what the device does not take or has lost.
+//! Groups rows on a device. The processor groups those that the device refuses or has lost.
 //!
 //! ```text
 //! batches ─▶ keys, values ─▶ gathered to a chunk ─▶ reduce_by_key ─▶ state columns ─▶ operator
@@ -27,32 +27,32 @@ use crate::{Error, ErrorKind, Resources, Result};
 pub(super) use plan::DevicePlan;
 use plan::DeviceRows;
 
-/// One part of the memory budget in so many is for a chunk and what a device answers.
+/// 1/n of the memory budget is for a chunk and the answer of a device.
 const CHUNK_PART: usize = 8;
 
-/// Bytes that a row may take beside its columns while a device reduces it: what is uploaded, the
-/// record that comes back, and its state.
+/// Maximum bytes of a row in addition to its columns while a device reduces it: the upload, the
+/// downloaded record, and its state.
 const ANSWER_BYTES: usize = 256;
 
-/// Bytes that a row may take for each column of values: its group.
+/// Maximum bytes of a row per column of values: its group.
 const GROUP_BYTES: usize = size_of::<Group<u64>>();
 
-/// Rows that are given to the operator at a time.
+/// Rows that are pushed to the operator at a time.
 const ROWS_AT_ONCE: usize = 4096;
 
-/// A worker's way to a device.
+/// Runs a worker's chunks on a device.
 pub(super) struct GpuGroupBy<'a> {
     env: &'a RuntimeEnv,
     shape: &'a GroupShape,
     plan: &'a DevicePlan,
     resources: &'a Resources,
     device: Option<Arc<dyn Device>>,
-    /// Rows that make a chunk together.
+    /// Rows that are gathered to a chunk.
     gathered: DeviceRows,
     reservation: Reservation,
-    /// Groups of the last chunk: the next one is expected to have about as many.
+    /// Number of groups of the last chunk, as an estimate for the next one.
     last_groups: Option<usize>,
-    /// Rows that the device has reduced, and the time that took.
+    /// Rows that the device has reduced, and the time for it.
     rows: u64,
     busy: Duration,
 }
@@ -78,26 +78,26 @@ impl<'a> GpuGroupBy<'a> {
         }
     }
 
-    /// Tells whether there is a device, after asking for one if there was none.
+    /// Returns whether there is a device. Opens one if there was none.
     fn is_open(&mut self) -> bool {
         if self.device.is_none() {
-            // Why it was lost was said then.
+            // The loss was already reported.
             self.device = self.env.shared_device.try_device();
         }
         self.device.is_some()
     }
 
-    /// Bytes of a row while a device reduces it.
+    /// Returns the maximum bytes of a row while a device reduces it.
     fn busy_row_bytes(&self) -> usize {
         self.plan.row_bytes() + ANSWER_BYTES + GROUP_BYTES * self.plan.columns()
     }
 
-    /// Rows of a chunk at most.
+    /// Returns the maximum rows of a chunk.
     fn chunk_rows(&self) -> usize {
         let tuned = self.resources.tuning.device_chunk_bytes / self.plan.row_bytes();
         let budget = self.resources.memory.limit() / CHUNK_PART / self.busy_row_bytes();
         let bound = match &self.device {
-            // Keys have 8 bytes; half of what is bound leaves room for the slots of the table.
+            // A key has 8 bytes. Half of a binding is left for the slots of the table.
             Some(device) => usize::try_from(device.binding_bytes() / 16).unwrap_or(usize::MAX),
             None => usize::MAX,
         };
@@ -128,7 +128,7 @@ impl<'a> GpuGroupBy<'a> {
         }
     }
 
-    /// Gathers rows, and sends each chunk that is full.
+    /// Gathers rows, and sends each full chunk to the device.
     fn gather(
         &mut self,
         rows: &DeviceRows,
@@ -149,7 +149,7 @@ impl<'a> GpuGroupBy<'a> {
         Ok(())
     }
 
-    /// Reduces what was gathered, and gives its groups to the operator.
+    /// Reduces the gathered rows, and pushes their groups to the operator.
     fn send(&mut self, operator: &mut GroupBy, stats: &mut Stats) -> Result<()> {
         let rows = std::mem::take(&mut self.gathered);
         if rows.len() == 0 {
@@ -178,14 +178,14 @@ impl<'a> GpuGroupBy<'a> {
         Ok(())
     }
 
-    /// The state columns of the groups of some rows.
+    /// Reduces rows on the device, and returns the state columns of their groups.
     fn reduce(
         &self,
         device: &dyn Device,
         rows: &DeviceRows,
     ) -> std::result::Result<RecordBatch, Fault> {
         let Resources { tuning, cancel, .. } = self.resources;
-        // Where there are more groups than expected, the processor reduces what finds no slot.
+        // If there are more groups than expected, the processor reduces the rows that find no slot.
         let expected = self.last_groups.map_or(rows.len(), |last| last + last / 4);
         let table = Table::for_rows(rows.len(), expected, device.binding_bytes());
         let table = table.with_hash_mask(tuning.hash_mask as u32);
@@ -197,7 +197,7 @@ impl<'a> GpuGroupBy<'a> {
         self.plan.states(self.shape, &groups)
     }
 
-    /// Groups on the processor what the device had, which is not used again.
+    /// Groups the rows of a failed device on the processor. The device is not used again.
     fn redo(
         &mut self,
         device: &Arc<dyn Device>,
@@ -212,7 +212,7 @@ impl<'a> GpuGroupBy<'a> {
         self.push_rows(rows, operator, stats)
     }
 
-    /// Gives rows to the operator, each as the state of a group of one row.
+    /// Pushes each row to the operator as the state of a group of one row.
     fn push_rows(
         &self,
         rows: &DeviceRows,
@@ -235,7 +235,7 @@ impl ChunkSink<GroupBy> for GpuGroupBy<'_> {
     fn push(&mut self, chunk: Input<'_>, operator: &mut GroupBy, stats: &mut Stats) -> Result<()> {
         match chunk {
             Input::Batch(batch) => self.push_batch(batch, operator, stats),
-            // The operator says that it takes no text.
+            // The operator returns the error for text.
             Input::Text(_) => operator.push(chunk),
         }
     }

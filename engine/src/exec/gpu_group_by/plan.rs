@@ -1,4 +1,4 @@
-//! How a device runs a group-by: which columns it takes, and which state columns come of that.
+//! How a device runs a group-by: its input columns, and the state columns made from its answers.
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
@@ -7,41 +7,43 @@ use arrow_array::{Array, ArrayRef, Decimal128Array, RecordBatch, UInt64Array};
 use arrow_schema::DataType;
 
 use crate::Result;
-use crate::aggregate::{IntegerValue, Integers};
+use crate::aggregate::{
+    IntegerValue, integer_bits, integer_column, integer_column_of_bits, integers_of,
+};
 use crate::device::Fault;
 use crate::device::reduce_by_key::Group;
 use crate::state::GroupShape;
 
-/// Bytes of a key, and of a value, as a device takes them.
+/// Bytes of a key and of a value on a device.
 const WORD: usize = 8;
 
-/// What a group-by asks of a device.
+/// The columns of a group-by on a device.
 ///
 /// A device reduces keys with one column of values at a time. Aggregates of the same expression share
 /// a column.
 #[derive(Debug)]
 pub(crate) struct DevicePlan {
-    key: Integers,
+    key: DataType,
     values: Vec<ValueColumn>,
     states: Vec<StateColumn>,
 }
 
-/// Values that aggregates need.
+/// A column of values.
 #[derive(Debug)]
 struct ValueColumn {
-    /// The number of an aggregate of which they are the argument.
+    /// The number of an aggregate that has it as its argument.
     argument: usize,
-    integers: Integers,
+    of: DataType,
 }
 
-/// A state column: what it holds, and of which column of values.
+/// A state column: its value, and the number of the column of values.
 #[derive(Debug)]
 struct StateColumn {
     what: IntegerValue,
     values: usize,
 }
 
-/// Rows as a device takes them: the bits of their keys, and one column or more of values.
+/// The input of a device: the bits of keys, and one or more columns of values.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DeviceRows {
     pub(super) keys: Vec<u64>,
@@ -53,7 +55,7 @@ impl DeviceRows {
         self.keys.len()
     }
 
-    /// Appends some rows of others.
+    /// Appends some rows of another input.
     pub(super) fn extend(&mut self, others: &Self, rows: std::ops::Range<usize>) {
         self.keys.extend_from_slice(&others.keys[rows.clone()]);
         self.values.resize_with(others.values.len(), Vec::new);
@@ -62,13 +64,13 @@ impl DeviceRows {
         }
     }
 
-    /// How many bytes of memory they take.
+    /// Returns the bytes of memory of the rows.
     pub(super) fn size(&self) -> usize {
         let values = self.values.iter().map(Vec::capacity);
         (self.keys.capacity() + values.sum::<usize>()) * WORD
     }
 
-    /// Each of some rows as a group of its own, for each column of values.
+    /// Returns each row as a group of one row, for each column of values.
     pub(super) fn as_groups(&self, rows: std::ops::Range<usize>) -> Vec<Vec<Group<u64>>> {
         let group = |(&key, &value): (&u64, &i64)| Group {
             key,
@@ -86,7 +88,7 @@ impl DeviceRows {
 }
 
 impl DevicePlan {
-    /// The plan of a group-by; the error says why no device can run it.
+    /// Creates the plan of a group-by; the error is the reason why no device can run it.
     pub(crate) fn new(shape: &GroupShape) -> std::result::Result<Self, String> {
         let [of] = shape.key_types() else {
             let keys = shape.key_types().len();
@@ -94,12 +96,14 @@ impl DevicePlan {
                 "a device groups by one column of integers, and the keys are {keys} columns"
             ));
         };
-        let key = Integers::new(of).ok_or_else(|| {
+        if !of.is_integer() {
             let name = shape.schema().field(0).name();
-            format!("a device groups by one column of integers, and `{name}` is {of}")
-        })?;
+            return Err(format!(
+                "a device groups by one column of integers, and `{name}` is {of}"
+            ));
+        }
         let mut plan = Self {
-            key,
+            key: of.clone(),
             values: Vec::new(),
             states: Vec::new(),
         };
@@ -118,11 +122,11 @@ impl DevicePlan {
         let needs_values = form.iter().any(|what| *what != IntegerValue::Count);
         let values = match (needs_values, input) {
             (false, _) => 0,
+            (true, Some(of)) if of.is_integer() => self.value_column(shape, number, of),
             (true, Some(of)) => {
-                let integers = Integers::new(of).ok_or_else(|| {
-                    format!("a device computes `{call}` of integers, and the values are {of}")
-                })?;
-                self.value_column(shape, number, integers)
+                return Err(format!(
+                    "a device computes `{call}` of integers, and the values are {of}"
+                ));
             }
             (true, None) => return Err(format!("no device computes `{call}`")),
         };
@@ -137,27 +141,28 @@ impl DevicePlan {
         Ok(())
     }
 
-    /// The number of the column with the argument of an aggregate.
-    fn value_column(&mut self, shape: &GroupShape, argument: usize, integers: Integers) -> usize {
+    /// Returns the number of the column with the argument of an aggregate.
+    fn value_column(&mut self, shape: &GroupShape, argument: usize, of: &DataType) -> usize {
         let input = |number: usize| shape.call(number).input();
         let is_same = |column: &ValueColumn| input(column.argument) == input(argument);
         self.values.iter().position(is_same).unwrap_or_else(|| {
-            self.values.push(ValueColumn { argument, integers });
+            let of = of.clone();
+            self.values.push(ValueColumn { argument, of });
             self.values.len() - 1
         })
     }
 
-    /// How many columns of values a device reduces; there is one where only rows are counted.
+    /// Returns the number of columns of values; it is 1 if rows are only counted.
     pub(super) fn columns(&self) -> usize {
         self.values.len().max(1)
     }
 
-    /// Bytes of a row as a device takes it.
+    /// Returns the bytes of a row on a device.
     pub(super) fn row_bytes(&self) -> usize {
         WORD * (1 + self.columns())
     }
 
-    /// Rows as a device takes them; the inner error says why it cannot take these.
+    /// Converts rows for a device; the inner error is the reason why it cannot reduce these.
     pub(super) fn rows(
         &self,
         keys: &[ArrayRef],
@@ -167,14 +172,14 @@ impl DevicePlan {
         if columns.any(|column| column.logical_null_count() > 0) {
             return Ok(Err("they have nulls"));
         }
-        let keys = self.key.bits(&keys[0])?;
+        let keys = integer_bits(&keys[0])?;
         let mut values = Vec::with_capacity(self.columns());
-        for ValueColumn { argument, integers } in &self.values {
+        for ValueColumn { argument, .. } in &self.values {
             let Some(column) = &arguments[*argument] else {
                 return Ok(Err("they have no values"));
             };
-            match integers.values(column)? {
-                Some(column) => values.push(column),
+            match integers_of(column) {
+                Some(column) => values.push(column.into_owned()),
                 None => return Ok(Err("they have values of 2^63 and more")),
             }
         }
@@ -184,12 +189,12 @@ impl DevicePlan {
         Ok(Ok(DeviceRows { keys, values }))
     }
 
-    /// The state columns of groups, which are given for each column of values.
+    /// Returns the state columns of groups. There is one list of groups per column of values.
     ///
     /// # Errors
     ///
-    /// [`Fault::NotConserved`] for keys and values that are not of their types, and where the columns
-    /// of values have different groups.
+    /// [`Fault::NotConserved`] for keys and values that do not fit their types, and if the lists have
+    /// different groups.
     pub(super) fn states(
         &self,
         shape: &GroupShape,
@@ -201,13 +206,14 @@ impl DevicePlan {
         if !others.iter().all(|other| are_same_groups(first, other)) {
             return Err(wrong("two columns of values have different groups"));
         }
-        let key = self.key.column_of_bits(first.iter().map(|group| group.key));
+        let keys = first.iter().map(|group| group.key);
+        let key = integer_column_of_bits(&self.key, keys);
         let mut columns = vec![key.map_err(not_made)?];
         for state in &self.states {
             columns.push(self.state(state, &groups[state.values])?);
         }
         if columns.iter().any(|column| column.null_count() > 0) {
-            return Err(wrong("a key or a value is not of its type"));
+            return Err(wrong("a key or a value does not fit its type"));
         }
         shape.state_batch(columns).map_err(not_made)
     }
@@ -218,8 +224,8 @@ impl DevicePlan {
         groups: &[Group<u64>],
     ) -> std::result::Result<ArrayRef, Fault> {
         let column = |value: fn(&Group<u64>) -> i64| {
-            let integers = &self.values[state.values].integers;
-            integers.column(groups.iter().map(value)).map_err(not_made)
+            let of = &self.values[state.values].of;
+            integer_column(of, groups.iter().map(value)).map_err(not_made)
         };
         match state.what {
             IntegerValue::Count => {
@@ -247,7 +253,7 @@ fn state_type(what: IntegerValue, input: Option<&DataType>) -> DataType {
     }
 }
 
-/// Both reduce the same keys, so each group has the same key and as many rows.
+/// Returns whether both lists have the same keys and counts, in the same order.
 fn are_same_groups(one: &[Group<u64>], other: &[Group<u64>]) -> bool {
     let of = |group: &Group<u64>| (group.key, group.count);
     one.len() == other.len() && one.iter().map(of).eq(other.iter().map(of))

@@ -1,4 +1,4 @@
-//! Lets the groups of all partitions leave, in any order or sorted.
+//! Drains the groups of all partitions, sorted or in any order.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -46,7 +46,7 @@ impl GroupBy {
     }
 }
 
-/// The columns of an order; `None` for no order.
+/// Returns the columns of an order; `None` for no order.
 fn order_columns(
     order: &Order,
     shape: &GroupShape,
@@ -72,17 +72,17 @@ fn order_columns(
     }
 }
 
-/// The groups of all partitions, a few partitions at a time.
+/// The groups of all partitions, some partitions at a time.
 struct GroupBatches {
     context: Context,
     left: VecDeque<Partition>,
-    /// Bytes of the rows of all partitions, until the last one has left.
+    /// Bytes of the pending rows of all partitions, until the last partition is reduced.
     rows_bytes: usize,
-    /// Tables without groups, for the next partitions.
+    /// Empty tables for the next partitions.
     spare: Mutex<Vec<GroupTable>>,
     memory: Reservation,
     ready: VecDeque<RecordBatch>,
-    /// Bytes of the batches that became ready together, until all of them have left.
+    /// Bytes of the batches that became ready together, until all of them are returned.
     ready_bytes: usize,
     drain: Drain,
     limits: BatchLimits,
@@ -116,7 +116,7 @@ impl GroupBatches {
         Ok(source)
     }
 
-    /// Takes memory for what is left and ready, and `more`.
+    /// Reserves memory for the remaining partitions, the ready batches, and `more` bytes.
     fn measure(&mut self, more: usize) {
         let spare = self.spare.get_mut().unwrap_or_else(PoisonError::into_inner);
         if self.left.is_empty() {
@@ -129,13 +129,13 @@ impl GroupBatches {
             .set(left + self.rows_bytes + spare + self.ready_bytes + more);
     }
 
-    /// Reduces the next partitions, each on a thread of its own.
+    /// Reduces the next partitions in parallel.
     fn refill(&mut self) -> Result<()> {
         let threads = parallel::available(self.context.resources.threads);
-        let wave: Vec<_> = self.left.drain(..threads.min(self.left.len())).collect();
+        let next: Vec<_> = self.left.drain(..threads.min(self.left.len())).collect();
         // The tables, and the batches that are made of them.
         self.ready_bytes = 0;
-        let loaded = wave.iter().map(Partition::loaded_bytes);
+        let loaded = next.iter().map(Partition::loaded_bytes);
         self.measure(2 * loaded.sum::<usize>());
         let reducer = Reducer {
             context: &self.context,
@@ -143,7 +143,7 @@ impl GroupBatches {
             drain: self.drain,
             limits: self.limits,
         };
-        let reduced = parallel::map(threads, wave, |partition| reducer.reduce(partition))?;
+        let reduced = parallel::map(threads, next, |partition| reducer.reduce(partition))?;
         for reduced in reduced {
             match reduced {
                 Reduced::Batches(batches, bytes) => {

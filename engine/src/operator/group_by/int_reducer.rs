@@ -1,12 +1,12 @@
-//! Rows of integer keys that fit a word, and aggregates of one integer column: `reduce_by_key` finds
-//! the key and adds the value in one step.
+//! The first table of jobs whose keys are integers that fit in 64 bits and whose aggregates are of
+//! one integer column: `reduce_by_key` finds the key and adds the value in one step.
 //!
 //! ```text
 //! keys, values ─▶ reduce_by_key ─▶ count, sum, min, max of each key ─▶ state columns
 //! ```
 //!
-//! This is an operator's first table, as long as no key and no value is null. When there is a null,
-//! and when groups are merged or spilled, its groups move to the tables of group ids as state columns.
+//! It is used until a key or value is null, or groups are merged or spilled. Its groups then move to
+//! the tables of group ids, as state columns.
 
 use std::sync::Arc;
 
@@ -23,16 +23,16 @@ use crate::{Error, ErrorKind, Result};
 /// Reduces rows of integer keys.
 pub(super) struct IntReducer {
     layout: Layout,
-    /// Which argument has the values; `None` where no aggregate has an argument.
+    /// The number of the argument with the values; `None` if no aggregate has an argument.
     argument: Option<usize>,
-    /// What each state column holds.
+    /// The value that each state column holds.
     values: Vec<IntegerValue>,
     groups: Groups,
-    /// For the packed keys of the rows at hand.
+    /// Buffer for packed keys.
     words: Vec<u64>,
 }
 
-/// The groups, with what the aggregates need.
+/// The groups, with the values that the aggregates need.
 enum Groups {
     Counts(ReduceByKey<u64, Count>),
     Sums(ReduceByKey<u64, Sum>),
@@ -40,7 +40,7 @@ enum Groups {
     All(ReduceByKey<u64, (Count, Sum, Min, Max)>),
 }
 
-/// Runs the same on whichever reducer there is.
+/// Runs the same code on every kind of reducer.
 macro_rules! each {
     ($groups:expr, $reducer:ident => $run:expr) => {
         match $groups {
@@ -53,7 +53,7 @@ macro_rules! each {
 }
 
 impl IntReducer {
-    /// A reducer for the job, if its keys and aggregates are of that kind.
+    /// Creates a reducer for the job, if its keys and aggregates allow it.
     pub(super) fn for_job(context: &Context) -> Option<Self> {
         let (values, argument) = context.shape.integer_reduction()?;
         let layout = Layout::new(context.shape.key_types()).filter(Layout::fits_word)?;
@@ -66,7 +66,7 @@ impl IntReducer {
         })
     }
 
-    /// Whether it can take these rows: nothing is null.
+    /// Returns whether it can add these rows: no value is null.
     pub(super) fn takes(&self, keys: &[ArrayRef], arguments: &[Option<ArrayRef>]) -> bool {
         let mut columns = keys.iter().chain(arguments.iter().flatten());
         columns.all(|column| column.null_count() == 0)
@@ -88,17 +88,17 @@ impl IntReducer {
         self.groups.add(words, values.as_deref())
     }
 
-    /// How many bytes of memory it holds.
+    /// Returns the bytes of memory that it uses.
     pub(super) fn size(&self) -> usize {
         8 * self.words.capacity() + each!(&self.groups, reducer => reducer.bytes())
     }
 
-    /// How many groups there are.
+    /// Returns the number of groups.
     pub(super) fn len(&mut self) -> usize {
         each!(&mut self.groups, reducer => reducer.size())
     }
 
-    /// Gives all groups to `visit`, as state columns. No two batches have the same key.
+    /// Passes all groups to `visit`, as state columns. No two batches have a key in common.
     pub(super) fn into_states(
         self,
         context: &Context,
@@ -142,7 +142,7 @@ impl IntReducer {
 }
 
 impl Groups {
-    /// The reducer that keeps what the state columns hold, and little else.
+    /// Creates the smallest reducer that computes all values of the state columns.
     fn new(values: &[IntegerValue], context: &Context) -> Self {
         let has = |value| values.contains(&value);
         let extremes = has(IntegerValue::Min) || has(IntegerValue::Max);
@@ -162,13 +162,13 @@ impl Groups {
         match (self, values) {
             (groups, Some(values)) => each!(groups, reducer => reducer.update(keys, values)),
             (Self::Counts(reducer), None) => reducer.count(keys),
-            _ => return Err(Error::new(ErrorKind::Internal, "a sum came without values")),
+            _ => return Err(Error::new(ErrorKind::Internal, "a sum got no values")),
         }
         Ok(())
     }
 }
 
-/// What is known of each group.
+/// The values of gathered groups.
 #[derive(Default)]
 struct Columns {
     counts: Vec<u64>,
@@ -178,7 +178,7 @@ struct Columns {
 }
 
 impl Columns {
-    /// A state column of the type `of`.
+    /// Returns a state column of the type `of`.
     fn state(&self, value: IntegerValue, of: &DataType) -> Result<ArrayRef> {
         match value {
             IntegerValue::Count => Ok(Arc::new(UInt64Array::from(self.counts.clone()))),
@@ -186,18 +186,18 @@ impl Columns {
                 let sums = Decimal128Array::from(self.sums.clone());
                 Ok(Arc::new(sums.with_data_type(of.clone())))
             }
-            IntegerValue::Min => integer_column(of, &self.mins),
-            IntegerValue::Max => integer_column(of, &self.maxs),
+            IntegerValue::Min => integer_column(of, self.mins.iter().copied()),
+            IntegerValue::Max => integer_column(of, self.maxs.iter().copied()),
         }
     }
 }
 
-/// Groups on their way to state columns.
+/// Converts groups to state columns.
 struct States<'c, F> {
     context: &'c Context,
     layout: Layout,
     values: Vec<IntegerValue>,
-    /// The most rows of a batch.
+    /// Maximum number of rows of a batch.
     rows: usize,
     visit: F,
     keys: Vec<u64>,
@@ -222,7 +222,7 @@ impl<F: FnMut(RecordBatch) -> Result<()>> States<'_, F> {
         });
     }
 
-    /// Gives what was gathered to `visit`, unless something has failed.
+    /// Passes the gathered groups to `visit`, unless an earlier call failed.
     fn flush(&mut self) {
         if self.failed.is_none() {
             self.failed = self.try_flush().err();

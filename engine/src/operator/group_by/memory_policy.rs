@@ -1,4 +1,5 @@
-//! Keeps an operator within its memory: when one table becomes partitions, and when these are spilled.
+//! Keeps an operator within its memory: decides when one table is split into partitions, and when
+//! partitions are spilled.
 
 use std::ops::Range;
 
@@ -8,51 +9,51 @@ use super::GroupBy;
 use crate::Result;
 use crate::runtime::Resources;
 
-/// Rows that a table takes at a time: their ids and values stay in the first cache.
+/// Rows that are added to a table at a time: their ids and values stay in the first-level cache.
 const ROWS_AT_ONCE: usize = 4096;
-/// Rows that are dealt to partitions at a time: they stay in the second cache.
-const DEALT_ROWS: usize = 1 << 16;
-/// Bytes of rows that wait for their tables at most: the offsets of a column end at 2 GiB.
+/// Rows that are partitioned at a time: they stay in the second-level cache.
+const PARTITIONED_AT_ONCE: usize = 1 << 16;
+/// Maximum bytes of pending rows: the offsets of a column end at 2 GiB.
 const MOST_PENDING: usize = 1 << 30;
-/// Bytes of rows that are taken at a time, unless a single row is larger.
+/// Maximum bytes of rows that are added at a time, unless a single row is larger.
 const BYTES_AT_ONCE: usize = 4 << 20;
 
-/// When an operator partitions and spills.
+/// The sizes at which an operator partitions and spills.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sizes {
-    /// Rows that a table takes at a time.
+    /// Rows that are added to a table at a time.
     pub(super) rows_at_once: usize,
-    /// Rows that are dealt to partitions at a time.
-    pub(super) dealt_rows: usize,
-    /// Bytes of the one table from which groups go to partitions.
-    pub(super) partition: usize,
-    /// Bytes of rows that wait for the table of their partition.
-    pub(super) pending: usize,
-    /// Bytes from which an operator spills though others may have room.
-    pub(super) share: usize,
-    /// Bytes that a partition may take while it is reduced.
-    pub(super) part: usize,
+    /// Rows that are partitioned at a time.
+    pub(super) partitioned_at_once: usize,
+    /// Bytes from which one table is split into partitions.
+    pub(super) split_bytes: usize,
+    /// Bytes from which pending rows are added to the tables of their partitions.
+    pub(super) pending_bytes: usize,
+    /// Bytes from which an operator spills, even if the budget has free memory.
+    pub(super) spill_bytes: usize,
+    /// Maximum bytes of a partition while it is reduced.
+    pub(super) partition_bytes: usize,
 }
 
 impl Sizes {
     pub(super) fn new(resources: &Resources) -> Self {
         let tuning = &resources.tuning;
         let limit = resources.memory.limit() / resources.threads.max(1);
-        // The rest is for rows that come, for what the allocator holds, and for sorting.
-        let share = limit / 2;
+        // The rest is for new rows, for freed memory that the allocator keeps, and for sorting.
+        let spill_bytes = limit / 2;
         Self {
             rows_at_once: ROWS_AT_ONCE.min(tuning.tile_bytes).max(1),
-            dealt_rows: DEALT_ROWS.min(4 * tuning.tile_bytes).max(1),
-            partition: (tuning.flush_bytes / 4).min(share / 4).max(1),
-            pending: (tuning.flush_bytes.saturating_mul(8))
-                .min(share / 4)
+            partitioned_at_once: PARTITIONED_AT_ONCE.min(4 * tuning.tile_bytes).max(1),
+            split_bytes: (tuning.flush_bytes / 4).min(spill_bytes / 4).max(1),
+            pending_bytes: (tuning.flush_bytes.saturating_mul(8))
+                .min(spill_bytes / 4)
                 .min(MOST_PENDING),
-            share,
-            part: (limit / 8).max(1),
+            spill_bytes,
+            partition_bytes: (limit / 8).max(1),
         }
     }
 
-    /// Cuts columns of so many rows into what is taken at a time.
+    /// Splits columns of `rows` rows into ranges that are added at a time.
     pub(super) fn steps<'a>(
         &self,
         rows: usize,
@@ -63,54 +64,54 @@ impl Sizes {
         Steps {
             next: 0,
             rows,
-            most: (BYTES_AT_ONCE / row.max(1)).max(1),
+            max_rows: (BYTES_AT_ONCE / row.max(1)).max(1),
             rows_at_once: self.rows_at_once,
-            dealt_rows: self.dealt_rows,
+            partitioned_at_once: self.partitioned_at_once,
         }
     }
 }
 
-/// The rows of a batch, some at a time.
+/// Ranges of the rows of a batch.
 pub(super) struct Steps {
     next: usize,
     rows: usize,
-    /// Rows of as many bytes as are taken at a time.
-    most: usize,
+    /// Rows of [`BYTES_AT_ONCE`] bytes.
+    max_rows: usize,
     rows_at_once: usize,
-    dealt_rows: usize,
+    partitioned_at_once: usize,
 }
 
 impl Steps {
-    /// The next rows: more of them where they are dealt to partitions.
+    /// Returns the next range. It is longer if the rows are partitioned.
     pub(super) fn next(&mut self, is_split: bool) -> Option<Range<usize>> {
-        let some = match is_split {
-            true => self.dealt_rows,
+        let rows = match is_split {
+            true => self.partitioned_at_once,
             false => self.rows_at_once,
         };
         let first = self.next;
-        self.next = (first + some.min(self.most)).min(self.rows);
+        self.next = (first + rows.min(self.max_rows)).min(self.rows);
         (first < self.rows).then_some(first..self.next)
     }
 }
 
 impl GroupBy {
-    /// Brings the memory within its bounds.
+    /// Splits or spills the groups if they exceed the limits.
     pub(super) fn check_memory(&mut self) -> Result<()> {
         self.context.resources.cancel.check()?;
         let sizes = self.context.sizes;
-        if self.partitions.is_whole() && self.partitions.size() > sizes.partition {
+        if self.partitions.is_one_table() && self.partitions.size() > sizes.split_bytes {
             self.partitions.split(&self.context)?;
         }
         self.reservation.set(self.partitions.size());
-        let tight =
-            self.context.resources.memory.is_tight(0) && self.partitions.size() > sizes.share / 4;
-        if self.partitions.size() > sizes.share || tight {
+        let tight = self.context.resources.memory.is_tight(0)
+            && self.partitions.size() > sizes.spill_bytes / 4;
+        if self.partitions.size() > sizes.spill_bytes || tight {
             self.spill_all()?;
         }
         Ok(())
     }
 
-    /// Brings the memory within the budget of all operators, where this one holds what several had.
+    /// Spills all groups if `more` bytes would exceed the budget that all operators share.
     pub(super) fn check_budget(&mut self, more: usize) -> Result<()> {
         self.reservation.set(self.partitions.size());
         match self.context.resources.memory.is_tight(more) {

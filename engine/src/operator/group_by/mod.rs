@@ -6,14 +6,14 @@
 //!                                               └─▶ merge by partition ─▶ order ─▶ batches
 //! ```
 //!
-//! The table holds dense group ids and an accumulator for each aggregate. Rows of many groups are dealt
-//! to partitions by the stable hash of their keys first (`hash_partition`), so that each table stays in
-//! the cache. Partitions are also what is spilled, and what threads share out when they merge.
+//! The table holds dense group ids and an accumulator for each aggregate. If there are many groups,
+//! rows are first partitioned by the stable hash of their keys (`hash_partition`), so that each table
+//! stays in the cache. Partitions are also the unit of spilling and of parallel merging.
 
-mod deal;
 mod drain;
 mod int_reducer;
 mod memory_policy;
+mod partition_rows;
 mod partitions;
 mod reduce;
 #[cfg(test)]
@@ -24,6 +24,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{Schema, SchemaRef};
 
+use super::guard::Guard;
 use super::{Batches, Drain, Input, Merged, Operator, OperatorMetrics, Order};
 use crate::BatchLimits;
 use crate::aggregate::AggregateExpr;
@@ -36,7 +37,7 @@ use crate::{Error, ErrorKind, Result};
 use memory_policy::Sizes;
 use partitions::Partitions;
 
-/// What every part of an operator needs.
+/// The columns, resources and sizes that all parts of an operator share.
 #[derive(Clone, Debug)]
 struct Context {
     shape: Arc<GroupShape>,
@@ -47,8 +48,8 @@ struct Context {
 
 /// Groups the rows of batches by key columns.
 ///
-/// Rows whose keys have the same values are one group; null is a value of its own. The values are the
-/// keys and the answer of each aggregate; see [`aggregate`](crate::aggregate).
+/// Rows whose keys have equal values are one group; all nulls are equal. The result has the keys and
+/// the answer of each aggregate; see [`aggregate`](crate::aggregate).
 ///
 /// # Examples
 ///
@@ -77,7 +78,7 @@ pub struct GroupBy {
     partitions: Partitions,
     reservation: Reservation,
     metrics: OperatorMetrics,
-    broken: bool,
+    guard: Guard,
 }
 
 impl std::fmt::Debug for GroupBy {
@@ -91,12 +92,12 @@ impl std::fmt::Debug for GroupBy {
 }
 
 impl GroupBy {
-    /// Makes an operator without groups, for batches of the schema `input`.
+    /// Creates an empty operator for batches of the schema `input`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] for a column that is not there or has a type that cannot be taken, for
-    /// two columns of one name, where there are no keys, and for a level that this machine lacks.
+    /// [`ErrorKind::Config`] for a column that does not exist or has an unsupported type, for two
+    /// columns with the same name, without keys, and for a level that this machine lacks.
     pub fn new(
         input: &Schema,
         keys: &[Expr],
@@ -107,7 +108,7 @@ impl GroupBy {
         Self::with_shape(Arc::new(shape), resources)
     }
 
-    /// Makes an operator without groups.
+    /// Creates an empty operator.
     pub(crate) fn with_shape(shape: Arc<GroupShape>, resources: &Resources) -> Result<Self> {
         resources.check_level()?;
         let resources = Resources {
@@ -124,31 +125,21 @@ impl GroupBy {
             partitions: Partitions::new(&context)?,
             reservation: context.resources.memory.reservation(),
             metrics: OperatorMetrics::default(),
-            broken: false,
+            guard: Guard::default(),
             context,
         })
     }
 
-    /// Sets the upper bound of bytes that may be written to disk; past it the disk counts as full.
+    /// Limits the bytes written to disk; above the limit, the disk counts as full.
     pub fn limit_spill(&mut self, bytes: u64) {
         self.context.space.limit(bytes);
     }
 
-    /// Runs a step, after which the operator is complete or refuses the next one.
+    /// Runs a step. If it fails halfway, all later steps are refused.
     fn guarded<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        if self.broken {
-            return Err(Error::new(
-                ErrorKind::State,
-                "an earlier error left this operator incomplete; aggregate again with a new one",
-            ));
-        }
-        self.context.resources.cancel.check()?;
-        self.broken = true;
+        self.guard.begin(&self.context.resources.cancel)?;
         let result = step(self);
-        // Errors of these kinds are found before anything is changed.
-        let refused = |error: &Error| matches!(error.kind(), ErrorKind::Format | ErrorKind::Config);
-        self.broken = result.as_ref().err().is_some_and(|error| !refused(error));
-        result
+        self.guard.end(result)
     }
 
     fn push_batch(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -169,7 +160,7 @@ impl GroupBy {
         Ok(())
     }
 
-    /// Adds the state columns that a device made of so many rows.
+    /// Adds the state columns that a device computed from `rows` rows.
     #[cfg(feature = "gpu")]
     pub(crate) fn push_reduced(&mut self, states: &RecordBatch, rows: u64) -> Result<()> {
         self.guarded(|operator| {
@@ -225,18 +216,18 @@ impl GroupBy {
     }
 
     fn take_over(&mut self, other: &mut Self) -> Result<()> {
-        if !self.is_like(other) || other.broken {
+        if !self.is_like(other) || other.guard.is_incomplete() {
             return Err(Error::new(
                 ErrorKind::Config,
-                "operators can be merged that have the same columns and seed, and no error; make them \
-                 with clones of one `Resources`",
+                "merged operators must have the same columns and seed, and no earlier error; make them \
+                with clones of one `Resources`",
             ));
         }
         self.metrics = self.metrics.plus(&other.metrics());
         let theirs = std::mem::replace(&mut other.partitions, Partitions::new(&other.context)?);
         self.partitions.absorb(&self.context, theirs)?;
         other.metrics = OperatorMetrics::default();
-        // What was written belongs to this operator now.
+        // The spill file of the other operator belongs to this one now.
         other.context.space = other.context.space.another();
         other.reservation.set(other.size());
         self.check_budget(0)
@@ -279,9 +270,9 @@ impl Operator for GroupBy {
             operator.partitions.count_groups();
             Ok(operator)
         })?;
-        let are_few = threads == 1 || operators.iter().all(|one| one.partitions.are_few());
+        let all_small = threads == 1 || operators.iter().all(|one| one.partitions.is_small());
         let mut operators = parallel::map(threads, operators, |mut operator| {
-            if !are_few {
+            if !all_small {
                 operator.guarded(|one| one.partitions.split(&one.context))?;
             }
             Ok(operator)

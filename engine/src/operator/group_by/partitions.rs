@@ -1,34 +1,34 @@
-//! Groups in one table, or in a table for each partition, in memory and on disk.
+//! Groups in one table or in one table per partition, in memory and on disk.
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_select::concat::concat;
 use keymill_kernels::HashKey;
 
 use super::Context;
-use super::deal::{Dealt, by_partition, not_dealt};
 use super::int_reducer::IntReducer;
+use super::partition_rows::{PartitionedRows, not_moved, partition_rows};
 use crate::Result;
 use crate::spill::{BATCH_ROWS, Segment};
 use crate::state::GroupTable;
 
-/// Tables of at most this number of groups are merged directly, and larger ones by partition.
-const FEW: usize = 1 << 17;
+/// Tables of at most this number of groups are merged into one table, larger ones by partition.
+const SMALL_TABLE_GROUPS: usize = 1 << 17;
 
-/// The reducer of integer keys gives its groups out directly if it takes at most this part of the
-/// memory: the groups exist twice for a moment.
-const PART_OF_MEMORY: usize = 8;
+/// The reducer of integer keys is drained without partitions if it has at most 1/n of the memory:
+/// its groups are in memory twice for a moment.
+const DIRECT_DRAIN_DIVISOR: usize = 8;
 
-/// One partition: rows that no table has yet, tables that may have the same keys, and groups on disk.
+/// One partition: pending rows, tables that may have keys in common, and groups on disk.
 #[derive(Default)]
 pub(super) struct Partition {
-    /// Keys first, then the arguments that there are.
+    /// Pending rows: the key columns, then the arguments that are not `None`.
     pub(super) rows: Vec<Vec<ArrayRef>>,
     pub(super) tables: Vec<GroupTable>,
     pub(super) spilled: Vec<Segment>,
-    /// Distinct groups, as state columns. A partition that has these has nothing else.
+    /// Distinct groups, as state columns. A partition that has these has no other groups.
     pub(super) reduced: Option<RecordBatch>,
-    /// Whether it is a part of a partition that was too large.
-    pub(super) is_cut: bool,
+    /// Whether it is a part of a partition that was too large. It then has no pending rows.
+    pub(super) is_part: bool,
 }
 
 impl Partition {
@@ -42,7 +42,7 @@ impl Partition {
         self.tables.iter().map(GroupTable::size).sum::<usize>() + reduced.sum::<usize>()
     }
 
-    /// How many bytes all groups would take in memory.
+    /// Returns the bytes of all groups when they are in memory.
     pub(super) fn loaded_bytes(&self) -> usize {
         self.size() + self.spilled.iter().map(Segment::memory).sum::<usize>()
     }
@@ -72,7 +72,7 @@ impl Partition {
     }
 }
 
-/// The ids of all groups of a table, in ranges of `rows` ids.
+/// Returns the ids of all groups of a table, in lists of at most `rows` ids.
 pub(super) fn id_ranges(table: &GroupTable, rows: usize) -> impl Iterator<Item = Vec<u32>> + use<> {
     let all = table.len();
     (0..all)
@@ -80,38 +80,37 @@ pub(super) fn id_ranges(table: &GroupTable, rows: usize) -> impl Iterator<Item =
         .map(move |first| (first as u32..(first + rows).min(all) as u32).collect())
 }
 
-/// Rows that lie by partition and are not in its table yet: keys first, then the arguments that there
-/// are.
+/// Partitioned rows that are not in the tables yet.
 #[derive(Default)]
 struct Pending {
-    dealt: Vec<Dealt>,
+    batches: Vec<PartitionedRows>,
     rows: usize,
     bytes: usize,
 }
 
 impl Pending {
-    /// The rows of one partition.
+    /// Returns the rows of one partition.
     fn partition(&self, partition: usize) -> impl Iterator<Item = Vec<ArrayRef>> {
-        let dealt = self.dealt.iter();
-        dealt.filter_map(move |dealt| dealt.partition(partition))
+        let batches = self.batches.iter();
+        batches.filter_map(move |rows| rows.partition(partition))
     }
 }
 
 /// All groups of an operator.
 pub(super) struct Partitions {
-    /// One before the first split, and then as many as there are partitions.
+    /// One part before the split, then one part per partition.
     parts: Vec<Partition>,
     is_split: bool,
-    /// Where integer keys go first.
+    /// The first table of integer keys, until it is replaced by tables of group ids.
     ints: Option<IntReducer>,
-    /// How many groups it had when it was last looked at.
+    /// The number of groups of `ints` when it was last counted.
     int_groups: usize,
     pending: Pending,
     bytes: usize,
 }
 
 impl Partitions {
-    /// One table without groups.
+    /// Creates one empty table.
     pub(super) fn new(context: &Context) -> Result<Self> {
         let first = Partition {
             tables: vec![new_table(context)?],
@@ -127,19 +126,19 @@ impl Partitions {
         })
     }
 
-    /// Whether there is a table for each partition.
+    /// Returns whether there is one table per partition.
     pub(super) fn is_split(&self) -> bool {
         self.is_split
     }
 
-    /// Whether there is one table of group ids, which may be split.
-    pub(super) fn is_whole(&self) -> bool {
+    /// Returns whether there is one table of group ids, which may be split.
+    pub(super) fn is_one_table(&self) -> bool {
         !self.is_split && self.ints.is_none()
     }
 
-    /// Whether there is one table, of few groups.
-    pub(super) fn are_few(&self) -> bool {
-        !self.is_split && self.groups_at_most() <= FEW
+    /// Returns whether there is one small table.
+    pub(super) fn is_small(&self) -> bool {
+        !self.is_split && self.groups_at_most() <= SMALL_TABLE_GROUPS
     }
 
     pub(super) fn groups_at_most(&self) -> usize {
@@ -147,7 +146,7 @@ impl Partitions {
         parts.sum::<usize>() + self.pending.rows + self.int_groups
     }
 
-    /// How many bytes of memory are held.
+    /// Returns the bytes of memory of all groups and pending rows.
     pub(super) fn size(&self) -> usize {
         let ints = self.ints.as_ref().map_or(0, IntReducer::size);
         self.bytes + self.pending.bytes + ints
@@ -180,23 +179,23 @@ impl Partitions {
         let mut columns = keys;
         self.pending.rows += columns.first().map_or(0, |key| key.len());
         columns.extend(arguments.into_iter().flatten());
-        let dealt = by_partition(context, &columns, key_columns)?;
-        self.pending.bytes += dealt.bytes();
-        self.pending.dealt.push(dealt);
-        match self.pending.bytes >= context.sizes.pending {
+        let rows = partition_rows(context, &columns, key_columns)?;
+        self.pending.bytes += rows.bytes();
+        self.pending.batches.push(rows);
+        match self.pending.bytes >= context.sizes.pending_bytes {
             true => self.finish_pending(context),
             false => Ok(()),
         }
     }
 
-    /// Moves the groups of integer keys to tables of group ids, and to disk where memory is short: the
+    /// Moves the groups of integer keys to tables of group ids, and spills these if memory is tight: the
     /// reducer keeps its memory until all of its groups have moved.
     pub(super) fn use_ids(&mut self, context: &Context) -> Result<()> {
         let Some(mut ints) = self.ints.take() else {
             return Ok(());
         };
         self.int_groups = 0;
-        if ints.len() > FEW {
+        if ints.len() > SMALL_TABLE_GROUPS {
             self.split(context)?;
         }
         ints.into_states(context, BATCH_ROWS, |states| {
@@ -208,12 +207,12 @@ impl Partitions {
         })
     }
 
-    /// Counts the groups that there are.
+    /// Counts the groups of integer keys, for `groups_at_most`.
     pub(super) fn count_groups(&mut self) {
         self.int_groups = self.ints.as_mut().map_or(0, IntReducer::len);
     }
 
-    /// Takes the rows that were gathered into the tables.
+    /// Adds the pending rows to the tables.
     pub(super) fn finish_pending(&mut self, context: &Context) -> Result<()> {
         let pending = std::mem::take(&mut self.pending);
         if pending.rows == 0 {
@@ -222,7 +221,7 @@ impl Partitions {
         for (partition, part) in self.parts.iter_mut().enumerate() {
             let rows: Vec<_> = pending.partition(partition).collect();
             if !rows.is_empty() {
-                take_rows(context, table_of(part, context)?, rows)?;
+                add_rows(context, table_of(part, context)?, rows)?;
             }
         }
         self.measure();
@@ -238,47 +237,47 @@ impl Partitions {
             self.bytes = table.size();
             return Ok(());
         }
-        self.deal_states(context, states)?;
+        self.merge_by_partition(context, states)?;
         self.measure();
         Ok(())
     }
 
-    fn deal_states(&mut self, context: &Context, states: &RecordBatch) -> Result<()> {
+    fn merge_by_partition(&mut self, context: &Context, states: &RecordBatch) -> Result<()> {
         let keys = context.shape.key_types().len();
-        for (partition, columns) in by_partition(context, states.columns(), keys)?.partitions() {
+        for (partition, columns) in partition_rows(context, states.columns(), keys)?.partitions() {
             let states = context.shape.state_batch(columns)?;
             table_of(&mut self.parts[partition], context)?.merge(&states)?;
         }
         Ok(())
     }
 
-    /// Moves the groups of the one table to a table for each partition.
+    /// Moves the groups of the one table to one table per partition.
     pub(super) fn split(&mut self, context: &Context) -> Result<()> {
         self.use_ids(context)?;
         if self.is_split {
             return Ok(());
         }
-        let whole = std::mem::take(&mut self.parts);
+        let unsplit = std::mem::take(&mut self.parts);
         self.is_split = true;
         self.parts.resize_with(
             context.resources.tuning.partitions.max(1),
             Partition::default,
         );
-        for table in whole.iter().flat_map(|part| &part.tables) {
-            for groups in id_ranges(table, context.sizes.dealt_rows) {
+        for table in unsplit.iter().flat_map(|part| &part.tables) {
+            for groups in id_ranges(table, context.sizes.partitioned_at_once) {
                 context.resources.cancel.check()?;
-                self.deal_states(context, &table.states(&groups)?)?;
+                self.merge_by_partition(context, &table.states(&groups)?)?;
             }
         }
         self.measure();
         Ok(())
     }
 
-    /// Takes all groups of another operator.
+    /// Moves all groups of another operator here.
     pub(super) fn absorb(&mut self, context: &Context, mut other: Self) -> Result<()> {
         self.use_ids(context)?;
         other.use_ids(context)?;
-        if self.is_split || other.is_split || !self.are_few() || !other.are_few() {
+        if !self.is_small() || !other.is_small() {
             self.split(context)?;
             other.split(context)?;
             for (mine, theirs) in self.parts.iter_mut().zip(other.parts) {
@@ -287,7 +286,7 @@ impl Partitions {
             }
             self.pending.rows += other.pending.rows;
             self.pending.bytes += other.pending.bytes;
-            self.pending.dealt.append(&mut other.pending.dealt);
+            self.pending.batches.append(&mut other.pending.batches);
         } else {
             for table in other.parts.iter().flat_map(|part| &part.tables) {
                 for groups in id_ranges(table, BATCH_ROWS) {
@@ -299,7 +298,7 @@ impl Partitions {
         Ok(())
     }
 
-    /// Moves everything to disk.
+    /// Moves all groups to disk.
     pub(super) fn spill(&mut self, context: &Context) -> Result<()> {
         self.split(context)?;
         self.finish_pending(context)?;
@@ -314,10 +313,10 @@ impl Partitions {
         Ok(())
     }
 
-    /// The partitions that have groups, and the bytes of the rows that no table has yet.
+    /// Returns the partitions that have groups, and the bytes of the pending rows.
     pub(super) fn into_parts(mut self, context: &Context) -> Result<(Vec<Partition>, usize)> {
-        let most = context.resources.memory.limit() / PART_OF_MEMORY;
-        match self.ints.take_if(|ints| ints.size() <= most) {
+        let limit = context.resources.memory.limit() / DIRECT_DRAIN_DIVISOR;
+        match self.ints.take_if(|ints| ints.size() <= limit) {
             Some(ints) => {
                 self.parts.clear();
                 ints.into_states(context, BATCH_ROWS, |states| {
@@ -330,7 +329,7 @@ impl Partitions {
             }
             None => self.use_ids(context)?,
         }
-        // A partition that is cut has no rows.
+        // Only a partition with spilled groups may be split again, and its parts have no pending rows.
         if self.parts.iter().any(|part| !part.spilled.is_empty()) {
             self.finish_pending(context)?;
         }
@@ -342,46 +341,46 @@ impl Partitions {
     }
 }
 
-/// Takes rows of one partition into a table.
-pub(super) fn take_rows(
+/// Adds rows of one partition to a table.
+pub(super) fn add_rows(
     context: &Context,
     table: &mut GroupTable,
     rows: Vec<Vec<ArrayRef>>,
 ) -> Result<()> {
-    let mut pieces = Pieces::default();
-    for piece in rows {
-        pieces.add(piece);
-        if pieces.rows >= context.sizes.rows_at_once {
+    let mut gathered = Gathered::default();
+    for columns in rows {
+        gathered.push(columns);
+        if gathered.rows >= context.sizes.rows_at_once {
             context.resources.cancel.check()?;
-            pieces.finish(context, table)?;
+            gathered.flush(context, table)?;
         }
     }
-    pieces.finish(context, table)
+    gathered.flush(context, table)
 }
 
-/// Rows of one partition that its table takes at once.
+/// Rows of one partition that are added to its table together.
 #[derive(Default)]
-struct Pieces {
-    pieces: Vec<Vec<ArrayRef>>,
+struct Gathered {
+    batches: Vec<Vec<ArrayRef>>,
     rows: usize,
 }
 
-impl Pieces {
-    fn add(&mut self, piece: Vec<ArrayRef>) {
-        self.rows += piece.first().map_or(0, |column| column.len());
-        self.pieces.push(piece);
+impl Gathered {
+    fn push(&mut self, columns: Vec<ArrayRef>) {
+        self.rows += columns.first().map_or(0, |column| column.len());
+        self.batches.push(columns);
     }
 
-    fn finish(&mut self, context: &Context, table: &mut GroupTable) -> Result<()> {
-        let pieces = std::mem::take(self).pieces;
-        let Some(first) = pieces.first() else {
+    fn flush(&mut self, context: &Context, table: &mut GroupTable) -> Result<()> {
+        let batches = std::mem::take(self).batches;
+        let Some(first) = batches.first() else {
             return Ok(());
         };
-        let column = |number: usize| match &pieces[..] {
+        let column = |number: usize| match &batches[..] {
             [only] => Ok(only[number].clone()),
-            pieces => {
-                let parts: Vec<&dyn Array> = pieces.iter().map(|piece| &*piece[number]).collect();
-                concat(&parts).map_err(not_dealt)
+            all => {
+                let columns: Vec<&dyn Array> = all.iter().map(|batch| &*batch[number]).collect();
+                concat(&columns).map_err(not_moved)
             }
         };
         let columns = (0..first.len()).map(column).collect::<Result<Vec<_>>>()?;
@@ -391,7 +390,7 @@ impl Pieces {
     }
 }
 
-/// The table that takes the rows of a partition.
+/// Returns the table that the rows of a partition are added to.
 fn table_of<'p>(part: &'p mut Partition, context: &Context) -> Result<&'p mut GroupTable> {
     if part.tables.is_empty() {
         part.tables.push(new_table(context)?);

@@ -5,36 +5,36 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use arrow_array::RecordBatch;
 
 use super::Context;
-use super::deal::again;
-use super::partitions::{Partition, id_ranges, new_table, take_rows};
+use super::partition_rows::partition_again;
+use super::partitions::{Partition, add_rows, id_ranges, new_table};
 use crate::BatchLimits;
 use crate::Result;
 use crate::operator::Drain;
 use crate::spill::{BATCH_ROWS, SegmentWriter};
 use crate::state::{GroupTable, answers_of};
 
-/// Most parts that a partition is cut into.
+/// Maximum number of parts of a partition.
 const MOST_PARTS: usize = 1024;
 
-/// What became of a partition.
+/// The result of reducing a partition.
 pub(super) enum Reduced {
-    /// Its distinct groups, and how many bytes their batches have.
+    /// Its distinct groups, and the bytes of their batches.
     Batches(Vec<RecordBatch>, usize),
-    /// It would take too much memory: its parts, which are on disk.
+    /// The partition is too large for its share of the memory. These are its parts, on disk.
     Parts(Vec<Partition>),
 }
 
 /// Reduces partitions to their distinct groups.
 pub(super) struct Reducer<'a> {
     pub(super) context: &'a Context,
-    /// Tables without groups. One that has grown already saves the next partition from growing its own.
+    /// Empty tables for reuse: they have already grown.
     pub(super) spare: &'a Mutex<Vec<GroupTable>>,
     pub(super) drain: Drain,
     pub(super) limits: BatchLimits,
 }
 
 impl Reducer<'_> {
-    /// Reduces a partition to its distinct groups, or cuts it into parts by the other half of the hash.
+    /// Reduces a partition to its distinct groups, or splits it by the other half of the hash.
     ///
     /// # Errors
     ///
@@ -44,22 +44,23 @@ impl Reducer<'_> {
         if let Some(states) = partition.reduced {
             return self.finished(states);
         }
-        let shares = partition.loaded_bytes() / context.sizes.part;
-        if shares > 1 && !partition.spilled.is_empty() && !partition.is_cut {
+        let shares = partition.loaded_bytes() / context.sizes.partition_bytes;
+        if shares > 1 && !partition.spilled.is_empty() && !partition.is_part {
             let parts = (2 * shares).min(MOST_PARTS);
-            return cut(context, partition, parts).map(Reduced::Parts);
+            return split_on_disk(context, partition, parts).map(Reduced::Parts);
         }
         let mut table = self.merged(partition)?;
         let batches = batches_of(context, &table, self.drain, &self.limits)?;
         let mut spare = self.spare();
-        if table.size() <= context.sizes.part && spare.len() < context.resources.threads {
+        if table.size() <= context.sizes.partition_bytes && spare.len() < context.resources.threads
+        {
             table.clear();
             spare.push(table);
         }
         Ok(batches)
     }
 
-    /// Distinct groups in the form that the drain gives.
+    /// Returns distinct groups as the drain needs them: answers or states.
     fn finished(&self, states: RecordBatch) -> Result<Reduced> {
         let Context {
             shape, resources, ..
@@ -78,18 +79,18 @@ impl Reducer<'_> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All groups of a partition in one table.
+    /// Merges all groups of a partition into one table.
     fn merged(&self, partition: Partition) -> Result<GroupTable> {
         let context = self.context;
         let mut tables = partition.tables;
-        // The others are merged into the largest one.
+        // The smaller tables are merged into the largest one.
         tables.sort_by_key(GroupTable::len);
         let spare = || self.spare().pop();
         let mut whole = match tables.pop().or_else(spare) {
             Some(table) => table,
             None => new_table(context)?,
         };
-        take_rows(context, &mut whole, partition.rows)?;
+        add_rows(context, &mut whole, partition.rows)?;
         for table in tables {
             for groups in id_ranges(&table, BATCH_ROWS) {
                 context.resources.cancel.check()?;
@@ -106,50 +107,50 @@ impl Reducer<'_> {
     }
 }
 
-/// Cuts a partition into parts, which lie on disk.
-fn cut(context: &Context, partition: Partition, parts: usize) -> Result<Vec<Partition>> {
-    let mut cut: Vec<Partition> = Vec::new();
-    cut.resize_with(parts, || Partition {
-        is_cut: true,
+/// Splits a partition into parts on disk.
+fn split_on_disk(context: &Context, partition: Partition, parts: usize) -> Result<Vec<Partition>> {
+    let mut split: Vec<Partition> = Vec::new();
+    split.resize_with(parts, || Partition {
+        is_part: true,
         ..Partition::default()
     });
     let mut open: Vec<Vec<RecordBatch>> = vec![Vec::new(); parts];
     let mut bytes = 0;
-    let mut take = |states: &RecordBatch| -> Result<()> {
+    let mut add = |states: &RecordBatch| -> Result<()> {
         context.resources.cancel.check()?;
         let keys = context.shape.key_types().len();
         bytes += states.get_array_memory_size();
-        for (part, columns) in again(context, states, keys, parts)?.partitions() {
+        for (part, columns) in partition_again(context, states, keys, parts)?.partitions() {
             open[part].push(context.shape.state_batch(columns)?);
         }
-        if bytes > context.sizes.part / 2 {
+        if bytes > context.sizes.partition_bytes / 2 {
             bytes = 0;
-            write_all(context, &mut open, &mut cut)?;
+            write_all(context, &mut open, &mut split)?;
         }
         Ok(())
     };
     for table in partition.tables {
         for groups in id_ranges(&table, BATCH_ROWS) {
-            take(&table.states(&groups)?)?;
+            add(&table.states(&groups)?)?;
         }
     }
     for segment in partition.spilled {
         for states in segment.batches()? {
-            take(&states?)?;
+            add(&states?)?;
         }
     }
-    write_all(context, &mut open, &mut cut)?;
-    cut.retain(|part| !part.is_empty());
-    Ok(cut)
+    write_all(context, &mut open, &mut split)?;
+    split.retain(|part| !part.is_empty());
+    Ok(split)
 }
 
-/// Writes what is gathered for each part to disk.
+/// Writes the gathered batches of each part to disk.
 fn write_all(
     context: &Context,
     open: &mut [Vec<RecordBatch>],
-    cut: &mut [Partition],
+    parts: &mut [Partition],
 ) -> Result<()> {
-    for (batches, part) in open.iter_mut().zip(cut) {
+    for (batches, part) in open.iter_mut().zip(parts) {
         if batches.is_empty() {
             continue;
         }
@@ -161,7 +162,7 @@ fn write_all(
     Ok(())
 }
 
-/// The groups of a table, as batches of bounded rows and bytes.
+/// Returns the groups of a table, in batches within the limits.
 fn batches_of(
     context: &Context,
     table: &GroupTable,
@@ -180,7 +181,7 @@ fn batches_of(
     Ok(Reduced::Batches(batches, bytes))
 }
 
-/// Pushes a batch in pieces of bounded rows and bytes, and returns the bytes that it holds.
+/// Pushes a batch in slices within the limits, and returns its bytes.
 fn push_pieces(batch: RecordBatch, limits: &BatchLimits, batches: &mut Vec<RecordBatch>) -> usize {
     let held = batch.get_array_memory_size();
     let pieces = held.div_ceil(limits.bytes.max(1)).max(1);

@@ -47,7 +47,7 @@ impl TextCount {
                  make them with clones of one `Resources`",
             ));
         }
-        if other.broken {
+        if other.guard.is_incomplete() {
             return Err(Error::new(
                 ErrorKind::Config,
                 "an earlier error left the other operator incomplete; it cannot be merged",

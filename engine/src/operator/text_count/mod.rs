@@ -20,6 +20,7 @@ use keymill_kernels::KeyCounts;
 use keymill_kernels::stage::count::Counter;
 
 use crate::BatchLimits;
+use crate::operator::guard::Guard;
 use crate::operator::ordering::{sort_keys, sorted};
 use crate::operator::{Batches, Drain, Input, Operator, OperatorMetrics, Order, OrderBy};
 use crate::read::chunk::Boundary;
@@ -85,7 +86,7 @@ pub struct TextCount {
     /// Bytes of text since the last check of the memory budget.
     bytes_since_check: usize,
     gathered: Gathered,
-    broken: bool,
+    guard: Guard,
 }
 
 impl std::fmt::Debug for TextCount {
@@ -130,7 +131,7 @@ impl TextCount {
             held: 0,
             bytes_since_check: 0,
             gathered: Gathered::default(),
-            broken: false,
+            guard: Guard::default(),
         })
     }
 
@@ -277,19 +278,9 @@ fn only_column(batch: &RecordBatch) -> Result<&dyn Array> {
 impl TextCount {
     /// Runs a step. If it fails halfway, all later steps are refused.
     fn guarded<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        if self.broken {
-            return Err(Error::new(
-                ErrorKind::State,
-                "an earlier error left this operator incomplete; count again with a new one",
-            ));
-        }
-        self.context.resources.cancel.check()?;
-        self.broken = true;
+        self.guard.begin(&self.context.resources.cancel)?;
         let result = step(self);
-        // These errors are found before anything is changed.
-        let refused = |error: &Error| matches!(error.kind(), ErrorKind::Format | ErrorKind::Config);
-        self.broken = result.as_ref().err().is_some_and(|error| !refused(error));
-        result
+        self.guard.end(result)
     }
 
     fn push_text(&mut self, mut text: &[u8]) -> Result<()> {

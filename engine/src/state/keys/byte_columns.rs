@@ -1,4 +1,4 @@
-//! One column of strings or binaries, of every Arrow layout, to a table of bytes and back.
+//! Converts a column of strings or binaries, of any Arrow layout, to keys of bytes and back.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use keymill_kernels::{InternError, KeyTable};
 use super::super::partition::no_key_type;
 use crate::{Error, ErrorKind, Result};
 
-/// Gives the bytes of a row of a column of strings or binaries; those of a null are any.
+/// Returns a function that returns the bytes of a row. The bytes of a null row are unspecified.
 pub(crate) fn bytes_of<'a>(column: &'a ArrayRef) -> Result<Box<dyn Fn(usize) -> &'a [u8] + 'a>> {
     Ok(match column.data_type() {
         DataType::Utf8 => each::<Utf8Type>(column),
@@ -87,7 +87,7 @@ fn in_place(
     table.intern(text, Records::from_i32(offsets)?, ids)
 }
 
-/// A column of the keys of some groups.
+/// Returns a column of the keys of some groups.
 pub(super) fn column(of: &DataType, table: &KeyTable, groups: &[u32]) -> Result<ArrayRef> {
     let keys = groups.iter().map(|&group| table.emit(group));
     match of {

@@ -7,8 +7,8 @@
 //! | one column of strings or binaries | `KeyTable`, of its bytes |
 //! | all others | `KeyTable`, of rows that `arrow-row` encodes |
 //!
-//! A table that cannot tell a null from a value is replaced by one that can when the first null
-//! comes. Ids stay: the keys move over in the order of their ids.
+//! Some tables cannot store nulls. At the first null, such a table is replaced by one that can. The ids
+//! stay the same, because the keys are moved in the order of their ids.
 #![forbid(unsafe_code)]
 
 mod byte_columns;
@@ -23,10 +23,10 @@ use crate::{Error, ErrorKind, Result};
 pub(crate) use byte_columns::bytes_of;
 pub(crate) use packed::Layout;
 
-/// Keys that move to another table at a time: so many fit every Arrow column.
+/// Number of keys that are moved at a time: they fit in an Arrow column of any type.
 const MOVED_AT_ONCE: usize = 8192;
 
-/// Gives each key an id, in the order in which keys first come.
+/// Assigns an id to each key, in the order in which keys first occur.
 pub(crate) struct KeyIds {
     types: Vec<DataType>,
     form: Form,
@@ -35,7 +35,7 @@ pub(crate) struct KeyIds {
     hash_key: HashKey,
 }
 
-/// Packed keys have a buffer, which is kept from batch to batch.
+/// Packed keys have a buffer, which is reused for every batch.
 enum Form {
     Int(Layout, IntKeyTable, Vec<u64>),
     Pair(Layout, PairKeyTable, Vec<[u64; 2]>),
@@ -44,7 +44,7 @@ enum Form {
 }
 
 impl KeyIds {
-    /// A table without keys, for columns of these types.
+    /// Creates an empty table for columns of these types.
     pub(crate) fn new(
         types: &[DataType],
         level: Level,
@@ -91,7 +91,7 @@ impl KeyIds {
     /// Appends the id of each row's key to `ids`.
     pub(crate) fn intern(&mut self, keys: &[ArrayRef], ids: &mut Vec<u32>) -> Result<()> {
         if !self.takes_nulls() && keys.iter().any(|key| key.null_count() > 0) {
-            self.take_nulls_from_now_on()?;
+            self.move_to_table_with_nulls()?;
         }
         match &mut self.form {
             Form::Int(layout, table, words) => {
@@ -117,9 +117,9 @@ impl KeyIds {
         }
     }
 
-    /// Moves all keys to a table that can tell a null from a value.
-    fn take_nulls_from_now_on(&mut self) -> Result<()> {
-        let mut moved = self.emptied()?;
+    /// Moves all keys to a table that can store nulls.
+    fn move_to_table_with_nulls(&mut self) -> Result<()> {
+        let mut moved = self.empty_copy()?;
         match Layout::with_null_bits(&self.types) {
             Some(layout) => moved.use_packed(layout),
             None => moved.use_rows()?,
@@ -134,12 +134,12 @@ impl KeyIds {
         Ok(())
     }
 
-    /// A table without keys that is otherwise made like this one.
-    pub(crate) fn emptied(&self) -> Result<Self> {
+    /// Creates an empty table with the same types and settings.
+    pub(crate) fn empty_copy(&self) -> Result<Self> {
         Self::new(&self.types, self.level, &self.tuning, self.hash_key)
     }
 
-    /// Appends the id of each row's key to `ids`, and `None` for a key that is not there.
+    /// Appends the id of each row's key to `ids`; `None` for an unknown key.
     pub(crate) fn find(&self, keys: &[ArrayRef], ids: &mut Vec<Option<u32>>) -> Result<()> {
         let rows = keys.first().map_or(0, Array::len);
         let first = ids.len();
@@ -171,7 +171,7 @@ impl KeyIds {
         Ok(())
     }
 
-    /// How many keys there are.
+    /// Returns the number of keys.
     pub(crate) fn len(&self) -> usize {
         match &self.form {
             Form::Int(_, table, _) => table.len(),
@@ -180,7 +180,7 @@ impl KeyIds {
         }
     }
 
-    /// The key columns of some groups.
+    /// Returns the key columns of some groups.
     pub(crate) fn columns(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         match &self.form {
             Form::Int(layout, table, _) => layout.unpack(&self.types, table.keys(), groups),
@@ -197,7 +197,7 @@ impl KeyIds {
         }
     }
 
-    /// How many bytes of memory the table holds.
+    /// Returns the bytes of memory of the table.
     pub(crate) fn size(&self) -> usize {
         match &self.form {
             Form::Int(_, table, words) => table.bytes() + 8 * words.capacity(),
@@ -207,7 +207,7 @@ impl KeyIds {
         }
     }
 
-    /// Forgets all keys, and keeps the memory.
+    /// Removes all keys and keeps the memory.
     pub(crate) fn clear(&mut self) {
         match &mut self.form {
             Form::Int(_, table, _) => table.clear(),

@@ -1,12 +1,12 @@
-//! Several integers and booleans, and which of them are null, in one word or two.
+//! Packs several integers and booleans, and their null bits, into one or two words.
 //!
 //! ```text
 //! keys   i32 -1, bool true      word   0x7fff_ffff | 1 << 32        (the sign bit is flipped)
 //! with null bits                       … | null of the first << 40 | null of the second << 41
 //! ```
 //!
-//! Flipping the sign keeps integers that are near each other near each other. One column of 64 bits
-//! is taken as it lies in memory, without that: reading it twice costs more than the flip saves.
+//! Flipping the sign bit keeps the order of integers, so that −1 and 0 are neighbours. The words of a
+//! single column of 64 bits are its values, without the flip: a copy costs more than the flip saves.
 
 use std::sync::Arc;
 
@@ -20,11 +20,11 @@ use arrow_schema::DataType;
 use super::super::partition::no_key_type;
 use crate::Result;
 
-/// Where the value of each column lies.
+/// The bits of each column within the words.
 #[derive(Debug)]
 pub(crate) struct Layout {
     columns: Vec<Place>,
-    /// Where the null bits begin, one for each column.
+    /// The position of the first null bit; there is one per column.
     nulls: Option<u32>,
     bits: u32,
 }
@@ -36,9 +36,9 @@ struct Place {
     bits: u32,
 }
 
-/// One word, or two of which the first is lower.
+/// One word, or two words of which the first is the lower one.
 pub(crate) trait Words: Copy + Default {
-    /// Words of 64 bits as these words, if they are the same.
+    /// Returns words of 64 bits as this type, if it is the same.
     fn of_words(words: &[u64]) -> Option<&[Self]>;
     fn put(&mut self, bits: u64, shift: u32);
     fn get(self, shift: u32) -> u64;
@@ -79,7 +79,8 @@ impl Words for [u64; 2] {
 }
 
 impl Layout {
-    /// The layout of these types if they fit two words; with null bits if these cost nothing.
+    /// Returns the layout of these types if they fit in two words; with null bits if these need no
+    /// further word.
     pub(crate) fn new(types: &[DataType]) -> Option<Self> {
         let bits = bits_of_all(types)?;
         let with_nulls = bits + types.len() as u32;
@@ -87,7 +88,7 @@ impl Layout {
         Self::of(types, nulls_are_free)
     }
 
-    /// The layout of these types with null bits if that fits two words.
+    /// Returns the layout of these types with null bits, if it fits in two words.
     pub(super) fn with_null_bits(types: &[DataType]) -> Option<Self> {
         Self::of(types, true)
     }
@@ -112,7 +113,7 @@ impl Layout {
         })
     }
 
-    /// Whether one word is enough.
+    /// Returns whether one word is enough.
     pub(crate) fn fits_word(&self) -> bool {
         self.bits <= 64
     }
@@ -121,12 +122,12 @@ impl Layout {
         self.nulls.is_some()
     }
 
-    /// Whether the words are the values of one column.
+    /// Returns whether the words are the values of one column.
     fn is_one_column(&self) -> bool {
         self.columns.len() == 1 && self.bits == 64
     }
 
-    /// The words of each row; in `words`, unless the column has them.
+    /// Returns the words of each row: those of the column itself, or else `words`, which it overwrites.
     pub(crate) fn pack<'k, W: Words>(
         &self,
         keys: &'k [ArrayRef],
@@ -134,9 +135,9 @@ impl Layout {
     ) -> Result<&'k [W]> {
         let rows = keys.first().map_or(0, Array::len);
         if self.is_one_column()
-            && let Some(lying) = words_of(&keys[0]).and_then(W::of_words)
+            && let Some(values) = words_of(&keys[0]).and_then(W::of_words)
         {
-            return Ok(lying);
+            return Ok(values);
         }
         words.clear();
         words.resize(rows, W::default());
@@ -146,7 +147,7 @@ impl Layout {
                 let null = |row: usize| u64::from(nulls.is_null(row));
                 let mask = u64::MAX >> (64 - place.bits);
                 for (row, word) in words.iter_mut().enumerate() {
-                    // What stands in place of a null is left out.
+                    // The value of a null row is unspecified, so it is cleared.
                     if null(row) == 1 {
                         let mut value = W::default();
                         value.put(word.get(place.shift) & mask, place.shift);
@@ -159,7 +160,7 @@ impl Layout {
         Ok(words)
     }
 
-    /// The columns of some groups, whose words are `keys`.
+    /// Returns the columns of some groups. `keys` are the words of all groups.
     pub(crate) fn unpack<W: Words>(
         &self,
         types: &[DataType],
@@ -201,7 +202,7 @@ fn bits_of_all(types: &[DataType]) -> Option<u32> {
     types.iter().map(bits_of).sum()
 }
 
-/// The bits of a type's values; `None` if it cannot be packed.
+/// Returns the bits of a type's values; `None` if it cannot be packed.
 fn bits_of(of: &DataType) -> Option<u32> {
     match of {
         DataType::Boolean | DataType::Int8 | DataType::UInt8 => Some(8),
@@ -212,7 +213,7 @@ fn bits_of(of: &DataType) -> Option<u32> {
     }
 }
 
-/// The values of a column of 64 bits.
+/// Returns the values of a column of 64 bits.
 fn words_of(key: &ArrayRef) -> Option<&[u64]> {
     let values = match key.data_type() {
         DataType::Int64 => key.as_primitive::<Int64Type>().values().inner(),
@@ -259,7 +260,7 @@ fn put<T: ArrowPrimitiveType, W: Words>(
     }
 }
 
-/// A column of values that were packed; without nulls unless it may have some.
+/// Returns a column of unpacked values. Without `nulls` it has no null buffer.
 fn column_of(
     of: &DataType,
     bits: impl Iterator<Item = Option<u64>>,

@@ -1,4 +1,4 @@
-//! How a state store is set up.
+//! Sets up a state store.
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, RwLock};
@@ -9,12 +9,12 @@ use keymill_kernels::{HashKey, HashSeed};
 
 use super::super::{GroupShape, GroupTable};
 use super::partition::{Schemas, StorePartition};
-use super::{Dealer, StateStore};
+use super::{Partitioner, StateStore};
 use crate::aggregate::AggregateExpr;
 use crate::expr::Expr;
 use crate::{Error, ErrorKind, Level, Result, Tuning};
 
-/// The fewest slots of a partition's table.
+/// Minimum slots of a partition's table.
 const FEWEST_SLOTS: usize = 16;
 
 /// Sets up a [`StateStore`].
@@ -59,30 +59,30 @@ impl StateStoreBuilder {
         Ok(Self::new(GroupShape::new(input, &keys, &aggregates)?))
     }
 
-    /// How many partitions there are: a power of two, 64 unless this is said. Each has a lock of its
-    /// own. No answer depends on it.
+    /// Sets the number of partitions, a power of two; the default is 64. Each partition has its own lock.
+    /// No answer depends on it.
     #[must_use]
     pub fn partitions(mut self, partitions: usize) -> Self {
         self.partitions = partitions;
         self
     }
 
-    /// The seed of the stable hash that decides a key's partition. No answer depends on it. One that
-    /// nobody can guess keeps strangers from choosing keys of one partition.
+    /// Sets the seed of the stable hash that decides a key's partition. No answer depends on it. A secret
+    /// seed prevents an attacker from choosing keys that are all in one partition.
     #[must_use]
     pub fn hash_seed(mut self, seed: u64) -> Self {
         self.seed = HashSeed(seed);
         self
     }
 
-    /// The instruction set; the best one of this machine unless this is said.
+    /// Sets the SIMD level; the default is the best level of this machine.
     #[must_use]
     pub fn level(mut self, level: Level) -> Self {
         self.level = level;
         self
     }
 
-    /// The sizes of tables.
+    /// Sets the sizes of tables.
     #[doc(hidden)]
     #[must_use]
     pub fn tuning(mut self, tuning: Tuning) -> Self {
@@ -90,11 +90,11 @@ impl StateStoreBuilder {
         self
     }
 
-    /// Makes the store, without groups.
+    /// Creates an empty store.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] for a number of partitions that is no power of two up to 65,536, and for a
+    /// [`ErrorKind::Config`] if the number of partitions is not a power of two up to 65,536, and for a
     /// level that this machine lacks.
     pub fn build(self) -> Result<StateStore> {
         let (partitions, level) = (self.partitions, self.level);
@@ -119,7 +119,7 @@ impl StateStoreBuilder {
         };
         Ok(StateStore {
             partitions: (0..partitions).map(partition).collect::<Result<_>>()?,
-            dealer: Mutex::new(Dealer {
+            partitioner: Mutex::new(Partitioner {
                 level,
                 seed: self.seed,
                 hashes: Vec::new(),

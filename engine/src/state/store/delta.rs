@@ -1,11 +1,12 @@
-//! What changed in an epoch.
+//! The changes of an epoch.
 
 use arrow_array::RecordBatch;
 
-/// The changes of an epoch: the whole state of each group that changed, and the keys of the groups that
-/// were evicted.
+/// The changes of an epoch: the complete state of each group that changed, and the keys of the groups
+/// that were evicted.
 ///
-/// A group may be in both: it was evicted, and came again. [`crate::StateStore::apply`] removes first.
+/// A group that was evicted and added again is in both. [`crate::StateStore::apply`] first removes
+/// groups, then adds states.
 ///
 /// # Examples
 ///
@@ -22,7 +23,7 @@ pub struct Delta {
 }
 
 impl Delta {
-    /// A delta from the batches of one that was written and read back.
+    /// Creates a delta from the batches of one that was written and read back.
     #[must_use]
     pub fn new(states: Vec<RecordBatch>, evicted: Vec<RecordBatch>) -> Self {
         Self { states, evicted }

@@ -1,4 +1,4 @@
-//! The answers of some keys.
+//! Looks up the answers of keys.
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_select::concat::concat_batches;
@@ -10,28 +10,28 @@ use crate::expr::without_dictionary;
 use crate::{Error, ErrorKind, Result};
 
 impl StateStore {
-    /// The answers of those of some keys that are there, in the order of the keys: keys, then
-    /// aggregates. Each key column is an array of the type that the store has, or a dictionary of it.
+    /// Returns the answers of the keys that are in the store, in the order of the keys: key columns, then
+    /// aggregates. Each key column has the type of the store's keys, or is a dictionary of it.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Format`] for other columns than those of the key; [`ErrorKind::Capacity`] when the
-    /// type of an answer cannot hold it.
+    /// [`ErrorKind::Format`] if the columns are not those of the key; [`ErrorKind::Capacity`] for an
+    /// answer that does not fit its type.
     pub fn get(&self, keys: &[ArrayRef]) -> Result<RecordBatch> {
         self.check_whole()?;
         let keys = self.key_columns(keys)?;
         let mut hashes = Vec::new();
         hash_keys(self.level, self.seed, &keys, &mut hashes)?;
-        let mut dealt = Partitioned::default();
+        let mut partitioned = Partitioned::default();
         HashPartition::new(self.level, self.seed, self.partitions.len())
-            .hashed(&hashes, &mut dealt);
+            .hashed(&hashes, &mut partitioned);
         let keys = RecordBatch::try_new(self.key_schema(), keys).map_err(|cause| {
             let message = "key columns have different lengths, or a null where there is none";
             Error::new(ErrorKind::Format, message).with_source(cause)
         })?;
         let (mut found, mut rows) = (Vec::new(), Vec::new());
         for (partition, number) in self.partitions.iter().zip(0..) {
-            let mine = dealt.rows_of(number);
+            let mine = partitioned.rows_of(number);
             if !mine.is_empty() {
                 let keys = take_rows(&keys, mine)?;
                 let (answers, there) = read(partition)?.get(keys.columns())?;
@@ -42,7 +42,7 @@ impl StateStore {
         self.in_order(&found, &rows)
     }
 
-    /// Puts answers into the order of the keys that they are of.
+    /// Puts answers into the order of their keys.
     fn in_order(&self, found: &[RecordBatch], rows: &[u32]) -> Result<RecordBatch> {
         let all = concat_batches(&self.schema(), found).map_err(|cause| {
             let message = "the answers do not fit one batch; ask for fewer keys";

@@ -6,9 +6,9 @@
 //!                         changed(), delta() ◀┴▶ get(), snapshot()
 //! ```
 //!
-//! A merge, the changed groups and the delta cost as much as there are groups in the epoch, however
-//! large the state is. Changes come one after the other (a lock over all); each partition has a lock
-//! of its own, so that readers wait for one partition at most.
+//! The cost of a merge, of listing the changed groups and of a delta depends on the groups in the
+//! epoch, and not on the size of the state. One lock allows one change at a time. Each partition has
+//! its own lock, so that readers wait for one partition at most.
 
 mod builder;
 mod delta;
@@ -39,16 +39,16 @@ use partition::{Schemas, StorePartition};
 use snapshot::Form;
 pub use snapshot::Snapshot;
 
-/// The column of a snapshot that holds when each group was last changed.
+/// The column of a snapshot with the time of each group's last change.
 const TIME: &str = "keymill.time";
 
-/// What a stream keeps of each group between its epochs.
+/// The state of each group of a stream between its epochs.
 ///
-/// All methods take `&self`: one thread merges, and others read meanwhile. A reader sees a partition
-/// before a change or after it, and may see one partition before and another one after it.
+/// All methods take `&self`: one thread merges while others read. A reader sees each partition before
+/// or after a change. It may see one partition before the change and another one after it.
 ///
-/// After a change that failed in the middle, a part of it may be in the store: it then refuses
-/// everything, with [`ErrorKind::State`], until [`StateStore::restore`].
+/// A change that fails may have been applied in part. The store then returns [`ErrorKind::State`] for
+/// everything until [`StateStore::restore`].
 ///
 /// # Examples
 ///
@@ -83,18 +83,18 @@ const TIME: &str = "keymill.time";
 pub struct StateStore {
     schemas: Arc<Schemas>,
     partitions: Vec<RwLock<StorePartition>>,
-    /// Whoever changes the store holds this.
-    dealer: Mutex<Dealer>,
+    /// Locked during each change.
+    partitioner: Mutex<Partitioner>,
     level: Level,
     seed: HashSeed,
-    /// How often a change of groups was begun.
+    /// The number of changes that were begun.
     version: AtomicU64,
-    /// Whether a change failed in the middle.
+    /// Whether a change failed and may have been applied in part.
     is_broken: AtomicBool,
 }
 
-/// Deals rows to partitions.
-struct Dealer {
+/// Partitions rows.
+struct Partitioner {
     level: Level,
     seed: HashSeed,
     hashes: Vec<u64>,
@@ -103,12 +103,12 @@ struct Dealer {
 }
 
 impl StateStore {
-    /// A store for the states of a group-by over batches of the schema `input`.
+    /// Sets up a store for the states of a group-by over batches of the schema `input`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] for a column that is not there or has a type that cannot be taken, for
-    /// two columns of one name, and where there are no keys.
+    /// [`ErrorKind::Config`] for a column that does not exist or has an unsupported type, for two
+    /// columns with the same name, and without keys.
     pub fn for_group_by(
         input: &Schema,
         keys: impl IntoIterator<Item = impl Into<Expr>>,
@@ -117,62 +117,62 @@ impl StateStore {
         StateStoreBuilder::for_group_by(input, keys, aggregates)
     }
 
-    /// A store for the counts of texts, in the schema of [`crate::count_schema`].
+    /// Sets up a store for text counts, in the schema of [`crate::count_schema`].
     ///
     /// # Errors
     ///
-    /// None in fact: it is fallible as [`StateStore::for_group_by`] is.
+    /// None today. The signature is that of [`StateStore::for_group_by`].
     pub fn for_counts() -> Result<StateStoreBuilder> {
         Ok(StateStoreBuilder::new(GroupShape::counts()?))
     }
 
-    /// The schema of the states that [`StateStore::merge`] takes in.
+    /// Returns the schema of the states that [`StateStore::merge`] takes.
     #[must_use]
     pub fn state_schema(&self) -> SchemaRef {
         Arc::clone(self.schemas.shape.state_schema())
     }
 
-    /// The schema of the answers: keys, then aggregates.
+    /// Returns the schema of the answers: keys, then aggregates.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(self.schemas.shape.schema())
     }
 
-    /// The schema of snapshots and of the states of deltas: state columns, and the time of the last
-    /// change.
+    /// Returns the schema of snapshots and of the states of deltas: state columns, and the time of the
+    /// last change.
     #[must_use]
     pub fn snapshot_schema(&self) -> SchemaRef {
         Arc::clone(&self.schemas.timed)
     }
 
-    /// The schema of the keys of evicted groups.
+    /// Returns the schema of the keys of evicted groups.
     #[must_use]
     pub fn key_schema(&self) -> SchemaRef {
         Arc::clone(&self.schemas.keys)
     }
 
-    /// Merges the states of groups. `time` is that of their last change, in any unit: an epoch,
-    /// milliseconds. A group keeps the largest.
+    /// Merges the states of groups. `time` is the time of their last change, in any unit: an epoch,
+    /// milliseconds. A group keeps its largest time.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`] for other columns or another version than those of
-    /// [`StateStore::state_schema`], and [`ErrorKind::Capacity`] for what does not fit.
+    /// [`ErrorKind::State`] if the columns or the version differ from [`StateStore::state_schema`], and
+    /// [`ErrorKind::Capacity`] for a state that does not fit.
     pub fn merge(&self, states: &RecordBatch, time: u64) -> Result<()> {
-        let mut dealer = self.begin()?;
+        let mut partitioner = self.begin()?;
         check_columns(states, self.schemas.shape.state_schema())?;
         self.change(|| {
-            self.deal(&mut dealer, states, |partition, states| {
+            self.for_each_partition(&mut partitioner, states, |partition, states| {
                 partition.merge(states, time)
             })
         })
     }
 
-    /// The answers of the groups that were changed since the last commit, in no particular order.
+    /// Returns the answers of the groups that changed since the last commit, in no particular order.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Capacity`] when the type of an answer cannot hold it.
+    /// [`ErrorKind::Capacity`] for an answer that does not fit its type.
     pub fn changed(&self) -> Result<Vec<RecordBatch>> {
         let _change = self.begin()?;
         let mut changed = Vec::new();
@@ -182,18 +182,18 @@ impl StateStore {
         Ok(changed)
     }
 
-    /// How many groups were changed since the last commit.
+    /// Returns the number of groups that changed since the last commit.
     ///
     /// # Errors
     ///
-    /// As for all methods after a change that failed.
+    /// [`ErrorKind::State`] after a change that failed.
     pub fn changed_len(&self) -> Result<usize> {
         let _change = self.begin()?;
         let partitions = self.partitions.iter();
         partitions.map(|one| Ok(read(one)?.changed_len())).sum()
     }
 
-    /// What changed since the last commit.
+    /// Returns the changes since the last commit.
     ///
     /// # Errors
     ///
@@ -211,7 +211,7 @@ impl StateStore {
     ///
     /// # Errors
     ///
-    /// As for all methods after a change that failed.
+    /// [`ErrorKind::State`] after a change that failed.
     pub fn commit(&self) -> Result<()> {
         let _change = self.begin()?;
         for partition in &self.partitions {
@@ -220,21 +220,21 @@ impl StateStore {
         Ok(())
     }
 
-    /// All states. They stay in the store.
+    /// Returns all states. They stay in the store.
     ///
     /// # Errors
     ///
-    /// As for all methods after a change that failed.
+    /// [`ErrorKind::State`] after a change that failed.
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
         self.read_all(Form::States)
     }
 
-    /// The answers of all groups, in no particular order.
+    /// Returns the answers of all groups, in no particular order.
     ///
     /// # Errors
     ///
-    /// As for all methods after a change that failed. A batch is [`ErrorKind::Capacity`] when the type
-    /// of an answer cannot hold it.
+    /// [`ErrorKind::State`] after a change that failed. A batch is [`ErrorKind::Capacity`] for an answer
+    /// that does not fit its type.
     pub fn values(&self) -> Result<Snapshot<'_>> {
         self.read_all(Form::Answers)
     }
@@ -245,21 +245,20 @@ impl StateStore {
         Ok(Snapshot::new(self, form, version))
     }
 
-    /// Replaces all state by that of a snapshot. Nothing counts as changed after it. The snapshot may
-    /// be from a store with another number of partitions.
+    /// Replaces all state by that of a snapshot. Then no group counts as changed. The snapshot may be
+    /// from a store with another number of partitions.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`] for other columns or another version than those of
-    /// [`StateStore::snapshot_schema`].
+    /// [`ErrorKind::State`] if the columns or the version differ from [`StateStore::snapshot_schema`].
     pub fn restore<'b>(&self, batches: impl IntoIterator<Item = &'b RecordBatch>) -> Result<()> {
-        let mut dealer = self.dealer.lock().map_err(|_| panicked())?;
+        let mut partitioner = self.partitioner.lock().map_err(|_| panicked())?;
         self.change(|| {
             for partition in &self.partitions {
                 write(partition)?.clear();
             }
             let mut batches = batches.into_iter();
-            batches.try_for_each(|states| self.replace(&mut dealer, states))
+            batches.try_for_each(|states| self.replace(&mut partitioner, states))
         })?;
         self.is_broken.store(false, Ordering::SeqCst);
         Ok(())
@@ -272,27 +271,27 @@ impl StateStore {
     ///
     /// As for [`StateStore::restore`].
     pub fn apply(&self, delta: &Delta) -> Result<()> {
-        let mut dealer = self.begin()?;
+        let mut partitioner = self.begin()?;
         for keys in delta.evicted() {
             check_columns(keys, &self.schemas.keys)?;
         }
         self.change(|| {
             for keys in delta.evicted() {
-                self.deal(&mut dealer, keys, |partition, keys| {
+                self.for_each_partition(&mut partitioner, keys, |partition, keys| {
                     partition.remove(keys.columns())
                 })?;
             }
             let mut states = delta.states().iter();
-            states.try_for_each(|states| self.replace(&mut dealer, states))
+            states.try_for_each(|states| self.replace(&mut partitioner, states))
         })
     }
 
-    /// Removes the groups that were last changed before a time, and gives how many these were. It costs
-    /// as much as there are groups in the partitions that may have some.
+    /// Removes the groups that were last changed before a time, and returns their number. The cost
+    /// depends on the groups in the partitions that may have such groups.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Capacity`] when there is no memory.
+    /// [`ErrorKind::Capacity`] if memory cannot be allocated.
     pub fn evict(&self, before: u64) -> Result<usize> {
         let _change = self.begin()?;
         self.change(|| {
@@ -301,7 +300,7 @@ impl StateStore {
         })
     }
 
-    /// How many groups there are.
+    /// Returns the number of groups.
     #[must_use]
     pub fn len(&self) -> usize {
         self.sum_of(StorePartition::len)
@@ -313,7 +312,7 @@ impl StateStore {
         self.len() == 0
     }
 
-    /// How many bytes of memory the store holds.
+    /// Returns the bytes of memory of the store.
     #[must_use]
     pub fn size(&self) -> usize {
         self.sum_of(StorePartition::size)
@@ -327,11 +326,11 @@ impl StateStore {
         self.partitions.iter().map(read).sum()
     }
 
-    /// Waits for the end of other changes, and refuses if one of them failed.
-    fn begin(&self) -> Result<MutexGuard<'_, Dealer>> {
-        let dealer = self.dealer.lock().map_err(|_| panicked())?;
+    /// Waits for the end of other changes. An error if one of them failed.
+    fn begin(&self) -> Result<MutexGuard<'_, Partitioner>> {
+        let partitioner = self.partitioner.lock().map_err(|_| panicked())?;
         self.check_whole()?;
-        Ok(dealer)
+        Ok(partitioner)
     }
 
     fn check_whole(&self) -> Result<()> {
@@ -344,7 +343,7 @@ impl StateStore {
         }
     }
 
-    /// Makes a change, of which an error may leave a part.
+    /// Runs a change. After an error the store counts as broken.
     fn change<T>(&self, change: impl FnOnce() -> Result<T>) -> Result<T> {
         self.version.fetch_add(1, Ordering::SeqCst);
         let changed = change();
@@ -354,27 +353,32 @@ impl StateStore {
         changed
     }
 
-    fn replace(&self, dealer: &mut Dealer, states: &RecordBatch) -> Result<()> {
+    fn replace(&self, partitioner: &mut Partitioner, states: &RecordBatch) -> Result<()> {
         check_columns(states, &self.schemas.timed)?;
-        self.deal(dealer, states, StorePartition::replace)
+        self.for_each_partition(partitioner, states, StorePartition::replace)
     }
 
     /// Passes each partition its rows of a batch that begins with the key columns.
-    fn deal(
+    fn for_each_partition(
         &self,
-        dealer: &mut Dealer,
+        partitioner: &mut Partitioner,
         batch: &RecordBatch,
-        mut take_in: impl FnMut(&mut StorePartition, &RecordBatch) -> Result<()>,
+        mut apply: impl FnMut(&mut StorePartition, &RecordBatch) -> Result<()>,
     ) -> Result<()> {
         let keys = self.schemas.shape.key_types().len();
-        let Dealer { hashes, rows, .. } = dealer;
-        hash_keys(dealer.level, dealer.seed, &batch.columns()[..keys], hashes)?;
-        dealer.stage.hashed(hashes, rows);
-        let dealt = take_rows(batch, rows.rows())?;
+        let Partitioner { hashes, rows, .. } = partitioner;
+        hash_keys(
+            partitioner.level,
+            partitioner.seed,
+            &batch.columns()[..keys],
+            hashes,
+        )?;
+        partitioner.stage.hashed(hashes, rows);
+        let partitioned = take_rows(batch, rows.rows())?;
         for (partition, ends) in self.partitions.iter().zip(rows.starts().windows(2)) {
             if ends[0] < ends[1] {
-                let states = dealt.slice(ends[0], ends[1] - ends[0]);
-                take_in(&mut *write(partition)?, &states)?;
+                let states = partitioned.slice(ends[0], ends[1] - ends[0]);
+                apply(&mut *write(partition)?, &states)?;
             }
         }
         Ok(())
@@ -394,7 +398,7 @@ fn take_rows(batch: &RecordBatch, rows: &[u32]) -> Result<RecordBatch> {
     let rows = UInt32Array::from(rows.to_vec());
     take_record_batch(batch, &rows).map_err(|cause| {
         let message =
-            "the rows of a batch cannot be taken apart; give the state in smaller batches";
+            "the rows of a batch cannot be partitioned; give the state in smaller batches";
         Error::new(ErrorKind::Capacity, message).with_source(cause)
     })
 }
@@ -408,7 +412,7 @@ fn write(partition: &RwLock<StorePartition>) -> Result<RwLockWriteGuard<'_, Stor
 }
 
 fn panicked() -> Error {
-    let message = "a thread panicked while it changed the state; this is a fault of keymill";
+    let message = "a thread panicked while it changed the state; this is a bug in keymill";
     Error::new(ErrorKind::Internal, message)
 }
 

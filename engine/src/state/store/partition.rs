@@ -1,4 +1,4 @@
-//! One partition of a state store: its groups, and what is known of their changes.
+//! One partition of a state store: its groups and their changes.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use arrow_array::types::UInt64Type;
 use arrow_array::{ArrayRef, RecordBatch, UInt64Array};
 use arrow_schema::{Field, Schema, SchemaRef};
 
+use super::super::schema::batch_of;
 use super::super::{GroupShape, GroupTable};
 use super::TIME;
 use crate::{Error, ErrorKind, Result};
@@ -39,9 +40,9 @@ impl Schemas {
 /// When a group was last changed.
 #[derive(Clone, Copy, Debug, Default)]
 struct LastChange {
-    /// As the caller says; the largest counts.
+    /// The largest time that the caller gave.
     time: u64,
-    /// The epoch in which it was; 0 for a group that was restored.
+    /// The epoch of the change; 0 for a group that was restored.
     epoch: u64,
 }
 
@@ -105,7 +106,7 @@ impl StorePartition {
         Ok(())
     }
 
-    /// Removes the groups of these keys, where there are such.
+    /// Removes the groups of these keys. Unknown keys are ignored.
     pub(super) fn remove(&mut self, keys: &[ArrayRef]) -> Result<()> {
         let mut found = Vec::new();
         self.table.find(keys, &mut found)?;
@@ -120,7 +121,7 @@ impl StorePartition {
         self.keep(&kept.map(|(group, _)| group).collect::<Vec<u32>>())
     }
 
-    /// Removes the groups last changed before a time, and gives how many these were.
+    /// Removes the groups last changed before a time, and returns their number.
     pub(super) fn evict(&mut self, before: u64) -> Result<usize> {
         if self.oldest >= before {
             return Ok(0);
@@ -134,15 +135,15 @@ impl StorePartition {
         }
         for groups in lost.chunks(BATCH_ROWS) {
             let keys = self.table.key_columns(groups)?;
-            self.evicted.push(batch(&self.schemas.keys, keys)?);
+            self.evicted.push(batch_of(&self.schemas.keys, keys)?);
         }
         self.keep(&kept)?;
         Ok(lost.len())
     }
 
-    /// Moves these groups to a new table, and forgets the others.
+    /// Moves these groups to a new table, and drops the others.
     fn keep(&mut self, groups: &[u32]) -> Result<()> {
-        let mut table = self.table.emptied()?;
+        let mut table = self.table.empty_copy()?;
         for groups in groups.chunks(BATCH_ROWS) {
             table.merge(&self.table.states(groups)?)?;
         }
@@ -165,7 +166,7 @@ impl StorePartition {
         self.evicted.clear();
     }
 
-    /// Forgets all groups and changes.
+    /// Removes all groups and changes.
     pub(super) fn clear(&mut self) {
         self.table.clear();
         self.last.clear();
@@ -195,21 +196,21 @@ impl StorePartition {
         Ok(())
     }
 
-    /// The states of some groups, and the times of their last changes.
+    /// Returns the states of some groups, and the times of their last changes.
     pub(super) fn timed_states(&self, groups: &[u32]) -> Result<RecordBatch> {
         let states = self.table.states(groups)?;
         let times = groups.iter().map(|&group| self.last[group as usize].time);
         let mut columns = states.columns().to_vec();
         columns.push(Arc::new(UInt64Array::from_iter_values(times)));
-        batch(&self.schemas.timed, columns)
+        batch_of(&self.schemas.timed, columns)
     }
 
-    /// The answers of some groups.
+    /// Returns the answers of some groups.
     pub(super) fn answers(&self, groups: &[u32]) -> Result<RecordBatch> {
         self.table.answers(groups)
     }
 
-    /// The answers of those of some keys that are there, and which these are.
+    /// Returns the answers of the keys that have a group, and the rows of these keys.
     pub(super) fn get(&self, keys: &[ArrayRef]) -> Result<(RecordBatch, Vec<usize>)> {
         let mut found = Vec::new();
         self.table.find(keys, &mut found)?;
@@ -236,12 +237,12 @@ impl StorePartition {
     }
 }
 
-/// The number after the largest group.
+/// Returns the largest group plus 1.
 fn next_group(groups: &[u32]) -> usize {
     groups.iter().max().map_or(0, |&group| group as usize + 1)
 }
 
-/// State columns without the times, and the times.
+/// Returns the state columns without the times, and the times.
 fn untimed<'a>(
     timed: &'a RecordBatch,
     schema: &SchemaRef,
@@ -250,12 +251,6 @@ fn untimed<'a>(
     let Some((times, states)) = columns.split_last() else {
         return Err(Error::new(ErrorKind::Internal, "a snapshot has no columns"));
     };
-    let states = batch(schema, states.to_vec())?;
+    let states = batch_of(schema, states.to_vec())?;
     Ok((states, times.as_primitive::<UInt64Type>()))
-}
-
-fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
-    RecordBatch::try_new(Arc::clone(schema), columns).map_err(|cause| {
-        Error::new(ErrorKind::Internal, "columns do not fit together").with_source(cause)
-    })
 }

@@ -8,10 +8,10 @@ use super::StateStore;
 use super::partition::BATCH_ROWS;
 use crate::{Error, ErrorKind, Result};
 
-/// Gives the states or the answers of all groups, and leaves them in the store.
+/// Returns the states or the answers of all groups, which stay in the store.
 ///
-/// It is one moment of the store: when the store changes before the last batch was read, the next
-/// item is an error, and the last one.
+/// It is consistent: if the store changes before the last batch is read, the next item is an error,
+/// and the iterator ends.
 #[derive(Debug)]
 pub struct Snapshot<'a> {
     store: &'a StateStore,
@@ -23,7 +23,7 @@ pub struct Snapshot<'a> {
     is_over: bool,
 }
 
-/// What is read of each group.
+/// Which columns of each group are read.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Form {
     States,
@@ -45,7 +45,7 @@ impl<'a> Snapshot<'a> {
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         while let Some(partition) = self.store.partitions.get(self.partition) {
             let partition = partition.read().map_err(|_| super::panicked())?;
-            // A change counts up before it begins, so that what was read before it is whole.
+            // The version is raised before a change begins, so all batches read so far are from before it.
             if self.store.version.load(Ordering::SeqCst) != self.version {
                 return Err(changed_meanwhile());
             }

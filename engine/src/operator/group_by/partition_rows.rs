@@ -1,4 +1,4 @@
-//! Deals the rows of columns to partitions by the stable hash of their keys.
+//! Partitions the rows of columns by the stable hash of their keys.
 
 use std::sync::Arc;
 
@@ -15,53 +15,57 @@ use super::Context;
 use crate::state::hash_keys;
 use crate::{Error, ErrorKind, Result};
 
-/// Columns whose rows lie partition by partition.
-pub(super) struct Dealt {
+/// Columns whose rows are ordered by partition.
+pub(super) struct PartitionedRows {
     columns: Vec<ArrayRef>,
     starts: Vec<usize>,
 }
 
-impl Dealt {
-    /// The partitions that have rows, and their rows.
+impl PartitionedRows {
+    /// Returns the partitions that have rows, and their rows.
     pub(super) fn partitions(&self) -> impl Iterator<Item = (usize, Vec<ArrayRef>)> {
         let all = 0..self.starts.len() - 1;
         all.filter_map(|partition| Some((partition, self.partition(partition)?)))
     }
 
-    /// The rows of a partition, if it has any.
+    /// Returns the rows of a partition, if it has any.
     pub(super) fn partition(&self, partition: usize) -> Option<Vec<ArrayRef>> {
         let (start, end) = (self.starts[partition], self.starts[partition + 1]);
         let rows = |column: &ArrayRef| column.slice(start, end - start);
         (start < end).then(|| self.columns.iter().map(rows).collect())
     }
 
-    /// How many bytes of memory it holds.
+    /// Returns the bytes of memory of the columns.
     pub(super) fn bytes(&self) -> usize {
         let columns = self.columns.iter();
         columns.map(|column| column.get_array_memory_size()).sum()
     }
 }
 
-/// Deals the rows of columns, the first `keys` of which are the key.
-pub(super) fn by_partition(context: &Context, columns: &[ArrayRef], keys: usize) -> Result<Dealt> {
+/// Partitions the rows of columns. The first `keys` columns are the key.
+pub(super) fn partition_rows(
+    context: &Context,
+    columns: &[ArrayRef],
+    keys: usize,
+) -> Result<PartitionedRows> {
     let partitions = context.resources.tuning.partitions.max(1);
     let hashes = hashes_of(context, &columns[..keys])?;
-    deal(context, columns, &hashes, partitions)
+    partition_by_hashes(context, columns, &hashes, partitions)
 }
 
-/// Deals the rows of one partition again, by the other half of the hash.
-pub(super) fn again(
+/// Partitions the rows of one partition again, by the other half of the hash.
+pub(super) fn partition_again(
     context: &Context,
     states: &RecordBatch,
     keys: usize,
     parts: usize,
-) -> Result<Dealt> {
+) -> Result<PartitionedRows> {
     let columns = states.columns();
     let mut hashes = hashes_of(context, &columns[..keys])?;
-    // The partition of such a hash is the part of the original one.
+    // `HashPartition` uses the upper half of a hash.
     let part = |hash: u64| u64::from(split_again(hash, u32::MAX)) << 32;
     hashes.iter_mut().for_each(|hash| *hash = part(*hash));
-    deal(context, columns, &hashes, parts)
+    partition_by_hashes(context, columns, &hashes, parts)
 }
 
 fn hashes_of(context: &Context, keys: &[ArrayRef]) -> Result<Vec<u64>> {
@@ -71,27 +75,27 @@ fn hashes_of(context: &Context, keys: &[ArrayRef]) -> Result<Vec<u64>> {
     Ok(hashes)
 }
 
-fn deal(
+fn partition_by_hashes(
     context: &Context,
     columns: &[ArrayRef],
     hashes: &[u64],
     partitions: usize,
-) -> Result<Dealt> {
+) -> Result<PartitionedRows> {
     let resources = &context.resources;
     let mut partition = HashPartition::new(resources.level, HashSeed(resources.seed), partitions);
     let mut rows = Partitioned::default();
     partition.hashed(hashes, &mut rows);
     let indices = UInt32Array::new(ScalarBuffer::from(rows.rows().to_vec()), None);
     let columns = columns.iter().map(|column| taken(column, &indices));
-    Ok(Dealt {
+    Ok(PartitionedRows {
         columns: columns.collect::<Result<_>>()?,
         starts: rows.starts().to_vec(),
     })
 }
 
-/// Copies rows. Views get buffers of their own, so that nothing of the caller's memory is kept.
+/// Copies rows. Views get their own buffers, so that the caller's memory is not kept.
 fn taken(column: &ArrayRef, rows: &UInt32Array) -> Result<ArrayRef> {
-    let taken = take(column, rows, None).map_err(not_dealt)?;
+    let taken = take(column, rows, None).map_err(not_moved)?;
     Ok(match taken.data_type() {
         DataType::Utf8View => Arc::new(taken.as_string_view().gc()),
         DataType::BinaryView => Arc::new(taken.as_binary_view().gc()),
@@ -99,7 +103,7 @@ fn taken(column: &ArrayRef, rows: &UInt32Array) -> Result<ArrayRef> {
     })
 }
 
-pub(super) fn not_dealt(cause: arrow_schema::ArrowError) -> Error {
+pub(super) fn not_moved(cause: arrow_schema::ArrowError) -> Error {
     let message = "the rows of a batch could not be moved; give the job smaller batches";
     Error::new(ErrorKind::Capacity, message).with_source(cause)
 }

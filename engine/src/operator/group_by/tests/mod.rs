@@ -1,5 +1,8 @@
 //! Group-by against a map from the standard library, over every way of running it.
 
+mod memory;
+mod refusals;
+
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -380,161 +383,10 @@ fn many_rows(groups: i64) -> RecordBatch {
     batch_of(&keys, &(0..groups).collect::<Vec<_>>())
 }
 
-#[test]
-fn a_partition_that_is_too_large_is_cut_again() {
-    let resources = resources(Tuning::TINY, 64 << 10);
-    let mut one = sums(&resources);
-    let rows = many_rows(20_000);
-    for _ in 0..2 {
-        for first in (0..rows.num_rows()).step_by(1000) {
-            one.push(&rows.slice(first, 1000)).unwrap();
-        }
-    }
-    one.spill().unwrap();
-    let before = one.metrics().spilled_bytes;
-    assert!(before > 200 << 10, "{before}");
-    let batches = one.drain(Drain::Values, &Order::None, BatchLimits::default());
-    let mut batches = batches.unwrap();
-    let mut groups = 0;
-    for batch in &mut batches {
-        let batch = batch.unwrap();
-        groups += batch.num_rows();
-        let totals = batch
-            .column(1)
-            .as_primitive::<arrow_array::types::Int64Type>();
-        let keys = batch.column(0).as_string::<i32>();
-        for (key, total) in keys.iter().zip(totals.values()) {
-            assert_eq!(key.unwrap(), format!("key {}", total / 2));
-        }
-    }
-    assert_eq!((groups, batches.groups()), (20_000, 20_000));
-    assert!(batches.spilled_bytes() > 100 << 10, "parts were written");
-    drop((batches, one));
-    assert_eq!(resources.memory.taken(), 0);
-}
-
-#[test]
-fn memory_stays_near_the_budget_whatever_is_pushed() {
-    let long: String = "long ".repeat(2000);
-    for threads in [1, 2] {
-        let budget = 4 << 20;
-        let resources = Resources {
-            threads,
-            ..resources(Tuning::DEFAULT, budget)
-        };
-        let mut one = sums(&resources);
-        for round in 0..40i64 {
-            let names: Vec<String> = (0..200).map(|n| format!("{long}{round}/{n}")).collect();
-            let keys: Vec<_> = names.iter().map(|name| Some(name.as_str())).collect();
-            one.push(&batch_of(&keys, &[round; 200])).unwrap();
-            // One batch may be on top of it.
-            let taken = resources.memory.taken();
-            assert!(taken <= budget + (4 << 20), "{taken} bytes of {budget}");
-            assert!(one.size() <= taken);
-        }
-        let mut groups = 0;
-        let limits = BatchLimits::default();
-        for batch in one.drain(Drain::Values, &Order::None, limits).unwrap() {
-            groups += batch.unwrap().num_rows();
-            let taken = resources.memory.taken();
-            assert!(taken <= budget + (4 << 20), "{taken} bytes of {budget}");
-        }
-        assert_eq!(groups, 40 * 200);
-    }
-}
-
-#[test]
-fn batches_of_another_schema_are_refused_and_change_nothing() {
-    let rows = batch_of(&[Some("a"), None], &[1, 2]);
-    let keys: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
-    let floats: ArrayRef = Arc::new(Float64Array::from(vec![1.0]));
-    let others = [
-        RecordBatch::try_from_iter([("k", keys.clone()), ("v", floats.clone())]).unwrap(),
-        RecordBatch::try_from_iter([("k", floats.clone()), ("v", floats.clone())]).unwrap(),
-        RecordBatch::try_from_iter([("k", keys.clone())]).unwrap(),
-        RecordBatch::try_from_iter([("v", floats)]).unwrap(),
-    ];
-    let resources = resources(Tuning::TINY, UNBOUNDED);
-    let mut one = sums(&resources);
-    for other in &others {
-        one.push(&rows).unwrap();
-        let error = one.push(other).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Format, "{error}");
-        assert_eq!(one.push("a text").unwrap_err().kind(), ErrorKind::Config);
-    }
-    // Columns may lie elsewhere, and others may be there.
-    let more = RecordBatch::try_from_iter([
-        ("more", keys),
-        ("v", rows.column(1).slice(0, 1)),
-        ("k", rows.column(0).slice(0, 1)),
-    ]);
-    one.push(&more.unwrap()).unwrap();
-    assert_eq!(one.metrics().rows, 9);
-    let found = rows_of(&mut one);
-    let a = Cell::Bytes(b"a".to_vec());
-    assert_eq!(
-        found,
-        [vec![Cell::Null, Cell::Int(8)], vec![a, Cell::Int(5)]]
-    );
-}
-
 fn rows_of(operator: &mut GroupBy) -> Vec<Vec<Cell>> {
     let mut rows = rows(&drained(operator, Drain::Values).unwrap());
     rows.sort();
     rows
-}
-
-#[test]
-fn state_columns_of_others_are_refused_and_change_nothing() {
-    let resources = resources(Tuning::DEFAULT, UNBOUNDED);
-    let rows = batch_of(&[Some("a")], &[1]);
-    let make =
-        |key: &str, call| GroupBy::new(&rows.schema(), &[col(key)], &[call], &resources).unwrap();
-    let mut one = make("k", min("v"));
-    one.push(&rows).unwrap();
-    for (key, call) in [("k", max("v")), ("k", sum("v")), ("v", min("v"))] {
-        let mut other = make(key, call);
-        other.push(&rows).unwrap();
-        for states in drained(&mut other, Drain::State).unwrap() {
-            let error = one.push_state(&states).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Format, "{error}");
-        }
-    }
-    assert_eq!(one.push_state(&rows).unwrap_err().kind(), ErrorKind::Format);
-    assert_eq!(rows_of(&mut one).len(), 1);
-}
-
-#[test]
-fn operators_of_other_jobs_are_not_merged() {
-    let seeds = resources(Tuning::DEFAULT, UNBOUNDED);
-    let rows = batch_of(&[Some("a")], &[1]);
-    let make = |key: &str, call: crate::aggregate::AggregateExpr, resources: &Resources| {
-        let keys = [col(key)];
-        let calls = [call.alias("x")];
-        let mut one = GroupBy::new(&rows.schema(), &keys, &calls, resources).unwrap();
-        one.push(&rows).unwrap();
-        one
-    };
-    let other_seed = Resources {
-        seed: 12,
-        ..seeds.clone()
-    };
-    let mut one = make("k", min("v"), &seeds);
-    for mut other in [
-        make("k", max("v"), &seeds),
-        make("k", count("v"), &seeds),
-        make("v", min("v"), &seeds),
-        make("k", min("v"), &other_seed),
-    ] {
-        let error = one.merge(&mut other).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
-        assert_eq!(rows_of(&mut other).len(), 1);
-    }
-    one.merge(&mut make("k", min("v"), &seeds)).unwrap();
-    assert_eq!(one.metrics().rows, 2);
-    assert_eq!(rows_of(&mut one).len(), 1);
-    let none = GroupBy::merge_all(Vec::new()).unwrap_err();
-    assert_eq!(none.kind(), ErrorKind::Config);
 }
 
 #[test]
@@ -565,47 +417,6 @@ fn the_order_by_count_is_that_of_the_first_count() {
     let mut batches = one.drain(Drain::Values, &Order::Count, limits).unwrap();
     let batch = batches.next().unwrap().unwrap();
     assert_eq!(batch.column(0).as_string::<i32>().value(0), "b");
-}
-
-#[test]
-fn an_order_that_cannot_be_changes_nothing() {
-    let resources = resources(Tuning::TINY, 1);
-    let mut one = sums(&resources);
-    one.push(&many_rows(100)).unwrap();
-    for order in [
-        Order::Count,
-        Order::Columns(vec![OrderBy::new("no such column")]),
-    ] {
-        let limits = BatchLimits::default();
-        let error = one.drain(Drain::Values, &order, limits).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Config);
-    }
-    assert_eq!(rows_of(&mut one).len(), 100);
-    assert!(rows_of(&mut one).is_empty());
-}
-
-#[test]
-fn a_cancelled_operator_stops_and_gives_the_memory_back() {
-    let cancel = Cancel::default();
-    let resources = Resources {
-        cancel: cancel.clone(),
-        ..resources(Tuning::TINY, 40 << 10)
-    };
-    let [mut pushing, mut draining] = [sums(&resources), sums(&resources)];
-    pushing.push(&many_rows(100)).unwrap();
-    draining.push(&many_rows(1000)).unwrap();
-    draining.spill().unwrap();
-    let limits = BatchLimits::new(1, 1);
-    let mut batches = draining.drain(Drain::Values, &Order::None, limits).unwrap();
-    assert!(batches.next().unwrap().is_ok());
-    cancel.cancel();
-    let error = pushing.push(&many_rows(1)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Cancelled);
-    let error = batches.find_map(Result::err).unwrap();
-    assert_eq!(error.kind(), ErrorKind::Cancelled);
-    assert!(batches.next().is_none());
-    drop((pushing, draining, batches));
-    assert_eq!(resources.memory.taken(), 0);
 }
 
 #[test]

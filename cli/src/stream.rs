@@ -6,7 +6,6 @@ mod row_args;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use keymill::stream::{Delivery, StreamProgress, StreamQuery, Trigger, sum};
@@ -57,7 +56,6 @@ fn wait(args: &StreamArgs, query: &StreamQuery, signals: &AtomicU8) -> Result<()
             say(&format!("keymill: {status}"));
             told = status;
         }
-        thread::yield_now();
     }
     Ok(())
 }

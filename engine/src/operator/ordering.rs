@@ -73,6 +73,7 @@ pub(super) fn sorted(
 /// # Errors
 ///
 /// [`ErrorKind::Config`] for an unknown column, and those of [`sorted`].
+#[cfg(feature = "stream")]
 pub(crate) fn sort_groups(
     batches: impl Iterator<Item = Result<RecordBatch>> + Send,
     schema: &SchemaRef,
@@ -87,11 +88,13 @@ pub(crate) fn sort_groups(
 }
 
 /// Batches of an iterator.
+#[cfg(feature = "stream")]
 struct Unsorted<I> {
     batches: I,
     groups: u64,
 }
 
+#[cfg(feature = "stream")]
 impl<I: Iterator<Item = Result<RecordBatch>> + Send> BatchSource for Unsorted<I> {
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         let batch = self.batches.next().transpose()?;

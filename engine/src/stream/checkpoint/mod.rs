@@ -128,11 +128,6 @@ impl Checkpoint {
         &self.metadata
     }
 
-    /// The folder for data that a source has received and that no epoch has read yet.
-    pub(super) fn received_folder(&self) -> PathBuf {
-        self.folder.join("received")
-    }
-
     /// Writes what an epoch reads.
     ///
     /// # Errors

@@ -177,13 +177,7 @@ impl QueryPlan {
             None => Recovered::default(),
         };
         let shared = Arc::new(Shared::default());
-        start_sources(
-            &mut self.sources,
-            &self.env,
-            &shared,
-            &recovered,
-            checkpoint.as_ref(),
-        )?;
+        start_sources(&mut self.sources, &self.env, &shared, &recovered)?;
         let context = SinkContext {
             query: id.clone(),
             schema: grouping.schema.clone(),
@@ -254,7 +248,6 @@ fn start_sources(
     env: &RuntimeEnv,
     shared: &Shared,
     recovered: &Recovered,
-    checkpoint: Option<&Checkpoint>,
 ) -> Result<()> {
     let memory = env.memory / 4 / sources.len();
     for (number, source) in sources.iter_mut().enumerate() {
@@ -270,8 +263,6 @@ fn start_sources(
             history,
             wake: shared.wake.clone(),
             memory,
-            received_folder: checkpoint
-                .map(|checkpoint| checkpoint.received_folder().join(number.to_string())),
         })?;
     }
     Ok(())

@@ -71,6 +71,10 @@ impl Inbox {
         let mut buffer = vec![0; READ_BYTES];
         let mut filled = 0;
         let received = loop {
+            if filled >= self.0.most_bytes {
+                self.fail(too_long(filled));
+                return Ok(());
+            }
             if filled == buffer.len() {
                 buffer.resize(2 * filled, 0);
             }
@@ -262,6 +266,11 @@ fn cut(mut block: Vec<u8>, room: u64, is_first: bool) -> (Option<Vec<u8>>, Optio
     (Some(block), Some(rest))
 }
 
+fn too_long(bytes: usize) -> Error {
+    let message = format!("a line is longer than {bytes} bytes; give the query more memory");
+    Error::new(ErrorKind::Capacity, message)
+}
+
 /// The end of the last whole line.
 fn last_line_end(bytes: &[u8]) -> Option<usize> {
     let newline = bytes.iter().rposition(|&byte| byte == b'\n');
@@ -346,6 +355,19 @@ mod tests {
             }
             assert_eq!(all, sent);
         }
+    }
+
+    #[test]
+    fn a_line_that_memory_cannot_hold_is_an_error() {
+        let inbox = Inbox::new(Wake::default(), 0, 0);
+        let endless = vec![b'x'; 3 * BLOCK_BYTES];
+        inbox
+            .receive([b"first\n", &endless[..]].concat().as_slice())
+            .unwrap();
+        let mut received = inbox.take(&EpochLimits::default()).unwrap().unwrap();
+        assert_eq!(text(&mut received), b"first\n");
+        let error = inbox.take(&EpochLimits::default()).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Capacity);
     }
 
     #[test]

@@ -108,8 +108,6 @@ pub struct SourceContext {
     pub wake: Wake,
     /// The most bytes that the source may keep in memory.
     pub memory: usize,
-    /// A folder of the checkpoint for data that was received and not read yet.
-    pub received_folder: Option<std::path::PathBuf>,
 }
 
 /// The input of an epoch from one source.

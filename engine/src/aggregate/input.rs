@@ -191,14 +191,14 @@ where
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{Int8Array, UInt16Array, UInt64Array};
+    use arrow_array::{UInt16Array, UInt64Array};
 
     use super::*;
 
     #[cfg(feature = "gpu")]
     #[test]
     fn columns_become_bits_and_back() {
-        let small: ArrayRef = Arc::new(Int8Array::from(vec![i8::MIN, -1, 0, i8::MAX]));
+        let small: ArrayRef = Arc::new(arrow_array::Int8Array::from(vec![i8::MIN, -1, 0, i8::MAX]));
         let wide: ArrayRef = Arc::new(UInt64Array::from(vec![0, 1 << 63, u64::MAX]));
         for column in [small, wide] {
             let bits = integer_bits(&column).unwrap();

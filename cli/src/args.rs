@@ -243,11 +243,11 @@ pub(crate) struct StreamArgs {
     #[arg(long, value_name = "N")]
     pub(crate) snapshot_every: Option<u64>,
 
-    /// Read at most N files in an epoch
+    /// The maximum files that an epoch reads
     #[arg(long, value_name = "N")]
     pub(crate) max_files: Option<usize>,
 
-    /// Read at most so many bytes in an epoch, rounded to whole lines or files
+    /// The maximum bytes that an epoch reads, rounded to whole lines or files
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     pub(crate) max_bytes: Option<u64>,
 

@@ -164,17 +164,17 @@ impl KeyedStream {
         self.with(|plan| plan.order = Some(order))
     }
 
-    /// Reads at most so many bytes in an epoch, rounded to whole records or files.
+    /// Sets the maximum bytes that an epoch reads, rounded to whole records or files.
     pub fn max_bytes_per_epoch(self, bytes: u64) -> Self {
         self.with(|plan| plan.limits.bytes = Some(bytes.max(1)))
     }
 
-    /// Reads at most so many files in an epoch.
+    /// Sets the maximum files that an epoch reads.
     pub fn max_files_per_epoch(self, files: usize) -> Self {
         self.with(|plan| plan.limits.files = Some(files.max(1)))
     }
 
-    /// Makes at most so many rows in an epoch, for sources that make rows.
+    /// Sets the maximum rows of an epoch, for sources that make rows.
     pub fn max_rows_per_epoch(self, rows: u64) -> Self {
         self.with(|plan| plan.limits.rows = Some(rows.max(1)))
     }
@@ -199,7 +199,7 @@ impl KeyedStream {
         self.with(|plan| plan.checkpoint = Some(folder.into()))
     }
 
-    /// Writes a snapshot of the state to the checkpoint at least every so many epochs. The default is
+    /// Writes a snapshot of the state to the checkpoint at least once per this number of epochs. The default is
     /// 1000, and whenever the changes since the last snapshot have as many bytes as it has.
     pub fn snapshot_every(self, epochs: u64) -> Self {
         self.with(|plan| plan.snapshot_epochs = epochs.max(1))

@@ -60,7 +60,7 @@ fn checkpoints_are_listed_verified_repaired_and_exported() {
     let done = repair(&checkpoint).unwrap();
     assert_eq!(
         done.last().unwrap(),
-        "the next start runs the epochs from 4 again"
+        "the next start runs the epochs from 4 again, from their input"
     );
     run();
     assert_eq!(verify(&checkpoint).unwrap(), Vec::<String>::new());

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use keymill::prelude::*;
 use keymill::stream::{
-    FilesSink, FolderSource, MemorySink, MemoryStream, OutputMode, RateSource, Trigger,
+    FilesSink, FolderSource, MemorySink, MemoryStream, OutputMode, RateSource, ReaderStream,
+    Trigger,
 };
 use keymill::{ErrorKind, KeyedStream, Result};
 
@@ -359,4 +360,25 @@ fn a_file_that_is_gone_before_its_epoch_is_named() {
     fs::rename(place.path("moved"), place.path("in/0002")).unwrap();
     place.query(OutputMode::Update).run().unwrap();
     assert!(place.parts() == expected(OutputMode::Update));
+}
+
+#[test]
+fn damaged_state_is_refused_if_its_input_is_lost() {
+    let place = Place::new();
+    let query = |text: &'static str| {
+        let source = ReaderStream::new(text.as_bytes());
+        let query = word_count(&engine(1), source).sink(MemorySink::new());
+        query.checkpoint(place.path("checkpoint"))
+    };
+    query("to be").run().unwrap();
+    query("or not").run().unwrap();
+    fs::write(place.path("checkpoint/state/0.delta"), "damaged").unwrap();
+    let error = query("to be").run().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Checkpoint);
+    for said in [
+        "0.delta` of the checkpoint is damaged",
+        "`reader` does not give its input again",
+    ] {
+        assert!(error.message().contains(said), "{error}");
+    }
 }

@@ -92,7 +92,9 @@ pub fn repair(folder: impl AsRef<Path>) -> Result<Vec<String>> {
     let first = recovered.replays.first().map_or(recovered.next, |it| it.0);
     if done.is_empty() || first < recovered.committed {
         if first < recovered.committed {
-            done.push(format!("the next start runs the epochs from {first} again"));
+            done.push(format!(
+                "the next start runs the epochs from {first} again, from their input"
+            ));
         }
         return Ok(done);
     }

@@ -176,6 +176,7 @@ impl QueryPlan {
             Some(checkpoint) => checkpoint.recover(store.as_deref())?,
             None => Recovered::default(),
         };
+        check_replays(&self.sources, &recovered)?;
         let shared = Arc::new(Shared::default());
         start_sources(&mut self.sources, &self.env, &shared, &recovered)?;
         let context = SinkContext {
@@ -241,6 +242,26 @@ fn spawn(
         id,
         remarks,
     })
+}
+
+/// Refuses to compute the damaged state of committed epochs again without their input.
+fn check_replays(sources: &[Box<dyn StreamSource>], recovered: &Recovered) -> Result<()> {
+    let committed = |(epoch, _): &&(u64, _)| *epoch < recovered.committed;
+    for (epoch, offsets) in recovered.replays.iter().take_while(committed) {
+        let mut inputs = sources.iter().zip(&offsets.ranges);
+        let lost =
+            inputs.find(|(source, range)| range.is_some() && source.replay() == Replay::Nothing);
+        if let Some((source, _)) = lost {
+            let message = format!(
+                "the state of epoch {epoch} is damaged ({}), and `{}` does not give its input \
+                 again; restore the file, or begin with another checkpoint",
+                recovered.remarks.join("; "),
+                source.describe()
+            );
+            return Err(Error::new(ErrorKind::Checkpoint, message));
+        }
+    }
+    Ok(())
 }
 
 fn start_sources(

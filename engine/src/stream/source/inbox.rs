@@ -10,7 +10,9 @@ use std::io::{self, Read};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{EpochInput, EpochLimits, OffsetRange, Wake};
+use serde_json::Value;
+
+use super::{EpochInput, EpochLimits, OffsetRange, SourceContext, Wake};
 use crate::read::MemorySource;
 use crate::{Error, ErrorKind, Result};
 
@@ -145,7 +147,7 @@ impl Inbox {
     /// # Errors
     ///
     /// The error that a connection has left, when everything before it was taken.
-    pub(super) fn take(&self, limits: &EpochLimits) -> Result<Option<Received>> {
+    fn take(&self, limits: &EpochLimits) -> Result<Option<Received>> {
         let mut state = self.lock();
         if state.blocks.is_empty() {
             return match state.error.take() {
@@ -218,10 +220,61 @@ impl Inbox {
     }
 }
 
+/// The side of an inbox that a source reads: the inbox, once it is started, and what the last epoch took.
+#[derive(Default)]
+pub(super) struct Receiver {
+    inbox: Option<Inbox>,
+    received: Received,
+}
+
+impl Receiver {
+    /// Creates the inbox of a source that starts.
+    pub(super) fn start(&mut self, context: SourceContext) -> Inbox {
+        let inbox = Inbox::new(context.wake, context.memory, context.history.number());
+        self.inbox = Some(inbox.clone());
+        inbox
+    }
+
+    pub(super) fn next_range(&mut self, limits: &EpochLimits) -> Result<Option<OffsetRange>> {
+        let Some(inbox) = &self.inbox else {
+            return Ok(None);
+        };
+        let received = inbox.take(limits)?;
+        Ok(received.map(|received| {
+            self.received = received;
+            self.received.range.clone()
+        }))
+    }
+
+    pub(super) fn read(&mut self, range: &OffsetRange) -> EpochInput {
+        self.received.input(range)
+    }
+
+    pub(super) fn position(&self) -> Value {
+        self.received.range.end.clone()
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.inbox.as_ref().is_some_and(Inbox::is_finished)
+    }
+
+    pub(super) fn waiting_bytes(&self) -> Option<u64> {
+        self.inbox.as_ref().map(Inbox::waiting_bytes)
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        if let Some(inbox) = &self.inbox {
+            inbox.close();
+        }
+    }
+}
+
 /// What an epoch has taken from an inbox.
 #[derive(Default)]
-pub(super) struct Received {
-    pub(super) range: OffsetRange,
+struct Received {
+    range: OffsetRange,
     blocks: Vec<Vec<u8>>,
 }
 
@@ -233,7 +286,7 @@ impl Default for OffsetRange {
 
 impl Received {
     /// The blocks, if they are of this range; and nothing for a range that was lost.
-    pub(super) fn input(&mut self, range: &OffsetRange) -> EpochInput {
+    fn input(&mut self, range: &OffsetRange) -> EpochInput {
         let blocks = match self.range == *range {
             true => std::mem::take(&mut self.blocks),
             false => Vec::new(),

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use serde_json::Value;
 
-use super::inbox::{self, Inbox, Received};
+use super::inbox::{self, Receiver};
 use super::{EpochInput, EpochLimits, OffsetRange, Replay, SourceContext, StreamSource};
 use crate::{Error, ErrorKind, Result};
 
@@ -14,8 +14,7 @@ use crate::{Error, ErrorKind, Result};
 pub struct ReaderStream {
     name: String,
     reader: Option<Box<dyn Read + Send>>,
-    inbox: Option<Inbox>,
-    received: Received,
+    receiver: Receiver,
 }
 
 impl ReaderStream {
@@ -31,8 +30,7 @@ impl ReaderStream {
         Self {
             name: name.to_owned(),
             reader: Some(Box::new(reader)),
-            inbox: None,
-            received: Received::default(),
+            receiver: Receiver::default(),
         }
     }
 
@@ -57,8 +55,7 @@ impl StreamSource for ReaderStream {
     }
 
     fn start(&mut self, context: SourceContext) -> Result<()> {
-        let inbox = Inbox::new(context.wake, context.memory, context.history.number());
-        self.inbox = Some(inbox.clone());
+        let inbox = self.receiver.start(context);
         let Some(reader) = self.reader.take() else {
             return Err(Error::new(
                 ErrorKind::Config,
@@ -76,37 +73,22 @@ impl StreamSource for ReaderStream {
     }
 
     fn next_range(&mut self, limits: &EpochLimits) -> Result<Option<OffsetRange>> {
-        let Some(inbox) = &self.inbox else {
-            return Ok(None);
-        };
-        let received = inbox.take(limits)?;
-        Ok(received.map(|received| {
-            self.received = received;
-            self.received.range.clone()
-        }))
+        self.receiver.next_range(limits)
     }
 
     fn read(&mut self, range: &OffsetRange) -> Result<EpochInput> {
-        Ok(self.received.input(range))
+        Ok(self.receiver.read(range))
     }
 
     fn position(&self) -> Value {
-        self.received.range.end.clone()
+        self.receiver.position()
     }
 
     fn is_finished(&self) -> bool {
-        self.inbox.as_ref().is_some_and(Inbox::is_finished)
+        self.receiver.is_finished()
     }
 
     fn waiting_bytes(&self) -> Option<u64> {
-        self.inbox.as_ref().map(Inbox::waiting_bytes)
-    }
-}
-
-impl Drop for ReaderStream {
-    fn drop(&mut self) {
-        if let Some(inbox) = &self.inbox {
-            inbox.close();
-        }
+        self.receiver.waiting_bytes()
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::inbox::{self, Inbox, Received};
+use super::inbox::{self, Inbox, Receiver};
 use super::{EpochInput, EpochLimits, OffsetRange, Replay, SourceContext, StreamSource};
 use crate::{Error, ErrorKind, Result};
 
@@ -21,8 +21,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub struct TcpSource {
     address: String,
     peer: Peer,
-    inbox: Option<Inbox>,
-    received: Received,
+    receiver: Receiver,
     connections: Connections,
 }
 
@@ -76,8 +75,7 @@ impl TcpSource {
         Self {
             address,
             peer,
-            inbox: None,
-            received: Received::default(),
+            receiver: Receiver::default(),
             connections: Connections::default(),
         }
     }
@@ -109,8 +107,7 @@ impl StreamSource for TcpSource {
     }
 
     fn start(&mut self, context: SourceContext) -> Result<()> {
-        let inbox = Inbox::new(context.wake, context.memory, context.history.number());
-        self.inbox = Some(inbox.clone());
+        let inbox = self.receiver.start(context);
         let connections = self.connections.clone();
         match &self.peer {
             Peer::Server => {
@@ -133,36 +130,29 @@ impl StreamSource for TcpSource {
     }
 
     fn next_range(&mut self, limits: &EpochLimits) -> Result<Option<OffsetRange>> {
-        let Some(inbox) = &self.inbox else {
-            return Ok(None);
-        };
-        let received = inbox.take(limits)?;
-        Ok(received.map(|received| {
-            self.received = received;
-            self.received.range.clone()
-        }))
+        self.receiver.next_range(limits)
     }
 
     fn read(&mut self, range: &OffsetRange) -> Result<EpochInput> {
-        Ok(self.received.input(range))
+        Ok(self.receiver.read(range))
     }
 
     fn position(&self) -> Value {
-        self.received.range.end.clone()
+        self.receiver.position()
     }
 
     fn waiting_bytes(&self) -> Option<u64> {
-        self.inbox.as_ref().map(Inbox::waiting_bytes)
+        self.receiver.waiting_bytes()
     }
 }
 
 impl Drop for TcpSource {
     fn drop(&mut self) {
-        if let Some(inbox) = &self.inbox {
-            inbox.close();
-        }
+        let is_started = self.receiver.waiting_bytes().is_some();
+        // The threads of the connections see that their inbox is closed.
+        self.receiver = Receiver::default();
         self.connections.end();
-        if let Some(address) = self.local_addr().filter(|_| self.inbox.is_some()) {
+        if let Some(address) = self.local_addr().filter(|_| is_started) {
             // Wakes the thread that waits for clients.
             let _ = TcpStream::connect_timeout(&address, FIRST_PAUSE);
         }

@@ -1,6 +1,8 @@
 //! The arguments of the command line.
 #![forbid(unsafe_code)]
 
+mod stream;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +14,8 @@ use keymill::{DeviceChoice, Level, TokenRule};
 
 use crate::named::Named;
 use crate::{help, size};
+
+pub(crate) use stream::{SinkArgs, SourceArgs, StreamArgs};
 
 /// Exact counts by key, from bytes, by SIMD or on a GPU, in bounded memory
 #[derive(Debug, Parser)]
@@ -28,7 +32,19 @@ pub(crate) enum Command {
     Count(CountArgs),
     /// Aggregate a stream, epoch by epoch, with running totals and checkpoints
     #[command(after_help = help::STREAM)]
-    Stream(StreamArgs),
+    Stream(Box<StreamArgs>),
+    /// Run the stream that a job file describes
+    #[command(after_help = help::RUN)]
+    Run {
+        /// The job file
+        file: PathBuf,
+    },
+    /// Check a job file, and say what the stream would do; nothing is opened
+    #[command(after_help = help::VALIDATE)]
+    Validate {
+        /// The job file
+        file: PathBuf,
+    },
     /// List, verify, repair or export the checkpoint of a stream
     #[command(after_help = help::CHECKPOINT)]
     Checkpoint {
@@ -150,125 +166,6 @@ pub(crate) struct ResultArgs {
     /// No progress bar and no remarks
     #[arg(short, long)]
     pub(crate) quiet: bool,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct StreamArgs {
-    /// The source: tcp://HOST:PORT, tcp-listen://HOST:PORT, unix:PATH, dir:PATH (new files, each taken
-    /// once), stdin:, rate:ROWS_PER_SECOND or rate-per-epoch:ROWS; several are read together
-    #[arg(long, value_name = "URL", required = true)]
-    pub(crate) from: Vec<String>,
-
-    /// Count tokens
-    #[arg(long, conflicts_with_all = ["key", "agg", "columns"])]
-    pub(crate) count: bool,
-
-    /// What a token is: whitespace, words, lines, split:SEPARATOR or field:N,SEPARATOR
-    #[arg(long, value_name = "RULE", default_value = "whitespace")]
-    pub(crate) tokens: TokenRule,
-
-    /// Map every character to lower case, one to one
-    #[arg(long)]
-    pub(crate) lowercase: bool,
-
-    /// The columns of comma-separated lines, with types if wanted: site,count:int. The types are text,
-    /// int, float, bool and date; without one, a column that is aggregated has floats, others text
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    pub(crate) columns: Vec<String>,
-
-    /// The key columns
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    pub(crate) key: Vec<String>,
-
-    /// The aggregates: count, sum(COLUMN), min(COLUMN), max(COLUMN), mean(COLUMN)
-    #[arg(long, value_name = "CALLS", value_delimiter = ',')]
-    pub(crate) agg: Vec<String>,
-
-    /// The byte between values
-    #[arg(long, value_name = "BYTE", default_value = ",", value_parser = parse_delimiter)]
-    pub(crate) delimiter: u8,
-
-    /// Skip the first line of each file, which names the columns
-    #[arg(long)]
-    pub(crate) header: bool,
-
-    /// Lines are JSON objects instead of comma-separated values
-    #[arg(long)]
-    pub(crate) json: bool,
-
-    /// Begin an epoch at every multiple of this time: 50ms, 1s, 5m; the default is as soon as there is
-    /// something to read
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub(crate) every: Option<Duration>,
-
-    /// Run one epoch of what is there, and end
-    #[arg(long, conflicts_with = "available_now")]
-    pub(crate) once: bool,
-
-    /// Run epochs until what is there is read, and end
-    #[arg(long)]
-    pub(crate) available_now: bool,
-
-    /// Which groups an epoch writes: complete (all), update (those that changed) or append
-    #[arg(long, hide_possible_values = true)]
-    #[arg(value_parser = Named(parse_mode, &["complete", "update", "append"]))]
-    pub(crate) mode: Option<OutputMode>,
-
-    /// Keep no running totals: every epoch stands alone
-    #[arg(long)]
-    pub(crate) per_epoch: bool,
-
-    /// The sink: console: (the default) or files:DIR; the results go to all that are named
-    #[arg(long, value_name = "URL")]
-    pub(crate) to: Vec<String>,
-
-    /// The rows of an epoch that the console shows
-    #[arg(long, value_name = "N", value_parser = parse_top)]
-    pub(crate) top: Option<usize>,
-
-    /// The format of files: tsv, csv, json, parquet or arrow
-    #[arg(long, hide_possible_values = true)]
-    #[arg(value_parser = Named(parse_format, &["tsv", "csv", "json", "parquet", "arrow"]))]
-    pub(crate) format: Option<Format>,
-
-    /// Order the rows of an epoch by count or by key
-    #[arg(long, value_enum)]
-    pub(crate) sort: Option<Sort>,
-
-    /// The folder of the checkpoint; the query continues from it after a restart
-    #[arg(long, value_name = "DIR")]
-    pub(crate) checkpoint: Option<PathBuf>,
-
-    /// Write a snapshot of the state at least every N epochs
-    #[arg(long, value_name = "N")]
-    pub(crate) snapshot_every: Option<u64>,
-
-    /// The maximum files that an epoch reads
-    #[arg(long, value_name = "N")]
-    pub(crate) max_files: Option<usize>,
-
-    /// The maximum bytes that an epoch reads, rounded to whole lines or files
-    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
-    pub(crate) max_bytes: Option<u64>,
-
-    /// Refuse to start unless results arrive exactly-once or idempotent
-    #[arg(long, value_name = "GUARANTEE", value_parser = ["exactly-once", "idempotent"])]
-    pub(crate) require: Option<String>,
-
-    /// Write a report of every epoch to standard error, as a line of JSON
-    #[arg(long)]
-    pub(crate) progress: bool,
-
-    /// Write to standard error what the query does, and its guarantee
-    #[arg(long)]
-    pub(crate) explain: bool,
-
-    /// No remarks
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-
-    #[command(flatten)]
-    pub(crate) machine: MachineArgs,
 }
 
 #[derive(Debug, Subcommand)]

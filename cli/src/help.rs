@@ -35,6 +35,34 @@ has received.
 
 Exit status: 0 the input has ended, 1 the query failed, 2 the command line is wrong, 130 interrupted.";
 
+pub(crate) const RUN: &str = "\
+Examples:
+  keymill run job.toml                         until the input ends, or until a signal
+
+The keys of the file are the flags of `keymill stream`:
+
+  name = \"words\"
+  from = \"tcp://127.0.0.1:9999\"
+  count = true
+  every = \"100ms\"
+  checkpoint = \"ck\"
+
+  [[sink]]
+  to = \"console:\"
+  top = 20
+
+  [[sink]]
+  to = \"files:out\"
+  format = \"csv\"
+
+Paths are relative to the folder that the command runs in.";
+
+pub(crate) const VALIDATE: &str = "\
+Examples:
+  keymill validate job.toml                    what the job would do, and its guarantee
+
+Exit status: 0 the job could be started, 2 the file is wrong.";
+
 pub(crate) const CHECKPOINT: &str = "\
 Examples:
   keymill checkpoint list ck                   its epochs

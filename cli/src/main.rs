@@ -29,7 +29,7 @@ use output::Output;
 
 fn main() {
     let done = match Cli::try_parse() {
-        Ok(cli) => run(&cli.command),
+        Ok(cli) => run(cli.command),
         Err(other) => answer(&other),
     };
     exit::end(done.unwrap_or_else(|error| exit::report(&error)))
@@ -49,16 +49,18 @@ fn answer(other: &clap::Error) -> Result<i32> {
     Ok(other.exit_code())
 }
 
-fn run(command: &Command) -> Result<i32> {
+fn run(command: Command) -> Result<i32> {
     match command {
-        Command::Count(args) => count::run(args),
-        Command::Stream(args) => stream::run(args),
-        Command::Checkpoint { command } => checkpoint::run(command),
-        Command::Compare(args) => compare::run(args),
-        Command::Devices(args) => devices::run(args),
-        Command::Datasets(args) => datasets::run(args),
-        Command::Completions { shell } => pages::completions(*shell),
-        Command::Man { command } => pages::man(command),
+        Command::Count(args) => count::run(&args),
+        Command::Stream(args) => stream::run(&(*args).into()),
+        Command::Run { file } => stream::run_file(&file),
+        Command::Validate { file } => stream::validate(&file),
+        Command::Checkpoint { command } => checkpoint::run(&command),
+        Command::Compare(args) => compare::run(&args),
+        Command::Devices(args) => devices::run(&args),
+        Command::Datasets(args) => datasets::run(&args),
+        Command::Completions { shell } => pages::completions(shell),
+        Command::Man { command } => pages::man(&command),
     }
 }
 

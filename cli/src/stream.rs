@@ -1,9 +1,12 @@
-//! `keymill stream`.
+//! `keymill stream`, `keymill run` and `keymill validate`.
 #![forbid(unsafe_code)]
 
+mod job_file;
 mod place;
+mod plan;
 mod row_args;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -12,20 +15,34 @@ use keymill::stream::{Delivery, StreamProgress, StreamQuery, Trigger, sum};
 use keymill::{Error, ErrorKind, KeyedStream, Order, Result};
 
 use crate::args::{Sort, StreamArgs};
-use crate::{count, exit, say};
+use crate::{count, exit, print, say};
+
+pub(crate) use plan::StreamPlan;
 
 /// How often the query is asked whether it has ended.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// Runs the query of a job file.
+pub(crate) fn run_file(file: &Path) -> Result<i32> {
+    run(&job_file::read(file)?)
+}
+
+/// Says what the query of a job file would do.
+pub(crate) fn validate(file: &Path) -> Result<i32> {
+    let explained = job(&job_file::read(file)?)?.validate()?;
+    print(&explained).map(|()| exit::DONE)
+}
+
 /// Runs the query until it ends, or until a signal. The first signal lets it finish what was received,
 /// the second one gives up the epoch that runs.
-pub(crate) fn run(args: &StreamArgs) -> Result<i32> {
+pub(crate) fn run(plan: &StreamPlan) -> Result<i32> {
+    let args = &plan.args;
     let signals = Arc::new(AtomicU8::new(0));
     let counted = signals.clone();
     exit::on_signals(move || {
         counted.fetch_add(1, Ordering::Relaxed);
     });
-    let job = job(args)?;
+    let job = job(plan)?;
     if args.explain {
         say(job.explain().trim_end());
     }
@@ -60,9 +77,10 @@ fn wait(args: &StreamArgs, query: &StreamQuery, signals: &AtomicU8) -> Result<()
     Ok(())
 }
 
-fn job(args: &StreamArgs) -> Result<KeyedStream> {
+fn job(plan: &StreamPlan) -> Result<KeyedStream> {
+    let args = &plan.args;
     let engine = count::engine(&args.machine)?;
-    let keyed = keyed(args, &engine)?;
+    let keyed = keyed(plan, &engine)?;
     let keyed = match args.per_epoch {
         true => keyed,
         false => keyed.update_state(sum()),
@@ -90,25 +108,24 @@ fn job(args: &StreamArgs) -> Result<KeyedStream> {
         true => keyed.on_progress(|progress: &StreamProgress| say(&progress.to_json())),
         false => keyed,
     };
-    let default = ["console:".to_owned()];
-    let sinks = if args.to.is_empty() {
-        &default
-    } else {
-        &args.to[..]
+    let keyed = match &args.name {
+        Some(name) => keyed.name(name),
+        None => keyed,
     };
-    let keyed = sinks.iter().try_fold(keyed, |keyed, url| {
-        Ok::<_, Error>(keyed.sink(place::sink(url, args)?))
+    let keyed = plan.sinks.iter().try_fold(keyed, |keyed, (url, sink)| {
+        Ok::<_, Error>(keyed.sink(place::sink(url, sink)?))
     })?;
     Ok(with_kill_point(keyed))
 }
 
 /// What is computed of each epoch.
-fn keyed(args: &StreamArgs, engine: &keymill::Engine) -> Result<KeyedStream> {
-    let mut sources = args.from.iter().map(|url| {
+fn keyed(plan: &StreamPlan, engine: &keymill::Engine) -> Result<KeyedStream> {
+    let args = &plan.args;
+    let mut sources = plan.sources.iter().map(|(url, form)| {
         let source = place::source(url)?;
         match args.key.is_empty() {
             true => Ok(source),
-            false => row_args::rows(source, args),
+            false => row_args::rows(source, form, args),
         }
     });
     let first = sources.next().unwrap_or_else(|| Err(no_source()))?;
@@ -154,6 +171,9 @@ fn limited(args: &StreamArgs, mut keyed: KeyedStream) -> KeyedStream {
     }
     if let Some(bytes) = args.max_bytes {
         keyed = keyed.max_bytes_per_epoch(bytes);
+    }
+    if let Some(rows) = args.max_rows {
+        keyed = keyed.max_rows_per_epoch(rows);
     }
     if let Some(epochs) = args.snapshot_every {
         keyed = keyed.snapshot_every(epochs);

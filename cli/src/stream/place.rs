@@ -1,13 +1,15 @@
 //! Sources and sinks by their URLs.
 #![forbid(unsafe_code)]
 
+use std::io::Read;
+
 use keymill::stream::{
     ConsoleSink, FilesSink, FolderSource, RateSource, ReaderStream, Sink, StreamSource, TcpSource,
 };
 use keymill::write::Format;
 use keymill::{Error, ErrorKind, Result};
 
-use crate::args::StreamArgs;
+use crate::args::SinkArgs;
 
 const SOURCES: &str = "tcp://HOST:PORT, tcp-listen://HOST:PORT, unix:PATH, dir:PATH, stdin:, \
                        rate:ROWS_PER_SECOND or rate-per-epoch:ROWS";
@@ -24,8 +26,8 @@ pub(super) fn source(url: &str) -> Result<Box<dyn StreamSource>> {
     let address = rest.strip_prefix("//");
     Ok(match (scheme, address) {
         ("tcp", Some(address)) => TcpSource::connect(address).into(),
-        ("tcp-listen", Some(address)) => TcpSource::listen(address)?.into(),
-        ("unix", _) => unix(address.unwrap_or(rest))?,
+        ("tcp-listen", Some(address)) => TcpSource::listen_on_start(address).into(),
+        ("unix", _) => unix(address.unwrap_or(rest)),
         ("dir", _) => FolderSource::new(rest).into(),
         ("stdin", _) if rest.is_empty() => ReaderStream::stdin().into(),
         ("rate", _) => RateSource::per_second(rows(url, rest)?).into(),
@@ -34,17 +36,22 @@ pub(super) fn source(url: &str) -> Result<Box<dyn StreamSource>> {
     })
 }
 
+fn unix(path: &str) -> Box<dyn StreamSource> {
+    let connected = path.to_owned();
+    ReaderStream::open_on_start(&format!("unix:{path}"), move || connect(&connected)).into()
+}
+
 #[cfg(unix)]
-fn unix(path: &str) -> Result<Box<dyn StreamSource>> {
+fn connect(path: &str) -> Result<Box<dyn Read + Send>> {
     let stream = std::os::unix::net::UnixStream::connect(path).map_err(|cause| {
         let message = format!("cannot connect to `{path}`; start the server first");
         Error::new(ErrorKind::Source, message).with_source(cause)
     })?;
-    Ok(ReaderStream::named(&format!("unix:{path}"), stream).into())
+    Ok(Box::new(stream))
 }
 
 #[cfg(not(unix))]
-fn unix(path: &str) -> Result<Box<dyn StreamSource>> {
+fn connect(path: &str) -> Result<Box<dyn Read + Send>> {
     let message = format!("`unix:{path}`: this system has no Unix sockets");
     Err(Error::new(ErrorKind::Config, message))
 }
@@ -57,7 +64,7 @@ fn rows(url: &str, number: &str) -> Result<u64> {
 }
 
 /// The sink of a URL.
-pub(super) fn sink(url: &str, args: &StreamArgs) -> Result<Box<dyn Sink>> {
+pub(super) fn sink(url: &str, args: &SinkArgs) -> Result<Box<dyn Sink>> {
     match url.split_once(':') {
         Some(("console", "")) => Ok(args
             .top

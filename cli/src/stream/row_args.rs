@@ -9,7 +9,7 @@ use keymill::read::{LineFormat, RowLines};
 use keymill::stream::{RowSource, StreamSource};
 use keymill::{Error, ErrorKind, Result};
 
-use crate::args::StreamArgs;
+use crate::args::{SourceArgs, StreamArgs};
 
 /// The names of types, as they are written after a column.
 const TYPES: [(&str, DataType); 5] = [
@@ -31,22 +31,23 @@ pub(super) fn aggregates(args: &StreamArgs) -> Result<Vec<AggregateExpr>> {
 /// The rows of a source of lines.
 pub(super) fn rows(
     source: Box<dyn StreamSource>,
+    form: &SourceArgs,
     args: &StreamArgs,
 ) -> Result<Box<dyn StreamSource>> {
-    if args.columns.is_empty() {
+    if form.columns.is_empty() {
         let message = "rows need the names of their columns: --columns site,count";
         return Err(Error::new(ErrorKind::Config, message));
     }
-    let fields: Vec<Field> = args
+    let fields: Vec<Field> = form
         .columns
         .iter()
         .map(|column| field(column, args))
         .collect::<Result<_>>()?;
-    let format = match args.json {
+    let format = match form.json {
         true => LineFormat::Json,
         false => LineFormat::Csv {
-            delimiter: args.delimiter,
-            has_header: args.header,
+            delimiter: form.delimiter,
+            has_header: form.header,
         },
     };
     let lines = RowLines::new(format, Arc::new(Schema::new(fields)))?;

@@ -7,6 +7,7 @@ mod devices;
 mod exits;
 mod formats;
 mod inputs;
+mod job_files;
 mod outputs;
 mod pages;
 mod sameness;

@@ -242,6 +242,15 @@ impl KeyedStream {
         }
     }
 
+    /// Checks what can be checked without opening anything, and says what the query will do.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) for a query that makes no sense.
+    pub fn validate(self) -> Result<String> {
+        self.0?.validate()
+    }
+
     /// Starts the query on a thread of its own.
     ///
     /// # Errors

@@ -141,6 +141,22 @@ impl QueryPlan {
         Ok(())
     }
 
+    /// Checks what can be checked without opening anything, and says what the query does.
+    ///
+    /// # Errors
+    ///
+    /// Those of the plan.
+    pub(crate) fn validate(self) -> Result<String> {
+        self.check()?;
+        let explained = self.explain();
+        let rows = common_schema(&self.sources)?;
+        let grouping = self.keyed.bind(rows.as_ref())?;
+        if let Some(order) = &self.order {
+            grouping.order_columns(order)?;
+        }
+        Ok(explained)
+    }
+
     /// Starts the query: restores its state, and starts its thread.
     ///
     /// # Errors

@@ -13,9 +13,11 @@ use crate::{Error, ErrorKind, Result};
 /// After a crash, what was read and not committed is lost.
 pub struct ReaderStream {
     name: String,
-    reader: Option<Box<dyn Read + Send>>,
+    open: Option<Box<Open>>,
     receiver: Receiver,
 }
+
+type Open = dyn FnOnce() -> Result<Box<dyn Read + Send>> + Send;
 
 impl ReaderStream {
     /// Reads from a reader, such as a pipe of another program.
@@ -27,9 +29,18 @@ impl ReaderStream {
     /// Reads from a reader with a name for people.
     #[must_use]
     pub fn named(name: &str, reader: impl Read + Send + 'static) -> Self {
+        Self::open_on_start(name, move || Ok(Box::new(reader)))
+    }
+
+    /// Reads from a reader that is opened when the query starts.
+    #[must_use]
+    pub fn open_on_start(
+        name: &str,
+        open: impl FnOnce() -> Result<Box<dyn Read + Send>> + Send + 'static,
+    ) -> Self {
         Self {
             name: name.to_owned(),
-            reader: Some(Box::new(reader)),
+            open: Some(Box::new(open)),
             receiver: Receiver::default(),
         }
     }
@@ -55,13 +66,14 @@ impl StreamSource for ReaderStream {
     }
 
     fn start(&mut self, context: SourceContext) -> Result<()> {
-        let inbox = self.receiver.start(context);
-        let Some(reader) = self.reader.take() else {
+        let Some(open) = self.open.take() else {
             return Err(Error::new(
                 ErrorKind::Config,
                 "a reader can be read only once",
             ));
         };
+        let reader = open()?;
+        let inbox = self.receiver.start(context);
         let name = self.name.clone();
         inbox::spawn("keymill-reader", move || match inbox.receive(reader) {
             Ok(()) => inbox.finish(),

@@ -28,7 +28,8 @@ pub struct TcpSource {
 /// Who sends.
 enum Peer {
     Server,
-    Clients(TcpListener),
+    /// The listener, once there is one.
+    Clients(Option<TcpListener>),
 }
 
 /// The open connections, to end them when the query ends.
@@ -64,11 +65,14 @@ impl TcpSource {
     /// [`ErrorKind::Source`] if the address cannot be listened on.
     pub fn listen(address: impl Into<String>) -> Result<Self> {
         let address = address.into();
-        let listener = TcpListener::bind(&address).map_err(|cause| {
-            let message = format!("cannot listen on `{address}`; choose a free port");
-            Error::new(ErrorKind::Source, message).with_source(cause)
-        })?;
-        Ok(Self::new(address, Peer::Clients(listener)))
+        let listener = bind(&address)?;
+        Ok(Self::new(address, Peer::Clients(Some(listener))))
+    }
+
+    /// Listens for clients, from the start of the query on.
+    #[must_use]
+    pub fn listen_on_start(address: impl Into<String>) -> Self {
+        Self::new(address.into(), Peer::Clients(None))
     }
 
     fn new(address: String, peer: Peer) -> Self {
@@ -84,8 +88,8 @@ impl TcpSource {
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match &self.peer {
-            Peer::Clients(listener) => listener.local_addr().ok(),
-            Peer::Server => None,
+            Peer::Clients(Some(listener)) => listener.local_addr().ok(),
+            _ => None,
         }
     }
 }
@@ -109,7 +113,7 @@ impl StreamSource for TcpSource {
     fn start(&mut self, context: SourceContext) -> Result<()> {
         let inbox = self.receiver.start(context);
         let connections = self.connections.clone();
-        match &self.peer {
+        match &mut self.peer {
             Peer::Server => {
                 let address = self.address.clone();
                 let first = connect(&address)?;
@@ -118,10 +122,13 @@ impl StreamSource for TcpSource {
                 })
             }
             Peer::Clients(listener) => {
-                let listener = listener.try_clone().map_err(|cause| {
-                    let message = format!("cannot listen on `{}`", self.address);
-                    Error::new(ErrorKind::Source, message).with_source(cause)
-                })?;
+                let listener = match listener {
+                    Some(listener) => listener,
+                    none => none.insert(bind(&self.address)?),
+                };
+                let listener = listener
+                    .try_clone()
+                    .map_err(|cause| cannot_listen(&self.address, cause))?;
                 inbox::spawn("keymill-tcp", move || {
                     accept_clients(&listener, &inbox, &connections);
                 })
@@ -157,6 +164,15 @@ impl Drop for TcpSource {
             let _ = TcpStream::connect_timeout(&address, FIRST_PAUSE);
         }
     }
+}
+
+fn bind(address: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).map_err(|cause| cannot_listen(address, cause))
+}
+
+fn cannot_listen(address: &str, cause: std::io::Error) -> Error {
+    let message = format!("cannot listen on `{address}`; choose a free port");
+    Error::new(ErrorKind::Source, message).with_source(cause)
 }
 
 fn connect(address: &str) -> Result<TcpStream> {

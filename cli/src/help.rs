@@ -26,6 +26,7 @@ Examples:
   keymill stream --from dir:in --count --every 50ms --to files:out --checkpoint ck
   keymill stream --from dir:in --columns site,count --key site --agg 'sum(count)' --checkpoint ck
   keymill stream --from dir:in --count --once --mode complete --to files:out --checkpoint ck
+  keymill stream --from dir:in --count --every 1s --checkpoint ck --metrics 127.0.0.1:9464
   tail -f log | keymill stream --from stdin: --count --every 1s --per-epoch
 
 For the first example, type lines into `nc -lk 9999` in another terminal.

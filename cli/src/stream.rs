@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use keymill::stream::{Delivery, StreamProgress, StreamQuery, Trigger, sum};
+use keymill::stream::{Delivery, MetricsServer, StreamProgress, StreamQuery, Trigger, sum};
 use keymill::{Error, ErrorKind, KeyedStream, Order, Result};
 
 use crate::args::{Sort, StreamArgs};
@@ -46,7 +46,11 @@ pub(crate) fn run(plan: &StreamPlan) -> Result<i32> {
     if args.explain {
         say(job.explain().trim_end());
     }
+    let server = args.metrics.as_deref().map(metrics_server).transpose()?;
     let query = job.start()?;
+    if let Some(server) = &server {
+        server.watch(&query);
+    }
     if !args.quiet {
         query
             .remarks()
@@ -60,6 +64,16 @@ pub(crate) fn run(plan: &StreamPlan) -> Result<i32> {
     }
 }
 
+/// Serves metrics. A port that the system has chosen is said.
+fn metrics_server(address: &str) -> Result<MetricsServer> {
+    let server = MetricsServer::bind(address)?;
+    if address.ends_with(":0") {
+        let address = server.local_addr();
+        say(&format!("keymill: metrics at http://{address}/metrics"));
+    }
+    Ok(server)
+}
+
 fn wait(args: &StreamArgs, query: &StreamQuery, signals: &AtomicU8) -> Result<()> {
     let (mut stops, mut told) = (0, String::new());
     while !query.await_termination_timeout(PAUSE)? {
@@ -68,8 +82,9 @@ fn wait(args: &StreamArgs, query: &StreamQuery, signals: &AtomicU8) -> Result<()
             query.stop(stops == 0);
             stops += 1;
         }
-        let status = query.status().message;
-        if status.starts_with("paused") && status != told && !args.quiet {
+        let status = query.status();
+        let (is_paused, status) = (status.is_paused(), status.message);
+        if is_paused && status != told && !args.quiet {
             say(&format!("keymill: {status}"));
             told = status;
         }

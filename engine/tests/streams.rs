@@ -6,6 +6,8 @@
 mod fixtures;
 #[path = "streams/inspection.rs"]
 mod inspection;
+#[path = "streams/metrics.rs"]
+mod metrics;
 #[path = "streams/modes.rs"]
 mod modes;
 #[path = "streams/recovery.rs"]

@@ -142,6 +142,11 @@ pub(crate) struct StreamArgs {
     #[arg(long)]
     pub(crate) progress: bool,
 
+    /// Serve metrics over HTTP, such as at 127.0.0.1:9464: /metrics for Prometheus, /progress as JSON,
+    /// /healthz
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) metrics: Option<String>,
+
     /// Write to standard error what the query does, and its guarantee
     #[arg(long)]
     pub(crate) explain: bool,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::thread;
@@ -256,7 +256,8 @@ fn a_socket_is_counted_until_a_signal() {
     assert!(started.elapsed() < Duration::from_secs(5));
     assert_eq!(output.0.code(), Some(130));
     let mut shown = String::new();
-    std::io::Read::read_to_string(&mut output.1.unwrap(), &mut shown).unwrap();
+    let mut stdout = output.1.unwrap();
+    stdout.read_to_string(&mut shown).unwrap();
     assert!(
         shown.starts_with("-------------------------------------------\nBatch: 0\n"),
         "{shown}"
@@ -265,6 +266,50 @@ fn a_socket_is_counted_until_a_signal() {
     for row in ["|    be|    2|", "|    to|    2|", "|thatis|    1|"] {
         assert!(last.contains(row), "{shown}");
     }
+}
+
+#[test]
+fn metrics_are_served_while_a_stream_runs() {
+    let mut child = keymill()
+        .args([
+            "stream",
+            "--from",
+            "rate-per-epoch:10",
+            "--count",
+            "--every",
+            "20ms",
+        ])
+        .args(["--to", "console:", "--metrics", "127.0.0.1:0"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    stderr.read_line(&mut said).unwrap();
+    let address = said
+        .trim()
+        .strip_prefix("keymill: metrics at http://")
+        .unwrap();
+    let address = address.strip_suffix("/metrics").unwrap();
+    let mut client = TcpStream::connect(address).unwrap();
+    client.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("\nkeymill_query_active 1\n"), "{answer}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let arguments = [
+        "stream",
+        "--from",
+        "rate:1",
+        "--count",
+        "--metrics",
+        &address,
+    ];
+    assert_fails(&arguments, 2, &["cannot serve metrics on"]);
 }
 
 #[test]

@@ -22,8 +22,8 @@ pub(crate) use faults::Faults;
 pub use faults::KillPoint;
 pub use mode::{OutputMode, StateUpdate, sum};
 pub use query::{
-    Durations, QueryStatus, SinkProgress, SourceProgress, StateProgress, StreamProgress,
-    StreamQuery,
+    Durations, MetricsServer, QueryStatus, SinkProgress, SourceProgress, StateProgress, StepTimes,
+    StreamProgress, StreamQuery,
 };
 pub(crate) use query::{Keyed, QueryPlan};
 pub use sink::{

@@ -14,6 +14,7 @@ use super::plan::{Listener, StartedSink};
 use super::progress::{
     Durations, SinkProgress, SourceProgress, StateProgress, StreamProgress, iso_8601,
 };
+use super::step_times::StepMeter;
 use crate::exec::RuntimeEnv;
 use crate::stream::checkpoint::{Checkpoint, EpochCommit, EpochOffsets, Recovered};
 use crate::stream::{
@@ -49,6 +50,7 @@ pub(super) struct Driver {
     /// The next epoch.
     pub(super) next: u64,
     pub(super) watermark: Option<i64>,
+    pub(super) meter: StepMeter,
 }
 
 /// One epoch on its way.
@@ -110,8 +112,10 @@ impl Driver {
             }
             let epoch = self.choose_epoch()?;
             let is_idle = epoch.is_none();
+            let began = epoch
+                .as_ref()
+                .map_or_else(Instant::now, |epoch| epoch.started);
             if let Some(epoch) = epoch {
-                let began = epoch.started;
                 self.run_epoch(epoch, since, last)?;
                 last = Some(began);
             }
@@ -124,29 +128,33 @@ impl Driver {
             if ends || stop == Some(Stop::Graceful) {
                 return Ok(());
             }
-            self.wait(start, is_idle);
+            if self.wait(start, began, is_idle) {
+                self.meter.wait();
+            }
         }
     }
 
-    /// Waits for the next trigger.
-    fn wait(&self, start: Instant, is_idle: bool) {
-        let now = Instant::now();
+    /// Waits for the trigger after the one at which the last epoch began. Returns whether it is not late.
+    fn wait(&self, start: Instant, began: Instant, is_idle: bool) -> bool {
         match self.trigger {
             Trigger::Every(interval) => {
+                let end = next_trigger(start, interval, began);
+                if Instant::now() >= end {
+                    return false;
+                }
                 self.shared
                     .set_status("waiting for the next trigger", false);
-                let passed = now.duration_since(start).as_nanos() / interval.as_nanos().max(1);
-                let passed = u32::try_from(passed).unwrap_or(u32::MAX);
-                let end = start + interval * passed.saturating_add(1);
                 while self.shared.stop().is_none() && Instant::now() < end {
                     self.shared.wake.wait_until(end);
                 }
+                true
             }
             _ if is_idle => {
                 self.shared.set_status("waiting for data", false);
-                self.shared.wake.wait_until(now + POLL);
+                self.shared.wake.wait_until(Instant::now() + POLL);
+                true
             }
-            _ => {}
+            _ => false,
         }
     }
 
@@ -369,6 +377,8 @@ impl Driver {
             num_input_bytes: grouped.bytes,
             input_rows_per_second: per_second(grouped.rows, since_last),
             processed_rows_per_second: per_second(grouped.rows, ran),
+            step_times: self.meter.add(epoch.started, Instant::now(), &epoch.took),
+            device: grouped.device.clone().unwrap_or_else(|| "cpu".to_owned()),
             duration_ms: epoch.took,
             state_operators: state.into_iter().collect(),
             sources: sources.collect(),
@@ -380,6 +390,13 @@ impl Driver {
         }
         self.shared.report(progress);
     }
+}
+
+/// The first multiple of the interval after the start of an epoch.
+fn next_trigger(start: Instant, interval: Duration, began: Instant) -> Instant {
+    let passed = began.duration_since(start).as_nanos() / interval.as_nanos().max(1);
+    let passed = u32::try_from(passed).unwrap_or(u32::MAX);
+    start + interval * passed.saturating_add(1)
 }
 
 fn source_progress(source: &dyn StreamSource, range: Option<&OffsetRange>) -> SourceProgress {
@@ -423,4 +440,26 @@ fn milliseconds(since: Instant) -> f64 {
 fn milliseconds_now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_that_took_longer_than_the_interval_is_late() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let interval = Duration::from_millis(100);
+        for (began, next) in [
+            (0, 100),
+            (1, 100),
+            (99, 100),
+            (100, 200),
+            (130, 200),
+            (250, 300),
+        ] {
+            assert_eq!(next_trigger(start, interval, at(began)), at(next));
+        }
+    }
 }

@@ -5,7 +5,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::StreamProgress;
+use super::totals::Totals;
+use super::{StreamProgress, prometheus};
 use crate::stream::Wake;
 use crate::{Cancel, Error, Result};
 
@@ -20,6 +21,14 @@ pub struct QueryStatus {
     pub message: String,
     /// Whether an epoch runs.
     pub is_trigger_active: bool,
+}
+
+impl QueryStatus {
+    /// Whether the query waits until a disk or another system works again.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.message.starts_with("paused")
+    }
 }
 
 /// How a query is to end.
@@ -47,6 +56,7 @@ struct State {
     error: Option<Error>,
     status: QueryStatus,
     reports: VecDeque<StreamProgress>,
+    totals: Totals,
 }
 
 impl Shared {
@@ -68,10 +78,33 @@ impl Shared {
 
     pub(super) fn report(&self, progress: StreamProgress) {
         let mut state = self.lock();
+        state.totals.add(&progress, Instant::now());
         if state.reports.len() == REPORTS {
             state.reports.pop_front();
         }
         state.reports.push_back(progress);
+    }
+
+    pub(super) fn last_progress(&self) -> Option<StreamProgress> {
+        self.lock().reports.back().cloned()
+    }
+
+    /// The metrics in Prometheus' text format.
+    pub(super) fn metrics(&self) -> String {
+        let state = self.lock();
+        let last = state.reports.back();
+        prometheus::metrics(&state.status, !state.is_over, &state.totals, last)
+    }
+
+    /// What the query does, or why it does nothing.
+    pub(super) fn health(&self) -> std::result::Result<String, String> {
+        let state = self.lock();
+        let status = state.status.message.clone();
+        match &state.error {
+            Some(error) => Err(format!("failed: {error}")),
+            None if state.is_over || state.status.is_paused() => Err(status),
+            None => Ok(status),
+        }
     }
 
     pub(super) fn end(&self, result: Result<()>) {
@@ -173,7 +206,14 @@ impl StreamQuery {
     /// The report of the last epoch.
     #[must_use]
     pub fn last_progress(&self) -> Option<StreamProgress> {
-        self.shared.lock().reports.back().cloned()
+        self.shared.last_progress()
+    }
+
+    /// The metrics of this run in Prometheus' text format; see also
+    /// [`MetricsServer`](crate::stream::MetricsServer).
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        self.shared.metrics()
     }
 
     /// The reports of the last 100 epochs, in order.

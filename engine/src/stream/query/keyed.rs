@@ -111,6 +111,8 @@ pub(super) struct Grouped {
     pub(super) batches: Vec<RecordBatch>,
     pub(super) rows: u64,
     pub(super) bytes: u64,
+    /// The adapter that has computed some of it.
+    pub(super) device: Option<String>,
 }
 
 impl Grouping {
@@ -183,6 +185,7 @@ impl Grouping {
             batches: Vec::new(),
             rows: 0,
             bytes: 0,
+            device: None,
         };
         for input in inputs {
             let grouped = match &self.runner {
@@ -192,6 +195,7 @@ impl Grouping {
             all.batches.extend(grouped.batches);
             all.rows += grouped.rows;
             all.bytes += grouped.bytes;
+            all.device = grouped.device.or(all.device);
         }
         Ok(all)
     }
@@ -237,6 +241,7 @@ fn run<J: Job>(env: &RuntimeEnv, job: &J, input: EpochInput, cancel: &Cancel) ->
             seen.rows
         },
         bytes: seen.bytes,
+        device: output.stats.device,
     })
 }
 

@@ -6,9 +6,15 @@ mod handle;
 mod keyed;
 mod plan;
 mod progress;
+mod prometheus;
+mod server;
+mod step_times;
+mod totals;
 
 pub(crate) use keyed::Keyed;
 pub(crate) use plan::QueryPlan;
 
 pub use handle::{QueryStatus, StreamQuery};
 pub use progress::{Durations, SinkProgress, SourceProgress, StateProgress, StreamProgress};
+pub use server::MetricsServer;
+pub use step_times::StepTimes;

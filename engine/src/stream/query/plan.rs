@@ -8,6 +8,7 @@ use super::driver::Driver;
 use super::epoch::Outputs;
 use super::handle::{Shared, StreamQuery};
 use super::keyed::{Keyed, common_schema, describe_columns};
+use super::step_times::StepMeter;
 use crate::exec::RuntimeEnv;
 use crate::operator::Order;
 use crate::runtime::parallel::caught;
@@ -227,6 +228,7 @@ impl QueryPlan {
             name: self.name,
             next: recovered.next,
             watermark: recovered.watermark,
+            meter: StepMeter::default(),
         };
         spawn(driver, recovered, shared, id, remarks)
     }

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::StepTimes;
+
 /// One epoch, as JSON with Spark's field names.
 ///
 /// `numInputRows` counts the rows of columns, and the tokens of texts.
@@ -30,6 +32,10 @@ pub struct StreamProgress {
     pub processed_rows_per_second: f64,
     /// How long the steps took, in milliseconds.
     pub duration_ms: Durations,
+    /// How busy the steps are.
+    pub step_times: Vec<StepTimes>,
+    /// Where the last epoch was computed: `cpu`, or the name of an adapter.
+    pub device: String,
     /// The state, if there is one.
     pub state_operators: Vec<StateProgress>,
     /// What was read.

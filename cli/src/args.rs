@@ -13,6 +13,7 @@ use keymill::write::Format;
 use keymill::{DeviceChoice, Level, TokenRule};
 
 use crate::named::Named;
+use crate::reduce::ReduceArgs;
 use crate::{help, size};
 
 pub(crate) use stream::{SinkArgs, SourceArgs, StreamArgs};
@@ -30,6 +31,9 @@ pub(crate) enum Command {
     /// Count words, fields or lines
     #[command(after_help = help::COUNT)]
     Count(CountArgs),
+    /// Group the rows of files by columns, and aggregate other columns
+    #[command(after_help = help::REDUCE)]
+    Reduce(ReduceArgs),
     /// Aggregate a stream, epoch by epoch, with running totals and checkpoints
     #[command(after_help = help::STREAM)]
     Stream(Box<StreamArgs>),
@@ -76,13 +80,8 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct CountArgs {
-    /// Files, patterns such as 'logs/*.gz', folders with -r, or - for standard input (the default)
-    #[arg(value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-
-    /// Read all files in folders and their subfolders
-    #[arg(short, long)]
-    pub(crate) recursive: bool,
+    #[command(flatten)]
+    pub(crate) files: FileArgs,
 
     /// What a token is: whitespace, words, lines, split:SEPARATOR or field:N,SEPARATOR
     #[arg(long, value_name = "RULE", default_value = "whitespace")]
@@ -97,6 +96,22 @@ pub(crate) struct CountArgs {
 
     #[command(flatten)]
     pub(crate) result: ResultArgs,
+
+    /// Order by count (largest first, then by key) or by key; none is the fastest
+    #[arg(long, value_enum, default_value = "count", help_heading = "Result")]
+    pub(crate) sort: Sort,
+}
+
+/// The files of a job.
+#[derive(Args, Debug)]
+pub(crate) struct FileArgs {
+    /// Files, patterns such as 'logs/*.gz', folders with -r, or - for standard input (the default)
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Read all files in folders and their subfolders
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
 }
 
 /// The part of the machine that a job uses.
@@ -150,10 +165,6 @@ pub(crate) struct ResultArgs {
     /// Write only the first N rows; not with --sort none
     #[arg(long, value_name = "N", value_parser = parse_top, allow_negative_numbers = true)]
     pub(crate) top: Option<usize>,
-
-    /// Order by count (largest first, then by key) or by key; none is the fastest
-    #[arg(long, value_enum, default_value = "count")]
-    pub(crate) sort: Sort,
 
     /// Write to standard error what runs where and why
     #[arg(long)]
@@ -307,7 +318,7 @@ fn parse_mode(text: &str) -> Result<OutputMode, String> {
         .map_err(|error: keymill::Error| error.to_string())
 }
 
-fn parse_delimiter(text: &str) -> Result<u8, String> {
+pub(crate) fn parse_delimiter(text: &str) -> Result<u8, String> {
     match text.as_bytes() {
         [byte] => Ok(*byte),
         b"\\t" => Ok(b'\t'),

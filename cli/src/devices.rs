@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::count::level_of_environment;
+use crate::machine::level_of_environment;
 use keymill::probe::{self, AdapterInfo};
 use keymill::{Engine, Level, Result};
 use keymill_report::model::Machine;

@@ -7,6 +7,7 @@ Examples:
   keymill count --top 10 *.txt                 the ten most frequent words
   keymill count -r logs --tokens 'field:2,,'   the second field of each line of all files below logs
   zcat a.gz | keymill count - | head           standard input; TSV in a pipe
+  keymill reduce visits.csv --key site --agg 'sum(count),mean(count)'   totals by a column
   keymill stream --from tcp://127.0.0.1:9999 --count --every 1s     a running word count
   keymill datasets make zipf-30k --bytes 1GiB -o zipf.txt
   keymill devices                              SIMD levels and adapters of this machine
@@ -122,6 +123,23 @@ Environment:
   KEYMILL_CACHE   the folder for the measured costs of devices; off disables it
   KEYMILL_SHADERS the shaders of devices: base (core WGSL), checked (also the device's features; the
                   default) or unchecked (the same without run-time checks, to measure their cost)";
+
+pub(crate) const REDUCE: &str = "\
+Examples:
+  keymill reduce visits.csv --key site --agg 'sum(count),mean(count)'
+  keymill reduce 'logs/*.csv.gz' --key site,day --agg count --sort 'count(*):desc' --top 10
+  keymill reduce --no-header --delimiter ';' --columns station,t --key station \\
+      --agg 'min(t),mean(t),max(t),count' --sort key --format tsv measurements.txt
+  keymill reduce --columns id:text --null NA --bad-rows reject:bad.csv --key id --stats data.csv
+
+Columns:
+  The first line of each file names them; --no-header says that there is no such line. A type after a
+  name (text, int, float, bool, date, timestamp, binary or decimal(PRECISION,SCALE)) replaces the type
+  that fits the first values.
+
+Bad rows:
+  A row with too many or too few values, or with a value that is not of its column's type, ends the job.
+  --bad-rows skip leaves such rows out and counts them; reject:FILE also writes them to a file.";
 
 pub(crate) const COMPARE: &str = "\
 Examples:

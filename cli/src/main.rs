@@ -9,10 +9,14 @@ mod datasets;
 mod devices;
 mod exit;
 mod help;
+mod inputs;
+mod machine;
 mod named;
 mod output;
 mod pages;
 mod progress;
+mod reduce;
+mod result;
 mod size;
 mod stream;
 mod system;
@@ -52,6 +56,7 @@ fn answer(other: &clap::Error) -> Result<i32> {
 fn run(command: Command) -> Result<i32> {
     match command {
         Command::Count(args) => count::run(&args),
+        Command::Reduce(args) => reduce::run(&args),
         Command::Stream(args) => stream::run(&(*args).into()),
         Command::Run { file } => stream::run_file(&file),
         Command::Validate { file } => stream::validate(&file),

@@ -15,7 +15,7 @@ use keymill::stream::{Delivery, MetricsServer, StreamProgress, StreamQuery, Trig
 use keymill::{Error, ErrorKind, KeyedStream, Order, Result};
 
 use crate::args::{Sort, StreamArgs};
-use crate::{count, exit, print, say};
+use crate::{exit, machine, print, say};
 
 pub(crate) use plan::StreamPlan;
 
@@ -94,7 +94,7 @@ fn wait(args: &StreamArgs, query: &StreamQuery, signals: &AtomicU8) -> Result<()
 
 fn job(plan: &StreamPlan) -> Result<KeyedStream> {
     let args = &plan.args;
-    let engine = count::engine(&args.machine)?;
+    let engine = machine::engine(&args.machine)?;
     let keyed = keyed(plan, &engine)?;
     let keyed = match args.per_epoch {
         true => keyed,

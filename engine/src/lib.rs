@@ -29,6 +29,7 @@
 //! |---|---|
 //! | count words, fields or lines | [`Engine::read_text`], [`TextJob::tokenize`], [`TokenJob::count_by_key`] |
 //! | group rows and compute sums, minima and means | [`Engine::read_batches`], [`BatchJob::group_by`], [`aggregate`] |
+//! | the same for CSV, NDJSON, Parquet and Arrow files | [`Engine::read_csv`], [`Engine::read_table`], [`read::Table`] |
 //! | get all results, or a stream of batches | `collect`, `stream` ([`ResultStream`]) |
 //! | write results as TSV, CSV, JSON, Parquet or Arrow | [`write::Format`] |
 //! | aggregate in your own threads and loops | [`Operator`], [`TextCount`], [`GroupBy`], [`StateStore`] |
@@ -41,11 +42,11 @@
 //! | `gpu` | yes | devices through Vulkan, Metal or Direct3D 12; no driver is opened before it is needed |
 //! | `parallel` | yes | several threads; without it jobs run on the caller's thread |
 //! | `gzip`, `zstd` | yes | reading and writing compressed files |
-//! | `parquet` | no | [`write::Format::Parquet`] |
-//! | `ipc` | no | [`write::Format::Arrow`] |
+//! | `parquet` | no | Parquet files: `Engine::read_parquet`, [`write::Format::Parquet`] |
+//! | `ipc` | no | Arrow IPC files: `Engine::read_arrow`, [`write::Format::Arrow`] |
 //! | `table` | no | [`write::Format::Table`] |
 //! | `stream` | yes | [`stream`]: micro-batches, state, checkpoints |
-//! | `csv`, `json` | yes | reading lines of values and of JSON objects as rows: [`read::RowLines`] |
+//! | `csv`, `json` | yes | CSV and NDJSON files: [`Engine::read_csv`], `Engine::read_json`; lines of them as rows of streams: [`read::RowLines`] |
 //! | `serde` | no | `serde::Serialize` for [`JobMetrics`], [`StageMetrics`] and [`OperatorMetrics`] |
 //! | `oracle` | no | the plain implementations that tests compare with |
 //!

@@ -10,6 +10,7 @@ mod isa;
 mod key_counts;
 mod level;
 pub mod oracle;
+pub mod parse;
 mod rule;
 pub mod stable_hash;
 pub mod stage;

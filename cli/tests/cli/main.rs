@@ -10,6 +10,7 @@ mod inputs;
 mod job_files;
 mod outputs;
 mod pages;
+mod reduce;
 mod sameness;
 #[cfg(unix)]
 mod signals;

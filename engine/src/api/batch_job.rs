@@ -1,6 +1,8 @@
 //! Jobs over Arrow batches.
 #![forbid(unsafe_code)]
 
+use std::collections::HashSet;
+
 use super::explain::AggregatePlan;
 use super::{Engine, Groups, ResultStream, TextJob};
 use crate::aggregate::{AggregateExpr, count_rows};
@@ -139,6 +141,7 @@ impl AggregateJob {
             options,
         } = self.input;
         let shape = GroupShape::new(&*batches.schema()?, &self.keys, &self.aggregates)?;
+        batches.keep_columns(&columns_of(&self.keys, &self.aggregates));
         let job = GroupByJob::new(shape);
         let input = JobInput::Batches(batches);
         let output = exec::run(
@@ -152,6 +155,7 @@ impl AggregateJob {
         )?;
         Ok(ResultStream::new(engine, output))
     }
+
     /// Says what the job will do, where, and why. It groups nothing, and reads the first batch where the
     /// columns are not known otherwise.
     ///
@@ -182,4 +186,10 @@ impl AggregateJob {
         let shape = GroupShape::new(&schema, &self.keys, &self.aggregates);
         shape.map_err(|error| error.to_string())
     }
+}
+
+/// The columns that keys and aggregates use.
+fn columns_of(keys: &[Expr], aggregates: &[AggregateExpr]) -> HashSet<String> {
+    let inputs = aggregates.iter().filter_map(AggregateExpr::input);
+    keys.iter().chain(inputs).map(ToString::to_string).collect()
 }

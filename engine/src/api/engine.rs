@@ -11,7 +11,7 @@ use crate::Tuning;
 use crate::device::{CostCache, SharedDevice};
 use crate::exec::{JobInput, RuntimeEnv, describe_placement};
 use crate::read::{
-    FileSource, IntoBatch, IntoPaths, MemorySource, ReaderSource, RecordBatches, Source,
+    FileSource, IntoBatch, IntoPaths, MemorySource, ReaderSource, RecordBatches, Source, Table,
 };
 use crate::{DeviceChoice, Level, Resources, Result};
 
@@ -115,6 +115,58 @@ impl Engine {
     /// Reads Arrow batches or arrays.
     pub fn read_record_batches(&self, batches: RecordBatches) -> BatchJob {
         BatchJob::new(self.clone(), batches)
+    }
+
+    /// Reads files of comma-separated values, whose first line names the columns. The types of columns are
+    /// those of the first values.
+    ///
+    /// [`Table`] has more options, and [`Engine::read_table`] reads it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use keymill::aggregate::{mean, sum};
+    /// use keymill::prelude::*;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("visits.csv");
+    /// std::fs::write(&path, "site,count\na.org,3\nb.org,5\na.org,4\n")?;
+    ///
+    /// let totals = Engine::new()?
+    ///     .read_csv(&path)
+    ///     .group_by(["site"])
+    ///     .agg([sum("count"), mean("count")])
+    ///     .collect()?;
+    /// assert_eq!(totals.num_rows(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "csv")]
+    pub fn read_csv(&self, paths: impl IntoPaths) -> BatchJob {
+        self.read_table(Table::new(paths).format(crate::read::TableFormat::Csv))
+    }
+
+    /// Reads files of JSON objects, one a line; see [`Engine::read_table`].
+    #[cfg(feature = "json")]
+    pub fn read_json(&self, paths: impl IntoPaths) -> BatchJob {
+        self.read_table(Table::new(paths).format(crate::read::TableFormat::Json))
+    }
+
+    /// Reads Parquet files; only the columns that are used are decoded. See [`Engine::read_table`].
+    #[cfg(feature = "parquet")]
+    pub fn read_parquet(&self, paths: impl IntoPaths) -> BatchJob {
+        self.read_table(Table::new(paths).format(crate::read::TableFormat::Parquet))
+    }
+
+    /// Reads Arrow IPC files and streams; see [`Engine::read_table`].
+    #[cfg(feature = "ipc")]
+    pub fn read_arrow(&self, paths: impl IntoPaths) -> BatchJob {
+        self.read_table(Table::new(paths).format(crate::read::TableFormat::Arrow))
+    }
+
+    /// Reads files of rows, see [`Table`].
+    pub fn read_table(&self, table: Table) -> BatchJob {
+        let resources = self.0.resources();
+        self.read_record_batches(RecordBatches::of_table(table, &resources))
     }
 
     /// Reads a source epoch by epoch, see [`stream`](crate::stream).

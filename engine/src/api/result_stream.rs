@@ -71,7 +71,7 @@ impl ResultStream {
             stages: self.stages(),
             elapsed: self.elapsed,
             tokens: seen.tokens,
-            rejected: seen.rejected,
+            rejected: seen.rejected + stats.rejected,
             groups: self.output.batches.groups(),
             spilled_bytes: seen.spilled_bytes + self.output.batches.spilled_bytes(),
             cpu_chunks: stats.cpu_chunks,

@@ -86,8 +86,9 @@ impl<'a, J: Job> JobContext<'a, J> {
         batches: RecordBatches,
         pool: &Pool,
     ) -> Result<WorkerOutputs<J>> {
-        self.progress.expect(None);
-        let workers = self.resources.threads;
+        let total = batches.total();
+        self.progress.expect(total);
+        let workers = self.workers(total);
         // The size of the batches is unknown, so it cannot be predicted whether a device is faster.
         let autojoin = None;
         let takers = self.placement.takers(workers);
@@ -99,7 +100,10 @@ impl<'a, J: Job> JobContext<'a, J> {
         if *self.placement.choice() == DeviceChoice::Auto {
             counted.1.decide(format!("cpu: {BATCHES_UNKNOWN}"));
         }
-        work_queue.finish().map(|()| counted)
+        let batches = batches.into_inner();
+        work_queue.finish()?;
+        counted.1.rejected = batches.unwrap_or_else(PoisonError::into_inner).finish()?;
+        Ok(counted)
     }
 
     fn workers(&self, bytes: Option<u64>) -> usize {

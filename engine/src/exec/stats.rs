@@ -9,6 +9,8 @@ use std::time::Duration;
 pub(crate) struct Stats {
     pub(crate) bytes: u64,
     pub(crate) rows: u64,
+    /// Rows of the input that could not be read.
+    pub(crate) rejected: u64,
     /// Texts and columns that were read.
     pub(crate) chunks: u64,
     /// Chunks that the processor counted, and those that a device counted.
@@ -49,6 +51,7 @@ impl AddAssign for Stats {
     fn add_assign(&mut self, other: Self) {
         self.bytes += other.bytes;
         self.rows += other.rows;
+        self.rejected += other.rejected;
         self.chunks += other.chunks;
         self.cpu_chunks += other.cpu_chunks;
         self.gpu_chunks += other.gpu_chunks;

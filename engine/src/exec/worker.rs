@@ -242,24 +242,35 @@ impl<'a, J: Job> Worker<'a, J> {
         }
     }
 
-    /// Takes batches until the input ends.
+    /// Takes rows until the input ends.
     pub(super) fn push_batches(
         &mut self,
         batches: &Mutex<RecordBatches>,
         work_queue: &WorkQueue<'_>,
     ) -> Result<()> {
         while !work_queue.has_failed() && !self.has_enough() {
+            let started = Instant::now();
             let next = batches
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .next();
-            let Some(batch) = next else { break };
-            self.push_batch(&batch?)?;
+                .next_rows(self.context.resources);
+            let Some(rows) = next else { break };
+            let rows = rows?;
+            let bytes = rows.bytes();
+            let counted = self.stats.count_time;
+            rows.decode(&mut |batch| self.push_batch(&batch, bytes.is_none()))?;
+            let counted = self.stats.count_time - counted;
+            self.stats.read_time += started.elapsed().saturating_sub(counted);
+            if let Some(bytes) = bytes {
+                self.stats.bytes += bytes;
+                self.context.progress.add(bytes);
+            }
         }
         Ok(())
     }
 
-    fn push_batch(&mut self, batch: &RecordBatch) -> Result<()> {
+    /// Pushes a batch. `notes_bytes` means that its bytes are the bytes of the input.
+    fn push_batch(&mut self, batch: &RecordBatch, notes_bytes: bool) -> Result<()> {
         for first in (0..batch.num_rows()).step_by(ROWS_PER_PUSH) {
             self.context.resources.cancel.check()?;
             let rows = ROWS_PER_PUSH.min(batch.num_rows() - first);
@@ -267,8 +278,10 @@ impl<'a, J: Job> Worker<'a, J> {
             let bytes = self.push_rows(&batch.slice(first, rows))?;
             self.stats.count_time += started.elapsed();
             self.stats.rows += rows as u64;
-            self.stats.bytes += bytes;
-            self.context.progress.add(bytes);
+            if notes_bytes {
+                self.stats.bytes += bytes;
+                self.context.progress.add(bytes);
+            }
             self.note_chunk();
         }
         Ok(())

@@ -104,6 +104,19 @@ impl Source for FileSource {
     }
 
     fn read(&self, split: &Split, range: Range<Offset>) -> Result<SplitBytes<'_>> {
+        self.open(split, range)
+    }
+}
+
+impl FileSource {
+    /// Returns the path of the first file, if there is one and it is not standard input.
+    pub(crate) fn first_path(&self) -> Option<PathBuf> {
+        let first = self.files.first().filter(|first| !first.is_stdin);
+        first.map(|first| first.path.clone())
+    }
+
+    /// Returns the bytes between two offsets, without a borrow.
+    pub(crate) fn open(&self, split: &Split, range: Range<Offset>) -> Result<SplitBytes<'static>> {
         let found = self.file(split)?;
         if found.is_stdin {
             return self.pump(io::stdin, split);
@@ -129,9 +142,6 @@ impl Source for FileSource {
         }
         Ok(SplitBytes::At(Box::new(FileRange { file, from, to })))
     }
-}
-
-impl FileSource {
     /// Reads a file from start to end.
     fn stream(&self, file: File, split: &Split) -> Result<SplitBytes<'static>> {
         open_stream(file, split.name(), self.as_is).map(SplitBytes::Stream)

@@ -17,11 +17,13 @@ mod memory;
 mod offset;
 mod paths;
 mod pattern;
+mod pieces;
 mod pump;
 mod reader;
 mod record_batches;
 #[cfg(any(feature = "csv", feature = "json"))]
 mod row_lines;
+mod table;
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -38,6 +40,7 @@ pub use reader::ReaderSource;
 pub use record_batches::{IntoBatch, RecordBatches};
 #[cfg(any(feature = "csv", feature = "json"))]
 pub use row_lines::{LineFormat, RowLines};
+pub use table::{BadRows, Column, Table, TableFormat};
 
 pub(crate) use compressed::cannot_read;
 

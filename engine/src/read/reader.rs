@@ -58,6 +58,13 @@ impl Source for ReaderSource {
     }
 
     fn read(&self, _split: &Split, _range: Range<Offset>) -> Result<SplitBytes<'_>> {
+        self.open()
+    }
+}
+
+impl ReaderSource {
+    /// Opens the stream, which can be done once.
+    pub(crate) fn open(&self) -> Result<SplitBytes<'static>> {
         let taken = self
             .reader
             .lock()

@@ -1,16 +1,22 @@
 //! Arrow batches as the input of a job.
 #![forbid(unsafe_code)]
 
+use std::collections::{HashSet, VecDeque};
 use std::iter::Peekable;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader};
 use arrow_schema::{Field, Schema, SchemaRef};
 
+use super::Table;
+use super::pieces::{Piece, Pieces, Push};
 use crate::expr::{Expr, without_dictionary};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Resources, Result};
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
+
+/// A function of every batch.
+type Map = Arc<dyn Fn(RecordBatch) -> Result<RecordBatch> + Send + Sync>;
 
 /// A sequence of record batches.
 ///
@@ -34,9 +40,21 @@ type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 /// # Ok::<(), keymill::Error>(())
 /// ```
 pub struct RecordBatches {
-    name: String,
-    schema: Option<SchemaRef>,
-    batches: Peekable<Batches>,
+    rows: Rows,
+    /// What is done to every batch, in this order.
+    maps: Vec<Map>,
+    /// Batches of the piece that an iterator is at.
+    decoded: VecDeque<RecordBatch>,
+}
+
+/// Where batches come from.
+enum Rows {
+    Batches {
+        name: String,
+        schema: Option<SchemaRef>,
+        batches: Peekable<Batches>,
+    },
+    Pieces(Box<dyn Pieces>),
 }
 
 /// A record batch, or the result of reading one.
@@ -97,35 +115,75 @@ impl RecordBatches {
     }
 
     fn of(name: &str, schema: Option<SchemaRef>, batches: Batches) -> Self {
-        Self {
+        Self::of_rows(Rows::Batches {
             name: name.to_owned(),
             schema,
             batches: batches.peekable(),
+        })
+    }
+
+    /// Creates a sequence of the rows of a table. An error of opening it is that of its schema.
+    pub(crate) fn of_table(table: Table, resources: &Resources) -> Self {
+        match table.open(resources) {
+            Ok(pieces) => Self::of_rows(Rows::Pieces(pieces)),
+            Err(error) => {
+                let batches = std::iter::once(Err(error));
+                Self::of("table", None, Box::new(batches))
+            }
+        }
+    }
+
+    fn of_rows(rows: Rows) -> Self {
+        Self {
+            rows,
+            maps: Vec::new(),
+            decoded: VecDeque::new(),
         }
     }
 
     /// Evaluates an expression on every batch. The new batches have only its result as a column.
     pub(crate) fn project(self, expr: Expr) -> Self {
-        let name = format!("column {expr}");
-        let batches = self.batches.map(move |batch| {
-            let column = without_dictionary(&expr.evaluate(&batch?)?)?;
+        self.map(move |batch| {
+            let column = without_dictionary(&expr.evaluate(&batch)?)?;
             one_column(&expr.to_string(), column)
-        });
-        Self::of(&name, None, Box::new(batches))
+        })
     }
 
-    /// Returns the schema of the batches, which is that of the first one if no reader gave it.
+    /// Calls a function on every batch, in the thread that decodes it. The schema is then that of the
+    /// input, and not that of the new batches.
+    pub(crate) fn map(
+        mut self,
+        map: impl Fn(RecordBatch) -> Result<RecordBatch> + Send + Sync + 'static,
+    ) -> Self {
+        self.maps.push(Arc::new(map));
+        self
+    }
+
+    /// Says that only some columns of the input are used, so that the others need not be decoded.
+    pub(crate) fn keep_columns(&mut self, names: &HashSet<String>) {
+        if let Rows::Pieces(pieces) = &mut self.rows {
+            pieces.keep_columns(names);
+        }
+    }
+
+    /// Returns the schema of the input, which is that of the first batch if no reader gave it.
     ///
     /// # Errors
     ///
     /// The error of reading the first batch, and [`ErrorKind::Config`] if there is no batch.
     pub(crate) fn schema(&mut self) -> Result<SchemaRef> {
-        if let Some(schema) = &self.schema {
+        let (schema, batches) = match &mut self.rows {
+            Rows::Pieces(pieces) => return pieces.schema(),
+            Rows::Batches {
+                schema, batches, ..
+            } => (schema, batches),
+        };
+        if let Some(schema) = schema {
             return Ok(schema.clone());
         }
-        match self.batches.peek() {
+        match batches.peek() {
             Some(Ok(batch)) => Ok(batch.schema()),
-            Some(Err(_)) => match self.batches.next() {
+            Some(Err(_)) => match batches.next() {
                 Some(Err(error)) => Err(error),
                 _ => Err(no_batch()),
             },
@@ -136,10 +194,16 @@ impl RecordBatches {
     /// The columns of the batches, if they are known or there is a first batch. An error that came
     /// instead is told, and stays for the job.
     pub(crate) fn peek_schema(&mut self) -> std::result::Result<SchemaRef, String> {
-        if let Some(schema) = &self.schema {
+        let (schema, batches) = match &mut self.rows {
+            Rows::Pieces(pieces) => return pieces.schema().map_err(|error| error.to_string()),
+            Rows::Batches {
+                schema, batches, ..
+            } => (schema, batches),
+        };
+        if let Some(schema) = schema {
             return Ok(schema.clone());
         }
-        match self.batches.peek() {
+        match batches.peek() {
             Some(Ok(batch)) => Ok(batch.schema()),
             Some(Err(error)) => Err(error.to_string()),
             None => Err(no_batch().to_string()),
@@ -147,7 +211,72 @@ impl RecordBatches {
     }
 
     pub(crate) fn describe(&self) -> String {
-        self.name.clone()
+        match &self.rows {
+            Rows::Batches { name, .. } => name.clone(),
+            Rows::Pieces(pieces) => pieces.describe(),
+        }
+    }
+
+    /// Returns the number of bytes to read, if it is known.
+    pub(crate) fn total(&self) -> Option<u64> {
+        match &self.rows {
+            Rows::Batches { .. } => None,
+            Rows::Pieces(pieces) => pieces.total(),
+        }
+    }
+
+    /// Returns the next rows, for a thread to decode.
+    pub(crate) fn next_rows(&mut self, resources: &Resources) -> Option<Result<SomeRows>> {
+        let form = match &mut self.rows {
+            Rows::Batches { batches, .. } => batches.next()?.map(Form::Batch),
+            Rows::Pieces(pieces) => pieces.next(resources).transpose()?.map(Form::Piece),
+        };
+        Some(form.map(|form| SomeRows {
+            form,
+            maps: self.maps.clone(),
+        }))
+    }
+
+    /// Ends the input. Returns how many rows were rejected, or the first error of decoding.
+    pub(crate) fn finish(&mut self) -> Result<u64> {
+        match &mut self.rows {
+            Rows::Batches { .. } => Ok(0),
+            Rows::Pieces(pieces) => pieces.finish(),
+        }
+    }
+}
+
+/// Some rows of a sequence: a batch, or a piece that is not decoded yet.
+pub(crate) struct SomeRows {
+    form: Form,
+    maps: Vec<Map>,
+}
+
+enum Form {
+    Batch(RecordBatch),
+    Piece(Box<dyn Piece>),
+}
+
+impl SomeRows {
+    /// Returns the bytes of the input that these rows have; `None` for batches of others.
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        match &self.form {
+            Form::Batch(_) => None,
+            Form::Piece(piece) => Some(piece.bytes()),
+        }
+    }
+
+    /// Decodes the rows.
+    pub(crate) fn decode(self, push: &mut Push<'_>) -> Result<()> {
+        let maps = self.maps;
+        let mut mapped = |batch| {
+            let batch = maps.iter().try_fold(batch, |batch, map| map(batch))?;
+            push(batch)
+        };
+        match self.form {
+            Form::Batch(batch) => mapped(batch),
+            Form::Piece(piece) => piece.decode(&mut mapped),
+        }
     }
 }
 
@@ -155,7 +284,26 @@ impl Iterator for RecordBatches {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.batches.next()
+        loop {
+            if let Some(batch) = self.decoded.pop_front() {
+                return Some(Ok(batch));
+            }
+            let decoded = &mut Vec::new();
+            let rows = self.next_rows(&Resources::default());
+            let Some(rows) = rows else {
+                return self.finish().err().map(Err);
+            };
+            let done = rows.and_then(|rows| {
+                rows.decode(&mut |batch| {
+                    decoded.push(batch);
+                    Ok(())
+                })
+            });
+            if let Err(error) = done {
+                return Some(Err(error));
+            }
+            self.decoded.extend(decoded.drain(..));
+        }
     }
 }
 

@@ -24,7 +24,12 @@ pub(crate) const STAGE_PLACES: [&str; 4] = [
 ];
 
 /// `(stem, folder, why there is no twin)`; `*` is every stem while the folder is empty.
-pub(crate) const NO_TWIN: [(&str, &str, &str); 4] = [
+pub(crate) const NO_TWIN: [(&str, &str, &str); 5] = [
+    (
+        "csv",
+        "shaders/wgsl",
+        "bytes are parsed where they are read: copying text costs more than parsing it",
+    ),
     (
         "lowercase",
         "shaders/wgsl",

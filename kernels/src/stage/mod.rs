@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod count;
+pub mod csv;
 pub mod frame;
 pub mod hash_partition;
 pub mod lowercase;

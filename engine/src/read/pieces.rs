@@ -1,0 +1,49 @@
+//! Rows in pieces: one thread at a time takes the next piece, and all threads decode theirs.
+//!
+//! ```text
+//! input ─ next ─▶ piece ─ decode ─▶ batches      worker 0
+//!              └▶ piece ─ decode ─▶ batches      worker 1
+//! ```
+#![forbid(unsafe_code)]
+
+use std::collections::HashSet;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+
+use crate::{Resources, Result};
+
+/// Takes the batches of a piece.
+pub(crate) type Push<'a> = dyn FnMut(RecordBatch) -> Result<()> + 'a;
+
+/// Rows that are taken piece by piece.
+pub(crate) trait Pieces: Send {
+    /// Describes the input in a few words.
+    fn describe(&self) -> String;
+
+    /// Returns all columns of the input. It may read the beginning of the input.
+    fn schema(&mut self) -> Result<SchemaRef>;
+
+    /// Returns the number of bytes to read, if it is known.
+    fn total(&self) -> Option<u64>;
+
+    /// Says that only some columns are used. Batches may lack the others.
+    fn keep_columns(&mut self, _names: &HashSet<String>) {}
+
+    /// Returns the next piece; `None` after the last one, and after a piece has failed.
+    fn next(&mut self, resources: &Resources) -> Result<Option<Box<dyn Piece>>>;
+
+    /// Ends the input. Returns how many rows were rejected, or the error of the first piece that failed.
+    fn finish(&mut self) -> Result<u64> {
+        Ok(0)
+    }
+}
+
+/// Some rows of an input.
+pub(crate) trait Piece: Send {
+    /// Returns the bytes of the input that the piece has.
+    fn bytes(&self) -> u64;
+
+    /// Decodes the piece, and calls `push` with its batches.
+    fn decode(self: Box<Self>, push: &mut Push<'_>) -> Result<()>;
+}

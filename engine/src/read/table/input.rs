@@ -1,0 +1,225 @@
+//! The bytes of a table: files, a stream or memory.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::read::{
+    ByteStream, FileSource, Offset, ReadAt, ReaderSource, Source, Split, SplitBytes, cannot_read,
+};
+use crate::{Cancel, Result};
+
+/// Where the bytes of a table are.
+pub(super) struct Input {
+    place: Place,
+    /// The first split, if it was opened to find out the format.
+    first: Mutex<Option<InputReader>>,
+}
+
+pub(super) enum Place {
+    Files(FileSource),
+    Reader(ReaderSource),
+    Memory(Arc<dyn AsRef<[u8]> + Send + Sync>),
+}
+
+impl Input {
+    pub(super) fn new(place: Place) -> Self {
+        Self {
+            place,
+            first: Mutex::default(),
+        }
+    }
+
+    pub(super) fn describe(&self) -> String {
+        match &self.place {
+            Place::Files(files) => files.describe(),
+            Place::Reader(reader) => reader.describe(),
+            Place::Memory(_) => "memory".to_owned(),
+        }
+    }
+
+    pub(super) fn splits(&self) -> Result<Vec<Split>> {
+        match &self.place {
+            Place::Files(files) => files.splits(),
+            Place::Reader(reader) => reader.splits(),
+            Place::Memory(bytes) => {
+                let size = (**bytes).as_ref().len();
+                Ok(vec![Split::new(0, "memory").with_size(size as u64)])
+            }
+        }
+    }
+
+    /// Returns the path of the first file.
+    pub(super) fn first_path(&self) -> Option<PathBuf> {
+        match &self.place {
+            Place::Files(files) => files.first_path(),
+            _ => None,
+        }
+    }
+
+    /// Returns some of the first bytes of the first split, which stays open.
+    pub(super) fn first_bytes(&self, count: usize) -> Result<Vec<u8>> {
+        let splits = self.splits()?;
+        let Some(split) = splits.first() else {
+            return Ok(Vec::new());
+        };
+        let mut reader = self.open(split)?;
+        let first = reader.peek(count, &Cancel::default())?.to_vec();
+        *self.first.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader);
+        Ok(first)
+    }
+
+    /// Opens a split for reads at any offset. One that can only be read in order is read into memory.
+    #[cfg(feature = "parquet")]
+    pub(super) fn open_at(&self, split: &Split) -> Result<Arc<dyn ReadAt>> {
+        self.open(split)?.into_at()
+    }
+
+    /// Opens a split.
+    pub(super) fn open(&self, split: &Split) -> Result<InputReader> {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reader) = first.take_if(|_| split.index() == 0) {
+            return Ok(reader);
+        }
+        let bytes = match &self.place {
+            Place::Files(files) => files.open(split, Offset::START..files.latest(split)?)?,
+            Place::Reader(reader) => reader.open()?,
+            Place::Memory(bytes) => SplitBytes::At(Box::new(MemoryAt(bytes.clone()))),
+        };
+        Ok(InputReader {
+            name: split.name().into(),
+            peeked: VecDeque::new(),
+            bytes: match bytes {
+                SplitBytes::At(bytes) => Bytes::At(bytes, 0),
+                SplitBytes::Stream(stream) => Bytes::Stream(stream),
+                SplitBytes::Memory(bytes) => Bytes::At(Box::new(StaticAt(bytes)), 0),
+            },
+        })
+    }
+}
+
+/// Bytes in memory, that can be read at any offset.
+struct MemoryAt(Arc<dyn AsRef<[u8]> + Send + Sync>);
+
+impl ReadAt for MemoryAt {
+    fn size(&self) -> u64 {
+        (*self.0).as_ref().len() as u64
+    }
+
+    fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
+        StaticAt((*self.0).as_ref()).read_at(into, at)
+    }
+}
+
+struct StaticAt<'a>(&'a [u8]);
+
+impl ReadAt for StaticAt<'_> {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
+        let from = usize::try_from(at).map_or(self.0.len(), |at| at.min(self.0.len()));
+        (&self.0[from..]).read(into)
+    }
+}
+
+/// Reads an input from start to end.
+pub(super) struct InputReader {
+    pub(super) name: Arc<str>,
+    /// Bytes that were read ahead.
+    peeked: VecDeque<u8>,
+    bytes: Bytes,
+}
+
+enum Bytes {
+    At(Box<dyn ReadAt>, u64),
+    Stream(ByteStream<'static>),
+}
+
+impl InputReader {
+    /// Reads some bytes; none at the end.
+    pub(super) fn read(&mut self, into: &mut [u8], cancel: &Cancel) -> Result<usize> {
+        loop {
+            cancel.check()?;
+            match Read::read(self, into) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other.map_err(|cause| cannot_read(&self.name, cause)),
+            }
+        }
+    }
+
+    /// Returns the first bytes, which are read again later. There are fewer where the input ends.
+    pub(super) fn peek(&mut self, count: usize, cancel: &Cancel) -> Result<&[u8]> {
+        let (mut first, mut filled) = (vec![0; count], 0);
+        while filled < count {
+            match self.read(&mut first[filled..], cancel)? {
+                0 => break,
+                bytes => filled += bytes,
+            }
+        }
+        first.truncate(filled);
+        self.peeked = first.into();
+        Ok(self.peeked.make_contiguous())
+    }
+
+    /// Returns the bytes for reads at any offset. A stream is read into memory.
+    pub(super) fn into_at(mut self) -> Result<Arc<dyn ReadAt>> {
+        if let Bytes::At(bytes, _) = self.bytes {
+            return Ok(bytes.into());
+        }
+        let mut all = Vec::new();
+        let read = self.read_to_end(&mut all);
+        read.map_err(|cause| cannot_read(&self.name, cause))?;
+        Ok(Arc::new(MemoryAt(Arc::new(all))))
+    }
+}
+
+impl Read for InputReader {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if !self.peeked.is_empty() {
+            return self.peeked.read(into);
+        }
+        match &mut self.bytes {
+            Bytes::At(bytes, at) => {
+                let read = bytes.read_at(into, *at)?;
+                *at += read as u64;
+                Ok(read)
+            }
+            Bytes::Stream(stream) => stream.read(into),
+        }
+    }
+}
+
+/// Reads bytes from some offset on.
+pub(super) struct Cursor {
+    bytes: Arc<dyn ReadAt>,
+    at: u64,
+}
+
+impl Cursor {
+    pub(super) fn new(bytes: Arc<dyn ReadAt>, at: u64) -> Self {
+        Self { bytes, at }
+    }
+}
+
+impl Read for Cursor {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.bytes.read_at(into, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Cursor {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.bytes.size().checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = at.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        Ok(self.at)
+    }
+}

@@ -1,0 +1,190 @@
+//! Numbers and dates from their decimal text.
+#![forbid(unsafe_code)]
+
+/// Digits that always fit in an `i64`.
+const SAFE_DIGITS: usize = 18;
+
+/// The powers of ten that are exact in an `f64`.
+const EXACT_POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];
+
+/// Returns the integer of a text: an optional sign and decimal digits.
+///
+/// # Examples
+///
+/// ```
+/// use keymill_kernels::parse::integer;
+///
+/// assert_eq!((integer(b"-42"), integer(b"4.2"), integer(b"")), (Some(-42), None, None));
+/// ```
+#[must_use]
+#[inline]
+pub fn integer(text: &[u8]) -> Option<i64> {
+    let (is_negative, digits) = signed(text);
+    if digits.len() > SAFE_DIGITS {
+        return core::str::from_utf8(text).ok()?.parse().ok();
+    }
+    let mut value = 0;
+    for &byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    if digits.is_empty() {
+        return None;
+    }
+    Some(if is_negative { -value } else { value })
+}
+
+/// Returns the float that is nearest to a decimal text, as `str::parse` does.
+///
+/// # Examples
+///
+/// ```
+/// use keymill_kernels::parse::float;
+///
+/// assert_eq!((float(b"-1.5"), float(b"2e3"), float(b"x")), (Some(-1.5), Some(2000.0), None));
+/// ```
+#[must_use]
+#[inline]
+pub fn float(text: &[u8]) -> Option<f64> {
+    short_float(text).or_else(|| core::str::from_utf8(text).ok()?.parse().ok())
+}
+
+/// Returns the float of up to 15 digits with an optional point: both the digits and the power of ten are
+/// exact, so that the quotient is rounded once.
+#[inline]
+fn short_float(text: &[u8]) -> Option<f64> {
+    let (is_negative, digits) = signed(text);
+    if digits.len() > 16 {
+        return None;
+    }
+    let (mut value, mut decimals, mut step, mut count) = (0u64, 0usize, 0usize, 0usize);
+    for &byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            value = value * 10 + u64::from(digit);
+            decimals += step;
+            count += 1;
+        } else if byte == b'.' && step == 0 {
+            step = 1;
+        } else {
+            return None;
+        }
+    }
+    if count == 0 || count > 15 {
+        return None;
+    }
+    let value = value as f64 / EXACT_POWERS[decimals];
+    Some(if is_negative { -value } else { value })
+}
+
+/// Returns the days since 1970-01-01 of a date `YYYY-MM-DD` of the Gregorian calendar.
+///
+/// # Examples
+///
+/// ```
+/// use keymill_kernels::parse::date;
+///
+/// assert_eq!((date(b"1970-01-02"), date(b"2023-02-29"), date(b"2023-2-1")), (Some(1), None, None));
+/// ```
+#[must_use]
+#[inline]
+pub fn date(text: &[u8]) -> Option<i32> {
+    let &[y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = text else {
+        return None;
+    };
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0i32, |value, byte| {
+            let digit = byte.wrapping_sub(b'0');
+            (digit <= 9).then_some(value * 10 + i32::from(digit))
+        })
+    };
+    let (year, month, day) = (
+        number(&[y0, y1, y2, y3])?,
+        number(&[m0, m1])?,
+        number(&[d0, d1])?,
+    );
+    if !(1..=12).contains(&month) || day < 1 || day > days_of(year, month) {
+        return None;
+    }
+    Some(days_before(year, month) + day - 1)
+}
+
+fn is_leap(year: i32) -> bool {
+    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+}
+
+fn days_of(year: i32, month: i32) -> i32 {
+    match month {
+        2 => 28 + i32::from(is_leap(year)),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Returns the days from 1970-01-01 to the first of a month. Years begin in March here, so that the leap
+/// day is the last one.
+fn days_before(year: i32, month: i32) -> i32 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let month = (month + 9) % 12;
+    let days = 365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    /// Days from 0000-03-01 to 1970-01-01.
+    const EPOCH: i32 = 719_468;
+    days + (153 * month + 2) / 5 - EPOCH
+}
+
+#[inline]
+fn signed(text: &[u8]) -> (bool, &[u8]) {
+    match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn integers_are_those_of_the_standard_library(text in "[-+]?[0-9]{0,21}x?") {
+            prop_assert_eq!(integer(text.as_bytes()), text.parse().ok());
+        }
+
+        #[test]
+        fn floats_are_those_of_the_standard_library(
+            text in "[-+]?[0-9]{0,12}(\\.[0-9]{0,10})?(e-?[0-9]{1,3})?|nan|inf|-|\\.|1_0"
+        ) {
+            let expected = text.parse::<f64>().ok().map(f64::to_bits);
+            prop_assert_eq!(float(text.as_bytes()).map(f64::to_bits), expected);
+        }
+    }
+
+    #[test]
+    fn every_day_has_the_next_number() {
+        let mut next = date(b"0000-01-01").unwrap();
+        assert_eq!(next, -719_528);
+        for year in 0..10_000 {
+            for month in 1..=12 {
+                for day in 1..=31 {
+                    let text = format!("{year:04}-{month:02}-{day:02}");
+                    if day > days_of(year, month) {
+                        assert_eq!(date(text.as_bytes()), None);
+                    } else if day % 9 == 1 || day > 27 {
+                        assert_eq!(date(text.as_bytes()), Some(next + day - 1), "{text}");
+                    }
+                }
+                next += days_of(year, month);
+            }
+        }
+        assert_eq!(date(b"1970-01-01"), Some(0));
+        assert_eq!(date(b"2000-02-29"), Some(11_016));
+    }
+}

@@ -112,6 +112,11 @@ pub(crate) struct FileArgs {
     /// Read all files in folders and their subfolders
     #[arg(short, long)]
     pub(crate) recursive: bool,
+
+    /// Read also the files whose names are in this file, or on standard input (-), one a line, or with a
+    /// NUL after each
+    #[arg(long, value_name = "FILE")]
+    pub(crate) files_from: Option<PathBuf>,
 }
 
 /// The part of the machine that a job uses.
@@ -151,10 +156,10 @@ pub(crate) struct MachineArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Result")]
 pub(crate) struct ResultArgs {
-    /// table, tsv, csv, json, parquet or arrow; the default depends on the name after -o, or else is
+    /// table, tsv, csv, json, markdown, parquet or arrow; the default depends on the name after -o, or else is
     /// table on a terminal and tsv in a pipe
     #[arg(long, hide_possible_values = true)]
-    #[arg(value_parser = Named(parse_format, &["table", "tsv", "csv", "json", "parquet", "arrow"]))]
+    #[arg(value_parser = Named(parse_format, &["table", "tsv", "csv", "json", "markdown", "parquet", "arrow"]))]
     pub(crate) format: Option<Format>,
 
     /// Write to a file; it is replaced at the end, completely or not at all, and compressed if its name
@@ -212,9 +217,9 @@ pub(crate) enum CheckpointCommand {
 /// The format and the place of a table.
 #[derive(Args, Debug)]
 pub(crate) struct ResultFormat {
-    /// table, tsv, csv, json, parquet or arrow; the default is table on a terminal and tsv elsewhere
+    /// table, tsv, csv, json, markdown, parquet or arrow; the default is table on a terminal and tsv elsewhere
     #[arg(long, hide_possible_values = true)]
-    #[arg(value_parser = Named(parse_format, &["table", "tsv", "csv", "json", "parquet", "arrow"]))]
+    #[arg(value_parser = Named(parse_format, &["table", "tsv", "csv", "json", "markdown", "parquet", "arrow"]))]
     pub(crate) format: Option<Format>,
 
     /// Write to a file; - is standard output

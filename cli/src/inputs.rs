@@ -2,12 +2,12 @@
 #![forbid(unsafe_code)]
 
 use std::error::Error as _;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use keymill::read::{FileSource, Find};
 use keymill::shown_name;
-use keymill::{Error, Result};
+use keymill::{Error, ErrorKind, Result};
 
 use crate::args::{FileArgs, ResultArgs};
 use crate::result::number;
@@ -15,17 +15,17 @@ use crate::say;
 
 /// Finds the files of a command, and says what is remarkable about them.
 pub(crate) fn find(args: &FileArgs, result: &ResultArgs) -> Result<FileSource> {
-    let stdin = [PathBuf::from("-")];
-    let paths = if args.files.is_empty() {
-        &stdin
-    } else {
-        args.files.as_slice()
-    };
+    let mut paths = args.files.clone();
+    match &args.files_from {
+        Some(list) => paths.extend(listed(list)?),
+        None if paths.is_empty() => paths.push(PathBuf::from("-")),
+        None => {}
+    }
     let how = Find {
         recursive: args.recursive,
         dash_is_stdin: true,
     };
-    let source = FileSource::find(paths, how).map_err(|error| with_recursive(args, error))?;
+    let source = FileSource::find(&paths, how).map_err(|error| with_recursive(args, error))?;
     if !result.quiet && !source.skipped().is_empty() {
         say(&skipped(source.skipped()));
     }
@@ -33,6 +33,46 @@ pub(crate) fn find(args: &FileArgs, result: &ResultArgs) -> Result<FileSource> {
         say("keymill: reading from the terminal; Ctrl-D ends the input");
     }
     Ok(source)
+}
+
+/// The names in a list: with a NUL after each if there is one, or else one a line.
+fn listed(list: &Path) -> Result<Vec<PathBuf>> {
+    let read = match list == Path::new("-") {
+        true => {
+            let mut bytes = Vec::new();
+            io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+        }
+        false => std::fs::read(list),
+    };
+    let bytes = read.map_err(|cause| {
+        let message = format!("the list of files, `{}`, cannot be read", shown_name(list));
+        Error::new(ErrorKind::Source, message).with_source(cause)
+    })?;
+    let end = if bytes.contains(&0) { 0 } else { b'\n' };
+    let names = bytes.split(|&byte| byte == end);
+    let names = names.map(|name| match end {
+        0 => name,
+        _ => name.strip_suffix(b"\r").unwrap_or(name),
+    });
+    let paths: Vec<PathBuf> = names.filter(|name| !name.is_empty()).map(path_of).collect();
+    match paths.is_empty() {
+        true => {
+            let message = format!("the list of files, `{}`, is empty", shown_name(list));
+            Err(Error::new(ErrorKind::Source, message))
+        }
+        false => Ok(paths),
+    }
+}
+
+#[cfg(unix)]
+fn path_of(name: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    std::ffi::OsStr::from_bytes(name).into()
+}
+
+#[cfg(not(unix))]
+fn path_of(name: &[u8]) -> PathBuf {
+    String::from_utf8_lossy(name).into_owned().into()
 }
 
 /// Adds the option that reads the files of a folder.
@@ -75,7 +115,8 @@ pub(crate) fn wants_bar(
 
 /// Returns whether standard input is one of the files.
 fn reads_stdin(args: &FileArgs) -> bool {
-    args.files.is_empty() || args.files.iter().any(|path| path == Path::new("-"))
+    (args.files.is_empty() && args.files_from.is_none())
+        || args.files.iter().any(|path| path == Path::new("-"))
 }
 
 #[cfg(test)]

@@ -72,6 +72,7 @@ pub(crate) fn format_of_name(path: &Path) -> Option<Format> {
         "tsv" => Some(Format::Tsv),
         "csv" => Some(Format::Csv),
         "json" | "jsonl" | "ndjson" => Some(Format::Json),
+        "md" | "markdown" => Some(Format::Markdown),
         "parquet" => Some(Format::Parquet),
         "arrow" | "feather" => Some(Format::Arrow),
         _ => None,

@@ -457,3 +457,38 @@ fn damaged_files_and_other_columns_are_errors() {
     let arrow = folder.file("x.arrow", "nonsense");
     assert_fails(&["reduce", &arrow, "--key", "k"], 1, &["x.arrow", "Arrow"]);
 }
+
+#[test]
+fn lists_of_files_are_read() {
+    let folder = Folder::new();
+    let first = folder.file("a b.csv", "k,n\nx,1\n");
+    let second = folder.file("c.csv", "k,n\nx,2\n");
+    let reduce = ["reduce", "--key", "k", "--agg", "sum(n)", "--files-from"];
+    for list in [
+        format!("{first}\r\n\n{second}"),
+        format!("{first}\0{second}\0"),
+    ] {
+        let file = folder.file("list", &list);
+        let from_file = [&reduce[..], &[&file]].concat();
+        assert_eq!(text(&stdout_of(&from_file, b"")), "x\t3\n");
+        let from_stdin = [&reduce[..], &["-", &second]].concat();
+        assert_eq!(text(&stdout_of(&from_stdin, list.as_bytes())), "x\t5\n");
+    }
+    let empty = folder.file("empty", "\n");
+    assert_fails(&[&reduce[..], &[&empty]].concat(), 1, &["empty"]);
+    assert_fails(
+        &[&reduce[..], &["nowhere"]].concat(),
+        1,
+        &["`nowhere`", "cannot be read"],
+    );
+}
+
+#[test]
+fn results_are_written_as_markdown() {
+    let input = b"k,n\na|b,1\n";
+    let arguments = [
+        "reduce", "--key", "k", "--agg", "sum(n)", "--format", "markdown",
+    ];
+    let expected = "| k | sum(n) |\n|---|---:|\n| a\\|b | 1 |\n";
+    assert_eq!(text(&stdout_of(&arguments, input)), expected);
+}

@@ -1,6 +1,8 @@
 //! The column types that the text formats can write.
 #![forbid(unsafe_code)]
 
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
@@ -116,6 +118,44 @@ fn is_known(data_type: &DataType) -> bool {
             | DataType::Boolean
     ) || data_type.is_integer()
         || matches!(data_type, DataType::Float64 | DataType::Float32)
+        || is_cast(data_type)
+}
+
+/// Returns whether the values of a type are written as the text that Arrow casts them to:
+/// `2024-02-29`, `2024-02-29T12:30:00`, `12.50`.
+fn is_cast(data_type: &DataType) -> bool {
+    data_type.is_temporal() || data_type.is_decimal()
+}
+
+/// Returns a batch with text in place of values of other types.
+///
+/// # Errors
+///
+/// [`ErrorKind::Format`] for a date or time outside of the years that have a text.
+pub(super) fn with_texts(batch: &RecordBatch) -> Result<RecordBatch> {
+    let schema = batch.schema();
+    if !schema
+        .fields()
+        .iter()
+        .any(|field| is_cast(field.data_type()))
+    {
+        return Ok(batch.clone());
+    }
+    let (mut fields, mut columns) = (Vec::new(), Vec::new());
+    for (field, column) in schema.fields().iter().zip(batch.columns()) {
+        let (mut field, mut column) = (field.clone(), column.clone());
+        if is_cast(field.data_type()) {
+            column = arrow_cast::cast(&column, &DataType::Utf8).map_err(|cause| {
+                let message = format!("column `{}` cannot be written as text", field.name());
+                Error::new(ErrorKind::Format, message).with_source(cause)
+            })?;
+            field = Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8));
+        }
+        fields.push(field);
+        columns.push(column);
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+        .map_err(|cause| Error::new(ErrorKind::Internal, "columns do not fit").with_source(cause))
 }
 
 /// Returns the columns of a batch.

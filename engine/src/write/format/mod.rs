@@ -6,6 +6,7 @@
 //! | [`Format::Tsv`] | `to be⇥7` | unchanged |
 //! | [`Format::Csv`] | `to be,7` below the line `key,count` | unchanged |
 //! | [`Format::Json`] | `{"key":"to be","count":7}` | `{"key_base64":"/w==","count":7}` |
+//! | [`Format::Markdown`] | `\| to be \| 7 \|` below a heading | unchanged |
 //! | [`Format::Parquet`], [`Format::Arrow`] | a row of a binary and an integer column | unchanged |
 #![forbid(unsafe_code)]
 
@@ -16,6 +17,7 @@ mod digits;
 mod ipc;
 mod json;
 mod lines;
+mod markdown;
 #[cfg(feature = "parquet")]
 mod parquet;
 #[cfg(any(feature = "ipc", feature = "parquet"))]
@@ -64,6 +66,8 @@ pub enum Format {
     Csv,
     /// One JSON object per line.
     Json,
+    /// A table in Markdown.
+    Markdown,
     /// A Parquet file.
     Parquet,
     /// An Arrow IPC file.
@@ -72,11 +76,12 @@ pub enum Format {
 
 impl Format {
     /// All formats, including those that this build lacks.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Table,
         Self::Tsv,
         Self::Csv,
         Self::Json,
+        Self::Markdown,
         Self::Parquet,
         Self::Arrow,
     ];
@@ -89,6 +94,7 @@ impl Format {
             Self::Tsv => "tsv",
             Self::Csv => "csv",
             Self::Json => "json",
+            Self::Markdown => "markdown",
             Self::Parquet => "parquet",
             Self::Arrow => "arrow",
         }
@@ -152,6 +158,9 @@ impl Format {
         Ok(match self {
             Self::Tsv => Box::new(row_writer::RowWriter::new(tsv::Tsv, schema, out)?),
             Self::Csv => Box::new(row_writer::RowWriter::new(csv::Csv, schema, out)?),
+            Self::Markdown => {
+                Box::new(row_writer::RowWriter::new(markdown::Markdown, schema, out)?)
+            }
             Self::Json => {
                 let rows = json::Json::new(schema);
                 Box::new(row_writer::RowWriter::new(rows, schema, out)?)
@@ -200,7 +209,7 @@ impl FromStr for Format {
             .find(|format| format.name() == name)
             .ok_or_else(|| {
                 let message = format!(
-                    "`{name}` is not a format; use table, tsv, csv, json, parquet or arrow"
+                    "`{name}` is not a format; use table, tsv, csv, json, markdown, parquet or arrow"
                 );
                 Error::new(ErrorKind::Config, message)
             })

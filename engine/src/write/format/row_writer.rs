@@ -107,7 +107,8 @@ impl<F: RowFormat, W: Write + Send> RowWriter<F, W> {
 
 impl<F: RowFormat, W: Write + Send> BatchWriter for RowWriter<F, W> {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns = column::columns(batch);
+        let batch = column::with_texts(batch)?;
+        let columns = column::columns(&batch);
         let rows = batch.num_rows();
         let average = average_bytes(&columns, rows);
         let step = (PIECE_BYTES / average).clamp(1, PIECE_ROWS);

@@ -91,7 +91,8 @@ impl<W: Write> TableWriter<W> {
 
 impl<W: Write> BatchWriter for TableWriter<W> {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns = column::columns(batch);
+        let batch = column::with_texts(batch)?;
+        let columns = column::columns(&batch);
         let mut text = String::new();
         for row in 0..batch.num_rows() {
             let cells: Vec<Shown> = columns

@@ -228,6 +228,46 @@ fn the_formats_are_as_documented() {
 }
 
 #[test]
+fn markdown_is_one_line_a_row() {
+    let rows = [(b"to|be\\".to_vec(), 7), (b"a\nb".to_vec(), 12)];
+    assert_eq!(
+        String::from_utf8(written(Format::Markdown, &rows, 9)).unwrap(),
+        "| key | count |\n|---|---:|\n| to\\|be\\\\ | 7 |\n| a b | 12 |\n"
+    );
+}
+
+#[test]
+fn dates_times_and_decimals_are_texts() {
+    use arrow_array::{Date32Array, Decimal128Array, TimestampMicrosecondArray};
+    let decimals = Decimal128Array::from(vec![Some(-1250), None]);
+    let columns: [(&str, ArrayRef); 3] = [
+        ("day", Arc::new(Date32Array::from(vec![Some(0), Some(-1)]))),
+        (
+            "at",
+            Arc::new(TimestampMicrosecondArray::from(vec![Some(1_500_000), None])),
+        ),
+        (
+            "x",
+            Arc::new(decimals.with_precision_and_scale(10, 2).unwrap()),
+        ),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let text = |format: Format| {
+        let mut out = Vec::new();
+        let mut writer = format.writer(&batch.schema(), &mut out).unwrap();
+        writer.write(&batch).unwrap();
+        writer.finish().unwrap();
+        drop(writer);
+        String::from_utf8(out).unwrap()
+    };
+    let rows = "1970-01-01\t1970-01-01T00:00:01.500\t-12.50\n1969-12-31\t\\N\t\\N\n";
+    assert_eq!(text(Format::Tsv), rows);
+    let heading = "| day | at | x |\n|---|---|---:|\n";
+    let cells = "| 1970-01-01 | 1970-01-01T00:00:01.500 | -12.50 |\n| 1969-12-31 |  |  |\n";
+    assert_eq!(text(Format::Markdown), [heading, cells].concat());
+}
+
+#[test]
 fn a_tsv_key_contains_no_tab_or_line_end() {
     let rows: Rows = awkward_keys().into_iter().map(|key| (key, 7)).collect();
     let text = written(Format::Tsv, &rows, 9);

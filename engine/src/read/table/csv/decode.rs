@@ -54,6 +54,11 @@ impl Decoder {
         }
     }
 
+    /// Returns the columns that are decoded.
+    pub(super) fn output(&self) -> &SchemaRef {
+        &self.output
+    }
+
     /// Returns a decoder of some columns.
     pub(super) fn keeping(&self, names: &HashSet<String>) -> Self {
         let fields = self.schema.fields().iter().enumerate();

@@ -28,7 +28,6 @@ struct Known {
     name: String,
     /// The names in the header.
     header: Vec<String>,
-    schema: SchemaRef,
     decoder: Arc<Decoder>,
 }
 
@@ -77,11 +76,10 @@ impl Csv {
 
     fn know(&mut self, name: &str, header: Vec<String>, schema: SchemaRef) {
         let nulls = self.options.nulls.clone();
-        let decoder = Decoder::new(self.level, self.delimiter, schema.clone(), nulls);
+        let decoder = Decoder::new(self.level, self.delimiter, schema, nulls);
         self.known = Some(Known {
             name: name.to_owned(),
             header,
-            schema,
             decoder: Arc::new(decoder),
         });
     }
@@ -151,7 +149,8 @@ impl TextFormat for Csv {
     }
 
     fn schema(&self) -> Option<SchemaRef> {
-        self.known.as_ref().map(|known| known.schema.clone())
+        let decoder = self.known.as_ref().map(|known| &known.decoder);
+        decoder.map(|decoder| decoder.output().clone())
     }
 
     fn no_columns(&self, name: &str) -> Error {

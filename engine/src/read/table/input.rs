@@ -1,7 +1,9 @@
 //! The bytes of a table: files, a stream or memory.
 
 use std::collections::VecDeque;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
+#[cfg(any(feature = "parquet", feature = "ipc"))]
+use std::io::{Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -164,6 +166,7 @@ impl InputReader {
         Ok(self.peeked.make_contiguous())
     }
 
+    #[cfg(any(feature = "parquet", feature = "ipc"))]
     /// Returns the bytes for reads at any offset. A stream is read into memory.
     pub(super) fn into_at(mut self) -> Result<Arc<dyn ReadAt>> {
         if let Bytes::At(bytes, _) = self.bytes {
@@ -192,18 +195,21 @@ impl Read for InputReader {
     }
 }
 
+#[cfg(any(feature = "parquet", feature = "ipc"))]
 /// Reads bytes from some offset on.
 pub(super) struct Cursor {
     bytes: Arc<dyn ReadAt>,
     at: u64,
 }
 
+#[cfg(any(feature = "parquet", feature = "ipc"))]
 impl Cursor {
     pub(super) fn new(bytes: Arc<dyn ReadAt>, at: u64) -> Self {
         Self { bytes, at }
     }
 }
 
+#[cfg(any(feature = "parquet", feature = "ipc"))]
 impl Read for Cursor {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = self.bytes.read_at(into, self.at)?;
@@ -212,6 +218,7 @@ impl Read for Cursor {
     }
 }
 
+#[cfg(any(feature = "parquet", feature = "ipc"))]
 impl Seek for Cursor {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let at = match to {

@@ -24,6 +24,7 @@ mod text_pieces;
 use std::io::Read;
 use std::sync::Arc;
 
+#[cfg(any(feature = "parquet", feature = "ipc"))]
 use arrow_schema::SchemaRef;
 
 use super::pieces::Pieces;

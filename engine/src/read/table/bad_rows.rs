@@ -1,15 +1,10 @@
-//! Rows that cannot be read.
+//! What happens to rows that cannot be read.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Write;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::wrong;
-use crate::shown_name;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result};
 
 /// What happens to a row that cannot be read: one with too many or too few values, or with a value that
 /// is not of its column's type.
@@ -38,123 +33,5 @@ impl FromStr for BadRows {
                 "`{text}` is not a policy for bad rows; use fail, skip or reject:FILE"
             ))),
         }
-    }
-}
-
-/// A row that cannot be read.
-pub(super) struct BadRow<'a> {
-    /// Where and why, for people.
-    pub(super) reason: String,
-    /// The row, without its line end.
-    pub(super) bytes: &'a [u8],
-}
-
-/// Collects the bad rows of all pieces, in the order of the input.
-pub(super) struct BadRowLog {
-    policy: BadRows,
-    state: Mutex<State>,
-}
-
-struct State {
-    rejected: u64,
-    file: Option<File>,
-    /// The next piece that is written, and the texts of later pieces.
-    next: u64,
-    waiting: BTreeMap<u64, Vec<u8>>,
-    /// The first piece that failed, and its error.
-    failed: Option<(u64, Error)>,
-}
-
-impl BadRowLog {
-    pub(super) fn new(policy: &BadRows) -> Result<Self> {
-        let file = match policy {
-            BadRows::Reject(path) => Some(File::create(path).map_err(|cause| {
-                let message = format!(
-                    "the file for bad rows, `{}`, cannot be created",
-                    shown_name(path)
-                );
-                Error::new(ErrorKind::Sink, message).with_source(cause)
-            })?),
-            _ => None,
-        };
-        Ok(Self {
-            policy: policy.clone(),
-            state: Mutex::new(State {
-                rejected: 0,
-                file,
-                next: 0,
-                waiting: BTreeMap::new(),
-                failed: None,
-            }),
-        })
-    }
-
-    /// Records the bad rows of a piece. Every piece is recorded once.
-    pub(super) fn record(&self, piece: u64, rows: &[BadRow<'_>]) -> Result<()> {
-        let mut state = self.lock();
-        state.rejected += rows.len() as u64;
-        match (&self.policy, rows.first()) {
-            (BadRows::Fail, Some(row)) => {
-                let message = format!(
-                    "{}; read the column as text, or skip or reject bad rows",
-                    row.reason
-                );
-                state.fail(piece, Error::new(ErrorKind::Format, message));
-                Ok(())
-            }
-            (BadRows::Reject(path), _) => {
-                let mut text = Vec::new();
-                for row in rows {
-                    text.extend_from_slice(format!("# {}\n", row.reason).as_bytes());
-                    text.extend_from_slice(row.bytes);
-                    text.push(b'\n');
-                }
-                state.waiting.insert(piece, text);
-                state.write_next().map_err(|cause| {
-                    let message = format!(
-                        "the file for bad rows, `{}`, cannot be written",
-                        shown_name(path)
-                    );
-                    Error::new(ErrorKind::Sink, message).with_source(cause)
-                })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Returns whether the input is not to be read further.
-    pub(super) fn has_failed(&self) -> bool {
-        self.lock().failed.is_some()
-    }
-
-    /// Returns the number of bad rows, or the error of the first one.
-    pub(super) fn finish(&self) -> Result<u64> {
-        let mut state = self.lock();
-        match state.failed.take() {
-            Some((_, error)) => Err(error),
-            None => Ok(state.rejected),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn fail(&mut self, piece: u64, error: Error) {
-        if self.failed.as_ref().is_none_or(|(first, _)| piece < *first) {
-            self.failed = Some((piece, error));
-        }
-    }
-
-    fn write_next(&mut self) -> std::io::Result<()> {
-        while let Some(text) = self.waiting.remove(&self.next) {
-            self.next += 1;
-            if let Some(file) = self.file.as_mut().filter(|_| !text.is_empty()) {
-                file.write_all(&text)?;
-            }
-        }
-        Ok(())
     }
 }

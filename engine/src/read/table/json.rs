@@ -10,7 +10,7 @@ use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 use keymill_kernels::stage::csv::LastRecord;
 use serde_json::Value;
 
-use super::bad_rows::BadRow;
+use super::bad_row_log::BadRow;
 use super::text_pieces::{Chunk, TextDecoder, TextFormat};
 use super::{Column, Options};
 use crate::read::pieces::Push;

@@ -6,6 +6,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+#[cfg(any(feature = "csv", feature = "json"))]
+mod bad_row_log;
 mod bad_rows;
 mod column;
 #[cfg(feature = "csv")]
@@ -183,8 +185,10 @@ impl Table {
                 feature = "ipc"
             )))]
             format => {
-                let message = format!("this build cannot read {format}; enable its feature");
-                Err(wrong(message))
+                let what = input.describe();
+                Err(wrong(format!(
+                    "{what}: this build cannot read {format}; enable its feature"
+                )))
             }
         }
     }

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_schema::SchemaRef;
 use keymill_kernels::stage::csv::LastRecord;
 
-use super::bad_rows::{BadRowLog, BadRows};
+use super::bad_row_log::BadRowLog;
+use super::bad_rows::BadRows;
 use super::input::{Input, InputReader};
 use crate::read::Split;
 use crate::read::chunk::Block;

@@ -11,7 +11,7 @@ use keymill_kernels::stage::csv::FieldIndex;
 use super::values::{Fields, column};
 use super::without_cr;
 use crate::read::pieces::Push;
-use crate::read::table::bad_rows::BadRow;
+use crate::read::table::bad_row_log::BadRow;
 use crate::read::table::text_pieces::{Chunk, TextDecoder};
 use crate::shown_name;
 use crate::{Error, ErrorKind, Level, Result};

@@ -9,14 +9,15 @@ use std::path::Path;
 use keymill::shown_name;
 use keymill::write::{OutputFile, cannot_write};
 use keymill::{Cancel, Error, ErrorKind, Result};
-use keymill_report::{Report, Request, SCHEMA, Step, compare, to_json, to_markdown};
+use keymill_report::{Report, Request, SCHEMA, Step, compare, to_html, to_json, to_markdown};
 
 use crate::args::CompareArgs;
 use crate::{exit, output, print};
 
 /// The files of a report.
 const JSON: &str = "report.json";
-const PAGE: &str = "report.md";
+const TEXT: &str = "report.md";
+const PAGE: &str = "report.html";
 
 /// Maximum length of the progress line. A longer line would wrap and could not be overwritten.
 const LINE: usize = 72;
@@ -48,13 +49,13 @@ pub(crate) fn run(args: &CompareArgs) -> Result<i32> {
     verdict(&report)
 }
 
-/// Checks before the measurement that the folder can be created and both files written. It removes the
+/// Checks before the measurement that the folder can be created and the files written. It removes the
 /// folders that it created, so that an interrupted run leaves nothing.
 fn try_folder(folder: &Path) -> Result<()> {
     let is_missing = |one: &&Path| !one.as_os_str().is_empty() && !one.exists();
     let missing: Vec<&Path> = folder.ancestors().take_while(is_missing).collect();
     make_folder(folder)?;
-    let tried = [JSON, PAGE].map(|name| write(&folder.join(name), "a test"));
+    let tried = [JSON, TEXT, PAGE].map(|name| write(&folder.join(name), "a test"));
     let result = tried.into_iter().try_for_each(|file| file.map(drop));
     for made in missing {
         // Fails if another program has put something there.
@@ -68,14 +69,18 @@ fn make_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(|cause| cannot_write(&what, cause))
 }
 
-/// Writes both files, and the recommendations to standard output.
+/// Writes all files, and the recommendations to standard output.
 fn save(report: &Report, folder: &Path) -> Result<()> {
-    let (json, page) = (to_json(report)?, to_markdown(report));
+    let texts = [
+        (JSON, to_json(report)?),
+        (TEXT, to_markdown(report)),
+        (PAGE, to_html(report)),
+    ];
     make_folder(folder)?;
-    let json = write(&folder.join(JSON), &json)?;
-    let page = write(&folder.join(PAGE), &page)?;
-    json.commit()?;
-    page.commit()?;
+    let files = texts.map(|(name, text)| write(&folder.join(name), &text));
+    // No file is replaced before all are written.
+    let files: Vec<OutputFile> = files.into_iter().collect::<Result<_>>()?;
+    files.into_iter().try_for_each(OutputFile::commit)?;
     let recommended = report.recommendations.iter();
     let lines: Vec<String> = recommended
         .map(|it| format!("{}: {}\n", it.data, it.text))

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! machine, data ─▶ plan ─▶ races ─▶ Report ─▶ agreement, crossover, recommendation
-//!                                     └─▶ report.json (with a schema), report.md
+//!                                     └─▶ report.json (with a schema), report.md, report.html
 //! ```
 //!
-//! [`compare`] measures and returns a [`Report`]. [`to_json`] and [`to_markdown`] write it, and
+//! [`compare`] measures and returns a [`Report`]. [`to_json`], [`to_markdown`] and [`to_html`] write it, and
 //! [`from_json`] reads it. All measurements run in this process, without a compiler, another program
 //! or the network.
 #![forbid(unsafe_code)]
@@ -15,9 +15,11 @@ mod clock;
 mod compare;
 mod crossover;
 mod data;
+mod doubts;
 mod figures;
 #[cfg(test)]
 mod fixtures;
+mod html;
 mod json;
 mod machine;
 mod markdown;
@@ -27,10 +29,12 @@ mod plan;
 mod recommend;
 mod resident;
 mod session;
+mod summary;
 mod targets;
 mod variants;
 
 pub use compare::{Request, Step, compare};
+pub use html::to_html;
 pub use json::{SCHEMA, from_json, to_json};
 pub use markdown::to_markdown;
 pub use model::Report;

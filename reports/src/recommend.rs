@@ -24,7 +24,7 @@ pub(crate) fn recommend(report: &Report) -> Vec<Recommendation> {
         .collect()
 }
 
-fn largest_count<'a>(report: &'a Report, data: &str) -> Option<&'a Case> {
+pub(crate) fn largest_count<'a>(report: &'a Report, data: &str) -> Option<&'a Case> {
     let cases = report.cases.iter();
     cases
         .filter(|case| case.subject == Subject::Count && case.data == data)
@@ -44,7 +44,7 @@ fn verdict(report: &Report, largest: &Case) -> (Choice, String) {
 }
 
 /// Returns the GPU that wins, or else the one that is fastest at the largest size.
-fn best_gpu(report: &Report, data: &str) -> Option<u32> {
+pub(crate) fn best_gpu(report: &Report, data: &str) -> Option<u32> {
     let gpus = (0..report.adapters.len() as u32)
         .filter(|&number| report.adapter(number).is_some_and(|it| !it.is_software));
     let ranked = gpus.filter_map(|number| {

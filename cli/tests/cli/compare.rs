@@ -22,6 +22,13 @@ fn compared(folder: &Folder, input: &str) -> (Value, String) {
     );
     let json = fs::read(folder.path("out/report/report.json")).unwrap();
     let page = fs::read_to_string(folder.path("out/report/report.md")).unwrap();
+    let html = fs::read_to_string(folder.path("out/report/report.html")).unwrap();
+    assert!(html.starts_with("<!DOCTYPE html>") && html.trim_end().ends_with("</html>"));
+    assert!(
+        html.contains("words.txt") && html.contains("<svg "),
+        "{html}"
+    );
+    assert!(html.len() < 300_000, "{}", html.len());
     (serde_json::from_slice(&json).unwrap(), page)
 }
 

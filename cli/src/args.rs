@@ -240,12 +240,12 @@ pub(crate) struct CompareArgs {
     #[arg(long)]
     pub(crate) quick: bool,
 
-    /// Measure this file, decompressed, up to its first 256 MiB (16 MiB with --quick); the default are
-    /// seeded texts
-    #[arg(long, value_name = "FILE")]
-    pub(crate) data: Option<PathBuf>,
+    /// Measure these files, decompressed, together up to 256 MiB (16 MiB with --quick); `-` is standard
+    /// input; the default are seeded texts
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) data: Vec<PathBuf>,
 
-    /// Folder for report.json and report.md; then only the recommendation goes to standard output. By
+    /// Folder for report.html, report.json and report.md; then only the recommendation goes to standard output. By
     /// default the page in Markdown goes to standard output
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,

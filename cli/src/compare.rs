@@ -28,7 +28,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<i32> {
         return Ok(exit::DONE);
     }
     let cancel = Cancel::default();
-    exit::stop_on_signal(&cancel);
+    exit::cancel_on_signal(&cancel);
     let folder = args.output.as_deref().filter(|it| !output::is_standard(it));
     folder.map_or(Ok(()), try_folder)?;
     let request = Request {
@@ -45,6 +45,9 @@ pub(crate) fn run(args: &CompareArgs) -> Result<i32> {
     match folder {
         Some(folder) => save(&report, folder)?,
         None => print(&to_markdown(&report))?,
+    }
+    if report.interrupted {
+        return Ok(exit::INTERRUPTED);
     }
     verdict(&report)
 }

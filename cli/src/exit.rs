@@ -21,6 +21,9 @@ pub(crate) const INTERRUPTED: i32 = 130;
 /// on a pipe, and large tables take long to free.
 const GRACE: Duration = Duration::from_millis(10);
 
+/// How long a job may take to end that keeps its results.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Exits at once, without freeing memory and without exit handlers. A driver that runs on another
 /// thread would crash when its library is unloaded. No buffer must be flushed here.
 #[cfg(unix)]
@@ -62,6 +65,22 @@ fn is_closed_pipe(error: &Error) -> bool {
 pub(crate) fn stop_on_signal(cancel: &Cancel) {
     let cancel = cancel.clone();
     on_signals(move || stop(&cancel));
+}
+
+/// Installs handlers that ask a job to end early and to keep its results. A second signal ends the
+/// process at once, as does the end of the time that a job may take to end.
+pub(crate) fn cancel_on_signal(cancel: &Cancel) {
+    let cancel = cancel.clone();
+    on_signals(move || {
+        if cancel.is_cancelled() {
+            output::leave_nothing(|| end(INTERRUPTED));
+        }
+        cancel.cancel();
+        thread::spawn(|| {
+            thread::sleep(PATIENCE);
+            output::leave_nothing(|| end(INTERRUPTED))
+        });
+    });
 }
 
 /// Calls `run` on a thread of its own at every interrupt, termination and hang-up.

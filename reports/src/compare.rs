@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use keymill::{Cancel, Engine, Level, Result, TokenRule};
+use keymill::{Cancel, Engine, ErrorKind, Level, Result, TokenRule};
 
 use crate::data::{self, Origin};
 use crate::figures::size;
@@ -13,15 +13,15 @@ use crate::measure::memory;
 use crate::model::{Data, FORMAT, Machine, Report, VERSION};
 use crate::plan::{self, Budget, FULL, Plan, QUICK};
 use crate::session::Session;
-use crate::{agreement, clock, crossover, recommend, targets};
+use crate::{agreement, clock, crossover, doubts, machine, needed, recommend, targets};
 
 /// The request for a comparison.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     /// Whether to measure for 30 seconds instead of up to five minutes.
     pub quick: bool,
-    /// A file to measure. Without it seeded texts are measured.
-    pub data: Option<PathBuf>,
+    /// Files to measure; `-` is standard input. Without them seeded texts are measured.
+    pub data: Vec<PathBuf>,
     /// The token rule.
     pub tokens: TokenRule,
     /// The command line, which the report contains.
@@ -54,7 +54,8 @@ impl Step {
 /// # Errors
 ///
 /// [`keymill::ErrorKind::Source`] for a file that cannot be read, and
-/// [`keymill::ErrorKind::Cancelled`]. Ways that fail and answers that differ are not errors: the
+/// [`keymill::ErrorKind::Cancelled`] if nothing was measured before. A comparison that is cancelled
+/// later returns what was measured, and [`Report::interrupted`] is set. Ways that fail and answers that differ are not errors: the
 /// report contains them, and [`Report::is_sound`] returns false.
 ///
 /// # Examples
@@ -62,7 +63,7 @@ impl Step {
 /// ```no_run
 /// use keymill_report::{Request, compare, to_markdown};
 ///
-/// let request = Request { quick: true, data: Some("book.txt".into()), ..Request::default() };
+/// let request = Request { quick: true, data: vec!["book.txt".into()], ..Request::default() };
 /// let report = compare(&request, &mut |step| eprintln!("{}", step.what))?;
 /// println!("{}", to_markdown(&report));
 /// # Ok::<(), keymill::Error>(())
@@ -73,7 +74,7 @@ pub fn compare(request: &Request, watch: &mut dyn FnMut(&Step)) -> Result<Report
     let mut report = head(request, plan);
     let memory = usable_memory()?;
     let largest = plan.largest(memory);
-    let all = data::choose(plan, request.data.as_deref(), largest, &mut report.notes)?;
+    let all = data::choose(plan, &request.data, largest, &mut report.notes)?;
     note_omissions(&mut report, plan, largest);
     watch(&Step::first("rate of reading memory"));
     report.memory_read = memory::read(memory_buffer(plan, &report.machine, memory));
@@ -92,19 +93,27 @@ pub fn compare(request: &Request, watch: &mut dyn FnMut(&Step)) -> Result<Report
         plan,
         runners: runners(&devices, &mut report.notes)?,
         devices,
-        budget: Budget::new(begun + plan.time, total),
+        budget: Budget::new(begun + plan.time.saturating_sub(plan.latency), total),
         total,
         watch,
         report: &mut report,
     };
-    for (data, origin) in all {
-        session.run(data, &origin)?;
-    }
-    session.resident(adapters, memory)?;
-    session.variants(adapters)?;
+    let measured = session.all(all, adapters, memory);
+    keep_measured(measured, &mut report)?;
     conclude(&mut report);
     report.took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(report)
+}
+
+/// Keeps what was measured before a comparison was cancelled.
+fn keep_measured(measured: Result<()>, report: &mut Report) -> Result<()> {
+    match measured {
+        Err(error) if error.kind() == ErrorKind::Cancelled && !report.cases.is_empty() => {
+            report.interrupted = true;
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 fn head(request: &Request, plan: &Plan) -> Report {
@@ -115,6 +124,7 @@ fn head(request: &Request, plan: &Plan) -> Report {
         plan: plan.name.to_owned(),
         started: clock::now(),
         machine: Machine::read(),
+        load_before: machine::load(),
         tokens: request.tokens.to_string(),
         ..Report::default()
     }
@@ -167,9 +177,11 @@ fn conclude(report: &mut Report) {
     report.disagreements = all.map(|cases| agreement::disagreements(cases)).concat();
     report.answers_agree = report.disagreements.is_empty();
     report.crossovers = crossover::all(report);
+    report.needed = needed::needed(report);
     report.measures = targets::all(report);
     report.gpu_lost = recommend::gpu_lost(report);
     report.recommendations = recommend::recommend(report);
+    report.doubts = doubts::doubts(report);
 }
 
 /// Sets the bytes of each data set to the maximum that was measured. Some sizes may be left out, and
@@ -200,6 +212,22 @@ fn weight(plan: &Plan, all: &[(Data, Origin)]) -> f64 {
 mod tests {
     use super::*;
     use crate::fixtures::{count, report};
+
+    #[test]
+    fn a_cancelled_comparison_keeps_what_was_measured() {
+        let cancelled = || Err(keymill::Error::new(ErrorKind::Cancelled, "stopped"));
+        let mut report = report(vec![]);
+        let error = keep_measured(cancelled(), &mut report).unwrap_err();
+        assert_eq!(
+            (error.kind(), report.interrupted),
+            (ErrorKind::Cancelled, false)
+        );
+        report.cases = vec![count(5, 10, &[])];
+        keep_measured(cancelled(), &mut report).unwrap();
+        assert!(report.interrupted);
+        let failed = Err(keymill::Error::new(ErrorKind::Source, "gone"));
+        assert!(keep_measured(failed, &mut report).is_err());
+    }
 
     #[test]
     fn data_has_the_maximum_of_measured_bytes() {

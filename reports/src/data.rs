@@ -1,7 +1,7 @@
 //! The data that is measured: the caller's file, seeded texts, seeded rows.
 
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keymill::probe::Resident;
@@ -13,6 +13,7 @@ use keymill_datasets::{Ranks, Rng, Skew};
 use crate::figures::size;
 use crate::model::{Data, Kind, Subject};
 use crate::plan::{FULL, KEYS, Plan, QUICK, RowSet};
+use crate::recommend::EMPTY;
 
 /// A row is a key and a value of 8 bytes each.
 const ROW_BYTES: u64 = 16;
@@ -109,33 +110,46 @@ fn cut(text: &[u8]) -> usize {
 /// Returns all data of a plan: texts first, then keys and rows. Remarks are added to `notes`.
 pub(crate) fn choose(
     plan: &Plan,
-    file: Option<&Path>,
+    files: &[PathBuf],
     largest: u64,
     notes: &mut Vec<String>,
 ) -> Result<Vec<(Data, Origin)>> {
-    let mut all = match file {
-        Some(path) => vec![given(path, largest, notes)?],
-        None => plan
-            .texts
-            .iter()
-            .filter_map(|name| seeded(name, largest))
-            .collect(),
-    };
-    // With a file, the rows are at most as large as the file.
-    let largest = match file {
-        Some(_) => all
-            .iter()
-            .map(|(data, _)| data.bytes)
-            .max()
-            .unwrap_or(largest)
-            .max(LEAST_ROWS),
-        None => largest,
+    // All files are in memory at the same time.
+    let part = largest / (files.len().max(1) as u64);
+    let mut all: Vec<(Data, Origin)> = Vec::new();
+    for path in files {
+        let (mut data, origin) = given(path, part, notes)?;
+        let names: Vec<&str> = all.iter().map(|(data, _)| data.name.as_str()).collect();
+        data.name = numbered(&data.name, &names);
+        all.push((data, origin));
+    }
+    if files.is_empty() {
+        all.extend(plan.texts.iter().filter_map(|name| seeded(name, largest)));
+    }
+    // With files, the rows are at most as large as the largest file.
+    let largest = match files {
+        [] => largest,
+        _ => {
+            let bytes = all.iter().map(|(data, _)| data.bytes);
+            bytes.max().unwrap_or(0).max(LEAST_ROWS)
+        }
     };
     // A key has 4 bytes and a row 16. This gives the same number of keys as of rows.
     all.push((keys(largest / KEYS_PART), Origin::Keys));
     let row_sets = plan.rows.iter();
     all.extend(row_sets.map(|set| (rows(set, largest), Origin::Rows(*set))));
     Ok(all)
+}
+
+/// Returns a name that no other file has.
+fn numbered(name: &str, others: &[&str]) -> String {
+    let mut names = (2..).map(|number| format!("{name} ({number})"));
+    match others.contains(&name) {
+        false => name.to_owned(),
+        true => names
+            .find(|it| !others.contains(&it.as_str()))
+            .unwrap_or_default(),
+    }
 }
 
 /// Describes the keys that are partitioned.
@@ -186,18 +200,17 @@ pub(crate) fn rows(set: &RowSet, bytes: u64) -> Data {
 fn given(path: &Path, largest: u64, notes: &mut Vec<String>) -> Result<(Data, Origin)> {
     // One more byte shows whether the file is longer.
     let bytes = read(path, largest.saturating_add(1))?;
-    if bytes.is_empty() {
-        let shown = shown_name(path);
-        let message = format!("`{shown}` is empty: there is nothing to measure");
-        return Err(Error::new(ErrorKind::Source, message));
-    }
-    let name = path.file_name().unwrap_or(path.as_os_str());
-    let name = distinct_name(shown_name(name));
+    let name = match is_standard_input(path) {
+        true => "standard input".to_owned(),
+        false => shown_name(path.file_name().unwrap_or(path.as_os_str())),
+    };
+    let name = distinct_name(name);
     let is_cut = bytes.len() as u64 > largest;
     let text = Text::new(bytes).first(largest);
-    let description = match is_cut {
-        true => format!("the first {} of the file", size(text.bytes())),
-        false => "the whole file".to_owned(),
+    let description = match (is_cut, text.bytes()) {
+        (true, bytes) => format!("the first {} of the file", size(bytes)),
+        (false, 0) => EMPTY.to_owned(),
+        (false, _) => "the whole file".to_owned(),
     };
     if is_cut {
         notes.push(format!("Of {name}, {description} were measured."));
@@ -224,8 +237,19 @@ fn distinct_name(name: String) -> String {
     }
 }
 
-/// Reads at most the first `most` bytes of a file, decompressed.
+fn is_standard_input(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Reads at most the first `most` bytes of a file, decompressed, or of standard input as it is.
 fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
+    if is_standard_input(path) {
+        let mut bytes = Vec::new();
+        let read = io::stdin().lock().take(most).read_to_end(&mut bytes);
+        return read.map(|_| bytes).map_err(|cause| {
+            Error::new(ErrorKind::Source, "cannot read standard input").with_source(cause)
+        });
+    }
     let source = FileSource::find(&[path.to_owned()], Find::default())?;
     let fault = |cause: io::Error| {
         let message = format!("cannot read `{}`", shown_name(path));
@@ -327,8 +351,11 @@ mod tests {
         std::fs::write(&path, [0x1f, 0x8b, 8]).unwrap();
         assert!(given(&path, 100, &mut notes).is_err());
         std::fs::write(&path, "").unwrap();
-        let empty = given(&path, 100, &mut notes).unwrap_err();
-        assert!(empty.to_string().contains("is empty"));
+        let (empty, _) = given(&path, 100, &mut notes).unwrap();
+        assert_eq!(
+            (empty.bytes, empty.description.as_str()),
+            (0, "an empty file")
+        );
         assert!(given(folder.path(), 100, &mut notes).is_err());
     }
 
@@ -341,6 +368,19 @@ mod tests {
             let (data, _) = given(&path, 100, &mut Vec::new()).unwrap();
             assert_eq!((data.name, data.is_given), (format!("{name} (file)"), true));
         }
+    }
+
+    #[test]
+    fn files_of_one_name_are_numbered() {
+        assert_eq!(numbered("a", &[]), "a");
+        assert_eq!(numbered("a", &["a", "a (2)"]), "a (3)");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("words");
+        std::fs::write(&path, "to be or not").unwrap();
+        let files = [path.clone(), path];
+        let all = choose(&QUICK, &files, 1 << 20, &mut Vec::new()).unwrap();
+        let names: Vec<&str> = all.iter().map(|(data, _)| data.name.as_str()).collect();
+        assert_eq!(names[..3], ["words", "words (2)", KEYS]);
     }
 
     #[test]

@@ -9,6 +9,9 @@ const NOISY: (u64, u64) = (3, 2);
 /// Short runs are noisy on every machine, and decide nothing.
 const SHORT_NS: u64 = 100_000;
 
+/// A machine is busy above this load per core, in hundredths.
+const BUSY: u32 = 30;
+
 /// Maximum number of noisy ways that are named.
 const MOST_NAMED: usize = 3;
 
@@ -26,7 +29,12 @@ pub(crate) fn doubts(report: &Report) -> Vec<String> {
     if report.machine.build == "debug" {
         found.push("This is a debug build, which is many times slower.".to_owned());
     }
+    if report.interrupted {
+        let text = "The comparison was stopped before its end: what was not measured is missing.";
+        found.push(text.to_owned());
+    }
     found.extend(failed(report));
+    found.extend(load(report));
     found.extend(software(report));
     found.extend(noise(report));
     found.extend(once(report));
@@ -43,6 +51,18 @@ fn failed(report: &Report) -> Option<String> {
         format!(
             "These ways failed and have no figures: {}.",
             names.join("; ")
+        )
+    })
+}
+
+/// Other programs take time from the measured ones.
+fn load(report: &Report) -> Option<String> {
+    let load = report.load_before?;
+    let cores = report.machine.cores;
+    (load > cores.saturating_mul(BUSY)).then(|| {
+        format!(
+            "Other programs were running: the load was {:.1} on {cores} cores before the start.",
+            f64::from(load) / 100.0
         )
     })
 }
@@ -150,12 +170,17 @@ mod tests {
             error: "lost".to_owned(),
             adapter: Some(0),
         });
+        report.interrupted = true;
+        report.machine.cores = 2;
+        report.load_before = Some(1412);
         report.answers_agree = false;
         report.disagreements.push("avx2 answered 5".to_owned());
         let found = doubts(&report).join("\n");
         for words in [
             "avx2 answered 5",
             "debug build",
+            "stopped before its end",
+            "the load was 14.1 on 2 cores",
             "count: Pebble (lost)",
             "llvmpipe is software",
         ] {

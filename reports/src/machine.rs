@@ -41,6 +41,13 @@ impl Machine {
     }
 }
 
+/// Returns the average number of programs that ran or waited in the last minute, in hundredths.
+pub(crate) fn load() -> Option<u32> {
+    let line = first_line("/proc/loadavg")?;
+    let load: f64 = line.split(' ').next()?.parse().ok()?;
+    Some((load * 100.0).round() as u32)
+}
+
 /// Returns the number of threads that "all threads" means.
 pub(crate) fn threads() -> usize {
     thread::available_parallelism().map_or(1, usize::from)

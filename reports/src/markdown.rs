@@ -1,11 +1,13 @@
-//! The report as a page of Markdown, which ends with the recommendation.
+//! The report as a page of Markdown: the answer first, then a summary, then tables by question.
 
 mod tables;
 
 use std::fmt::Write;
 
+use crate::doubts::doubts;
 use crate::figures::{bandwidth, size, time};
 use crate::model::{Adapter, Case, Report, Spread};
+use crate::summary;
 
 /// Returns a report as Markdown, for people.
 ///
@@ -13,27 +15,35 @@ use crate::model::{Adapter, Case, Report, Spread};
 ///
 /// ```
 /// let report = keymill_report::Report::default();
-/// assert!(keymill_report::to_markdown(&report).contains("## Recommendation"));
+/// assert!(keymill_report::to_markdown(&report).contains("## In short"));
 /// ```
 #[must_use]
 pub fn to_markdown(report: &Report) -> String {
     let mut page = Page::default();
-    head(&mut page, report);
-    answers(&mut page, report);
-    limits(&mut page, report);
-    adapters(&mut page, report);
-    tables::cases(&mut page, report);
-    tables::resident(&mut page, report);
-    tables::variants(&mut page, report);
-    tables::crossovers(&mut page, report);
-    tables::measures(&mut page, report);
-    lost(&mut page, report);
-    notes(&mut page, report);
-    page.title("Recommendation");
+    page.line("# CPU and GPU compared\n");
     for recommended in &report.recommendations {
         let data = prose(&recommended.data);
         page.line(&format!("**{data}**: {}\n", recommended.text));
     }
+    doubted(&mut page, report);
+    page.title("In short");
+    for (name, value) in summary::lines(report) {
+        page.item(name, &prose(&value));
+    }
+    tables::cases(&mut page, report);
+    tables::crossovers(&mut page, report);
+    lost(&mut page, report);
+    limits(&mut page, report);
+    tables::needed(&mut page, report);
+    tables::latency(&mut page, report);
+    tables::resident(&mut page, report);
+    tables::variants(&mut page, report);
+    tables::measures(&mut page, report);
+    page.title("The machine and the data");
+    head(&mut page, report);
+    adapters(&mut page, report);
+    answers(&mut page, report);
+    notes(&mut page, report);
     page.0.trim_end().to_owned() + "\n"
 }
 
@@ -99,9 +109,19 @@ fn is_line_end(character: char) -> bool {
     matches!(character, '\n' | '\r')
 }
 
+fn doubted(page: &mut Page, report: &Report) {
+    let doubts = doubts(report);
+    if doubts.is_empty() {
+        return;
+    }
+    page.title("Read these figures with care");
+    doubts
+        .iter()
+        .for_each(|it| page.line(&format!("- {}", prose(it))));
+}
+
 fn head(page: &mut Page, report: &Report) {
     let machine = &report.machine;
-    page.line("# CPU and GPU compared\n");
     page.item("command", &code(&report.command));
     let took = time(report.took_ms.saturating_mul(1_000_000));
     page.item("started", &format!("{}, took {took}", report.started));

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub const FORMAT: &str = "keymill-report";
 
 /// The version of the report's format. It is increased by a change that readers must handle.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The results of one comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,11 @@ pub struct Report {
     pub started: String,
     /// The duration of the comparison.
     pub took_ms: u64,
+    /// Whether the comparison was stopped before its end. The report has what was measured until then.
+    pub interrupted: bool,
+    /// The average number of programs that ran or waited in the minute before the start, in hundredths;
+    /// null if the system does not tell it.
+    pub load_before: Option<u32>,
     /// The machine.
     pub machine: Machine,
     /// The rate of reading memory.
@@ -44,6 +49,10 @@ pub struct Report {
     /// Each stage on each adapter with each variant of its shaders. The ways have the names of the
     /// variants.
     pub variants: Vec<Case>,
+    /// The latency of small batches.
+    pub latency: Vec<Latency>,
+    /// What a GPU would have to reach to be as fast as the CPU.
+    pub needed: Vec<Needed>,
     /// The figures with targets for a GPU, as far as they were measured.
     pub measures: Vec<Measure>,
     /// Whether all ways gave the same answer, and that of the oracle where it was computed.
@@ -56,6 +65,8 @@ pub struct Report {
     pub crossovers: Vec<Crossover>,
     /// Each place where a GPU took longer than the CPU, in words.
     pub gpu_lost: Vec<String>,
+    /// Why some figures are doubtful, in words.
+    pub doubts: Vec<String>,
     /// What was left out, and other remarks.
     pub notes: Vec<String>,
     /// What to use for this data.
@@ -389,6 +400,50 @@ pub struct Failure {
     pub error: String,
     /// The number of the adapter; null on the CPU.
     pub adapter: Option<u32>,
+}
+
+/// The times of many runs on one small batch, end to end, in nanoseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Latency {
+    /// The name of the way.
+    pub way: String,
+    /// The number of the adapter; null on the CPU.
+    pub adapter: Option<u32>,
+    /// The name of the data.
+    pub data: String,
+    /// The bytes of the batch.
+    pub bytes: u64,
+    /// Half of the runs took at most this long.
+    pub p50: u64,
+    /// 90 % of the runs took at most this long.
+    pub p90: u64,
+    /// 99 % of the runs took at most this long.
+    pub p99: u64,
+    /// The longest run.
+    pub max: u64,
+    /// The number of runs.
+    pub runs: u32,
+}
+
+/// What the kernel of a GPU behind a bus would have to reach to be as fast as the CPU, if upload and
+/// kernel do not overlap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Needed {
+    /// The name of the data.
+    pub data: String,
+    /// The bytes of data.
+    pub bytes: u64,
+    /// The rate of the best way on the CPU, in bytes per second.
+    pub cpu: u64,
+    /// The bus.
+    pub bus: String,
+    /// The usual rate of copies over this bus, in bytes per second.
+    pub bus_rate: u64,
+    /// The rate that the kernel needs, in bytes per second; null if the copy alone takes longer than the
+    /// CPU.
+    pub kernel: Option<u64>,
 }
 
 /// The size from which an adapter is faster than the best way on the CPU, end to end.

@@ -30,6 +30,8 @@ pub(crate) struct Plan {
     pub(crate) variant_bytes: u64,
     /// Bytes of the buffer that is read to measure memory.
     pub(crate) memory_buffer: u64,
+    /// The part of the time for the latency of small batches.
+    pub(crate) latency: Duration,
     /// Maximum number of rounds of a case.
     pub(crate) most_rounds: u32,
 }
@@ -115,6 +117,7 @@ pub(crate) const QUICK: Plan = Plan {
     },
     variant_bytes: 16 << 20,
     memory_buffer: 128 << 20,
+    latency: Duration::from_millis(1500),
     most_rounds: 5,
 };
 
@@ -138,6 +141,7 @@ pub(crate) const FULL: Plan = Plan {
     },
     variant_bytes: 64 << 20,
     memory_buffer: 256 << 20,
+    latency: Duration::from_secs(8),
     most_rounds: 9,
 };
 

@@ -2,13 +2,20 @@
 
 use crate::crossover::{self, best_on_cpu, crossover, on_adapter, points};
 use crate::figures::{bandwidth, rate, ratio, size};
-use crate::model::{Adapter, Case, Choice, Kind, Recommendation, Report, Subject};
+use crate::model::{Adapter, Case, Choice, Data, Kind, Needed, Recommendation, Report, Subject};
+use crate::needed::USUAL_BUS;
+
+/// The description of a file without bytes.
+pub(crate) const EMPTY: &str = "an empty file";
 
 /// Returns a recommendation for each text that was counted.
 pub(crate) fn recommend(report: &Report) -> Vec<Recommendation> {
     let texts = report.data.iter().filter(|data| data.kind == Kind::Text);
     texts
         .filter_map(|data| {
+            if data.is_given && data.bytes == 0 && data.description == EMPTY {
+                return Some(nothing(data));
+            }
             let largest = largest_count(report, &data.name)?;
             let (choice, verdict) = verdict(report, largest);
             let text = match choice {
@@ -22,6 +29,14 @@ pub(crate) fn recommend(report: &Report) -> Vec<Recommendation> {
             })
         })
         .collect()
+}
+
+fn nothing(data: &Data) -> Recommendation {
+    Recommendation {
+        data: data.name.clone(),
+        choice: Choice::Cpu,
+        text: "Use the CPU: the data is empty, so there is nothing to count.".to_owned(),
+    }
 }
 
 pub(crate) fn largest_count<'a>(report: &'a Report, data: &str) -> Option<&'a Case> {
@@ -39,7 +54,11 @@ fn verdict(report: &Report, largest: &Case) -> (Choice, String) {
     }
     match best_gpu(report, &largest.data) {
         Some(number) => against(report, largest, number),
-        None => (Choice::Cpu, format!("Use the CPU: {}.", why_no_gpu(report))),
+        None => {
+            let why = why_no_gpu(report);
+            let needed = what_is_needed(report, &largest.data);
+            (Choice::Cpu, format!("Use the CPU: {why}.{needed}"))
+        }
     }
 }
 
@@ -72,6 +91,24 @@ fn why_no_gpu(report: &Report) -> String {
             adapter.name, adapter.label
         ),
         (None, None) => "no adapter was found on this machine".to_owned(),
+    }
+}
+
+/// Returns what a GPU behind the usual bus would have to reach.
+fn what_is_needed(report: &Report, data: &str) -> String {
+    let is_it = |it: &&Needed| it.data == data && it.bus == USUAL_BUS;
+    let Some(needed) = report.needed.iter().find(is_it) else {
+        return String::new();
+    };
+    let bus = format!("{USUAL_BUS} ({})", bandwidth(needed.bus_rate));
+    match needed.kernel {
+        Some(kernel) => format!(
+            " A GPU behind {bus} would be as fast as the CPU if its kernel counted {}.",
+            bandwidth(kernel)
+        ),
+        None => {
+            format!(" No GPU behind {bus} would pay: the copy alone takes longer than the CPU.")
+        }
     }
 }
 

@@ -61,6 +61,20 @@ struct Prediction {
 type Predictions = HashMap<Subject, Prediction>;
 
 impl Session<'_> {
+    /// Measures all data, then what is resident on adapters, then the variants of their shaders.
+    pub(crate) fn all(
+        &mut self,
+        all: Vec<(Data, Origin)>,
+        adapters: f64,
+        memory: u64,
+    ) -> Result<()> {
+        for (data, origin) in all {
+            self.run(data, &origin)?;
+        }
+        self.resident(adapters, memory)?;
+        self.variants(adapters)
+    }
+
     /// Measures all sizes and subjects of some data.
     pub(crate) fn run(&mut self, data: Data, origin: &Origin) -> Result<()> {
         let name = data.name.clone();
@@ -71,13 +85,21 @@ impl Session<'_> {
             Origin::Rows(_) | Origin::Keys => None,
         };
         let sizes = self.plan.sizes_of(data.bytes);
+        let is_empty = data.bytes == 0;
         self.report.data.push(data);
+        if is_empty {
+            self.note(format!("{name} is empty: there is nothing to measure."));
+            return Ok(());
+        }
         let mut predictions = Predictions::new();
         for (number, bytes) in sizes.into_iter().enumerate() {
             let portion = Portion::new(number == 0, bytes, whole.as_ref(), origin)?;
             for &subject in origin.subjects() {
                 self.case(subject, &name, bytes, &portion, &mut predictions)?;
             }
+        }
+        if let Some(text) = whole.filter(|_| self.report.latency.is_empty()) {
+            self.latency(&name, &text)?;
         }
         Ok(())
     }

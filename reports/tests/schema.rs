@@ -114,7 +114,7 @@ fn measured() -> Report {
     std::fs::write(&path, "to be or not to be\n".repeat(4000)).unwrap();
     let request = Request {
         quick: true,
-        data: Some(path),
+        data: vec![path],
         command: "a test".to_owned(),
         ..Request::default()
     };
@@ -167,9 +167,9 @@ fn damage_is_found(report: &Value) {
     assert_eq!(against_schema(&damaged), [": additionalProperties"]);
     assert!(from_json(&damaged.to_string()).is_err());
     let mut later = report.clone();
-    later["version"] = json!(3);
+    later["version"] = json!(4);
     let error = from_json(&later.to_string()).unwrap_err();
-    assert!(error.to_string().contains("keymill-report 3"), "{error}");
+    assert!(error.to_string().contains("keymill-report 4"), "{error}");
     // A report of version 1, which lacks some fields.
     let mut earlier = report.clone();
     earlier["version"] = json!(1);
@@ -185,7 +185,7 @@ fn the_fields_of_adapters_are_in_the_schema() {
     let answer = json!({"rows": 6, "groups": 4, "digest": "00000000000000ff"});
     let mut report = serde_json::to_value(Report::default()).unwrap();
     report["format"] = json!("keymill-report");
-    report["version"] = json!(2);
+    report["version"] = json!(3);
     report["plan"] = json!("full");
     report["machine"]["fingerprint"] = json!("0123456789abcdef");
     report["machine"]["build"] = json!("release");
@@ -204,6 +204,13 @@ fn the_fields_of_adapters_are_in_the_schema() {
     }]);
     report["resident"] = report["cases"].clone();
     report["variants"] = report["cases"].clone();
+    report["latency"] = json!([{
+        "way": "Pebble (GPU)", "adapter": 0, "data": "words", "bytes": 1, "p50": 1, "p90": 2,
+        "p99": 3, "max": 4, "runs": 5,
+    }]);
+    report["needed"] = json!([{
+        "data": "words", "bytes": 1, "cpu": 2, "bus": "a bus", "bus_rate": 3, "kernel": null,
+    }]);
     report["measures"] = json!([{
         "name": "micro_batch", "adapter": 0, "data": "words", "bytes": 1, "unit": "nanoseconds",
         "figure": spread,

@@ -44,7 +44,7 @@ fn a_quick_run_writes_json_and_a_page_that_agree() {
     assert_eq!(report["format"], "keymill-report");
     assert_eq!(
         (&report["version"], &report["plan"]),
-        (&2.into(), &"quick".into())
+        (&3.into(), &"quick".into())
     );
     assert_eq!(report["answers_agree"], true);
     assert_eq!(
@@ -63,12 +63,16 @@ fn a_quick_run_writes_json_and_a_page_that_agree() {
     check_adapters(&report, &page);
     let recommended = &report["recommendations"][0];
     assert_eq!(recommended["data"], "words.txt");
-    let last = page.rsplit("\n## ").next().unwrap();
-    assert!(last.starts_with("Recommendation\n"), "{last}");
+    let first = page.split("\n## ").next().unwrap();
     assert!(
-        last.contains(recommended["text"].as_str().unwrap()),
-        "{last}"
+        first.contains(recommended["text"].as_str().unwrap()),
+        "{first}"
     );
+    assert!(
+        !report["latency"].as_array().unwrap().is_empty(),
+        "{report}"
+    );
+    assert_eq!(report["interrupted"], false);
 }
 
 /// Checks that stages also run on all threads, and that a job with `auto` is measured.
@@ -170,7 +174,7 @@ fn every_level_counts_the_words_of_the_file() {
 #[test]
 fn the_schema_is_printed_and_names_the_version() {
     let schema: Value = serde_json::from_slice(&stdout_of(&["compare", "--schema"], b"")).unwrap();
-    assert_eq!(schema["properties"]["version"]["const"], 2);
+    assert_eq!(schema["properties"]["version"]["const"], 3);
 }
 
 #[test]
@@ -178,18 +182,31 @@ fn data_that_cannot_be_measured_exits_with_1() {
     let folder = Folder::new();
     let missing = folder.name("missing");
     assert_fails(&["compare", "--quick", "--data", &missing], 1, &["missing"]);
-    let empty = folder.file("empty", "");
-    assert_fails(
-        &["compare", "--quick", "--data", &empty],
-        1,
-        &["empty", "nothing"],
-    );
     let file = folder.file("file", "to be");
     let inside = folder.name("file/inside");
     let arguments = ["compare", "--quick", "--data", &file, "-o", &inside];
     assert_fails(&arguments, 1, &["inside", "folder"]);
     let wrong = run(&["compare", "--tokens", "field:0,;"], b"");
     assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
+fn several_files_standard_input_and_binary_data_are_compared() {
+    let folder = Folder::new();
+    let empty = folder.file("empty", "");
+    let binary = folder.file("binary", [0xff, 0, b' ', 0xfe, b'\n'].repeat(50));
+    let page = stdout_of(
+        &["compare", "--quick", "--data", &empty, &binary, "-"],
+        b"to be or not to be",
+    );
+    let page = text(&page);
+    for words in [
+        "**empty**: Use the CPU: the data is empty",
+        "**binary**: Use ",
+        "**standard input**: Use ",
+    ] {
+        assert!(page.contains(words), "no {words:?} in {page}");
+    }
 }
 
 /// Simulates a machine without a Vulkan driver.

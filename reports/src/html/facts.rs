@@ -21,6 +21,12 @@ pub(super) fn add(page: &mut Markup, report: &Report) {
     if !report.cases.is_empty() {
         links.push(("sizes", "By size"));
     }
+    if !report.needed.is_empty() {
+        links.push(("needed", "What a GPU needs"));
+    }
+    if !report.latency.is_empty() {
+        links.push(("latency", "Latency"));
+    }
     links.extend([
         ("limits", "Limits"),
         ("machine", "Machine"),

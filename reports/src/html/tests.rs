@@ -1,6 +1,7 @@
 use super::*;
 use crate::fixtures::{adapter, count, limits, report};
-use crate::{crossover, recommend};
+use crate::model::Latency;
+use crate::{crossover, needed, recommend};
 
 /// A report with two sizes and, on request, adapters that win at the larger one.
 fn measured(adapters: &[(&str, bool)]) -> Report {
@@ -18,7 +19,19 @@ fn measured(adapters: &[(&str, bool)]) -> Report {
     report.machine.levels = vec!["scalar".to_owned(), "avx2".to_owned()];
     report.cases = vec![count(1 << 16, 3, &small), count(1 << 24, 60, &large)];
     report.crossovers = crossover::all(&report);
+    report.needed = needed::needed(&report);
     report.recommendations = recommend::recommend(&report);
+    report.latency = vec![Latency {
+        way: "job, avx2, 2 threads".to_owned(),
+        adapter: None,
+        data: "words".to_owned(),
+        bytes: 1 << 16,
+        p50: 100_000,
+        p90: 150_000,
+        p99: 400_000,
+        max: 900_000,
+        runs: 1000,
+    }];
     report
 }
 
@@ -115,6 +128,11 @@ fn without_an_adapter_the_figure_is_the_rate_of_the_cpu() {
     assert!(page.contains("Use the CPU: no adapter was found"), "{page}");
     assert!(page.contains("<p class=\"big\">0.28 GB/s</p>"), "{page}");
     assert!(!page.contains("id=\"parts\""));
+    assert!(
+        page.contains("<td>PCIe 4.0 x16</td><td>25.0 GB/s</td><td>0.28 GB/s</td>"),
+        "{page}"
+    );
+    assert!(page.contains("<title>job, avx2, 2 threads: 90 % of the runs within 150 µs</title>"));
 }
 
 #[test]

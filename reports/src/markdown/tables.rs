@@ -132,6 +132,59 @@ fn rate_of(case: &Case, way: &Way, nanoseconds: u64) -> String {
     }
 }
 
+/// Writes the table of what a GPU would have to reach.
+pub(super) fn needed(page: &mut Page, report: &Report) {
+    if report.needed.is_empty() {
+        return;
+    }
+    page.title("What a GPU would have to reach");
+    page.line("The rate of a kernel that begins after the copy and is as fast as the CPU.\n");
+    page.heading(&[
+        "data",
+        "size",
+        "the CPU's best",
+        "bus",
+        "copies over it",
+        "kernel needs",
+    ]);
+    for it in &report.needed {
+        let kernel = it.kernel.map(bandwidth);
+        page.row([
+            prose(&it.data).as_str(),
+            &size(it.bytes),
+            &bandwidth(it.cpu),
+            &it.bus,
+            &bandwidth(it.bus_rate),
+            kernel
+                .as_deref()
+                .unwrap_or("none is enough: the copy takes longer than the CPU"),
+        ]);
+    }
+}
+
+/// Writes the table of the latency of small batches.
+pub(super) fn latency(page: &mut Page, report: &Report) {
+    if report.latency.is_empty() {
+        return;
+    }
+    page.title("Latency of small batches");
+    page.heading(&[
+        "way", "data", "size", "50 %", "90 %", "99 %", "slowest", "runs",
+    ]);
+    for it in &report.latency {
+        page.row([
+            it.way.as_str(),
+            &prose(&it.data),
+            &size(it.bytes),
+            &time(it.p50),
+            &time(it.p90),
+            &time(it.p99),
+            &time(it.max),
+            &it.runs.to_string(),
+        ]);
+    }
+}
+
 /// Writes the table of shader variants.
 pub(super) fn variants(page: &mut Page, report: &Report) {
     if report.variants.is_empty() {

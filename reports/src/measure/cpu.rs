@@ -88,6 +88,15 @@ impl Runner {
         matches!(self.place, Place::Cpu) && is_best && has_all
     }
 
+    /// Returns whether this runner uses the best level of the CPU, with any number of threads.
+    pub(crate) fn is_best_level_on_cpu(&self) -> bool {
+        matches!(self.place, Place::Cpu) && self.engine.level() == Level::best()
+    }
+
+    pub(crate) fn is_on_adapter(&self) -> bool {
+        matches!(self.place, Place::Adapter { .. })
+    }
+
     /// Returns the whole job on this engine.
     pub(crate) fn job<'a>(
         &'a self,

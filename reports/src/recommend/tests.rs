@@ -3,6 +3,7 @@
 use super::*;
 use crate::fixtures::{adapter, count, report};
 use crate::model::Spread;
+use crate::needed;
 
 /// Returns the recommendation for these times of the GPU `Pebble`.
 fn with_gpu(cases: &[(u64, u64, u64)]) -> (Report, Recommendation) {
@@ -122,4 +123,31 @@ fn nothing_is_recommended_if_answers_disagree() {
     let recommended = only(&report);
     assert_eq!(recommended.choice, Choice::None);
     says(&recommended, &["Do not rely"]);
+}
+
+#[test]
+fn without_a_gpu_the_text_says_what_one_would_have_to_reach() {
+    let mut report = report(vec![]);
+    // 2.5 GB/s on the CPU.
+    report.cases = vec![count(25_000_000, 10, &[])];
+    report.needed = needed::needed(&report);
+    says(
+        &only(&report),
+        &[
+            "PCIe 4.0 x16 (25.0 GB/s)",
+            "if its kernel counted 2.78 GB/s",
+        ],
+    );
+    // 50 GB/s on the CPU.
+    report.cases = vec![count(500_000_000, 10, &[])];
+    report.needed = needed::needed(&report);
+    says(&only(&report), &["No GPU behind PCIe 4.0 x16"]);
+}
+
+#[test]
+fn an_empty_file_needs_no_gpu() {
+    let mut report = report(vec![]);
+    report.data[0].bytes = 0;
+    report.data[0].description = EMPTY.to_owned();
+    says(&only(&report), &["Use the CPU", "empty"]);
 }

@@ -250,6 +250,10 @@ pub(crate) struct CompareArgs {
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
 
+    /// Also write each chart as an SVG file into the folder of the report
+    #[arg(long, requires = "output")]
+    pub(crate) svg: bool,
+
     /// What a token is: whitespace, words, lines, split:SEPARATOR or field:N,SEPARATOR
     #[arg(long, value_name = "RULE", default_value = "whitespace")]
     pub(crate) tokens: TokenRule,

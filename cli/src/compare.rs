@@ -9,7 +9,9 @@ use std::path::Path;
 use keymill::shown_name;
 use keymill::write::{OutputFile, cannot_write};
 use keymill::{Cancel, Error, ErrorKind, Result};
-use keymill_report::{Report, Request, SCHEMA, Step, compare, to_html, to_json, to_markdown};
+use keymill_report::{
+    Report, Request, SCHEMA, Step, compare, to_charts, to_html, to_json, to_markdown,
+};
 
 use crate::args::CompareArgs;
 use crate::{exit, output, print};
@@ -43,7 +45,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<i32> {
     clear(is_watched);
     let report = report?;
     match folder {
-        Some(folder) => save(&report, folder)?,
+        Some(folder) => save(&report, folder, args.svg)?,
         None => print(&to_markdown(&report))?,
     }
     if report.interrupted {
@@ -73,16 +75,22 @@ fn make_folder(folder: &Path) -> Result<()> {
 }
 
 /// Writes all files, and the recommendations to standard output.
-fn save(report: &Report, folder: &Path) -> Result<()> {
-    let texts = [
-        (JSON, to_json(report)?),
-        (TEXT, to_markdown(report)),
-        (PAGE, to_html(report)),
+fn save(report: &Report, folder: &Path, with_charts: bool) -> Result<()> {
+    let mut texts = vec![
+        (JSON.to_owned(), to_json(report)?),
+        (TEXT.to_owned(), to_markdown(report)),
+        (PAGE.to_owned(), to_html(report)),
     ];
+    if with_charts {
+        let charts = to_charts(report).into_iter();
+        texts.extend(charts.map(|(name, file)| (name + ".svg", file)));
+    }
     make_folder(folder)?;
-    let files = texts.map(|(name, text)| write(&folder.join(name), &text));
+    let files = texts
+        .iter()
+        .map(|(name, text)| write(&folder.join(name), text));
     // No file is replaced before all are written.
-    let files: Vec<OutputFile> = files.into_iter().collect::<Result<_>>()?;
+    let files: Vec<OutputFile> = files.collect::<Result<_>>()?;
     files.into_iter().try_for_each(OutputFile::commit)?;
     let recommended = report.recommendations.iter();
     let lines: Vec<String> = recommended

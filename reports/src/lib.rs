@@ -36,7 +36,7 @@ mod targets;
 mod variants;
 
 pub use compare::{Request, Step, compare};
-pub use html::to_html;
+pub use html::{to_charts, to_html};
 pub use json::{SCHEMA, from_json, to_json};
 pub use markdown::to_markdown;
 pub use model::Report;

@@ -43,7 +43,7 @@ fn one(page: &mut Markup, report: &Report, answer: &Recommendation, number: usiz
                 escaped(&figure.caption)
             ));
         }
-        page.raw(&rates(report, largest, number).draw().figure());
+        page.chart(Some(rates(report, largest, number).draw()));
     }
     if !rest.is_empty() {
         page.paragraph(rest);

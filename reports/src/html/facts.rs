@@ -1,4 +1,4 @@
-//! A summary of at most ten lines, and the links to the sections.
+//! A summary of at most ten lines, and the limits of the machine.
 
 use super::markup::{Markup, escaped};
 use super::table::Table;
@@ -16,26 +16,6 @@ pub(super) fn add(page: &mut Markup, report: &Report) {
         ));
     }
     page.raw("</dl>");
-    page.raw("<nav aria-label=\"Sections\"><ul>");
-    let mut links = vec![];
-    if !report.cases.is_empty() {
-        links.push(("sizes", "By size"));
-    }
-    if !report.needed.is_empty() {
-        links.push(("needed", "What a GPU needs"));
-    }
-    if !report.latency.is_empty() {
-        links.push(("latency", "Latency"));
-    }
-    links.extend([
-        ("limits", "Limits"),
-        ("machine", "Machine"),
-        ("method", "Method"),
-    ]);
-    for (id, name) in links {
-        page.raw(&format!("<li><a href=\"#{id}\">{name}</a></li>"));
-    }
-    page.raw("</ul></nav>");
 }
 
 /// Adds the table of the machine's measured limits.

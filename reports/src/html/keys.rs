@@ -4,7 +4,6 @@ use super::chart::Style;
 use super::chart::axis::{Axis, BELOW, BESIDE};
 use super::chart::lines::{Form, Lines, Point, Series};
 use super::markup::Markup;
-use super::section;
 use super::table::Table;
 use crate::crossover::{best_on_cpu, on_adapter};
 use crate::figures::{rows_a_second, size, time};
@@ -15,14 +14,12 @@ pub(super) fn add(page: &mut Markup, report: &Report) {
     if cases.is_empty() {
         return;
     }
-    section(
-        page,
-        "keys",
+    page.section("keys",
         "Few keys, many keys, skewed keys",
         "Sums of 64-bit values by key, on the largest data. The more keys, the larger the table, until \
          it leaves the caches. By Zipf's law few keys have most of the rows.",
     );
-    page.chart(chart(report, &cases).figure());
+    page.chart(chart(report, &cases).drawing());
     table(report, &cases).add(page);
 }
 

@@ -2,7 +2,6 @@
 
 use super::chart::bars::{Bars, Row};
 use super::markup::Markup;
-use super::section;
 use super::table::Table;
 use crate::figures::{size, time};
 use crate::model::{Latency, Report};
@@ -14,9 +13,7 @@ pub(super) fn add(page: &mut Markup, report: &Report) {
     let Some(first) = report.latency.first() else {
         return;
     };
-    section(
-        page,
-        "latency",
+    page.section("latency",
         "How long a small batch takes",
         "A stream counts small batches again and again, and waits for each. The whole job on one batch, \
          from its bytes to the answer.",
@@ -26,7 +23,7 @@ pub(super) fn add(page: &mut Markup, report: &Report) {
         size(first.bytes),
         first.data
     );
-    page.raw(&chart(report, &title).draw().figure());
+    page.chart(Some(chart(report, &title).draw()));
     Table {
         caption: title,
         headings: vec!["way", "50 %", "90 %", "99 %", "slowest", "runs"],

@@ -5,7 +5,6 @@ use super::chart::axis::{Axis, BELOW, BESIDE};
 use super::chart::lines::{Form, Guide, Lines, Point, Series};
 use super::facts::limits_table;
 use super::markup::Markup;
-use super::section;
 use super::sizes::cases_of;
 use super::table::Table;
 use crate::crossover::{best_on_cpu, subjects};
@@ -44,9 +43,7 @@ const SUBJECTS: [Subject; 5] = [
 ];
 
 pub(super) fn add(page: &mut Markup, report: &Report) {
-    section(
-        page,
-        "limits",
+    page.section("limits",
         "What limits the speed: a roofline",
         "Each point is one stage on the CPU with one data set. To the right: its best rate at any size, \
          often while the data is in the caches. Upwards: its rate on the largest data. A point on the \
@@ -54,7 +51,7 @@ pub(super) fn add(page: &mut Markup, report: &Report) {
     );
     let reached = all(report);
     if !reached.is_empty() && report.memory_read.all_cores.median > 0 {
-        page.chart(chart(report, &reached).figure());
+        page.chart(chart(report, &reached).drawing());
         table(report, &reached).add(page);
     }
     limits_table(page, report);

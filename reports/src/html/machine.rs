@@ -1,15 +1,13 @@
 //! The machine, its adapters, and the data.
 
 use super::markup::Markup;
-use super::section;
 use super::table::Table;
 use crate::figures::size;
 use crate::model::Report;
 
 pub(super) fn add(page: &mut Markup, report: &Report) {
     let machine = &report.machine;
-    section(
-        page,
+    page.section(
         "machine",
         "The machine and the data",
         "Reports of one machine and one build have the same fingerprint.",
@@ -52,7 +50,7 @@ pub(super) fn add(page: &mut Markup, report: &Report) {
         rows.map(|(name, value)| vec![name.to_owned(), value])
             .to_vec(),
     )
-    .add(page);
+    .add_words(page);
     let adapters = report.adapters.iter().map(|it| {
         let measured = it.not_measured.as_ref();
         vec![
@@ -75,7 +73,7 @@ pub(super) fn add(page: &mut Markup, report: &Report) {
     if report.adapters.is_empty() {
         page.paragraph("No adapter was found.");
     }
-    words("Adapters", headings, adapters.collect()).add(page);
+    words("Adapters", headings, adapters.collect()).add_words(page);
     let data = report
         .data
         .iter()
@@ -85,7 +83,7 @@ pub(super) fn add(page: &mut Markup, report: &Report) {
         vec!["data", "what it is", "measured up to"],
         data.collect(),
     )
-    .add(page);
+    .add_words(page);
 }
 
 fn words(caption: &str, headings: Vec<&'static str>, rows: Vec<Vec<String>>) -> Table {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::chart::Drawing;
+
 /// Returns a text as the content of an element or of an attribute.
 ///
 /// Characters that XML forbids are replaced.
@@ -24,28 +26,55 @@ pub(crate) fn escaped(text: &str) -> String {
 
 /// A document that is written from its start to its end.
 #[derive(Debug, Default)]
-pub(crate) struct Markup(String);
+pub(crate) struct Markup {
+    text: String,
+    /// The identifiers and titles of the sections.
+    sections: Vec<(&'static str, &'static str)>,
+    charts: Vec<Drawing>,
+}
 
 impl Markup {
     /// Adds markup as it is.
     pub(crate) fn raw(&mut self, markup: &str) -> &mut Self {
-        self.0.push_str(markup);
-        self.0.push('\n');
+        self.text.push_str(markup);
+        self.text.push('\n');
         self
     }
 
     /// Adds a chart, if there is one.
-    pub(crate) fn chart(&mut self, figure: Option<String>) -> &mut Self {
-        match figure {
-            Some(figure) => self.raw(&figure),
-            None => self,
+    pub(crate) fn chart(&mut self, drawing: Option<Drawing>) -> &mut Self {
+        if let Some(drawing) = drawing {
+            self.raw(&drawing.figure());
+            self.charts.push(drawing);
         }
+        self
+    }
+
+    /// Begins a section with a title that links can name.
+    pub(crate) fn section(&mut self, id: &'static str, title: &'static str, words: &str) {
+        self.raw(&format!("<h2 id=\"{id}\">{}</h2>", escaped(title)));
+        self.paragraph(words);
+        self.sections.push((id, title));
+    }
+
+    /// Adds another document, and before it the links to its sections.
+    pub(crate) fn with_links(&mut self, other: Self) -> &mut Self {
+        self.raw("<nav aria-label=\"Sections\"><ul>");
+        for (id, title) in &other.sections {
+            self.raw(&format!(
+                "<li><a href=\"#{id}\">{}</a></li>",
+                escaped(title)
+            ));
+        }
+        self.raw("</ul></nav>\n</header>\n<main>");
+        self.charts.extend(other.charts);
+        self.raw(&other.text)
     }
 
     /// Adds an element with a text.
     pub(crate) fn element(&mut self, name: &str, text: &str) -> &mut Self {
         // Writing to a string does not fail.
-        let _ = writeln!(self.0, "<{name}>{}</{name}>", escaped(text));
+        let _ = writeln!(self.text, "<{name}>{}</{name}>", escaped(text));
         self
     }
 
@@ -67,7 +96,11 @@ impl Markup {
     }
 
     pub(crate) fn into_text(self) -> String {
-        self.0
+        self.text
+    }
+
+    pub(crate) fn into_charts(self) -> Vec<Drawing> {
+        self.charts
     }
 }
 

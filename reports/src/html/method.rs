@@ -1,7 +1,6 @@
 //! How it was measured, in plain words, and what was left out.
 
 use super::markup::{Markup, escaped};
-use super::section;
 use crate::model::Report;
 
 const METHOD: [&str; 7] = [
@@ -29,7 +28,7 @@ const BIAS: [&str; 4] = [
 ];
 
 pub(super) fn add(page: &mut Markup, report: &Report) {
-    section(page, "method", "How it was measured", "In short:");
+    page.section("method", "How it was measured", "In short:");
     page.list(&METHOD);
     page.element("h3", "What favours one side");
     page.list(&BIAS);

@@ -29,12 +29,40 @@ use crate::model::Report;
 /// ```
 #[must_use]
 pub fn to_html(report: &Report) -> String {
+    page(report).into_text()
+}
+
+/// Returns each chart of the page as an SVG file of its own, with its name.
+///
+/// # Examples
+///
+/// ```
+/// let report = keymill_report::Report::default();
+/// assert!(keymill_report::to_charts(&report).is_empty());
+/// ```
+#[must_use]
+pub fn to_charts(report: &Report) -> Vec<(String, String)> {
+    let charts = page(report).into_charts();
+    let files = charts.iter().map(|it| (it.id.clone(), it.file(style())));
+    files.collect()
+}
+
+fn page(report: &Report) -> Markup {
     let mut page = Markup::default();
     head(&mut page);
     answer::add(&mut page, report);
     doubts::add(&mut page, report);
     facts::add(&mut page, report);
-    page.raw("</header>\n<main>");
+    page.with_links(sections(report));
+    page.raw("</main>");
+    let made = format!("keymill {}, {}", report.machine.keymill, report.started);
+    page.raw(&format!("<footer>{}</footer>", escaped(&made)));
+    page.raw("</body>\n</html>");
+    page
+}
+
+fn sections(report: &Report) -> Markup {
+    let mut page = Markup::default();
     sizes::add(&mut page, report);
     limits::add(&mut page, report);
     parts::add(&mut page, report);
@@ -44,11 +72,7 @@ pub fn to_html(report: &Report) -> String {
     threads::add(&mut page, report);
     machine::add(&mut page, report);
     method::add(&mut page, report);
-    page.raw("</main>");
-    let made = format!("keymill {}, {}", report.machine.keymill, report.started);
-    page.raw(&format!("<footer>{}</footer>", escaped(&made)));
-    page.raw("</body>\n</html>");
-    page.into_text()
+    page
 }
 
 /// Returns the style of the page and of its charts.
@@ -62,12 +86,6 @@ fn head(page: &mut Markup) {
     page.raw("<title>Does a GPU pay for this data? A report of keymill</title>");
     page.raw(&format!("<style>\n{}</style>", style()));
     page.raw("</head>\n<body>\n<header>");
-}
-
-/// Begins a section with a title that links can name.
-fn section(page: &mut Markup, id: &str, title: &str, words: &str) {
-    page.raw(&format!("<h2 id=\"{id}\">{}</h2>", escaped(title)));
-    page.paragraph(words);
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! What a GPU would have to reach to be as fast as this CPU.
 
 use super::markup::Markup;
-use super::section;
 use super::table::Table;
 use crate::figures::{bandwidth, size};
 use crate::model::{Needed, Report};
@@ -10,9 +9,7 @@ pub(super) fn add(page: &mut Markup, report: &Report) {
     if report.needed.is_empty() {
         return;
     }
-    section(
-        page,
-        "needed",
+    page.section("needed",
         "What a GPU would have to reach",
         "Computed from the measured rate of the CPU and the usual rate of a bus: the rate that the kernel \
          of a GPU needs to be as fast as the CPU, if it begins after the copy. If copies and kernels \

@@ -2,7 +2,6 @@
 
 use super::chart::bars::{Bars, Row};
 use super::markup::Markup;
-use super::section;
 use super::sizes::cases_of;
 use super::table::Table;
 use crate::crossover::{best_on_cpu, on_adapter, subjects};
@@ -17,15 +16,13 @@ pub(super) fn add(page: &mut Markup, report: &Report) {
     if bars.is_empty() {
         return;
     }
-    section(
-        page,
-        "parts",
+    page.section("parts",
         "Where the time of an adapter goes",
         "Upload, kernel, readback and launch are measured one by one. What is left of the whole is work \
          of the host: sorting out the answer and calling the driver. The processor is beside it.",
     );
     for (number, (subject, data, cases)) in bars.into_iter().enumerate() {
-        page.raw(&chart(report, subject, data, &cases, number).draw().figure());
+        page.chart(Some(chart(report, subject, data, &cases, number).draw()));
         table(report, subject, data, &cases).add(page);
     }
 }

@@ -4,7 +4,6 @@ use super::chart::Style;
 use super::chart::axis::{Axis, BESIDE};
 use super::chart::lines::{Form, Guide, Lines, Point, Series};
 use super::markup::Markup;
-use super::section;
 use super::table::Table;
 use crate::crossover::{best_on_cpu, subjects};
 use crate::figures::{rate, ratio, size, time};
@@ -14,8 +13,7 @@ pub(super) fn add(page: &mut Markup, report: &Report) {
     if report.cases.is_empty() {
         return;
     }
-    section(
-        page,
+    page.section(
         "sizes",
         "How fast, by batch size",
         "Bytes of text counted in a second, from bytes in memory to the answer in memory. A bar \
@@ -25,7 +23,7 @@ pub(super) fn add(page: &mut Markup, report: &Report) {
         let cases = cases_of(report, subject, data);
         page.element("h3", &format!("{}: {data}", titled(subject)));
         if subject == Subject::Count {
-            page.chart(chart(report, &cases, data, number).figure());
+            page.chart(chart(report, &cases, data, number).drawing());
         }
         table(subject, data, &cases).add(page);
     }

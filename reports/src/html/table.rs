@@ -11,6 +11,15 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    /// Adds a table of words, whose cells begin at the left, unless it has no rows.
+    pub(crate) fn add_words(&self, page: &mut Markup) {
+        page.raw("<div class=\"words\">");
+        self.add(page);
+        page.raw("</div>");
+    }
+}
+
+impl Table {
     /// Adds the table to a page, unless it has no rows.
     pub(crate) fn add(&self, page: &mut Markup) {
         if self.rows.is_empty() {

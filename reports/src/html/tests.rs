@@ -74,6 +74,10 @@ fn pages_are_well_formed_whatever_was_measured() {
         let document = parsed(&page);
         assert!(!page.contains("<script") && !page.contains("NaN") && !page.contains("inf%"));
         check_names(&document);
+        for (name, file) in to_charts(&one) {
+            assert!(page.contains(&format!("id=\"{name}-t\"")), "{name}");
+            roxmltree::Document::parse(&file).unwrap();
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::chart::bars::{Bars, Row};
 use super::markup::Markup;
-use super::section;
 use super::sizes::{cases_of, titled};
 use super::table::Table;
 use crate::crossover::subjects;
@@ -21,14 +20,13 @@ pub(super) fn add(page: &mut Markup, report: &Report) {
     if gains.is_empty() {
         return;
     }
-    section(
-        page,
+    page.section(
         "threads",
         "What threads gain",
         "One thread against all threads, with the best SIMD level, on the largest data. Twice the \
          threads gain less than twice the speed where the memory is the limit.",
     );
-    page.raw(&chart(&gains).draw().figure());
+    page.chart(Some(chart(&gains).draw()));
     table(&gains).add(page);
 }
 

@@ -59,10 +59,10 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Returns the part of a page with this chart, unless it has no point.
-    pub(crate) fn figure(&self) -> Option<String> {
+    /// Returns the drawing, unless it has no point.
+    pub(crate) fn drawing(&self) -> Option<Drawing> {
         let mut points = self.series.iter().flat_map(|it| &it.points);
-        points.next().map(|_| self.draw().figure())
+        points.next().map(|_| self.draw())
     }
 
     fn draw(&self) -> Drawing {
@@ -258,5 +258,13 @@ mod tests {
         assert!(figure.contains("<title id=\"a-t\">One &lt; two</title>"));
         assert!(figure.contains("<desc id=\"a-d\">It grows.</desc>"));
         assert!(figure.contains("role=\"img\" aria-labelledby=\"a-t a-d\""));
+    }
+
+    #[test]
+    fn a_file_of_its_own_has_its_colours_and_its_legend() {
+        let file = chart().draw().file(":root {}");
+        assert!(file.starts_with("<svg xmlns=") && file.contains("<style>:root {}</style>"));
+        assert!(file.contains(">A &amp; B</text>"));
+        roxmltree::Document::parse(&file).unwrap();
     }
 }

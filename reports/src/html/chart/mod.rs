@@ -18,6 +18,16 @@ use super::markup::escaped;
 /// Number of colours in `style.css`.
 const COLOURS: usize = 8;
 
+/// Space around a drawing that is a file of its own, left of its axis and below it, and the height of a
+/// row of its legend.
+const AROUND: u32 = 24;
+const LEFT: u32 = 84;
+const BELOW: u32 = 52;
+const ROW: u32 = 20;
+
+/// The width of a file of its own.
+const FILE_WIDTH: u32 = 860;
+
 /// A drawing and the words around it.
 #[derive(Clone, Debug)]
 pub(crate) struct Drawing {
@@ -101,6 +111,42 @@ impl Drawing {
             "<ul class=\"legend\">\n{}</ul>\n",
             items.collect::<String>()
         )
+    }
+}
+
+impl Drawing {
+    /// Returns the chart as a file of its own, with the style of a page.
+    pub(crate) fn file(&self, style: &str) -> String {
+        let rows = u32::try_from(self.legend.len()).unwrap_or(0) * ROW;
+        let top = 2 * AROUND + rows + 16;
+        let (left, below) = match self.has_axes {
+            true => (LEFT, BELOW),
+            false => (AROUND, AROUND),
+        };
+        let height = top + self.height + below;
+        let mut file = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {FILE_WIDTH} {height}\" \
+             width=\"{FILE_WIDTH}\" height=\"{height}\">\n<style>{style}</style>\n\
+             <rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n\
+             <text class=\"name\" x=\"{AROUND}\" y=\"{}\">{}</text>\n",
+            AROUND + 8,
+            escaped(&self.title)
+        );
+        for (row, entry) in (0..).zip(&self.legend) {
+            let y = 2 * AROUND + row * ROW;
+            file += &format!(
+                "<svg x=\"{AROUND}\" y=\"{y}\" width=\"26\" height=\"12\">{}</svg>\
+                 <text x=\"{}\" y=\"{}\">{}</text>\n",
+                swatch(entry.style, 6),
+                AROUND + 34,
+                y + 10,
+                escaped(&entry.name)
+            );
+        }
+        let width = FILE_WIDTH - left - AROUND;
+        let place = format!("x=\"{left}\" y=\"{top}\" width=\"{width}\" overflow=\"visible\" ");
+        file += &self.svg(&place, &self.height.to_string());
+        file + "</svg>\n"
     }
 }
 

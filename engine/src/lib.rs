@@ -47,6 +47,7 @@
 //! | `table` | no | [`write::Format::Table`] |
 //! | `stream` | yes | [`stream`]: micro-batches, state, checkpoints |
 //! | `csv`, `json` | yes | CSV and NDJSON files: [`Engine::read_csv`], `Engine::read_json`; lines of them as rows of streams: [`read::RowLines`] |
+//! | `sql` | yes | expressions as text: `"count > 0".parse::<Expr>()`, and SQL over one table |
 //! | `serde` | no | `serde::Serialize` for [`JobMetrics`], [`StageMetrics`] and [`OperatorMetrics`] |
 //! | `oracle` | no | the plain implementations that tests compare with |
 //!
@@ -84,6 +85,8 @@ mod runtime;
 mod shown_name;
 mod sort;
 mod spill;
+#[cfg(feature = "sql")]
+mod sql;
 mod state;
 #[cfg(feature = "stream")]
 pub mod stream;
@@ -103,9 +106,14 @@ pub mod arrow {
     pub use arrow_schema as schema;
 }
 
+#[cfg(feature = "sql")]
+pub use api::SqlJob;
 pub use error::{Error, ErrorKind, Result};
 pub use exec::{JobMetrics, Progress, StageMetrics};
-pub use expr::{Expr, col};
+#[cfg(feature = "oracle")]
+#[doc(hidden)]
+pub use expr::check_expression;
+pub use expr::{Case, Expr, Literal, coalesce, col, concat, lit, when};
 #[doc(hidden)]
 pub use keymill_kernels::Tuning;
 #[cfg(feature = "oracle")]

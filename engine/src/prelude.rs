@@ -9,7 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub use crate::api::{Counts, Engine, Groups, Utf8};
-pub use crate::expr::col;
+pub use crate::expr::{Expr, col, lit, when};
 pub use crate::operator::{Order, OrderBy};
 pub use crate::plan::token_rule::{field, lines, split, whitespace, words};
 pub use crate::{BatchLimits, Cancel, DeviceChoice, ErrorKind, Level, TokenRule};

@@ -2,6 +2,8 @@
 #![cfg(feature = "stream")]
 #![forbid(unsafe_code)]
 
+#[path = "streams/expressions.rs"]
+mod expressions;
 #[path = "streams/fixtures.rs"]
 mod fixtures;
 #[path = "streams/inspection.rs"]

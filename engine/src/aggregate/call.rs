@@ -4,8 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Aggregate, by_name};
+use crate::Result;
 use crate::expr::Expr;
-use crate::{Error, ErrorKind, Result};
+#[cfg(not(feature = "sql"))]
+use crate::{Error, ErrorKind};
 
 /// An aggregate of an expression, and the name of its result column.
 ///
@@ -51,6 +53,24 @@ impl AggregateExpr {
         self.alias.clone().unwrap_or_else(|| self.to_string())
     }
 
+    /// Creates the call of an aggregate by its name; without an expression, of rows.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for an unknown name, and for an aggregate that needs an expression.
+    #[cfg(feature = "sql")]
+    pub(super) fn named(name: &str, input: Option<Expr>) -> Result<Self> {
+        let aggregate = by_name(name)?;
+        if input.is_none() {
+            aggregate.output_type(None)?;
+        }
+        Ok(Self {
+            aggregate,
+            input,
+            alias: None,
+        })
+    }
+
     pub(crate) fn aggregate(&self) -> &Arc<dyn Aggregate> {
         &self.aggregate
     }
@@ -69,6 +89,7 @@ impl fmt::Display for AggregateExpr {
     }
 }
 
+#[cfg(not(feature = "sql"))]
 impl std::str::FromStr for AggregateExpr {
     type Err = Error;
 
@@ -95,6 +116,7 @@ impl std::str::FromStr for AggregateExpr {
     }
 }
 
+#[cfg(not(feature = "sql"))]
 fn unreadable(text: &str) -> Error {
     let message = format!("`{text}` is not an aggregate; write `count`, `sum(column)` and so on");
     Error::new(ErrorKind::Config, message)

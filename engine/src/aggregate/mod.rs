@@ -16,6 +16,8 @@ mod input;
 mod max;
 mod mean;
 mod min;
+#[cfg(feature = "sql")]
+mod parse;
 mod sum;
 
 use std::fmt;

@@ -7,18 +7,21 @@ use super::explain::AggregatePlan;
 use super::{Engine, Groups, ResultStream, TextJob};
 use crate::aggregate::{AggregateExpr, count_rows};
 use crate::exec::{self, GroupByJob, JobInput, JobOptions};
-use crate::expr::Expr;
+use crate::expr::{Expr, RowSteps};
+use crate::operator::arrange::{Arrangement, arrange, or_else};
 use crate::operator::{Drain, Order};
 use crate::read::RecordBatches;
 use crate::state::GroupShape;
 use crate::{BatchLimits, Cancel, Progress, Result};
 
-/// A job over Arrow batches. Call [`BatchJob::group_by`] or [`BatchJob::column`] next.
+/// A job over Arrow batches. Call [`BatchJob::group_by`] or [`BatchJob::column`] next, or
+/// [`BatchJob::collect`] for its rows.
 #[must_use = "a job does nothing before it is collected or streamed"]
 pub struct BatchJob {
     pub(super) engine: Engine,
     pub(super) batches: RecordBatches,
-    options: JobOptions,
+    pub(super) steps: RowSteps,
+    pub(super) options: JobOptions,
 }
 
 impl BatchJob {
@@ -26,6 +29,7 @@ impl BatchJob {
         Self {
             engine,
             batches,
+            steps: RowSteps::default(),
             options: JobOptions::default(),
         }
     }
@@ -42,10 +46,59 @@ impl BatchJob {
         self
     }
 
+    /// The columns of the rows, after all steps.
+    #[cfg(feature = "sql")]
+    pub(super) fn schema(&mut self) -> Result<arrow_schema::SchemaRef> {
+        let schema = self.batches.schema()?;
+        Ok(self.steps.bind(&schema)?.schema().clone())
+    }
+
+    /// Keeps the rows for which a condition is true, and not null.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use keymill::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+    /// use keymill::aggregate::sum;
+    /// use keymill::prelude::*;
+    ///
+    /// let sites: ArrayRef = Arc::new(StringArray::from(vec!["a.org", "b.com", "a.org"]));
+    /// let visits: ArrayRef = Arc::new(Int64Array::from(vec![3, 5, 0]));
+    /// let batch = RecordBatch::try_from_iter([("site", sites), ("visits", visits)])?;
+    ///
+    /// let totals = Engine::new()?
+    ///     .read_batches([batch])
+    ///     .filter(col("visits").gt(lit(0)))
+    ///     .group_by([col("site").upper()])
+    ///     .agg([sum(col("visits") * lit(2)).alias("twice")])
+    ///     .having(col("twice").lt(lit(10)))
+    ///     .collect()?;
+    /// assert_eq!(totals.num_rows(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn filter(mut self, condition: impl Into<Expr>) -> Self {
+        self.steps.filter(condition.into());
+        self
+    }
+
+    /// Replaces the columns. Steps after this one see the new columns only.
+    pub fn select<I>(mut self, columns: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<Expr>,
+    {
+        let columns = columns.into_iter().map(Into::into);
+        self.steps.select(columns.collect());
+        self
+    }
+
     /// Reads a column of strings or binaries as text. Each row is a record, and its end ends a token.
     pub fn column(self, column: impl Into<Expr>) -> TextJob {
-        let batches = self.batches.project(column.into());
-        TextJob::new(self.engine, Ok(JobInput::Batches(batches))).with_options(self.options)
+        let batches = self.batches.with_steps(&self.steps, None);
+        let input = batches.map(|batches| JobInput::Batches(batches.project(column.into())));
+        TextJob::new(self.engine, input).with_options(self.options)
     }
 
     /// Groups rows by key columns. Rows with equal values form a group; null is equal to null.
@@ -75,6 +128,8 @@ impl GroupByKeys {
             aggregates: aggregates.into_iter().collect(),
             keys: self.keys,
             input: self.input,
+            arrangement: Arrangement::default(),
+            one_group: false,
         }
     }
 
@@ -112,9 +167,33 @@ pub struct AggregateJob {
     pub(super) input: BatchJob,
     pub(super) keys: Vec<Expr>,
     pub(super) aggregates: Vec<AggregateExpr>,
+    pub(super) arrangement: Arrangement,
+    /// Whether there is a group even without rows: all keys are constants.
+    pub(super) one_group: bool,
 }
 
 impl AggregateJob {
+    /// Keeps the groups for which a condition over keys and answers is true, and not null.
+    pub fn having(mut self, condition: impl Into<Expr>) -> Self {
+        let condition = condition.into();
+        self.arrangement.having = Some(match self.arrangement.having.take() {
+            Some(before) => before.and(condition),
+            None => condition,
+        });
+        self
+    }
+
+    /// Replaces the columns of the result by expressions over keys and answers.
+    pub fn select<I>(mut self, columns: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<Expr>,
+    {
+        let columns = columns.into_iter().map(Into::into);
+        self.arrangement.select = Some(columns.collect());
+        self
+    }
+
     /// Runs the job and returns all groups in memory, ordered by key.
     ///
     /// # Errors
@@ -135,25 +214,42 @@ impl AggregateJob {
     /// [`Capacity`](crate::ErrorKind::Capacity) for a sum that does not fit its type and for a full spill
     /// disk, and [`Cancelled`](crate::ErrorKind::Cancelled).
     pub fn stream(self, order: Order, limits: BatchLimits) -> Result<ResultStream> {
-        let BatchJob {
-            engine,
-            mut batches,
-            options,
-        } = self.input;
-        let shape = GroupShape::new(&*batches.schema()?, &self.keys, &self.aggregates)?;
-        batches.keep_columns(&columns_of(&self.keys, &self.aggregates));
-        let job = GroupByJob::new(shape);
-        let input = JobInput::Batches(batches);
-        let output = exec::run(
-            engine.env(),
-            &job,
+        let Self {
             input,
-            &options,
+            keys,
+            aggregates,
+            arrangement,
+            one_group,
+        } = self;
+        let used = columns_of(&keys, &aggregates);
+        let mut batches = input.batches.with_steps(&input.steps, Some(used))?;
+        let shape = GroupShape::new(&*batches.schema()?, &keys, &aggregates)?;
+        let arranged = arrangement.over_groups(&shape, &order)?;
+        let (of_groups, most) = match arranged {
+            Some(_) => (Order::None, BatchLimits::default()),
+            None => (order, limits),
+        };
+        let empty = match one_group {
+            true => Some(shape.group_without_rows(input.engine.level())?),
+            false => None,
+        };
+        let job = GroupByJob::new(shape);
+        let mut output = exec::run(
+            input.engine.env(),
+            &job,
+            JobInput::Batches(batches),
+            &input.options,
             Drain::Values,
-            &order,
-            limits,
+            &of_groups,
+            most,
         )?;
-        Ok(ResultStream::new(engine, output))
+        if let Some(empty) = empty {
+            output.batches = or_else(output.batches, empty);
+        }
+        if let Some(arrangement) = arranged {
+            output.batches = arrange(output.batches, &arrangement, limits, &output.resources)?;
+        }
+        Ok(ResultStream::new(input.engine, output))
     }
 
     /// Says what the job will do, where, and why. It groups nothing, and reads the first batch where the
@@ -183,6 +279,8 @@ impl AggregateJob {
     /// The columns of the job; the error says why they are not known.
     fn shape(&mut self) -> std::result::Result<GroupShape, String> {
         let schema = self.input.batches.peek_schema()?;
+        let steps = self.input.steps.bind(&schema);
+        let schema = steps.map_err(|error| error.to_string())?.schema().clone();
         let shape = GroupShape::new(&schema, &self.keys, &self.aggregates);
         shape.map_err(|error| error.to_string())
     }
@@ -191,5 +289,9 @@ impl AggregateJob {
 /// The columns that keys and aggregates use.
 fn columns_of(keys: &[Expr], aggregates: &[AggregateExpr]) -> HashSet<String> {
     let inputs = aggregates.iter().filter_map(AggregateExpr::input);
-    keys.iter().chain(inputs).map(ToString::to_string).collect()
+    let mut used = HashSet::new();
+    for expr in keys.iter().chain(inputs) {
+        expr.each_column(&mut |name| drop(used.insert(name.to_owned())));
+    }
+    used
 }

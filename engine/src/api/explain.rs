@@ -77,6 +77,9 @@ impl fmt::Display for AggregatePlan<'_> {
         let engine = &job.input.engine;
         let limits = engine.resources().tuning;
         writeln!(f, "source      {}", job.input.batches.describe())?;
+        for (step, what) in job.input.steps.describe() {
+            writeln!(f, "{step:<11} {what}")?;
+        }
         writeln!(f, "keys        {}", list(&job.keys))?;
         writeln!(f, "aggregates  {}", list(&job.aggregates))?;
         writeln!(
@@ -86,6 +89,12 @@ impl fmt::Display for AggregatePlan<'_> {
             bytes(limits.flush_bytes / 4)
         )?;
         writeln!(f, "merge_state once, by partition")?;
+        if let Some(condition) = &job.arrangement.having {
+            writeln!(f, "having      {condition}")?;
+        }
+        if let Some(columns) = &job.arrangement.select {
+            writeln!(f, "select      {}", list(columns))?;
+        }
         write_machine(f, engine)?;
         match made {
             Ok(made) => {
@@ -95,6 +104,45 @@ impl fmt::Display for AggregatePlan<'_> {
             Err(why) => write!(f, "device      none: {why}"),
         }
     }
+}
+
+/// The text of `explain()` of a job that is written in SQL.
+#[cfg(feature = "sql")]
+pub(super) fn sql(input: &mut super::BatchJob, plan: &crate::sql::Plan) -> String {
+    use crate::sql::Body;
+    let mut lines = vec![("source", input.batches.describe())];
+    lines.extend(input.steps.describe());
+    let mut plan = Some(plan);
+    while let Some(stage) = plan {
+        lines.extend(stage.filter.iter().map(|it| ("filter", it.to_string())));
+        if let Body::Groups {
+            keys, aggregates, ..
+        } = &stage.body
+        {
+            lines.push(("keys", list(keys)));
+            lines.push(("aggregates", list(aggregates)));
+        }
+        let arrangement = &stage.arrangement;
+        lines.extend(
+            arrangement
+                .having
+                .iter()
+                .map(|it| ("having", it.to_string())),
+        );
+        lines.extend(arrangement.select.iter().map(|it| ("select", list(it))));
+        if !arrangement.order.is_empty() {
+            lines.push(("order", list(&arrangement.order)));
+        }
+        if arrangement.offset > 0 {
+            lines.push(("offset", arrangement.offset.to_string()));
+        }
+        lines.extend(stage.limit.iter().map(|it| ("limit", it.to_string())));
+        plan = stage.then.as_deref();
+    }
+    let lines = lines
+        .iter()
+        .map(|(step, what)| format!("{step:<11} {what}\n"));
+    lines.collect()
 }
 
 fn list(items: &[impl fmt::Display]) -> String {

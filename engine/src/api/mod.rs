@@ -15,6 +15,9 @@ mod engine;
 mod explain;
 mod groups;
 mod result_stream;
+mod row_job;
+#[cfg(feature = "sql")]
+mod sql_job;
 #[cfg(feature = "stream")]
 mod stream_job;
 mod text_job;
@@ -26,6 +29,8 @@ pub use counts::{Counts, Key, Utf8};
 pub use engine::Engine;
 pub use groups::Groups;
 pub use result_stream::ResultStream;
+#[cfg(feature = "sql")]
+pub use sql_job::SqlJob;
 #[cfg(feature = "stream")]
 pub use stream_job::{KeyedStream, StreamJob, StreamTokens};
 pub use text_job::{TextJob, TokenJob};

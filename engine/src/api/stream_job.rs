@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Engine;
 use crate::aggregate::AggregateExpr;
 use crate::exec::TextCountJob;
-use crate::expr::Expr;
+use crate::expr::{Expr, RowSteps};
 use crate::operator::Order;
 use crate::stream::{
     Delivery, Faults, Keyed, KillPoint, OutputMode, QueryPlan, Sink, StateUpdate, StreamProgress,
@@ -47,6 +47,7 @@ pub struct StreamJob {
     engine: Engine,
     sources: Vec<Box<dyn StreamSource>>,
     trigger: Trigger,
+    steps: RowSteps,
 }
 
 impl StreamJob {
@@ -55,7 +56,25 @@ impl StreamJob {
             engine,
             sources: vec![source.into()],
             trigger: Trigger::AsFastAsPossible,
+            steps: RowSteps::default(),
         }
+    }
+
+    /// Keeps the rows for which a condition is true, and not null.
+    pub fn filter(mut self, condition: impl Into<Expr>) -> Self {
+        self.steps.filter(condition.into());
+        self
+    }
+
+    /// Replaces the columns of rows. Steps after this one see the new columns only.
+    pub fn select<I>(mut self, columns: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<Expr>,
+    {
+        let columns = columns.into_iter().map(Into::into);
+        self.steps.select(columns.collect());
+        self
     }
 
     /// Reads another source, too. All sources must give text, or rows of the same columns.
@@ -94,7 +113,9 @@ impl StreamJob {
         I: IntoIterator,
         I::Item: Into<Expr>,
     {
+        let steps = self.steps.clone();
         self.keyed(Ok(Keyed::Rows {
+            steps,
             keys: keys.into_iter().map(Into::into).collect(),
             aggregates: aggregates.into_iter().collect(),
         }))
@@ -130,6 +151,10 @@ impl StreamTokens {
         let lowercase = self.lowercase;
         let keyed = self.rule.and_then(|rule| {
             rule.check()?;
+            if !self.stream.steps.is_empty() {
+                let message = "a stream of text has no columns to filter or select";
+                return Err(crate::Error::new(crate::ErrorKind::Config, message));
+            }
             Ok(Keyed::Tokens(TextCountJob { rule, lowercase }))
         });
         self.stream.keyed(keyed)

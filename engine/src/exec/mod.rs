@@ -25,6 +25,7 @@ mod metrics;
 mod no_gpu;
 mod placement;
 mod progress;
+mod rows;
 mod stats;
 mod throughput;
 mod work_queue;
@@ -43,6 +44,7 @@ use placement::Placement;
 pub(crate) use placement::describe as describe_placement;
 pub(crate) use placement::describe_batches as describe_placement_of_batches;
 pub use progress::Progress;
+pub(crate) use rows::run_rows;
 pub(crate) use stats::Stats;
 
 /// The output of a job: its groups, batch by batch, and its metrics.

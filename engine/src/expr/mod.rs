@@ -1,54 +1,62 @@
-//! Expressions over the columns of a batch. Today there is one kind: a column by its name.
+//! Expressions over the columns of a batch: one tree, evaluated by Arrow's compute kernels.
+//!
+//! ```text
+//! text ─ parse ─▶ ┐
+//!                 ├─▶ Expr ─ bind to a schema, check types ─▶ Bound ─ evaluate ─▶ a value for each row
+//! col("n") + … ─▶ ┘
+//! ```
 #![forbid(unsafe_code)]
 
-use std::fmt;
+mod bind;
+mod bound;
+mod build;
+mod display;
+mod eval;
+mod literal;
+mod node;
+#[cfg(any(test, feature = "oracle"))]
+mod oracle;
+#[cfg(feature = "sql")]
+pub(crate) mod parse;
+mod steps;
+mod walk;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::{Field, Schema};
+use arrow_schema::{DataType, Schema};
 
 use crate::{Error, ErrorKind, Result};
 
-/// A value for each row of a batch.
+pub(crate) use bound::Bound;
+pub use build::{Case, coalesce, col, concat, lit, when};
+pub(crate) use eval::Rows;
+pub use literal::Literal;
+use node::Node;
+#[cfg(feature = "oracle")]
+pub use oracle::check as check_expression;
+pub(crate) use steps::{BoundSteps, RowSteps};
+
+/// A value for each row of a batch, computed from its columns.
+///
+/// A text is a column's name; [`lit`] makes a constant. With the feature `sql`, `str::parse` reads the
+/// textual form.
 ///
 /// # Examples
 ///
 /// ```
-/// use keymill::{Expr, col};
+/// use keymill::{Expr, col, lit};
 ///
 /// assert_eq!(col("site"), Expr::from("site"));
-/// assert_eq!(col("site").to_string(), "site");
+/// let large = col("count").gt(lit(0)).and(col("site").like("%.org"));
+/// assert_eq!(large.to_string(), "count > 0 AND site LIKE '%.org'");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expr(Node);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Node {
-    Column(String),
-}
-
-/// The column of that name.
-#[must_use]
-pub fn col(name: impl Into<String>) -> Expr {
-    Expr(Node::Column(name.into()))
-}
-
 impl Expr {
-    /// The field that the expression gives for batches of this schema.
-    pub(crate) fn field(&self, schema: &Schema) -> Result<Field> {
-        let Node::Column(name) = &self.0;
-        match schema.field_with_name(name) {
-            Ok(field) => Ok(field.clone()),
-            Err(_) => Err(no_such_column(name, schema)),
-        }
-    }
-
     /// The values for the rows of a batch.
     pub(crate) fn evaluate(&self, batch: &RecordBatch) -> Result<ArrayRef> {
-        let Node::Column(name) = &self.0;
-        let column = batch.column_by_name(name);
-        column
-            .cloned()
-            .ok_or_else(|| no_such_column(name, &batch.schema()))
+        let schema = batch.schema();
+        self.bind(&schema)?.values(&Rows::new(batch, &schema))
     }
 }
 
@@ -68,13 +76,6 @@ pub(crate) fn column_names(schema: &Schema) -> String {
     names.join(", ")
 }
 
-impl fmt::Display for Expr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Node::Column(name) = &self.0;
-        f.write_str(name)
-    }
-}
-
 impl From<&str> for Expr {
     fn from(name: &str) -> Self {
         col(name)
@@ -84,6 +85,14 @@ impl From<&str> for Expr {
 impl From<String> for Expr {
     fn from(name: String) -> Self {
         col(name)
+    }
+}
+
+/// The type of a column's values; for a dictionary the type of its entries.
+pub(crate) fn value_type(of: &DataType) -> &DataType {
+    match of {
+        DataType::Dictionary(_, values) => values,
+        of => of,
     }
 }
 

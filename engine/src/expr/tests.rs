@@ -39,3 +39,82 @@ fn dictionaries_are_unpacked_and_other_columns_are_not_copied() {
         &without_dictionary(&unpacked).unwrap()
     ));
 }
+
+/// The parsed form, written again.
+#[cfg(feature = "sql")]
+fn again(text: &str) -> String {
+    match text.parse::<Expr>() {
+        Ok(expr) => {
+            let written = expr.to_string();
+            assert_eq!(written.parse::<Expr>().unwrap(), expr, "{text} → {written}");
+            written
+        }
+        Err(error) => format!("error: {error}"),
+    }
+}
+
+#[cfg(feature = "sql")]
+#[test]
+fn expressions_are_read_and_written() {
+    for text in [
+        "a + b * c",
+        "(a + b) * c",
+        "a - (b - c)",
+        "-a",
+        "-(-5)",
+        "a = 1 AND b <> 2 OR NOT (c)",
+        "(a OR b) AND c",
+        "a IS NOT NULL",
+        "a IN (1, 2, 'x')",
+        "a NOT IN (1)",
+        "a LIKE 'x%'",
+        "a NOT LIKE 'x%'",
+        "a ~ '^x' AND b !~* 'y'",
+        "CASE WHEN a > 1 THEN 'x' ELSE 'y' END",
+        "CAST(a AS BIGINT)",
+        "TRY_CAST(a AS DECIMAL(10, 2))",
+        "a || 'x' || lower(b)",
+        "date_trunc('month', day)",
+        "\"a b\" > 1.5",
+        "day >= DATE '2026-01-31'",
+        "at < TIMESTAMP '2026-01-31 12:00:00'",
+        "a IS NOT DISTINCT FROM NULL",
+        "upper(a) AS b",
+        "'it''s'",
+        "coalesce(a, b, 0)",
+        "(a > 1) IS TRUE",
+    ] {
+        assert_eq!(again(text), text);
+    }
+    for (text, written) in [
+        ("a between 1 and 2", "a >= 1 AND a <= 2"),
+        ("a!=1", "a <> 1"),
+        ("case a when 1 then 'x' end", "CASE WHEN a = 1 THEN 'x' END"),
+        ("a::bigint", "CAST(a AS BIGINT)"),
+        ("extract(year from d)", "date_part('year', d)"),
+        ("trim(both ' x' from a)", "trim(a, ' x')"),
+        ("substring(a from 2 for 3)", "substr(a, 2, 3)"),
+        ("year(d)", "date_part('year', d)"),
+        ("a like 'x#%' escape '#'", "a LIKE 'x\\%'"),
+        (
+            "d + interval '1 day'",
+            "d + INTERVAL '0 months 1 days 0 seconds'",
+        ),
+        ("floor(a) + ceil(b)", "floor(a) + ceil(b)"),
+    ] {
+        assert_eq!(again(text), written);
+    }
+}
+
+mod random {
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 5 } else { 3000 }))]
+
+        #[test]
+        fn batches_give_the_values_of_rows(seed in proptest::collection::vec(any::<u8>(), 0..400)) {
+            super::oracle::check(&seed);
+        }
+    }
+}

@@ -112,6 +112,24 @@ impl Iterator for Batches {
     }
 }
 
+impl BatchSource for Batches {
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        self.next().transpose()
+    }
+
+    fn groups(&self) -> u64 {
+        self.source.groups()
+    }
+
+    fn spilled_bytes(&self) -> u64 {
+        self.source.spilled_bytes()
+    }
+
+    fn has_ready(&self) -> bool {
+        self.source.has_ready()
+    }
+}
+
 /// Batches as an Arrow reader.
 pub(crate) struct BatchReader<I> {
     pub(crate) schema: SchemaRef,

@@ -10,6 +10,7 @@
 //! There are two: [`TextCount`] and [`GroupBy`]. The code that runs them uses only the trait.
 #![forbid(unsafe_code)]
 
+pub(crate) mod arrange;
 mod batches;
 mod drain;
 mod group_by;

@@ -10,7 +10,7 @@ use arrow_schema::{Field, Schema, SchemaRef};
 
 use super::Table;
 use super::pieces::{Piece, Pieces, Push};
-use crate::expr::{Expr, without_dictionary};
+use crate::expr::{Expr, RowSteps, without_dictionary};
 use crate::{Error, ErrorKind, Resources, Result};
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
@@ -43,6 +43,8 @@ pub struct RecordBatches {
     rows: Rows,
     /// What is done to every batch, in this order.
     maps: Vec<Map>,
+    /// The schema after `maps`, where it differs from that of the input.
+    mapped: Option<SchemaRef>,
     /// Batches of the piece that an iterator is at.
     decoded: VecDeque<RecordBatch>,
 }
@@ -137,6 +139,7 @@ impl RecordBatches {
         Self {
             rows,
             maps: Vec::new(),
+            mapped: None,
             decoded: VecDeque::new(),
         }
     }
@@ -159,6 +162,33 @@ impl RecordBatches {
         self
     }
 
+    /// Does these steps with every batch. `used` are the columns that are needed after them; `None` needs
+    /// all.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`RecordBatches::schema`] and of the steps.
+    pub(crate) fn with_steps(
+        mut self,
+        steps: &RowSteps,
+        used: Option<HashSet<String>>,
+    ) -> Result<Self> {
+        let schema = self.schema()?;
+        let bound = steps.bind(&schema)?;
+        if let Some(mut used) = steps.columns(used) {
+            // Without any column a reader could not count rows.
+            used.extend(schema.fields().first().map(|field| field.name().clone()));
+            self.keep_columns(&used);
+        }
+        if steps.is_empty() {
+            return Ok(self);
+        }
+        let after = bound.schema().clone();
+        let mut mapped = self.map(move |batch| bound.apply(batch));
+        mapped.mapped = Some(after);
+        Ok(mapped)
+    }
+
     /// Says that only some columns of the input are used, so that the others need not be decoded.
     pub(crate) fn keep_columns(&mut self, names: &HashSet<String>) {
         if let Rows::Pieces(pieces) = &mut self.rows {
@@ -172,6 +202,9 @@ impl RecordBatches {
     ///
     /// The error of reading the first batch, and [`ErrorKind::Config`] if there is no batch.
     pub(crate) fn schema(&mut self) -> Result<SchemaRef> {
+        if let Some(schema) = &self.mapped {
+            return Ok(schema.clone());
+        }
         let (schema, batches) = match &mut self.rows {
             Rows::Pieces(pieces) => return pieces.schema(),
             Rows::Batches {

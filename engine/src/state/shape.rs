@@ -4,18 +4,22 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::schema::{batch_of, state_schema};
-use crate::aggregate::{Accumulator, AggregateExpr, IntegerValue, count_rows};
-use crate::expr::{Expr, col, without_dictionary};
+use crate::aggregate::{Accumulator, AggregateExpr, FinishError, IntegerValue, count_rows};
+use crate::expr::{Bound, Expr, Rows, col, value_type, without_dictionary};
 use crate::{Error, ErrorKind, Level, Result};
 
 /// The columns of a group-by, from its input to its answers.
 #[derive(Debug)]
 pub(crate) struct GroupShape {
+    input: SchemaRef,
     keys: Vec<Expr>,
+    bound_keys: Vec<Bound>,
+    /// The argument of each aggregate; `None` for aggregates of rows.
+    bound_arguments: Vec<Option<Bound>>,
     calls: Vec<AggregateExpr>,
     /// The type of the argument of each aggregate; `None` for aggregates of rows.
     inputs: Vec<Option<DataType>>,
@@ -40,9 +44,10 @@ impl GroupShape {
                 "group by at least one column",
             ));
         }
-        let mut fields = Vec::new();
+        let (mut fields, mut bound_keys) = (Vec::new(), Vec::new());
         for key in keys {
             fields.push(key_field(&key.field(input)?)?);
+            bound_keys.push(key.bind(input)?);
         }
         let key_types = fields
             .iter()
@@ -50,11 +55,11 @@ impl GroupShape {
             .collect();
         let mut state_fields = fields.clone();
         let (mut inputs, mut states) = (Vec::new(), Vec::new());
+        let mut bound_arguments = Vec::new();
         for call in calls {
-            let of = match call.input() {
-                Some(expr) => Some(value_type(expr.field(input)?.data_type()).clone()),
-                None => None,
-            };
+            let bound = call.input().map(|expr| expr.bind(input)).transpose()?;
+            let of = bound.as_ref().map(|it| value_type(it.data_type()).clone());
+            bound_arguments.push(bound);
             let name = call.output_name();
             let output = call.aggregate().output_type(of.as_ref())?;
             fields.push(Field::new(&name, output, true));
@@ -72,7 +77,10 @@ impl GroupShape {
         }
         check_names(&fields)?;
         Ok(Self {
+            input: input.clone().into(),
             keys: keys.to_vec(),
+            bound_keys,
+            bound_arguments,
             calls: calls.to_vec(),
             inputs,
             key_types,
@@ -131,22 +139,20 @@ impl GroupShape {
 
     /// Returns the key columns of an input batch.
     pub(crate) fn keys_of(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
-        let keys = self
-            .keys
-            .iter()
-            .map(|key| evaluated(key, batch))
-            .zip(&self.key_types);
-        keys.map(|(column, of)| checked(without_dictionary(&column?)?, of))
+        let rows = Rows::new(batch, &self.input);
+        let keys = self.bound_keys.iter().zip(&self.key_types);
+        keys.map(|(key, of)| checked(without_dictionary(&key.values(&rows)?)?, of))
             .collect()
     }
 
     /// Returns the argument of each aggregate, from an input batch.
     pub(crate) fn arguments_of(&self, batch: &RecordBatch) -> Result<Vec<Option<ArrayRef>>> {
-        let calls = self.calls.iter().zip(&self.inputs);
-        calls
-            .map(|(call, of)| match (call.input(), of) {
-                (Some(input), Some(of)) => {
-                    checked(without_dictionary(&evaluated(input, batch)?)?, of).map(Some)
+        let rows = Rows::new(batch, &self.input);
+        let arguments = self.bound_arguments.iter().zip(&self.inputs);
+        arguments
+            .map(|(argument, of)| match (argument, of) {
+                (Some(argument), Some(of)) => {
+                    checked(without_dictionary(&argument.values(&rows)?)?, of).map(Some)
                 }
                 _ => Ok(None),
             })
@@ -201,6 +207,24 @@ impl GroupShape {
             .collect()
     }
 
+    /// Returns the keys and answers of a group without rows. Its keys are null.
+    pub(crate) fn group_without_rows(&self, level: Level) -> Result<RecordBatch> {
+        let keys = self.key_types.iter().map(|of| new_null_array(of, 1));
+        let mut columns: Vec<ArrayRef> = keys.collect();
+        for mut accumulator in self.accumulators(level)? {
+            accumulator.resize(1);
+            let answer = accumulator.finish(&[0]).map_err(|error| match error {
+                FinishError::Other(error) => error,
+                FinishError::Overflow { .. } => Error::new(
+                    ErrorKind::Internal,
+                    "no values have a sum that is too large",
+                ),
+            })?;
+            columns.push(answer);
+        }
+        batch_of(&self.schema, columns)
+    }
+
     /// Returns the type of each argument; `None` for aggregates of rows.
     #[cfg(feature = "gpu")]
     pub(crate) fn inputs(&self) -> &[Option<DataType>] {
@@ -210,14 +234,6 @@ impl GroupShape {
     /// Returns an aggregate with its argument and name.
     pub(crate) fn call(&self, number: usize) -> &AggregateExpr {
         &self.calls[number]
-    }
-}
-
-/// Returns the type of a column's values; for a dictionary the type of its entries.
-fn value_type(of: &DataType) -> &DataType {
-    match of {
-        DataType::Dictionary(_, values) => values,
-        of => of,
     }
 }
 
@@ -254,14 +270,6 @@ fn check_names(fields: &[Field]) -> Result<()> {
         }
         None => Ok(()),
     }
-}
-
-/// Evaluates an expression that the first batch had.
-fn evaluated(expr: &Expr, batch: &RecordBatch) -> Result<ArrayRef> {
-    expr.evaluate(batch).map_err(|cause| {
-        let message = format!("a batch lacks what the first batch had: {cause}");
-        Error::new(ErrorKind::Format, message)
-    })
 }
 
 fn checked(column: ArrayRef, of: &DataType) -> Result<ArrayRef> {

@@ -7,7 +7,7 @@ use arrow_schema::SchemaRef;
 
 use crate::aggregate::AggregateExpr;
 use crate::exec::{self, GroupByJob, Job, JobInput, JobOptions, RuntimeEnv, TextCountJob};
-use crate::expr::Expr;
+use crate::expr::{Expr, RowSteps};
 use crate::operator::text_count::columns::count_schema;
 use crate::operator::{Drain, Operator, Order, OrderBy};
 use crate::state::GroupShape;
@@ -21,6 +21,8 @@ pub(crate) enum Keyed {
     Tokens(TextCountJob),
     /// Aggregates of rows.
     Rows {
+        /// What is done with the rows before.
+        steps: RowSteps,
         keys: Vec<Expr>,
         aggregates: Vec<AggregateExpr>,
     },
@@ -35,10 +37,18 @@ impl Keyed {
                 let lowercase = if job.lowercase { " in lower case" } else { "" };
                 format!("count of tokens ({}){lowercase}", job.rule)
             }
-            Self::Rows { keys, aggregates } => {
+            Self::Rows {
+                steps,
+                keys,
+                aggregates,
+            } => {
                 let keys = list(keys.iter().map(ToString::to_string).collect());
                 let aggregates = list(aggregates.iter().map(named).collect());
-                format!("{aggregates} by {keys}")
+                let steps = steps.describe();
+                let steps = steps
+                    .iter()
+                    .map(|(step, what)| format!(" of rows: {step} {what}"));
+                format!("{aggregates} by {keys}{}", steps.collect::<String>())
             }
         }
     }
@@ -47,7 +57,9 @@ impl Keyed {
     pub(super) fn definition(&self, rows: Option<&SchemaRef>) -> Definition {
         match self {
             Self::Tokens(_) => Definition::Tokens,
-            Self::Rows { keys, aggregates } => Definition::Rows {
+            Self::Rows {
+                keys, aggregates, ..
+            } => Definition::Rows {
                 columns: rows
                     .iter()
                     .flat_map(|schema| schema.fields())
@@ -66,9 +78,14 @@ impl Keyed {
     pub(super) fn bind(self, rows: Option<&SchemaRef>) -> Result<Grouping> {
         match (self, rows) {
             (Self::Tokens(job), None) => Ok(Grouping::tokens(job)),
-            (Self::Rows { keys, aggregates }, Some(schema)) => {
-                Grouping::rows(schema, &keys, &aggregates)
-            }
+            (
+                Self::Rows {
+                    steps,
+                    keys,
+                    aggregates,
+                },
+                Some(schema),
+            ) => Grouping::rows(schema, steps, &keys, &aggregates),
             (Self::Tokens(_), Some(_)) => Err(Error::new(
                 ErrorKind::Config,
                 "the source gives rows, which have no tokens; group them by columns",
@@ -101,7 +118,7 @@ pub(super) struct Grouping {
 
 enum Runner {
     Tokens(TextCountJob),
-    Rows(GroupByJob),
+    Rows(RowSteps, GroupByJob),
 }
 
 type NewStore = Box<dyn Fn() -> Result<crate::StateStoreBuilder> + Send>;
@@ -127,7 +144,14 @@ impl Grouping {
         }
     }
 
-    fn rows(input: &SchemaRef, keys: &[Expr], aggregates: &[AggregateExpr]) -> Result<Self> {
+    fn rows(
+        input: &SchemaRef,
+        steps: RowSteps,
+        keys: &[Expr],
+        aggregates: &[AggregateExpr],
+    ) -> Result<Self> {
+        let bound = steps.bind(input)?;
+        let input = bound.schema();
         let shape = GroupShape::new(input, keys, aggregates)?;
         let key_columns = shape.key_types().len();
         let count = shape.first_count().map(|number| key_columns + number);
@@ -138,7 +162,7 @@ impl Grouping {
             count_column: count.map(|column| schema.field(column).name().clone()),
             schema,
             state_schema: shape.state_schema().clone(),
-            runner: Runner::Rows(GroupByJob::new(shape)),
+            runner: Runner::Rows(steps, GroupByJob::new(shape)),
             new_store: Box::new(move || {
                 StateStore::for_group_by(&input, keys.clone(), aggregates.clone())
             }),
@@ -189,8 +213,8 @@ impl Grouping {
         };
         for input in inputs {
             let grouped = match &self.runner {
-                Runner::Tokens(job) => run(env, job, input, cancel)?,
-                Runner::Rows(job) => run(env, job, input, cancel)?,
+                Runner::Tokens(job) => run(env, job, input, None, cancel)?,
+                Runner::Rows(steps, job) => run(env, job, input, Some(steps), cancel)?,
             };
             all.batches.extend(grouped.batches);
             all.rows += grouped.rows;
@@ -208,15 +232,24 @@ impl Grouping {
     ) -> Result<Vec<RecordBatch>> {
         match &self.runner {
             Runner::Tokens(job) => answers(env, job, states),
-            Runner::Rows(job) => answers(env, job, states),
+            Runner::Rows(_, job) => answers(env, job, states),
         }
     }
 }
 
-fn run<J: Job>(env: &RuntimeEnv, job: &J, input: EpochInput, cancel: &Cancel) -> Result<Grouped> {
+fn run<J: Job>(
+    env: &RuntimeEnv,
+    job: &J,
+    input: EpochInput,
+    steps: Option<&RowSteps>,
+    cancel: &Cancel,
+) -> Result<Grouped> {
     let input = match input {
         EpochInput::Text(source) => JobInput::Source(source),
-        EpochInput::Batches(batches) => JobInput::Batches(batches),
+        EpochInput::Batches(batches) => JobInput::Batches(match steps {
+            Some(steps) => batches.with_steps(steps, None)?,
+            None => batches,
+        }),
     };
     let options = JobOptions {
         cancel: cancel.clone(),

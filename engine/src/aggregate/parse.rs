@@ -1,0 +1,99 @@
+//! Reads the textual form of aggregates: `sum(price * count) AS total`.
+
+use std::str::FromStr;
+
+use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments};
+
+use super::{ALL, AggregateExpr};
+use crate::expr::parse::call::plain_arguments;
+use crate::expr::parse::{Columns, Names, named_list, read, unreadable};
+use crate::{Error, Result};
+
+impl FromStr for AggregateExpr {
+    type Err = Error;
+
+    /// Reads `count`, `count(*)`, `sum(column)`, `mean(price * 2) AS double` and so on.
+    fn from_str(text: &str) -> Result<Self> {
+        let mut all = Self::list(text)?;
+        match all.len() {
+            1 => Ok(all.remove(0)),
+            _ => Err(unreadable(text, "these are several aggregates")),
+        }
+    }
+}
+
+impl AggregateExpr {
+    /// Reads aggregates separated by commas: `count, sum(price) AS total`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for a text that is not a list of aggregates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use keymill::aggregate::AggregateExpr;
+    ///
+    /// let all = AggregateExpr::list("count, sum(price * count) AS total")?;
+    /// assert_eq!(all[0].output_name(), "count(*)");
+    /// assert_eq!(all[1].output_name(), "total");
+    /// # Ok::<(), keymill::Error>(())
+    /// ```
+    pub fn list(text: &str) -> Result<Vec<Self>> {
+        let mut all = Vec::new();
+        for (ast, name) in named_list(text)? {
+            let call = match &ast {
+                ast::Expr::Identifier(name) => Self::named(&name.value, None).map(Some)?,
+                ast::Expr::Function(call) => Self::read(call, &mut Columns)?,
+                _ => None,
+            };
+            let call = call.ok_or_else(|| {
+                let names = names().join(", ");
+                let why = format!("write an aggregate, such as `sum(column)`; there are {names}");
+                unreadable(&ast.to_string(), &why)
+            })?;
+            all.push(match name {
+                Some(name) => call.alias(name),
+                None => call,
+            });
+        }
+        Ok(all)
+    }
+
+    /// The aggregate that a call stands for; `None` if there is no aggregate of that name.
+    pub(crate) fn read(call: &ast::Function, columns: &mut dyn Names) -> Result<Option<Self>> {
+        let name = call.name.to_string().to_lowercase();
+        let name = match name.as_str() {
+            "avg" => "mean",
+            name => name,
+        };
+        if !names().contains(&name) {
+            return Ok(None);
+        }
+        if is_of_rows(call) {
+            return Self::named(name, None).map(Some);
+        }
+        let mut inputs = plain_arguments(call)?.into_iter();
+        match (inputs.next(), inputs.next()) {
+            (Some(input), None) => Self::named(name, Some(read(input, columns)?)).map(Some),
+            _ => {
+                let why = format!("`{name}` takes one argument");
+                Err(unreadable(&call.to_string(), &why))
+            }
+        }
+    }
+}
+
+/// `count(*)` and `count()`.
+fn is_of_rows(call: &ast::Function) -> bool {
+    let FunctionArguments::List(list) = &call.args else {
+        return false;
+    };
+    let every = FunctionArg::Unnamed(FunctionArgExpr::Wildcard);
+    let plain = call.over.is_none() && call.filter.is_none() && list.duplicate_treatment.is_none();
+    plain && (list.args.is_empty() || list.args == [every])
+}
+
+fn names() -> Vec<&'static str> {
+    ALL.iter().map(|make| make().name()).collect()
+}

@@ -110,7 +110,7 @@ pub mod arrow {
 pub use api::SqlJob;
 pub use error::{Error, ErrorKind, Result};
 pub use exec::{JobMetrics, Progress, StageMetrics};
-#[cfg(feature = "oracle")]
+#[cfg(any(test, feature = "oracle"))]
 #[doc(hidden)]
 pub use expr::check_expression;
 pub use expr::{Case, Expr, Literal, coalesce, col, concat, lit, when};

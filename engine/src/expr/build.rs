@@ -267,6 +267,17 @@ pub(crate) fn logic(of: Logic, left: Expr, right: Expr) -> Expr {
     Expr(Node::Logic(of, parts))
 }
 
+/// Joins two texts. A chain is one node, however long.
+#[cfg(any(test, feature = "sql", feature = "oracle"))]
+pub(crate) fn join(left: Expr, right: Expr) -> Expr {
+    let mut parts = match left.0 {
+        Node::Call(Function::Join, parts) => parts,
+        other => vec![Expr(other)],
+    };
+    parts.push(right);
+    call(Function::Join, parts)
+}
+
 pub(crate) fn matching(of: Pattern, value: Expr, pattern: String) -> Expr {
     Expr(Node::Match(of, Box::new(value), Box::new(lit(pattern))))
 }

@@ -41,7 +41,11 @@ impl fmt::Display for Expr {
                 list(f, &word, parts)
             }
             Node::Not(inner) => negated(inner, f),
-            Node::Negate(inner) => write!(f, "-{}", inner.at(binds::ATOM)),
+            // `-5` is a constant.
+            Node::Negate(inner) => match inner.0 {
+                Node::Literal(_) => write!(f, "-({inner})"),
+                _ => write!(f, "-{}", inner.at(binds::ATOM)),
+            },
             Node::Is(value, truth) => is(value, "", *truth, f),
             Node::InList(value, items) => in_list(value, "", items, f),
             Node::Match(of, value, pattern) => {
@@ -97,7 +101,10 @@ impl Expr {
 fn is_negative(constant: &Constant) -> bool {
     match constant {
         Constant::Integer(value) => *value < 0,
-        Constant::Float(bits) => f64::from_bits(*bits).is_sign_negative(),
+        Constant::Float(bits) => {
+            let value = f64::from_bits(*bits);
+            value.is_finite() && value.is_sign_negative()
+        }
         _ => false,
     }
 }
@@ -166,7 +173,30 @@ fn case(branches: &[(Expr, Expr)], otherwise: Option<&Expr>, f: &mut Formatter<'
 }
 
 /// Words that cannot be a column's name without quotes.
-const RESERVED: &[&str] = &[];
+const RESERVED: [&str; 22] = [
+    "ALL",
+    "ANY",
+    "CURRENT_CATALOG",
+    "CURRENT_DATE",
+    "CURRENT_TIME",
+    "CURRENT_TIMESTAMP",
+    "CURRENT_USER",
+    "DISTINCT",
+    "EXISTS",
+    "FALSE",
+    "INTERVAL",
+    "LOCALTIME",
+    "LOCALTIMESTAMP",
+    "NOT",
+    "NULL",
+    "RETURNING",
+    "SESSION_USER",
+    "SOME",
+    "STRUCT",
+    "TRIM",
+    "TRUE",
+    "USER",
+];
 
 /// A name as it is written in an expression: in double quotes unless it is a plain word.
 pub(crate) fn identifier(name: &str) -> String {

@@ -31,7 +31,7 @@ pub use build::{Case, coalesce, col, concat, lit, when};
 pub(crate) use eval::Rows;
 pub use literal::Literal;
 use node::Node;
-#[cfg(feature = "oracle")]
+#[cfg(any(test, feature = "oracle"))]
 pub use oracle::check as check_expression;
 pub(crate) use steps::{BoundSteps, RowSteps};
 

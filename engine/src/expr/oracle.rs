@@ -10,7 +10,7 @@ use arrow_array::builder::StringDictionaryBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int8Type, Int64Type};
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Date32Array, Float64Array, Int16Array, Int64Array, RecordBatch,
+    Array, ArrayRef, BooleanArray, Float64Array, Int16Array, Int64Array, RecordBatch,
     StringViewArray, UInt32Array,
 };
 use arrow_schema::DataType;
@@ -343,6 +343,13 @@ fn call(function: Function, arguments: &[Expr], row: &[Value]) -> Outcome {
     if values.contains(&Value::Null) {
         return Ok(Value::Null);
     }
+    if function == Function::Join {
+        let text = |value: &Value| match value {
+            Value::Text(text) => text.clone(),
+            other => unreachable!("{other:?} is no text"),
+        };
+        return Ok(Value::Text(values.iter().map(text).collect()));
+    }
     Ok(match (function, &values[..]) {
         (Function::Lower, [Value::Text(text)]) => Value::Text(text.to_lowercase()),
         (Function::Upper, [Value::Text(text)]) => Value::Text(text.to_uppercase()),
@@ -354,9 +361,6 @@ fn call(function: Function, arguments: &[Expr], row: &[Value]) -> Outcome {
         }
         (Function::StartsWith, [Value::Text(text), Value::Text(part)]) => {
             Value::Boolean(text.starts_with(part.as_str()))
-        }
-        (Function::Join, [Value::Text(one), Value::Text(other)]) => {
-            Value::Text(format!("{one}{other}"))
         }
         (
             Function::Substr,
@@ -557,6 +561,8 @@ impl Choices<'_> {
         match self.constant(kind) {
             Value::Boolean(value) => lit(value),
             Value::Integer(value) => lit(value),
+            // A constant that is not finite is written as a cast.
+            Value::Float(value) if !value.is_finite() => col("x"),
             Value::Float(value) => lit(value),
             Value::Text(value) => lit(value),
             Value::Null => lit(None::<i64>),
@@ -635,7 +641,7 @@ impl Choices<'_> {
             3 => one.substr(self.leaf(Kind::Integer), self.leaf(Kind::Integer)),
             4 => one.split_part(lit(","), self.leaf(Kind::Integer)),
             5 => super::concat([one, self.expression(Kind::Text, deep)]),
-            _ => super::build::call(Function::Join, [one, self.expression(Kind::Text, deep)]),
+            _ => super::build::join(one, self.expression(Kind::Text, deep)),
         }
     }
 }

@@ -30,8 +30,9 @@ fn run(statement: &str) -> Result<Vec<String>, crate::Error> {
     let batches: Vec<RecordBatch> = (0..3).map(|part| all.slice(part * 2, 2)).collect();
     let engine = Engine::builder().threads(2).build().unwrap();
     let mut job = engine.read_batches(batches).sql(statement)?;
-    assert!(job.explain().contains("source"), "{}", job.explain());
+    let plan = job.explain();
     let rows = job.collect()?;
+    assert!(plan.contains("source"), "{plan}");
     let mut lines = Vec::new();
     for batch in rows.batches() {
         let options = FormatOptions::default().with_null("-");
@@ -154,10 +155,7 @@ fn groups_are_aggregated_filtered_and_ordered() {
             "SELECT length(site) * 2 AS l, sum(count * 2) FROM t GROUP BY l",
             "10|26",
         ),
-        (
-            "SELECT count(*), sum(count), max(site) FROM t",
-            "6|13|c.net",
-        ),
+        ("SELECT count(*), sum(count), max(count) FROM t", "6|13|5"),
         (
             "SELECT count(*), sum(count) FROM t WHERE count > 100",
             "0|-",

@@ -3,12 +3,12 @@
 pub(crate) mod call;
 mod constant;
 mod data_type;
+mod dialect;
 mod operator;
 
 use std::str::FromStr;
 
 use sqlparser::ast;
-use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, Tokenizer};
 
@@ -16,6 +16,7 @@ pub(crate) use super::display::identifier as named;
 use super::node::{Comparison, Logic, Node, Pattern};
 use super::{Expr, col};
 use crate::{Error, ErrorKind, Result};
+use dialect::SqlDialect;
 
 /// How deep an expression may be nested.
 const MOST_NESTED: usize = 200;
@@ -49,7 +50,7 @@ impl Names for Columns {}
 
 /// A parser of a text that is not too long.
 pub(crate) fn parser(text: &str) -> Result<Parser<'static>> {
-    const DIALECT: &GenericDialect = &GenericDialect {};
+    const DIALECT: &SqlDialect = &SqlDialect;
     let tokens = Tokenizer::new(DIALECT, text).tokenize_with_location();
     let tokens = tokens.map_err(|error| unreadable(text, &error.to_string()))?;
     let counts = |token: &Token| {
@@ -192,12 +193,9 @@ impl Reader<'_> {
             A::IsNotFalse(inner) => Ok(!self.read(inner)?.is_false()),
             A::IsUnknown(inner) => Ok(self.read(inner)?.is_null()),
             A::IsNotUnknown(inner) => Ok(self.read(inner)?.is_not_null()),
-            A::IsDistinctFrom(left, right) => {
-                Ok(self.read(left)?.is_distinct_from(self.read(right)?))
-            }
+            A::IsDistinctFrom(left, right) => self.distinct(Comparison::Distinct, left, right),
             A::IsNotDistinctFrom(left, right) => {
-                let (left, right) = (self.boxed(left)?, self.boxed(right)?);
-                Ok(Expr(Node::Compare(Comparison::NotDistinct, left, right)))
+                self.distinct(Comparison::NotDistinct, left, right)
             }
             A::InList {
                 expr,
@@ -280,6 +278,11 @@ impl Reader<'_> {
             | A::Position { .. } => self.special_call(ast),
             other => Err(unsupported(other)),
         }
+    }
+
+    fn distinct(&mut self, of: Comparison, left: &ast::Expr, right: &ast::Expr) -> Result<Expr> {
+        let (left, right) = (self.boxed(left)?, self.boxed(right)?);
+        Ok(Expr(Node::Compare(of, left, right)))
     }
 
     fn case(

@@ -4,9 +4,9 @@ use sqlparser::ast::{self, BinaryOperator, UnaryOperator, Value};
 
 use super::{Reader, text_of, unreadable, unsupported};
 use crate::Result;
-use crate::expr::build::{arithmetic, call};
+use crate::expr::build::{arithmetic, join};
 use crate::expr::literal::{Constant, Literal};
-use crate::expr::node::{Arithmetic, Comparison, Function, Logic, Node, Pattern};
+use crate::expr::node::{Arithmetic, Comparison, Logic, Node, Pattern};
 use crate::expr::{Expr, lit};
 
 impl Reader<'_> {
@@ -67,12 +67,7 @@ impl Reader<'_> {
             let found = Expr(Node::Match(of, left.into(), right.into()));
             return Ok(super::negated_if(negated, found));
         }
-        let mut parts = match left.0 {
-            Node::Call(Function::Join, parts) => parts,
-            other => vec![Expr(other)],
-        };
-        parts.push(right);
-        Ok(call(Function::Join, parts))
+        Ok(join(left, right))
     }
 
     pub(super) fn unary(

@@ -291,7 +291,7 @@ fn columns_of(keys: &[Expr], aggregates: &[AggregateExpr]) -> HashSet<String> {
     let inputs = aggregates.iter().filter_map(AggregateExpr::input);
     let mut used = HashSet::new();
     for expr in keys.iter().chain(inputs) {
-        expr.each_column(&mut |name| drop(used.insert(name.to_owned())));
+        expr.each_column(&mut |name| used.extend([name.to_owned()]));
     }
     used
 }

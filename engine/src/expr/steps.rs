@@ -41,13 +41,13 @@ impl RowSteps {
             match step {
                 RowStep::Filter(condition) => {
                     if let Some(used) = &mut used {
-                        condition.each_column(&mut |name| drop(used.insert(name.to_owned())));
+                        condition.each_column(&mut |name| used.extend([name.to_owned()]));
                     }
                 }
                 RowStep::Select(columns) => {
                     let mut all = HashSet::new();
                     for column in columns {
-                        column.each_column(&mut |name| drop(all.insert(name.to_owned())));
+                        column.each_column(&mut |name| all.extend([name.to_owned()]));
                     }
                     used = Some(all);
                 }

@@ -67,7 +67,7 @@ impl Arrangement {
         let mut used = HashSet::new();
         let order = self.order.iter().map(|by| &by.by);
         for expr in select.iter().chain(order).chain(&self.having) {
-            expr.each_column(&mut |name| drop(used.insert(name.to_owned())));
+            expr.each_column(&mut |name| used.extend([name.to_owned()]));
         }
         Some(used)
     }

@@ -21,15 +21,14 @@ pub(crate) trait Pieces: Send {
     /// Describes the input in a few words.
     fn describe(&self) -> String;
 
-    /// Returns the columns of the batches: those of the input that were kept. It may read the beginning of
-    /// the input.
+    /// Returns all columns of the input. It may read the beginning of the input.
     fn schema(&mut self) -> Result<SchemaRef>;
 
     /// Returns the number of bytes to read, if it is known.
     fn total(&self) -> Option<u64>;
 
-    /// Says that only some columns are used, so that the others need not be decoded. Called after
-    /// [`Pieces::schema`], which then may lack the others.
+    /// Says that only some columns are used, so that batches may lack the others. Called after
+    /// [`Pieces::schema`].
     fn keep_columns(&mut self, _names: &HashSet<String>) {}
 
     /// Returns the next piece; `None` after the last one, and after a piece has failed.

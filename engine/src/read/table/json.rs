@@ -62,7 +62,7 @@ impl TextFormat for Json {
     }
 
     fn schema(&self) -> Option<SchemaRef> {
-        self.known.as_ref().map(|(_, decoder)| decoder.0.clone())
+        self.known.as_ref().map(|(schema, _)| schema.clone())
     }
 
     fn no_columns(&self, name: &str) -> Error {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::{BufReader, Read};
 use std::sync::Arc;
 
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
@@ -49,15 +49,6 @@ impl ParquetPieces {
             current: None,
             kept: None,
         })
-    }
-
-    fn kept_of(&self, schema: &SchemaRef) -> SchemaRef {
-        let Some(kept) = &self.kept else {
-            return schema.clone();
-        };
-        let fields = schema.fields().iter();
-        let fields = fields.filter(|field| kept.contains(field.name()));
-        Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()))
     }
 
     fn open_next(&mut self) -> Result<bool> {
@@ -114,7 +105,7 @@ impl Pieces for ParquetPieces {
             self.open_next()?;
         }
         match &self.first {
-            Some((_, schema)) => Ok(self.kept_of(schema)),
+            Some((_, schema)) => Ok(schema.clone()),
             None => Err(Error::new(ErrorKind::Source, "there is no file to read")),
         }
     }

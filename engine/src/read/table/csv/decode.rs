@@ -54,9 +54,9 @@ impl Decoder {
         }
     }
 
-    /// Returns the columns that are decoded.
-    pub(super) fn output(&self) -> &SchemaRef {
-        &self.output
+    /// Returns all columns.
+    pub(super) fn schema(&self) -> &SchemaRef {
+        &self.schema
     }
 
     /// Returns a decoder of some columns.

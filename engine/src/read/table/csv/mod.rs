@@ -150,7 +150,7 @@ impl TextFormat for Csv {
 
     fn schema(&self) -> Option<SchemaRef> {
         let decoder = self.known.as_ref().map(|known| &known.decoder);
-        decoder.map(|decoder| decoder.output().clone())
+        decoder.map(|decoder| decoder.schema().clone())
     }
 
     fn no_columns(&self, name: &str) -> Error {

@@ -22,6 +22,12 @@ const EXACT_POWERS: [f64; 23] = [
 #[must_use]
 #[inline]
 pub fn integer(text: &[u8]) -> Option<i64> {
+    if let Some(word) = Word::of(text)
+        && let Some(value) = word.digits()
+    {
+        let value = value as i64;
+        return Some(if word.is_negative { -value } else { value });
+    }
     let (is_negative, digits) = signed(text);
     if digits.len() > SAFE_DIGITS {
         return core::str::from_utf8(text).ok()?.parse().ok();
@@ -52,7 +58,83 @@ pub fn integer(text: &[u8]) -> Option<i64> {
 #[must_use]
 #[inline]
 pub fn float(text: &[u8]) -> Option<f64> {
-    short_float(text).or_else(|| core::str::from_utf8(text).ok()?.parse().ok())
+    let tiny = Word::of(text).and_then(Word::float);
+    tiny.or_else(|| short_float(text))
+        .or_else(|| core::str::from_utf8(text).ok()?.parse().ok())
+}
+
+/// A text of 1 to 8 bytes without its minus sign: the first byte is the lowest one.
+#[derive(Clone, Copy)]
+struct Word {
+    bytes: u64,
+    len: u32,
+    is_negative: bool,
+}
+
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+
+impl Word {
+    #[inline]
+    fn of(text: &[u8]) -> Option<Self> {
+        let len = text.len();
+        // Both loads may have some of the same bytes.
+        let bytes = match len {
+            4..=8 => {
+                let low = u64::from(u32::from_le_bytes(*text.first_chunk()?));
+                let high = u64::from(u32::from_le_bytes(*text.last_chunk()?));
+                low | high << (8 * (len - 4))
+            }
+            1..=3 => {
+                let byte = |at: usize| u64::from(text[at]) << (8 * at);
+                byte(0) | byte(len / 2) | byte(len - 1)
+            }
+            _ => return None,
+        };
+        let is_negative = bytes as u8 == b'-';
+        let sign = u32::from(is_negative);
+        Some(Self {
+            bytes: bytes >> (8 * sign),
+            len: len as u32 - sign,
+            is_negative,
+        })
+    }
+
+    /// Returns the number of a text of digits alone.
+    #[inline]
+    fn digits(self) -> Option<u64> {
+        if self.len == 0 {
+            return None;
+        }
+        // Moves the last digit to the highest byte. The bytes below are then leading zeros.
+        let free = 64 - 8 * self.len;
+        let digits = (self.bytes << free) ^ (ONES * 0x30) << free;
+        let is_wrong = (digits.wrapping_add(ONES * 0x76) | digits) & (ONES * 0x80);
+        if is_wrong != 0 {
+            return None;
+        }
+        let pairs = (digits.wrapping_mul(1 + (10 << 8)) >> 8) & 0x00ff_00ff_00ff_00ff;
+        let fours = (pairs.wrapping_mul(1 + (100 << 16)) >> 16) & 0x0000_ffff_0000_ffff;
+        Some(fours.wrapping_mul(1 + (10_000 << 32)) >> 32)
+    }
+
+    /// Returns the number of digits with at most one point.
+    #[inline]
+    fn float(self) -> Option<f64> {
+        let points = self.bytes ^ (ONES * u64::from(b'.'));
+        let zeros = points.wrapping_sub(ONES) & !points & (ONES * 0x80);
+        let (digits, decimals) = match zeros {
+            0 => (self, 0),
+            _ => {
+                let at = zeros.trailing_zeros() / 8;
+                let before = (1 << (8 * at)) - 1;
+                let bytes = (self.bytes & before) | (self.bytes >> 8 & !before);
+                let len = self.len - 1;
+                (Self { bytes, len, ..self }, len - at)
+            }
+        };
+        let value = digits.digits()? as f64 / EXACT_POWERS[decimals as usize];
+        Some(if self.is_negative { -value } else { value })
+    }
 }
 
 /// Returns the float of up to 15 digits with an optional point: both the digits and the power of ten are
@@ -154,13 +236,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn integers_are_those_of_the_standard_library(text in "[-+]?[0-9]{0,21}x?") {
+        fn integers_are_those_of_the_standard_library(text in "[-+]?[0-9]{0,21}x?|[-+.:/0-9]{0,9}") {
             prop_assert_eq!(integer(text.as_bytes()), text.parse().ok());
         }
 
         #[test]
         fn floats_are_those_of_the_standard_library(
-            text in "[-+]?[0-9]{0,12}(\\.[0-9]{0,10})?(e-?[0-9]{1,3})?|nan|inf|-|\\.|1_0"
+            text in "[-+]?[0-9]{0,12}(\\.[0-9]{0,10})?(e-?[0-9]{1,3})?|nan|inf|-|\\.|1_0|[-+.:/0-9]{0,9}"
         ) {
             let expected = text.parse::<f64>().ok().map(f64::to_bits);
             prop_assert_eq!(float(text.as_bytes()).map(f64::to_bits), expected);

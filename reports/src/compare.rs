@@ -78,8 +78,10 @@ pub fn compare(request: &Request, watch: &mut dyn FnMut(&Step)) -> Result<Report
     note_omissions(&mut report, plan, largest);
     watch(&Step::first("rate of reading memory"));
     report.memory_read = memory::read(memory_buffer(plan, &report.machine, memory));
+    request.cancel.check()?;
     watch(&Step::first("adapters"));
     let devices = adapter::find();
+    request.cancel.check()?;
     report.adapters = devices.iter().map(Device::describe).collect();
     let cases = weight(plan, &all);
     let has_gpu = devices.iter().any(|it| it.is_open() && !it.is_software());

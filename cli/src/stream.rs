@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use keymill::stream::{Delivery, MetricsServer, StreamProgress, StreamQuery, Trigger, sum};
+use keymill::stream::{
+    Delivery, MetricsServer, StreamProgress, StreamQuery, Trigger, Window, sliding, sum,
+};
 use keymill::{Error, ErrorKind, KeyedStream, Order, Result};
 
 use crate::args::{Sort, StreamArgs};
@@ -96,9 +98,10 @@ fn job(plan: &StreamPlan) -> Result<KeyedStream> {
     let args = &plan.args;
     let engine = machine::engine(&args.machine)?;
     let keyed = keyed(plan, &engine)?;
-    let keyed = match args.per_epoch {
-        true => keyed,
-        false => keyed.update_state(sum()),
+    let keyed = match (window(args), args.per_epoch) {
+        (Some(window), _) => keyed.window(window),
+        (None, true) => keyed,
+        (None, false) => keyed.update_state(sum()),
     };
     let keyed = limited(args, keyed);
     let keyed = match args.mode {
@@ -167,6 +170,18 @@ fn keyed(plan: &StreamPlan, engine: &keymill::Engine) -> Result<KeyedStream> {
     ))
 }
 
+fn window(args: &StreamArgs) -> Option<Window> {
+    let size = args.window?;
+    let mut window = sliding(size, args.slide.unwrap_or(size));
+    if let Some(time) = &args.time {
+        window = window.on(time.as_str());
+    }
+    if let Some(delay) = args.watermark {
+        window = window.watermark(delay);
+    }
+    Some(window)
+}
+
 fn no_source() -> Error {
     Error::new(ErrorKind::Config, "name a source with --from")
 }
@@ -189,6 +204,15 @@ fn limited(args: &StreamArgs, mut keyed: KeyedStream) -> KeyedStream {
     }
     if let Some(rows) = args.max_rows {
         keyed = keyed.max_rows_per_epoch(rows);
+    }
+    if let Some(time) = args.ttl {
+        keyed = keyed.state_ttl(time);
+    }
+    // A console says itself that there are more rows.
+    let only_console = args.sink.to.iter().all(|url| url.starts_with("console:"));
+    let of_all = |_: &usize| args.window.is_some() || !only_console;
+    if let Some(rows) = args.sink.top.filter(of_all) {
+        keyed = keyed.top(rows);
     }
     if let Some(epochs) = args.snapshot_every {
         keyed = keyed.snapshot_every(epochs);

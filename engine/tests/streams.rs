@@ -16,3 +16,5 @@ mod modes;
 mod recovery;
 #[path = "streams/sources.rs"]
 mod sources;
+#[path = "streams/windows.rs"]
+mod windows;

@@ -46,7 +46,7 @@ pub(crate) struct SinkArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) to: Vec<String>,
 
-    /// The rows of an epoch that the console shows
+    /// Write only the first N rows of an epoch; of windows, the first N rows of each window
     #[arg(long, value_name = "N", value_parser = parse_top)]
     pub(crate) top: Option<usize>,
 
@@ -85,6 +85,24 @@ pub(crate) struct StreamArgs {
     #[arg(long, value_name = "CALLS", value_delimiter = ',')]
     pub(crate) agg: Vec<String>,
 
+    /// Compute the results for windows of this length: 10s, 5m, 1h
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) window: Option<Duration>,
+
+    /// Begin a window at every multiple of this time; the default is the length of a window
+    #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "window")]
+    pub(crate) slide: Option<Duration>,
+
+    /// The column with the time of a row: ISO 8601, or a number of seconds since 1970 (of milliseconds
+    /// from 10^11 on); the default is the time of arrival
+    #[arg(long, value_name = "COLUMN", requires_all = ["window", "key"])]
+    pub(crate) time: Option<String>,
+
+    /// Close a window when a row has come whose time is this long after the end of the window; later rows
+    /// are left out and counted
+    #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "time")]
+    pub(crate) watermark: Option<Duration>,
+
     /// Begin an epoch at every multiple of this time: 50ms, 1s, 5m; the default is as soon as there is
     /// something to read
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
@@ -106,6 +124,10 @@ pub(crate) struct StreamArgs {
     /// Keep no running totals: every epoch stands alone
     #[arg(long)]
     pub(crate) per_epoch: bool,
+
+    /// Remove a group from the state when no row of it has come for this time
+    #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with_all = ["window", "per_epoch"])]
+    pub(crate) ttl: Option<Duration>,
 
     #[command(flatten)]
     pub(crate) sink: SinkArgs,

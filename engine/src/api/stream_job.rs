@@ -5,14 +5,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow_schema::{DataType, Field, Schema};
+
 use super::Engine;
 use crate::aggregate::AggregateExpr;
 use crate::exec::TextCountJob;
 use crate::expr::{Expr, RowSteps};
 use crate::operator::Order;
 use crate::stream::{
-    Delivery, Faults, Keyed, KillPoint, OutputMode, QueryPlan, Sink, StateUpdate, StreamProgress,
-    StreamQuery, StreamSource, Trigger,
+    Delivery, Faults, FilterRows, FlatMapRows, Join, JoinKind, Keyed, KillPoint, OutputMode,
+    QueryPlan, Row, RowTransform, Rows, Sink, StateUpdate, StaticTable, StreamProgress,
+    StreamQuery, StreamSource, Trigger, Value, Window,
 };
 use crate::{IntoTokenRule, Result, TokenRule};
 
@@ -46,8 +49,8 @@ use crate::{IntoTokenRule, Result, TokenRule};
 pub struct StreamJob {
     engine: Engine,
     sources: Vec<Box<dyn StreamSource>>,
+    transforms: Vec<Box<dyn RowTransform>>,
     trigger: Trigger,
-    steps: RowSteps,
 }
 
 impl StreamJob {
@@ -55,26 +58,28 @@ impl StreamJob {
         Self {
             engine,
             sources: vec![source.into()],
+            transforms: Vec::new(),
             trigger: Trigger::AsFastAsPossible,
-            steps: RowSteps::default(),
         }
     }
 
     /// Keeps the rows for which a condition is true, and not null.
-    pub fn filter(mut self, condition: impl Into<Expr>) -> Self {
-        self.steps.filter(condition.into());
-        self
+    pub fn filter(self, condition: impl Into<Expr>) -> Self {
+        let mut step = RowSteps::default();
+        step.filter(condition.into());
+        self.then(step)
     }
 
     /// Replaces the columns of rows. Steps after this one see the new columns only.
-    pub fn select<I>(mut self, columns: I) -> Self
+    pub fn select<I>(self, columns: I) -> Self
     where
         I: IntoIterator,
         I::Item: Into<Expr>,
     {
         let columns = columns.into_iter().map(Into::into);
-        self.steps.select(columns.collect());
-        self
+        let mut step = RowSteps::default();
+        step.select(columns.collect());
+        self.then(step)
     }
 
     /// Reads another source, too. All sources must give text, or rows of the same columns.
@@ -91,6 +96,91 @@ impl StreamJob {
     /// Sets when an epoch begins. By default it is as soon as there is something to read.
     pub fn trigger(mut self, trigger: Trigger) -> Self {
         self.trigger = trigger;
+        self
+    }
+
+    /// Keeps the rows for which a function returns true. It runs on the CPU, and must return the same for
+    /// the same row at any time.
+    pub fn filter_rows(self, keep: impl Fn(Row<'_>) -> bool + Send + Sync + 'static) -> Self {
+        self.then(FilterRows(keep))
+    }
+
+    /// Makes a row from each row: a function returns a value for each of these columns. It runs on the
+    /// CPU, and must return the same for the same row at any time.
+    pub fn map_rows<V>(
+        self,
+        columns: impl IntoIterator<Item = (&'static str, DataType)>,
+        run: impl Fn(Row<'_>) -> V + Send + Sync + 'static,
+    ) -> Self
+    where
+        V: IntoIterator<Item = Value>,
+    {
+        self.flat_map_rows(columns, move |row, rows| rows.push(run(row)))
+    }
+
+    /// Makes any number of rows from each row. It runs on the CPU, and must make the same of the same row
+    /// at any time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use keymill::prelude::*;
+    /// use keymill::arrow::schema::DataType;
+    /// use keymill::stream::{MemorySink, MemoryStream, RowSource, Trigger};
+    /// # use std::sync::Arc;
+    /// # use keymill::arrow::schema::{Field, Schema};
+    /// # use keymill::read::{LineFormat, RowLines};
+    /// # let fields = vec![Field::new("tags", DataType::Utf8, true)];
+    /// # let format = LineFormat::Csv { delimiter: b',', has_header: false };
+    /// # let lines = RowLines::new(format, Arc::new(Schema::new(fields)))?;
+    ///
+    /// let (source, input) = MemoryStream::new();
+    /// input.push("red green\ngreen\n");
+    /// let results = MemorySink::new();
+    /// Engine::new()?
+    ///     .stream(RowSource::new(source, lines))
+    ///     .trigger(Trigger::AvailableNow)
+    ///     .flat_map_rows([("tag", DataType::Utf8)], |row, rows| {
+    ///         for tag in row.text("tags").unwrap_or("").split(' ') {
+    ///             rows.push([tag.into()]);
+    ///         }
+    ///     })
+    ///     .group_by(["tag"], ["count".parse()?])
+    ///     .sink(results.clone())
+    ///     .run()?;
+    /// assert_eq!(results.epochs()[0].1[0].num_rows(), 2);
+    /// # Ok::<(), keymill::Error>(())
+    /// ```
+    pub fn flat_map_rows(
+        self,
+        columns: impl IntoIterator<Item = (&'static str, DataType)>,
+        run: impl Fn(Row<'_>, &mut Rows) + Send + Sync + 'static,
+    ) -> Self {
+        let fields = columns.into_iter();
+        let fields: Vec<Field> = fields
+            .map(|(name, of)| Field::new(name, of, true))
+            .collect();
+        let schema = Schema::new(fields).into();
+        self.then(FlatMapRows { schema, run })
+    }
+
+    /// Joins rows with a table in memory, by pairs of columns that must be equal: one of the stream, one of
+    /// the table. The rows get the other columns of the table.
+    pub fn join<S: Into<String>, T: Into<String>>(
+        self,
+        table: StaticTable,
+        kind: JoinKind,
+        on: impl IntoIterator<Item = (S, T)>,
+    ) -> Self {
+        let on = on
+            .into_iter()
+            .map(|(stream, table)| (stream.into(), table.into()));
+        let on = on.collect();
+        self.then(Join { table, kind, on })
+    }
+
+    fn then(mut self, step: impl RowTransform + 'static) -> Self {
+        self.transforms.push(Box::new(step));
         self
     }
 
@@ -113,9 +203,7 @@ impl StreamJob {
         I: IntoIterator,
         I::Item: Into<Expr>,
     {
-        let steps = self.steps.clone();
         self.keyed(Ok(Keyed::Rows {
-            steps,
             keys: keys.into_iter().map(Into::into).collect(),
             aggregates: aggregates.into_iter().collect(),
         }))
@@ -126,6 +214,7 @@ impl StreamJob {
         KeyedStream(keyed.map(|keyed| {
             let mut plan = QueryPlan::new(env, self.sources, keyed);
             plan.trigger = self.trigger;
+            plan.transforms = self.transforms;
             plan
         }))
     }
@@ -151,10 +240,6 @@ impl StreamTokens {
         let lowercase = self.lowercase;
         let keyed = self.rule.and_then(|rule| {
             rule.check()?;
-            if !self.stream.steps.is_empty() {
-                let message = "a stream of text has no columns to filter or select";
-                return Err(crate::Error::new(crate::ErrorKind::Config, message));
-            }
             Ok(Keyed::Tokens(TextCountJob { rule, lowercase }))
         });
         self.stream.keyed(keyed)
@@ -179,6 +264,49 @@ impl KeyedStream {
         self.with(|plan| plan.update = Some(update))
     }
 
+    /// Computes the results for windows of time, and keeps them until they are closed. The results begin
+    /// with the columns `window_start` and `window_end`.
+    ///
+    /// The mode [`Update`](OutputMode::Update), the default, writes windows that changed;
+    /// [`Append`](OutputMode::Append) writes each window once, when it is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use keymill::prelude::*;
+    /// use keymill::stream::{MemorySink, MemoryStream, OutputMode, RowSource, Trigger, tumbling};
+    /// # use std::sync::Arc;
+    /// # use keymill::arrow::schema::{DataType, Field, Schema};
+    /// # use keymill::read::{LineFormat, RowLines};
+    /// # let fields = [("ts", DataType::Int64), ("station", DataType::Utf8)];
+    /// # let fields = fields.map(|(name, of)| Field::new(name, of, true));
+    /// # let format = LineFormat::Csv { delimiter: b',', has_header: false };
+    /// # let lines = RowLines::new(format, Arc::new(Schema::new(fields.to_vec())))?;
+    ///
+    /// let (source, input) = MemoryStream::new();
+    /// input.push("1,oslo\n3,oslo\n12,rome\n");
+    /// input.push("25,oslo\n");
+    /// let window = tumbling(Duration::from_secs(10)).on("ts").watermark(Duration::from_secs(2));
+    /// let results = MemorySink::new();
+    /// Engine::new()?
+    ///     .stream(RowSource::new(source, lines))
+    ///     .trigger(Trigger::AvailableNow)
+    ///     .group_by(["station"], ["count".parse()?])
+    ///     .window(window)
+    ///     .mode(OutputMode::Append)
+    ///     .sink(results.clone())
+    ///     .run()?;
+    /// // The watermark is 23 at the end: two windows are closed.
+    /// let rows: usize = results.epochs().iter().flat_map(|it| &it.1).map(|it| it.num_rows()).sum();
+    /// assert_eq!(rows, 2);
+    /// # Ok::<(), keymill::Error>(())
+    /// ```
+    pub fn window(self, window: Window) -> Self {
+        self.with(|plan| plan.window = Some(window))
+    }
+
     /// Sets which groups an epoch writes. The default is those that changed.
     pub fn mode(self, mode: OutputMode) -> Self {
         self.with(|plan| plan.mode = Some(mode))
@@ -187,6 +315,17 @@ impl KeyedStream {
     /// Sets the order of the rows of an epoch. The default is by count for tokens, and by key for rows.
     pub fn order_by(self, order: Order) -> Self {
         self.with(|plan| plan.order = Some(order))
+    }
+
+    /// Removes a group from the state when no row of it has come for this time, or for up to a sixteenth
+    /// more. If its key comes again, it begins anew. Only epochs remove groups.
+    pub fn state_ttl(self, time: Duration) -> Self {
+        self.with(|plan| plan.ttl = Some(time))
+    }
+
+    /// Writes only the first rows of an epoch; of windows, the first rows of each window.
+    pub fn top(self, rows: usize) -> Self {
+        self.with(|plan| plan.top = Some(rows))
     }
 
     /// Sets the maximum bytes that an epoch reads, rounded to whole records or files.

@@ -69,6 +69,7 @@ pub(crate) trait Job: Sync {
 }
 
 /// Counts the tokens of texts.
+#[derive(Clone, Debug)]
 pub(crate) struct TextCountJob {
     pub(crate) rule: TokenRule,
     pub(crate) lowercase: bool,

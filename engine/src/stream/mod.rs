@@ -16,14 +16,16 @@ mod mode;
 mod query;
 pub mod sink;
 pub mod source;
+mod transform;
 mod trigger;
+mod window;
 
 pub(crate) use faults::Faults;
 pub use faults::KillPoint;
 pub use mode::{OutputMode, StateUpdate, sum};
 pub use query::{
-    Durations, MetricsServer, QueryStatus, SinkProgress, SourceProgress, StateProgress, StepTimes,
-    StreamProgress, StreamQuery,
+    Durations, EventTimeProgress, MetricsServer, QueryStatus, SinkProgress, SourceProgress,
+    StateProgress, StepTimes, StreamProgress, StreamQuery,
 };
 pub(crate) use query::{Keyed, QueryPlan};
 pub use sink::{
@@ -35,4 +37,7 @@ pub use source::{
     EpochInput, EpochLimits, FolderSource, History, MemoryStream, MemoryStreamInput, OffsetRange,
     RateSource, ReaderStream, Replay, SourceContext, StreamSource, TcpSource, Wake,
 };
+pub(crate) use transform::{FilterRows, FlatMapRows, Join, RowTransform};
+pub use transform::{JoinKind, Row, Rows, StaticTable, Value};
 pub use trigger::Trigger;
+pub use window::{Window, sliding, tumbling};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::window::Window;
 use crate::{Error, ErrorKind, Result};
 
 /// Which groups of the state an epoch writes.
@@ -31,8 +32,13 @@ impl OutputMode {
     }
 
     /// Checks that the mode makes sense for a query.
-    pub(super) fn check(self, has_state: bool) -> Result<()> {
+    pub(super) fn check(self, has_state: bool, window: Option<&Window>) -> Result<()> {
         let why = match (self, has_state) {
+            (Self::Append, true) if window.is_some_and(Window::closes) => return Ok(()),
+            (Self::Append, true) if window.is_some() => {
+                "the mode `append` writes windows that will not change any more, and without a \
+                 watermark none ever closes; set one, or use the mode `update` or `complete`"
+            }
             (Self::Complete, false) => {
                 "the mode `complete` writes all groups of all epochs, and this query keeps none; \
                  update a state, or use the mode `append`"

@@ -235,3 +235,28 @@ fn an_error_of_a_sink_ends_the_query() {
     );
     assert_eq!(query.exception().unwrap().message(), "no epoch 0");
 }
+
+#[test]
+fn unused_groups_are_removed_after_their_time_to_live() {
+    let (source, input) = MemoryStream::new();
+    let sink = MemorySink::new();
+    let job = word_count(&engine(1), source).mode(OutputMode::Complete);
+    let ttl = Duration::from_millis(300);
+    let mut query = job.state_ttl(ttl).sink(sink.clone()).start().unwrap();
+    input.push("old old kept");
+    let started = std::time::Instant::now();
+    while started.elapsed() < 2 * ttl {
+        input.push("kept");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    input.push("old");
+    query.stop(true);
+    query.await_termination().unwrap();
+    let epochs = sink.epochs();
+    let had_old = |batches: &[_]| counts_of(batches).get("old").copied();
+    assert_eq!(had_old(&epochs[0].1), Some(2));
+    assert_eq!(had_old(&epochs[epochs.len() - 2].1), None);
+    assert_eq!(had_old(&epochs[epochs.len() - 1].1), Some(1));
+    let kept = counts_of(&epochs[epochs.len() - 1].1)["kept"];
+    assert_eq!(kept, epochs.len() as u64 - 1);
+}

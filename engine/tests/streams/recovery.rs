@@ -60,23 +60,28 @@ impl Place {
 
     /// The parts that were written, by their paths.
     fn parts(&self) -> BTreeMap<PathBuf, Vec<u8>> {
-        let mut parts = BTreeMap::new();
-        for epoch in fs::read_dir(self.path("out")).unwrap() {
-            let epoch = epoch.unwrap().path();
-            let name = PathBuf::from(epoch.file_name().unwrap());
-            if name.to_str().unwrap().starts_with('_') {
-                continue;
-            }
-            for file in fs::read_dir(&epoch).unwrap() {
-                let file = file.unwrap().path();
-                let path = name.join(file.file_name().unwrap());
-                if !path.ends_with("_manifest.json") {
-                    parts.insert(path, fs::read(file).unwrap());
-                }
+        parts_of(&self.path("out"))
+    }
+}
+
+/// The parts that a files sink has written, by their paths.
+pub(crate) fn parts_of(out: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut parts = BTreeMap::new();
+    for epoch in fs::read_dir(out).unwrap() {
+        let epoch = epoch.unwrap().path();
+        let name = PathBuf::from(epoch.file_name().unwrap());
+        if name.to_str().unwrap().starts_with('_') {
+            continue;
+        }
+        for file in fs::read_dir(&epoch).unwrap() {
+            let file = file.unwrap().path();
+            let path = name.join(file.file_name().unwrap());
+            if !path.ends_with("_manifest.json") {
+                parts.insert(path, fs::read(file).unwrap());
             }
         }
-        parts
     }
+    parts
 }
 
 fn expected(mode: OutputMode) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -88,7 +93,7 @@ fn expected(mode: OutputMode) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// Runs until a step, and ends there as a crash does. Returns whether it came there.
-fn crash_at(
+pub(crate) fn crash_at(
     query: KeyedStream,
     is_there: impl Fn(&'static str, u64) -> bool + Send + Sync + 'static,
 ) -> bool {

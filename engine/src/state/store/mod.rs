@@ -168,6 +168,20 @@ impl StateStore {
         })
     }
 
+    /// Merges the states of groups, each with a time of its own, in the schema of
+    /// [`StateStore::snapshot_schema`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`StateStore::merge`].
+    pub fn merge_timed(&self, states: &RecordBatch) -> Result<()> {
+        let mut partitioner = self.begin()?;
+        check_columns(states, &self.schemas.timed)?;
+        self.change(|| {
+            self.for_each_partition(&mut partitioner, states, StorePartition::merge_timed)
+        })
+    }
+
     /// Returns the answers of the groups that changed since the last commit, in no particular order.
     ///
     /// # Errors
@@ -298,6 +312,37 @@ impl StateStore {
             let partitions = self.partitions.iter();
             partitions.map(|one| write(one)?.evict(before)).sum()
         })
+    }
+
+    /// Returns the answers of the groups that [`StateStore::evict`] would remove, in no particular order.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Capacity`] for an answer that does not fit its type.
+    pub fn expired(&self, before: u64) -> Result<Vec<RecordBatch>> {
+        let _change = self.begin()?;
+        let mut expired = Vec::new();
+        for partition in &self.partitions {
+            read(partition)?.expired_answers(before, &mut expired)?;
+        }
+        Ok(expired)
+    }
+
+    /// Returns a time before which no group was last changed; `None` without groups.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::State`] after a change that failed.
+    pub fn oldest(&self) -> Result<Option<u64>> {
+        let _change = self.begin()?;
+        let mut oldest = None;
+        for partition in &self.partitions {
+            let partition = read(partition)?;
+            if partition.len() > 0 {
+                oldest = Some(partition.oldest().min(oldest.unwrap_or(u64::MAX)));
+            }
+        }
+        Ok(oldest)
     }
 
     /// Returns the number of groups.

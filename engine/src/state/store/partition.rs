@@ -76,19 +76,27 @@ impl StorePartition {
 
     /// Merges state columns into the groups of their keys.
     pub(super) fn merge(&mut self, states: &RecordBatch, time: u64) -> Result<()> {
+        self.merge_at(states, std::iter::repeat(time))
+    }
+
+    /// Merges state columns with a time for each row.
+    pub(super) fn merge_timed(&mut self, timed: &RecordBatch) -> Result<()> {
+        let (states, times) = untimed(timed, self.schemas.shape.state_schema())?;
+        self.merge_at(&states, times.values().iter().copied())
+    }
+
+    fn merge_at(&mut self, states: &RecordBatch, times: impl Iterator<Item = u64>) -> Result<()> {
         let Self { last, changed, .. } = self;
         let groups = self.table.merge(states)?;
         last.resize(last.len().max(next_group(groups)), LastChange::default());
-        for &group in groups {
+        for (&group, time) in groups.iter().zip(times) {
             let last = &mut last[group as usize];
             last.time = last.time.max(time);
+            self.oldest = self.oldest.min(time);
             if last.epoch != self.epoch {
                 last.epoch = self.epoch;
                 changed.push(group);
             }
-        }
-        if states.num_rows() > 0 {
-            self.oldest = self.oldest.min(time);
         }
         Ok(())
     }
@@ -181,6 +189,24 @@ impl StorePartition {
             out.push(self.table.answers(groups)?);
         }
         Ok(())
+    }
+
+    /// Appends the answers of the groups that [`StorePartition::evict`] would remove.
+    pub(super) fn expired_answers(&self, before: u64, out: &mut Vec<RecordBatch>) -> Result<()> {
+        if self.oldest >= before {
+            return Ok(());
+        }
+        let is_expired = |&group: &u32| self.last[group as usize].time < before;
+        let expired: Vec<u32> = (0..self.table.len() as u32).filter(is_expired).collect();
+        for groups in expired.chunks(BATCH_ROWS) {
+            out.push(self.table.answers(groups)?);
+        }
+        Ok(())
+    }
+
+    /// A time before which no group was last changed.
+    pub(super) fn oldest(&self) -> u64 {
+        self.oldest
     }
 
     /// Appends the states of the groups changed in this epoch, and the keys of those evicted.

@@ -16,6 +16,7 @@ use crate::operator::ordering::sort_groups;
 use crate::operator::{Batches, OrderBy};
 use crate::shown_name;
 use crate::stream::Faults;
+use crate::stream::window::WindowOutput;
 use crate::{BatchLimits, Error, ErrorKind, Resources, Result, StateStore};
 
 /// One epoch of a checkpoint.
@@ -131,15 +132,26 @@ pub fn export(folder: impl AsRef<Path>) -> Result<Batches> {
         return Err(Error::new(ErrorKind::Checkpoint, message));
     }
     let keys = store.key_schema().fields().len();
-    let (schema, limits) = (store.schema(), BatchLimits::default());
+    let limits = BatchLimits::default();
+    let resources = Resources::default();
+    if let Some(size) = window_milliseconds(&checkpoint) {
+        let output = WindowOutput::new(size, &store.schema());
+        let order: (&[OrderBy], usize) = (&[], keys + 1);
+        let results = store.values()?.map(|answers| output.results(&answers?));
+        return sort_groups(results, &output.schema, order, limits, &resources);
+    }
     let order: (&[OrderBy], usize) = (&[], keys);
-    sort_groups(
-        store.values()?,
-        &schema,
-        order,
-        limits,
-        &Resources::default(),
-    )
+    sort_groups(store.values()?, &store.schema(), order, limits, &resources)
+}
+
+fn window_milliseconds(checkpoint: &Checkpoint) -> Option<i64> {
+    match checkpoint.metadata().definition {
+        Definition::Tokens => None,
+        Definition::Rows {
+            window_milliseconds,
+            ..
+        } => window_milliseconds,
+    }
 }
 
 /// A store for the state of a checkpoint; `None` if its query keeps none.
@@ -154,6 +166,7 @@ fn new_store(checkpoint: &Checkpoint) -> Result<Option<StateStore>> {
             columns,
             keys,
             aggregates,
+            ..
         } => {
             let fields = columns.iter().map(|(name, of)| {
                 let of = DataType::from_str(of).map_err(|cause| {

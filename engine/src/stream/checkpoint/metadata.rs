@@ -24,6 +24,9 @@ pub(crate) enum Definition {
         keys: Vec<String>,
         /// The calls, and the names of their columns.
         aggregates: Vec<(String, String)>,
+        /// The size of the windows, whose start is the first key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        window_milliseconds: Option<i64>,
     },
 }
 

@@ -12,7 +12,8 @@ use super::handle::{Shared, Stop};
 use super::keyed::Grouped;
 use super::plan::{Listener, StartedSink};
 use super::progress::{
-    Durations, SinkProgress, SourceProgress, StateProgress, StreamProgress, iso_8601,
+    Durations, EventTimeProgress, SinkProgress, SourceProgress, StateProgress, StreamProgress,
+    iso_8601,
 };
 use super::step_times::StepMeter;
 use crate::exec::RuntimeEnv;
@@ -164,7 +165,9 @@ impl Driver {
         let limits = &self.limits;
         let ranges = self.sources.iter_mut().map(|it| it.next_range(limits));
         let ranges = ranges.collect::<Result<Vec<_>>>()?;
-        if ranges.iter().all(Option::is_none) {
+        let timestamp = milliseconds_now();
+        let has_input = ranges.iter().any(Option::is_some);
+        if !has_input && !self.outputs.is_due(timestamp as i64)? {
             return Ok(None);
         }
         let number = self.next;
@@ -172,7 +175,7 @@ impl Driver {
         Ok(Some(Epoch {
             number,
             offsets: EpochOffsets {
-                timestamp: milliseconds_now(),
+                timestamp,
                 watermark: self.watermark,
                 ranges,
             },
@@ -204,16 +207,18 @@ impl Driver {
         epoch.took.wal_commit = milliseconds(step);
 
         let step = Instant::now();
+        let time = self.outputs.time(&epoch.offsets);
         let inputs = self.inputs(&epoch)?;
         let (env, cancel) = (&self.env, &self.shared.cancel);
-        let grouped = self.outputs.grouping.states(env, inputs, cancel)?;
+        let grouping = &self.outputs.grouping;
+        let grouped = grouping.states(env, inputs, time.closed, cancel)?;
         epoch.took.add_batch = milliseconds(step);
         self.faults.at("computed", number);
 
         let step = Instant::now();
-        self.outputs.merge(&grouped.batches, number)?;
+        self.watermark = self.outputs.merge(&grouped, time)?;
         self.faults.at("merged", number);
-        let (state, delta_bytes) = self.write_delta(number)?;
+        let (state, delta_bytes) = self.write_delta(number, &grouped)?;
         epoch.took.state_commit = milliseconds(step);
 
         let step = Instant::now();
@@ -250,8 +255,17 @@ impl Driver {
         Ok(inputs)
     }
 
+    fn event_time(&self, grouped: &Grouped) -> Option<EventTimeProgress> {
+        let times = grouped.times.as_ref()?;
+        Some(EventTimeProgress {
+            max: times.largest().map(iso_8601),
+            watermark: self.watermark.map(iso_8601),
+            num_rows_without_time: times.without_time(),
+        })
+    }
+
     /// Writes what the epoch changed. Returns the numbers of the report, and the bytes of the delta.
-    fn write_delta(&self, number: u64) -> Result<(Option<StateProgress>, u64)> {
+    fn write_delta(&self, number: u64, grouped: &Grouped) -> Result<(Option<StateProgress>, u64)> {
         let Some(store) = &self.outputs.store else {
             return Ok((None, 0));
         };
@@ -266,6 +280,7 @@ impl Driver {
             operator_name: self.outputs.query.clone(),
             num_rows_total: store.len() as u64,
             num_rows_updated: store.changed_len()? as u64,
+            num_rows_dropped_by_watermark: grouped.times.as_ref().map_or(0, |it| it.late()),
             memory_used_bytes: store.size() as u64,
         };
         Ok((Some(state), bytes))
@@ -371,10 +386,11 @@ impl Driver {
             id: self.id.clone(),
             run_id: self.run_id.clone(),
             name: self.name.clone(),
-            timestamp: iso_8601(epoch.offsets.timestamp),
+            timestamp: iso_8601(epoch.offsets.timestamp as i64),
             batch_id: epoch.number,
             num_input_rows: grouped.rows,
             num_input_bytes: grouped.bytes,
+            event_time: self.event_time(grouped),
             input_rows_per_second: per_second(grouped.rows, since_last),
             processed_rows_per_second: per_second(grouped.rows, ran),
             step_times: self.meter.add(epoch.started, Instant::now(), &epoch.took),

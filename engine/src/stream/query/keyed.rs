@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-use crate::aggregate::AggregateExpr;
+use crate::aggregate::{AggregateExpr, count_rows};
 use crate::exec::{self, GroupByJob, Job, JobInput, JobOptions, RuntimeEnv, TextCountJob};
-use crate::expr::{Expr, RowSteps};
+use crate::expr::{Expr, col};
 use crate::operator::text_count::columns::count_schema;
 use crate::operator::{Drain, Operator, Order, OrderBy};
 use crate::state::GroupShape;
 use crate::stream::EpochInput;
 use crate::stream::checkpoint::Definition;
-use crate::{BatchLimits, Cancel, Error, ErrorKind, Result, StateStore};
+use crate::stream::transform::Transforms;
+use crate::stream::window::{RowTimes, START, TimedRows, Window, Windowed};
+use crate::{BatchLimits, Cancel, Error, ErrorKind, Result, StateStore, StateStoreBuilder};
 
 /// What is computed of each epoch.
 pub(crate) enum Keyed {
@@ -21,8 +23,6 @@ pub(crate) enum Keyed {
     Tokens(TextCountJob),
     /// Aggregates of rows.
     Rows {
-        /// What is done with the rows before.
-        steps: RowSteps,
         keys: Vec<Expr>,
         aggregates: Vec<AggregateExpr>,
     },
@@ -30,70 +30,55 @@ pub(crate) enum Keyed {
 
 impl Keyed {
     /// Describes it in a line; another line is another query.
-    pub(super) fn describe(&self) -> String {
+    pub(super) fn describe(&self, window: Option<&Window>) -> String {
+        let computed = self.describe_groups();
+        match window {
+            Some(window) => format!("{computed} in {}", window.definition()),
+            None => computed,
+        }
+    }
+
+    fn describe_groups(&self) -> String {
         let list = |items: Vec<String>| items.join(", ");
         match self {
             Self::Tokens(job) => {
                 let lowercase = if job.lowercase { " in lower case" } else { "" };
                 format!("count of tokens ({}){lowercase}", job.rule)
             }
-            Self::Rows {
-                steps,
-                keys,
-                aggregates,
-            } => {
+            Self::Rows { keys, aggregates } => {
                 let keys = list(keys.iter().map(ToString::to_string).collect());
                 let aggregates = list(aggregates.iter().map(named).collect());
-                let steps = steps.describe();
-                let steps = steps
-                    .iter()
-                    .map(|(step, what)| format!(" of rows: {step} {what}"));
-                format!("{aggregates} by {keys}{}", steps.collect::<String>())
+                format!("{aggregates} by {keys}")
             }
         }
     }
 
-    /// What is computed of rows of these columns, or of text.
-    pub(super) fn definition(&self, rows: Option<&SchemaRef>) -> Definition {
-        match self {
-            Self::Tokens(_) => Definition::Tokens,
-            Self::Rows {
-                keys, aggregates, ..
-            } => Definition::Rows {
-                columns: rows
-                    .iter()
-                    .flat_map(|schema| schema.fields())
-                    .map(|field| (field.name().clone(), field.data_type().to_string()))
-                    .collect(),
-                keys: keys.iter().map(ToString::to_string).collect(),
-                aggregates: aggregates
-                    .iter()
-                    .map(|it| (it.to_string(), it.output_name()))
-                    .collect(),
-            },
-        }
-    }
-
     /// The aggregation over rows of these columns, or over text.
-    pub(super) fn bind(self, rows: Option<&SchemaRef>) -> Result<Grouping> {
-        match (self, rows) {
-            (Self::Tokens(job), None) => Ok(Grouping::tokens(job)),
-            (
-                Self::Rows {
-                    steps,
-                    keys,
-                    aggregates,
-                },
-                Some(schema),
-            ) => Grouping::rows(schema, steps, &keys, &aggregates),
-            (Self::Tokens(_), Some(_)) => Err(Error::new(
-                ErrorKind::Config,
-                "the source gives rows, which have no tokens; group them by columns",
-            )),
-            (Self::Rows { .. }, None) => Err(Error::new(
-                ErrorKind::Config,
-                "the source gives text, which has no columns; tokenize it, or name its columns",
-            )),
+    pub(super) fn bind(self, rows: Option<&SchemaRef>, window: Option<Window>) -> Result<Grouping> {
+        let times = match &window {
+            Some(window) => Windowed::times(window, rows)?,
+            None => None,
+        };
+        let groups = match (self, rows) {
+            (Self::Tokens(job), None) => Groups::Tokens(job),
+            (Self::Rows { keys, aggregates }, Some(schema)) => Groups::Rows(Rows {
+                schema: schema.clone(),
+                keys,
+                aggregates,
+            }),
+            (Self::Tokens(_), Some(_)) => {
+                let message = "the source gives rows, which have no tokens; group them by columns";
+                return Err(Error::new(ErrorKind::Config, message));
+            }
+            (Self::Rows { .. }, None) => {
+                let message = "the source gives text, which has no columns; tokenize it, or name its \
+                               columns";
+                return Err(Error::new(ErrorKind::Config, message));
+            }
+        };
+        match window {
+            Some(window) => Grouping::windowed(groups, window, times),
+            None => Grouping::new(groups),
         }
     }
 }
@@ -106,66 +91,172 @@ fn named(aggregate: &AggregateExpr) -> String {
     format!("{call} as {name}")
 }
 
+/// What is computed of known columns.
+enum Groups {
+    Tokens(TextCountJob),
+    Rows(Rows),
+}
+
+/// Aggregates of rows of known columns.
+#[derive(Clone)]
+struct Rows {
+    schema: SchemaRef,
+    keys: Vec<Expr>,
+    aggregates: Vec<AggregateExpr>,
+}
+
+impl Rows {
+    fn shape(&self) -> Result<GroupShape> {
+        GroupShape::new(&self.schema, &self.keys, &self.aggregates)
+    }
+
+    fn store(&self) -> Result<StateStoreBuilder> {
+        StateStore::for_group_by(&self.schema, self.keys.clone(), self.aggregates.clone())
+    }
+
+    /// The same by window, too, whose start is the first column of the rows and of the keys.
+    fn by_window(&self, schema: SchemaRef) -> Self {
+        let mut keys = vec![col(START)];
+        keys.extend(self.keys.iter().cloned());
+        Self {
+            schema,
+            keys,
+            aggregates: self.aggregates.clone(),
+        }
+    }
+
+    fn definition(&self, window_milliseconds: Option<i64>) -> Definition {
+        let fields = self.schema.fields().iter();
+        let columns = fields.map(|field| (field.name().clone(), field.data_type().to_string()));
+        let aggregates = self.aggregates.iter();
+        Definition::Rows {
+            columns: columns.collect(),
+            keys: self.keys.iter().map(ToString::to_string).collect(),
+            aggregates: aggregates
+                .map(|it| (it.to_string(), it.output_name()))
+                .collect(),
+            window_milliseconds,
+        }
+    }
+}
+
+impl Groups {
+    fn runner(&self) -> Result<Runner> {
+        Ok(match self {
+            Self::Tokens(job) => Runner::Tokens(job.clone()),
+            Self::Rows(rows) => Runner::Rows(GroupByJob::new(rows.shape()?)),
+        })
+    }
+
+    /// The groups as rows that a window's start can be added to.
+    fn as_rows(&self) -> Rows {
+        match self {
+            Self::Tokens(_) => Rows {
+                schema: Arc::new(Schema::new(vec![count_schema().field(0).clone()])),
+                keys: vec![col("key")],
+                aggregates: vec![count_rows().alias("count")],
+            },
+            Self::Rows(rows) => rows.clone(),
+        }
+    }
+}
+
 /// An aggregation of known columns.
 pub(super) struct Grouping {
+    /// What is done to rows first.
+    pub(super) transforms: Transforms,
     runner: Runner,
+    /// The results: keys, then aggregates.
     pub(super) schema: SchemaRef,
     pub(super) state_schema: SchemaRef,
     pub(super) key_columns: usize,
+    pub(super) windowed: Option<Windowed>,
+    /// What is computed, for the checkpoint.
+    pub(super) definition: Definition,
     count_column: Option<String>,
     new_store: NewStore,
 }
 
 enum Runner {
     Tokens(TextCountJob),
-    Rows(RowSteps, GroupByJob),
+    Rows(GroupByJob),
 }
 
-type NewStore = Box<dyn Fn() -> Result<crate::StateStoreBuilder> + Send>;
+type NewStore = Box<dyn Fn() -> Result<StateStoreBuilder> + Send>;
 
 /// The groups of an epoch, and what was read.
+#[derive(Default)]
 pub(super) struct Grouped {
     pub(super) batches: Vec<RecordBatch>,
     pub(super) rows: u64,
     pub(super) bytes: u64,
     /// The adapter that has computed some of it.
     pub(super) device: Option<String>,
+    pub(super) times: Option<Arc<TimedRows>>,
 }
 
 impl Grouping {
-    fn tokens(job: TextCountJob) -> Self {
-        Self {
-            runner: Runner::Tokens(job),
-            schema: count_schema(),
-            state_schema: count_schema(),
-            key_columns: 1,
-            count_column: Some("count".to_owned()),
-            new_store: Box::new(StateStore::for_counts),
+    fn new(groups: Groups) -> Result<Self> {
+        match &groups {
+            Groups::Tokens(_) => Ok(Self {
+                transforms: Transforms::default(),
+                runner: groups.runner()?,
+                schema: count_schema(),
+                state_schema: count_schema(),
+                key_columns: 1,
+                windowed: None,
+                definition: Definition::Tokens,
+                count_column: Some("count".to_owned()),
+                new_store: Box::new(StateStore::for_counts),
+            }),
+            Groups::Rows(rows) => Self::of_rows(groups.runner()?, rows.clone()),
         }
     }
 
-    fn rows(
-        input: &SchemaRef,
-        steps: RowSteps,
-        keys: &[Expr],
-        aggregates: &[AggregateExpr],
-    ) -> Result<Self> {
-        let bound = steps.bind(input)?;
-        let input = bound.schema();
-        let shape = GroupShape::new(input, keys, aggregates)?;
+    fn windowed(groups: Groups, window: Window, times: Option<RowTimes>) -> Result<Self> {
+        let (runner, rows) = match &times {
+            // The epoch is aggregated by pane.
+            Some(times) => {
+                let rows = groups.as_rows().by_window(times.schema().clone());
+                (Runner::Rows(GroupByJob::new(rows.shape()?)), rows)
+            }
+            None => {
+                let rows = groups.as_rows();
+                let mut fields = vec![Arc::new(Field::new(START, DataType::Int64, true))];
+                fields.extend(rows.schema.fields().iter().cloned());
+                let schema = Arc::new(Schema::new(fields));
+                (groups.runner()?, rows.by_window(schema))
+            }
+        };
+        let definition = rows.definition(Some(window.size()));
+        let grouping = Self::of_rows(runner, rows)?;
+        let windowed = Windowed::new(window, times, &grouping.schema);
+        Ok(Self {
+            // The start of the window is a key column already.
+            key_columns: grouping.key_columns + 1,
+            schema: windowed.output.schema.clone(),
+            definition,
+            windowed: Some(windowed),
+            ..grouping
+        })
+    }
+
+    /// An aggregation whose state is that of a group-by.
+    fn of_rows(runner: Runner, rows: Rows) -> Result<Self> {
+        let shape = rows.shape()?;
         let key_columns = shape.key_types().len();
         let count = shape.first_count().map(|number| key_columns + number);
         let schema = shape.schema().clone();
-        let (input, keys, aggregates) = (input.clone(), keys.to_vec(), aggregates.to_vec());
         Ok(Self {
+            transforms: Transforms::default(),
+            runner,
             key_columns,
             count_column: count.map(|column| schema.field(column).name().clone()),
             schema,
             state_schema: shape.state_schema().clone(),
-            runner: Runner::Rows(steps, GroupByJob::new(shape)),
-            new_store: Box::new(move || {
-                StateStore::for_group_by(&input, keys.clone(), aggregates.clone())
-            }),
+            windowed: None,
+            definition: rows.definition(None),
+            new_store: Box::new(move || rows.store()),
         })
     }
 
@@ -177,7 +268,7 @@ impl Grouping {
 
     /// Whether `order` can be had, and the columns that it names.
     pub(super) fn order_columns(&self, order: &Order) -> Result<Vec<OrderBy>> {
-        let columns = match order {
+        let mut columns = match order {
             Order::Count => {
                 let count = self.count_column.as_ref().ok_or_else(|| {
                     let message = "the order by count needs the aggregate `count`";
@@ -188,6 +279,9 @@ impl Grouping {
             Order::Columns(columns) => columns.clone(),
             Order::Key | Order::None => Vec::new(),
         };
+        if self.windowed.is_some() {
+            columns.insert(0, OrderBy::new(START));
+        }
         let lacks = |by: &&OrderBy| self.schema.field_with_name(by.column()).is_err();
         match columns.iter().find(lacks) {
             Some(by) => {
@@ -203,18 +297,24 @@ impl Grouping {
         &self,
         env: &RuntimeEnv,
         inputs: Vec<EpochInput>,
+        watermark: Option<i64>,
         cancel: &Cancel,
     ) -> Result<Grouped> {
-        let mut all = Grouped {
-            batches: Vec::new(),
-            rows: 0,
-            bytes: 0,
-            device: None,
-        };
+        let mut all = Grouped::default();
+        let times = self.windowed.as_ref().and_then(|it| it.times.as_ref());
+        all.times = times.map(|_| Arc::new(TimedRows::new(watermark)));
         for input in inputs {
+            let input = match (input, times, &all.times) {
+                (EpochInput::Batches(rows), Some(times), Some(seen)) => {
+                    let rows = self.transforms.rows(rows);
+                    EpochInput::Batches(times.rows(rows, seen.clone()))
+                }
+                (EpochInput::Batches(rows), ..) => EpochInput::Batches(self.transforms.rows(rows)),
+                (text, ..) => text,
+            };
             let grouped = match &self.runner {
-                Runner::Tokens(job) => run(env, job, input, None, cancel)?,
-                Runner::Rows(steps, job) => run(env, job, input, Some(steps), cancel)?,
+                Runner::Tokens(job) => run(env, job, input, cancel)?,
+                Runner::Rows(job) => run(env, job, input, cancel)?,
             };
             all.batches.extend(grouped.batches);
             all.rows += grouped.rows;
@@ -232,24 +332,15 @@ impl Grouping {
     ) -> Result<Vec<RecordBatch>> {
         match &self.runner {
             Runner::Tokens(job) => answers(env, job, states),
-            Runner::Rows(_, job) => answers(env, job, states),
+            Runner::Rows(job) => answers(env, job, states),
         }
     }
 }
 
-fn run<J: Job>(
-    env: &RuntimeEnv,
-    job: &J,
-    input: EpochInput,
-    steps: Option<&RowSteps>,
-    cancel: &Cancel,
-) -> Result<Grouped> {
+fn run<J: Job>(env: &RuntimeEnv, job: &J, input: EpochInput, cancel: &Cancel) -> Result<Grouped> {
     let input = match input {
         EpochInput::Text(source) => JobInput::Source(source),
-        EpochInput::Batches(batches) => JobInput::Batches(match steps {
-            Some(steps) => batches.with_steps(steps, None)?,
-            None => batches,
-        }),
+        EpochInput::Batches(batches) => JobInput::Batches(batches),
     };
     let options = JobOptions {
         cancel: cancel.clone(),
@@ -275,6 +366,7 @@ fn run<J: Job>(
         },
         bytes: seen.bytes,
         device: output.stats.device,
+        times: None,
     })
 }
 

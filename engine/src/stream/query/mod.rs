@@ -15,6 +15,8 @@ pub(crate) use keyed::Keyed;
 pub(crate) use plan::QueryPlan;
 
 pub use handle::{QueryStatus, StreamQuery};
-pub use progress::{Durations, SinkProgress, SourceProgress, StateProgress, StreamProgress};
+pub use progress::{
+    Durations, EventTimeProgress, SinkProgress, SourceProgress, StateProgress, StreamProgress,
+};
 pub use server::MetricsServer;
 pub use step_times::StepTimes;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::StreamProgress;
 use super::driver::Driver;
@@ -15,6 +16,8 @@ use crate::runtime::parallel::caught;
 use crate::stream::Faults;
 use crate::stream::checkpoint::{Checkpoint, Metadata, Recovered};
 use crate::stream::source::SourceContext;
+use crate::stream::transform::{RowTransform, Transforms};
+use crate::stream::window::Window;
 use crate::stream::{
     Delivery, EpochLimits, History, OutputMode, Replay, Sink, SinkContext, StateUpdate,
     StreamSource, Trigger,
@@ -28,10 +31,15 @@ pub(crate) type Listener = Box<dyn FnMut(&StreamProgress) + Send>;
 pub(crate) struct QueryPlan {
     pub(crate) env: Arc<RuntimeEnv>,
     pub(crate) sources: Vec<Box<dyn StreamSource>>,
+    /// What is done to rows before they are grouped.
+    pub(crate) transforms: Vec<Box<dyn RowTransform>>,
     pub(crate) keyed: Keyed,
     pub(crate) update: Option<StateUpdate>,
+    pub(crate) window: Option<Window>,
     pub(crate) mode: Option<OutputMode>,
     pub(crate) order: Option<Order>,
+    pub(crate) top: Option<usize>,
+    pub(crate) ttl: Option<Duration>,
     pub(crate) trigger: Trigger,
     pub(crate) limits: EpochLimits,
     pub(crate) sinks: Vec<Box<dyn Sink>>,
@@ -52,10 +60,14 @@ impl QueryPlan {
         Self {
             env,
             sources,
+            transforms: Vec::new(),
             keyed,
             update: None,
+            window: None,
             mode: None,
             order: None,
+            top: None,
+            ttl: None,
             trigger: Trigger::AsFastAsPossible,
             limits: EpochLimits::default(),
             sinks: Vec::new(),
@@ -69,10 +81,24 @@ impl QueryPlan {
     }
 
     fn mode(&self) -> OutputMode {
-        self.mode.unwrap_or(match self.update {
-            Some(_) => OutputMode::Update,
-            None => OutputMode::Append,
+        self.mode.unwrap_or(match self.has_state() {
+            true => OutputMode::Update,
+            false => OutputMode::Append,
         })
+    }
+
+    /// What is computed, in a line; another line is another query.
+    fn describe(&self, window: Option<&Window>) -> String {
+        let mut computed = self.keyed.describe(window);
+        for (number, step) in self.transforms.iter().enumerate() {
+            let word = if number == 0 { "after" } else { "and" };
+            computed = format!("{computed} {word} {}", step.describe());
+        }
+        computed
+    }
+
+    fn has_state(&self) -> bool {
+        self.update.is_some() || self.window.is_some()
     }
 
     /// How often results arrive when the query is killed and started again.
@@ -106,9 +132,10 @@ impl QueryPlan {
         let names = |names: Vec<String>| names.join(", ");
         let sources = names(self.sources.iter().map(|it| it.describe()).collect());
         let sinks = names(self.sinks.iter().map(|it| it.describe()).collect());
-        let state = match self.update {
-            Some(StateUpdate::Running) => "running totals",
-            None => "none: every epoch stands alone",
+        let state = match (&self.window, self.update) {
+            (Some(window), _) => window.to_string(),
+            (None, Some(StateUpdate::Running)) => "running totals".to_owned(),
+            (None, None) => "none: every epoch stands alone".to_owned(),
         };
         let (delivery, why) = self.delivery();
         let checkpoint = self.checkpoint.as_ref();
@@ -118,7 +145,7 @@ impl QueryPlan {
              mode        {}\nsink        {sinks}\ncheckpoint  {checkpoint}\n\
              guarantee   {}: {why}\n",
             self.trigger,
-            self.keyed.describe(),
+            self.describe(None),
             self.mode(),
             delivery.name(),
         )
@@ -126,7 +153,12 @@ impl QueryPlan {
 
     fn check(&self) -> Result<()> {
         self.trigger.check()?;
-        self.mode().check(self.update.is_some())?;
+        self.mode().check(self.has_state(), self.window.as_ref())?;
+        if self.ttl.is_some() && (self.update.is_none() || self.window.is_some()) {
+            let message =
+                "a time to live is of running totals; windows are removed when they close";
+            return Err(Error::new(ErrorKind::Config, message));
+        }
         if self.sinks.is_empty() {
             let message = "a stream needs a sink";
             return Err(Error::new(ErrorKind::Config, message));
@@ -151,7 +183,8 @@ impl QueryPlan {
         self.check()?;
         let explained = self.explain();
         let rows = common_schema(&self.sources)?;
-        let grouping = self.keyed.bind(rows.as_ref())?;
+        let (_, rows) = Transforms::bind(self.transforms, rows)?;
+        let grouping = self.keyed.bind(rows.as_ref(), self.window)?;
         if let Some(order) = &self.order {
             grouping.order_columns(order)?;
         }
@@ -166,10 +199,13 @@ impl QueryPlan {
     pub(crate) fn start(mut self) -> Result<StreamQuery> {
         self.check()?;
         let mode = self.mode();
-        let query = self.keyed.describe();
+        let has_state = self.has_state();
+        let query = self.describe(self.window.as_ref());
         let rows = common_schema(&self.sources)?;
-        let definition = self.keyed.definition(rows.as_ref());
-        let grouping = self.keyed.bind(rows.as_ref())?;
+        let (transforms, rows) = Transforms::bind(self.transforms, rows)?;
+        let mut grouping = self.keyed.bind(rows.as_ref(), self.window)?;
+        grouping.transforms = transforms;
+        let definition = grouping.definition.clone();
         let order = self.order.take().unwrap_or(match rows {
             Some(_) => Order::Key,
             None => Order::Count,
@@ -177,7 +213,7 @@ impl QueryPlan {
         let order = grouping.order_columns(&order)?;
         let state = describe_columns(&grouping.state_schema);
         let kinds = self.sources.iter().map(|it| it.kind().to_owned());
-        let state = self.update.map(|_| state);
+        let state = has_state.then_some(state);
         let metadata = Metadata::new(query.clone(), definition, state, kinds.collect());
         let checkpoint = match &self.checkpoint {
             Some(folder) => Some(Checkpoint::open(folder, metadata.clone())?),
@@ -185,9 +221,9 @@ impl QueryPlan {
         };
         let metadata = checkpoint.as_ref().map_or(&metadata, Checkpoint::metadata);
         let (id, hash_seed) = (metadata.id.clone(), metadata.hash_seed);
-        let store = match self.update {
-            Some(_) => Some(Arc::new(grouping.new_store(&self.env, hash_seed)?)),
-            None => None,
+        let store = match has_state {
+            true => Some(Arc::new(grouping.new_store(&self.env, hash_seed)?)),
+            false => None,
         };
         let recovered = match &checkpoint {
             Some(checkpoint) => checkpoint.recover(store.as_deref())?,
@@ -207,9 +243,14 @@ impl QueryPlan {
         let outputs = Outputs {
             mode,
             order,
+            top: self.top,
+            ttl: self
+                .ttl
+                .map(|ttl| i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX / 2)),
             grouping,
             store,
             query,
+            windows: Vec::new(),
         };
         let driver = Driver {
             env: self.env,

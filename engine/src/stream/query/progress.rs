@@ -26,6 +26,9 @@ pub struct StreamProgress {
     pub num_input_rows: u64,
     /// Bytes that were read.
     pub num_input_bytes: u64,
+    /// The times of the rows, if the query has windows of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_time: Option<EventTimeProgress>,
     /// Rows a second since the epoch before.
     pub input_rows_per_second: f64,
     /// Rows a second while the epoch ran.
@@ -53,6 +56,19 @@ impl StreamProgress {
         // A struct of numbers and strings can always be written.
         serde_json::to_string(self).unwrap_or_default()
     }
+}
+
+/// The times of the rows of an epoch, in ISO 8601, UTC.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct EventTimeProgress {
+    /// The largest time.
+    pub max: Option<String>,
+    /// The watermark after the epoch: windows that end here or before are closed.
+    pub watermark: Option<String>,
+    /// Rows whose time is null or no time; they are left out.
+    pub num_rows_without_time: u64,
 }
 
 /// Milliseconds of the steps of an epoch.
@@ -87,6 +103,8 @@ pub struct StateProgress {
     pub num_rows_total: u64,
     /// Groups that changed.
     pub num_rows_updated: u64,
+    /// Rows that were left out because their windows were closed.
+    pub num_rows_dropped_by_watermark: u64,
     /// Bytes of memory.
     pub memory_used_bytes: u64,
 }
@@ -120,9 +138,9 @@ pub struct SinkProgress {
 }
 
 /// A time since 1970 in ISO 8601, UTC, with milliseconds.
-pub(super) fn iso_8601(milliseconds: u64) -> String {
-    let (seconds, millis) = (milliseconds / 1000, milliseconds % 1000);
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
+pub(super) fn iso_8601(milliseconds: i64) -> String {
+    let (seconds, millis) = (milliseconds.div_euclid(1000), milliseconds.rem_euclid(1000));
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (year, month, day) = date_of(days);
     let (hour, minute) = (second / 3600, second / 60 % 60);
     let second = second % 60;
@@ -130,16 +148,16 @@ pub(super) fn iso_8601(milliseconds: u64) -> String {
 }
 
 /// The date of a number of days since 1970, in the Gregorian calendar.
-fn date_of(days: u64) -> (u64, u64, u64) {
+fn date_of(days: i64) -> (i64, i64, i64) {
     // Years begin in March, so that the leap day is the last day of a year.
     let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
+    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day + 2) / 153;
     let day = day - (153 * month + 2) / 5 + 1;
     let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + 400 * era + u64::from(month <= 2);
+    let year = year + 400 * era + i64::from(month <= 2);
     (year, month, day)
 }
 
@@ -150,6 +168,7 @@ mod tests {
     #[test]
     fn times_are_those_of_the_calendar() {
         for (milliseconds, expected) in [
+            (-1, "1969-12-31T23:59:59.999Z"),
             (0, "1970-01-01T00:00:00.000Z"),
             (951_782_399_999, "2000-02-28T23:59:59.999Z"),
             (951_782_400_000, "2000-02-29T00:00:00.000Z"),

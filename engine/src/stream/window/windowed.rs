@@ -1,0 +1,181 @@
+//! The state of windows: from panes to windows, and from windows to results.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{
+    ArrayRef, Int64Array, RecordBatch, TimestampMillisecondArray, UInt32Array, UInt64Array,
+};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_select::take::take;
+
+use super::panes::Panes;
+use super::{EpochTime, RowTimes, Window};
+use crate::{Error, ErrorKind, Result, StateStore};
+
+/// The column with the start of a pane or window.
+pub(in crate::stream) const START: &str = "window_start";
+
+const END: &str = "window_end";
+
+/// How a query computes windows.
+pub(in crate::stream) struct Windowed {
+    window: Window,
+    panes: Panes,
+    /// How rows get their time; without it they have the time of their epoch.
+    pub(in crate::stream) times: Option<RowTimes>,
+    pub(in crate::stream) output: WindowOutput,
+}
+
+impl Windowed {
+    /// How rows of these columns, or texts, get their time.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if the window makes no sense for them.
+    pub(in crate::stream) fn times(
+        window: &Window,
+        rows: Option<&SchemaRef>,
+    ) -> Result<Option<RowTimes>> {
+        window.check()?;
+        match (rows, window.time()) {
+            (Some(rows), _) => RowTimes::new(window, rows),
+            (None, None) => Ok(None),
+            (None, Some(time)) => {
+                let message = format!(
+                    "the source gives text, which has no column `{time}`; use windows of the time of \
+                     arrival, or name the columns of the source"
+                );
+                Err(Error::new(ErrorKind::Config, message))
+            }
+        }
+    }
+
+    /// Windows of a query. `answers` are the answers of the state store: the start of a window, keys,
+    /// aggregates.
+    pub(in crate::stream) fn new(
+        window: Window,
+        times: Option<RowTimes>,
+        answers: &SchemaRef,
+    ) -> Self {
+        let panes = Panes::new(&window);
+        Self {
+            output: WindowOutput::new(panes.size, answers),
+            window,
+            panes,
+            times,
+        }
+    }
+
+    /// The watermark after an epoch.
+    pub(in crate::stream) fn watermark(
+        &self,
+        before: Option<i64>,
+        largest: Option<i64>,
+    ) -> Option<i64> {
+        let now = match self.window.delay() {
+            Some(delay) => largest.map(|largest| largest - delay),
+            None => None,
+        };
+        before.max(now)
+    }
+
+    /// Whether a window is closed at its end by the watermark, or by the clock.
+    pub(in crate::stream) fn closes(&self) -> bool {
+        self.window.closes()
+    }
+
+    /// The states of windows with the time of their end, from the states of panes, or from the states
+    /// of the whole epoch at a time. Windows that are closed by the watermark are left out.
+    pub(in crate::stream) fn states(
+        &self,
+        store: &StateStore,
+        states: &RecordBatch,
+        time: EpochTime,
+    ) -> Result<RecordBatch> {
+        let (panes, rest) = match self.times {
+            Some(_) => {
+                let panes = states.column(0).as_primitive::<Int64Type>();
+                (panes.clone(), &states.columns()[1..])
+            }
+            None => {
+                let pane = self.panes.pane_of(time.arrival);
+                (
+                    Int64Array::from_value(pane, states.num_rows()),
+                    states.columns(),
+                )
+            }
+        };
+        let mut starts = Vec::with_capacity(panes.len());
+        let mut rows = Vec::with_capacity(panes.len());
+        let closed = time.closed.unwrap_or(i64::MIN);
+        for (row, pane) in (0..).zip(panes.values()) {
+            let windows = self.panes.windows_of(*pane);
+            for start in windows.take_while(|start| start + self.panes.size > closed) {
+                starts.push(start);
+                rows.push(row);
+            }
+        }
+        let ends = starts.iter().map(|start| time_key(start + self.panes.size));
+        let ends: ArrayRef = Arc::new(UInt64Array::from_iter_values(ends));
+        let rows = UInt32Array::from(rows);
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(starts))];
+        for column in rest {
+            columns.push(take(column, &rows, None).map_err(too_large)?);
+        }
+        columns.push(ends);
+        RecordBatch::try_new(store.snapshot_schema(), columns).map_err(|cause| {
+            let message = "the states of an epoch do not fit the state of its windows";
+            Error::new(ErrorKind::Internal, message).with_source(cause)
+        })
+    }
+}
+
+/// A time in the order of unsigned numbers, for the state store.
+pub(in crate::stream) fn time_key(time: i64) -> u64 {
+    (time as u64) ^ (1 << 63)
+}
+
+fn too_large(cause: arrow_schema::ArrowError) -> Error {
+    let message = "the windows of an epoch do not fit a batch; limit the bytes of an epoch";
+    Error::new(ErrorKind::Capacity, message).with_source(cause)
+}
+
+/// How the answers of a state store become results: with the start and the end of a window.
+#[derive(Clone, Debug)]
+pub(in crate::stream) struct WindowOutput {
+    size: i64,
+    pub(in crate::stream) schema: SchemaRef,
+}
+
+impl WindowOutput {
+    pub(in crate::stream) fn new(size: i64, answers: &SchemaRef) -> Self {
+        let time = DataType::Timestamp(TimeUnit::Millisecond, Some("+00:00".into()));
+        let mut fields = vec![
+            Arc::new(Field::new(START, time.clone(), false)),
+            Arc::new(Field::new(END, time, false)),
+        ];
+        fields.extend(answers.fields().iter().skip(1).cloned());
+        Self {
+            size,
+            schema: Arc::new(Schema::new(fields)),
+        }
+    }
+
+    /// The results of answers.
+    pub(in crate::stream) fn results(&self, answers: &RecordBatch) -> Result<RecordBatch> {
+        let starts = answers.column(0).as_primitive::<Int64Type>();
+        let time = |times: Int64Array| -> ArrayRef {
+            let times: TimestampMillisecondArray = times.reinterpret_cast();
+            Arc::new(times.with_timezone("+00:00"))
+        };
+        let ends = starts.unary(|start| start + self.size);
+        let mut columns = vec![time(starts.clone()), time(ends)];
+        columns.extend(answers.columns()[1..].iter().cloned());
+        RecordBatch::try_new(self.schema.clone(), columns).map_err(|cause| {
+            let message = "the answers of windows do not fit their schema";
+            Error::new(ErrorKind::Internal, message).with_source(cause)
+        })
+    }
+}

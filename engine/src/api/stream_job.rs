@@ -14,8 +14,8 @@ use crate::expr::{Expr, RowSteps};
 use crate::operator::Order;
 use crate::stream::{
     Delivery, Faults, FilterRows, FlatMapRows, Join, JoinKind, Keyed, KillPoint, OutputMode,
-    QueryPlan, Row, RowTransform, Rows, Sink, StateUpdate, StaticTable, StreamProgress,
-    StreamQuery, StreamSource, Trigger, Value, Window,
+    QueryPlan, Row, RowTransform, Rows, Sink, StateFunction, StateUpdate, StaticTable,
+    StreamProgress, StreamQuery, StreamSource, Trigger, Value, Window,
 };
 use crate::{IntoTokenRule, Result, TokenRule};
 
@@ -262,6 +262,57 @@ impl KeyedStream {
     /// results are then running totals.
     pub fn update_state(self, update: StateUpdate) -> Self {
         self.with(|plan| plan.update = Some(update))
+    }
+
+    /// Keeps a state for each key that a function changes: it gets the aggregates of the epoch and the state
+    /// before it, and returns the new state, a value for each of these columns, or `None` to remove it.
+    ///
+    /// It runs on the CPU, and must return the same for the same values at any time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use keymill::prelude::*;
+    /// use keymill::arrow::schema::DataType;
+    /// use keymill::stream::{MemorySink, MemoryStream, Trigger};
+    ///
+    /// let (source, input) = MemoryStream::new();
+    /// input.push("a a b");
+    /// input.push("a end");
+    /// let results = MemorySink::new();
+    /// Engine::new()?
+    ///     .stream(source)
+    ///     .trigger(Trigger::AvailableNow)
+    ///     .tokenize(whitespace())
+    ///     .count_by_key()
+    ///     // How often a word came, and in how many epochs.
+    ///     .update_state_with([("total", DataType::Int64), ("epochs", DataType::Int64)], |new, old| {
+    ///         let before = |column| old.and_then(|old| old.int(column)).unwrap_or(0);
+    ///         Some([(before("total") + new.int("count")?).into(), (before("epochs") + 1).into()])
+    ///     })
+    ///     .sink(results.clone())
+    ///     .run()?;
+    /// // `a` and `end` changed in the second epoch.
+    /// assert_eq!(results.epochs()[1].1[0].num_rows(), 2);
+    /// # Ok::<(), keymill::Error>(())
+    /// ```
+    pub fn update_state_with<V>(
+        self,
+        columns: impl IntoIterator<Item = (&'static str, DataType)>,
+        run: impl Fn(Row<'_>, Option<Row<'_>>) -> Option<V> + Send + Sync + 'static,
+    ) -> Self
+    where
+        V: IntoIterator<Item = Value>,
+    {
+        let fields = columns.into_iter();
+        let columns = fields
+            .map(|(name, of)| Field::new(name, of, true))
+            .collect();
+        let run = move |new: Row<'_>, old: Option<Row<'_>>| {
+            run(new, old).map(|values| values.into_iter().collect::<Vec<_>>())
+        };
+        let run = Arc::new(run);
+        self.with(|plan| plan.function = Some(StateFunction { columns, run }))
     }
 
     /// Computes the results for windows of time, and keeps them until they are closed. The results begin

@@ -27,7 +27,7 @@ pub use query::{
     Durations, EventTimeProgress, MetricsServer, QueryStatus, SinkProgress, SourceProgress,
     StateProgress, StepTimes, StreamProgress, StreamQuery,
 };
-pub(crate) use query::{Keyed, QueryPlan};
+pub(crate) use query::{Keyed, QueryPlan, StateFunction};
 pub use sink::{
     CallbackSink, ConsoleSink, Delivery, EpochOutput, FilesSink, MemorySink, Sink, SinkContext,
 };

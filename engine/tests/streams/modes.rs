@@ -4,6 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use keymill::ErrorKind;
+use keymill::arrow::array::RecordBatch;
+use keymill::arrow::array::cast::AsArray;
+use keymill::arrow::array::types::Int64Type;
+use keymill::arrow::schema::DataType;
 use keymill::prelude::*;
 use keymill::stream::{ConsoleSink, Delivery, MemorySink, MemoryStream, OutputMode, Trigger, sum};
 
@@ -259,4 +263,55 @@ fn unused_groups_are_removed_after_their_time_to_live() {
     assert_eq!(had_old(&epochs[epochs.len() - 1].1), Some(1));
     let kept = counts_of(&epochs[epochs.len() - 1].1)["kept"];
     assert_eq!(kept, epochs.len() as u64 - 1);
+}
+
+#[test]
+fn a_function_changes_the_state_and_removes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, input) = MemoryStream::new();
+    let sink = MemorySink::new();
+    let run = |source: MemoryStream, sink: MemorySink| {
+        let stream = engine(2).stream(source).trigger(Trigger::AvailableNow);
+        let counts = stream.tokenize(whitespace()).count_by_key();
+        // The product of the counts of the epochs, until a word comes three times in one.
+        let state = [("product", DataType::Int64)];
+        let counts = counts.update_state_with(state, |new, old| {
+            let before = old.map_or(1, |old| old.int("product").unwrap());
+            let count = new.int("count").unwrap();
+            (count != 3).then(|| [(before * count).into()])
+        });
+        let job = counts
+            .mode(OutputMode::Complete)
+            .snapshot_every(2)
+            .sink(sink);
+        job.checkpoint(folder.path().join("checkpoint"))
+            .run()
+            .unwrap();
+    };
+    for text in ["a a b", "a a a a b b c", "b b b c c"] {
+        input.push(text);
+        // Every epoch continues from the checkpoint.
+        run(MemoryStream::of(&input), sink.clone());
+    }
+    drop(source);
+    let products = |batches: &[RecordBatch]| {
+        let mut products = std::collections::BTreeMap::new();
+        for batch in batches {
+            let keys = batch.column(0).as_binary_view();
+            let values = batch.column(1).as_primitive::<Int64Type>();
+            for row in 0..batch.num_rows() {
+                let key = String::from_utf8(keys.value(row).to_vec()).unwrap();
+                products.insert(key, values.value(row));
+            }
+        }
+        products.into_iter().collect::<Vec<_>>()
+    };
+    let written: Vec<_> = sink.epochs().iter().map(|(_, it)| products(it)).collect();
+    let of = |key: &str, value: i64| (key.to_owned(), value);
+    let expected = [
+        vec![of("a", 2), of("b", 1)],
+        vec![of("a", 8), of("b", 2), of("c", 1)],
+        vec![of("a", 8), of("c", 2)],
+    ];
+    assert_eq!(written, expected);
 }

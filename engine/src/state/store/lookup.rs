@@ -18,6 +18,11 @@ impl StateStore {
     /// [`ErrorKind::Format`] if the columns are not those of the key; [`ErrorKind::Capacity`] for an
     /// answer that does not fit its type.
     pub fn get(&self, keys: &[ArrayRef]) -> Result<RecordBatch> {
+        self.get_rows(keys).map(|(answers, _)| answers)
+    }
+
+    /// Returns what [`StateStore::get`] returns, and the row of each key that was found.
+    pub(crate) fn get_rows(&self, keys: &[ArrayRef]) -> Result<(RecordBatch, Vec<u32>)> {
         self.check_whole()?;
         let keys = self.key_columns(keys)?;
         let mut hashes = Vec::new();
@@ -39,7 +44,9 @@ impl StateStore {
                 rows.extend(there.iter().map(|&row| mine[row]));
             }
         }
-        self.in_order(&found, &rows)
+        let answers = self.in_order(&found, &rows)?;
+        rows.sort_unstable();
+        Ok((answers, rows))
     }
 
     /// Puts answers into the order of their keys.

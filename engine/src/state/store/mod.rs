@@ -182,6 +182,34 @@ impl StateStore {
         })
     }
 
+    /// Replaces the states of groups, which count as changed.
+    ///
+    /// # Errors
+    ///
+    /// As for [`StateStore::merge`].
+    #[cfg(feature = "stream")]
+    pub(crate) fn put(&self, states: &RecordBatch, time: u64) -> Result<()> {
+        let mut partitioner = self.begin()?;
+        check_columns(states, self.schemas.shape.state_schema())?;
+        self.change(|| {
+            self.for_each_partition(&mut partitioner, states, |partition, states| {
+                partition.put(states, time)
+            })
+        })
+    }
+
+    /// Removes the groups of these keys, which count as evicted. Unknown keys are ignored.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::State`] if the columns differ from [`StateStore::key_schema`].
+    #[cfg(feature = "stream")]
+    pub(crate) fn remove(&self, keys: &RecordBatch) -> Result<()> {
+        let mut partitioner = self.begin()?;
+        check_columns(keys, &self.schemas.keys)?;
+        self.change(|| self.for_each_partition(&mut partitioner, keys, StorePartition::evict_keys))
+    }
+
     /// Returns the answers of the groups that changed since the last commit, in no particular order.
     ///
     /// # Errors

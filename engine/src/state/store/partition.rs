@@ -86,8 +86,13 @@ impl StorePartition {
     }
 
     fn merge_at(&mut self, states: &RecordBatch, times: impl Iterator<Item = u64>) -> Result<()> {
+        let groups = self.table.merge(states)?.to_vec();
+        self.mark_changed(&groups, times);
+        Ok(())
+    }
+
+    fn mark_changed(&mut self, groups: &[u32], times: impl Iterator<Item = u64>) {
         let Self { last, changed, .. } = self;
-        let groups = self.table.merge(states)?;
         last.resize(last.len().max(next_group(groups)), LastChange::default());
         for (&group, time) in groups.iter().zip(times) {
             let last = &mut last[group as usize];
@@ -98,6 +103,12 @@ impl StorePartition {
                 changed.push(group);
             }
         }
+    }
+
+    /// Replaces the state of groups. They count as changed.
+    pub(super) fn put(&mut self, states: &RecordBatch, time: u64) -> Result<()> {
+        let groups = self.table.replace(states)?.to_vec();
+        self.mark_changed(&groups, std::iter::repeat(time));
         Ok(())
     }
 
@@ -112,6 +123,12 @@ impl StorePartition {
             self.oldest = self.oldest.min(time);
         }
         Ok(())
+    }
+
+    /// Removes the groups of these keys as evicted. Unknown keys are ignored.
+    pub(super) fn evict_keys(&mut self, keys: &RecordBatch) -> Result<()> {
+        self.evicted.push(keys.clone());
+        self.remove(keys.columns())
     }
 
     /// Removes the groups of these keys. Unknown keys are ignored.

@@ -216,7 +216,7 @@ impl Driver {
         self.faults.at("computed", number);
 
         let step = Instant::now();
-        self.watermark = self.outputs.merge(&grouped, time)?;
+        self.watermark = self.outputs.merge(&self.env, &grouped, time)?;
         self.faults.at("merged", number);
         let (state, delta_bytes) = self.write_delta(number, &grouped)?;
         epoch.took.state_commit = milliseconds(step);

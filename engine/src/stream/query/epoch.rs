@@ -64,14 +64,27 @@ impl Outputs {
 
     /// Merges the states of an epoch into the state of the query, if it has one. Returns the watermark
     /// after the epoch; of a query without windows of event time it is the time of the epoch.
-    pub(super) fn merge(&mut self, grouped: &Grouped, time: EpochTime) -> Result<Option<i64>> {
+    pub(super) fn merge(
+        &mut self,
+        env: &RuntimeEnv,
+        grouped: &Grouped,
+        time: EpochTime,
+    ) -> Result<Option<i64>> {
         let Some(store) = &self.store else {
             return Ok(None);
         };
         let Some(windowed) = &self.grouping.windowed else {
             self.evict_unused(store, time)?;
+            let key = time_key(time.arrival);
+            if let Some(bound) = &self.grouping.function {
+                for groups in self.grouping.answers(env, &grouped.batches)? {
+                    let of = (&bound.rows, &bound.shape);
+                    bound.function.update(env, of, store, &groups, key)?;
+                }
+                return Ok(Some(time.arrival));
+            }
             for batch in &grouped.batches {
-                store.merge(batch, time_key(time.arrival))?;
+                store.merge(batch, key)?;
             }
             return Ok(Some(time.arrival));
         };

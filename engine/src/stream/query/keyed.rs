@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
+use super::state_function::StateFunction;
 use crate::aggregate::{AggregateExpr, count_rows};
 use crate::exec::{self, GroupByJob, Job, JobInput, JobOptions, RuntimeEnv, TextCountJob};
 use crate::expr::{Expr, col};
@@ -171,10 +172,19 @@ pub(super) struct Grouping {
     pub(super) state_schema: SchemaRef,
     pub(super) key_columns: usize,
     pub(super) windowed: Option<Windowed>,
+    /// The function that makes the state from the groups of an epoch.
+    pub(super) function: Option<BoundFunction>,
     /// What is computed, for the checkpoint.
     pub(super) definition: Definition,
     count_column: Option<String>,
     new_store: NewStore,
+}
+
+/// A function over state, and the group-by that keeps it.
+pub(super) struct BoundFunction {
+    pub(super) function: StateFunction,
+    pub(super) rows: SchemaRef,
+    pub(super) shape: Arc<GroupShape>,
 }
 
 enum Runner {
@@ -205,6 +215,7 @@ impl Grouping {
                 state_schema: count_schema(),
                 key_columns: 1,
                 windowed: None,
+                function: None,
                 definition: Definition::Tokens,
                 count_column: Some("count".to_owned()),
                 new_store: Box::new(StateStore::for_counts),
@@ -241,6 +252,28 @@ impl Grouping {
         })
     }
 
+    /// The same groups, with a state that a function makes.
+    pub(super) fn with_function(self, function: StateFunction) -> Result<Self> {
+        let keys = self.schema.fields()[..self.key_columns].iter();
+        let keys = keys.map(|field| col(field.name())).collect();
+        let (schema, aggregates) = function.state_rows(&self.schema, self.key_columns);
+        let rows = Rows {
+            schema,
+            keys,
+            aggregates,
+        };
+        let bound = BoundFunction {
+            function,
+            rows: rows.schema.clone(),
+            shape: Arc::new(rows.shape()?),
+        };
+        Ok(Self {
+            function: Some(bound),
+            transforms: self.transforms,
+            ..Self::of_rows(self.runner, rows)?
+        })
+    }
+
     /// An aggregation whose state is that of a group-by.
     fn of_rows(runner: Runner, rows: Rows) -> Result<Self> {
         let shape = rows.shape()?;
@@ -255,6 +288,7 @@ impl Grouping {
             schema,
             state_schema: shape.state_schema().clone(),
             windowed: None,
+            function: None,
             definition: rows.definition(None),
             new_store: Box::new(move || rows.store()),
         })

@@ -8,11 +8,13 @@ mod plan;
 mod progress;
 mod prometheus;
 mod server;
+mod state_function;
 mod step_times;
 mod totals;
 
 pub(crate) use keyed::Keyed;
 pub(crate) use plan::QueryPlan;
+pub(crate) use state_function::StateFunction;
 
 pub use handle::{QueryStatus, StreamQuery};
 pub use progress::{

@@ -9,6 +9,7 @@ use super::driver::Driver;
 use super::epoch::Outputs;
 use super::handle::{Shared, StreamQuery};
 use super::keyed::{Keyed, common_schema, describe_columns};
+use super::state_function::StateFunction;
 use super::step_times::StepMeter;
 use crate::exec::RuntimeEnv;
 use crate::operator::Order;
@@ -35,6 +36,8 @@ pub(crate) struct QueryPlan {
     pub(crate) transforms: Vec<Box<dyn RowTransform>>,
     pub(crate) keyed: Keyed,
     pub(crate) update: Option<StateUpdate>,
+    /// A function that changes the state, instead of running aggregates.
+    pub(crate) function: Option<StateFunction>,
     pub(crate) window: Option<Window>,
     pub(crate) mode: Option<OutputMode>,
     pub(crate) order: Option<Order>,
@@ -63,6 +66,7 @@ impl QueryPlan {
             transforms: Vec::new(),
             keyed,
             update: None,
+            function: None,
             window: None,
             mode: None,
             order: None,
@@ -90,6 +94,9 @@ impl QueryPlan {
     /// What is computed, in a line; another line is another query.
     fn describe(&self, window: Option<&Window>) -> String {
         let mut computed = self.keyed.describe(window);
+        if let Some(function) = &self.function {
+            computed = format!("{computed}, {}", function.describe());
+        }
         for (number, step) in self.transforms.iter().enumerate() {
             let word = if number == 0 { "after" } else { "and" };
             computed = format!("{computed} {word} {}", step.describe());
@@ -98,7 +105,11 @@ impl QueryPlan {
     }
 
     fn has_state(&self) -> bool {
-        self.update.is_some() || self.window.is_some()
+        self.keeps_totals() || self.window.is_some()
+    }
+
+    fn keeps_totals(&self) -> bool {
+        self.update.is_some() || self.function.is_some()
     }
 
     /// How often results arrive when the query is killed and started again.
@@ -134,6 +145,7 @@ impl QueryPlan {
         let sinks = names(self.sinks.iter().map(|it| it.describe()).collect());
         let state = match (&self.window, self.update) {
             (Some(window), _) => window.to_string(),
+            _ if self.function.is_some() => "by a function".to_owned(),
             (None, Some(StateUpdate::Running)) => "running totals".to_owned(),
             (None, None) => "none: every epoch stands alone".to_owned(),
         };
@@ -154,7 +166,12 @@ impl QueryPlan {
     fn check(&self) -> Result<()> {
         self.trigger.check()?;
         self.mode().check(self.has_state(), self.window.as_ref())?;
-        if self.ttl.is_some() && (self.update.is_none() || self.window.is_some()) {
+        if self.function.is_some() && self.window.is_some() {
+            let message =
+                "windows keep aggregates; a function over state is for queries without windows";
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        if self.ttl.is_some() && (!self.keeps_totals() || self.window.is_some()) {
             let message =
                 "a time to live is of running totals; windows are removed when they close";
             return Err(Error::new(ErrorKind::Config, message));
@@ -184,7 +201,10 @@ impl QueryPlan {
         let explained = self.explain();
         let rows = common_schema(&self.sources)?;
         let (_, rows) = Transforms::bind(self.transforms, rows)?;
-        let grouping = self.keyed.bind(rows.as_ref(), self.window)?;
+        let mut grouping = self.keyed.bind(rows.as_ref(), self.window)?;
+        if let Some(function) = self.function {
+            grouping = grouping.with_function(function)?;
+        }
         if let Some(order) = &self.order {
             grouping.order_columns(order)?;
         }
@@ -205,11 +225,17 @@ impl QueryPlan {
         let (transforms, rows) = Transforms::bind(self.transforms, rows)?;
         let mut grouping = self.keyed.bind(rows.as_ref(), self.window)?;
         grouping.transforms = transforms;
+        if let Some(function) = self.function {
+            grouping = grouping.with_function(function)?;
+        }
         let definition = grouping.definition.clone();
-        let order = self.order.take().unwrap_or(match rows {
-            Some(_) => Order::Key,
-            None => Order::Count,
-        });
+        let order = self
+            .order
+            .take()
+            .unwrap_or(match (&rows, &grouping.function) {
+                (None, None) => Order::Count,
+                _ => Order::Key,
+            });
         let order = grouping.order_columns(&order)?;
         let state = describe_columns(&grouping.state_schema);
         let kinds = self.sources.iter().map(|it| it.kind().to_owned());

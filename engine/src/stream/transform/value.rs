@@ -59,7 +59,7 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    pub(super) fn new(batch: &'a RecordBatch, row: usize) -> Self {
+    pub(in crate::stream) fn new(batch: &'a RecordBatch, row: usize) -> Self {
         Self { batch, row }
     }
 
@@ -181,7 +181,7 @@ impl Rows {
     /// # Errors
     ///
     /// [`ErrorKind::Config`] for a type that functions cannot make.
-    pub(super) fn new(schema: &SchemaRef) -> Result<Self> {
+    pub(in crate::stream) fn new(schema: &SchemaRef) -> Result<Self> {
         let builders = schema.fields().iter().map(|field| {
             Ok(match field.data_type() {
                 DataType::Boolean => Column::Bool(BooleanBuilder::new()),
@@ -239,7 +239,7 @@ impl Rows {
     /// # Errors
     ///
     /// [`ErrorKind::Format`] if a row did not fit.
-    pub(super) fn finish(self) -> Result<RecordBatch> {
+    pub(in crate::stream) fn finish(self) -> Result<RecordBatch> {
         if let Some(error) = self.error {
             return Err(error);
         }

@@ -31,12 +31,14 @@ pub(crate) trait RowTransform: Send {
     fn bind(self: Box<Self>, input: &SchemaRef) -> Result<BoundTransform>;
 }
 
+type Apply = dyn Fn(&RecordBatch) -> Result<RecordBatch> + Send + Sync;
+
 /// A step over rows of known columns.
 #[derive(Clone)]
 pub(crate) struct BoundTransform {
     /// The columns that it makes.
     pub(super) schema: SchemaRef,
-    pub(super) apply: Arc<dyn Fn(&RecordBatch) -> Result<RecordBatch> + Send + Sync>,
+    pub(super) apply: Arc<Apply>,
 }
 
 /// The steps of a query, bound to the columns of its sources.
@@ -78,10 +80,10 @@ impl Transforms {
             return batches;
         }
         let steps = self.0.clone();
-        RecordBatches::new(batches.map(move |batch| {
+        batches.map(move |batch| {
             let mut steps = steps.iter();
-            steps.try_fold(batch?, |batch, step| (step.apply)(&batch))
-        }))
+            steps.try_fold(batch, |batch, step| (step.apply)(&batch))
+        })
     }
 }
 

@@ -91,7 +91,7 @@ impl RowTimes {
         seen: Arc<TimedRows>,
     ) -> RecordBatches {
         let times = self.clone();
-        RecordBatches::new(batches.map(move |batch| times.batch(&batch?, &seen)))
+        batches.map(move |batch| times.batch(&batch, &seen))
     }
 
     fn batch(&self, batch: &RecordBatch, seen: &TimedRows) -> Result<RecordBatch> {

@@ -7,7 +7,9 @@ use std::time::Instant;
 use clap::Args;
 use keymill::aggregate::AggregateExpr;
 use keymill::read::{BadRows, Column, Table, TableFormat};
-use keymill::{AggregateJob, Cancel, Engine, Error, ErrorKind, Order, OrderBy, Progress, Result};
+use keymill::{
+    AggregateJob, Cancel, Engine, Error, ErrorKind, Expr, Order, OrderBy, Progress, Result,
+};
 
 use crate::args::{FileArgs, MachineArgs, ResultArgs, parse_delimiter};
 use crate::named::Named;
@@ -21,13 +23,25 @@ pub(crate) struct ReduceArgs {
     #[command(flatten)]
     pub(crate) files: FileArgs,
 
-    /// The key columns
-    #[arg(short, long, value_name = "COLUMNS", required = true)]
+    /// The keys: columns or expressions, such as 'site, lower(country) AS country'
+    #[arg(short, long, value_name = "EXPRESSIONS", required = true)]
     pub(crate) key: String,
 
-    /// The aggregates: count, sum(COLUMN), min(COLUMN), max(COLUMN), mean(COLUMN); the default is count
+    /// The aggregates of columns or expressions, such as 'count, sum(price * n) AS total'
     #[arg(short, long, value_name = "CALLS", default_value = "count")]
     pub(crate) agg: String,
+
+    /// Use only the rows for which this is true, such as 'count > 0 AND day IS NOT NULL'
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub(crate) condition: Option<String>,
+
+    /// Write only the groups for which this is true; it is over keys and aggregates
+    #[arg(long, value_name = "CONDITION")]
+    pub(crate) having: Option<String>,
+
+    /// Write these columns or expressions instead of keys and aggregates
+    #[arg(long, value_name = "EXPRESSIONS")]
+    pub(crate) select: Option<String>,
 
     #[command(flatten)]
     pub(crate) table: TableArgs,
@@ -128,11 +142,21 @@ fn job(
     cancel: &Cancel,
     progress: &Progress,
 ) -> Result<AggregateJob> {
-    let aggregates: Vec<AggregateExpr> = parsed(&args.agg)?;
-    let keys = list(&args.key);
+    let aggregates = AggregateExpr::list(&args.agg)?;
+    let keys: Vec<Expr> = parsed(&args.key)?;
     let table = table(&args.files, &args.table, &args.result)?;
-    let rows = engine.read_table(table).cancel(cancel).progress(progress);
-    Ok(rows.group_by(keys).agg(aggregates))
+    let mut rows = engine.read_table(table).cancel(cancel).progress(progress);
+    if let Some(condition) = &args.condition {
+        rows = rows.filter(condition.parse::<Expr>()?);
+    }
+    let mut groups = rows.group_by(keys).agg(aggregates);
+    if let Some(condition) = &args.having {
+        groups = groups.having(condition.parse::<Expr>()?);
+    }
+    if let Some(columns) = &args.select {
+        groups = groups.select(parsed::<Expr>(columns)?);
+    }
+    Ok(groups)
 }
 
 /// The table of the files.

@@ -492,3 +492,42 @@ fn results_are_written_as_markdown() {
     let expected = "| k | sum(n) |\n|---|---:|\n| a\\|b | 1 |\n";
     assert_eq!(text(&stdout_of(&arguments, input)), expected);
 }
+
+#[test]
+fn rows_and_groups_are_filtered_and_computed() {
+    let input = b"site,day,n\na.org,2024-01-02,3\nA.org,2024-02-01,4\nb.org,2024-01-05,5\nb.org,2024-01-06,0\n";
+    let reduce = |more: &[&str]| {
+        let arguments = [&["reduce", "-", "--format", "csv"], more].concat();
+        text(&stdout_of(&arguments, input)).to_owned()
+    };
+    let positive = [
+        "--where",
+        "n > 0",
+        "--key",
+        "lower(site) AS site",
+        "--agg",
+        "sum(n * 2) AS twice, count",
+    ];
+    assert_eq!(
+        reduce(&positive),
+        "site,twice,count(*)\na.org,14,2\nb.org,10,1\n"
+    );
+    let having = [&positive[..], &["--having", "twice > 10"]].concat();
+    assert_eq!(reduce(&having), "site,twice,count(*)\na.org,14,2\n");
+    let select = [&positive[..], &["--select", "twice + 1 AS more, site"]].concat();
+    assert_eq!(reduce(&select), "more,site\n15,a.org\n11,b.org\n");
+    let unused = ["--where", "site = 'b.org'", "--key", "n"];
+    assert_eq!(reduce(&unused), "n,count(*)\n0,1\n5,1\n");
+    let folder = Folder::new();
+    let path = folder.file("a.csv", input);
+    assert_fails(
+        &["reduce", &path, "--key", "site", "--where", "n >"],
+        2,
+        &["n >"],
+    );
+    assert_fails(
+        &["reduce", &path, "--key", "site", "--where", "m > 0"],
+        2,
+        &["no column `m`"],
+    );
+}

@@ -14,6 +14,7 @@ use keymill::{DeviceChoice, Level, TokenRule};
 
 use crate::named::Named;
 use crate::reduce::ReduceArgs;
+use crate::sql::SqlArgs;
 use crate::{help, size};
 
 pub(crate) use stream::{SinkArgs, SourceArgs, StreamArgs};
@@ -34,6 +35,9 @@ pub(crate) enum Command {
     /// Group the rows of files by columns, and aggregate other columns
     #[command(after_help = help::REDUCE)]
     Reduce(ReduceArgs),
+    /// Run a SELECT over files
+    #[command(after_help = help::SQL)]
+    Sql(SqlArgs),
     /// Aggregate a stream, epoch by epoch, with running totals and checkpoints
     #[command(after_help = help::STREAM)]
     Stream(Box<StreamArgs>),

@@ -143,6 +143,15 @@ Bad rows:
   A row with too many or too few values, or with a value that is not of its column's type, ends the job.
   --bad-rows skip leaves such rows out and counts them; reject:FILE also writes them to a file.";
 
+pub(crate) const SQL: &str = "\
+Examples:
+  keymill sql \"SELECT * FROM 'visits.csv' WHERE site = 'a.org'\"
+  keymill sql \"SELECT site, sum(count) AS total FROM 'logs/*.csv.gz' GROUP BY site ORDER BY total DESC\"
+  keymill sql --format csv \"SELECT year(day) AS y, count(*) FROM '-' GROUP BY y\" < visits.csv
+
+One SELECT over one table: WHERE, GROUP BY, HAVING, ORDER BY, LIMIT, OFFSET, DISTINCT. Joins, subqueries and
+window functions are refused.";
+
 pub(crate) const COMPARE: &str = "\
 Examples:
   keymill compare                              seeded data, under five minutes

@@ -18,6 +18,7 @@ mod progress;
 mod reduce;
 mod result;
 mod size;
+mod sql;
 mod stream;
 mod system;
 
@@ -57,6 +58,7 @@ fn run(command: Command) -> Result<i32> {
     match command {
         Command::Count(args) => count::run(&args),
         Command::Reduce(args) => reduce::run(&args),
+        Command::Sql(args) => sql::run(&args),
         Command::Stream(args) => stream::run(&(*args).into()),
         Command::Run { file } => stream::run_file(&file),
         Command::Validate { file } => stream::validate(&file),

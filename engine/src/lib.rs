@@ -107,7 +107,7 @@ pub mod arrow {
 }
 
 #[cfg(feature = "sql")]
-pub use api::SqlJob;
+pub use api::{SqlJob, table_of_sql};
 pub use error::{Error, ErrorKind, Result};
 pub use exec::{JobMetrics, Progress, StageMetrics};
 #[cfg(any(test, feature = "oracle"))]

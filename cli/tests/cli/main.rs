@@ -14,4 +14,5 @@ mod reduce;
 mod sameness;
 #[cfg(unix)]
 mod signals;
+mod sql;
 mod streams;

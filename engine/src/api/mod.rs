@@ -30,7 +30,7 @@ pub use engine::Engine;
 pub use groups::Groups;
 pub use result_stream::ResultStream;
 #[cfg(feature = "sql")]
-pub use sql_job::SqlJob;
+pub use sql_job::{SqlJob, table_of_sql};
 #[cfg(feature = "stream")]
 pub use stream_job::{KeyedStream, StreamJob, StreamTokens};
 pub use text_job::{TextJob, TokenJob};

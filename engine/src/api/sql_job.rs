@@ -1,10 +1,10 @@
 //! Jobs that are written in SQL.
 #![forbid(unsafe_code)]
 
-use super::{AggregateJob, BatchJob, Groups, ResultStream};
+use super::{AggregateJob, BatchJob, Engine, Groups, ResultStream};
 use crate::operator::Order;
 use crate::operator::arrange::Arrangement;
-use crate::read::RecordBatches;
+use crate::read::{RecordBatches, Table};
 use crate::sql::{Body, Plan, Statement};
 use crate::{BatchLimits, Cancel, Progress, Result};
 
@@ -39,6 +39,52 @@ impl BatchJob {
             input: self,
         })
     }
+}
+
+impl Engine {
+    /// Makes a job of a `SELECT` over files: `FROM 'visits.csv'`, a pattern, or `-` for standard input.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) for a statement that cannot be read or does not work. Files and
+    /// columns are checked when the job runs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use keymill::prelude::*;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("visits.csv");
+    /// std::fs::write(&path, "site,count\na.org,3\nb.org,5\na.org,4\n")?;
+    ///
+    /// let statement = format!("SELECT site FROM '{}' WHERE count > 3", path.display());
+    /// assert_eq!(Engine::new()?.sql(&statement)?.collect()?.num_rows(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn sql(&self, statement: &str) -> Result<SqlJob> {
+        let table = match table_of_sql(statement)?.as_str() {
+            "-" => Table::of_reader(std::io::stdin()),
+            path => Table::new(path),
+        };
+        self.read_table(table).sql(statement)
+    }
+}
+
+/// Returns the table of a `SELECT` as it is written: a path, a pattern or `-`.
+///
+/// # Errors
+///
+/// [`Config`](crate::ErrorKind::Config) for a statement that cannot be read or does not work.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(keymill::table_of_sql("SELECT * FROM 'logs/*.csv'")?, "logs/*.csv");
+/// # Ok::<(), keymill::Error>(())
+/// ```
+pub fn table_of_sql(statement: &str) -> Result<String> {
+    Ok(Statement::parse(statement)?.table)
 }
 
 /// A job that is written in SQL.

@@ -17,7 +17,7 @@ const ONE_TABLE: &str = "a statement reads one table; run the other part first, 
 #[derive(Clone, Debug)]
 pub(crate) struct Statement {
     /// The table as it is written: a path, a pattern, or `-`.
-    pub(super) table: String,
+    pub(crate) table: String,
     pub(super) alias: Option<String>,
     pub(super) select: Select,
     pub(super) order: Vec<OrderByExpr>,

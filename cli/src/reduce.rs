@@ -25,7 +25,7 @@ pub(crate) struct ReduceArgs {
     #[arg(short, long, value_name = "COLUMNS", required = true)]
     pub(crate) key: String,
 
-    /// The aggregates: count, sum(COLUMN), min(COLUMN), max(COLUMN), mean(COLUMN); the default is count
+    /// The aggregates: count, sum(COLUMN), mean(COLUMN), quantile(COLUMN, 0.9) and so on; the default is count
     #[arg(short, long, value_name = "CALLS", default_value = "count")]
     pub(crate) agg: String,
 

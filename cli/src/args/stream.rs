@@ -81,8 +81,8 @@ pub(crate) struct StreamArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) key: Vec<String>,
 
-    /// The aggregates: count, sum(COLUMN), min(COLUMN), max(COLUMN), mean(COLUMN)
-    #[arg(long, value_name = "CALLS", value_delimiter = ',')]
+    /// The aggregates: count, sum(COLUMN), mean(COLUMN), quantile(COLUMN, 0.9) and so on
+    #[arg(long, value_name = "CALLS")]
     pub(crate) agg: Vec<String>,
 
     /// Begin an epoch at every multiple of this time: 50ms, 1s, 5m; the default is as soon as there is

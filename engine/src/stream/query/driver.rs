@@ -206,7 +206,7 @@ impl Driver {
         let step = Instant::now();
         let inputs = self.inputs(&epoch)?;
         let (env, cancel) = (&self.env, &self.shared.cancel);
-        let grouped = self.outputs.grouping.states(env, inputs, cancel)?;
+        let grouped = self.outputs.grouping.states(env, inputs, cancel, number)?;
         epoch.took.add_batch = milliseconds(step);
         self.faults.at("computed", number);
 

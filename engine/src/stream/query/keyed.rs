@@ -6,7 +6,9 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
 use crate::aggregate::AggregateExpr;
-use crate::exec::{self, GroupByJob, Job, JobInput, JobOptions, RuntimeEnv, TextCountJob};
+use crate::exec::{
+    self, GroupByJob, InputPart, Job, JobInput, JobOptions, RuntimeEnv, TextCountJob,
+};
 use crate::expr::{Expr, RowSteps};
 use crate::operator::text_count::columns::count_schema;
 use crate::operator::{Drain, Operator, Order, OrderBy};
@@ -204,6 +206,7 @@ impl Grouping {
         env: &RuntimeEnv,
         inputs: Vec<EpochInput>,
         cancel: &Cancel,
+        epoch: u64,
     ) -> Result<Grouped> {
         let mut all = Grouped {
             batches: Vec::new(),
@@ -211,10 +214,18 @@ impl Grouping {
             bytes: 0,
             device: None,
         };
-        for input in inputs {
+        for (number, input) in (0..).zip(inputs) {
+            let options = JobOptions {
+                cancel: cancel.clone(),
+                part: InputPart {
+                    epoch,
+                    input: number,
+                },
+                ..JobOptions::default()
+            };
             let grouped = match &self.runner {
-                Runner::Tokens(job) => run(env, job, input, None, cancel)?,
-                Runner::Rows(steps, job) => run(env, job, input, Some(steps), cancel)?,
+                Runner::Tokens(job) => run(env, job, input, None, &options)?,
+                Runner::Rows(steps, job) => run(env, job, input, Some(steps), &options)?,
             };
             all.batches.extend(grouped.batches);
             all.rows += grouped.rows;
@@ -242,7 +253,7 @@ fn run<J: Job>(
     job: &J,
     input: EpochInput,
     steps: Option<&RowSteps>,
-    cancel: &Cancel,
+    options: &JobOptions,
 ) -> Result<Grouped> {
     let input = match input {
         EpochInput::Text(source) => JobInput::Source(source),
@@ -251,20 +262,8 @@ fn run<J: Job>(
             None => batches,
         }),
     };
-    let options = JobOptions {
-        cancel: cancel.clone(),
-        ..JobOptions::default()
-    };
     let limits = BatchLimits::default();
-    let output = exec::run(
-        env,
-        job,
-        input,
-        &options,
-        Drain::State,
-        &Order::None,
-        limits,
-    )?;
+    let output = exec::run(env, job, input, options, Drain::State, &Order::None, limits)?;
     let seen = output.seen;
     Ok(Grouped {
         batches: env.pool.install(|| output.batches.collect::<Result<_>>())?,

@@ -27,7 +27,7 @@ pub(crate) struct ReduceArgs {
     #[arg(short, long, value_name = "EXPRESSIONS", required = true)]
     pub(crate) key: String,
 
-    /// The aggregates of columns or expressions, such as 'count, sum(price * n) AS total'
+    /// The aggregates of columns or expressions, such as 'count, sum(price * n) AS total, quantile(x, 0.9)'
     #[arg(short, long, value_name = "CALLS", default_value = "count")]
     pub(crate) agg: String,
 

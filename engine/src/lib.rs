@@ -75,6 +75,7 @@ mod device;
 mod error;
 mod exec;
 mod expr;
+mod keys;
 mod operator;
 mod plan;
 pub mod prelude;

@@ -81,8 +81,8 @@ pub(crate) struct StreamArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) key: Vec<String>,
 
-    /// The aggregates: count, sum(COLUMN), min(COLUMN), max(COLUMN), mean(COLUMN)
-    #[arg(long, value_name = "CALLS", value_delimiter = ',')]
+    /// The aggregates: count, sum(COLUMN), mean(COLUMN), quantile(COLUMN, 0.9) and so on
+    #[arg(long, value_name = "CALLS")]
     pub(crate) agg: Vec<String>,
 
     /// Compute the results for windows of this length: 10s, 5m, 1h

@@ -24,7 +24,10 @@ const TYPES: [(&str, DataType); 5] = [
 pub(super) fn aggregates(args: &StreamArgs) -> Result<Vec<AggregateExpr>> {
     match args.agg.is_empty() {
         true => Ok(vec!["count".parse()?]),
-        false => args.agg.iter().map(|call| call.parse()).collect(),
+        false => {
+            let lists = args.agg.iter().map(|calls| AggregateExpr::list(calls));
+            Ok(lists.collect::<Result<Vec<_>>>()?.concat())
+        }
     }
 }
 
@@ -74,9 +77,19 @@ fn field(column: &str, args: &StreamArgs) -> Result<Field> {
     Ok(Field::new(name, of, true))
 }
 
+/// Returns whether an aggregate that takes numbers has this column, which is no key.
 fn is_aggregated(column: &str, args: &StreamArgs) -> bool {
+    const OF_ANY_TYPE: [&str; 5] = [
+        "count",
+        "count_distinct",
+        "approx_distinct",
+        "string_agg",
+        "any",
+    ];
     let is_key = args.key.iter().any(|key| key == column);
-    let call = format!("({column})");
-    let mut calls = args.agg.iter().map(|call| call.replace(' ', ""));
-    !is_key && calls.any(|it| it.ends_with(&call) && !it.starts_with("count("))
+    let calls = aggregates(args).unwrap_or_default();
+    let has_numbers = |call: &AggregateExpr| {
+        !OF_ANY_TYPE.contains(&call.name()) && call.inputs().contains(&column.into())
+    };
+    !is_key && calls.iter().any(has_numbers)
 }

@@ -9,9 +9,14 @@ use arrow_schema::DataType;
 use keymill_kernels::accumulate;
 use keymill_kernels::accumulate::Validity;
 
-use super::{Accumulator, Aggregate, AggregateExpr, FinishError, IntegerValue, not_its_state};
+use super::{Accumulator, Aggregate, AggregateExpr, Entry, FinishError, IntegerValue, not_its_state};
 use crate::expr::Expr;
 use crate::{Level, Result};
+
+pub(super) const ENTRIES: &[Entry] = &[Entry {
+    inputs: (0, 1),
+    ..Entry::new("count", "count(x)", 1, |_| Ok(Arc::new(Count)))
+}];
 
 /// The number of rows, or of values that are not null.
 #[derive(Debug)]
@@ -20,13 +25,13 @@ pub(super) struct Count;
 /// Counts the values of an expression that are not null.
 #[must_use]
 pub fn count(input: impl Into<Expr>) -> AggregateExpr {
-    AggregateExpr::new(Count, Some(input.into()))
+    AggregateExpr::new(Count, [input.into()])
 }
 
 /// Counts rows: `count(*)`.
 #[must_use]
 pub fn count_rows() -> AggregateExpr {
-    AggregateExpr::new(Count, None)
+    AggregateExpr::new(Count, [])
 }
 
 impl Aggregate for Count {
@@ -34,15 +39,15 @@ impl Aggregate for Count {
         "count"
     }
 
-    fn output_type(&self, _: Option<&DataType>) -> Result<DataType> {
+    fn output_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(DataType::UInt64)
     }
 
-    fn state_types(&self, _: Option<&DataType>) -> Result<Vec<DataType>> {
+    fn state_types(&self, _: &[DataType]) -> Result<Vec<DataType>> {
         Ok(vec![DataType::UInt64])
     }
 
-    fn accumulator(&self, _: Option<&DataType>, _: Level) -> Result<Box<dyn Accumulator>> {
+    fn accumulator(&self, _: &[DataType], _: Level) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(accumulate::Count::default()))
     }
 
@@ -56,8 +61,8 @@ impl Accumulator for accumulate::Count {
         self.resize(groups);
     }
 
-    fn update(&mut self, ids: &[u32], values: Option<&dyn Array>) -> Result<()> {
-        match values.and_then(Array::logical_nulls) {
+    fn update(&mut self, ids: &[u32], columns: &[ArrayRef]) -> Result<()> {
+        match columns.first().and_then(Array::logical_nulls) {
             Some(nulls) => {
                 let bits = nulls.inner();
                 let valid = Validity::new(bits.values(), bits.offset(), bits.len());

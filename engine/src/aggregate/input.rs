@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
+    Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray};
 use arrow_schema::DataType;
@@ -99,6 +99,13 @@ pub(super) fn floats(array: &dyn Array) -> Result<Cow<'_, [f64]>> {
     }
 }
 
+/// Returns the digits of decimals of 128 bits.
+pub(super) fn decimals(array: &dyn Array) -> Result<&[i128]> {
+    let decimals = array.as_primitive_opt::<Decimal128Type>();
+    let decimals = decimals.ok_or_else(|| unexpected(array.data_type()))?;
+    Ok(decimals.values())
+}
+
 fn widened<T, W: Clone>(array: &dyn Array) -> Cow<'_, [W]>
 where
     T: ArrowPrimitiveType,
@@ -154,6 +161,15 @@ pub(super) fn float_column(
         }
         other => Err(unexpected(other)),
     }
+}
+
+/// Returns a column of a type of decimals of 128 bits.
+pub(super) fn decimal_column(
+    of: &DataType,
+    values: impl Iterator<Item = Option<i128>>,
+) -> ArrayRef {
+    let values = values.collect::<PrimitiveArray<Decimal128Type>>();
+    Arc::new(values.with_data_type(of.clone()))
 }
 
 /// Returns a column of an integer type. A value that does not fit the type becomes null.

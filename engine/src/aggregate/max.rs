@@ -1,14 +1,20 @@
 //! `max(x)`: the largest value that is not null.
 //!
-//! Floats are ordered −∞ … −0.0, +0.0 … +∞. The answer is NaN only if all values are NaN.
+//! Strings and binaries are ordered by their bytes, and `false` is before `true`. Floats are ordered −∞ … −0.0, +0.0 … +∞. The answer is NaN only if all values are NaN.
+
+use std::sync::Arc;
 
 use arrow_schema::DataType;
 use keymill_kernels::accumulate::Larger;
 
 use super::extreme::{ExtremeOf, value_type};
-use super::{Accumulator, Aggregate, AggregateExpr, IntegerValue};
+use super::{Accumulator, Aggregate, AggregateExpr, Entry, IntegerValue};
 use crate::expr::Expr;
 use crate::{Level, Result};
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry::new("max", "max(x)", 1, |_| Ok(Arc::new(Max))),
+];
 
 /// The largest value.
 #[derive(Debug)]
@@ -17,7 +23,7 @@ pub(super) struct Max;
 /// Returns the largest value of an expression. Nulls are skipped.
 #[must_use]
 pub fn max(input: impl Into<Expr>) -> AggregateExpr {
-    AggregateExpr::new(Max, Some(input.into()))
+    AggregateExpr::new(Max, [input.into()])
 }
 
 impl Aggregate for Max {
@@ -25,16 +31,16 @@ impl Aggregate for Max {
         "max"
     }
 
-    fn output_type(&self, input: Option<&DataType>) -> Result<DataType> {
-        value_type(self.name(), input)
+    fn output_type(&self, inputs: &[DataType]) -> Result<DataType> {
+        value_type(self.name(), inputs)
     }
 
-    fn state_types(&self, input: Option<&DataType>) -> Result<Vec<DataType>> {
-        Ok(vec![self.output_type(input)?])
+    fn state_types(&self, inputs: &[DataType]) -> Result<Vec<DataType>> {
+        Ok(vec![self.output_type(inputs)?])
     }
 
-    fn accumulator(&self, input: Option<&DataType>, _: Level) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(ExtremeOf::<Larger>::new(self.name(), input)?))
+    fn accumulator(&self, inputs: &[DataType], _: Level) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(ExtremeOf::<Larger>::new(self.name(), inputs)?))
     }
 
     fn integer_form(&self) -> Option<&'static [IntegerValue]> {

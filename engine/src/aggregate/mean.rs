@@ -3,14 +3,19 @@
 use std::sync::Arc;
 
 use arrow_array::types::Float64Type;
-use arrow_array::{Array, ArrayRef, PrimitiveArray};
+use arrow_array::{ArrayRef, PrimitiveArray};
 use arrow_schema::DataType;
 use keymill_kernels::accumulate::Count;
 
 use super::sum::{Totals, kind_of, state_type};
-use super::{Accumulator, Aggregate, AggregateExpr, FinishError, IntegerValue, not_its_state};
+use super::dyadic::Dyadic;
+use super::{
+    Accumulator, Aggregate, AggregateExpr, Entry, FinishError, IntegerValue, not_its_state,
+};
 use crate::expr::Expr;
 use crate::{Level, Result};
+
+pub(super) const ENTRIES: &[Entry] = &[Entry::new("mean", "mean(x)", 1, |_| Ok(Arc::new(Mean)))];
 
 /// The arithmetic mean of all values.
 #[derive(Debug)]
@@ -19,7 +24,7 @@ pub(super) struct Mean;
 /// Returns the mean of the values of an expression. Nulls are skipped.
 #[must_use]
 pub fn mean(input: impl Into<Expr>) -> AggregateExpr {
-    AggregateExpr::new(Mean, Some(input.into()))
+    AggregateExpr::new(Mean, [input.into()])
 }
 
 impl Aggregate for Mean {
@@ -27,18 +32,18 @@ impl Aggregate for Mean {
         "mean"
     }
 
-    fn output_type(&self, input: Option<&DataType>) -> Result<DataType> {
-        kind_of(self.name(), input).map(|_| DataType::Float64)
+    fn output_type(&self, inputs: &[DataType]) -> Result<DataType> {
+        kind_of(self.name(), inputs).map(|_| DataType::Float64)
     }
 
-    fn state_types(&self, input: Option<&DataType>) -> Result<Vec<DataType>> {
-        let total = state_type(kind_of(self.name(), input)?);
+    fn state_types(&self, inputs: &[DataType]) -> Result<Vec<DataType>> {
+        let total = state_type(kind_of(self.name(), inputs)?);
         Ok(vec![total, DataType::UInt64])
     }
 
-    fn accumulator(&self, input: Option<&DataType>, level: Level) -> Result<Box<dyn Accumulator>> {
+    fn accumulator(&self, inputs: &[DataType], level: Level) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(MeanAccumulator {
-            totals: Totals::new(kind_of(self.name(), input)?, level),
+            totals: Totals::new(kind_of(self.name(), inputs)?, level),
             count: Count::default(),
         }))
     }
@@ -58,6 +63,15 @@ impl MeanAccumulator {
         let count = self.count.counts()[group as usize];
         match &self.totals {
             Totals::Float(sum) => sum.mean(group, count),
+            Totals::Decimal(sum) => {
+                let (total, scale) = (Dyadic::from(sum.total(group)?), sum.scale());
+                let power = Dyadic::ten_to(scale.unsigned_abs().into());
+                let count = Dyadic::from(i128::from(count));
+                match scale < 0 {
+                    true => (&total * &power).divided_by(&count),
+                    false => total.divided_by(&(&count * &power)),
+                }
+            }
             totals => totals.integer(group).map(|total| divided(total, count)),
         }
     }
@@ -69,9 +83,9 @@ impl Accumulator for MeanAccumulator {
         self.count.resize(groups);
     }
 
-    fn update(&mut self, ids: &[u32], values: Option<&dyn Array>) -> Result<()> {
-        self.totals.update(ids, values)?;
-        Accumulator::update(&mut self.count, ids, values)
+    fn update(&mut self, ids: &[u32], columns: &[ArrayRef]) -> Result<()> {
+        self.totals.update(ids, columns)?;
+        Accumulator::update(&mut self.count, ids, columns)
     }
 
     fn merge(&mut self, ids: &[u32], states: &[ArrayRef]) -> Result<()> {
@@ -109,7 +123,7 @@ impl Accumulator for MeanAccumulator {
 }
 
 /// Divides and rounds to the nearest double; ties to even.
-fn divided(total: i128, count: u64) -> f64 {
+pub(super) fn divided(total: i128, count: u64) -> f64 {
     let (magnitude, count) = (total.unsigned_abs(), u128::from(count));
     if magnitude == 0 || count == 0 {
         return 0.0;

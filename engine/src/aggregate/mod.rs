@@ -9,73 +9,156 @@
 //! An aggregate is one file here, and one line in the list `ALL`.
 #![forbid(unsafe_code)]
 
+mod byte_values;
 mod call;
-mod count;
+mod decimal_totals;
+mod dyadic;
 mod extreme;
 mod input;
-mod max;
-mod mean;
-mod min;
+mod lists;
+mod moments;
+mod numbers;
+mod ordered;
 #[cfg(feature = "sql")]
 mod parse;
-mod sum;
 
 use std::fmt;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef};
+use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 
 use crate::{Error, ErrorKind, Level, Result};
 
 pub use call::AggregateExpr;
-pub use count::{count, count_rows};
 #[cfg(feature = "gpu")]
 pub(crate) use input::{integer_bits, integer_column_of_bits};
 pub(crate) use input::{integer_column, integers_of};
-pub use max::max;
-pub use mean::mean;
-pub use min::min;
-pub use sum::sum;
 
-/// All aggregates.
-static ALL: [fn() -> Arc<dyn Aggregate>; 5] = [
-    || Arc::new(count::Count),
-    || Arc::new(sum::Sum),
-    || Arc::new(min::Min),
-    || Arc::new(max::Max),
-    || Arc::new(mean::Mean),
-];
+/// Registers aggregates: the file, and the functions that create calls of what it has.
+macro_rules! aggregates {
+    ($($file:ident: $($function:ident)+;)+) => {
+        $(mod $file;)+
+        $(pub use $file::{$($function),+};)+
+
+        /// All aggregates.
+        static ALL: &[&[Entry]] = &[$($file::ENTRIES),+];
+    };
+}
+
+aggregates! {
+    count: count count_rows;
+    sum: sum;
+    mean: mean;
+    min: min any;
+    max: max;
+    product: product;
+    bits: bit_and bit_or bit_xor;
+    variance: var var_pop stddev stddev_pop;
+    regression: corr covar covar_pop slope intercept r2;
+    quantile: median quantile;
+    top: top;
+    distinct: count_distinct;
+    approx_distinct: approx_distinct;
+    first: first last;
+    string_agg: string_agg;
+}
+
+/// The type of the column of row positions, which aggregates of ordered rows get as their last column.
+pub(crate) const POSITION: DataType = DataType::Decimal128(38, 0);
+
+/// What the text form of an aggregate needs.
+pub(crate) struct Entry {
+    name: &'static str,
+    /// How it is written, for messages.
+    usage: &'static str,
+    /// Number of columns that it takes, at least and at most.
+    inputs: (usize, usize),
+    /// Number of values after the columns.
+    parameters: usize,
+    make: fn(&[String]) -> Result<Arc<dyn Aggregate>>,
+}
+
+impl Entry {
+    /// Describes an aggregate of `inputs` columns, without parameters.
+    const fn new(
+        name: &'static str,
+        usage: &'static str,
+        inputs: usize,
+        make: fn(&[String]) -> Result<Arc<dyn Aggregate>>,
+    ) -> Self {
+        Self {
+            name,
+            usage,
+            inputs: (inputs, inputs),
+            parameters: 0,
+            make,
+        }
+    }
+
+    /// Sets the number of values after the columns.
+    const fn with_parameters(self, parameters: usize) -> Self {
+        Self { parameters, ..self }
+    }
+}
+
+/// Returns the names of all aggregates, each with an example of how it is written.
+///
+/// # Examples
+///
+/// ```
+/// use keymill::aggregate::names;
+///
+/// assert!(names().any(|(name, usage)| (name, usage) == ("quantile", "quantile(x, 0.9)")));
+/// ```
+pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
+    entries().map(|entry| (entry.name, entry.usage))
+}
+
+fn entries() -> impl Iterator<Item = &'static Entry> {
+    ALL.iter().copied().flatten()
+}
 
 /// A function of all values of a group.
 ///
-/// The answer must not depend on the order of rows or on how they are split: `merge` is associative
-/// and commutative.
+/// The answer must not depend on how rows are split, and depends on their order only through the position
+/// that each row has in the whole input: `merge` is associative and commutative.
 pub trait Aggregate: fmt::Debug + Send + Sync {
     /// Returns the name of the function: `sum`.
     fn name(&self) -> &'static str;
 
-    /// Returns the type of the answers. `input` is the type of the values; `None` for an aggregate of
+    /// Returns what is written after the columns: `0.9` in `quantile(x, 0.9)`.
+    fn parameters(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Returns the type of the answers. `inputs` are the types of its columns; none for an aggregate of
     /// rows, like `count(*)`.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Config`] for an unsupported type.
-    fn output_type(&self, input: Option<&DataType>) -> Result<DataType>;
+    fn output_type(&self, inputs: &[DataType]) -> Result<DataType>;
 
     /// Returns the types of its state columns. Their values may be null.
     ///
     /// # Errors
     ///
     /// As for [`Aggregate::output_type`].
-    fn state_types(&self, input: Option<&DataType>) -> Result<Vec<DataType>>;
+    fn state_types(&self, inputs: &[DataType]) -> Result<Vec<DataType>>;
 
     /// Creates an accumulator without groups.
     ///
     /// # Errors
     ///
     /// As for [`Aggregate::output_type`].
-    fn accumulator(&self, input: Option<&DataType>, level: Level) -> Result<Box<dyn Accumulator>>;
+    fn accumulator(&self, inputs: &[DataType], level: Level) -> Result<Box<dyn Accumulator>>;
+
+    /// Returns whether the answer depends on the order of rows. The accumulator then gets the position of
+    /// each row in the input as one more column, of `Decimal128(38, 0)`.
+    fn is_ordered(&self) -> bool {
+        false
+    }
 
     /// Returns which value of integers each state column holds; `None` if the state cannot be computed
     /// from these values.
@@ -105,12 +188,12 @@ pub trait Accumulator: Send + Sync {
     /// Grows to `groups` groups. New groups have no values.
     fn resize(&mut self, groups: usize);
 
-    /// Adds a batch: row `i` belongs to group `ids[i]`. Null values are skipped.
+    /// Adds a batch: row `i` belongs to group `ids[i]`. Rows with a null value are skipped.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Internal`] for values of another type than the accumulator was made for.
-    fn update(&mut self, ids: &[u32], values: Option<&dyn Array>) -> Result<()>;
+    fn update(&mut self, ids: &[u32], columns: &[ArrayRef]) -> Result<()>;
 
     /// Merges the state of other groups: row `i` of the state columns belongs to group `ids[i]`.
     ///
@@ -151,8 +234,8 @@ pub enum FinishError {
     Overflow {
         /// The group.
         group: u32,
-        /// Its total.
-        total: i128,
+        /// Its total, as text.
+        total: String,
     },
     /// Anything else.
     Other(Error),
@@ -164,27 +247,29 @@ impl From<Error> for FinishError {
     }
 }
 
-/// Returns the aggregate with a name.
+/// Returns what is known of the aggregate with a name.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Config`] for an unknown name.
-pub(crate) fn by_name(name: &str) -> Result<Arc<dyn Aggregate>> {
-    let mut all = ALL.iter().map(|make| make());
-    all.find(|aggregate| aggregate.name() == name)
-        .ok_or_else(|| {
-            let names: Vec<_> = ALL.iter().map(|make| make().name()).collect();
-            let names = names.join(", ");
-            let message = format!("there is no aggregate `{name}`; there are {names}");
-            Error::new(ErrorKind::Config, message)
-        })
+fn entry(name: &str) -> Result<&'static Entry> {
+    entries().find(|entry| entry.name == name).ok_or_else(|| {
+        let names: Vec<_> = entries().map(|entry| entry.name).collect();
+        let names = names.join(", ");
+        let message = format!("there is no aggregate `{name}`; there are {names}");
+        Error::new(ErrorKind::Config, message)
+    })
 }
 
-/// Returns the error of an aggregate for an unsupported type.
-fn cannot_take(name: &str, input: Option<&DataType>) -> Error {
-    let message = match input {
-        Some(input) => format!("`{name}` takes integers and floats, and not {input}"),
-        None => format!("`{name}` needs a column"),
+/// Returns the error of an aggregate for unsupported types. `takes` says what it takes.
+fn cannot_take(name: &str, takes: &str, inputs: &[DataType]) -> Error {
+    let message = match inputs {
+        [] => format!("`{name}` needs a column"),
+        inputs => {
+            let found: Vec<String> = inputs.iter().map(ToString::to_string).collect();
+            let found = found.join(" and ");
+            format!("`{name}` takes {takes}, and not {found}; cast the column")
+        }
     };
     Error::new(ErrorKind::Config, message)
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments};
 
-use super::{ALL, AggregateExpr};
+use super::{AggregateExpr, entries};
 use crate::expr::parse::call::plain_arguments;
 use crate::expr::parse::{Columns, Names, named_list, read, unreadable};
 use crate::{Error, Result};
@@ -43,7 +43,7 @@ impl AggregateExpr {
         let mut all = Vec::new();
         for (ast, name) in named_list(text)? {
             let call = match &ast {
-                ast::Expr::Identifier(name) => Self::named(&name.value, None).map(Some)?,
+                ast::Expr::Identifier(name) => Self::by_name(&name.value, [], []).map(Some)?,
                 ast::Expr::Function(call) => Self::read(call, &mut Columns)?,
                 _ => None,
             };
@@ -71,16 +71,25 @@ impl AggregateExpr {
             return Ok(None);
         }
         if is_of_rows(call) {
-            return Self::named(name, None).map(Some);
+            return Self::by_name(name, [], []).map(Some);
         }
-        let mut inputs = plain_arguments(call)?.into_iter();
-        match (inputs.next(), inputs.next()) {
-            (Some(input), None) => Self::named(name, Some(read(input, columns)?)).map(Some),
-            _ => {
-                let why = format!("`{name}` takes one argument");
-                Err(unreadable(&call.to_string(), &why))
-            }
-        }
+        let mut arguments = plain_arguments(call)?.into_iter();
+        let inputs = arguments.by_ref().take(Self::most_inputs(name)?);
+        let inputs = inputs.map(|input| read(input, columns));
+        let inputs = inputs.collect::<Result<Vec<_>>>()?;
+        let parameters: Vec<String> = arguments.map(parameter).collect();
+        Self::by_name(name, inputs, parameters).map(Some)
+    }
+}
+
+/// A value after the columns, as text: that of a string is without its quotes.
+fn parameter(argument: &ast::Expr) -> String {
+    match argument {
+        ast::Expr::Value(value) => match &value.value {
+            ast::Value::SingleQuotedString(text) => text.clone(),
+            value => value.to_string(),
+        },
+        other => other.to_string(),
     }
 }
 
@@ -95,5 +104,5 @@ fn is_of_rows(call: &ast::Function) -> bool {
 }
 
 fn names() -> Vec<&'static str> {
-    ALL.iter().map(|make| make().name()).collect()
+    entries().map(|entry| entry.name).collect()
 }

@@ -1,26 +1,30 @@
-//! `sum(x)` of integers and floats, exact.
+//! `sum(x)` of integers, decimals and floats, exact.
 //!
-//! The sum of integers is an `Int64` or `UInt64`; a total that does not fit is an error. The sum of
-//! floats is the exact total, rounded once. The sum of a group without values is null.
+//! The sum of integers is an `Int64` or `UInt64`, that of decimals a decimal of 38 digits; a total that does
+//! not fit is an error. The sum of floats is the exact total, rounded once. The sum of a group without
+//! values is null.
 
 use std::sync::Arc;
 
 use arrow_array::builder::BinaryBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Float64Type, Int64Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, Decimal128Array, PrimitiveArray};
+use arrow_array::{ArrayRef, ArrowPrimitiveType, Decimal128Array, PrimitiveArray};
 use arrow_schema::DataType;
 use keymill_kernels::accumulate::{self, FloatSum};
 
 use super::input::{NumberKind, floats, signed, unsigned, validity};
+use super::decimal_totals::{self, DecimalTotals};
 use super::{
-    Accumulator, Aggregate, AggregateExpr, FinishError, IntegerValue, cannot_take, not_its_state,
+    Accumulator, Aggregate, AggregateExpr, Entry, FinishError, IntegerValue, cannot_take, not_its_state,
 };
 use crate::expr::Expr;
 use crate::{Error, ErrorKind, Level, Result};
 
 /// The type of the state of a sum of integers: the exact total in 128 bits.
 const TOTAL: DataType = DataType::Decimal128(38, 0);
+
+pub(super) const ENTRIES: &[Entry] = &[Entry::new("sum", "sum(x)", 1, |_| Ok(Arc::new(Sum)))];
 
 /// The sum of all values.
 #[derive(Debug)]
@@ -29,7 +33,7 @@ pub(super) struct Sum;
 /// Sums the values of an expression. Nulls are skipped.
 #[must_use]
 pub fn sum(input: impl Into<Expr>) -> AggregateExpr {
-    AggregateExpr::new(Sum, Some(input.into()))
+    AggregateExpr::new(Sum, [input.into()])
 }
 
 impl Aggregate for Sum {
@@ -37,20 +41,21 @@ impl Aggregate for Sum {
         "sum"
     }
 
-    fn output_type(&self, input: Option<&DataType>) -> Result<DataType> {
-        match kind_of(self.name(), input)? {
-            NumberKind::Signed => Ok(DataType::Int64),
-            NumberKind::Unsigned => Ok(DataType::UInt64),
-            NumberKind::Float => Ok(DataType::Float64),
+    fn output_type(&self, inputs: &[DataType]) -> Result<DataType> {
+        match kind_of(self.name(), inputs)? {
+            TotalKind::Number(NumberKind::Signed) => Ok(DataType::Int64),
+            TotalKind::Number(NumberKind::Unsigned) => Ok(DataType::UInt64),
+            TotalKind::Number(NumberKind::Float) => Ok(DataType::Float64),
+            TotalKind::Decimal(scale) => Ok(decimal_totals::total_type(scale)),
         }
     }
 
-    fn state_types(&self, input: Option<&DataType>) -> Result<Vec<DataType>> {
-        Ok(vec![state_type(kind_of(self.name(), input)?)])
+    fn state_types(&self, inputs: &[DataType]) -> Result<Vec<DataType>> {
+        Ok(vec![state_type(kind_of(self.name(), inputs)?)])
     }
 
-    fn accumulator(&self, input: Option<&DataType>, level: Level) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(Totals::new(kind_of(self.name(), input)?, level)))
+    fn accumulator(&self, inputs: &[DataType], level: Level) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(Totals::new(kind_of(self.name(), inputs)?, level)))
     }
 
     fn integer_form(&self) -> Option<&'static [IntegerValue]> {
@@ -58,16 +63,31 @@ impl Aggregate for Sum {
     }
 }
 
-pub(super) fn kind_of(name: &str, input: Option<&DataType>) -> Result<NumberKind> {
-    let kind = input.and_then(NumberKind::of);
-    kind.ok_or_else(|| cannot_take(name, input))
+/// What can be summed.
+#[derive(Clone, Copy)]
+pub(super) enum TotalKind {
+    Number(NumberKind),
+    /// Decimals with this number of digits after the point.
+    Decimal(i8),
+}
+
+pub(super) fn kind_of(name: &str, inputs: &[DataType]) -> Result<TotalKind> {
+    let [input] = inputs else {
+        return Err(cannot_take(name, "one column", inputs));
+    };
+    let decimal = || decimal_totals::scale_of(input).map(TotalKind::Decimal);
+    let number = NumberKind::of(input).map(TotalKind::Number);
+    number
+        .or_else(decimal)
+        .ok_or_else(|| cannot_take(name, "integers, floats and decimals", inputs))
 }
 
 /// Returns the type of the state of a sum.
-pub(super) fn state_type(kind: NumberKind) -> DataType {
+pub(super) fn state_type(kind: TotalKind) -> DataType {
     match kind {
-        NumberKind::Signed | NumberKind::Unsigned => TOTAL,
-        NumberKind::Float => DataType::Binary,
+        TotalKind::Number(NumberKind::Signed | NumberKind::Unsigned) => TOTAL,
+        TotalKind::Number(NumberKind::Float) => DataType::Binary,
+        TotalKind::Decimal(scale) => decimal_totals::state_type(scale),
     }
 }
 
@@ -76,18 +96,20 @@ pub(super) enum Totals {
     Signed(accumulate::Sum<i64>),
     Unsigned(accumulate::Sum<u64>),
     Float(FloatSum),
+    Decimal(DecimalTotals),
 }
 
 impl Totals {
-    pub(super) fn new(kind: NumberKind, level: Level) -> Self {
+    pub(super) fn new(kind: TotalKind, level: Level) -> Self {
         match kind {
-            NumberKind::Signed => Self::Signed(accumulate::Sum::new(level)),
-            NumberKind::Unsigned => Self::Unsigned(accumulate::Sum::new(level)),
-            NumberKind::Float => Self::Float(FloatSum::new(level, None)),
+            TotalKind::Number(NumberKind::Signed) => Self::Signed(accumulate::Sum::new(level)),
+            TotalKind::Number(NumberKind::Unsigned) => Self::Unsigned(accumulate::Sum::new(level)),
+            TotalKind::Number(NumberKind::Float) => Self::Float(FloatSum::new(level, None)),
+            TotalKind::Decimal(scale) => Self::Decimal(DecimalTotals::new(scale)),
         }
     }
 
-    fn update_values(&mut self, ids: &[u32], values: &dyn Array) -> Result<()> {
+    fn update_values(&mut self, ids: &[u32], values: &ArrayRef) -> Result<()> {
         let valid = validity(values);
         match (self, valid) {
             (Self::Signed(sum), None) => sum.update(ids, &signed(values)?),
@@ -96,6 +118,7 @@ impl Totals {
             (Self::Unsigned(sum), Some(valid)) => sum.update_valid(ids, &unsigned(values)?, valid),
             (Self::Float(sum), None) => sum.update(ids, &floats(values)?),
             (Self::Float(sum), Some(valid)) => sum.update_valid(ids, &floats(values)?, valid),
+            (Self::Decimal(sum), _) => sum.update(ids, values)?,
         }
         Ok(())
     }
@@ -105,7 +128,7 @@ impl Totals {
         match self {
             Self::Signed(sum) => sum.total(group),
             Self::Unsigned(sum) => sum.total(group),
-            Self::Float(_) => None,
+            Self::Float(_) | Self::Decimal(_) => None,
         }
     }
 }
@@ -116,14 +139,12 @@ impl Accumulator for Totals {
             Self::Signed(sum) => sum.resize(groups),
             Self::Unsigned(sum) => sum.resize(groups),
             Self::Float(sum) => sum.resize(groups),
+            Self::Decimal(sum) => sum.resize(groups),
         }
     }
 
-    fn update(&mut self, ids: &[u32], values: Option<&dyn Array>) -> Result<()> {
-        match values {
-            Some(values) => self.update_values(ids, values),
-            None => Err(Error::new(ErrorKind::Internal, "`sum` got no values")),
-        }
+    fn update(&mut self, ids: &[u32], columns: &[ArrayRef]) -> Result<()> {
+        self.update_values(ids, &columns[0])
     }
 
     fn merge(&mut self, ids: &[u32], states: &[ArrayRef]) -> Result<()> {
@@ -132,12 +153,14 @@ impl Accumulator for Totals {
             Self::Signed(sum) => sum.merge(ids, totals_in(state)?).map_err(too_large),
             Self::Unsigned(sum) => sum.merge(ids, totals_in(state)?).map_err(too_large),
             Self::Float(sum) => merge_floats(sum, ids, state),
+            Self::Decimal(sum) => sum.merge(ids, state),
         }
     }
 
     fn state(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         Ok(vec![match self {
             Self::Float(sum) => float_states(sum, groups),
+            Self::Decimal(sum) => sum.state(groups),
             _ => {
                 let totals = groups.iter().map(|&group| self.integer(group));
                 let totals = totals.collect::<Decimal128Array>();
@@ -160,6 +183,7 @@ impl Accumulator for Totals {
                 let sums = groups.iter().map(|&group| sum.sum(group));
                 Ok(Arc::new(sums.collect::<PrimitiveArray<Float64Type>>()))
             }
+            Self::Decimal(sum) => sum.finish(groups),
         }
     }
 
@@ -168,6 +192,7 @@ impl Accumulator for Totals {
             Self::Signed(sum) => sum.reset(groups),
             Self::Unsigned(sum) => sum.reset(groups),
             Self::Float(sum) => sum.reset(groups),
+            Self::Decimal(sum) => sum.reset(groups),
         }
     }
 
@@ -176,6 +201,7 @@ impl Accumulator for Totals {
             Self::Signed(sum) => sum.clear(),
             Self::Unsigned(sum) => sum.clear(),
             Self::Float(sum) => sum.clear(),
+            Self::Decimal(sum) => sum.clear(),
         }
     }
 
@@ -184,6 +210,7 @@ impl Accumulator for Totals {
             Self::Signed(sum) => sum.bytes(),
             Self::Unsigned(sum) => sum.bytes(),
             Self::Float(sum) => sum.bytes(),
+            Self::Decimal(sum) => sum.size(),
         }
     }
 }
@@ -199,7 +226,10 @@ impl Totals {
             match self.integer(group) {
                 Some(total) => match total.try_into() {
                     Ok(sum) => sums.append_value(sum),
-                    Err(_) => return Err(FinishError::Overflow { group, total }),
+                    Err(_) => {
+                        let total = total.to_string();
+                        return Err(FinishError::Overflow { group, total });
+                    }
                 },
                 None => sums.append_null(),
             }

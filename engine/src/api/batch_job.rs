@@ -288,7 +288,7 @@ impl AggregateJob {
 
 /// The columns that keys and aggregates use.
 fn columns_of(keys: &[Expr], aggregates: &[AggregateExpr]) -> HashSet<String> {
-    let inputs = aggregates.iter().filter_map(AggregateExpr::input);
+    let inputs = aggregates.iter().flat_map(AggregateExpr::inputs);
     let mut used = HashSet::new();
     for expr in keys.iter().chain(inputs) {
         expr.each_column(&mut |name| used.extend([name.to_owned()]));

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::Progress;
-use super::job::Job;
+use super::job::{InputPart, Job, JobOptions};
 use super::placement::{BATCHES_UNKNOWN, GpuAutojoin, Placement};
 use super::throughput::Throughput;
 use super::work_queue::WorkQueue;
@@ -30,6 +30,8 @@ pub(super) struct JobContext<'a, J> {
     /// How fast the job's threads count.
     pub(super) throughput: Throughput,
     placement: &'a Placement<'a>,
+    /// What comes before this input, if it is a part of a larger one.
+    part: InputPart,
 }
 
 /// What is known about an input before it is read.
@@ -49,17 +51,27 @@ impl<'a, J: Job> JobContext<'a, J> {
     pub(super) fn new(
         job: &'a J,
         resources: &'a Resources,
-        progress: &'a Progress,
+        options: &'a JobOptions,
         placement: &'a Placement<'a>,
     ) -> Self {
         Self {
             resources,
             job,
             boundary: Boundary::new(resources.level, job.rule(), job.lowercase()),
-            progress,
+            progress: &options.progress,
+            part: options.part,
             throughput: Throughput::default(),
             placement,
         }
+    }
+
+    /// Returns the position of the first row of a batch, by the number of the batch. Positions have the order
+    /// of the input, with gaps.
+    pub(super) fn position_of(&self, batch: u64) -> i128 {
+        let InputPart { epoch, input } = self.part;
+        // 48 bits for the rows of a batch, 32 for batches, 15 for the inputs of an epoch, 31 for epochs.
+        let number = i128::from(epoch) << 47 | i128::from(input) << 32 | i128::from(batch);
+        number << 48
     }
 
     /// Aggregates everything that a source has now.

@@ -39,6 +39,14 @@ impl JobInput {
 pub(crate) struct JobOptions {
     pub(crate) cancel: Cancel,
     pub(crate) progress: Progress,
+    pub(crate) part: InputPart,
+}
+
+/// Where the input of a job is in a stream: the rows of earlier epochs and inputs come before its rows.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct InputPart {
+    pub(crate) epoch: u64,
+    pub(crate) input: u64,
 }
 
 /// A job: creates the operators and knows whether a device can run it.

@@ -8,7 +8,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use keymill_kernels::stage::lowercase::lowercase;
 
-use crate::state::bytes_of;
+use crate::keys::bytes_of;
 use crate::state::schema::batch_of;
 use crate::{Level, Result};
 

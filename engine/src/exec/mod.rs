@@ -38,7 +38,7 @@ use crate::operator::{Batches, Drain, Merged, Operator, OperatorMetrics, Order};
 use crate::{BatchLimits, Error, Resources, Result};
 use context::JobContext;
 pub(crate) use env::RuntimeEnv;
-pub(crate) use job::{GroupByJob, Job, JobInput, JobOptions, TextCountJob};
+pub(crate) use job::{GroupByJob, InputPart, Job, JobInput, JobOptions, TextCountJob};
 pub use metrics::{JobMetrics, StageMetrics};
 use placement::Placement;
 pub(crate) use placement::describe as describe_placement;
@@ -71,7 +71,7 @@ pub(crate) fn run<J: Job>(
     resources.cancel = options.cancel.clone();
     resources.threads = env.pool.threads();
     let placement = Placement::of(env, job, &resources.cancel)?;
-    let context = JobContext::new(job, &resources, &options.progress, &placement);
+    let context = JobContext::new(job, &resources, options, &placement);
     let (operators, mut stats) = match input {
         JobInput::Source(source) => context.run_source(&*source, &env.pool)?,
         JobInput::Batches(batches) => context.run_batches(batches, &env.pool)?,

@@ -257,8 +257,13 @@ impl<'a, J: Job> Worker<'a, J> {
             let Some(rows) = next else { break };
             let rows = rows?;
             let bytes = rows.bytes();
+            let mut position = self.context.position_of(rows.number());
             let counted = self.stats.count_time;
-            rows.decode(&mut |batch| self.push_batch(&batch, bytes.is_none()))?;
+            rows.decode(&mut |batch| {
+                let first = position;
+                position += batch.num_rows() as i128;
+                self.push_batch(&batch, first, bytes.is_none())
+            })?;
             let counted = self.stats.count_time - counted;
             self.stats.read_time += started.elapsed().saturating_sub(counted);
             if let Some(bytes) = bytes {
@@ -269,12 +274,13 @@ impl<'a, J: Job> Worker<'a, J> {
         Ok(())
     }
 
-    /// Pushes a batch. `notes_bytes` means that its bytes are the bytes of the input.
-    fn push_batch(&mut self, batch: &RecordBatch, notes_bytes: bool) -> Result<()> {
+    /// Pushes a batch whose first row has this position in the input. `notes_bytes` means that its bytes are the bytes of the input.
+    fn push_batch(&mut self, batch: &RecordBatch, position: i128, notes_bytes: bool) -> Result<()> {
         for first in (0..batch.num_rows()).step_by(ROWS_PER_PUSH) {
             self.context.resources.cancel.check()?;
             let rows = ROWS_PER_PUSH.min(batch.num_rows() - first);
             let started = Instant::now();
+            self.operator.at_row(position + first as i128);
             let bytes = self.push_rows(&batch.slice(first, rows))?;
             self.stats.count_time += started.elapsed();
             self.stats.rows += rows as u64;

@@ -101,6 +101,12 @@ pub trait Operator: Send + Sized {
     /// [`State`](crate::ErrorKind::State) from spilling.
     fn push<'a>(&mut self, input: impl Into<Input<'a>>) -> Result<()>;
 
+    /// Sets the position of the next row that is pushed; later rows follow it. A new operator starts at 0.
+    ///
+    /// Only aggregates that depend on the order of rows use it, such as `first`. Operators that are merged
+    /// later need it if each gets a part of one input: otherwise rows of both have equal positions.
+    fn at_row(&mut self, _position: i128) {}
+
     /// Merges state columns that an operator of the same kind has drained.
     ///
     /// # Errors

@@ -47,6 +47,8 @@ pub struct RecordBatches {
     mapped: Option<SchemaRef>,
     /// Batches of the piece that an iterator is at.
     decoded: VecDeque<RecordBatch>,
+    /// Number of batches and pieces that were taken.
+    taken: u64,
 }
 
 /// Where batches come from.
@@ -141,6 +143,7 @@ impl RecordBatches {
             maps: Vec::new(),
             mapped: None,
             decoded: VecDeque::new(),
+            taken: 0,
         }
     }
 
@@ -264,7 +267,9 @@ impl RecordBatches {
             Rows::Batches { batches, .. } => batches.next()?.map(Form::Batch),
             Rows::Pieces(pieces) => pieces.next(resources).transpose()?.map(Form::Piece),
         };
+        self.taken += 1;
         Some(form.map(|form| SomeRows {
+            number: self.taken - 1,
             form,
             maps: self.maps.clone(),
         }))
@@ -281,6 +286,8 @@ impl RecordBatches {
 
 /// Some rows of a sequence: a batch, or a piece that is not decoded yet.
 pub(crate) struct SomeRows {
+    /// Their place in the order of the input.
+    number: u64,
     form: Form,
     maps: Vec<Map>,
 }
@@ -291,6 +298,11 @@ enum Form {
 }
 
 impl SomeRows {
+    /// Returns their place in the order of the input: the number of batches and pieces before them.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Returns the bytes of the input that these rows have; `None` for batches of others.
     pub(crate) fn bytes(&self) -> Option<u64> {
         match &self.form {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::*;
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use proptest::prelude::*;
 
 use crate::aggregate::{AggregateExpr, count, count_rows, max, mean, min, sum};
+use crate::keys::{as_type, stored_type};
 
 /// A value as tests compare it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +20,7 @@ pub(crate) enum Cell {
     /// The bits; all NaNs are one.
     Float(u64),
     Bytes(Vec<u8>),
+    List(Vec<Cell>),
 }
 
 impl Cell {
@@ -74,7 +76,7 @@ pub(crate) const INTEGERS: [DataType; 8] = [
     DataType::UInt64,
 ];
 
-pub(crate) const KEYS: [DataType; 15] = [
+pub(crate) const KEYS: [DataType; 21] = [
     DataType::Int8,
     DataType::Int16,
     DataType::Int32,
@@ -90,6 +92,12 @@ pub(crate) const KEYS: [DataType; 15] = [
     DataType::Binary,
     DataType::LargeBinary,
     DataType::BinaryView,
+    DataType::Float32,
+    DataType::Float64,
+    DataType::Date32,
+    DataType::Timestamp(TimeUnit::Microsecond, None),
+    DataType::Decimal64(10, 2),
+    DataType::Decimal128(20, 3),
 ];
 
 /// The smallest and the largest value of a type of integers or booleans.
@@ -104,6 +112,12 @@ pub(crate) fn ends(of: &DataType) -> Option<(i128, i128)> {
         DataType::UInt16 => (0, u16::MAX.into()),
         DataType::UInt32 => (0, u32::MAX.into()),
         DataType::UInt64 => (0, u64::MAX.into()),
+        DataType::Date32 | DataType::Time32(_) => (i32::MIN.into(), i32::MAX.into()),
+        DataType::Timestamp(..) | DataType::Time64(_) => (i64::MIN.into(), i64::MAX.into()),
+        DataType::Decimal64(digits, _) | DataType::Decimal128(digits, _) => {
+            let most = 10i128.pow(u32::from(*digits)) - 1;
+            (-most, most)
+        }
         _ => return None,
     })
 }
@@ -114,6 +128,22 @@ pub(crate) fn cell(of: &DataType) -> BoxedStrategy<Cell> {
         let some = [least, least + 1, -1, 0, 1, 2, most - 1, most];
         let some = some.into_iter().filter(|v| (least..=most).contains(v));
         return proptest::sample::select(some.map(Cell::Int).collect::<Vec<_>>()).boxed();
+    }
+    if of.is_floating() {
+        let some = [
+            f64::NEG_INFINITY,
+            -1.5,
+            0.0,
+            0.25,
+            1e30,
+            f64::INFINITY,
+            f64::NAN,
+        ];
+        let some = some.map(|value| match of {
+            DataType::Float32 => f64::from(value as f32),
+            _ => value,
+        });
+        return proptest::sample::select(some.map(Cell::float).to_vec()).boxed();
     }
     let mut some: Vec<&[u8]> = vec![
         b"",
@@ -227,7 +257,14 @@ fn plain(of: &DataType, cells: &[Cell]) -> ArrayRef {
         DataType::BinaryView => {
             Arc::new(cells.iter().map(Cell::bytes).collect::<BinaryViewArray>())
         }
-        other => panic!("no test has a column of {other}"),
+        DataType::Decimal128(digits, scale) => {
+            let values = cells.iter().map(Cell::as_int).collect::<Decimal128Array>();
+            Arc::new(values.with_precision_and_scale(*digits, *scale).unwrap())
+        }
+        other => match stored_type(other) {
+            stored if stored != *other => as_type(&plain(&stored, cells), other).unwrap(),
+            _ => panic!("no test has a column of {other}"),
+        },
     }
 }
 
@@ -279,7 +316,15 @@ pub(crate) fn cells(array: &ArrayRef) -> Vec<Cell> {
         DataType::Binary => bytes(array.as_binary::<i32>().iter()),
         DataType::LargeBinary => bytes(array.as_binary::<i64>().iter()),
         DataType::BinaryView => bytes(array.as_binary_view().iter()),
-        other => panic!("no test reads a column of {other}"),
+        DataType::List(_) => {
+            let lists = array.as_list::<i32>().iter();
+            let list = |list: Option<ArrayRef>| list.map(|it| Cell::List(cells(&it)));
+            lists.map(|it| list(it).unwrap_or(Cell::Null)).collect()
+        }
+        other => match stored_type(other) {
+            stored if stored != *other => cells(&as_type(array, &stored).unwrap()),
+            _ => panic!("no test reads a column of {other}"),
+        },
     }
 }
 

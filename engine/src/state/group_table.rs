@@ -6,9 +6,10 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use keymill_kernels::{HashKey, Level, Tuning};
 
 use super::GroupShape;
-use super::keys::{KeyIds, bytes_of};
+
 use super::schema::batch_of;
 use crate::aggregate::{Accumulator, FinishError};
+use crate::keys::{KeyIds, bytes_of};
 use crate::{Error, ErrorKind, Result};
 
 /// Groups by key, with the accumulators of all aggregates.
@@ -38,18 +39,14 @@ impl GroupTable {
         })
     }
 
-    /// Adds rows: their keys, and the argument of each aggregate.
-    pub(crate) fn update(
-        &mut self,
-        keys: &[ArrayRef],
-        arguments: &[Option<ArrayRef>],
-    ) -> Result<()> {
+    /// Adds rows: their keys, and the columns of all aggregates.
+    pub(crate) fn update(&mut self, keys: &[ArrayRef], columns: &[ArrayRef]) -> Result<()> {
         self.ids.clear();
         self.keys.intern(keys, &mut self.ids)?;
         let groups = self.keys.len();
-        for (accumulator, argument) in self.accumulators.iter_mut().zip(arguments) {
+        for (number, accumulator) in self.accumulators.iter_mut().enumerate() {
             accumulator.resize(groups);
-            accumulator.update(&self.ids, argument.as_deref())?;
+            accumulator.update(&self.ids, &self.shape.arguments(number, columns))?;
         }
         Ok(())
     }

@@ -10,15 +10,11 @@
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod group_table;
-mod keys;
-mod partition;
 pub(crate) mod schema;
 mod shape;
 mod store;
 
 pub(crate) use group_table::{GroupTable, answers_of};
-pub(crate) use keys::{Layout, bytes_of};
-pub(crate) use partition::hash_keys;
 pub(crate) use shape::GroupShape;
 pub use store::{Delta, Snapshot, StateStore, StateStoreBuilder};
 

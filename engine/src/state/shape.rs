@@ -4,12 +4,15 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, new_null_array};
+use arrow_array::{ArrayRef, Decimal128Array, RecordBatch, new_null_array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::schema::{batch_of, state_schema};
-use crate::aggregate::{Accumulator, AggregateExpr, FinishError, IntegerValue, count_rows};
+use crate::aggregate::{
+    Accumulator, AggregateExpr, FinishError, IntegerValue, POSITION, count_rows,
+};
 use crate::expr::{Bound, Expr, Rows, col, value_type, without_dictionary};
+use crate::keys::key_type;
 use crate::{Error, ErrorKind, Level, Result};
 
 /// The columns of a group-by, from its input to its answers.
@@ -18,11 +21,14 @@ pub(crate) struct GroupShape {
     input: SchemaRef,
     keys: Vec<Expr>,
     bound_keys: Vec<Bound>,
-    /// The argument of each aggregate; `None` for aggregates of rows.
-    bound_arguments: Vec<Option<Bound>>,
     calls: Vec<AggregateExpr>,
-    /// The type of the argument of each aggregate; `None` for aggregates of rows.
-    inputs: Vec<Option<DataType>>,
+    /// The different arguments of all aggregates, and their types.
+    columns: Vec<Bound>,
+    column_types: Vec<DataType>,
+    /// By aggregate: its columns. That of the row positions comes after all others.
+    arguments: Vec<Vec<usize>>,
+    /// Whether an aggregate depends on the order of rows.
+    is_ordered: bool,
     key_types: Vec<DataType>,
     schema: SchemaRef,
     state_schema: SchemaRef,
@@ -54,35 +60,46 @@ impl GroupShape {
             .map(|field| field.data_type().clone())
             .collect();
         let mut state_fields = fields.clone();
-        let (mut inputs, mut states) = (Vec::new(), Vec::new());
-        let mut bound_arguments = Vec::new();
+        let exprs = distinct_inputs(calls);
+        let columns = exprs.iter().map(|expr| expr.bind(input));
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        let column_types: Vec<DataType> = columns
+            .iter()
+            .map(|column| value_type(column.data_type()).clone())
+            .collect();
+        let (mut arguments, mut states) = (Vec::new(), Vec::new());
         for call in calls {
-            let bound = call.input().map(|expr| expr.bind(input)).transpose()?;
-            let of = bound.as_ref().map(|it| value_type(it.data_type()).clone());
-            bound_arguments.push(bound);
+            let mut of_call = places_of(call, &exprs);
+            let inputs: Vec<DataType> =
+                of_call.iter().map(|&it| column_types[it].clone()).collect();
+            if call.aggregate().is_ordered() {
+                of_call.push(columns.len());
+            }
             let name = call.output_name();
-            let output = call.aggregate().output_type(of.as_ref())?;
+            let output = call.aggregate().output_type(&inputs)?;
             fields.push(Field::new(&name, output, true));
             let first = state_fields.len();
             for (number, part) in call
                 .aggregate()
-                .state_types(of.as_ref())?
+                .state_types(&inputs)?
                 .into_iter()
                 .enumerate()
             {
                 state_fields.push(Field::new(format!("{name}.{number}"), part, true));
             }
             states.push(first..state_fields.len());
-            inputs.push(of);
+            arguments.push(of_call);
         }
         check_names(&fields)?;
         Ok(Self {
             input: input.clone().into(),
             keys: keys.to_vec(),
             bound_keys,
-            bound_arguments,
             calls: calls.to_vec(),
-            inputs,
+            is_ordered: calls.iter().any(|call| call.aggregate().is_ordered()),
+            columns,
+            column_types,
+            arguments,
             key_types,
             schema: Schema::new(fields).into(),
             state_schema: state_schema(state_fields, "group_by"),
@@ -117,9 +134,12 @@ impl GroupShape {
 
     /// Returns whether another shape has the same keys and aggregates, of the same types.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
-        fn calls(shape: &GroupShape) -> impl Iterator<Item = (&'static str, Option<&Expr>)> {
+        fn calls(shape: &GroupShape) -> impl Iterator<Item = (&'static str, Vec<String>, &[Expr])> {
             let calls = shape.calls.iter();
-            calls.map(|call| (call.aggregate().name(), call.input()))
+            calls.map(|call| {
+                let aggregate = call.aggregate();
+                (aggregate.name(), aggregate.parameters(), call.inputs())
+            })
         }
         self.keys == other.keys
             && calls(self).eq(calls(other))
@@ -145,27 +165,38 @@ impl GroupShape {
             .collect()
     }
 
-    /// Returns the argument of each aggregate, from an input batch.
-    pub(crate) fn arguments_of(&self, batch: &RecordBatch) -> Result<Vec<Option<ArrayRef>>> {
+    /// Returns the columns of all aggregates, from an input batch whose first row has this position.
+    pub(crate) fn arguments_of(
+        &self,
+        batch: &RecordBatch,
+        position: i128,
+    ) -> Result<Vec<ArrayRef>> {
         let rows = Rows::new(batch, &self.input);
-        let arguments = self.bound_arguments.iter().zip(&self.inputs);
+        let columns = self.columns.iter().zip(&self.column_types);
+        let columns =
+            columns.map(|(column, of)| checked(without_dictionary(&column.values(&rows)?)?, of));
+        let mut columns = columns.collect::<Result<Vec<_>>>()?;
+        if self.is_ordered {
+            let rows = batch.num_rows() as i128;
+            let positions = Decimal128Array::from_iter_values(position..position + rows);
+            columns.push(Arc::new(positions.with_data_type(POSITION)));
+        }
+        Ok(columns)
+    }
+
+    /// Returns the columns of one aggregate.
+    pub(crate) fn arguments(&self, number: usize, columns: &[ArrayRef]) -> Vec<ArrayRef> {
+        let arguments = self.arguments[number].iter();
         arguments
-            .map(|(argument, of)| match (argument, of) {
-                (Some(argument), Some(of)) => {
-                    checked(without_dictionary(&argument.values(&rows)?)?, of).map(Some)
-                }
-                _ => Ok(None),
-            })
+            .map(|&column| Arc::clone(&columns[column]))
             .collect()
     }
 
-    /// Returns the argument of each aggregate, from the list of those that are not `None`.
-    pub(crate) fn arguments_from(&self, columns: &[ArrayRef]) -> Vec<Option<ArrayRef>> {
-        let mut columns = columns.iter().cloned();
-        let inputs = self.inputs.iter();
-        inputs
-            .map(|input| input.as_ref().and_then(|_| columns.next()))
-            .collect()
+    /// Returns the number and the type of the first column of an aggregate.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn first_argument(&self, number: usize) -> Option<(usize, &DataType)> {
+        let column = *self.arguments[number].first()?;
+        Some((column, self.column_types.get(column)?))
     }
 
     /// Creates a batch of state columns.
@@ -173,25 +204,21 @@ impl GroupShape {
         batch_of(&self.state_schema, columns)
     }
 
-    /// Returns which value of one integer column each state column holds, and the number of the argument
-    /// with that column; no number if no aggregate has an argument.
+    /// Returns which value of one integer column each state column holds, and the number of this column; no
+    /// number if no aggregate has a column.
     ///
     /// `None` if the aggregates have different columns, if values may not fit in an `i64`, and if an
     /// aggregate has no integer form.
     pub(crate) fn integer_reduction(&self) -> Option<(Vec<IntegerValue>, Option<usize>)> {
         let mut values = Vec::new();
-        let mut argument: Option<usize> = None;
-        for (number, (call, input)) in self.calls.iter().zip(&self.inputs).enumerate() {
+        for call in &self.calls {
             values.extend_from_slice(call.aggregate().integer_form()?);
-            let Some(input) = input else { continue };
-            let is_taken = input.is_integer() && *input != DataType::UInt64;
-            let is_same = argument.is_none_or(|first| self.calls[first].input() == call.input());
-            if !is_taken || !is_same {
-                return None;
-            }
-            argument = argument.or(Some(number));
         }
-        Some((values, argument))
+        match &self.column_types[..] {
+            [] => Some((values, None)),
+            [of] if of.is_integer() && *of != DataType::UInt64 => Some((values, Some(0))),
+            _ => None,
+        }
     }
 
     /// Returns the state columns of each aggregate.
@@ -201,9 +228,15 @@ impl GroupShape {
 
     /// Creates the accumulators of an empty table.
     pub(crate) fn accumulators(&self, level: Level) -> Result<Vec<Box<dyn Accumulator>>> {
-        let calls = self.calls.iter().zip(&self.inputs);
+        let calls = self.calls.iter().zip(&self.arguments);
         calls
-            .map(|(call, input)| call.aggregate().accumulator(input.as_ref(), level))
+            .map(|(call, columns)| {
+                let inputs = columns
+                    .iter()
+                    .filter_map(|&it| self.column_types.get(it).cloned());
+                call.aggregate()
+                    .accumulator(&inputs.collect::<Vec<_>>(), level)
+            })
             .collect()
     }
 
@@ -225,37 +258,47 @@ impl GroupShape {
         batch_of(&self.schema, columns)
     }
 
-    /// Returns the type of each argument; `None` for aggregates of rows.
-    #[cfg(feature = "gpu")]
-    pub(crate) fn inputs(&self) -> &[Option<DataType>] {
-        &self.inputs
-    }
-
     /// Returns an aggregate with its argument and name.
     pub(crate) fn call(&self, number: usize) -> &AggregateExpr {
         &self.calls[number]
     }
 }
 
-fn key_field(field: &Field) -> Result<Field> {
-    use DataType::{
-        Binary, BinaryView, Boolean, Int8, Int16, Int32, Int64, LargeBinary, LargeUtf8, UInt8,
-        UInt16, UInt32, UInt64, Utf8, Utf8View,
-    };
-    let of = value_type(field.data_type());
-    match of {
-        Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 | Boolean | Utf8
-        | LargeUtf8 | Utf8View | Binary | LargeBinary | BinaryView => {
-            Ok(Field::new(field.name(), of.clone(), true))
-        }
-        other => {
-            let message = format!(
-                "column `{}` cannot be a key: it is {other}; keys are integers, booleans, strings and binaries",
-                field.name()
-            );
-            Err(Error::new(ErrorKind::Config, message))
+/// Returns the different columns of all aggregates.
+fn distinct_inputs(calls: &[AggregateExpr]) -> Vec<Expr> {
+    let mut columns: Vec<Expr> = Vec::new();
+    for expr in calls.iter().flat_map(AggregateExpr::inputs) {
+        if !columns.contains(expr) {
+            columns.push(expr.clone());
         }
     }
+    columns
+}
+
+/// Returns the places of the columns of an aggregate among those of all.
+fn places_of(call: &AggregateExpr, columns: &[Expr]) -> Vec<usize> {
+    let place = |input: &Expr| columns.iter().position(|column| column == input);
+    call.inputs().iter().filter_map(place).collect()
+}
+
+fn key_field(field: &Field) -> Result<Field> {
+    use DataType::{
+        Binary, BinaryView, Boolean, Decimal128, Decimal256, LargeBinary, LargeUtf8, Utf8, Utf8View,
+    };
+    let of = value_type(field.data_type());
+    let is_key = match key_type(of) {
+        Boolean | Utf8 | LargeUtf8 | Utf8View | Binary | LargeBinary | BinaryView => true,
+        Decimal128(..) | Decimal256(..) => true,
+        of => of.is_integer(),
+    };
+    if is_key {
+        return Ok(Field::new(field.name(), of.clone(), true));
+    }
+    let message = format!(
+        "column `{}` cannot be a key: it is {of}; keys are numbers, booleans, dates, times, decimals, strings and binaries",
+        field.name()
+    );
+    Err(Error::new(ErrorKind::Config, message))
 }
 
 fn check_names(fields: &[Field]) -> Result<()> {

@@ -15,13 +15,15 @@
 mod count;
 mod extreme;
 mod float_sum;
+mod product_sum;
 mod seen;
 mod sum;
 mod validity;
 
 pub use count::Count;
 pub use extreme::{Choice, Extreme, Larger, Max, Min, Ordered, Smaller};
-pub use float_sum::{BrokenState, FloatSum, FloatWindow};
+pub use float_sum::{BrokenState, FloatSum, FloatWindow, nearest};
+pub use product_sum::{ExactTotal, Factor, ProductSum};
 pub use sum::{Sum, SumInput, SumOverflow};
 pub use validity::Validity;
 

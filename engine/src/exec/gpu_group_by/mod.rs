@@ -115,7 +115,7 @@ impl<'a> GpuGroupBy<'a> {
             return operator.push(batch);
         }
         let keys = self.shape.keys_of(batch)?;
-        let arguments = self.shape.arguments_of(batch)?;
+        let arguments = self.shape.arguments_of(batch, 0)?;
         match self.plan.rows(&keys, &arguments)? {
             Ok(rows) => self.gather(&rows, operator, stats),
             Err(why) => {

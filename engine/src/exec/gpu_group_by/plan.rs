@@ -31,7 +31,7 @@ pub(crate) struct DevicePlan {
 /// A column of values.
 #[derive(Debug)]
 struct ValueColumn {
-    /// The number of an aggregate that has it as its argument.
+    /// Its number among the columns of all aggregates.
     argument: usize,
     of: DataType,
 }
@@ -118,12 +118,13 @@ impl DevicePlan {
         let call = shape.call(number);
         let form = call.aggregate().integer_form();
         let form = form.ok_or_else(|| format!("no device computes `{call}`"))?;
-        let input = shape.inputs()[number].as_ref();
+        let argument = shape.first_argument(number);
+        let input = argument.map(|(_, of)| of);
         let needs_values = form.iter().any(|what| *what != IntegerValue::Count);
-        let values = match (needs_values, input) {
+        let values = match (needs_values, argument) {
             (false, _) => 0,
-            (true, Some(of)) if of.is_integer() => self.value_column(shape, number, of),
-            (true, Some(of)) => {
+            (true, Some((column, of))) if of.is_integer() => self.value_column(column, of),
+            (true, Some((_, of))) => {
                 return Err(format!(
                     "a device computes `{call}` of integers, and the values are {of}"
                 ));
@@ -142,9 +143,8 @@ impl DevicePlan {
     }
 
     /// Returns the number of the column with the argument of an aggregate.
-    fn value_column(&mut self, shape: &GroupShape, argument: usize, of: &DataType) -> usize {
-        let input = |number: usize| shape.call(number).input();
-        let is_same = |column: &ValueColumn| input(column.argument) == input(argument);
+    fn value_column(&mut self, argument: usize, of: &DataType) -> usize {
+        let is_same = |column: &ValueColumn| column.argument == argument;
         self.values.iter().position(is_same).unwrap_or_else(|| {
             let of = of.clone();
             self.values.push(ValueColumn { argument, of });
@@ -166,19 +166,16 @@ impl DevicePlan {
     pub(super) fn rows(
         &self,
         keys: &[ArrayRef],
-        arguments: &[Option<ArrayRef>],
+        arguments: &[ArrayRef],
     ) -> Result<std::result::Result<DeviceRows, &'static str>> {
-        let mut columns = keys.iter().chain(arguments.iter().flatten());
+        let mut columns = keys.iter().chain(arguments);
         if columns.any(|column| column.logical_null_count() > 0) {
             return Ok(Err("they have nulls"));
         }
         let keys = integer_bits(&keys[0])?;
         let mut values = Vec::with_capacity(self.columns());
         for ValueColumn { argument, .. } in &self.values {
-            let Some(column) = &arguments[*argument] else {
-                return Ok(Err("they have no values"));
-            };
-            match integers_of(column) {
+            match integers_of(&arguments[*argument]) {
                 Some(column) => values.push(column.into_owned()),
                 None => return Ok(Err("they have values of 2^63 and more")),
             }

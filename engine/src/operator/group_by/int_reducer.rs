@@ -17,14 +17,14 @@ use keymill_kernels::stage::reduce_by_key::{Aggregate, Count, Max, Min, Order, R
 
 use super::Context;
 use crate::aggregate::{IntegerValue, integer_column, integers_of};
-use crate::state::Layout;
+use crate::keys::{Layout, from_key_column, key_columns, key_type};
 use crate::{Error, ErrorKind, Result};
 
 /// Reduces rows of integer keys.
 pub(super) struct IntReducer {
     layout: Layout,
-    /// The number of the argument with the values; `None` if no aggregate has an argument.
-    argument: Option<usize>,
+    /// The number of the column with the values; `None` if no aggregate has a column.
+    column: Option<usize>,
     /// The value that each state column holds.
     values: Vec<IntegerValue>,
     groups: Groups,
@@ -55,11 +55,11 @@ macro_rules! each {
 impl IntReducer {
     /// Creates a reducer for the job, if its keys and aggregates allow it.
     pub(super) fn for_job(context: &Context) -> Option<Self> {
-        let (values, argument) = context.shape.integer_reduction()?;
-        let layout = Layout::new(context.shape.key_types()).filter(Layout::fits_word)?;
+        let (values, column) = context.shape.integer_reduction()?;
+        let layout = Layout::new(&stored_types(context)).filter(Layout::fits_word)?;
         Some(Self {
             layout,
-            argument,
+            column,
             groups: Groups::new(&values, context),
             values,
             words: Vec::new(),
@@ -67,24 +67,22 @@ impl IntReducer {
     }
 
     /// Returns whether it can add these rows: no value is null.
-    pub(super) fn takes(&self, keys: &[ArrayRef], arguments: &[Option<ArrayRef>]) -> bool {
-        let mut columns = keys.iter().chain(arguments.iter().flatten());
-        columns.all(|column| column.null_count() == 0)
+    pub(super) fn takes(&self, keys: &[ArrayRef], columns: &[ArrayRef]) -> bool {
+        keys.iter()
+            .chain(columns)
+            .all(|column| column.null_count() == 0)
     }
 
     /// Adds rows.
-    pub(super) fn update(
-        &mut self,
-        keys: &[ArrayRef],
-        arguments: &[Option<ArrayRef>],
-    ) -> Result<()> {
-        let argument = self.argument.and_then(|number| arguments[number].as_ref());
-        let values = argument.map(|column| {
+    pub(super) fn update(&mut self, keys: &[ArrayRef], columns: &[ArrayRef]) -> Result<()> {
+        let column = self.column.map(|number| &columns[number]);
+        let values = column.map(|column| {
             let message = || format!("values of {} are not integers", column.data_type());
             integers_of(column).ok_or_else(|| Error::new(ErrorKind::Internal, message()))
         });
         let values = values.transpose()?;
-        let words = self.layout.pack(keys, &mut self.words)?;
+        let keys = key_columns(keys)?;
+        let words = self.layout.pack(&keys, &mut self.words)?;
         self.groups.add(words, values.as_deref())
     }
 
@@ -139,6 +137,10 @@ impl IntReducer {
         }
         states.finish()
     }
+}
+
+fn stored_types(context: &Context) -> Vec<DataType> {
+    context.shape.key_types().iter().map(key_type).collect()
 }
 
 impl Groups {
@@ -244,7 +246,11 @@ impl<F: FnMut(RecordBatch) -> Result<()>> States<'_, F> {
         self.context.resources.cancel.check()?;
         let shape = &self.context.shape;
         let all: Vec<u32> = (0..self.keys.len() as u32).collect();
-        let mut columns = self.layout.unpack(shape.key_types(), &self.keys, &all)?;
+        let types = stored_types(self.context);
+        let stored = self.layout.unpack(&types, &self.keys, &all)?;
+        let stored = stored.iter().zip(shape.key_types());
+        let columns = stored.map(|(key, of)| from_key_column(key, of));
+        let mut columns = columns.collect::<Result<Vec<_>>>()?;
         let keys = columns.len();
         for (number, value) in self.values.iter().enumerate() {
             let of = shape.state_schema().field(keys + number).data_type();

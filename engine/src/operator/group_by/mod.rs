@@ -76,6 +76,8 @@ struct Context {
 pub struct GroupBy {
     context: Context,
     partitions: Partitions,
+    /// The position of the next row.
+    position: i128,
     reservation: Reservation,
     metrics: OperatorMetrics,
     guard: Guard,
@@ -123,6 +125,7 @@ impl GroupBy {
         };
         Ok(Self {
             partitions: Partitions::new(&context)?,
+            position: 0,
             reservation: context.resources.memory.reservation(),
             metrics: OperatorMetrics::default(),
             guard: Guard::default(),
@@ -144,16 +147,17 @@ impl GroupBy {
 
     fn push_batch(&mut self, batch: &RecordBatch) -> Result<()> {
         let keys = self.context.shape.keys_of(batch)?;
-        let arguments = self.context.shape.arguments_of(batch)?;
+        let arguments = self.context.shape.arguments_of(batch, self.position)?;
         let rows = batch.num_rows();
+        self.position += rows as i128;
         self.metrics.rows += rows as u64;
         self.metrics.tokens += rows as u64;
-        let columns = keys.iter().chain(arguments.iter().flatten());
+        let columns = keys.iter().chain(&arguments);
         let mut left = self.context.sizes.steps(rows, columns);
         while let Some(some) = left.next(self.partitions.is_split()) {
             let slice = |column: &ArrayRef| column.slice(some.start, some.len());
             let keys: Vec<_> = keys.iter().map(slice).collect();
-            let arguments: Vec<_> = arguments.iter().map(|it| it.as_ref().map(slice)).collect();
+            let arguments: Vec<_> = arguments.iter().map(slice).collect();
             self.partitions.update(&self.context, keys, arguments)?;
             self.check_memory()?;
         }
@@ -254,6 +258,10 @@ impl Operator for GroupBy {
                 "a group-by takes batches and no text; count the tokens of a text with a text count",
             )),
         })
+    }
+
+    fn at_row(&mut self, position: i128) {
+        self.position = position;
     }
 
     fn push_state(&mut self, states: &RecordBatch) -> Result<()> {

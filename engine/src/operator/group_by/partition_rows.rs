@@ -12,7 +12,7 @@ use keymill_kernels::stable_hash::split_again;
 use keymill_kernels::stage::hash_partition::{HashPartition, Partitioned};
 
 use super::Context;
-use crate::state::hash_keys;
+use crate::keys::hash_keys;
 use crate::{Error, ErrorKind, Result};
 
 /// Columns whose rows are ordered by partition.

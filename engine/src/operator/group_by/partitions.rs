@@ -161,7 +161,7 @@ impl Partitions {
         &mut self,
         context: &Context,
         keys: Vec<ArrayRef>,
-        arguments: Vec<Option<ArrayRef>>,
+        arguments: Vec<ArrayRef>,
     ) -> Result<()> {
         if let Some(ints) = &mut self.ints {
             if ints.takes(&keys, &arguments) {
@@ -178,7 +178,7 @@ impl Partitions {
         let key_columns = keys.len();
         let mut columns = keys;
         self.pending.rows += columns.first().map_or(0, |key| key.len());
-        columns.extend(arguments.into_iter().flatten());
+        columns.extend(arguments);
         let rows = partition_rows(context, &columns, key_columns)?;
         self.pending.bytes += rows.bytes();
         self.pending.batches.push(rows);
@@ -385,8 +385,7 @@ impl Gathered {
         };
         let columns = (0..first.len()).map(column).collect::<Result<Vec<_>>>()?;
         let (keys, rest) = columns.split_at(context.shape.key_types().len());
-        let arguments = context.shape.arguments_from(rest);
-        table.update(keys, &arguments)
+        table.update(keys, rest)
     }
 }
 

@@ -4,9 +4,9 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_select::concat::concat_batches;
 use keymill_kernels::stage::hash_partition::{HashPartition, Partitioned};
 
-use super::super::hash_keys;
 use super::{StateStore, read, take_rows};
 use crate::expr::without_dictionary;
+use crate::keys::hash_keys;
 use crate::{Error, ErrorKind, Result};
 
 impl StateStore {

@@ -27,10 +27,10 @@ use keymill_kernels::HashSeed;
 use keymill_kernels::stage::hash_partition::{HashPartition, Partitioned};
 
 use super::GroupShape;
-use super::hash_keys;
 use super::schema::check_columns;
 use crate::aggregate::AggregateExpr;
 use crate::expr::Expr;
+use crate::keys::hash_keys;
 use crate::{Error, ErrorKind, Level, Result};
 
 pub use builder::StateStoreBuilder;

@@ -60,7 +60,7 @@ fn states_of(shape: &Arc<GroupShape>, data: &Data, batch: &[Vec<Cell>]) -> Recor
     let key = HashKey::from_seed(1);
     let mut table = GroupTable::new(shape, Level::best(), &Tuning::DEFAULT, key).unwrap();
     let batch = data.batch(batch);
-    let (keys, arguments) = (shape.keys_of(&batch), shape.arguments_of(&batch));
+    let (keys, arguments) = (shape.keys_of(&batch), shape.arguments_of(&batch, 0));
     table.update(&keys.unwrap(), &arguments.unwrap()).unwrap();
     let groups: Vec<u32> = (0..table.len() as u32).collect();
     table.states(&groups).unwrap()
@@ -239,7 +239,7 @@ fn sums() -> (
         let values: ArrayRef = Arc::new(Int64Array::from(vec![value; rows]));
         let random = HashKey::from_seed(1);
         let mut table = GroupTable::new(&shape, Level::best(), &Tuning::DEFAULT, random).unwrap();
-        table.update(&[keys], &[None, Some(values)]).unwrap();
+        table.update(&[keys], &[values]).unwrap();
         let groups: Vec<u32> = (0..table.len() as u32).collect();
         table.states(&groups).unwrap()
     };

@@ -4,8 +4,8 @@ use keymill_kernels::HashSeed;
 
 use super::*;
 use crate::expr::without_dictionary;
+use crate::keys::hash_keys;
 use crate::state::fixtures::{KEYS, cell};
-use crate::state::hash_keys;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
@@ -68,8 +68,8 @@ fn hashes_of(seed: HashSeed, keys: &[ArrayRef]) -> Vec<u64> {
 fn hashes_of_columns_stay_as_they_are() {
     let seed = HashSeed(0x0706_0504_0302_0100);
     let mut found = Vec::new();
-    for of in KEYS {
-        let cells = match crate::state::fixtures::ends(&of) {
+    for of in &KEYS[..15] {
+        let cells = match crate::state::fixtures::ends(of) {
             Some((least, most)) => vec![Cell::Int(least), Cell::Int(most), Cell::Null],
             None => vec![
                 Cell::Bytes(vec![]),
@@ -77,7 +77,7 @@ fn hashes_of_columns_stay_as_they_are() {
                 Cell::Null,
             ],
         };
-        let key = column(&of, &cells, Form::Plain);
+        let key = column(of, &cells, Form::Plain);
         found.push(hashes_of(seed, &[key]));
     }
     let one: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None, Some("")]));
@@ -87,7 +87,7 @@ fn hashes_of_columns_stay_as_they_are() {
     assert_eq!(found, GOLDEN, "{found:#x?}");
 }
 
-/// For each type in [`KEYS`] the smallest value, the largest and null, or the empty key, `keymill` and
+/// For each of these types the smallest value, the largest and null, or the empty key, `keymill` and
 /// null; then two columns in either order.
 const GOLDEN: [[u64; 3]; 17] = [
     [
@@ -176,3 +176,24 @@ const GOLDEN: [[u64; 3]; 17] = [
         0x5b98_9ddc_f1c5_d082,
     ],
 ];
+
+#[test]
+fn hashes_of_dates_and_floats_are_those_of_integers_in_their_order() {
+    let seed = HashSeed(3);
+    let cells: Vec<Cell> = [-7, 0, 1 << 20].map(Cell::Int).to_vec();
+    for (of, stored) in [
+        (DataType::Date32, DataType::Int32),
+        (DataType::Decimal64(10, 2), DataType::Int64),
+        (
+            DataType::Timestamp(arrow_schema::TimeUnit::Second, None),
+            DataType::Int64,
+        ),
+    ] {
+        let [one, other] = [of, stored].map(|of| column(&of, &cells, Form::Plain));
+        assert_eq!(hashes_of(seed, &[one]), hashes_of(seed, &[other]));
+    }
+    let floats: ArrayRef = Arc::new(arrow_array::Float64Array::from(vec![-0.0, 0.0, 2.5]));
+    let bits = [0, 0, 2.5f64.to_bits() as i64];
+    let integers: ArrayRef = Arc::new(Int64Array::from(bits.to_vec()));
+    assert_eq!(hashes_of(seed, &[floats]), hashes_of(seed, &[integers]));
+}

@@ -211,7 +211,8 @@ impl Driver {
         let inputs = self.inputs(&epoch)?;
         let (env, cancel) = (&self.env, &self.shared.cancel);
         let grouping = &self.outputs.grouping;
-        let grouped = grouping.states(env, inputs, time.closed, cancel)?;
+        let epoch_of = (number, time.closed);
+        let grouped = grouping.states(env, inputs, epoch_of, cancel)?;
         epoch.took.add_batch = milliseconds(step);
         self.faults.at("computed", number);
 

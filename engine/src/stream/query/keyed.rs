@@ -7,7 +7,9 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::state_function::StateFunction;
 use crate::aggregate::{AggregateExpr, count_rows};
-use crate::exec::{self, GroupByJob, Job, JobInput, JobOptions, RuntimeEnv, TextCountJob};
+use crate::exec::{
+    self, GroupByJob, InputPart, Job, JobInput, JobOptions, RuntimeEnv, TextCountJob,
+};
 use crate::expr::{Expr, col};
 use crate::operator::text_count::columns::count_schema;
 use crate::operator::{Drain, Operator, Order, OrderBy};
@@ -331,13 +333,13 @@ impl Grouping {
         &self,
         env: &RuntimeEnv,
         inputs: Vec<EpochInput>,
-        watermark: Option<i64>,
+        (epoch, watermark): (u64, Option<i64>),
         cancel: &Cancel,
     ) -> Result<Grouped> {
         let mut all = Grouped::default();
         let times = self.windowed.as_ref().and_then(|it| it.times.as_ref());
         all.times = times.map(|_| Arc::new(TimedRows::new(watermark)));
-        for input in inputs {
+        for (number, input) in (0..).zip(inputs) {
             let input = match (input, times, &all.times) {
                 (EpochInput::Batches(rows), Some(times), Some(seen)) => {
                     let rows = self.transforms.rows(rows);
@@ -346,9 +348,17 @@ impl Grouping {
                 (EpochInput::Batches(rows), ..) => EpochInput::Batches(self.transforms.rows(rows)),
                 (text, ..) => text,
             };
+            let options = JobOptions {
+                cancel: cancel.clone(),
+                part: InputPart {
+                    epoch,
+                    input: number,
+                },
+                ..JobOptions::default()
+            };
             let grouped = match &self.runner {
-                Runner::Tokens(job) => run(env, job, input, cancel)?,
-                Runner::Rows(job) => run(env, job, input, cancel)?,
+                Runner::Tokens(job) => run(env, job, input, &options)?,
+                Runner::Rows(job) => run(env, job, input, &options)?,
             };
             all.batches.extend(grouped.batches);
             all.rows += grouped.rows;
@@ -371,25 +381,18 @@ impl Grouping {
     }
 }
 
-fn run<J: Job>(env: &RuntimeEnv, job: &J, input: EpochInput, cancel: &Cancel) -> Result<Grouped> {
+fn run<J: Job>(
+    env: &RuntimeEnv,
+    job: &J,
+    input: EpochInput,
+    options: &JobOptions,
+) -> Result<Grouped> {
     let input = match input {
         EpochInput::Text(source) => JobInput::Source(source),
         EpochInput::Batches(batches) => JobInput::Batches(batches),
     };
-    let options = JobOptions {
-        cancel: cancel.clone(),
-        ..JobOptions::default()
-    };
     let limits = BatchLimits::default();
-    let output = exec::run(
-        env,
-        job,
-        input,
-        &options,
-        Drain::State,
-        &Order::None,
-        limits,
-    )?;
+    let output = exec::run(env, job, input, options, Drain::State, &Order::None, limits)?;
     let seen = output.seen;
     Ok(Grouped {
         batches: env.pool.install(|| output.batches.collect::<Result<_>>())?,

@@ -141,6 +141,21 @@ impl Leading {
     }
 }
 
+/// Returns the double nearest to `± bits · 2^power`, ties to even. `more` says that the magnitude is larger by
+/// less than one unit of the last bit; the highest bit is then set.
+///
+/// # Examples
+///
+/// ```
+/// use keymill_kernels::accumulate::nearest;
+///
+/// assert_eq!(nearest(3, -1, false, true), -1.5);
+/// ```
+#[must_use]
+pub fn nearest(bits: u128, power: i32, more: bool, negative: bool) -> f64 {
+    Leading { bits, power, more }.round(negative)
+}
+
 /// Returns `whole · 2^power`; `whole` is at most 2⁵³, and below 2⁵² only for the lowest power.
 fn compose(whole: u64, power: i32) -> f64 {
     let (whole, power) = match whole {

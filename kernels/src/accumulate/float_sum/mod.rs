@@ -25,6 +25,7 @@ use super::seen::Seen;
 use crate::Level;
 use crate::isa::dispatch;
 
+pub use exact::nearest;
 pub use state::BrokenState;
 pub use window::FloatWindow;
 

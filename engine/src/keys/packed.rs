@@ -17,7 +17,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
 use arrow_schema::DataType;
 
-use super::super::partition::no_key_type;
+use super::stable_hash::no_key_type;
 use crate::Result;
 
 /// The bits of each column within the words.

@@ -10,7 +10,7 @@ use arrow_schema::{ArrowError, DataType};
 use keymill_kernels::stage::tokenize::Records;
 use keymill_kernels::{InternError, KeyTable};
 
-use super::super::partition::no_key_type;
+use super::stable_hash::no_key_type;
 use crate::{Error, ErrorKind, Result};
 
 /// Returns a function that returns the bytes of a row. The bytes of a null row are unspecified.
@@ -30,6 +30,15 @@ pub(crate) fn bytes_of<'a>(column: &'a ArrayRef) -> Result<Box<dyn Fn(usize) -> 
         }
         other => return Err(no_text(other)),
     })
+}
+
+/// Returns whether these are strings or binaries.
+pub(super) fn takes(of: &DataType) -> bool {
+    use DataType::{Binary, BinaryView, LargeBinary, LargeUtf8, Utf8, Utf8View};
+    matches!(
+        of,
+        Utf8 | LargeUtf8 | Utf8View | Binary | LargeBinary | BinaryView
+    )
 }
 
 fn no_text(of: &DataType) -> Error {

@@ -2,14 +2,16 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Decimal128Type, Decimal256Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType};
+use arrow_buffer::i256;
 use arrow_schema::DataType;
 use keymill_kernels::stable_hash::{CanonicalKey, hash_bytes, hash_u32s, hash_u64s};
 use keymill_kernels::{HashSeed, Level};
 
-use super::keys::bytes_of;
+use super::{bytes_of, key_columns};
 use crate::{Error, ErrorKind, Result};
 
 /// Replaces `hashes` by the stable hash of each row's key.
@@ -23,6 +25,7 @@ pub(crate) fn hash_keys(
     hashes: &mut Vec<u64>,
 ) -> Result<()> {
     hashes.clear();
+    let keys = &*key_columns(keys)?;
     let [key] = keys else {
         return hash_composite(seed, keys, hashes);
     };
@@ -56,6 +59,12 @@ pub(crate) fn hash_keys(
         DataType::Int16 => each_fixed::<Int16Type, 2>(seed, key, i16::to_le_bytes, hashes),
         DataType::UInt8 => each_fixed::<UInt8Type, 1>(seed, key, u8::to_le_bytes, hashes),
         DataType::UInt16 => each_fixed::<UInt16Type, 2>(seed, key, u16::to_le_bytes, hashes),
+        DataType::Decimal128(..) => {
+            each_fixed::<Decimal128Type, 16>(seed, key, i128::to_le_bytes, hashes);
+        }
+        DataType::Decimal256(..) => {
+            each_fixed::<Decimal256Type, 32>(seed, key, i256::to_le_bytes, hashes);
+        }
         DataType::Boolean => {
             let values = key.as_boolean().values().iter();
             let values = values.map(|value| hash_bytes(seed, &[u8::from(value)]));
@@ -121,6 +130,12 @@ fn add_column(key: &ArrayRef, composite: &mut [CanonicalKey]) -> Result<()> {
         DataType::UInt16 => add_fixed::<UInt16Type, 2>(key, u16::to_le_bytes, composite),
         DataType::UInt32 => add_fixed::<UInt32Type, 4>(key, u32::to_le_bytes, composite),
         DataType::UInt64 => add_fixed::<UInt64Type, 8>(key, u64::to_le_bytes, composite),
+        DataType::Decimal128(..) => {
+            add_fixed::<Decimal128Type, 16>(key, i128::to_le_bytes, composite);
+        }
+        DataType::Decimal256(..) => {
+            add_fixed::<Decimal256Type, 32>(key, i256::to_le_bytes, composite);
+        }
         DataType::Boolean => {
             let values = key.as_boolean();
             add_each(key, composite, |all, row| {

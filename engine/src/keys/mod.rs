@@ -2,7 +2,7 @@
 //!
 //! | keys | table |
 //! |---|---|
-//! | integers and booleans of 64 bits together | `IntKeyTable`, of packed words |
+//! | integers, booleans, floats, dates, timestamps of 64 bits together | `IntKeyTable`, of packed words |
 //! | the same of 128 bits | `PairKeyTable` |
 //! | one column of strings or binaries | `KeyTable`, of its bytes |
 //! | all others | `KeyTable`, of rows that `arrow-row` encodes |
@@ -13,6 +13,8 @@
 
 mod byte_columns;
 mod packed;
+mod physical;
+mod stable_hash;
 
 use arrow_array::{Array, ArrayRef};
 use arrow_row::{RowConverter, SortField};
@@ -22,12 +24,17 @@ use keymill_kernels::{HashKey, IntKeyTable, InternError, KeyTable, Level, PairKe
 use crate::{Error, ErrorKind, Result};
 pub(crate) use byte_columns::bytes_of;
 pub(crate) use packed::Layout;
+pub(crate) use physical::{as_type, from_key_column, key_columns, key_type, stored, stored_type};
+pub(crate) use stable_hash::hash_keys;
 
 /// Number of keys that are moved at a time: they fit in an Arrow column of any type.
 const MOVED_AT_ONCE: usize = 8192;
 
 /// Assigns an id to each key, in the order in which keys first occur.
 pub(crate) struct KeyIds {
+    /// The types of the columns.
+    logical: Vec<DataType>,
+    /// The types by which they are stored.
     types: Vec<DataType>,
     form: Form,
     level: Level,
@@ -51,17 +58,20 @@ impl KeyIds {
         tuning: &Tuning,
         hash_key: HashKey,
     ) -> Result<Self> {
-        let layout = Layout::new(types);
+        let logical = types.to_vec();
+        let types: Vec<DataType> = types.iter().map(key_type).collect();
+        let layout = Layout::new(&types);
         let mut ids = Self {
-            types: types.to_vec(),
+            logical,
+            types: types.clone(),
             form: Form::Bytes(KeyTable::new(tuning, hash_key).on(level)),
             level,
             tuning: *tuning,
             hash_key,
         };
-        match (layout, types) {
+        match (layout, &types[..]) {
             (Some(layout), _) => ids.use_packed(layout),
-            (None, [_]) => {}
+            (None, [of]) if byte_columns::takes(of) => {}
             (None, _) => ids.use_rows()?,
         }
         Ok(ids)
@@ -90,6 +100,7 @@ impl KeyIds {
 
     /// Appends the id of each row's key to `ids`.
     pub(crate) fn intern(&mut self, keys: &[ArrayRef], ids: &mut Vec<u32>) -> Result<()> {
+        let keys = &*key_columns(keys)?;
         if !self.takes_nulls() && keys.iter().any(|key| key.null_count() > 0) {
             self.move_to_table_with_nulls()?;
         }
@@ -136,11 +147,12 @@ impl KeyIds {
 
     /// Creates an empty table with the same types and settings.
     pub(crate) fn empty_copy(&self) -> Result<Self> {
-        Self::new(&self.types, self.level, &self.tuning, self.hash_key)
+        Self::new(&self.logical, self.level, &self.tuning, self.hash_key)
     }
 
     /// Appends the id of each row's key to `ids`; `None` for an unknown key.
     pub(crate) fn find(&self, keys: &[ArrayRef], ids: &mut Vec<Option<u32>>) -> Result<()> {
+        let keys = &*key_columns(keys)?;
         let rows = keys.first().map_or(0, Array::len);
         let first = ids.len();
         match &self.form {
@@ -182,6 +194,13 @@ impl KeyIds {
 
     /// Returns the key columns of some groups.
     pub(crate) fn columns(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        let columns = self.stored_columns(groups)?;
+        let columns = columns.iter().zip(&self.logical);
+        columns.map(|(key, of)| from_key_column(key, of)).collect()
+    }
+
+    /// Returns the key columns as they are stored.
+    fn stored_columns(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         match &self.form {
             Form::Int(layout, table, _) => layout.unpack(&self.types, table.keys(), groups),
             Form::Pair(layout, table, _) => layout.unpack(&self.types, table.keys(), groups),

@@ -1,6 +1,7 @@
 //! `keymill stream`, `keymill run` and `keymill validate`.
 #![forbid(unsafe_code)]
 
+mod database;
 mod job_file;
 mod place;
 mod plan;

@@ -29,6 +29,8 @@ pub enum ErrorKind {
     State,
     /// A checkpoint cannot be written or read.
     Checkpoint,
+    /// A disk is full, or a system outside does not answer or is locked. A stream pauses, and tries again.
+    Unavailable,
     /// The job was cancelled.
     Cancelled,
     /// A bug of keymill.

@@ -42,7 +42,8 @@ pub(crate) struct SourceArgs {
 /// Where results go, and their form.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SinkArgs {
-    /// The sink: console: (the default) or files:DIR; the results go to all that are named
+    /// The sink: console: (the default), files:DIR, sqlite:FILE?table=NAME or
+    /// postgres://USER@HOST:PORT/DATABASE?table=NAME; the results go to all that are named
     #[arg(long, value_name = "URL")]
     pub(crate) to: Vec<String>,
 

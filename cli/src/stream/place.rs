@@ -9,12 +9,14 @@ use keymill::stream::{
 use keymill::write::Format;
 use keymill::{Error, ErrorKind, Result};
 
+use super::database;
 use crate::args::SinkArgs;
 
 const SOURCES: &str = "tcp://HOST:PORT, tcp-listen://HOST:PORT, unix:PATH, dir:PATH, stdin:, \
                        rate:ROWS_PER_SECOND or rate-per-epoch:ROWS";
 
-const SINKS: &str = "console: or files:DIR";
+const SINKS: &str = "console:, files:DIR, sqlite:FILE?table=NAME or \
+                     postgres://USER@HOST:PORT/DATABASE?table=NAME";
 
 /// The source of a URL.
 pub(super) fn source(url: &str) -> Result<Box<dyn StreamSource>> {
@@ -74,6 +76,8 @@ pub(super) fn sink(url: &str, args: &SinkArgs) -> Result<Box<dyn Sink>> {
             let format = args.format.unwrap_or(Format::Tsv);
             Ok(FilesSink::new(folder).format(format).into())
         }
+        Some(("sqlite", rest)) if !rest.is_empty() => database::sqlite(url, rest),
+        Some(("postgres" | "postgresql", _)) => database::postgres(url),
         _ => Err(unknown("sink", url, SINKS)),
     }
 }

@@ -3,6 +3,7 @@
 
 mod command;
 mod compare;
+mod databases;
 mod devices;
 mod exits;
 mod formats;

@@ -1,7 +1,5 @@
 //! The loop of epochs.
 
-use std::error::Error as _;
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -21,13 +19,10 @@ use crate::stream::checkpoint::{Checkpoint, EpochCommit, EpochOffsets, Recovered
 use crate::stream::{
     EpochInput, EpochLimits, EpochOutput, Faults, OffsetRange, Replay, StreamSource, Trigger,
 };
-use crate::{Error, ErrorKind, Result};
+use crate::{ErrorKind, Result};
 
 /// How often sources that do not wake the query are asked.
 const POLL: Duration = Duration::from_millis(10);
-
-/// The pause before a full disk is tried again.
-const FULL_DISK_PAUSE: Duration = Duration::from_millis(200);
 
 /// A delta is a snapshot's worth of bytes at least.
 const LEAST_SNAPSHOT_BYTES: u64 = 4 << 20;
@@ -201,14 +196,17 @@ impl Driver {
         self.faults.at("chosen", number);
         let step = Instant::now();
         if let Some(checkpoint) = self.checkpoint.as_ref().filter(|_| !epoch.is_replay) {
-            self.unless_full(|| checkpoint.write_offsets(number, &epoch.offsets, &self.faults))?;
+            self.shared.while_unavailable(|| {
+                checkpoint.write_offsets(number, &epoch.offsets, &self.faults)
+            })?;
         }
         self.faults.at("offsets", number);
         epoch.took.wal_commit = milliseconds(step);
 
         let step = Instant::now();
         let time = self.outputs.time(&epoch.offsets);
-        let inputs = self.inputs(&epoch)?;
+        let shared = self.shared.clone();
+        let inputs = shared.while_unavailable(|| self.inputs(&epoch))?;
         let (env, cancel) = (&self.env, &self.shared.cancel);
         let grouping = &self.outputs.grouping;
         let epoch_of = (number, time.closed);
@@ -234,7 +232,8 @@ impl Driver {
             let commit = EpochCommit {
                 watermark: self.watermark,
             };
-            self.unless_full(|| checkpoint.write_commit(number, &commit, &self.faults))?;
+            self.shared
+                .while_unavailable(|| checkpoint.write_commit(number, &commit, &self.faults))?;
         }
         self.faults.at("commit", number);
         self.end_epoch(&epoch, since, delta_bytes)?;
@@ -273,7 +272,8 @@ impl Driver {
         let mut bytes = 0;
         if let Some(checkpoint) = &self.checkpoint {
             let delta = store.delta()?;
-            self.unless_full(|| checkpoint.write_delta(number, &delta, &self.faults))?;
+            self.shared
+                .while_unavailable(|| checkpoint.write_delta(number, &delta, &self.faults))?;
             self.faults.at("delta", number);
             bytes = checkpoint.delta_bytes(number);
         }
@@ -295,7 +295,7 @@ impl Driver {
                 return Ok(0);
             }
             let mut rows = 0;
-            self.unless_full(|| {
+            self.shared.while_unavailable(|| {
                 rows = 0;
                 let states = &grouped.batches;
                 self.outputs
@@ -307,10 +307,10 @@ impl Driver {
                             epoch: number,
                             batches: &mut counted,
                         })
-                    })
+                    })?;
+                self.faults.at("prepared", number);
+                sink.commit(number)
             })?;
-            self.faults.at("prepared", number);
-            self.unless_full(|| sink.commit(number))?;
             self.faults.at("sink", number);
             Ok(rows)
         });
@@ -338,29 +338,12 @@ impl Driver {
         if since.epochs >= self.snapshot_epochs || since.delta_bytes >= most_bytes {
             let positions: Vec<Value> = self.sources.iter().map(|it| it.position()).collect();
             let store = self.outputs.store.as_deref();
-            self.unless_full(|| {
+            self.shared.while_unavailable(|| {
                 checkpoint.write_snapshot(epoch.number, store, &positions, &self.faults)
             })?;
             *since = SinceSnapshot::default();
         }
         Ok(())
-    }
-
-    /// Runs a step. While the disk is full, it waits and tries again, unless the query is stopped.
-    fn unless_full<T>(&self, mut step: impl FnMut() -> Result<T>) -> Result<T> {
-        loop {
-            match step() {
-                Err(error) if is_full(&error) => {
-                    let message = format!("paused until there is space: {error}");
-                    self.shared.set_status(&message, true);
-                    if self.shared.stop().is_some() {
-                        return Err(error);
-                    }
-                    std::thread::sleep(FULL_DISK_PAUSE);
-                }
-                other => return other,
-            }
-        }
     }
 
     fn report(
@@ -435,19 +418,6 @@ fn per_second(rows: u64, seconds: f64) -> f64 {
         return rows as f64 / seconds;
     }
     0.0
-}
-
-/// Whether an error says that a disk is full.
-fn is_full(error: &Error) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            use io::ErrorKind::{QuotaExceeded, StorageFull};
-            return matches!(error.kind(), StorageFull | QuotaExceeded);
-        }
-        cause = error.source();
-    }
-    false
 }
 
 fn milliseconds(since: Instant) -> f64 {

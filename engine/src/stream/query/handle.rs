@@ -1,6 +1,8 @@
 //! A query that runs.
 
 use std::collections::VecDeque;
+use std::error::Error as _;
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -8,10 +10,13 @@ use std::time::{Duration, Instant};
 use super::totals::Totals;
 use super::{StreamProgress, prometheus};
 use crate::stream::Wake;
-use crate::{Cancel, Error, Result};
+use crate::{Cancel, Error, ErrorKind, Result};
 
 /// Reports that are kept.
 const REPORTS: usize = 100;
+
+/// The pause before a full disk, or a system that does not answer, is tried again.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// What a query does now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -117,6 +122,24 @@ impl Shared {
         };
         drop(state);
         self.changed.notify_all();
+    }
+
+    /// Runs a step. While the disk is full or a system outside does not answer, it waits and tries
+    /// again, unless the query is stopped.
+    pub(super) fn while_unavailable<T>(&self, mut step: impl FnMut() -> Result<T>) -> Result<T> {
+        loop {
+            match step() {
+                Err(error) if is_unavailable(&error) => {
+                    let message = format!("paused, tries again: {error}");
+                    self.set_status(&message, true);
+                    if self.stop().is_some() {
+                        return Err(error);
+                    }
+                    std::thread::sleep(PAUSE);
+                }
+                other => return other,
+            }
+        }
     }
 }
 
@@ -230,4 +253,20 @@ impl Drop for StreamQuery {
             let _ = thread.join();
         }
     }
+}
+
+/// Whether an error says that a disk is full, or that a system outside does not answer.
+fn is_unavailable(error: &Error) -> bool {
+    if error.kind() == ErrorKind::Unavailable {
+        return true;
+    }
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            use io::ErrorKind::{QuotaExceeded, StorageFull};
+            return matches!(error.kind(), StorageFull | QuotaExceeded);
+        }
+        cause = error.source();
+    }
+    false
 }

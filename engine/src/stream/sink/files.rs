@@ -199,7 +199,11 @@ impl Sink for FilesSink {
 
     fn commit(&mut self, epoch: u64) -> Result<()> {
         let folder = self.epoch_folder(epoch);
-        let renamed = fs::rename(self.staging_folder(epoch), &folder);
+        // It is there if only the fsync after the rename has failed.
+        let renamed = match folder.exists() {
+            true => fs::remove_dir_all(self.staging_folder(epoch)),
+            false => fs::rename(self.staging_folder(epoch), &folder),
+        };
         let done = renamed.and_then(|()| sync_folder(&self.folder));
         done.map_err(|cause| cannot_write(&format!("`{}`", shown_name(&folder)), cause))
     }

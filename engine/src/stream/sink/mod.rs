@@ -109,6 +109,9 @@ pub trait Sink: Send {
 
     /// Makes the results of the prepared epoch visible.
     ///
+    /// After [`crate::ErrorKind::Unavailable`], here or in `prepare`, the query pauses and calls both for
+    /// the same epoch again, although it may be here already.
+    ///
     /// # Errors
     ///
     /// [`crate::ErrorKind::Sink`] if that fails.

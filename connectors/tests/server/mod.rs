@@ -1,0 +1,88 @@
+//! Servers for tests, by `scripts/postgres`.
+#![forbid(unsafe_code)]
+#![allow(dead_code, reason = "each program of tests uses a part")]
+
+use std::net::TcpListener;
+use std::process::Command;
+
+/// A server with data of its own, which are removed with this value.
+pub(crate) struct Server {
+    /// The address, as the script's clients write it.
+    pub(crate) url: String,
+    folder: String,
+    script: &'static str,
+}
+
+fn run(script: &str, arguments: &[&str]) -> Result<String, String> {
+    let path = format!("{}/../scripts/{script}", env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new(path).args(arguments).output();
+    let output = output.map_err(|error| error.to_string())?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}
+
+/// A port that is free, and so is the one after it.
+fn free_port() -> u16 {
+    loop {
+        let first = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = first.local_addr().unwrap().port();
+        if port < u16::MAX && TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
+            return port;
+        }
+    }
+}
+
+impl Server {
+    /// A PostgreSQL server; `None`, and a line that says so, where there is no PostgreSQL.
+    pub(crate) fn postgres(test: &str) -> Option<Self> {
+        Self::start("postgres", test, |port| {
+            format!("postgres://keymill@127.0.0.1:{port}/postgres")
+        })
+    }
+
+    fn start(script: &'static str, test: &str, url: impl Fn(u16) -> String) -> Option<Self> {
+        if let Err(why) = run(script, &["--find"]) {
+            let required = format!("KEYMILL_REQUIRE_{}", script.to_uppercase());
+            let required = std::env::var(required);
+            assert!(required.as_deref() != Ok("1"), "{why}");
+            println!("skipped: {test}: {why}");
+            return None;
+        }
+        let port = free_port();
+        let folder = run(script, &["new", &port.to_string()]).unwrap();
+        let url = url(port);
+        Some(Self {
+            url,
+            folder,
+            script,
+        })
+    }
+
+    /// Stops it as a crash does.
+    pub(crate) fn crash(&self) {
+        run(self.script, &["stop", &self.folder]).unwrap();
+    }
+
+    /// Starts it again after a crash.
+    pub(crate) fn start_again(&self) {
+        run(self.script, &["start", &self.folder]).unwrap();
+    }
+
+    pub(crate) fn client(&self) -> postgres::Client {
+        postgres::Client::connect(&self.url, postgres::NoTls).unwrap()
+    }
+
+    /// The rows of a query that selects texts.
+    pub(crate) fn texts(&self, sql: &str) -> Vec<String> {
+        let rows = self.client().query(sql, &[]).unwrap();
+        rows.iter().map(|row| row.get::<_, String>(0)).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = run(self.script, &["remove", &self.folder]);
+    }
+}

@@ -28,8 +28,15 @@ fn line(look: Look, text: String) -> Line {
 
 /// The lines of a frame: what the stream at an address does now, and since an earlier sample.
 pub(super) fn lines(address: &str, now: &Sample, before: Option<&Sample>) -> Vec<Line> {
-    let look = if now.is_healthy { Look::Heading } else { Look::Alarm };
-    let mut lines = vec![line(look, format!("keymill top   {}   {}", shown_name(address), now.status))];
+    let look = if now.is_healthy {
+        Look::Heading
+    } else {
+        Look::Alarm
+    };
+    let mut lines = vec![line(
+        look,
+        format!("keymill top   {}   {}", shown_name(address), now.status),
+    )];
     if now.progress.is_null() {
         lines.push(line(Look::Plain, "no epoch has run".to_owned()));
         return lines;
@@ -54,7 +61,11 @@ fn query(now: &Sample) -> String {
     };
     let (id, device) = (now.text("/id"), now.text("/device"));
     let epoch = now.number("/batchId");
-    format!("query    {name}{}   epoch {epoch}   device {}", shown_name(id), shown_name(device))
+    format!(
+        "query    {name}{}   epoch {epoch}   device {}",
+        shown_name(id),
+        shown_name(device)
+    )
 }
 
 fn input(now: &Sample, before: Option<&Sample>) -> String {
@@ -78,7 +89,8 @@ fn epochs(now: &Sample, before: Option<&Sample>) -> String {
     let rate = rate.map_or(String::new(), |rate| format!("{rate:.1}/s   "));
     let quantile = |share: &str| {
         let series = format!("keymill_epoch_duration_seconds{{quantile=\"{share}\"}}");
-        now.metric(&series).map_or("-".to_owned(), |it| time(1000.0 * it))
+        now.metric(&series)
+            .map_or("-".to_owned(), |it| time(1000.0 * it))
     };
     format!(
         "epochs   {rate}p50 {}   p95 {}   p99 {}   of the last 5 minutes",
@@ -103,12 +115,17 @@ fn state(now: &Sample) -> Option<String> {
 }
 
 fn steps(now: &Sample) -> Vec<Line> {
-    let title = format!("{:<16}{:>8}{:>8}{:>17}{:>13}", "step", "busy", "idle", "back-pressured", "last epoch");
+    let title = format!(
+        "{:<16}{:>8}{:>8}{:>17}{:>13}",
+        "step", "busy", "idle", "back-pressured", "last epoch"
+    );
     let mut lines = vec![line(Look::Heading, title)];
     for step in now.list("stepTimes") {
         let name = text(step, "step");
         let share = |of: &str| {
-            let time = step.get(format!("{of}TimeMsPerSecond")).and_then(Value::as_f64);
+            let time = step
+                .get(format!("{of}TimeMsPerSecond"))
+                .and_then(Value::as_f64);
             format!("{:.0} %", time.unwrap_or(0.0) / 10.0)
         };
         let last = now.number(&format!("/durationMs/{name}"));
@@ -128,26 +145,50 @@ fn steps(now: &Sample) -> Vec<Line> {
 fn places(now: &Sample) -> Vec<Line> {
     let sources = now.list("sources");
     let sinks = now.list("sinks");
-    let names = sources.iter().chain(sinks).map(|it| text(it, "description"));
-    let width = names.map(|name| name.chars().count()).max().unwrap_or(0).max(12);
-    let mut lines = vec![line(Look::Heading, format!("{:<width$}{:>14}{:>14}", "source", "waiting", "rejected"))];
+    let names = sources
+        .iter()
+        .chain(sinks)
+        .map(|it| text(it, "description"));
+    let width = names
+        .map(|name| name.chars().count())
+        .max()
+        .unwrap_or(0)
+        .max(12);
+    let mut lines = vec![line(
+        Look::Heading,
+        format!("{:<width$}{:>14}{:>14}", "source", "waiting", "rejected"),
+    )];
     for source in sources {
         let waiting = source.get("waitingBytes").and_then(Value::as_u64);
         let waiting = waiting.map_or("-".to_owned(), size::show_input);
         let rejected = source.get("numRejectedRows").and_then(Value::as_f64);
         let rejected = amount(rejected.unwrap_or(0.0));
         let name = text(source, "description");
-        lines.push(line(Look::Plain, format!("{name:<width$}{waiting:>14}{rejected:>14}")));
+        lines.push(line(
+            Look::Plain,
+            format!("{name:<width$}{waiting:>14}{rejected:>14}"),
+        ));
     }
-    lines.push(line(Look::Heading, format!("{:<width$}{:>14}{:>14}", "sink", "rows", "last epoch")));
+    lines.push(line(
+        Look::Heading,
+        format!("{:<width$}{:>14}{:>14}", "sink", "rows", "last epoch"),
+    ));
     for (number, sink) in sinks.iter().enumerate() {
         let name = text(sink, "description");
-        let last = sink.get("numOutputRows").and_then(Value::as_f64).unwrap_or(0.0);
+        let last = sink
+            .get("numOutputRows")
+            .and_then(Value::as_f64)
+            .unwrap_or(0.0);
         let end = format!("number=\"{number}\"}}");
-        let is_own = |series: &str| series.starts_with("keymill_output_rows_total{") && series.ends_with(&end);
+        let is_own = |series: &str| {
+            series.starts_with("keymill_output_rows_total{") && series.ends_with(&end)
+        };
         let all = now.metrics.iter().find(|(series, _)| is_own(series));
         let all = amount(all.map_or(0.0, |(_, rows)| *rows));
-        lines.push(line(Look::Plain, format!("{name:<width$}{all:>14}{:>14}", amount(last))));
+        lines.push(line(
+            Look::Plain,
+            format!("{name:<width$}{all:>14}{:>14}", amount(last)),
+        ));
     }
     lines
 }
@@ -184,7 +225,9 @@ mod tests {
     use super::*;
 
     fn sample(progress: Value, metrics: &[(&str, f64)]) -> Sample {
-        let metrics = metrics.iter().map(|(name, value)| ((*name).to_owned(), *value));
+        let metrics = metrics
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), *value));
         Sample {
             taken: Instant::now(),
             metrics: metrics.collect(),
@@ -223,7 +266,10 @@ mod tests {
             ("keymill_epoch_duration_seconds{quantile=\"0.99\"}", 12.0),
             ("keymill_state_rows", 9.0),
             ("keymill_state_bytes", 2048.0),
-            ("keymill_output_rows_total{sink=\"console:\",number=\"0\"}", 84.0),
+            (
+                "keymill_output_rows_total{sink=\"console:\",number=\"0\"}",
+                84.0,
+            ),
         ];
         sample(progress, &metrics)
     }
@@ -232,7 +278,7 @@ mod tests {
     fn a_frame_says_what_the_stream_does() {
         let expected = "\
 keymill top   127.0.0.1:9464   running an epoch
-query    visits\\u{1b}   8f   epoch 41   device cpu
+query    visits\\x1b   8f   epoch 41   device cpu
 input    1.0 k rows/s   5.0 kB/s   total 5.0 M rows   25.0 MB
 epochs   p50 12.4 ms   p95 25.0 ms   p99 12.0 s   of the last 5 minutes
 state    9 groups   2.0 KiB   watermark 2026-01-01T00:00:00.000Z
@@ -253,8 +299,10 @@ console:                        84             2
     fn rates_are_those_between_samples_of_one_run() {
         let (before, mut now) = (running(), running());
         now.taken = before.taken + Duration::from_secs(2);
-        now.metrics.insert("keymill_input_rows_total".to_owned(), 5_000_500.0);
-        now.metrics.insert("keymill_input_bytes_total".to_owned(), 25e6 + 4000.0);
+        now.metrics
+            .insert("keymill_input_rows_total".to_owned(), 5_000_500.0);
+        now.metrics
+            .insert("keymill_input_bytes_total".to_owned(), 25e6 + 4000.0);
         now.metrics.insert("keymill_epochs_total".to_owned(), 43.0);
         let text = shown(&now, Some(&before));
         assert!(text.contains("input    250 rows/s   2.0 kB/s"), "{text}");
@@ -270,7 +318,10 @@ console:                        84             2
         let mut now = sample(Value::Null, &[]);
         now.is_healthy = false;
         assert_eq!(shown(&now, None).lines().last(), Some("no epoch has run"));
-        let odd = sample(json!({"sources": 1, "sinks": [1, {}], "stepTimes": [null]}), &[]);
+        let odd = sample(
+            json!({"sources": 1, "sinks": [1, {}], "stepTimes": [null]}),
+            &[],
+        );
         assert!(shown(&odd, None).contains("sink"));
     }
 }

@@ -14,9 +14,9 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text;
 use ratatui::widgets::{Paragraph, Widget};
 
+use super::client;
 use super::frame::{self, Line, Look};
 use super::sample::Sample;
-use super::client;
 use crate::args::TopArgs;
 use crate::exit;
 
@@ -37,7 +37,8 @@ pub(super) fn run(args: &TopArgs) -> Result<i32> {
     let shown = loop {
         view.update(client::sample(&args.address));
         let next = Instant::now() + args.every;
-        let drawn = terminal.draw(|frame| view.render(&args.address, frame.area(), frame.buffer_mut()));
+        let drawn =
+            terminal.draw(|frame| view.render(&args.address, frame.area(), frame.buffer_mut()));
         match drawn.and_then(|_| wait(next, &is_over)) {
             Ok(Next::Frame) => {}
             Ok(Next::End) => break Ok(exit::DONE),
@@ -115,7 +116,10 @@ impl View {
         if let Some(now) = &self.now {
             let all = frame::lines(address, now, self.before.as_ref()).into_iter();
             let is_gone = self.error.is_some();
-            lines.extend(all.skip(usize::from(is_gone)).map(|line| styled(line, is_gone)));
+            lines.extend(
+                all.skip(usize::from(is_gone))
+                    .map(|line| styled(line, is_gone)),
+            );
         }
         lines.push(text::Line::default());
         lines.push(text::Line::styled("q quits", Modifier::DIM));
@@ -165,12 +169,20 @@ mod tests {
         view.update(gone());
         assert!(drawn(&view, 60, 20).starts_with("nobody answers; trying again\n\nq quits\n"));
         view.update(Ok(sample("1")));
-        assert!(drawn(&view, 60, 20).starts_with("keymill top   h:1   waiting for data\nquery    8f   epoch 2"));
+        assert!(
+            drawn(&view, 60, 20)
+                .starts_with("keymill top   h:1   waiting for data\nquery    8f   epoch 2")
+        );
         view.update(gone());
-        assert!(drawn(&view, 60, 20).starts_with("nobody answers; trying again\nquery    8f   epoch 2"));
+        assert!(
+            drawn(&view, 60, 20).starts_with("nobody answers; trying again\nquery    8f   epoch 2")
+        );
         view.update(Ok(sample("2")));
         let text = drawn(&view, 60, 20);
-        assert!(text.starts_with("keymill top") && !text.contains("nobody"), "{text}");
+        assert!(
+            text.starts_with("keymill top") && !text.contains("nobody"),
+            "{text}"
+        );
     }
 
     #[test]

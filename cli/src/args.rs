@@ -53,6 +53,9 @@ pub(crate) enum Command {
         /// The job file
         file: PathBuf,
     },
+    /// Show what a running stream does; it must serve metrics (`--metrics`)
+    #[command(after_help = help::TOP)]
+    Top(TopArgs),
     /// List, verify, repair or export the checkpoint of a stream
     #[command(after_help = help::CHECKPOINT)]
     Checkpoint {
@@ -186,6 +189,21 @@ pub(crate) struct ResultArgs {
     /// No progress bar and no remarks
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TopArgs {
+    /// Where the stream serves its metrics
+    #[arg(value_name = "HOST:PORT", default_value = "127.0.0.1:9464")]
+    pub(crate) address: String,
+
+    /// Write one frame as text; the default where standard output is no terminal
+    #[arg(long)]
+    pub(crate) once: bool,
+
+    /// How often the view is drawn again
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_time)]
+    pub(crate) every: Duration,
 }
 
 #[derive(Debug, Subcommand)]

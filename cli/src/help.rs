@@ -67,6 +67,13 @@ Examples:
 
 Exit status: 0 the job could be started, 2 the file is wrong.";
 
+pub(crate) const TOP: &str = "\
+Examples:
+  keymill top                                  of the stream that has `--metrics 127.0.0.1:9464`
+  keymill top 127.0.0.1:9465 --once            one frame, as text
+
+Press q to end the view. The stream goes on.";
+
 pub(crate) const CHECKPOINT: &str = "\
 Examples:
   keymill checkpoint list ck                   its epochs

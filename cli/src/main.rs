@@ -21,6 +21,7 @@ mod size;
 mod sql;
 mod stream;
 mod system;
+mod top;
 
 use std::io::{self, Write};
 
@@ -62,6 +63,7 @@ fn run(command: Command) -> Result<i32> {
         Command::Stream(args) => stream::run(&(*args).into()),
         Command::Run { file } => stream::run_file(&file),
         Command::Validate { file } => stream::validate(&file),
+        Command::Top(args) => top::run(&args),
         Command::Checkpoint { command } => checkpoint::run(&command),
         Command::Compare(args) => compare::run(&args),
         Command::Devices(args) => devices::run(&args),

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod database;
+mod dataset;
 mod job_file;
 mod place;
 mod plan;
@@ -140,13 +141,22 @@ fn job(plan: &StreamPlan) -> Result<KeyedStream> {
 /// What is computed of each epoch.
 fn keyed(plan: &StreamPlan, engine: &keymill::Engine) -> Result<KeyedStream> {
     let args = &plan.args;
-    let mut sources = plan.sources.iter().map(|(url, form)| {
-        let source = place::source(url)?;
-        match args.key.is_empty() {
-            true => Ok(source),
-            false => row_args::rows(source, form, args),
-        }
-    });
+    let mut sources = plan
+        .sources
+        .iter()
+        .enumerate()
+        .map(|(number, (url, form))| {
+            // Every source has a log of its own.
+            let log = form
+                .wal
+                .as_ref()
+                .map(|folder| folder.join(number.to_string()));
+            let source = place::source(url, log.as_deref())?;
+            match args.key.is_empty() {
+                true => Ok(source),
+                false => row_args::rows(source, form, args),
+            }
+        });
     let first = sources.next().unwrap_or_else(|| Err(no_source()))?;
     let stream = sources.try_fold(engine.stream(first), |stream, source| {
         Ok::<_, Error>(stream.union(source?))

@@ -16,5 +16,7 @@ mod modes;
 mod recovery;
 #[path = "streams/sources.rs"]
 mod sources;
+#[path = "streams/tail.rs"]
+mod tail;
 #[path = "streams/windows.rs"]
 mod windows;

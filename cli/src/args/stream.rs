@@ -17,7 +17,8 @@ use crate::size;
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SourceArgs {
     /// The source: tcp://HOST:PORT, tcp-listen://HOST:PORT, unix:PATH, dir:PATH (new files, each taken
-    /// once), stdin:, rate:ROWS_PER_SECOND or rate-per-epoch:ROWS; several are read together
+    /// once), tail:FILE (a growing file), stdin:, rate:ROWS_PER_SECOND,
+    /// rate-per-epoch:ROWS or dataset:NAME; several are read together
     #[arg(long, value_name = "URL")]
     pub(crate) from: Vec<String>,
 
@@ -33,6 +34,11 @@ pub(crate) struct SourceArgs {
     /// Skip the first line of each file, which names the columns
     #[arg(long)]
     pub(crate) header: bool,
+
+    /// Write what sockets and standard input give to a log in this folder before it is part of an epoch,
+    /// so that it is read again after a crash
+    #[arg(long, value_name = "DIR")]
+    pub(crate) wal: Option<PathBuf>,
 
     /// Lines are JSON objects instead of comma-separated values
     #[arg(long)]

@@ -2,45 +2,58 @@
 #![forbid(unsafe_code)]
 
 use std::io::Read;
+use std::path::Path;
 
 use keymill::stream::{
-    ConsoleSink, FilesSink, FolderSource, RateSource, ReaderStream, Sink, StreamSource, TcpSource,
+    ConsoleSink, FilesSink, FolderSource, RateSource, ReaderStream, Sink, StreamSource, TailSource,
+    TcpSource,
 };
 use keymill::write::Format;
 use keymill::{Error, ErrorKind, Result};
 
 use super::database;
+use super::dataset::DatasetSource;
 use crate::args::SinkArgs;
 
-const SOURCES: &str = "tcp://HOST:PORT, tcp-listen://HOST:PORT, unix:PATH, dir:PATH, stdin:, \
-                       rate:ROWS_PER_SECOND or rate-per-epoch:ROWS";
+const SOURCES: &str = "tcp://HOST:PORT, tcp-listen://HOST:PORT, unix:PATH, dir:PATH, tail:FILE, stdin:, \
+                       rate:ROWS_PER_SECOND, rate-per-epoch:ROWS or dataset:NAME";
 
 const SINKS: &str = "console:, files:DIR, sqlite:FILE?table=NAME or \
                      postgres://USER@HOST:PORT/DATABASE?table=NAME";
 
 /// The source of a URL.
-pub(super) fn source(url: &str) -> Result<Box<dyn StreamSource>> {
+pub(super) fn source(url: &str, log: Option<&Path>) -> Result<Box<dyn StreamSource>> {
     if url == "-" {
-        return Ok(ReaderStream::stdin().into());
+        return source("stdin:", log);
     }
+    let reader = |source: ReaderStream| match log {
+        Some(log) => source.write_ahead_log(log).into(),
+        None => source.into(),
+    };
+    let tcp = |source: TcpSource| match log {
+        Some(log) => source.write_ahead_log(log).into(),
+        None => source.into(),
+    };
     let unknown = || unknown("source", url, SOURCES);
     let (scheme, rest) = url.split_once(':').ok_or_else(unknown)?;
     let address = rest.strip_prefix("//");
     Ok(match (scheme, address) {
-        ("tcp", Some(address)) => TcpSource::connect(address).into(),
-        ("tcp-listen", Some(address)) => TcpSource::listen_on_start(address).into(),
-        ("unix", _) => unix(address.unwrap_or(rest)),
+        ("tcp", Some(address)) => tcp(TcpSource::connect(address)),
+        ("tcp-listen", Some(address)) => tcp(TcpSource::listen_on_start(address)),
+        ("unix", _) => reader(unix(address.unwrap_or(rest))),
         ("dir", _) => FolderSource::new(rest).into(),
-        ("stdin", _) if rest.is_empty() => ReaderStream::stdin().into(),
+        ("dataset", _) => DatasetSource::parse(url, rest)?.into(),
+        ("tail", _) if !rest.is_empty() => TailSource::new(rest).into(),
+        ("stdin", _) if rest.is_empty() => reader(ReaderStream::stdin()),
         ("rate", _) => RateSource::per_second(rows(url, rest)?).into(),
         ("rate-per-epoch", _) => RateSource::per_epoch(rows(url, rest)?).into(),
         _ => return Err(unknown()),
     })
 }
 
-fn unix(path: &str) -> Box<dyn StreamSource> {
+fn unix(path: &str) -> ReaderStream {
     let connected = path.to_owned();
-    ReaderStream::open_on_start(&format!("unix:{path}"), move || connect(&connected)).into()
+    ReaderStream::open_on_start(&format!("unix:{path}"), move || connect(&connected))
 }
 
 #[cfg(unix)]

@@ -12,6 +12,7 @@ mod job_files;
 mod outputs;
 mod pages;
 mod reduce;
+mod replays;
 mod sameness;
 #[cfg(unix)]
 mod signals;

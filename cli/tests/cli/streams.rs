@@ -292,13 +292,39 @@ fn metrics_are_served_while_a_stream_runs() {
         .strip_prefix("keymill: metrics at http://")
         .unwrap();
     let address = address.strip_suffix("/metrics").unwrap();
-    let mut client = TcpStream::connect(address).unwrap();
-    client.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+    // Before the query has started there are no metrics, and before an epoch there is no report.
+    let end = Instant::now() + Duration::from_secs(60);
     let mut answer = String::new();
-    client.read_to_string(&mut answer).unwrap();
+    while !answer.contains("\nkeymill_epoch 1") {
+        assert!(Instant::now() < end, "{answer}");
+        let mut client = TcpStream::connect(address).unwrap();
+        client.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+        answer.clear();
+        client.read_to_string(&mut answer).unwrap();
+    }
     assert!(answer.contains("\nkeymill_query_active 1\n"), "{answer}");
+    let frame = stdout_of(&["top", address], b"");
+    let frame = text(&frame);
+    assert!(
+        frame.starts_with(&format!("keymill top   {address}   ")),
+        "{frame}"
+    );
+    for part in [
+        "\nepochs   p50 ",
+        "\nstate    ",
+        "\naddBatch ",
+        "\nrate-per-epoch:10",
+        "\nconsole: ",
+    ] {
+        assert!(frame.contains(part), "{frame}");
+    }
     child.kill().unwrap();
     child.wait().unwrap();
+    assert_fails(
+        &["top", address, "--once"],
+        1,
+        &["no stream serves metrics at"],
+    );
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let arguments = [

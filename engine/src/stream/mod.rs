@@ -35,7 +35,7 @@ pub use sink::{
 pub use source::RowSource;
 pub use source::{
     EpochInput, EpochLimits, FolderSource, History, MemoryStream, MemoryStreamInput, OffsetRange,
-    RateSource, ReaderStream, Replay, SourceContext, StreamSource, TcpSource, Wake,
+    RateSource, ReaderStream, Replay, SourceContext, StreamSource, TailSource, TcpSource, Wake,
 };
 pub(crate) use transform::{FilterRows, FlatMapRows, Join, RowTransform};
 pub use transform::{JoinKind, Row, Rows, StaticTable, Value};

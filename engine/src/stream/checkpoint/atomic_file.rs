@@ -18,7 +18,7 @@ pub(super) const UNFINISHED: &str = "tmp";
 /// # Errors
 ///
 /// [`ErrorKind::Checkpoint`] with the error of the system as its source.
-pub(super) fn write(
+pub(in crate::stream) fn write(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     before_rename: &dyn Fn(),
@@ -92,13 +92,13 @@ pub(super) fn read_text(path: &Path) -> Result<String> {
     }
 }
 
-pub(super) fn cannot_read(path: &Path, cause: io::Error) -> Error {
+pub(in crate::stream) fn cannot_read(path: &Path, cause: io::Error) -> Error {
     let message = format!("cannot read `{}` of the checkpoint", shown_name(path));
     Error::new(ErrorKind::Checkpoint, message).with_source(cause)
 }
 
 /// The error of a file that has other bytes than were written.
-pub(super) fn damaged(path: &Path, how: &str) -> Error {
+pub(in crate::stream) fn damaged(path: &Path, how: &str) -> Error {
     let message = format!("`{}` of the checkpoint is damaged: {how}", shown_name(path));
     Error::new(ErrorKind::Checkpoint, message)
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::epoch::Outputs;
 use super::handle::{Shared, Stop};
 use super::keyed::Grouped;
+use super::pace::Pace;
 use super::plan::{Listener, StartedSink};
 use super::progress::{
     Durations, EventTimeProgress, SinkProgress, SourceProgress, StateProgress, StreamProgress,
@@ -47,6 +48,7 @@ pub(super) struct Driver {
     pub(super) next: u64,
     pub(super) watermark: Option<i64>,
     pub(super) meter: StepMeter,
+    pub(super) pace: Pace,
 }
 
 /// One epoch on its way.
@@ -124,10 +126,17 @@ impl Driver {
             if ends || stop == Some(Stop::Graceful) {
                 return Ok(());
             }
-            if self.wait(start, began, is_idle) {
+            if (is_idle || !self.is_behind()) && self.wait(start, began, is_idle) {
                 self.meter.wait();
             }
         }
+    }
+
+    /// Whether more waits in memory than one epoch takes.
+    fn is_behind(&self) -> bool {
+        let pace = self.pace.bytes().filter(|_| self.limits.bytes.is_none());
+        let waiting = self.sources.iter().filter_map(|it| it.waiting_bytes());
+        pace.is_some_and(|pace| waiting.max().is_some_and(|waiting| waiting >= pace))
     }
 
     /// Waits for the trigger after the one at which the last epoch began. Returns whether it is not late.
@@ -157,9 +166,18 @@ impl Driver {
     /// Chooses what the next epoch reads. `None` if there is nothing new.
     fn choose_epoch(&mut self) -> Result<Option<Epoch>> {
         let started = Instant::now();
-        let limits = &self.limits;
-        let ranges = self.sources.iter_mut().map(|it| it.next_range(limits));
-        let ranges = ranges.collect::<Result<Vec<_>>>()?;
+        let limits = EpochLimits {
+            // The last epoch takes all that was received.
+            pace: self.pace.bytes().filter(|_| self.shared.stop().is_none()),
+            ..self.limits
+        };
+        let mut sources = std::mem::take(&mut self.sources);
+        let ranges = sources
+            .iter_mut()
+            .map(|it| self.shared.while_unavailable(|| it.next_range(&limits)));
+        let ranges = ranges.collect::<Result<Vec<_>>>();
+        self.sources = sources;
+        let ranges = ranges?;
         let timestamp = milliseconds_now();
         let has_input = ranges.iter().any(Option::is_some);
         if !has_input && !self.outputs.is_due(timestamp as i64)? {
@@ -357,6 +375,8 @@ impl Driver {
         let ran = epoch.started.elapsed().as_secs_f64();
         let since_last = last.map_or(ran, |last| (epoch.started - last).as_secs_f64());
         epoch.took.trigger_execution = 1000.0 * ran;
+        let computed = epoch.took.add_batch / 1000.0;
+        self.pace.add(grouped.bytes, computed, ran);
         let ranges = self.sources.iter().zip(&epoch.offsets.ranges);
         let sources = ranges.map(|(source, range)| source_progress(&**source, range.as_ref()));
         let sinks = self.sinks.iter().zip(written);

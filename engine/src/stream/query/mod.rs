@@ -4,6 +4,7 @@ mod driver;
 mod epoch;
 mod handle;
 mod keyed;
+mod pace;
 mod plan;
 mod progress;
 mod prometheus;

@@ -9,6 +9,7 @@ use super::driver::Driver;
 use super::epoch::Outputs;
 use super::handle::{Shared, StreamQuery};
 use super::keyed::{Keyed, common_schema, describe_columns};
+use super::pace::Pace;
 use super::state_function::StateFunction;
 use super::step_times::StepMeter;
 use crate::exec::RuntimeEnv;
@@ -296,6 +297,7 @@ impl QueryPlan {
             next: recovered.next,
             watermark: recovered.watermark,
             meter: StepMeter::default(),
+            pace: Pace::new(self.trigger),
         };
         spawn(driver, recovered, shared, id, remarks)
     }

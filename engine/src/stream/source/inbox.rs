@@ -7,12 +7,14 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{EpochInput, EpochLimits, OffsetRange, SourceContext, Wake};
+use super::write_ahead_log::WriteAheadLog;
+use super::{EpochInput, EpochLimits, OffsetRange, Replay, SourceContext, Wake};
 use crate::read::MemorySource;
 use crate::{Error, ErrorKind, Result};
 
@@ -33,7 +35,12 @@ struct Shared {
     most_bytes: usize,
 }
 
+/// An inbox holds this many times what an epoch takes: the next one arrives while one is computed.
+const EPOCHS: u64 = 2;
+
 struct State {
+    /// The bytes at which connections wait, within the most that memory allows.
+    full: usize,
     blocks: VecDeque<Vec<u8>>,
     bytes: usize,
     /// Bytes that were given to epochs.
@@ -45,8 +52,10 @@ struct State {
 
 impl Inbox {
     pub(super) fn new(wake: Wake, most_bytes: usize, given: u64) -> Self {
+        let most_bytes = most_bytes.max(2 * BLOCK_BYTES);
         Self(Arc::new(Shared {
             state: Mutex::new(State {
+                full: most_bytes,
                 blocks: VecDeque::new(),
                 bytes: 0,
                 given,
@@ -56,7 +65,7 @@ impl Inbox {
             }),
             changed: Condvar::new(),
             wake,
-            most_bytes: most_bytes.max(2 * BLOCK_BYTES),
+            most_bytes,
         }))
     }
 
@@ -118,7 +127,7 @@ impl Inbox {
     /// Adds whole lines. Waits while the inbox is full. Returns `false` if nobody reads it any more.
     fn push(&self, lines: &[u8]) -> bool {
         let mut state = self.lock();
-        while state.bytes > 0 && state.bytes + lines.len() > self.0.most_bytes && !state.is_closed {
+        while state.bytes > 0 && state.bytes + lines.len() > state.full && !state.is_closed {
             self.0.wake.wake();
             let waited = self.0.changed.wait(state);
             state = waited.unwrap_or_else(PoisonError::into_inner);
@@ -155,7 +164,14 @@ impl Inbox {
                 None => Ok(None),
             };
         }
-        let most = limits.bytes.unwrap_or(u64::MAX);
+        if let Some(pace) = limits.pace {
+            let full = usize::try_from(pace.saturating_mul(EPOCHS)).unwrap_or(usize::MAX);
+            state.full = full.clamp(2 * BLOCK_BYTES, self.0.most_bytes);
+        }
+        let most = limits
+            .bytes
+            .unwrap_or(u64::MAX)
+            .min(limits.pace.unwrap_or(u64::MAX));
         let (mut blocks, mut bytes) = (Vec::new(), 0_u64);
         while let Some(block) = state.blocks.pop_front() {
             let room = most.saturating_sub(bytes);
@@ -225,29 +241,81 @@ impl Inbox {
 pub(super) struct Receiver {
     inbox: Option<Inbox>,
     received: Received,
+    /// Whether `received` waits to be written to the log.
+    is_unwritten: bool,
+    /// The folder of the log, if there is one.
+    log_folder: Option<PathBuf>,
+    log: Option<WriteAheadLog>,
 }
 
 impl Receiver {
     /// Creates the inbox of a source that starts.
-    pub(super) fn start(&mut self, context: SourceContext) -> Inbox {
-        let inbox = Inbox::new(context.wake, context.memory, context.history.number());
+    ///
+    /// # Errors
+    ///
+    /// Those of the log.
+    pub(super) fn start(&mut self, context: SourceContext) -> Result<Inbox> {
+        let mut given = context.history.number();
+        self.received.range = OffsetRange::numbers(given, given);
+        if let Some(folder) = &self.log_folder {
+            let log = WriteAheadLog::open(folder, given)?;
+            given = log.end().unwrap_or(given);
+            self.log = Some(log);
+        }
+        let inbox = Inbox::new(context.wake, context.memory, given);
         self.inbox = Some(inbox.clone());
-        inbox
+        Ok(inbox)
+    }
+
+    /// Writes what is received to a log before it is part of an epoch.
+    pub(super) fn log_to(&mut self, folder: PathBuf) {
+        self.log_folder = Some(folder);
+    }
+
+    pub(super) fn replay(&self) -> Replay {
+        match self.log_folder {
+            Some(_) => Replay::SameBytes,
+            None => Replay::Nothing,
+        }
     }
 
     pub(super) fn next_range(&mut self, limits: &EpochLimits) -> Result<Option<OffsetRange>> {
         let Some(inbox) = &self.inbox else {
             return Ok(None);
         };
-        let received = inbox.take(limits)?;
-        Ok(received.map(|received| {
+        if let Some(range) = self.log.as_mut().and_then(WriteAheadLog::next_pending) {
+            return Ok(Some(range));
+        }
+        // After an error, such as a full disk, the same is written again.
+        if !self.is_unwritten {
+            let Some(received) = inbox.take(limits)? else {
+                return Ok(None);
+            };
             self.received = received;
-            self.received.range.clone()
-        }))
+        }
+        if let Some(log) = &self.log {
+            self.is_unwritten = true;
+            log.append(&self.received.range, &self.received.blocks)?;
+            self.is_unwritten = false;
+        }
+        Ok(Some(self.received.range.clone()))
     }
 
-    pub(super) fn read(&mut self, range: &OffsetRange) -> EpochInput {
-        self.received.input(range)
+    pub(super) fn read(&mut self, range: &OffsetRange) -> Result<EpochInput> {
+        if let Some(log) = self.log.as_mut().filter(|_| self.received.range != *range) {
+            self.received = Received {
+                range: range.clone(),
+                blocks: log.read(range)?,
+            };
+        }
+        Ok(self.received.input(range))
+    }
+
+    pub(super) fn commit(&mut self, range: &OffsetRange) -> Result<()> {
+        match &self.log {
+            Some(log) => log.commit(range),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn position(&self) -> Value {
@@ -255,7 +323,9 @@ impl Receiver {
     }
 
     pub(super) fn is_finished(&self) -> bool {
-        self.inbox.as_ref().is_some_and(Inbox::is_finished)
+        let is_written =
+            !self.is_unwritten && self.log.as_ref().is_none_or(|it| it.end().is_none());
+        is_written && self.inbox.as_ref().is_some_and(Inbox::is_finished)
     }
 
     pub(super) fn waiting_bytes(&self) -> Option<u64> {

@@ -11,7 +11,9 @@ mod rate;
 mod reader;
 #[cfg(any(feature = "csv", feature = "json"))]
 mod rows;
+mod tail;
 mod tcp;
+mod write_ahead_log;
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,6 +30,7 @@ pub use rate::RateSource;
 pub use reader::ReaderStream;
 #[cfg(any(feature = "csv", feature = "json"))]
 pub use rows::RowSource;
+pub use tail::TailSource;
 pub use tcp::TcpSource;
 
 /// What an epoch reads from one source. Only the source interprets the offsets.
@@ -76,6 +79,8 @@ pub struct EpochLimits {
     pub files: Option<usize>,
     /// Rows of sources that make rows.
     pub rows: Option<u64>,
+    /// Bytes that the query computes in an interval, as measured: for sources whose data waits in memory.
+    pub pace: Option<u64>,
 }
 
 /// What a source has read until the last committed epoch.

@@ -1,6 +1,7 @@
 //! Standard input, or any reader.
 
 use std::io::Read;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -10,7 +11,8 @@ use crate::{Error, ErrorKind, Result};
 
 /// Lines of a reader. The query ends with it.
 ///
-/// After a crash, what was read and not committed is lost.
+/// After a crash, what was read and not committed is lost, unless there is a
+/// [log](ReaderStream::write_ahead_log).
 pub struct ReaderStream {
     name: String,
     open: Option<Box<Open>>,
@@ -45,6 +47,14 @@ impl ReaderStream {
         }
     }
 
+    /// Writes what is received to a log in a folder before it is part of an epoch. What was written
+    /// there is read again after a crash, so that results may arrive exactly once from then on.
+    #[must_use]
+    pub fn write_ahead_log(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.receiver.log_to(folder.into());
+        self
+    }
+
     /// Reads from standard input.
     #[must_use]
     pub fn stdin() -> Self {
@@ -62,7 +72,7 @@ impl StreamSource for ReaderStream {
     }
 
     fn replay(&self) -> Replay {
-        Replay::Nothing
+        self.receiver.replay()
     }
 
     fn start(&mut self, context: SourceContext) -> Result<()> {
@@ -73,7 +83,7 @@ impl StreamSource for ReaderStream {
             ));
         };
         let reader = open()?;
-        let inbox = self.receiver.start(context);
+        let inbox = self.receiver.start(context)?;
         let name = self.name.clone();
         inbox::spawn("keymill-reader", move || match inbox.receive(reader) {
             Ok(()) => inbox.finish(),
@@ -89,7 +99,11 @@ impl StreamSource for ReaderStream {
     }
 
     fn read(&mut self, range: &OffsetRange) -> Result<EpochInput> {
-        Ok(self.receiver.read(range))
+        self.receiver.read(range)
+    }
+
+    fn commit(&mut self, range: &OffsetRange) -> Result<()> {
+        self.receiver.commit(range)
     }
 
     fn position(&self) -> Value {

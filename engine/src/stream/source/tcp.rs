@@ -1,6 +1,7 @@
 //! Lines from TCP: of a server, or of many clients.
 
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Lines from TCP.
 ///
 /// When a server ends the connection, the source connects again, with growing pauses. The end of a
-/// connection ends a line. After a crash, what was received and not committed is lost.
+/// connection ends a line. After a crash, what was received and not committed is lost, unless
+/// there is a [log](TcpSource::write_ahead_log).
 pub struct TcpSource {
     address: String,
     peer: Peer,
@@ -84,6 +86,14 @@ impl TcpSource {
         }
     }
 
+    /// Writes what is received to a log in a folder before it is part of an epoch. What was written
+    /// there is read again after a crash, so that results may arrive exactly once from then on.
+    #[must_use]
+    pub fn write_ahead_log(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.receiver.log_to(folder.into());
+        self
+    }
+
     /// The address that clients connect to.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
@@ -107,11 +117,11 @@ impl StreamSource for TcpSource {
     }
 
     fn replay(&self) -> Replay {
-        Replay::Nothing
+        self.receiver.replay()
     }
 
     fn start(&mut self, context: SourceContext) -> Result<()> {
-        let inbox = self.receiver.start(context);
+        let inbox = self.receiver.start(context)?;
         let connections = self.connections.clone();
         match &mut self.peer {
             Peer::Server => {
@@ -141,7 +151,11 @@ impl StreamSource for TcpSource {
     }
 
     fn read(&mut self, range: &OffsetRange) -> Result<EpochInput> {
-        Ok(self.receiver.read(range))
+        self.receiver.read(range)
+    }
+
+    fn commit(&mut self, range: &OffsetRange) -> Result<()> {
+        self.receiver.commit(range)
     }
 
     fn position(&self) -> Value {

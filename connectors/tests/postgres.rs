@@ -1,4 +1,5 @@
 //! The PostgreSQL sink, with a real server.
+#![forbid(unsafe_code)]
 #![cfg(all(feature = "postgres", unix))]
 
 mod server;

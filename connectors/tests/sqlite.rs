@@ -1,4 +1,5 @@
 //! The SQLite sink: values, keys, locks and owners.
+#![forbid(unsafe_code)]
 #![cfg(feature = "sqlite")]
 
 use std::path::Path;

@@ -74,6 +74,10 @@ mod api;
 mod device;
 mod error;
 mod exec;
+#[cfg_attr(
+    not(feature = "sql"),
+    allow(dead_code, reason = "only the parser makes some expressions")
+)]
 mod expr;
 mod keys;
 mod operator;

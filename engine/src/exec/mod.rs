@@ -38,7 +38,9 @@ use crate::operator::{Batches, Drain, Merged, Operator, OperatorMetrics, Order};
 use crate::{BatchLimits, Error, Resources, Result};
 use context::JobContext;
 pub(crate) use env::RuntimeEnv;
-pub(crate) use job::{GroupByJob, InputPart, Job, JobInput, JobOptions, TextCountJob};
+#[cfg(feature = "stream")]
+pub(crate) use job::InputPart;
+pub(crate) use job::{GroupByJob, Job, JobInput, JobOptions, TextCountJob};
 pub use metrics::{JobMetrics, StageMetrics};
 use placement::Placement;
 pub(crate) use placement::describe as describe_placement;

@@ -106,6 +106,7 @@ impl StorePartition {
     }
 
     /// Replaces the state of groups. They count as changed.
+    #[cfg(feature = "stream")]
     pub(super) fn put(&mut self, states: &RecordBatch, time: u64) -> Result<()> {
         let groups = self.table.replace(states)?.to_vec();
         self.mark_changed(&groups, std::iter::repeat(time));
@@ -126,6 +127,7 @@ impl StorePartition {
     }
 
     /// Removes the groups of these keys as evicted. Unknown keys are ignored.
+    #[cfg(feature = "stream")]
     pub(super) fn evict_keys(&mut self, keys: &RecordBatch) -> Result<()> {
         self.evicted.push(keys.clone());
         self.remove(keys.columns())

@@ -211,16 +211,22 @@ mod tests {
 
     /// Returns the arguments of keymill in an example.
     fn words(line: &str) -> Vec<String> {
+        let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
         let shown = line.split("  ").next().unwrap_or_default();
-        let own = shown.split('|').find(|part| part.contains("keymill "));
-        let own = own
-            .unwrap_or_default()
-            .split('>')
-            .next()
-            .unwrap_or_default();
-        own.split_whitespace()
-            .map(|word| word.replace('\'', ""))
-            .collect()
+        for letter in shown.chars().chain([' ']) {
+            match (letter, quote) {
+                (letter, Some(open)) if letter == open => quote = None,
+                ('\'' | '"', None) => quote = Some(letter),
+                ('<' | '>', None) => break,
+                // Another program writes to keymill.
+                ('|', None) if words.first().is_some_and(|it| it != "keymill") => words.clear(),
+                ('|', None) => break,
+                (' ', None) if word.is_empty() => {}
+                (' ', None) => words.push(std::mem::take(&mut word)),
+                (letter, _) => word.push(letter),
+            }
+        }
+        words
     }
 
     /// Collects every command except clap's `help`, with its name and its help text.

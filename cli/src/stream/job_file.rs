@@ -235,9 +235,35 @@ impl File<'_> {
                 let known = text(ContextKind::ValidValue);
                 format!("`{key}`: `{value}` is not one of {known}")
             }
+            (ClapErrorKind::MissingRequiredArgument, _) => return self.lacks(error, values),
             _ => error.to_string(),
         };
         self.wrong(start, &message)
+    }
+}
+
+impl File<'_> {
+    /// The error for a key that needs others.
+    fn lacks(&self, error: &clap::Error, values: &[Value]) -> Error {
+        let missing = match error.get(ContextKind::InvalidArg) {
+            Some(ContextValue::Strings(flags)) => flags.clone(),
+            _ => Vec::new(),
+        };
+        let missing: Vec<&str> = missing
+            .iter()
+            .filter_map(|flag| flag.trim_start_matches('-').split(' ').next())
+            .collect();
+        // The usage names the key that needs them.
+        let usage = error.to_string();
+        let is_named = |it: &&Value| usage.contains(&format!("--{} ", it.key));
+        let (start, key) = values
+            .iter()
+            .find(is_named)
+            .map_or((0, ""), |it| (it.start, it.key.as_str()));
+        self.wrong(
+            start,
+            &format!("`{key}` needs `{}`, too", missing.join("`, `")),
+        )
     }
 }
 

@@ -267,7 +267,7 @@ fn nonsense_is_an_error() {
     fails(
         &[&file, "--key", "site", "--agg", "summ(count)"],
         2,
-        &["`summ(count)`", "count, sum, min"],
+        &["`summ(count)`", "count, sum, mean"],
     );
     fails(
         &[&file, "--key", "site", "--columns", "x:int"],

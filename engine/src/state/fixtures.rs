@@ -9,8 +9,11 @@ use arrow_array::*;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use proptest::prelude::*;
 
-use crate::aggregate::{AggregateExpr, count, count_rows, max, mean, min, sum};
 use crate::keys::{as_type, stored_type};
+
+mod answers;
+
+pub(crate) use answers::{every_aggregate, expected};
 
 /// A value as tests compare it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -443,91 +446,4 @@ impl Data {
         }
         all
     }
-}
-
-/// Every aggregate of the column `v`.
-pub(crate) fn every_aggregate() -> Vec<AggregateExpr> {
-    vec![
-        count_rows(),
-        count("v"),
-        sum("v"),
-        min("v"),
-        max("v"),
-        mean("v"),
-    ]
-}
-
-/// The answers of [`every_aggregate`] for some values.
-pub(crate) fn expected(values: &[Cell]) -> Vec<Cell> {
-    let some: Vec<&Cell> = values
-        .iter()
-        .filter(|value| **value != Cell::Null)
-        .collect();
-    let mut all = vec![
-        Cell::Int(values.len() as i128),
-        Cell::Int(some.len() as i128),
-    ];
-    match some.first() {
-        None => all.extend([Cell::Null, Cell::Null, Cell::Null, Cell::Null]),
-        Some(Cell::Int(_)) => {
-            let values: Vec<i128> = some.iter().filter_map(|value| value.as_int()).collect();
-            let total: i128 = values.iter().sum();
-            all.push(Cell::Int(total));
-            all.extend([values.iter().min(), values.iter().max()].map(|v| Cell::Int(*v.unwrap())));
-            all.push(Cell::float(quotient(total, values.len() as i128)));
-        }
-        Some(_) => {
-            let values: Vec<f64> = some.iter().filter_map(|value| value.as_float()).collect();
-            all.extend(expected_floats(&values).map(Cell::float));
-        }
-    }
-    all
-}
-
-/// The double nearest to a quotient, found among the neighbours of a first guess.
-fn quotient(total: i128, count: i128) -> f64 {
-    let guess = total as f64 / count as f64;
-    // Twice the distance from the exact quotient, times the count: all of it is exact here, as the
-    // neighbours of large quotients are integers, and small totals are exact doubles.
-    if total.unsigned_abs() < 1 << 53 {
-        return guess;
-    }
-    let near = [guess.next_down(), guess, guess.next_up()];
-    let distance = |value: &f64| {
-        // In units of 2^-20.
-        let scaled = (value * f64::from(1 << 20)) as i128;
-        ((total << 20) - scaled * count).unsigned_abs()
-    };
-    let least = near.iter().map(distance).min().unwrap();
-    let best: Vec<f64> = near
-        .into_iter()
-        .filter(|value| distance(value) == least)
-        .collect();
-    let even = best.iter().find(|value| value.to_bits() % 2 == 0);
-    *even.unwrap_or(&best[0])
-}
-
-fn expected_floats(values: &[f64]) -> [f64; 4] {
-    let numbers = || values.iter().copied().filter(|value| !value.is_nan());
-    let min = numbers().min_by(f64::total_cmp).unwrap_or(f64::NAN);
-    let max = numbers().max_by(f64::total_cmp).unwrap_or(f64::NAN);
-    let has = |value| values.contains(&value);
-    let sum = match (has(f64::INFINITY), has(f64::NEG_INFINITY)) {
-        _ if values.iter().any(|value| value.is_nan()) => f64::NAN,
-        (true, true) => f64::NAN,
-        (true, false) => f64::INFINITY,
-        (false, true) => f64::NEG_INFINITY,
-        (false, false) => {
-            let big = numbers().filter(|value| value.abs() == BIG);
-            let big: i64 = big.map(|value| value.signum() as i64).sum();
-            let small = numbers().filter(|value| value.abs() != BIG);
-            let small: i64 = small.map(|value| (value * 16.0) as i64).sum();
-            match big {
-                0 => small as f64 / 16.0,
-                // The small ones are too small to be seen beside it.
-                _ => big as f64 * BIG,
-            }
-        }
-    };
-    [sum, min, max, sum / values.len() as f64]
 }

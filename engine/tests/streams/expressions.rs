@@ -55,8 +55,5 @@ fn text_has_no_columns_to_filter() {
         .map(|_| ())
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(
-        error.to_string().contains("no columns to filter"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("no rows to filter"), "{error}");
 }

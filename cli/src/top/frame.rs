@@ -11,6 +11,10 @@ use crate::size;
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) text: String,
+    #[cfg_attr(
+        not(feature = "top"),
+        expect(dead_code, reason = "a plain frame has no colours")
+    )]
     pub(super) look: Look,
 }
 

@@ -29,8 +29,7 @@ Examples:
   keymill stream --from dir:in --count --once --mode complete --to files:out --checkpoint ck
   keymill stream --from dir:in --count --every 1s --checkpoint ck --metrics 127.0.0.1:9464
   tail -f log | keymill stream --from stdin: --count --every 1s --per-epoch
-  keymill stream --from dir:in --columns ts,station,t --key station --agg 'mean(t)' \\
-    --time ts --window 10s --slide 5s --watermark 2s --mode append --to files:out --checkpoint ck
+  keymill stream --from dir:in --columns ts,id,t --key id --agg 'mean(t)' --time ts --window 10s --slide 5s
 
 For the first example, type lines into `nc -lk 9999` in another terminal.
 

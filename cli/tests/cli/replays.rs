@@ -116,7 +116,7 @@ fn a_logged_socket_survives_kill_9_at_every_step() {
                 if number == epoch && kills(point, epoch) {
                     query.wait_for_kill();
                     query = Query::start(&folder, &source, None);
-                    // What was in an epoch comes from the log: nobody sends it again.
+                    // Input of past epochs comes from the log, because the sender does not send it again.
                     (client, _) = server.accept().unwrap();
                 }
                 query.wait_for(number);

@@ -34,8 +34,8 @@ pub trait Database: Send {
     /// Creates the table, or checks the one that is there. Creates the table of epochs.
     fn create(&mut self, table: &Table) -> Result<()>;
 
-    /// Notes that a query writes to a table, if nobody has, and returns the note: the query and its
-    /// last epoch.
+    /// Registers a query as the writer of a table, unless the table has one. Returns the writer of the
+    /// table: the query and its last epoch.
     fn claim(&mut self, table: &Table, query: &str) -> Result<(String, Option<i64>)>;
 
     /// Writes rows, as the table says.

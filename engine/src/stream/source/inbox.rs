@@ -124,7 +124,7 @@ impl Inbox {
         received
     }
 
-    /// Adds whole lines. Waits while the inbox is full. Returns `false` if nobody reads it any more.
+    /// Adds whole lines. Waits while the inbox is full. Returns `false` after the reader is gone.
     fn push(&self, lines: &[u8]) -> bool {
         let mut state = self.lock();
         while state.bytes > 0 && state.bytes + lines.len() > state.full && !state.is_closed {

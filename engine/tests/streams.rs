@@ -18,5 +18,6 @@ mod recovery;
 mod sources;
 #[path = "streams/tail.rs"]
 mod tail;
+#[cfg(any(feature = "csv", feature = "json"))]
 #[path = "streams/windows.rs"]
 mod windows;

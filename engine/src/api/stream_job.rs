@@ -127,18 +127,12 @@ impl StreamJob {
     /// use keymill::prelude::*;
     /// use keymill::arrow::schema::DataType;
     /// use keymill::stream::{MemorySink, MemoryStream, RowSource, Trigger};
-    /// # use std::sync::Arc;
-    /// # use keymill::arrow::schema::{Field, Schema};
-    /// # use keymill::read::{LineFormat, RowLines};
-    /// # let fields = vec![Field::new("tags", DataType::Utf8, true)];
-    /// # let format = LineFormat::Csv { delimiter: b',', has_header: false };
-    /// # let lines = RowLines::new(format, Arc::new(Schema::new(fields)))?;
     ///
     /// let (source, input) = MemoryStream::new();
     /// input.push("red green\ngreen\n");
     /// let results = MemorySink::new();
     /// Engine::new()?
-    ///     .stream(RowSource::new(source, lines))
+    ///     .stream(RowSource::csv(source, [("tags", DataType::Utf8)])?)
     ///     .trigger(Trigger::AvailableNow)
     ///     .flat_map_rows([("tag", DataType::Utf8)], |row, rows| {
     ///         for tag in row.text("tags").unwrap_or("").split(' ') {
@@ -326,15 +320,9 @@ impl KeyedStream {
     /// ```
     /// use std::time::Duration;
     ///
+    /// use keymill::arrow::schema::DataType;
     /// use keymill::prelude::*;
     /// use keymill::stream::{MemorySink, MemoryStream, OutputMode, RowSource, Trigger, tumbling};
-    /// # use std::sync::Arc;
-    /// # use keymill::arrow::schema::{DataType, Field, Schema};
-    /// # use keymill::read::{LineFormat, RowLines};
-    /// # let fields = [("ts", DataType::Int64), ("station", DataType::Utf8)];
-    /// # let fields = fields.map(|(name, of)| Field::new(name, of, true));
-    /// # let format = LineFormat::Csv { delimiter: b',', has_header: false };
-    /// # let lines = RowLines::new(format, Arc::new(Schema::new(fields.to_vec())))?;
     ///
     /// let (source, input) = MemoryStream::new();
     /// input.push("1,oslo\n3,oslo\n12,rome\n");
@@ -342,7 +330,7 @@ impl KeyedStream {
     /// let window = tumbling(Duration::from_secs(10)).on("ts").watermark(Duration::from_secs(2));
     /// let results = MemorySink::new();
     /// Engine::new()?
-    ///     .stream(RowSource::new(source, lines))
+    ///     .stream(RowSource::csv(source, [("ts", DataType::Int64), ("station", DataType::Utf8)])?)
     ///     .trigger(Trigger::AvailableNow)
     ///     .group_by(["station"], ["count".parse()?])
     ///     .window(window)

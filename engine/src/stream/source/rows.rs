@@ -1,11 +1,11 @@
 //! Rows of a source that gives lines.
 
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde_json::Value;
 
 use super::{EpochInput, EpochLimits, OffsetRange, Replay, SourceContext, StreamSource};
 use crate::Result;
-use crate::read::{RecordBatches, RowLines};
+use crate::read::{LineFormat, RecordBatches, RowLines};
 
 /// Reads the lines of another source as rows. Lines that are no rows are counted, and left out.
 pub struct RowSource {
@@ -22,6 +22,40 @@ impl RowSource {
             lines,
         }
     }
+
+    /// Reads lines of comma-separated values, without a header, with these columns.
+    #[cfg(feature = "csv")]
+    pub fn csv(
+        source: impl Into<Box<dyn StreamSource>>,
+        columns: impl IntoIterator<Item = (&'static str, DataType)>,
+    ) -> Result<Self> {
+        let format = LineFormat::Csv {
+            delimiter: b',',
+            has_header: false,
+        };
+        Ok(Self::new(
+            source,
+            RowLines::new(format, schema_of(columns))?,
+        ))
+    }
+
+    /// Reads lines that are JSON objects with these members. Others are ignored.
+    #[cfg(feature = "json")]
+    pub fn json(
+        source: impl Into<Box<dyn StreamSource>>,
+        columns: impl IntoIterator<Item = (&'static str, DataType)>,
+    ) -> Result<Self> {
+        let lines = RowLines::new(LineFormat::Json, schema_of(columns))?;
+        Ok(Self::new(source, lines))
+    }
+}
+
+fn schema_of(columns: impl IntoIterator<Item = (&'static str, DataType)>) -> SchemaRef {
+    let fields = columns.into_iter();
+    let fields: Vec<Field> = fields
+        .map(|(name, of)| Field::new(name, of, true))
+        .collect();
+    Schema::new(fields).into()
 }
 
 impl StreamSource for RowSource {

@@ -24,23 +24,35 @@ pub(crate) struct ReduceArgs {
     pub(crate) files: FileArgs,
 
     /// The keys: columns or expressions, such as 'site, lower(country) AS country'
-    #[arg(short, long, value_name = "EXPRESSIONS", required = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "EXPRESSIONS",
+        required = true,
+        allow_hyphen_values = true
+    )]
     pub(crate) key: String,
 
     /// The aggregates of columns or expressions, such as 'count, sum(price * n) AS total, quantile(x, 0.9)'
-    #[arg(short, long, value_name = "CALLS", default_value = "count")]
+    #[arg(
+        short,
+        long,
+        value_name = "CALLS",
+        default_value = "count",
+        allow_hyphen_values = true
+    )]
     pub(crate) agg: String,
 
     /// Use only the rows for which this is true, such as 'count > 0 AND day IS NOT NULL'
-    #[arg(long = "where", value_name = "CONDITION")]
+    #[arg(long = "where", value_name = "CONDITION", allow_hyphen_values = true)]
     pub(crate) condition: Option<String>,
 
     /// Write only the groups for which this is true; it is over keys and aggregates
-    #[arg(long, value_name = "CONDITION")]
+    #[arg(long, value_name = "CONDITION", allow_hyphen_values = true)]
     pub(crate) having: Option<String>,
 
     /// Write these columns or expressions instead of keys and aggregates
-    #[arg(long, value_name = "EXPRESSIONS")]
+    #[arg(long, value_name = "EXPRESSIONS", allow_hyphen_values = true)]
     pub(crate) select: Option<String>,
 
     #[command(flatten)]

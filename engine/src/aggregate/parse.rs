@@ -7,6 +7,7 @@ use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments};
 use super::{AggregateExpr, entries};
 use crate::expr::parse::call::plain_arguments;
 use crate::expr::parse::{Columns, Names, named_list, read, unreadable};
+use crate::expr::{lit, when};
 use crate::{Error, Result};
 
 impl FromStr for AggregateExpr {
@@ -70,17 +71,53 @@ impl AggregateExpr {
         if !names().contains(&name) {
             return Ok(None);
         }
+        let condition = call.filter.as_deref().map(|ast| read(ast, columns));
+        let condition = condition.transpose()?;
         if is_of_rows(call) {
-            return Self::by_name(name, [], []).map(Some);
+            // Counts the rows for which the condition is true.
+            let inputs = condition.map(|condition| when(condition, lit(1)).end());
+            let inputs: Vec<_> = inputs.into_iter().collect();
+            return Self::by_name(name, inputs, []).map(Some);
         }
+        let name = without_repeats(name, call)?;
         let mut arguments = plain_arguments(call)?.into_iter();
         let inputs = arguments.by_ref().take(Self::most_inputs(name)?);
         let inputs = inputs.map(|input| read(input, columns));
-        let inputs = inputs.collect::<Result<Vec<_>>>()?;
+        let mut inputs = inputs.collect::<Result<Vec<_>>>()?;
+        if let (Some(first), Some(condition)) = (inputs.first_mut(), condition) {
+            // Every aggregate skips nulls.
+            *first = when(condition, first.clone()).end();
+        }
         let parameters: Vec<String> = arguments.map(parameter).collect();
         Self::by_name(name, inputs, parameters).map(Some)
     }
 }
+
+/// The aggregate of a call with `DISTINCT`.
+fn without_repeats<'a>(name: &'a str, call: &ast::Function) -> Result<&'a str> {
+    let FunctionArguments::List(list) = &call.args else {
+        return Ok(name);
+    };
+    match (list.duplicate_treatment, name) {
+        (Some(ast::DuplicateTreatment::Distinct), "count") => Ok("count_distinct"),
+        (Some(ast::DuplicateTreatment::Distinct), name) if !IGNORES_REPEATS.contains(&name) => {
+            let why = "DISTINCT is supported in count, min and max; write SELECT DISTINCT to a file first";
+            Err(unreadable(&call.to_string(), why))
+        }
+        _ => Ok(name),
+    }
+}
+
+/// Aggregates whose answer is the same without repeated values.
+const IGNORES_REPEATS: [&str; 7] = [
+    "min",
+    "max",
+    "any",
+    "bit_and",
+    "bit_or",
+    "count_distinct",
+    "approx_distinct",
+];
 
 /// A value after the columns, as text: that of a string is without its quotes.
 fn parameter(argument: &ast::Expr) -> String {
@@ -99,7 +136,8 @@ fn is_of_rows(call: &ast::Function) -> bool {
         return false;
     };
     let every = FunctionArg::Unnamed(FunctionArgExpr::Wildcard);
-    let plain = call.over.is_none() && call.filter.is_none() && list.duplicate_treatment.is_none();
+    let distinct = Some(ast::DuplicateTreatment::Distinct);
+    let plain = call.over.is_none() && list.duplicate_treatment != distinct;
     plain && (list.args.is_empty() || list.args == [every])
 }
 

@@ -6,7 +6,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_row::{RowConverter, Rows, SortField};
 use arrow_schema::{ArrowError, SchemaRef, SortOptions};
 
-use super::SortKey;
+use super::{SortKey, canonical_floats};
 use crate::runtime::Resources;
 use crate::spill::SpillSpace;
 use crate::{Error, ErrorKind, Result};
@@ -56,7 +56,7 @@ impl SortContext {
         let columns: Vec<ArrayRef> = self
             .keys
             .iter()
-            .map(|key| batch.column(key.column).clone())
+            .map(|key| canonical_floats(batch.column(key.column)))
             .collect();
         self.converter.convert_columns(&columns).map_err(not_sorted)
     }

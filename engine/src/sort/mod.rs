@@ -5,15 +5,16 @@
 //! worker ─ batches ─▶ SortBuffer ─▶ runs ──────────────────────────────────┴▶ SortedBatches
 //! ```
 //!
-//! Rows are compared by the bytes that `arrow-row` encodes the key columns as. Floats have its
-//! total order: −NaN, −∞, …, −0.0, +0.0, …, +∞, NaN. The order of rows that are equal in all keys is
-//! not defined, so callers pass enough columns for a total order.
+//! Rows are compared by the bytes that `arrow-row` encodes the key columns as. Floats are ordered
+//! −∞ … 0.0 … +∞, NaN; −0.0 equals 0.0, as in expressions and keys. The order of rows that are equal in
+//! all keys is not defined, so callers pass enough columns for a total order.
 #![forbid(unsafe_code)]
 
 mod block;
 mod buffer;
 mod context;
 mod cursor;
+mod floats;
 mod gather;
 mod held_bytes;
 mod merge;
@@ -23,6 +24,7 @@ mod row_sizes;
 pub(crate) use buffer::SortBuffer;
 #[cfg(test)]
 pub(crate) use cursor::Run;
+pub(crate) use floats::canonical_floats;
 pub(crate) use merge::SortedBatches;
 
 /// A column to sort by.

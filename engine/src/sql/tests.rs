@@ -123,6 +123,12 @@ fn rows_are_filtered_and_selected_in_their_order() {
             "a.org",
         ),
         ("SELECT count FROM t LIMIT 0", ""),
+        // −0.0 and 0.0 are equal, so that the second column decides.
+        (
+            "SELECT day FROM t WHERE day < '1970-03-02' \
+             ORDER BY CASE WHEN count = 4 THEN -0.0 ELSE 0.0 END, day DESC LIMIT 2",
+            "1970-03-01 1970-02-01",
+        ),
     ] {
         assert_eq!(rows(statement), wanted, "{statement}");
     }
@@ -142,6 +148,15 @@ fn groups_are_aggregated_filtered_and_ordered() {
         (
             "SELECT count(*) AS n, site FROM t GROUP BY 2 HAVING n > 1 ORDER BY n, site",
             "2|b.com 3|a.org",
+        ),
+        (
+            "SELECT count(DISTINCT site), count(DISTINCT count % 2 = 0), max(DISTINCT count) FROM t",
+            "3|2|5",
+        ),
+        (
+            "SELECT site, count(*) FILTER (WHERE count > 3) AS n, sum(count) FILTER (WHERE price > 0) \
+             FROM t GROUP BY site HAVING count(*) FILTER (WHERE day > '1970-02-28') > 0 ORDER BY 1 DESC",
+            "c.net|0|- b.com|1|6 a.org|1|3",
         ),
         (
             "SELECT sum(count) / count(*) FROM t GROUP BY site ORDER BY max(count) DESC",
@@ -238,6 +253,22 @@ fn what_does_not_work_is_refused_by_name() {
             "`site`: this column is not in GROUP BY",
         ),
         ("SELECT sum(sum(count)) FROM t", "not inside of another one"),
+        (
+            "SELECT sum(DISTINCT count) FROM t",
+            "DISTINCT is supported in count, min and max",
+        ),
+        (
+            "SELECT count(DISTINCT *) FROM t",
+            "an argument is an expression",
+        ),
+        (
+            "SELECT lower(DISTINCT site) FROM t",
+            "DISTINCT and FILTER are for aggregates",
+        ),
+        (
+            "SELECT sum(count) FILTER (WHERE count) FROM t",
+            "`count` is Int64, where a condition is needed",
+        ),
         (
             "SELECT count FROM t WHERE sum(count) > 1",
             "an aggregate stands in SELECT",

@@ -10,6 +10,7 @@ use arrow_schema::{ArrowError, DataType};
 
 use super::Values;
 use crate::expr::node::{Arithmetic, Function};
+use crate::sort::canonical_floats;
 
 pub(in crate::expr) fn arithmetic(
     of: Arithmetic,
@@ -31,32 +32,12 @@ pub(in crate::expr) fn arithmetic(
     Ok(one_nan(&result))
 }
 
-/// Floats with one zero and one NaN, so that −0.0 equals 0.0. NaN equals NaN and is larger than all
-/// other values. Other values are returned as they are.
+/// Floats with one zero and one NaN, see [`canonical_floats`].
 pub(super) fn canonical(values: &Values) -> Values {
-    let array = values.array();
-    let array: ArrayRef = match array.data_type() {
-        DataType::Float32 => Arc::new(array.as_primitive::<Float32Type>().unary::<_, Float32Type>(
-            |value| {
-                if value.is_nan() {
-                    f32::NAN
-                } else {
-                    value + 0.0
-                }
-            },
-        )),
-        DataType::Float64 => Arc::new(array.as_primitive::<Float64Type>().unary::<_, Float64Type>(
-            |value| {
-                if value.is_nan() {
-                    f64::NAN
-                } else {
-                    value + 0.0
-                }
-            },
-        )),
-        _ => return values.clone(),
-    };
-    values.with(array)
+    match values.array().data_type() {
+        DataType::Float32 | DataType::Float64 => values.with(canonical_floats(values.array())),
+        _ => values.clone(),
+    }
 }
 
 /// The same NaN on every processor.

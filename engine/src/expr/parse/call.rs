@@ -32,6 +32,10 @@ const DATE_PARTS: [&str; 9] = [
 impl Reader<'_> {
     pub(super) fn function(&mut self, function: &ast::Function) -> Result<Expr> {
         let name = function.name.to_string().to_lowercase();
+        if has_clauses(function) {
+            let why = "DISTINCT and FILTER are for aggregates";
+            return Err(unreadable(&function.to_string(), why));
+        }
         let arguments = plain_arguments(function)?;
         let arguments = arguments.into_iter().map(|one| self.read(one));
         let mut arguments = arguments.collect::<Result<Vec<_>>>()?;
@@ -111,23 +115,28 @@ impl Reader<'_> {
     }
 }
 
-/// The arguments of a call without any clause.
+fn has_clauses(function: &ast::Function) -> bool {
+    let distinct = match &function.args {
+        FunctionArguments::List(list) => list.duplicate_treatment.is_some(),
+        _ => false,
+    };
+    distinct || function.filter.is_some()
+}
+
+/// The arguments of a call; it may have `DISTINCT` and `FILTER`, but no other clause.
 pub(crate) fn plain_arguments(function: &ast::Function) -> Result<Vec<&ast::Expr>> {
     let refused = |why: &str| Err(unreadable(&function.to_string(), why));
     if function.over.is_some() {
         return refused("window functions (OVER) are not supported; group by columns instead");
     }
-    if function.filter.is_some() || !function.within_group.is_empty() {
-        return refused("FILTER and WITHIN GROUP are not supported; use CASE WHEN … THEN … END");
+    if !function.within_group.is_empty() {
+        return refused("WITHIN GROUP is not supported; write quantile(x, 0.9)");
     }
     let list = match &function.args {
         FunctionArguments::None => return Ok(Vec::new()),
         FunctionArguments::Subquery(_) => return refused("subqueries are not supported"),
         FunctionArguments::List(list) => list,
     };
-    if list.duplicate_treatment == Some(ast::DuplicateTreatment::Distinct) {
-        return refused("DISTINCT is not supported in this call");
-    }
     if !list.clauses.is_empty() {
         return refused("clauses inside of a call are not supported");
     }

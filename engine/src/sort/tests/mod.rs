@@ -31,6 +31,12 @@ struct Row {
 
 const UNBOUNDED: usize = 1 << 40;
 
+/// −0.0 is 0.0, all NaNs are one.
+fn compare_floats(a: &f64, b: &f64) -> Ordering {
+    let of_nan = a.is_nan().cmp(&b.is_nan());
+    a.partial_cmp(b).unwrap_or(of_nan)
+}
+
 fn schema() -> SchemaRef {
     batch_of(&[]).schema()
 }
@@ -79,7 +85,7 @@ fn compare(a: &Row, b: &Row, keys: &[SortKey]) -> Ordering {
     let by_key = keys.iter().map(|key| match key.column {
         0 => compare_values(&a.number, &b.number, key, i64::cmp),
         1 | 2 => compare_values(&a.text, &b.text, key, |a, b| a.as_bytes().cmp(b.as_bytes())),
-        3 => compare_values(&a.float, &b.float, key, f64::total_cmp),
+        3 => compare_values(&a.float, &b.float, key, compare_floats),
         _ => compare_values(&Some(a.unique), &Some(b.unique), key, u64::cmp),
     });
     by_key.fold(Ordering::Equal, Ordering::then)

@@ -105,6 +105,10 @@ fn job(plan: &StreamPlan) -> Result<KeyedStream> {
         (None, true) => keyed,
         (None, false) => keyed.update_state(sum()),
     };
+    let keyed = match args.flush {
+        true => keyed.flush_windows(),
+        false => keyed,
+    };
     let keyed = limited(args, keyed);
     let keyed = match args.mode {
         Some(mode) => keyed.mode(mode),

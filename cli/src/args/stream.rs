@@ -110,6 +110,11 @@ pub(crate) struct StreamArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "time")]
     pub(crate) watermark: Option<Duration>,
 
+    /// Write and close the windows that are open when the input has ended, or what was there with --once
+    /// and --available-now; for --mode append
+    #[arg(long, requires = "window")]
+    pub(crate) flush: bool,
+
     /// Begin an epoch at every multiple of this time: 50ms, 1s, 5m; the default is as soon as there is
     /// something to read
     #[arg(long, value_name = "TIME", value_parser = parse_time)]

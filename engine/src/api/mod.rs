@@ -14,6 +14,8 @@ mod counts;
 mod engine;
 mod explain;
 mod groups;
+#[cfg(feature = "stream")]
+mod keyed_stream;
 mod result_stream;
 mod row_job;
 #[cfg(feature = "sql")]
@@ -28,9 +30,11 @@ pub use count_job::CountJob;
 pub use counts::{Counts, Key, Utf8};
 pub use engine::Engine;
 pub use groups::Groups;
+#[cfg(feature = "stream")]
+pub use keyed_stream::KeyedStream;
 pub use result_stream::ResultStream;
 #[cfg(feature = "sql")]
 pub use sql_job::{SqlJob, table_of_sql};
 #[cfg(feature = "stream")]
-pub use stream_job::{KeyedStream, StreamJob, StreamTokens};
+pub use stream_job::{StreamJob, StreamTokens};
 pub use text_job::{TextJob, TokenJob};

@@ -88,6 +88,7 @@ fn plain(
     (size, slide): (i64, i64),
     delay: Option<i64>,
     mode: OutputMode,
+    flushes: bool,
 ) -> (Vec<Results>, u64) {
     let (size, slide) = (1000 * size, 1000 * slide);
     let mut state = Results::new();
@@ -129,6 +130,9 @@ fn plain(
             state.retain(|key, _| !is_closed(key));
         }
     }
+    if flushes && !state.is_empty() {
+        all.push(state);
+    }
     (all, late)
 }
 
@@ -152,7 +156,9 @@ proptest! {
         delay in prop::option::of(0..20_i64),
         mode in prop::sample::select(vec![OutputMode::Complete, OutputMode::Update, OutputMode::Append]),
         threads in 1..3_usize,
+        flushes in any::<bool>(),
     ) {
+        let flushes = flushes && mode == OutputMode::Append;
         let window = sliding(seconds(size.0), seconds(size.1)).on("ts");
         let window = match delay {
             Some(delay) => window.watermark(seconds(delay)),
@@ -162,6 +168,7 @@ proptest! {
         epochs.iter().for_each(|rows| input.push(text_of(rows)));
         let sink = MemorySink::new();
         let query = query(&engine(threads), rows_of(source), window, mode).sink(sink.clone());
+        let query = if flushes { query.flush_windows() } else { query };
         let mut query = match query.start() {
             Ok(query) => query,
             Err(error) => {
@@ -170,7 +177,7 @@ proptest! {
             }
         };
         query.await_termination().unwrap();
-        let (expected, late) = plain(&epochs, size, delay, mode);
+        let (expected, late) = plain(&epochs, size, delay, mode, flushes);
         let written = sink.epochs();
         let written: Vec<Results> = written.iter().map(|(_, it)| results_of(it, size.0)).collect();
         prop_assert_eq!(written, expected);
@@ -197,6 +204,7 @@ fn a_crash_at_any_step_loses_no_window_and_doubles_none() {
             .watermark(seconds(4));
         let source = rows_of(FolderSource::new(&input));
         query(&engine(1), source, window, OutputMode::Append)
+            .flush_windows()
             .max_files_per_epoch(1)
             .snapshot_every(2)
             .sink(FilesSink::new(root.path().join(name).join("out")))
@@ -207,7 +215,8 @@ fn a_crash_at_any_step_loses_no_window_and_doubles_none() {
     let expected = written("without-faults");
     assert!(expected.values().map(Vec::len).sum::<usize>() > 200);
     for &point in KeyedStream::kill_points() {
-        for epoch in [0, 2, 3, 5] {
+        // The last epoch closes all windows.
+        for epoch in [0, 2, 3, 5, 6] {
             let name = format!("{point}-{epoch}");
             if crash_at(run(&name), move |at, number| (at, number) == (point, epoch)) {
                 run(&name).run().unwrap();
@@ -280,6 +289,54 @@ fn windows_that_a_source_cannot_have_are_refused() {
     );
     let no_column = refused(ten.on("when"), OutputMode::Update);
     assert!(no_column.contains("no column `when`"), "{no_column}");
+}
+
+#[test]
+fn a_flush_writes_no_window_twice() {
+    let root = tempfile::tempdir().unwrap();
+    let sink = MemorySink::new();
+    let run = |texts: &[&'static str], window: Window| {
+        let (source, input) = MemoryStream::new();
+        texts.iter().for_each(|text| input.push(*text));
+        let query = query(&engine(1), rows_of(source), window, OutputMode::Append);
+        let query = query.flush_windows().sink(sink.clone());
+        let mut query = query
+            .checkpoint(root.path().join("checkpoint"))
+            .start()
+            .unwrap();
+        query.await_termination().unwrap();
+        query.recent_progress()
+    };
+    let window = tumbling(seconds(10)).on("ts").watermark(seconds(100));
+    let first = "1,a,1\n12,a,2\n";
+    run(&[first], window.clone());
+    // The first two rows are late: their windows were written.
+    let progress = run(&[first, "2,a,4\n19,b,8\n20,b,16\n"], window);
+    let late = progress[0].state_operators[0].num_rows_dropped_by_watermark;
+    assert_eq!(late, 2);
+    let written = sink.epochs();
+    let rows: Vec<Results> = written.iter().map(|(_, it)| results_of(it, 10)).collect();
+    let of = |rows: &[(i64, &str, u64, i64)]| -> Results {
+        let rows = rows.iter();
+        rows.map(|&(start, key, count, sum)| ((start, key.to_owned()), (count, sum)))
+            .collect()
+    };
+    let first = of(&[(0, "a", 1, 1), (10_000, "a", 1, 2)]);
+    let second = of(&[(20_000, "b", 1, 16)]);
+    assert_eq!(rows, [of(&[]), first, of(&[]), second]);
+    // Without windows in the mode append there is nothing to flush.
+    let (source, _) = MemoryStream::new();
+    let ten = tumbling(seconds(10)).on("ts").watermark(seconds(1));
+    let query = query(&engine(1), rows_of(source), ten, OutputMode::Update);
+    let error = query
+        .flush_windows()
+        .sink(MemorySink::new())
+        .start()
+        .unwrap_err();
+    assert!(
+        error.message().contains("a flush writes the windows"),
+        "{error}"
+    );
 }
 
 #[test]

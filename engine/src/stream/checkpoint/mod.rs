@@ -47,6 +47,9 @@ pub(super) struct EpochOffsets {
     pub(super) timestamp: u64,
     /// The watermark during the epoch, in milliseconds of event time.
     pub(super) watermark: Option<i64>,
+    /// Whether the epoch closes all windows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) flushes: bool,
     /// What is read from each source; `None` where it has nothing new.
     pub(super) ranges: Vec<Option<OffsetRange>>,
 }

@@ -36,6 +36,7 @@ pub(super) struct Driver {
     pub(super) outputs: Outputs,
     pub(super) checkpoint: Option<Checkpoint>,
     pub(super) trigger: Trigger,
+    pub(super) flushes: bool,
     pub(super) limits: EpochLimits,
     pub(super) snapshot_epochs: u64,
     pub(super) listeners: Vec<Listener>,
@@ -123,13 +124,27 @@ impl Driver {
                 Trigger::AvailableNow => is_idle,
                 _ => is_idle && is_finished,
             };
-            if ends || stop == Some(Stop::Graceful) {
+            if stop == Some(Stop::Graceful) {
                 return Ok(());
+            }
+            if ends {
+                return self.flush(since, last);
             }
             if (is_idle || !self.is_behind()) && self.wait(start, began, is_idle) {
                 self.meter.wait();
             }
         }
+    }
+
+    /// Closes all windows, in an epoch without input.
+    fn flush(&mut self, since: &mut SinceSnapshot, last: Option<Instant>) -> Result<()> {
+        if !self.flushes || !self.outputs.has_open_windows() {
+            return Ok(());
+        }
+        let ranges = vec![None; self.sources.len()];
+        let mut epoch = self.new_epoch(Instant::now(), ranges);
+        epoch.offsets.flushes = true;
+        self.run_epoch(epoch, since, last)
     }
 
     /// Whether more waits in memory than one epoch takes.
@@ -178,18 +193,23 @@ impl Driver {
         let ranges = ranges.collect::<Result<Vec<_>>>();
         self.sources = sources;
         let ranges = ranges?;
-        let timestamp = milliseconds_now();
         let has_input = ranges.iter().any(Option::is_some);
-        if !has_input && !self.outputs.is_due(timestamp as i64)? {
+        if !has_input && !self.outputs.is_due(milliseconds_now() as i64)? {
             return Ok(None);
         }
+        Ok(Some(self.new_epoch(started, ranges)))
+    }
+
+    /// The next epoch.
+    fn new_epoch(&mut self, started: Instant, ranges: Vec<Option<OffsetRange>>) -> Epoch {
         let number = self.next;
         self.next += 1;
-        Ok(Some(Epoch {
+        Epoch {
             number,
             offsets: EpochOffsets {
-                timestamp,
+                timestamp: milliseconds_now(),
                 watermark: self.watermark,
+                flushes: false,
                 ranges,
             },
             is_replay: false,
@@ -199,7 +219,7 @@ impl Driver {
                 latest_offset: milliseconds(started),
                 ..Durations::default()
             },
-        }))
+        }
     }
 
     /// Runs an epoch by the protocol: offsets, compute, state, sinks, commit.

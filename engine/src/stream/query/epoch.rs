@@ -45,6 +45,7 @@ impl Outputs {
                 OutputMode::Complete => None,
                 _ => offsets.watermark,
             },
+            flushes: offsets.flushes,
         }
     }
 
@@ -96,6 +97,12 @@ impl Outputs {
             Some(largest) => windowed.watermark(time.watermark, largest),
             None => Some(time.arrival),
         };
+        if time.flushes {
+            self.windows = store.expired(u64::MAX)?;
+            let end = windowed.output.last_end(&self.windows);
+            store.evict(u64::MAX)?;
+            return Ok(watermark.max(end));
+        }
         let closed_before = watermark.map_or(0, |watermark| time_key(watermark) + 1);
         self.windows = match self.mode {
             OutputMode::Complete => return Ok(watermark),
@@ -116,6 +123,12 @@ impl Outputs {
             }
             _ => Ok(false),
         }
+    }
+
+    /// Whether there are windows that a flush would write.
+    pub(super) fn has_open_windows(&self) -> bool {
+        let store = self.store.as_ref();
+        self.grouping.windowed.is_some() && store.is_some_and(|store| !store.is_empty())
     }
 
     /// Calls `write` with the results of the epoch whose states were merged.

@@ -40,6 +40,8 @@ pub(crate) struct QueryPlan {
     /// A function that changes the state, instead of running aggregates.
     pub(crate) function: Option<StateFunction>,
     pub(crate) window: Option<Window>,
+    /// Whether all windows are closed when the input has ended.
+    pub(crate) flushes: bool,
     pub(crate) mode: Option<OutputMode>,
     pub(crate) order: Option<Order>,
     pub(crate) top: Option<usize>,
@@ -69,6 +71,7 @@ impl QueryPlan {
             update: None,
             function: None,
             window: None,
+            flushes: false,
             mode: None,
             order: None,
             top: None,
@@ -167,6 +170,11 @@ impl QueryPlan {
     fn check(&self) -> Result<()> {
         self.trigger.check()?;
         self.mode().check(self.has_state(), self.window.as_ref())?;
+        if self.flushes && (self.window.is_none() || self.mode() != OutputMode::Append) {
+            let message = "a flush writes the windows that the mode `append` has kept back until then; \
+                           other queries have written their groups already";
+            return Err(Error::new(ErrorKind::Config, message));
+        }
         if self.function.is_some() && self.window.is_some() {
             let message =
                 "windows keep aggregates; a function over state is for queries without windows";
@@ -286,6 +294,7 @@ impl QueryPlan {
             outputs,
             checkpoint,
             trigger: self.trigger,
+            flushes: self.flushes,
             limits: self.limits,
             snapshot_epochs: self.snapshot_epochs,
             listeners: self.listeners,

@@ -152,6 +152,8 @@ pub(super) struct EpochTime {
     pub(super) watermark: Option<i64>,
     /// Windows that end here or before are closed.
     pub(super) closed: Option<i64>,
+    /// Whether it closes all windows.
+    pub(super) flushes: bool,
 }
 
 /// The longest window and delay.

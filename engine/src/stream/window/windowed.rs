@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow_arith::aggregate::max;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{
@@ -161,6 +162,14 @@ impl WindowOutput {
             size,
             schema: Arc::new(Schema::new(fields)),
         }
+    }
+
+    /// The end of the last window of answers.
+    pub(in crate::stream) fn last_end(&self, answers: &[RecordBatch]) -> Option<i64> {
+        let starts = answers
+            .iter()
+            .filter_map(|batch| max(batch.column(0).as_primitive::<Int64Type>()));
+        starts.max().map(|start| start + self.size)
     }
 
     /// The results of answers.

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use keymill::stream::{
-    Delivery, MetricsServer, StreamProgress, StreamQuery, Trigger, Window, sliding, sum,
+    Delivery, MetricsServer, StreamProgress, StreamQuery, Trigger, Window, session, sliding, sum,
 };
 use keymill::{Error, ErrorKind, KeyedStream, Order, Result};
 
@@ -136,6 +136,10 @@ fn job(plan: &StreamPlan) -> Result<KeyedStream> {
         Some(name) => keyed.name(name),
         None => keyed,
     };
+    let mut late = args.late_to.iter();
+    let keyed = late.try_fold(keyed, |keyed, url| {
+        Ok::<_, Error>(keyed.late_rows_to(place::sink(url, &args.sink)?))
+    })?;
     let keyed = plan.sinks.iter().try_fold(keyed, |keyed, (url, sink)| {
         Ok::<_, Error>(keyed.sink(place::sink(url, sink)?))
     })?;
@@ -179,6 +183,12 @@ fn keyed(plan: &StreamPlan, engine: &keymill::Engine) -> Result<KeyedStream> {
         let message = "say what to compute: --count, or --key with --agg";
         return Err(Error::new(ErrorKind::Config, message));
     }
+    let columns = args.distinct_on.iter();
+    let stream = match (args.distinct_on.is_empty(), args.distinct_for) {
+        (true, _) => stream,
+        (false, Some(time)) => stream.drop_duplicates_within(columns, time),
+        (false, None) => stream.drop_duplicates(columns),
+    };
     Ok(stream.group_by(
         args.key.iter().map(String::as_str),
         row_args::aggregates(args)?,
@@ -186,8 +196,11 @@ fn keyed(plan: &StreamPlan, engine: &keymill::Engine) -> Result<KeyedStream> {
 }
 
 fn window(args: &StreamArgs) -> Option<Window> {
-    let size = args.window?;
-    let mut window = sliding(size, args.slide.unwrap_or(size));
+    let mut window = match (args.window, args.session) {
+        (Some(size), _) => sliding(size, args.slide.unwrap_or(size)),
+        (None, Some(gap)) => session(gap),
+        (None, None) => return None,
+    };
     if let Some(time) = &args.time {
         window = window.on(time.as_str());
     }

@@ -2,6 +2,8 @@
 #![cfg(feature = "stream")]
 #![forbid(unsafe_code)]
 
+#[path = "streams/distinct.rs"]
+mod distinct;
 #[path = "streams/expressions.rs"]
 mod expressions;
 #[path = "streams/fixtures.rs"]
@@ -14,6 +16,8 @@ mod metrics;
 mod modes;
 #[path = "streams/recovery.rs"]
 mod recovery;
+#[path = "streams/sessions.rs"]
+mod sessions;
 #[path = "streams/sources.rs"]
 mod sources;
 #[path = "streams/tail.rs"]

@@ -93,8 +93,13 @@ pub(crate) struct StreamArgs {
     pub(crate) agg: Vec<String>,
 
     /// Compute the results for windows of this length: 10s, 5m, 1h
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time, group = "windows")]
     pub(crate) window: Option<Duration>,
+
+    /// Compute the results for sessions of each key: rows that follow each other with less than this time
+    /// between them
+    #[arg(long, value_name = "GAP", value_parser = parse_time, group = "windows", requires = "time")]
+    pub(crate) session: Option<Duration>,
 
     /// Begin a window at every multiple of this time; the default is the length of a window
     #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "window")]
@@ -102,7 +107,7 @@ pub(crate) struct StreamArgs {
 
     /// The column with the time of a row: ISO 8601, or a number of seconds since 1970 (of milliseconds
     /// from 10^11 on); the default is the time of arrival
-    #[arg(long, value_name = "COLUMN", requires_all = ["window", "key"])]
+    #[arg(long, value_name = "COLUMN", requires_all = ["windows", "key"])]
     pub(crate) time: Option<String>,
 
     /// Close a window when a row has come whose time is this long after the end of the window; later rows
@@ -112,8 +117,21 @@ pub(crate) struct StreamArgs {
 
     /// Write and close the windows that are open when the input has ended, or what was there with --once
     /// and --available-now; for --mode append
-    #[arg(long, requires = "window")]
+    #[arg(long, requires = "windows")]
     pub(crate) flush: bool,
+
+    /// Write the rows that come after their windows were closed to a sink
+    #[arg(long, value_name = "URL", requires = "watermark")]
+    pub(crate) late_to: Vec<String>,
+
+    /// Leave out rows whose values of these columns have come before
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "key")]
+    pub(crate) distinct_on: Vec<String>,
+
+    /// Remember them for this time after their arrival; the default is until the watermark has passed, and
+    /// without one for ever
+    #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "distinct_on", conflicts_with = "watermark")]
+    pub(crate) distinct_for: Option<Duration>,
 
     /// Begin an epoch at every multiple of this time: 50ms, 1s, 5m; the default is as soon as there is
     /// something to read
@@ -138,7 +156,7 @@ pub(crate) struct StreamArgs {
     pub(crate) per_epoch: bool,
 
     /// Remove a group from the state when no row of it has come for this time
-    #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with_all = ["window", "per_epoch"])]
+    #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with_all = ["windows", "per_epoch"])]
     pub(crate) ttl: Option<Duration>,
 
     #[command(flatten)]

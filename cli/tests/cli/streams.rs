@@ -371,6 +371,31 @@ fn wrong_streams_are_refused() {
             &["--from", "rate:1", "--key", "k", "--columns", "k:x"],
             "`x` is not a type",
         ),
+        (
+            &["--from", "rate:1", "--count", "--flush"],
+            "required arguments were not provided",
+        ),
+        (
+            &["--from", "rate:1", "--count", "--session", "1s"],
+            "required arguments were not provided",
+        ),
+        (
+            &["--from", "rate:1", "--count", "--distinct-on", "x"],
+            "required arguments were not provided",
+        ),
+        (
+            &[
+                "--from",
+                "rate:1",
+                "--key",
+                "k",
+                "--columns",
+                "k",
+                "--distinct-on",
+                "x",
+            ],
+            "no column `x`",
+        ),
     ] {
         let all = [&["stream"], arguments].concat();
         assert_fails(&all, 2, &[says]);
@@ -380,4 +405,110 @@ fn wrong_streams_are_refused() {
         1,
         &["`/nowhere` is not a checkpoint"],
     );
+}
+
+/// Runs a stream over files of a folder, and returns what it writes and reports.
+fn rows_stream(files: &[&str], arguments: &[&str]) -> (Folder, Output) {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("in")).unwrap();
+    for (number, text) in files.iter().enumerate() {
+        fs::write(folder.path(&format!("in/{number:03}")), text).unwrap();
+    }
+    let from = format!("dir:{}", folder.name("in"));
+    let to = format!("files:{}", folder.name("out"));
+    let output = keymill()
+        .args([
+            "stream",
+            "--from",
+            &from,
+            "--max-files",
+            "1",
+            "--available-now",
+        ])
+        .args([
+            "--columns",
+            "ts:int,key,value:int",
+            "--key",
+            "key",
+            "--to",
+            &to,
+        ])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    (folder, output)
+}
+
+fn written(folder: &Folder) -> String {
+    let parts = parts(&folder.path("")).into_values();
+    String::from_utf8(parts.collect::<Vec<_>>().concat()).unwrap()
+}
+
+#[test]
+fn sessions_are_flushed_at_the_end() {
+    let files = ["1,a,1\n3,a,2\n40,a,4\n", "6,a,8\n41,b,16\n"];
+    let session = ["--session", "10s", "--time", "ts", "--agg", "sum(value)"];
+    let append = ["--watermark", "60s", "--mode", "append"];
+    let (folder, _) = rows_stream(&files, &[&session[..], &append].concat());
+    assert_eq!(written(&folder), "");
+    let (folder, _) = rows_stream(&files, &[&session[..], &append, &["--flush"]].concat());
+    let expected = [
+        ("01", "16", "a", 11),
+        ("40", "50", "a", 4),
+        ("41", "51", "b", 16),
+    ];
+    let expected = expected.map(|(start, end, key, sum)| {
+        format!("1970-01-01T00:00:{start}Z\t1970-01-01T00:00:{end}Z\t{key}\t{sum}\n")
+    });
+    assert_eq!(written(&folder), expected.concat());
+}
+
+#[test]
+fn duplicates_and_late_rows_are_left_out() {
+    let files = ["1,a,1\n12,a,2\n12,a,2\n", "2,a,4\n12,a,2\n13,b,8\n"];
+    let late = Folder::new();
+    let late_to = format!("files:{}", late.name("late"));
+    let (folder, output) = rows_stream(
+        &files,
+        &[
+            "--distinct-on",
+            "value",
+            "--late-to",
+            &late_to,
+            "--window",
+            "10s",
+            "--time",
+            "ts",
+            "--watermark",
+            "2s",
+            "--mode",
+            "append",
+            "--flush",
+            "--agg",
+            "sum(value)",
+            "--progress",
+        ],
+    );
+    let expected = [
+        ("00", "10", "a", 1),
+        ("10", "20", "a", 2),
+        ("10", "20", "b", 8),
+    ];
+    let expected = expected.map(|(start, end, key, sum)| {
+        format!("1970-01-01T00:00:{start}Z\t1970-01-01T00:00:{end}Z\t{key}\t{sum}\n")
+    });
+    assert_eq!(written(&folder), expected.concat());
+    let part = fs::read_to_string(late.path("late/epoch=00000001/part-00000.tsv")).unwrap();
+    assert_eq!(part, "2\ta\t4\n");
+    assert!(!late.path("late/epoch=00000000").exists());
+    let reports = text(&output.stderr);
+    for said in [
+        "\"numDroppedDuplicateRows\":1",
+        "\"numRowsDroppedByWatermark\":1",
+        "\"operatorName\":\"distinct on value\"",
+        &format!("\"description\":\"{late_to} (late rows)\",\"numOutputRows\":1"),
+    ] {
+        assert!(reports.contains(said), "{said}: {reports}");
+    }
 }

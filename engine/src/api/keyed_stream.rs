@@ -130,6 +130,12 @@ impl KeyedStream {
         self.with(|plan| plan.flushes = true)
     }
 
+    /// Writes the rows that come after their windows were closed to a sink: the columns that were grouped, in
+    /// the order of the input, by the protocol of results. An epoch without late rows writes nothing.
+    pub fn late_rows_to(self, sink: impl Into<Box<dyn Sink>>) -> Self {
+        self.with(|plan| plan.late_sinks.push(sink.into()))
+    }
+
     /// Sets which groups an epoch writes. The default is those that changed.
     pub fn mode(self, mode: OutputMode) -> Self {
         self.with(|plan| plan.mode = Some(mode))

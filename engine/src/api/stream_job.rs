@@ -11,7 +11,7 @@ use crate::aggregate::AggregateExpr;
 use crate::exec::TextCountJob;
 use crate::expr::{Expr, RowSteps};
 use crate::stream::{
-    FilterRows, FlatMapRows, Join, JoinKind, Keyed, QueryPlan, Row, RowTransform, Rows,
+    Distinct, FilterRows, FlatMapRows, Join, JoinKind, Keyed, QueryPlan, Row, RowTransform, Rows,
     StaticTable, StreamSource, Trigger, Value,
 };
 use crate::{IntoTokenRule, Result, TokenRule};
@@ -47,6 +47,8 @@ pub struct StreamJob {
     engine: Engine,
     sources: Vec<Box<dyn StreamSource>>,
     transforms: Vec<Box<dyn RowTransform>>,
+    /// What removes duplicates, and how many steps come before it.
+    distinct: Option<(Distinct, usize)>,
     trigger: Trigger,
 }
 
@@ -56,6 +58,7 @@ impl StreamJob {
             engine,
             sources: vec![source.into()],
             transforms: Vec::new(),
+            distinct: None,
             trigger: Trigger::AsFastAsPossible,
         }
     }
@@ -170,6 +173,60 @@ impl StreamJob {
         self.then(Join { table, kind, on })
     }
 
+    /// Leaves out rows whose values of these columns have come before: of all rows with the same values the
+    /// first one stays. Call it after all other steps over rows.
+    ///
+    /// With a window that has a watermark, values are remembered as long as a row of the same time is not
+    /// late, and at least for the delay of the watermark. Without one they are remembered for ever; see
+    /// [`StreamJob::drop_duplicates_within`]. Late rows are left out before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use keymill::prelude::*;
+    /// use keymill::arrow::schema::DataType;
+    /// use keymill::stream::{MemorySink, MemoryStream, RowSource, Trigger, sum};
+    ///
+    /// let (source, input) = MemoryStream::new();
+    /// input.push("1,a\n2,a\n1,a\n");
+    /// input.push("2,a\n3,b\n");
+    /// let results = MemorySink::new();
+    /// Engine::new()?
+    ///     .stream(RowSource::csv(source, [("id", DataType::Int64), ("site", DataType::Utf8)])?)
+    ///     .trigger(Trigger::AvailableNow)
+    ///     .drop_duplicates(["id"])
+    ///     .group_by(["site"], ["count".parse()?])
+    ///     .update_state(sum())
+    ///     .sink(results.clone())
+    ///     .run()?;
+    /// // The second epoch has one new row, of `b`.
+    /// assert_eq!(results.epochs()[1].1[0].num_rows(), 1);
+    /// # Ok::<(), keymill::Error>(())
+    /// ```
+    pub fn drop_duplicates<C: Into<String>>(self, columns: impl IntoIterator<Item = C>) -> Self {
+        self.distinct_on(columns, None)
+    }
+
+    /// Leaves out rows whose values of these columns have come before within a time: values are forgotten
+    /// when this time has passed since the epoch of their first row, or up to a sixteenth later.
+    pub fn drop_duplicates_within<C: Into<String>>(
+        self,
+        columns: impl IntoIterator<Item = C>,
+        time: Duration,
+    ) -> Self {
+        self.distinct_on(columns, Some(time))
+    }
+
+    fn distinct_on<C: Into<String>>(
+        mut self,
+        columns: impl IntoIterator<Item = C>,
+        within: Option<Duration>,
+    ) -> Self {
+        let columns = columns.into_iter().map(Into::into).collect();
+        self.distinct = Some((Distinct { columns, within }, self.transforms.len()));
+        self
+    }
+
     fn then(mut self, step: impl RowTransform + 'static) -> Self {
         self.transforms.push(Box::new(step));
         self
@@ -206,6 +263,7 @@ impl StreamJob {
             let mut plan = QueryPlan::new(env, self.sources, keyed);
             plan.trigger = self.trigger;
             plan.transforms = self.transforms;
+            plan.distinct = self.distinct;
             plan
         }))
     }

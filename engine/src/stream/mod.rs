@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod checkpoint;
+mod distinct;
 mod faults;
 mod mode;
 mod query;
@@ -20,6 +21,7 @@ mod transform;
 mod trigger;
 mod window;
 
+pub(crate) use distinct::Distinct;
 pub(crate) use faults::Faults;
 pub use faults::KillPoint;
 pub use mode::{OutputMode, StateUpdate, sum};
@@ -40,4 +42,4 @@ pub use source::{
 pub(crate) use transform::{FilterRows, FlatMapRows, Join, RowTransform};
 pub use transform::{JoinKind, Row, Rows, StaticTable, Value};
 pub use trigger::Trigger;
-pub use window::{Window, sliding, tumbling};
+pub use window::{Window, session, sliding, tumbling};

@@ -22,19 +22,19 @@ use crate::fixtures::engine;
 use crate::recovery::{crash_at, parts_of};
 
 /// A time in milliseconds, a key, a value.
-type Row = (i64, u8, i64);
+pub(crate) type Row = (i64, u8, i64);
 
 /// Window start, key, count, sum.
 type Results = BTreeMap<(i64, String), (u64, i64)>;
 
 const SIZES: [(i64, i64); 4] = [(10, 10), (10, 5), (12, 5), (9, 3)];
 
-fn seconds(seconds: i64) -> Duration {
+pub(crate) fn seconds(seconds: i64) -> Duration {
     Duration::from_secs(seconds.unsigned_abs())
 }
 
 /// Rows of the columns `ts`, `key` and `value`.
-fn rows_of(source: impl StreamSource + 'static) -> RowSource {
+pub(crate) fn rows_of(source: impl StreamSource + 'static) -> RowSource {
     let fields = [
         ("ts", DataType::Utf8),
         ("key", DataType::Utf8),
@@ -49,7 +49,7 @@ fn rows_of(source: impl StreamSource + 'static) -> RowSource {
     RowSource::new(source, lines.unwrap())
 }
 
-fn text_of(rows: &[Row]) -> String {
+pub(crate) fn text_of(rows: &[Row]) -> String {
     let lines = rows.iter().map(|(time, key, value)| {
         let sign = if *time < 0 { "-" } else { "" };
         let (seconds, milliseconds) = (time.abs() / 1000, time.abs() % 1000);
@@ -58,7 +58,12 @@ fn text_of(rows: &[Row]) -> String {
     lines.collect()
 }
 
-fn query(engine: &Engine, source: RowSource, window: Window, mode: OutputMode) -> KeyedStream {
+pub(crate) fn query(
+    engine: &Engine,
+    source: RowSource,
+    window: Window,
+    mode: OutputMode,
+) -> KeyedStream {
     let stream = engine.stream(source).trigger(Trigger::AvailableNow);
     let calls = ["count", "sum(value)"].map(|call| call.parse().unwrap());
     stream.group_by(["key"], calls).window(window).mode(mode)
@@ -136,7 +141,7 @@ fn plain(
     (all, late)
 }
 
-fn epochs() -> impl Strategy<Value = Vec<Vec<Row>>> {
+pub(crate) fn epochs() -> impl Strategy<Value = Vec<Vec<Row>>> {
     let row = (-20_000_i64..80_000, 0..4_u8, -5..100_i64);
     let epoch = prop::collection::vec(row, 1..30);
     prop::collection::vec(epoch, 1..8).prop_map(|mut epochs| {

@@ -1,9 +1,11 @@
 //! Looks up the answers of keys.
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
 use keymill_kernels::stage::hash_partition::{HashPartition, Partitioned};
 
+use super::partition::StorePartition;
 use super::{StateStore, read, take_rows};
 use crate::expr::without_dictionary;
 use crate::keys::hash_keys;
@@ -23,6 +25,31 @@ impl StateStore {
 
     /// Returns what [`StateStore::get`] returns, and the row of each key that was found.
     pub(crate) fn get_rows(&self, keys: &[ArrayRef]) -> Result<(RecordBatch, Vec<u32>)> {
+        self.look_up(keys, &self.schema(), StorePartition::answers)
+    }
+
+    /// Removes the groups of these keys, which count as evicted. Returns their states and times, in the
+    /// order of the keys that are in the store.
+    ///
+    /// # Errors
+    ///
+    /// As for [`StateStore::get`].
+    #[cfg(feature = "stream")]
+    pub(crate) fn take_states(&self, keys: &[ArrayRef]) -> Result<RecordBatch> {
+        let schema = self.snapshot_schema();
+        let (states, _) = self.look_up(keys, &schema, StorePartition::timed_states)?;
+        self.remove(&self.batch_of_keys(self.key_columns(keys)?)?)?;
+        Ok(states)
+    }
+
+    /// Returns columns of the groups of these keys, in the order of the keys, and the row of each key that
+    /// was found.
+    fn look_up(
+        &self,
+        keys: &[ArrayRef],
+        schema: &SchemaRef,
+        of: impl Fn(&StorePartition, &[u32]) -> Result<RecordBatch>,
+    ) -> Result<(RecordBatch, Vec<u32>)> {
         self.check_whole()?;
         let keys = self.key_columns(keys)?;
         let mut hashes = Vec::new();
@@ -30,34 +57,28 @@ impl StateStore {
         let mut partitioned = Partitioned::default();
         HashPartition::new(self.level, self.seed, self.partitions.len())
             .hashed(&hashes, &mut partitioned);
-        let keys = RecordBatch::try_new(self.key_schema(), keys).map_err(|cause| {
-            let message = "key columns have different lengths, or a null where there is none";
-            Error::new(ErrorKind::Format, message).with_source(cause)
-        })?;
+        let keys = self.batch_of_keys(keys)?;
         let (mut found, mut rows) = (Vec::new(), Vec::new());
         for (partition, number) in self.partitions.iter().zip(0..) {
             let mine = partitioned.rows_of(number);
             if !mine.is_empty() {
                 let keys = take_rows(&keys, mine)?;
-                let (answers, there) = read(partition)?.get(keys.columns())?;
-                found.push(answers);
+                let partition = read(partition)?;
+                let (groups, there) = partition.find(keys.columns())?;
+                found.push(of(&partition, &groups)?);
                 rows.extend(there.iter().map(|&row| mine[row]));
             }
         }
-        let answers = self.in_order(&found, &rows)?;
+        let found = in_order(schema, &found, &rows)?;
         rows.sort_unstable();
-        Ok((answers, rows))
+        Ok((found, rows))
     }
 
-    /// Puts answers into the order of their keys.
-    fn in_order(&self, found: &[RecordBatch], rows: &[u32]) -> Result<RecordBatch> {
-        let all = concat_batches(&self.schema(), found).map_err(|cause| {
-            let message = "the answers do not fit one batch; ask for fewer keys";
-            Error::new(ErrorKind::Capacity, message).with_source(cause)
-        })?;
-        let mut order: Vec<u32> = (0..rows.len() as u32).collect();
-        order.sort_unstable_by_key(|&place| rows[place as usize]);
-        take_rows(&all, &order)
+    fn batch_of_keys(&self, keys: Vec<ArrayRef>) -> Result<RecordBatch> {
+        RecordBatch::try_new(self.key_schema(), keys).map_err(|cause| {
+            let message = "key columns have different lengths, or a null where there is none";
+            Error::new(ErrorKind::Format, message).with_source(cause)
+        })
     }
 
     fn key_columns(&self, keys: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
@@ -80,4 +101,15 @@ impl StateStore {
         );
         Err(Error::new(ErrorKind::Format, message))
     }
+}
+
+/// Puts columns of groups into the order of their keys.
+fn in_order(schema: &SchemaRef, found: &[RecordBatch], rows: &[u32]) -> Result<RecordBatch> {
+    let all = concat_batches(schema, found).map_err(|cause| {
+        let message = "the answers do not fit one batch; ask for fewer keys";
+        Error::new(ErrorKind::Capacity, message).with_source(cause)
+    })?;
+    let mut order: Vec<u32> = (0..rows.len() as u32).collect();
+    order.sort_unstable_by_key(|&place| rows[place as usize]);
+    take_rows(&all, &order)
 }

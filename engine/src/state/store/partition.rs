@@ -255,14 +255,14 @@ impl StorePartition {
         self.table.answers(groups)
     }
 
-    /// Returns the answers of the keys that have a group, and the rows of these keys.
-    pub(super) fn get(&self, keys: &[ArrayRef]) -> Result<(RecordBatch, Vec<usize>)> {
+    /// Returns the groups of the keys that have one, and the rows of these keys.
+    pub(super) fn find(&self, keys: &[ArrayRef]) -> Result<(Vec<u32>, Vec<usize>)> {
         let mut found = Vec::new();
         self.table.find(keys, &mut found)?;
         let there = found.iter().enumerate();
         let there = there.filter_map(|(row, group)| group.map(|group| (row, group)));
         let (rows, groups): (Vec<usize>, Vec<u32>) = there.unzip();
-        Ok((self.table.answers(&groups)?, rows))
+        Ok((groups, rows))
     }
 
     pub(super) fn len(&self) -> usize {

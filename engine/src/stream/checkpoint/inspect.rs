@@ -9,15 +9,16 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema};
 
-use super::metadata::Definition;
+use super::metadata::{ColumnTypes, Definition, Metadata};
 use super::{Checkpoint, EpochCommit, EpochOffsets, PARTS, atomic_file, recovery, state_file};
 use crate::aggregate::AggregateExpr;
+use crate::expr::{Expr, col};
 use crate::operator::ordering::sort_groups;
 use crate::operator::{Batches, OrderBy};
 use crate::shown_name;
 use crate::stream::Faults;
 use crate::stream::window::WindowOutput;
-use crate::{BatchLimits, Error, ErrorKind, Resources, Result, StateStore};
+use crate::{BatchLimits, Error, ErrorKind, Resources, Result, StateStore, StateStoreBuilder};
 
 /// One epoch of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,8 +83,9 @@ pub fn verify(folder: impl AsRef<Path>) -> Result<Vec<String>> {
 /// [`ErrorKind::Checkpoint`] if it is in use, or if what cannot be replaced is damaged.
 pub fn repair(folder: impl AsRef<Path>) -> Result<Vec<String>> {
     let checkpoint = Checkpoint::open_existing(folder.as_ref())?;
-    let store = new_store(&checkpoint)?;
-    let recovered = checkpoint.recover(store.as_ref())?;
+    let stores = new_stores(&checkpoint)?;
+    let stores: Vec<&StateStore> = stores.iter().collect();
+    let recovered = checkpoint.recover(&stores)?;
     let mut done = Vec::new();
     for (path, how) in damaged_files(&checkpoint)? {
         if fs::remove_file(&path).is_ok() {
@@ -99,9 +101,10 @@ pub fn repair(folder: impl AsRef<Path>) -> Result<Vec<String>> {
         }
         return Ok(done);
     }
-    if let (Some(store), Some(last)) = (&store, recovered.committed.checked_sub(1)) {
+    let last = recovered.committed.checked_sub(1);
+    if let Some(last) = last.filter(|_| !stores.is_empty()) {
         let path = checkpoint.path("state", last, ".snapshot");
-        state_file::write_snapshot(&path, store, &|| Faults::default().at("snapshot", last))?;
+        state_file::write_snapshot(&path, &stores, &|| Faults::default().at("snapshot", last))?;
         done.push(format!("wrote a new snapshot of epoch {last}"));
     }
     Ok(done)
@@ -115,11 +118,13 @@ pub fn repair(folder: impl AsRef<Path>) -> Result<Vec<String>> {
 /// must run again.
 pub fn export(folder: impl AsRef<Path>) -> Result<Batches> {
     let checkpoint = Checkpoint::open_existing(folder.as_ref())?;
-    let store = new_store(&checkpoint)?.ok_or_else(|| {
+    let stores = new_stores(&checkpoint)?;
+    let has_state = checkpoint.metadata().state.is_some();
+    let store = stores.first().filter(|_| has_state).ok_or_else(|| {
         let message = "the query of this checkpoint keeps no state";
         Error::new(ErrorKind::Checkpoint, message)
     })?;
-    let recovered = checkpoint.recover(Some(&store))?;
+    let recovered = checkpoint.recover(&stores.iter().collect::<Vec<_>>())?;
     if let Some((epoch, _)) = recovered
         .replays
         .first()
@@ -134,8 +139,8 @@ pub fn export(folder: impl AsRef<Path>) -> Result<Batches> {
     let keys = store.key_schema().fields().len();
     let limits = BatchLimits::default();
     let resources = Resources::default();
-    if let Some(size) = window_milliseconds(&checkpoint) {
-        let output = WindowOutput::new(size, &store.schema());
+    if let Some((size, is_session)) = windows_of(&checkpoint) {
+        let output = WindowOutput::new(size, is_session, &store.schema());
         let order: (&[OrderBy], usize) = (&[], keys + 1);
         let results = store.values()?.map(|answers| output.results(&answers?));
         return sort_groups(results, &output.schema, order, limits, &resources);
@@ -144,47 +149,70 @@ pub fn export(folder: impl AsRef<Path>) -> Result<Batches> {
     sort_groups(store.values()?, &store.schema(), order, limits, &resources)
 }
 
-fn window_milliseconds(checkpoint: &Checkpoint) -> Option<i64> {
+/// The size of the windows in milliseconds, and whether it is the gap between sessions.
+fn windows_of(checkpoint: &Checkpoint) -> Option<(i64, bool)> {
     match checkpoint.metadata().definition {
         Definition::Tokens => None,
         Definition::Rows {
             window_milliseconds,
+            sessions,
             ..
-        } => window_milliseconds,
+        } => window_milliseconds.map(|size| (size, sessions)),
     }
 }
 
-/// A store for the state of a checkpoint; `None` if its query keeps none.
-fn new_store(checkpoint: &Checkpoint) -> Result<Option<StateStore>> {
+/// Stores for the states of a checkpoint: that of its groups, if it keeps them, and that of the columns that
+/// its rows are distinct on.
+fn new_stores(checkpoint: &Checkpoint) -> Result<Vec<StateStore>> {
     let metadata = checkpoint.metadata();
-    if metadata.state.is_none() {
-        return Ok(None);
+    let mut stores = Vec::new();
+    if metadata.state.is_some() {
+        stores.push(store_of_groups(metadata)?);
     }
-    let store = match &metadata.definition {
-        Definition::Tokens => StateStore::for_counts()?,
+    if let Some(columns) = &metadata.distinct {
+        let keys: Vec<Expr> = columns.iter().map(|(name, _)| col(name)).collect();
+        let schema = schema_of(columns)?;
+        stores.push(StateStore::for_group_by(
+            &schema,
+            keys,
+            Vec::<AggregateExpr>::new(),
+        )?);
+    }
+    let stores = stores.into_iter();
+    stores
+        .map(|store| store.hash_seed(metadata.hash_seed).build())
+        .collect()
+}
+
+fn store_of_groups(metadata: &Metadata) -> Result<StateStoreBuilder> {
+    match &metadata.definition {
+        Definition::Tokens => StateStore::for_counts(),
         Definition::Rows {
             columns,
             keys,
             aggregates,
             ..
         } => {
-            let fields = columns.iter().map(|(name, of)| {
-                let of = DataType::from_str(of).map_err(|cause| {
-                    let message = format!("the checkpoint has a column of the type `{of}`");
-                    Error::new(ErrorKind::Checkpoint, message).with_source(cause)
-                })?;
-                Ok(Arc::new(Field::new(name, of, true)))
-            });
-            let schema = Schema::new(fields.collect::<Result<Vec<_>>>()?);
+            let schema = schema_of(columns)?;
             let aggregates = aggregates.iter().map(|(call, name)| {
                 let call: AggregateExpr = call.parse()?;
                 Ok(call.alias(name))
             });
             let aggregates = aggregates.collect::<Result<Vec<_>>>()?;
-            StateStore::for_group_by(&schema, keys.iter().map(String::as_str), aggregates)?
+            StateStore::for_group_by(&schema, keys.iter().map(String::as_str), aggregates)
         }
-    };
-    store.hash_seed(metadata.hash_seed).build().map(Some)
+    }
+}
+
+fn schema_of(columns: &ColumnTypes) -> Result<Schema> {
+    let fields = columns.iter().map(|(name, of)| {
+        let of = DataType::from_str(of).map_err(|cause| {
+            let message = format!("the checkpoint has a column of the type `{of}`");
+            Error::new(ErrorKind::Checkpoint, message).with_source(cause)
+        })?;
+        Ok(Arc::new(Field::new(name, of, true)))
+    });
+    Ok(Schema::new(fields.collect::<Result<Vec<_>>>()?))
 }
 
 /// The files that are damaged or unfinished, and how.

@@ -20,15 +20,21 @@ pub(crate) enum Definition {
     /// Aggregates of rows.
     Rows {
         /// The names and types of the input's columns.
-        columns: Vec<(String, String)>,
+        columns: ColumnTypes,
         keys: Vec<String>,
         /// The calls, and the names of their columns.
         aggregates: Vec<(String, String)>,
         /// The size of the windows, whose start is the first key.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         window_milliseconds: Option<i64>,
+        /// Whether that is the gap between sessions.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        sessions: bool,
     },
 }
+
+/// The names and types of columns.
+pub(crate) type ColumnTypes = Vec<(String, String)>;
 
 /// What is written once, when a checkpoint is created.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +50,9 @@ pub(crate) struct Metadata {
     pub(crate) definition: Definition,
     /// The columns of its state, if it has one.
     pub(crate) state: Option<String>,
+    /// The columns that its rows are distinct on, which have a store of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) distinct: Option<ColumnTypes>,
     /// What it reads, without addresses: the kind of each source.
     pub(crate) sources: Vec<String>,
 }
@@ -53,6 +62,7 @@ impl Metadata {
         query: String,
         definition: Definition,
         state: Option<String>,
+        distinct: Option<ColumnTypes>,
         sources: Vec<String>,
     ) -> Self {
         let hash_seed = crate::runtime::random_seed();
@@ -64,6 +74,7 @@ impl Metadata {
             query,
             definition,
             state,
+            distinct,
             sources,
         }
     }
@@ -120,9 +131,15 @@ impl Metadata {
     /// [`ErrorKind::Checkpoint`] with what differs.
     pub(super) fn check(&self, now: &Self, folder: &Path) -> Result<()> {
         let text = |state: &Option<String>| state.clone().unwrap_or_else(|| "none".to_owned());
+        let distinct = |it: &Self| {
+            let columns = it.distinct.iter().flatten();
+            let columns: Vec<String> = columns.map(|(name, of)| format!("{name} {of}")).collect();
+            columns.join(", ")
+        };
         let pairs = [
             ("computed", self.query.clone(), now.query.clone()),
             ("kept the state", text(&self.state), text(&now.state)),
+            ("was distinct on", distinct(self), distinct(now)),
             ("read", self.sources.join(", "), now.sources.join(", ")),
         ];
         match pairs.iter().find(|(_, then, now)| then != now) {

@@ -33,7 +33,7 @@ use crate::shown_name;
 use crate::{Delta, Error, ErrorKind, Result, StateStore};
 pub use inspect::{EpochInfo, export, list, repair, verify};
 use lock::Lock;
-pub(crate) use metadata::{Definition, Metadata};
+pub(crate) use metadata::{ColumnTypes, Definition, Metadata};
 pub(super) use recovery::Recovered;
 
 /// The folders of a checkpoint.
@@ -147,14 +147,14 @@ impl Checkpoint {
         atomic_file::write_text(&path, &json_line(offsets)?, &fault)
     }
 
-    /// Writes what an epoch changed.
+    /// Writes what an epoch changed in each store.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Checkpoint`] if the file cannot be written.
-    pub(super) fn write_delta(&self, epoch: u64, delta: &Delta, faults: &Faults) -> Result<()> {
+    pub(super) fn write_delta(&self, epoch: u64, deltas: &[Delta], faults: &Faults) -> Result<()> {
         let path = self.path("state", epoch, ".delta");
-        state_file::write_delta(&path, delta, &|| faults.at("delta-unfinished", epoch))
+        state_file::write_delta(&path, deltas, &|| faults.at("delta-unfinished", epoch))
     }
 
     /// Ends an epoch.
@@ -182,14 +182,14 @@ impl Checkpoint {
     pub(super) fn write_snapshot(
         &self,
         epoch: u64,
-        store: Option<&StateStore>,
+        stores: &[&StateStore],
         sources: &[Value],
         faults: &Faults,
     ) -> Result<()> {
-        if let Some(store) = store {
+        if !stores.is_empty() {
             let path = self.path("state", epoch, ".snapshot");
             let fault = || faults.at("snapshot-unfinished", epoch);
-            state_file::write_snapshot(&path, store, &fault)?;
+            state_file::write_snapshot(&path, stores, &fault)?;
             self.snapshot_bytes.set(size_of_file(&path));
         }
         faults.at("snapshot-state", epoch);

@@ -37,15 +37,15 @@ impl Checkpoint {
     /// # Errors
     ///
     /// [`ErrorKind::Checkpoint`] if what is needed is damaged or missing, with the file.
-    pub(in crate::stream) fn recover(&self, store: Option<&StateStore>) -> Result<Recovered> {
+    pub(in crate::stream) fn recover(&self, stores: &[&StateStore]) -> Result<Recovered> {
         let mut recovered = Recovered::default();
         let last = self.last_commit(&mut recovered)?;
         recovered.committed = last.map_or(0, |(epoch, _)| epoch + 1);
         recovered.watermark = last.and_then(|(_, commit)| commit.watermark);
         self.find_positions(&mut recovered)?;
-        let first = match store {
-            Some(store) => self.restore(store, &mut recovered)?,
-            None => recovered.committed,
+        let first = match stores.is_empty() {
+            false => self.restore(stores, &mut recovered)?,
+            true => recovered.committed,
         };
         self.find_replays(first, &mut recovered)?;
         Ok(recovered)
@@ -88,14 +88,14 @@ impl Checkpoint {
 
     /// Restores the state after the last committed epoch, or after an earlier one if a file is damaged.
     /// Returns the first epoch that the state does not contain.
-    fn restore(&self, store: &StateStore, recovered: &mut Recovered) -> Result<u64> {
+    fn restore(&self, stores: &[&StateStore], recovered: &mut Recovered) -> Result<u64> {
         let snapshots = self.numbers("state", ".snapshot")?;
         let mut first = None;
         for &epoch in snapshots.iter().rev() {
             if epoch >= recovered.committed {
                 continue;
             }
-            match state_file::read_snapshot(&self.path("state", epoch, ".snapshot"), store) {
+            match state_file::read_snapshot(&self.path("state", epoch, ".snapshot"), stores) {
                 Ok(()) => {
                     first = Some(epoch + 1);
                     break;
@@ -106,8 +106,11 @@ impl Checkpoint {
         // Without a snapshot the state begins with the first epoch, whose offsets must be there.
         let first = first.unwrap_or(0);
         for epoch in first..recovered.committed {
-            match state_file::read_delta(&self.path("state", epoch, ".delta")) {
-                Ok(delta) => store.apply(&delta)?,
+            match state_file::read_delta(&self.path("state", epoch, ".delta"), stores.len()) {
+                Ok(deltas) => {
+                    let mut changes = stores.iter().zip(&deltas);
+                    changes.try_for_each(|(store, delta)| store.apply(delta))?;
+                }
                 Err(error) => {
                     recovered.remarks.push(error.to_string());
                     return Ok(epoch);

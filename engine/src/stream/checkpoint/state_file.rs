@@ -4,7 +4,8 @@
 //! "keymillS" │ frame │ frame │ … │ end        frame: kind, length, checksum, Arrow IPC stream
 //! ```
 //!
-//! Every frame has a checksum, and the last frame has the number of frames, so that a flipped bit and a
+//! A query with several stores has them in one file: the number of the store is in the upper four bits of the
+//! kind. Every frame has a checksum, and the last frame has the number of frames, so that a flipped bit and a
 //! missing end are noticed.
 
 use std::fs::File;
@@ -35,10 +36,11 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(byte: u8) -> Option<Self> {
-        [Self::States, Self::Evicted, Self::End]
-            .into_iter()
-            .find(|kind| *kind as u8 == byte)
+    /// The kind of a frame, and the number of its store.
+    fn of(byte: u8) -> Option<(Self, usize)> {
+        let mut kinds = [Self::States, Self::Evicted, Self::End].into_iter();
+        let kind = kinds.find(|kind| *kind as u8 == byte & 0xf)?;
+        Some((kind, usize::from(byte >> 4)))
     }
 }
 
@@ -54,12 +56,12 @@ impl<'w> FrameWriter<'w> {
         Ok(Self { out, frames: 0 })
     }
 
-    fn frame(&mut self, kind: Kind, bytes: &[u8]) -> io::Result<()> {
+    fn frame(&mut self, (kind, store): (Kind, u8), bytes: &[u8]) -> io::Result<()> {
         let length = u32::try_from(bytes.len()).ok();
         let length = length.filter(|&length| length <= MOST_FRAME_BYTES);
         let length = length.ok_or_else(|| io::Error::other("a state is larger than 1 GiB"))?;
         let mut head = [0; 5];
-        head[0] = kind as u8;
+        head[0] = kind as u8 | store << 4;
         head[1..].copy_from_slice(&length.to_le_bytes());
         let mut checksum = crc32fast::Hasher::new();
         checksum.update(&head);
@@ -74,7 +76,7 @@ impl<'w> FrameWriter<'w> {
     /// Writes batches of one schema, in frames of bounded size.
     fn batches(
         &mut self,
-        kind: Kind,
+        kind: (Kind, u8),
         batches: impl IntoIterator<Item = Result<RecordBatch>>,
     ) -> io::Result<()> {
         let mut stream: Option<StreamWriter<Vec<u8>>> = None;
@@ -98,7 +100,7 @@ impl<'w> FrameWriter<'w> {
 
     fn end(mut self) -> io::Result<()> {
         let frames = self.frames.to_le_bytes();
-        self.frame(Kind::End, &frames)
+        self.frame((Kind::End, 0), &frames)
     }
 }
 
@@ -106,72 +108,94 @@ fn encoding(cause: ArrowError) -> io::Error {
     io::Error::other(cause)
 }
 
-/// Writes the changes of an epoch.
+/// Writes the changes of an epoch, by store.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Checkpoint`] if the file cannot be written.
-pub(super) fn write_delta(path: &Path, delta: &Delta, before_rename: &dyn Fn()) -> Result<()> {
+pub(super) fn write_delta(path: &Path, deltas: &[Delta], before_rename: &dyn Fn()) -> Result<()> {
     let fill = |out: &mut dyn Write| {
         let mut frames = FrameWriter::new(out)?;
-        frames.batches(Kind::Evicted, delta.evicted().iter().cloned().map(Ok))?;
-        frames.batches(Kind::States, delta.states().iter().cloned().map(Ok))?;
+        for (store, delta) in (0..).zip(deltas) {
+            frames.batches(
+                (Kind::Evicted, store),
+                delta.evicted().iter().cloned().map(Ok),
+            )?;
+            frames.batches(
+                (Kind::States, store),
+                delta.states().iter().cloned().map(Ok),
+            )?;
+        }
         frames.end()
     };
     atomic_file::write(path, fill, before_rename)
 }
 
-/// Writes all states of a store.
+/// Writes all states of stores.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Checkpoint`] if the file cannot be written, and those of [`StateStore::snapshot`].
 pub(super) fn write_snapshot(
     path: &Path,
-    store: &StateStore,
+    stores: &[&StateStore],
     before_rename: &dyn Fn(),
 ) -> Result<()> {
-    let snapshot = store.snapshot()?;
+    let snapshots = stores.iter().map(|store| store.snapshot());
+    let snapshots = snapshots.collect::<Result<Vec<_>>>()?;
     let fill = |out: &mut dyn Write| {
         let mut frames = FrameWriter::new(out)?;
-        frames.batches(Kind::States, snapshot)?;
+        for (store, snapshot) in (0..).zip(snapshots) {
+            frames.batches((Kind::States, store), snapshot)?;
+        }
         frames.end()
     };
     atomic_file::write(path, fill, before_rename)
 }
 
-/// Reads a delta.
+/// Reads the deltas of this number of stores.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Checkpoint`] if the file cannot be read or is damaged.
-pub(super) fn read_delta(path: &Path) -> Result<Delta> {
-    let (mut states, mut evicted) = (Vec::new(), Vec::new());
-    read(path, |kind, batch| {
+pub(super) fn read_delta(path: &Path, stores: usize) -> Result<Vec<Delta>> {
+    let mut parts = vec![(Vec::new(), Vec::new()); stores];
+    read(path, |(kind, store), batch| {
+        let part = parts.get_mut(store);
+        let (states, evicted) = part.ok_or_else(|| of_no_store(path))?;
         match kind {
             Kind::Evicted => evicted.push(batch),
             _ => states.push(batch),
         }
         Ok(())
     })?;
-    Ok(Delta::new(states, evicted))
+    let deltas = parts.into_iter();
+    Ok(deltas
+        .map(|(states, evicted)| Delta::new(states, evicted))
+        .collect())
 }
 
-/// Replaces the state of a store by a snapshot.
+/// Replaces the state of stores by a snapshot.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Checkpoint`] if the file cannot be read or is damaged, and those of
-/// [`StateStore::restore`]. The store is empty after that.
-pub(super) fn read_snapshot(path: &Path, store: &StateStore) -> Result<()> {
-    store.restore([])?;
-    let read = read(path, |_, batch| {
+/// [`StateStore::restore`]. The stores are empty after that.
+pub(super) fn read_snapshot(path: &Path, stores: &[&StateStore]) -> Result<()> {
+    let clear = || stores.iter().try_for_each(|store| store.restore([]));
+    clear()?;
+    let read = read(path, |(_, store), batch| {
+        let store = stores.get(store).ok_or_else(|| of_no_store(path))?;
         store.apply(&Delta::new(vec![batch], Vec::new()))
     });
     if read.is_err() {
-        store.restore([])?;
+        clear()?;
     }
     read
+}
+
+fn of_no_store(path: &Path) -> Error {
+    damaged(path, "it has the state of another query")
 }
 
 /// Checks every byte of a file.
@@ -183,7 +207,10 @@ pub(super) fn check(path: &Path) -> Result<()> {
     read(path, |_, _| Ok(()))
 }
 
-fn read(path: &Path, mut visit: impl FnMut(Kind, RecordBatch) -> Result<()>) -> Result<()> {
+fn read(
+    path: &Path,
+    mut visit: impl FnMut((Kind, usize), RecordBatch) -> Result<()>,
+) -> Result<()> {
     let file = File::open(path).map_err(|cause| cannot_read(path, cause))?;
     let mut input = BufReader::with_capacity(1 << 20, file);
     let cut = |cause: io::Error| match cause.kind() {
@@ -215,7 +242,7 @@ fn read(path: &Path, mut visit: impl FnMut(Kind, RecordBatch) -> Result<()>) -> 
         if checksum.finalize().to_le_bytes() != expected {
             return Err(damaged(path, "its checksum is wrong"));
         }
-        if kind == Kind::End {
+        if kind.0 == Kind::End {
             let is_end = bytes == frames.to_le_bytes() && input.read(&mut [0]).map_err(cut)? == 0;
             return match is_end {
                 true => Ok(()),

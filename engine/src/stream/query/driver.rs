@@ -5,21 +5,20 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
+use super::compute::Grouped;
 use super::epoch::Outputs;
 use super::handle::{Shared, Stop};
-use super::keyed::Grouped;
 use super::pace::Pace;
-use super::plan::{Listener, StartedSink};
+use super::plan::Listener;
 use super::progress::{
     Durations, EventTimeProgress, SinkProgress, SourceProgress, StateProgress, StreamProgress,
     iso_8601,
 };
+use super::start::StartedSink;
 use super::step_times::StepMeter;
 use crate::exec::RuntimeEnv;
 use crate::stream::checkpoint::{Checkpoint, EpochCommit, EpochOffsets, Recovered};
-use crate::stream::{
-    EpochInput, EpochLimits, EpochOutput, Faults, OffsetRange, Replay, StreamSource, Trigger,
-};
+use crate::stream::{EpochInput, EpochLimits, Faults, OffsetRange, Replay, StreamSource, Trigger};
 use crate::{ErrorKind, Result};
 
 /// How often sources that do not wake the query are asked.
@@ -33,6 +32,7 @@ pub(super) struct Driver {
     pub(super) env: Arc<RuntimeEnv>,
     pub(super) sources: Vec<Box<dyn StreamSource>>,
     pub(super) sinks: Vec<StartedSink>,
+    pub(super) late_sinks: Vec<StartedSink>,
     pub(super) outputs: Outputs,
     pub(super) checkpoint: Option<Checkpoint>,
     pub(super) trigger: Trigger,
@@ -247,7 +247,7 @@ impl Driver {
         let inputs = shared.while_unavailable(|| self.inputs(&epoch))?;
         let (env, cancel) = (&self.env, &self.shared.cancel);
         let grouping = &self.outputs.grouping;
-        let epoch_of = (number, time.closed);
+        let epoch_of = (number, time);
         let grouped = grouping.states(env, inputs, epoch_of, cancel)?;
         epoch.took.add_batch = milliseconds(step);
         self.faults.at("computed", number);
@@ -260,7 +260,7 @@ impl Driver {
 
         let step = Instant::now();
         let written = match epoch.is_committed {
-            true => vec![0; self.sinks.len()],
+            true => vec![0; self.sinks.len() + self.late_sinks.len()],
             false => self.write_to_sinks(number, &grouped)?,
         };
         epoch.took.sink_commit = milliseconds(step);
@@ -303,65 +303,27 @@ impl Driver {
     }
 
     /// Writes what the epoch changed. Returns the numbers of the report, and the bytes of the delta.
-    fn write_delta(&self, number: u64, grouped: &Grouped) -> Result<(Option<StateProgress>, u64)> {
-        let Some(store) = &self.outputs.store else {
-            return Ok((None, 0));
-        };
+    fn write_delta(&self, number: u64, grouped: &Grouped) -> Result<(Vec<StateProgress>, u64)> {
+        let stores = self.outputs.stores();
+        if stores.is_empty() {
+            return Ok((Vec::new(), 0));
+        }
         let mut bytes = 0;
         if let Some(checkpoint) = &self.checkpoint {
-            let delta = store.delta()?;
+            let deltas = stores.iter().map(|store| store.delta());
+            let deltas = deltas.collect::<Result<Vec<_>>>()?;
             self.shared
-                .while_unavailable(|| checkpoint.write_delta(number, &delta, &self.faults))?;
+                .while_unavailable(|| checkpoint.write_delta(number, &deltas, &self.faults))?;
             self.faults.at("delta", number);
             bytes = checkpoint.delta_bytes(number);
         }
-        let state = StateProgress {
-            operator_name: self.outputs.query.clone(),
-            num_rows_total: store.len() as u64,
-            num_rows_updated: store.changed_len()? as u64,
-            num_rows_dropped_by_watermark: grouped.times.as_ref().map_or(0, |it| it.late()),
-            memory_used_bytes: store.size() as u64,
-        };
-        Ok((Some(state), bytes))
-    }
-
-    /// Writes the results to every sink that does not have them. Returns the rows of each.
-    fn write_to_sinks(&mut self, number: u64, grouped: &Grouped) -> Result<Vec<u64>> {
-        let mut sinks = std::mem::take(&mut self.sinks);
-        let written = sinks.iter_mut().map(|(sink, last)| {
-            if last.is_some_and(|last| last >= number) {
-                return Ok(0);
-            }
-            let mut rows = 0;
-            self.shared.while_unavailable(|| {
-                rows = 0;
-                let states = &grouped.batches;
-                self.outputs
-                    .write(&self.env, states, sink.most_rows(), |batches| {
-                        let mut counted = batches.inspect(|batch| {
-                            rows += batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
-                        });
-                        sink.prepare(EpochOutput {
-                            epoch: number,
-                            batches: &mut counted,
-                        })
-                    })?;
-                self.faults.at("prepared", number);
-                sink.commit(number)
-            })?;
-            self.faults.at("sink", number);
-            Ok(rows)
-        });
-        let written = written.collect::<Result<Vec<u64>>>();
-        self.sinks = sinks;
-        written
+        Ok((self.outputs.progress(grouped)?, bytes))
     }
 
     /// Begins the next epoch in the state and the sources, and writes a snapshot if it is time.
     fn end_epoch(&mut self, epoch: &Epoch, since: &mut SinceSnapshot, bytes: u64) -> Result<()> {
-        if let Some(store) = &self.outputs.store {
-            store.commit()?;
-        }
+        let stores = self.outputs.stores();
+        stores.iter().try_for_each(|store| store.commit())?;
         for (source, range) in self.sources.iter_mut().zip(&epoch.offsets.ranges) {
             if let Some(range) = range.as_ref().filter(|_| !epoch.is_committed) {
                 source.commit(range)?;
@@ -375,9 +337,9 @@ impl Driver {
         let most_bytes = checkpoint.snapshot_bytes().max(LEAST_SNAPSHOT_BYTES);
         if since.epochs >= self.snapshot_epochs || since.delta_bytes >= most_bytes {
             let positions: Vec<Value> = self.sources.iter().map(|it| it.position()).collect();
-            let store = self.outputs.store.as_deref();
+            let stores = self.outputs.stores();
             self.shared.while_unavailable(|| {
-                checkpoint.write_snapshot(epoch.number, store, &positions, &self.faults)
+                checkpoint.write_snapshot(epoch.number, &stores, &positions, &self.faults)
             })?;
             *since = SinceSnapshot::default();
         }
@@ -388,7 +350,7 @@ impl Driver {
         &mut self,
         mut epoch: Epoch,
         grouped: &Grouped,
-        state: Option<StateProgress>,
+        state: Vec<StateProgress>,
         written: &[u64],
         last: Option<Instant>,
     ) {
@@ -399,10 +361,14 @@ impl Driver {
         self.pace.add(grouped.bytes, computed, ran);
         let ranges = self.sources.iter().zip(&epoch.offsets.ranges);
         let sources = ranges.map(|(source, range)| source_progress(&**source, range.as_ref()));
-        let sinks = self.sinks.iter().zip(written);
+        let sinks = self.sinks.iter().map(|(sink, _)| sink.describe());
+        let late_sinks = self.late_sinks.iter();
+        let late_sinks = late_sinks.map(|(sink, _)| format!("{} (late rows)", sink.describe()));
         let sinks: Vec<SinkProgress> = sinks
-            .map(|((sink, _), rows)| SinkProgress {
-                description: sink.describe(),
+            .chain(late_sinks)
+            .zip(written)
+            .map(|(description, rows)| SinkProgress {
+                description,
                 num_output_rows: *rows,
             })
             .collect();
@@ -420,7 +386,7 @@ impl Driver {
             step_times: self.meter.add(epoch.started, Instant::now(), &epoch.took),
             device: grouped.device.clone().unwrap_or_else(|| "cpu".to_owned()),
             duration_ms: epoch.took,
-            state_operators: state.into_iter().collect(),
+            state_operators: state,
             sources: sources.collect(),
             sink: sinks.first().cloned().unwrap_or_default(),
             sinks,

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
-use super::keyed::{Grouped, Grouping};
+use super::compute::Grouped;
+use super::keyed::Grouping;
+use super::progress::StateProgress;
 use crate::exec::RuntimeEnv;
 use crate::operator::OrderBy;
 use crate::operator::ordering::sort_groups;
 use crate::stream::OutputMode;
 use crate::stream::checkpoint::EpochOffsets;
-use crate::stream::window::{EpochTime, TopOfWindows, time_key};
+use crate::stream::window::{EpochTime, TopOfWindows, Windowed, time_key};
 use crate::{BatchLimits, Result, StateStore};
 
 /// Unused groups are removed at most this fraction of the time to live too late.
@@ -71,16 +73,16 @@ impl Outputs {
         grouped: &Grouped,
         time: EpochTime,
     ) -> Result<Option<i64>> {
-        let Some(store) = &self.store else {
+        let Some(store) = self.store.clone() else {
             return Ok(None);
         };
-        let Some(windowed) = &self.grouping.windowed else {
-            self.evict_unused(store, time)?;
+        let Some(windowed) = &mut self.grouping.windowed else {
+            self.evict_unused(&store, time)?;
             let key = time_key(time.arrival);
             if let Some(bound) = &self.grouping.function {
                 for groups in self.grouping.answers(env, &grouped.batches)? {
                     let of = (&bound.rows, &bound.shape);
-                    bound.function.update(env, of, store, &groups, key)?;
+                    bound.function.update(env, of, &store, &groups, key)?;
                 }
                 return Ok(Some(time.arrival));
             }
@@ -89,9 +91,7 @@ impl Outputs {
             }
             return Ok(Some(time.arrival));
         };
-        for batch in &grouped.batches {
-            store.merge_timed(&windowed.states(store, batch, time)?)?;
-        }
+        windowed.merge(&store, &grouped.batches, time)?;
         let largest = grouped.times.as_ref().map(|times| times.largest());
         let watermark = match largest {
             Some(largest) => windowed.watermark(time.watermark, largest),
@@ -100,7 +100,7 @@ impl Outputs {
         if time.flushes {
             self.windows = store.expired(u64::MAX)?;
             let end = windowed.output.last_end(&self.windows);
-            store.evict(u64::MAX)?;
+            windowed.evict(&store, u64::MAX)?;
             return Ok(watermark.max(end));
         }
         let closed_before = watermark.map_or(0, |watermark| time_key(watermark) + 1);
@@ -110,7 +110,7 @@ impl Outputs {
             OutputMode::Append => store.expired(closed_before)?,
         };
         if windowed.closes() {
-            store.evict(closed_before)?;
+            windowed.evict(&store, closed_before)?;
         }
         Ok(watermark)
     }
@@ -123,6 +123,40 @@ impl Outputs {
             }
             _ => Ok(false),
         }
+    }
+
+    /// The stores of the state, as the checkpoint has them: that of the groups, that of distinct values.
+    pub(super) fn stores(&self) -> Vec<&StateStore> {
+        let distinct = self.grouping.distinct.as_ref().map(|(_, store)| store);
+        let stores = self.store.iter().chain(distinct);
+        stores.map(|store| &**store).collect()
+    }
+
+    /// What the report of an epoch says of the state.
+    pub(super) fn progress(&self, grouped: &Grouped) -> Result<Vec<StateProgress>> {
+        let windows = self.grouping.windowed.as_ref();
+        let of = |name: &str, store: &StateStore| -> Result<StateProgress> {
+            Ok(StateProgress {
+                operator_name: name.to_owned(),
+                num_rows_total: store.len() as u64,
+                num_rows_updated: store.changed_len()? as u64,
+                memory_used_bytes: store.size() as u64,
+                ..StateProgress::default()
+            })
+        };
+        let mut all = Vec::new();
+        if let Some(store) = &self.store {
+            let mut groups = of(&self.query, store)?;
+            groups.num_rows_dropped_by_watermark = grouped.times.as_ref().map_or(0, |it| it.late());
+            groups.memory_used_bytes += windows.map_or(0, Windowed::size) as u64;
+            all.push(groups);
+        }
+        if let Some((distinct, store)) = &self.grouping.distinct {
+            let mut values = of(&distinct.describe, store)?;
+            values.num_dropped_duplicate_rows = grouped.duplicates.count();
+            all.push(values);
+        }
+        Ok(all)
     }
 
     /// Whether there are windows that a flush would write.
@@ -143,7 +177,13 @@ impl Outputs {
         resources.threads = env.pool.threads();
         let order = (&self.order[..], self.grouping.key_columns);
         let schema = &self.grouping.schema;
-        let of_windows = self.top.filter(|_| self.grouping.windowed.is_some());
+        // Sessions are of one key each, so that their top is that of the epoch.
+        let is_by_window = self
+            .grouping
+            .windowed
+            .as_ref()
+            .is_some_and(|it| !it.is_session());
+        let of_windows = self.top.filter(|_| is_by_window);
         let limits = BatchLimits {
             // All windows are needed to find the first rows of each.
             top: match of_windows {

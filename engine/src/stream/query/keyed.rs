@@ -2,23 +2,20 @@
 
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::state_function::StateFunction;
-use crate::aggregate::{AggregateExpr, count_rows};
-use crate::exec::{
-    self, GroupByJob, InputPart, Job, JobInput, JobOptions, RuntimeEnv, TextCountJob,
-};
+use crate::aggregate::{AggregateExpr, count_rows, max};
+use crate::exec::{GroupByJob, RuntimeEnv, TextCountJob};
 use crate::expr::{Expr, col};
 use crate::operator::text_count::columns::count_schema;
-use crate::operator::{Drain, Operator, Order, OrderBy};
+use crate::operator::{Order, OrderBy};
 use crate::state::GroupShape;
-use crate::stream::EpochInput;
 use crate::stream::checkpoint::Definition;
+use crate::stream::distinct::BoundDistinct;
 use crate::stream::transform::Transforms;
-use crate::stream::window::{RowTimes, START, TimedRows, Window, Windowed};
-use crate::{BatchLimits, Cancel, Error, ErrorKind, Result, StateStore, StateStoreBuilder};
+use crate::stream::window::{END, RowTimes, START, Window, Windowed};
+use crate::{Error, ErrorKind, Result, StateStore, StateStoreBuilder};
 
 /// What is computed of each epoch.
 pub(crate) enum Keyed {
@@ -128,7 +125,7 @@ impl Rows {
         }
     }
 
-    fn definition(&self, window_milliseconds: Option<i64>) -> Definition {
+    fn definition(&self, window: Option<&Window>) -> Definition {
         let fields = self.schema.fields().iter();
         let columns = fields.map(|field| (field.name().clone(), field.data_type().to_string()));
         let aggregates = self.aggregates.iter();
@@ -138,7 +135,8 @@ impl Rows {
             aggregates: aggregates
                 .map(|it| (it.to_string(), it.output_name()))
                 .collect(),
-            window_milliseconds,
+            window_milliseconds: window.map(Window::size),
+            sessions: window.is_some_and(Window::is_session),
         }
     }
 }
@@ -168,12 +166,16 @@ impl Groups {
 pub(super) struct Grouping {
     /// What is done to rows first.
     pub(super) transforms: Transforms,
-    runner: Runner,
+    pub(super) runner: Runner,
     /// The results: keys, then aggregates.
     pub(super) schema: SchemaRef,
     pub(super) state_schema: SchemaRef,
     pub(super) key_columns: usize,
     pub(super) windowed: Option<Windowed>,
+    /// What removes duplicates, and the values that have come.
+    pub(super) distinct: Option<(BoundDistinct, Arc<StateStore>)>,
+    /// Whether late rows are wanted.
+    pub(super) keeps_late_rows: bool,
     /// The function that makes the state from the groups of an epoch.
     pub(super) function: Option<BoundFunction>,
     /// What is computed, for the checkpoint.
@@ -189,23 +191,12 @@ pub(super) struct BoundFunction {
     pub(super) shape: Arc<GroupShape>,
 }
 
-enum Runner {
+pub(super) enum Runner {
     Tokens(TextCountJob),
     Rows(GroupByJob),
 }
 
 type NewStore = Box<dyn Fn() -> Result<StateStoreBuilder> + Send>;
-
-/// The groups of an epoch, and what was read.
-#[derive(Default)]
-pub(super) struct Grouped {
-    pub(super) batches: Vec<RecordBatch>,
-    pub(super) rows: u64,
-    pub(super) bytes: u64,
-    /// The adapter that has computed some of it.
-    pub(super) device: Option<String>,
-    pub(super) times: Option<Arc<TimedRows>>,
-}
 
 impl Grouping {
     fn new(groups: Groups) -> Result<Self> {
@@ -217,6 +208,8 @@ impl Grouping {
                 state_schema: count_schema(),
                 key_columns: 1,
                 windowed: None,
+                distinct: None,
+                keeps_late_rows: false,
                 function: None,
                 definition: Definition::Tokens,
                 count_column: Some("count".to_owned()),
@@ -230,7 +223,10 @@ impl Grouping {
         let (runner, rows) = match &times {
             // The epoch is aggregated by pane.
             Some(times) => {
-                let rows = groups.as_rows().by_window(times.schema().clone());
+                let mut rows = groups.as_rows().by_window(times.schema().clone());
+                if window.is_session() {
+                    rows.aggregates.insert(0, max(col(START)).alias(END));
+                }
                 (Runner::Rows(GroupByJob::new(rows.shape()?)), rows)
             }
             None => {
@@ -241,7 +237,7 @@ impl Grouping {
                 (groups.runner()?, rows.by_window(schema))
             }
         };
-        let definition = rows.definition(Some(window.size()));
+        let definition = rows.definition(Some(&window));
         let grouping = Self::of_rows(runner, rows)?;
         let windowed = Windowed::new(window, times, &grouping.schema);
         Ok(Self {
@@ -290,10 +286,17 @@ impl Grouping {
             schema,
             state_schema: shape.state_schema().clone(),
             windowed: None,
+            distinct: None,
+            keeps_late_rows: false,
             function: None,
             definition: rows.definition(None),
             new_store: Box::new(move || rows.store()),
         })
+    }
+
+    /// How rows get their time, if they have one.
+    pub(super) fn row_times(&self) -> Option<&RowTimes> {
+        self.windowed.as_ref()?.times.as_ref()
     }
 
     /// A store for the state, without groups.
@@ -315,7 +318,7 @@ impl Grouping {
             Order::Columns(columns) => columns.clone(),
             Order::Key | Order::None => Vec::new(),
         };
-        if self.windowed.is_some() {
+        if self.windowed.as_ref().is_some_and(|it| !it.is_session()) {
             columns.insert(0, OrderBy::new(START));
         }
         let lacks = |by: &&OrderBy| self.schema.field_with_name(by.column()).is_err();
@@ -327,93 +330,6 @@ impl Grouping {
             None => Ok(columns),
         }
     }
-
-    /// The states of the groups of an epoch. Keys that several inputs have come several times.
-    pub(super) fn states(
-        &self,
-        env: &RuntimeEnv,
-        inputs: Vec<EpochInput>,
-        (epoch, watermark): (u64, Option<i64>),
-        cancel: &Cancel,
-    ) -> Result<Grouped> {
-        let mut all = Grouped::default();
-        let times = self.windowed.as_ref().and_then(|it| it.times.as_ref());
-        all.times = times.map(|_| Arc::new(TimedRows::new(watermark)));
-        for (number, input) in (0..).zip(inputs) {
-            let input = match (input, times, &all.times) {
-                (EpochInput::Batches(rows), Some(times), Some(seen)) => {
-                    let rows = self.transforms.rows(rows);
-                    EpochInput::Batches(times.rows(rows, seen.clone()))
-                }
-                (EpochInput::Batches(rows), ..) => EpochInput::Batches(self.transforms.rows(rows)),
-                (text, ..) => text,
-            };
-            let options = JobOptions {
-                cancel: cancel.clone(),
-                part: InputPart {
-                    epoch,
-                    input: number,
-                },
-                ..JobOptions::default()
-            };
-            let grouped = match &self.runner {
-                Runner::Tokens(job) => run(env, job, input, &options)?,
-                Runner::Rows(job) => run(env, job, input, &options)?,
-            };
-            all.batches.extend(grouped.batches);
-            all.rows += grouped.rows;
-            all.bytes += grouped.bytes;
-            all.device = grouped.device.or(all.device);
-        }
-        Ok(all)
-    }
-
-    /// The answers of states.
-    pub(super) fn answers(
-        &self,
-        env: &RuntimeEnv,
-        states: &[RecordBatch],
-    ) -> Result<Vec<RecordBatch>> {
-        match &self.runner {
-            Runner::Tokens(job) => answers(env, job, states),
-            Runner::Rows(job) => answers(env, job, states),
-        }
-    }
-}
-
-fn run<J: Job>(
-    env: &RuntimeEnv,
-    job: &J,
-    input: EpochInput,
-    options: &JobOptions,
-) -> Result<Grouped> {
-    let input = match input {
-        EpochInput::Text(source) => JobInput::Source(source),
-        EpochInput::Batches(batches) => JobInput::Batches(batches),
-    };
-    let limits = BatchLimits::default();
-    let output = exec::run(env, job, input, options, Drain::State, &Order::None, limits)?;
-    let seen = output.seen;
-    Ok(Grouped {
-        batches: env.pool.install(|| output.batches.collect::<Result<_>>())?,
-        rows: if seen.tokens > 0 {
-            seen.tokens
-        } else {
-            seen.rows
-        },
-        bytes: seen.bytes,
-        device: output.stats.device,
-        times: None,
-    })
-}
-
-fn answers<J: Job>(env: &RuntimeEnv, job: &J, states: &[RecordBatch]) -> Result<Vec<RecordBatch>> {
-    let mut operator = job.operator(&env.resources())?;
-    for batch in states {
-        operator.push_state(batch)?;
-    }
-    let batches = operator.drain(Drain::Values, &Order::None, BatchLimits::default())?;
-    batches.collect()
 }
 
 /// The columns of a schema in a line.

@@ -1,5 +1,6 @@
 //! A query: its plan, the loop of epochs, its handle, its reports.
 
+mod compute;
 mod driver;
 mod epoch;
 mod handle;
@@ -9,6 +10,8 @@ mod plan;
 mod progress;
 mod prometheus;
 mod server;
+mod sinks;
+mod start;
 mod state_function;
 mod step_times;
 mod totals;

@@ -10,6 +10,7 @@ use super::epoch::Outputs;
 use super::handle::{Shared, StreamQuery};
 use super::keyed::{Keyed, common_schema, describe_columns};
 use super::pace::Pace;
+use super::start::{check_replays, start_sinks, start_sources};
 use super::state_function::StateFunction;
 use super::step_times::StepMeter;
 use crate::exec::RuntimeEnv;
@@ -17,11 +18,11 @@ use crate::operator::Order;
 use crate::runtime::parallel::caught;
 use crate::stream::Faults;
 use crate::stream::checkpoint::{Checkpoint, Metadata, Recovered};
-use crate::stream::source::SourceContext;
+use crate::stream::distinct::BoundDistinct;
 use crate::stream::transform::{RowTransform, Transforms};
 use crate::stream::window::Window;
 use crate::stream::{
-    Delivery, EpochLimits, History, OutputMode, Replay, Sink, SinkContext, StateUpdate,
+    Delivery, Distinct, EpochLimits, OutputMode, Replay, Sink, SinkContext, StateUpdate,
     StreamSource, Trigger,
 };
 use crate::{Error, ErrorKind, Result};
@@ -35,6 +36,8 @@ pub(crate) struct QueryPlan {
     pub(crate) sources: Vec<Box<dyn StreamSource>>,
     /// What is done to rows before they are grouped.
     pub(crate) transforms: Vec<Box<dyn RowTransform>>,
+    /// What removes duplicates, and how many of `transforms` come before it.
+    pub(crate) distinct: Option<(Distinct, usize)>,
     pub(crate) keyed: Keyed,
     pub(crate) update: Option<StateUpdate>,
     /// A function that changes the state, instead of running aggregates.
@@ -49,6 +52,8 @@ pub(crate) struct QueryPlan {
     pub(crate) trigger: Trigger,
     pub(crate) limits: EpochLimits,
     pub(crate) sinks: Vec<Box<dyn Sink>>,
+    /// Where late rows go.
+    pub(crate) late_sinks: Vec<Box<dyn Sink>>,
     pub(crate) checkpoint: Option<PathBuf>,
     pub(crate) required: Option<Delivery>,
     pub(crate) name: Option<String>,
@@ -67,6 +72,7 @@ impl QueryPlan {
             env,
             sources,
             transforms: Vec::new(),
+            distinct: None,
             keyed,
             update: None,
             function: None,
@@ -79,6 +85,7 @@ impl QueryPlan {
             trigger: Trigger::AsFastAsPossible,
             limits: EpochLimits::default(),
             sinks: Vec::new(),
+            late_sinks: Vec::new(),
             checkpoint: None,
             required: None,
             name: None,
@@ -104,6 +111,9 @@ impl QueryPlan {
         for (number, step) in self.transforms.iter().enumerate() {
             let word = if number == 0 { "after" } else { "and" };
             computed = format!("{computed} {word} {}", step.describe());
+        }
+        if let Some((distinct, _)) = &self.distinct {
+            computed = format!("{computed}, {}", distinct.describe());
         }
         computed
     }
@@ -133,7 +143,8 @@ impl QueryPlan {
             );
             return (Delivery::AtLeastOnce, why);
         }
-        match self.sinks.iter().min_by_key(|sink| sink.delivery()) {
+        let sinks = self.sinks.iter().chain(&self.late_sinks);
+        match sinks.min_by_key(|sink| sink.delivery()) {
             Some(sink) => {
                 let (delivery, name) = (sink.delivery(), sink.describe());
                 (delivery, format!("`{name}` is {}", delivery.name()))
@@ -146,7 +157,10 @@ impl QueryPlan {
     pub(crate) fn explain(&self) -> String {
         let names = |names: Vec<String>| names.join(", ");
         let sources = names(self.sources.iter().map(|it| it.describe()).collect());
-        let sinks = names(self.sinks.iter().map(|it| it.describe()).collect());
+        let mut sinks = names(self.sinks.iter().map(|it| it.describe()).collect());
+        for sink in &self.late_sinks {
+            sinks = format!("{sinks}, late rows to {}", sink.describe());
+        }
         let state = match (&self.window, self.update) {
             (Some(window), _) => window.to_string(),
             _ if self.function.is_some() => "by a function".to_owned(),
@@ -185,6 +199,8 @@ impl QueryPlan {
                 "a time to live is of running totals; windows are removed when they close";
             return Err(Error::new(ErrorKind::Config, message));
         }
+        self.check_distinct()?;
+        self.check_late_sinks()?;
         if self.sinks.is_empty() {
             let message = "a stream needs a sink";
             return Err(Error::new(ErrorKind::Config, message));
@@ -200,6 +216,48 @@ impl QueryPlan {
         Ok(())
     }
 
+    fn check_distinct(&self) -> Result<()> {
+        let Some((distinct, before)) = &self.distinct else {
+            return Ok(());
+        };
+        let has_watermark = self.window.as_ref().is_some_and(|it| it.delay().is_some());
+        let message = if distinct.columns.is_empty() {
+            "name the columns that rows are distinct on"
+        } else if *before < self.transforms.len() {
+            "duplicates are removed after all other steps over rows: call drop_duplicates last"
+        } else if distinct.within.is_some_and(|within| within.is_zero()) {
+            "duplicates cannot be remembered for no time"
+        } else if distinct.within.is_some() && has_watermark {
+            "the watermark says how long duplicates are remembered; a time for it is for queries without one"
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(ErrorKind::Config, message))
+    }
+
+    fn check_late_sinks(&self) -> Result<()> {
+        if self.late_sinks.is_empty() {
+            return Ok(());
+        }
+        let has_watermark = self.window.as_ref().is_some_and(|it| it.delay().is_some());
+        if !has_watermark || self.mode() == OutputMode::Complete {
+            let message = "late rows are those of windows that a watermark has closed, and here it closes none; \
+                           set a watermark, and the mode `append` or `update`";
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        let results: Vec<String> = self.sinks.iter().map(|it| it.describe()).collect();
+        // Sinks without an address, such as `console:` and `memory`, are not the same place.
+        let has_address = |name: &String| !name.ends_with(':') && name.contains(':');
+        let mut late = self.late_sinks.iter().map(|it| it.describe());
+        match late.find(|it| has_address(it) && results.contains(it)) {
+            Some(name) => {
+                let message = format!("`{name}` cannot have both results and late rows");
+                Err(Error::new(ErrorKind::Config, message))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Checks what can be checked without opening anything, and says what the query does.
     ///
     /// # Errors
@@ -211,6 +269,9 @@ impl QueryPlan {
         let rows = common_schema(&self.sources)?;
         let (_, rows) = Transforms::bind(self.transforms, rows)?;
         let mut grouping = self.keyed.bind(rows.as_ref(), self.window)?;
+        if let Some((distinct, _)) = self.distinct {
+            distinct.bind(rows.as_ref(), grouping.row_times())?;
+        }
         if let Some(function) = self.function {
             grouping = grouping.with_function(function)?;
         }
@@ -234,6 +295,11 @@ impl QueryPlan {
         let (transforms, rows) = Transforms::bind(self.transforms, rows)?;
         let mut grouping = self.keyed.bind(rows.as_ref(), self.window)?;
         grouping.transforms = transforms;
+        grouping.keeps_late_rows = !self.late_sinks.is_empty();
+        let distinct = match self.distinct {
+            Some((distinct, _)) => Some(distinct.bind(rows.as_ref(), grouping.row_times())?),
+            None => None,
+        };
         if let Some(function) = self.function {
             grouping = grouping.with_function(function)?;
         }
@@ -249,7 +315,8 @@ impl QueryPlan {
         let state = describe_columns(&grouping.state_schema);
         let kinds = self.sources.iter().map(|it| it.kind().to_owned());
         let state = has_state.then_some(state);
-        let metadata = Metadata::new(query.clone(), definition, state, kinds.collect());
+        let columns = distinct.as_ref().map(BoundDistinct::columns);
+        let metadata = Metadata::new(query.clone(), definition, state, columns, kinds.collect());
         let checkpoint = match &self.checkpoint {
             Some(folder) => Some(Checkpoint::open(folder, metadata.clone())?),
             None => None,
@@ -260,22 +327,11 @@ impl QueryPlan {
             true => Some(Arc::new(grouping.new_store(&self.env, hash_seed)?)),
             false => None,
         };
-        let recovered = match &checkpoint {
-            Some(checkpoint) => checkpoint.recover(store.as_deref())?,
-            None => Recovered::default(),
-        };
-        check_replays(&self.sources, &recovered)?;
-        let shared = Arc::new(Shared::default());
-        start_sources(&mut self.sources, &self.env, &shared, &recovered)?;
-        let context = SinkContext {
-            query: id.clone(),
-            schema: grouping.schema.clone(),
-            key_columns: grouping.key_columns,
-            mode,
-        };
-        let sinks = start_sinks(self.sinks, &context, &recovered)?;
-        let remarks = recovered.remarks.clone();
-        let outputs = Outputs {
+        if let Some(distinct) = distinct {
+            let store = distinct.new_store(self.env.level, hash_seed)?;
+            grouping.distinct = Some((distinct, Arc::new(store)));
+        }
+        let mut outputs = Outputs {
             mode,
             order,
             top: self.top,
@@ -287,10 +343,37 @@ impl QueryPlan {
             query,
             windows: Vec::new(),
         };
+        let recovered = match &checkpoint {
+            Some(checkpoint) => checkpoint.recover(&outputs.stores())?,
+            None => Recovered::default(),
+        };
+        let grouping = &mut outputs.grouping;
+        if let (Some(windowed), Some(store)) = (&mut grouping.windowed, &outputs.store) {
+            windowed.start(store)?;
+        }
+        check_replays(&self.sources, &recovered)?;
+        let shared = Arc::new(Shared::default());
+        start_sources(&mut self.sources, &self.env, &shared, &recovered)?;
+        let context = SinkContext {
+            query: id.clone(),
+            schema: outputs.grouping.schema.clone(),
+            key_columns: outputs.grouping.key_columns,
+            mode,
+        };
+        let sinks = start_sinks(self.sinks, &context, &recovered)?;
+        let late_context = SinkContext {
+            schema: rows.unwrap_or_else(|| context.schema.clone()),
+            key_columns: 0,
+            mode: OutputMode::Append,
+            ..context
+        };
+        let late_sinks = start_sinks(self.late_sinks, &late_context, &recovered)?;
+        let remarks = recovered.remarks.clone();
         let driver = Driver {
             env: self.env,
             sources: self.sources,
             sinks,
+            late_sinks,
             outputs,
             checkpoint,
             trigger: self.trigger,
@@ -338,75 +421,4 @@ fn spawn(
         id,
         remarks,
     })
-}
-
-/// Refuses to compute the damaged state of committed epochs again without their input.
-fn check_replays(sources: &[Box<dyn StreamSource>], recovered: &Recovered) -> Result<()> {
-    let committed = |(epoch, _): &&(u64, _)| *epoch < recovered.committed;
-    for (epoch, offsets) in recovered.replays.iter().take_while(committed) {
-        let mut inputs = sources.iter().zip(&offsets.ranges);
-        let lost =
-            inputs.find(|(source, range)| range.is_some() && source.replay() == Replay::Nothing);
-        if let Some((source, _)) = lost {
-            let message = format!(
-                "the state of epoch {epoch} is damaged ({}), and `{}` does not give its input \
-                 again; restore the file, or begin with another checkpoint",
-                recovered.remarks.join("; "),
-                source.describe()
-            );
-            return Err(Error::new(ErrorKind::Checkpoint, message));
-        }
-    }
-    Ok(())
-}
-
-fn start_sources(
-    sources: &mut [Box<dyn StreamSource>],
-    env: &RuntimeEnv,
-    shared: &Shared,
-    recovered: &Recovered,
-) -> Result<()> {
-    let memory = env.memory / 4 / sources.len();
-    for (number, source) in sources.iter_mut().enumerate() {
-        let positions = recovered.positions.as_ref();
-        let ranges = recovered.ranges.iter();
-        let history = History {
-            position: positions.and_then(|all| all.get(number).cloned()),
-            ranges: ranges
-                .filter_map(|epoch| epoch.get(number).cloned().flatten())
-                .collect(),
-        };
-        source.start(SourceContext {
-            history,
-            wake: shared.wake.clone(),
-            memory,
-        })?;
-    }
-    Ok(())
-}
-
-/// A sink, and the last epoch that it had when the query started.
-pub(super) type StartedSink = (Box<dyn Sink>, Option<u64>);
-
-fn start_sinks(
-    sinks: Vec<Box<dyn Sink>>,
-    context: &SinkContext,
-    recovered: &Recovered,
-) -> Result<Vec<StartedSink>> {
-    let mut started = Vec::new();
-    for mut sink in sinks {
-        sink.start(context)?;
-        let last = sink.last_epoch()?;
-        if let Some(last) = last.filter(|&last| last >= recovered.next) {
-            let message = format!(
-                "`{}` has epoch {last}, and the checkpoint knows the epochs before {}; restore \
-                 the checkpoint, or begin with another one and an empty sink",
-                sink.describe(),
-                recovered.next
-            );
-            return Err(Error::new(ErrorKind::Checkpoint, message));
-        }
-        started.push((sink, last));
-    }
-    Ok(started)
 }

@@ -105,6 +105,8 @@ pub struct StateProgress {
     pub num_rows_updated: u64,
     /// Rows that were left out because their windows were closed.
     pub num_rows_dropped_by_watermark: u64,
+    /// Rows that were left out because their values had come before.
+    pub num_dropped_duplicate_rows: u64,
     /// Bytes of memory.
     pub memory_used_bytes: u64,
 }

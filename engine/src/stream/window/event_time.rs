@@ -90,7 +90,8 @@ fn of_integer(number: i64) -> i64 {
 
 fn of_float(number: f64) -> Option<i64> {
     let milliseconds = match number.abs() {
-        size if size < 1e11 => number * 1e3,
+        // To microseconds first: the product of 4.054 and 1000 is a little less than 4054.
+        size if size < 1e11 => (number * 1e6).round() / 1e3,
         size if size < 1e14 => number,
         size if size < 1e17 => number / 1e3,
         size if size < 1e20 => number / 1e6,
@@ -117,6 +118,9 @@ mod tests {
             ("0", Some(0)),
             ("-1", Some(-1000)),
             ("12.5", Some(12_500)),
+            ("-4.054", Some(-4054)),
+            ("1700000000.001", Some(1_700_000_000_001)),
+            ("0.0019", Some(1)),
             ("1700000000", Some(1_700_000_000_000)),
             ("1700000000123", Some(1_700_000_000_123)),
             ("1700000000123456", Some(1_700_000_000_123)),

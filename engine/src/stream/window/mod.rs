@@ -12,6 +12,7 @@
 mod event_time;
 mod panes;
 mod rows;
+mod sessions;
 mod top;
 mod windowed;
 
@@ -21,15 +22,17 @@ use std::time::Duration;
 use crate::expr::Expr;
 use crate::{Error, ErrorKind, Result};
 
-pub(super) use rows::{RowTimes, TimedRows};
+pub(super) use rows::{RowTimes, TimedRows, rounded_up};
 pub(super) use top::TopOfWindows;
-pub(super) use windowed::{START, WindowOutput, Windowed, time_key};
+pub(super) use windowed::{END, START, WindowOutput, Windowed, time_key};
 
-/// Windows of time, which a query computes its results for: see [`tumbling`] and [`sliding`].
+/// Windows of time, which a query computes its results for: see [`tumbling`], [`sliding`] and [`session`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Window {
     size: Duration,
     slide: Duration,
+    /// Whether the size is the gap between sessions.
+    is_session: bool,
     time: Option<Expr>,
     delay: Option<Duration>,
 }
@@ -61,8 +64,38 @@ pub fn sliding(size: Duration, slide: Duration) -> Window {
     Window {
         size,
         slide,
+        is_session: false,
         time: None,
         delay: None,
+    }
+}
+
+/// Sessions of each key: rows that follow each other with less than `gap` between them.
+///
+/// ```text
+/// times   1  3  4        9  11          30        gap 4
+///         [────────)     [──────)       [───)
+/// ```
+///
+/// A session begins with its first row, and ends `gap` after its last one. It needs the time of the rows:
+/// [`Window::on`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use keymill::stream::session;
+///
+/// let window = session(Duration::from_secs(30)).on("ts").watermark(Duration::from_secs(5));
+/// assert_eq!(window.to_string(), "sessions with a gap of 30s by ts, watermark 5s");
+/// ```
+#[must_use]
+pub fn session(gap: Duration) -> Window {
+    Window {
+        is_session: true,
+        // The rows of an epoch are aggregated by time.
+        ..sliding(gap, Duration::from_millis(1))
     }
 }
 
@@ -89,7 +122,12 @@ impl Window {
         self.time.as_ref()
     }
 
-    /// The size in milliseconds.
+    /// Whether it is of sessions.
+    pub(super) fn is_session(&self) -> bool {
+        self.is_session
+    }
+
+    /// The size, or the gap between sessions, in milliseconds.
     pub(super) fn size(&self) -> i64 {
         milliseconds(self.size)
     }
@@ -120,9 +158,11 @@ impl Window {
     /// [`ErrorKind::Config`] with what does not fit.
     pub(super) fn check(&self) -> Result<()> {
         let whole = |time: Duration| time.as_nanos().is_multiple_of(1_000_000);
-        let message = if self.slide.is_zero() || self.size.is_zero() {
+        let message = if self.is_session && self.time.is_none() {
+            "sessions need the time of the rows: name the column of it".to_owned()
+        } else if self.slide.is_zero() || self.size.is_zero() {
             "a window of no time has no rows; set a size and a slide of at least 1 ms".to_owned()
-        } else if self.slide > self.size {
+        } else if !self.is_session && self.slide > self.size {
             format!(
                 "windows of {:?} every {:?} leave out the rows between them; set a slide of at most \
                  the size",
@@ -165,8 +205,11 @@ fn milliseconds(time: Duration) -> i64 {
 
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "windows of {:?}", self.size)?;
-        if self.slide != self.size {
+        match self.is_session {
+            true => write!(f, "sessions with a gap of {:?}", self.size)?,
+            false => write!(f, "windows of {:?}", self.size)?,
+        }
+        if !self.is_session && self.slide != self.size {
             write!(f, " every {:?}", self.slide)?;
         }
         match &self.time {

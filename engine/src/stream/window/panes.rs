@@ -28,6 +28,11 @@ impl Panes {
         time.div_euclid(self.pane) * self.pane
     }
 
+    /// The end of a pane.
+    pub(super) fn end_of(&self, pane: i64) -> i64 {
+        pane + self.pane
+    }
+
     /// The end of the last window that a time is in.
     pub(super) fn last_end(&self, time: i64) -> i64 {
         self.last_start(time) + self.size

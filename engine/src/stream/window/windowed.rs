@@ -12,18 +12,22 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow_select::take::take;
 
 use super::panes::Panes;
+use super::sessions::Sessions;
 use super::{EpochTime, RowTimes, Window};
 use crate::{Error, ErrorKind, Result, StateStore};
 
 /// The column with the start of a pane or window.
 pub(in crate::stream) const START: &str = "window_start";
 
-const END: &str = "window_end";
+/// The column with the end of a window; in the state of sessions, with the time of the last row.
+pub(in crate::stream) const END: &str = "window_end";
 
 /// How a query computes windows.
 pub(in crate::stream) struct Windowed {
     window: Window,
     panes: Panes,
+    /// The sessions of the state, if it has some.
+    sessions: Option<Sessions>,
     /// How rows get their time; without it they have the time of their epoch.
     pub(in crate::stream) times: Option<RowTimes>,
     pub(in crate::stream) output: WindowOutput,
@@ -62,11 +66,54 @@ impl Windowed {
     ) -> Self {
         let panes = Panes::new(&window);
         Self {
-            output: WindowOutput::new(panes.size, answers),
+            output: WindowOutput::new(panes.size, window.is_session(), answers),
             window,
             panes,
             times,
+            sessions: None,
         }
+    }
+
+    /// Gets ready for the state that a query begins with.
+    pub(in crate::stream) fn start(&mut self, store: &StateStore) -> Result<()> {
+        if self.is_session() {
+            let mut sessions = Sessions::new(self.panes.size, store)?;
+            sessions.restore(store)?;
+            self.sessions = Some(sessions);
+        }
+        Ok(())
+    }
+
+    /// Whether the windows are sessions.
+    pub(in crate::stream) fn is_session(&self) -> bool {
+        self.window.is_session()
+    }
+
+    /// The bytes of memory besides the state store.
+    pub(in crate::stream) fn size(&self) -> usize {
+        self.sessions.as_ref().map_or(0, Sessions::size)
+    }
+
+    /// Merges the states of an epoch into the state of the windows.
+    pub(in crate::stream) fn merge(
+        &mut self,
+        store: &StateStore,
+        batches: &[RecordBatch],
+        time: EpochTime,
+    ) -> Result<()> {
+        if let Some(sessions) = &mut self.sessions {
+            return sessions.merge(store, batches);
+        }
+        let mut batches = batches.iter();
+        batches.try_for_each(|batch| store.merge_timed(&self.states(store, batch, time)?))
+    }
+
+    /// Removes the windows from the state that end before a time of the state store.
+    pub(in crate::stream) fn evict(&mut self, store: &StateStore, before: u64) -> Result<()> {
+        if let Some(sessions) = &mut self.sessions {
+            sessions.close(&store.expired(before)?)?;
+        }
+        store.evict(before).map(|_| ())
     }
 
     /// The watermark after an epoch.
@@ -89,7 +136,7 @@ impl Windowed {
 
     /// The states of windows with the time of their end, from the states of panes, or from the states
     /// of the whole epoch at a time. Windows that are closed by the watermark are left out.
-    pub(in crate::stream) fn states(
+    fn states(
         &self,
         store: &StateStore,
         states: &RecordBatch,
@@ -147,29 +194,39 @@ fn too_large(cause: arrow_schema::ArrowError) -> Error {
 #[derive(Clone, Debug)]
 pub(in crate::stream) struct WindowOutput {
     size: i64,
+    /// The column of the answers with the time of the last row of a session.
+    last: Option<usize>,
     pub(in crate::stream) schema: SchemaRef,
 }
 
 impl WindowOutput {
-    pub(in crate::stream) fn new(size: i64, answers: &SchemaRef) -> Self {
+    /// Results for windows of this size, or for sessions with this gap.
+    pub(in crate::stream) fn new(size: i64, is_session: bool, answers: &SchemaRef) -> Self {
+        let last = answers.index_of(END).ok().filter(|_| is_session);
         let time = DataType::Timestamp(TimeUnit::Millisecond, Some("+00:00".into()));
         let mut fields = vec![
             Arc::new(Field::new(START, time.clone(), false)),
             Arc::new(Field::new(END, time, false)),
         ];
-        fields.extend(answers.fields().iter().skip(1).cloned());
+        let others = answers.fields().iter().enumerate().skip(1);
+        let others = others.filter(|(number, _)| Some(*number) != last);
+        fields.extend(others.map(|(_, field)| field.clone()));
         Self {
             size,
+            last,
             schema: Arc::new(Schema::new(fields)),
         }
     }
 
     /// The end of the last window of answers.
     pub(in crate::stream) fn last_end(&self, answers: &[RecordBatch]) -> Option<i64> {
-        let starts = answers
-            .iter()
-            .filter_map(|batch| max(batch.column(0).as_primitive::<Int64Type>()));
+        let starts = answers.iter().filter_map(|batch| max(self.lasts(batch)));
         starts.max().map(|start| start + self.size)
+    }
+
+    /// What the size or the gap is added to: the start of a window, or the last row of a session.
+    fn lasts<'a>(&self, answers: &'a RecordBatch) -> &'a Int64Array {
+        answers.column(self.last.unwrap_or(0)).as_primitive()
     }
 
     /// The results of answers.
@@ -179,9 +236,11 @@ impl WindowOutput {
             let times: TimestampMillisecondArray = times.reinterpret_cast();
             Arc::new(times.with_timezone("+00:00"))
         };
-        let ends = starts.unary(|start| start + self.size);
+        let ends = self.lasts(answers).unary(|last| last + self.size);
         let mut columns = vec![time(starts.clone()), time(ends)];
-        columns.extend(answers.columns()[1..].iter().cloned());
+        let others = answers.columns().iter().enumerate().skip(1);
+        let others = others.filter(|(number, _)| Some(*number) != self.last);
+        columns.extend(others.map(|(_, column)| column.clone()));
         RecordBatch::try_new(self.schema.clone(), columns).map_err(|cause| {
             let message = "the answers of windows do not fit their schema";
             Error::new(ErrorKind::Internal, message).with_source(cause)

@@ -162,9 +162,8 @@ mod tests {
 
     fn content(packed: &Packed) -> Vec<u8> {
         let blocks = packed.blocks();
-        blocks
-            .flat_map(|(block, filled)| block[..filled].to_vec())
-            .collect()
+        let blocks: Vec<_> = blocks.map(|(block, filled)| &block[..filled]).collect();
+        blocks.concat()
     }
 
     #[test]
@@ -176,8 +175,10 @@ mod tests {
                 .map(|i| vec![(from + i) as u8; sizes[(from + i) % most]])
                 .collect()
         };
-        for first in [0, 1, 7, 100] {
-            for second in [0, 1, 7, 100] {
+        let numbers = [0, 1, 7, 100];
+        let numbers = &numbers[..if cfg!(miri) { 3 } else { 4 }];
+        for &first in numbers {
+            for &second in numbers {
                 let mut one = packed(&some(first, 0));
                 let mut other = packed(&some(second, first));
                 one.append(&mut other, 16);

@@ -66,29 +66,22 @@ fn runs(text: &[u8], separates: Vec<bool>) -> Vec<&[u8]> {
 
 /// Marks every byte of every white-space character.
 fn spaces(text: &[u8]) -> Vec<bool> {
-    let spaces: Vec<String> = ('\0'..='\u{ffff}')
-        .filter(|c| c.is_whitespace())
-        .map(String::from)
-        .collect();
-    let mut marks = vec![false; text.len()];
-    for at in 0..text.len() {
-        for space in &spaces {
-            if text[at..].starts_with(space.as_bytes()) {
-                marks[at..at + space.len()].fill(true);
-            }
-        }
-    }
-    marks
+    marks(text, char::is_whitespace, false)
 }
 
 /// Marks every byte that is not part of a word character.
 fn non_words(text: &[u8]) -> Vec<bool> {
+    marks(text, |c| !is_word(c), true)
+}
+
+/// Marks every byte of these characters, and invalid bytes if `invalid` is true.
+fn marks(text: &[u8], has_mark: impl Fn(char) -> bool, invalid: bool) -> Vec<bool> {
     let mut marks = Vec::new();
     for chunk in text.utf8_chunks() {
         for c in chunk.valid().chars() {
-            marks.extend(vec![!is_word(c); c.len_utf8()]);
+            marks.extend(vec![has_mark(c); c.len_utf8()]);
         }
-        marks.extend(vec![true; chunk.invalid().len()]);
+        marks.extend(vec![invalid; chunk.invalid().len()]);
     }
     marks
 }

@@ -51,6 +51,9 @@ pub(super) fn lines(address: &str, now: &Sample, before: Option<&Sample>) -> Vec
     if let Some(state) = state(now) {
         lines.push(line(Look::Plain, state));
     }
+    if let Some(left_out) = left_out(now) {
+        lines.push(line(Look::Plain, left_out));
+    }
     lines.push(line(Look::Plain, String::new()));
     lines.extend(steps(now));
     lines.push(line(Look::Plain, String::new()));
@@ -116,6 +119,21 @@ fn state(now: &Sample) -> Option<String> {
         amount(sum("keymill_state_rows")),
         size::show(sum("keymill_state_bytes") as u64),
     ))
+}
+
+/// The rows that the stream has not grouped, if there are some.
+fn left_out(now: &Sample) -> Option<String> {
+    let parts = [
+        ("late", "late"),
+        ("untimed", "without time"),
+        ("duplicate", "duplicates"),
+    ];
+    let parts = parts.into_iter().filter_map(|(name, said)| {
+        let rows = now.metric(&format!("keymill_{name}_rows_total"))?;
+        (rows > 0.0).then(|| format!("{} {said}", amount(rows)))
+    });
+    let parts: Vec<String> = parts.collect();
+    (!parts.is_empty()).then(|| format!("left out {}", parts.join("   ")))
 }
 
 fn steps(now: &Sample) -> Vec<Line> {
@@ -268,6 +286,9 @@ mod tests {
             ("keymill_epoch_duration_seconds{quantile=\"0.5\"}", 0.0124),
             ("keymill_epoch_duration_seconds{quantile=\"0.95\"}", 0.025),
             ("keymill_epoch_duration_seconds{quantile=\"0.99\"}", 12.0),
+            ("keymill_late_rows_total", 1500.0),
+            ("keymill_untimed_rows_total", 0.0),
+            ("keymill_duplicate_rows_total", 7.0),
             ("keymill_state_rows", 9.0),
             ("keymill_state_bytes", 2048.0),
             (
@@ -286,6 +307,7 @@ query    visits\\x1b   8f   epoch 41   device cpu
 input    1.0 k rows/s   5.0 kB/s   total 5.0 M rows   25.0 MB
 epochs   p50 12.4 ms   p95 25.0 ms   p99 12.0 s   of the last 5 minutes
 state    9 groups   2.0 KiB   watermark 2026-01-01T00:00:00.000Z
+left out 1.5 k late   7 duplicates
 
 step                busy    idle   back-pressured   last epoch
 addBatch            25 %    70 %              5 %      12.3 ms

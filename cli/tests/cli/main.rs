@@ -16,5 +16,6 @@ mod replays;
 mod sameness;
 #[cfg(unix)]
 mod signals;
+mod slow_sinks;
 mod sql;
 mod streams;

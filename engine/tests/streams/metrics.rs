@@ -7,7 +7,11 @@ use std::time::{Duration, Instant};
 
 use keymill::Engine;
 use keymill::prelude::*;
-use keymill::stream::{MemorySink, MemoryStream, MetricsServer, StreamQuery, sum};
+use keymill::stream::{
+    MemorySink, MemoryStream, MetricsServer, StreamQuery, Trigger, sum, tumbling,
+};
+
+use crate::windows::rows_of;
 
 /// Sends bytes, and returns the status line, the head and the body of the answer.
 fn send(address: SocketAddr, request: &[u8]) -> (String, String, String) {
@@ -148,6 +152,43 @@ fn metrics_are_those_of_the_epochs() {
             .1
             .contains("\nkeymill_query_active 0\n")
     );
+}
+
+#[test]
+fn rows_that_are_left_out_are_counted() {
+    let (source, input) = MemoryStream::new();
+    let epochs = [
+        "1,a,1\n12.5,a,2\n12.5,a,2\n",
+        // Late, without a time, a duplicate, and no row.
+        "2,a,3\n,a,4\n3,b,1\n20,b,2\n4,a,x\n",
+    ];
+    epochs.iter().for_each(|rows| input.push(*rows));
+    let stream = Engine::new().unwrap().stream(rows_of(source));
+    let stream = stream
+        .trigger(Trigger::AvailableNow)
+        .drop_duplicates(["value"]);
+    let window = tumbling(Duration::from_secs(10)).on("ts");
+    let mut query = stream
+        .group_by(["key"], ["count".parse().unwrap()])
+        .window(window.watermark(Duration::from_secs(2)))
+        .sink(MemorySink::new())
+        .start()
+        .unwrap();
+    query.await_termination().unwrap();
+    let samples = samples(&query.metrics());
+    for (name, expected) in [
+        ("keymill_late_rows_total", 2.0),
+        ("keymill_untimed_rows_total", 1.0),
+        ("keymill_duplicate_rows_total", 2.0),
+        ("keymill_watermark_timestamp_seconds", 18.0),
+        ("keymill_state_rows", 3.0),
+    ] {
+        assert_eq!(samples[name], expected, "{name}");
+    }
+    let rejected = samples
+        .iter()
+        .find(|(name, _)| name.starts_with("keymill_rejected_rows_total"));
+    assert_eq!(rejected.map(|(_, rows)| *rows), Some(1.0));
 }
 
 #[test]

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use keymill::arrow::schema::DataType;
 use keymill::prelude::*;
 use keymill::stream::{
     FilesSink, FolderSource, MemorySink, MemoryStream, OutputMode, RateSource, ReaderStream,
-    Trigger,
+    RowSource, Trigger, session,
 };
 use keymill::{ErrorKind, KeyedStream, Result};
 
@@ -25,8 +27,9 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        let input = root.path().join("in");
+        let (input, rows) = (root.path().join("in"), root.path().join("rows"));
         fs::create_dir(&input).unwrap();
+        fs::create_dir(&rows).unwrap();
         for file in 0..EPOCHS {
             let words: Vec<String> = (0..200)
                 .map(|word: u64| format!("w{}", word * word * (file + 3) % 97))
@@ -34,6 +37,13 @@ impl Place {
             // `once` words are only in one file: a lost epoch is never healed by a later one.
             let text = format!("{}\nonce{file} once{file}\n", words.join(" "));
             fs::write(input.join(format!("{file:04}")), text).unwrap();
+            // Most rows come twice, and open sessions join.
+            let lines: String = words
+                .iter()
+                .zip(0..)
+                .map(|(word, row)| format!("{},{word}\n", 4 * file + row % 9))
+                .collect();
+            fs::write(rows.join(format!("{file:04}")), lines).unwrap();
         }
         Self { root }
     }
@@ -206,8 +216,13 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// The right results, or a refusal that names the damaged file.
-fn recovers_or_refuses(place: &Place, expected: &BTreeMap<PathBuf, Vec<u8>>, file: &Path) -> bool {
-    match place.query(OutputMode::Complete).run() {
+fn recovers_or_refuses(
+    query: KeyedStream,
+    place: &Place,
+    expected: &BTreeMap<PathBuf, Vec<u8>>,
+    file: &Path,
+) -> bool {
+    match query.run() {
         Ok(()) => {
             assert!(
                 place.parts() == *expected,
@@ -229,9 +244,43 @@ fn recovers_or_refuses(place: &Place, expected: &BTreeMap<PathBuf, Vec<u8>>, fil
 
 #[test]
 fn damage_of_any_file_is_healed_or_refused() {
-    let expected = expected(OutputMode::Complete);
+    let positions = damage_every_file(|place| place.query(OutputMode::Complete), 24);
+    assert!(positions > 500, "{positions}");
+}
+
+#[test]
+fn damage_of_the_state_of_distinct_rows_and_sessions_is_healed_or_refused() {
+    let query = |place: &Place| {
+        let columns = [("ts", DataType::Int64), ("word", DataType::Utf8)];
+        let source = RowSource::csv(FolderSource::new(place.path("rows")), columns).unwrap();
+        let stream = engine(1).stream(source).trigger(Trigger::AvailableNow);
+        let window = session(Duration::from_secs(3)).on("ts");
+        stream
+            .drop_duplicates(["ts", "word"])
+            .group_by(["word"], ["count".parse().unwrap()])
+            .window(window.watermark(Duration::from_secs(5)))
+            .mode(OutputMode::Append)
+            .flush_windows()
+            .max_files_per_epoch(1)
+            .snapshot_every(3)
+            .sink(FilesSink::new(place.path("out")))
+            .checkpoint(place.path("checkpoint"))
+    };
+    let positions = damage_every_file(query, 9);
+    assert!(positions > 150, "{positions}");
+}
+
+/// Flips bits at this number of places of every file of a checkpoint, cuts it, and removes it. Returns how
+/// often.
+fn damage_every_file(query: impl Fn(&Place) -> KeyedStream, flips: usize) -> u32 {
+    let expected = {
+        let place = Place::new();
+        query(&place).run().unwrap();
+        place.parts()
+    };
+    assert!(expected.len() as u64 >= EPOCHS);
     let place = Place::new();
-    assert!(crash(place.query(OutputMode::Complete), "sink", 6));
+    assert!(crash(query(&place), "sink", 6));
     for part in ["checkpoint", "out"] {
         copy(&place.path(part), &place.path(&format!("{part}-kept")));
     }
@@ -243,8 +292,9 @@ fn damage_of_any_file_is_healed_or_refused() {
     };
     let (mut positions, mut healed) = (0, 0);
     for file in files_of(&place.path("checkpoint")) {
+        reset();
         let whole = fs::read(&file).unwrap();
-        let step = (whole.len() / 12).max(1);
+        let step = (whole.len() / flips).max(1);
         let flips = (0..whole.len()).step_by(step).map(|at| {
             let mut damaged = whole.clone();
             damaged[at] ^= 1 << (at % 8);
@@ -259,11 +309,11 @@ fn damage_of_any_file_is_healed_or_refused() {
                 None => fs::remove_file(&file).unwrap(),
             }
             positions += 1;
-            healed += u32::from(recovers_or_refuses(&place, &expected, &file));
+            healed += u32::from(recovers_or_refuses(query(&place), &place, &expected, &file));
         }
     }
-    assert!(positions > 200, "{positions}");
     assert!(healed > positions / 2, "{healed} of {positions}");
+    positions
 }
 
 #[test]

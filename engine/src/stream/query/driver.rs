@@ -299,6 +299,7 @@ impl Driver {
             max: times.largest().map(iso_8601),
             watermark: self.watermark.map(iso_8601),
             num_rows_without_time: times.without_time(),
+            watermark_milliseconds: self.watermark,
         })
     }
 

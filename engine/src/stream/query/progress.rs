@@ -69,6 +69,9 @@ pub struct EventTimeProgress {
     pub watermark: Option<String>,
     /// Rows whose time is null or no time; they are left out.
     pub num_rows_without_time: u64,
+    /// The watermark in milliseconds since 1970.
+    #[serde(skip)]
+    pub(super) watermark_milliseconds: Option<i64>,
 }
 
 /// Milliseconds of the steps of an epoch.

@@ -105,6 +105,25 @@ fn write_sums(text: &mut Text, totals: &Totals) {
         help,
         totals.updated_rows,
     );
+    for (name, help, rows) in [
+        (
+            "late",
+            "Rows left out because their windows were closed.",
+            totals.late_rows,
+        ),
+        (
+            "untimed",
+            "Rows left out because they had no time.",
+            totals.rows_without_time,
+        ),
+        (
+            "duplicate",
+            "Rows left out because their values had come before.",
+            totals.duplicate_rows,
+        ),
+    ] {
+        text.single(&format!("keymill_{name}_rows_total"), counter, help, rows);
+    }
     let name = "keymill_epoch_duration_seconds";
     text.metric(
         name,
@@ -169,6 +188,12 @@ fn write_last(text: &mut Text, last: &StreamProgress) {
         "Memory of the state in bytes.",
         bytes,
     );
+    let event_time = last.event_time.as_ref();
+    if let Some(watermark) = event_time.and_then(|it| it.watermark_milliseconds) {
+        let help = "The watermark, in seconds since 1970: windows that end before are closed.";
+        let seconds = watermark as f64 / 1000.0;
+        text.single("keymill_watermark_timestamp_seconds", gauge, help, seconds);
+    }
     for (name, help, of) in [
         (
             "busy",

@@ -23,6 +23,12 @@ pub(super) struct Totals {
     pub(super) step_seconds: [f64; 6],
     /// Groups that changed.
     pub(super) updated_rows: u64,
+    /// Rows that were left out because their windows were closed.
+    pub(super) late_rows: u64,
+    /// Rows that were left out because they had no time.
+    pub(super) rows_without_time: u64,
+    /// Rows that were left out because their values had come before.
+    pub(super) duplicate_rows: u64,
     /// Rows that each sink has received.
     pub(super) output_rows: Vec<u64>,
     /// The ends and the seconds of the last epochs.
@@ -41,8 +47,13 @@ impl Totals {
         for (sum, (_, took)) in self.step_seconds.iter_mut().zip(steps) {
             *sum += took / 1000.0;
         }
-        let state = progress.state_operators.iter();
-        self.updated_rows += state.map(|it| it.num_rows_updated).sum::<u64>();
+        for state in &progress.state_operators {
+            self.updated_rows += state.num_rows_updated;
+            self.late_rows += state.num_rows_dropped_by_watermark;
+            self.duplicate_rows += state.num_dropped_duplicate_rows;
+        }
+        let event_time = progress.event_time.as_ref();
+        self.rows_without_time += event_time.map_or(0, |it| it.num_rows_without_time);
         self.output_rows.resize(progress.sinks.len(), 0);
         for (sum, sink) in self.output_rows.iter_mut().zip(&progress.sinks) {
             *sum += sink.num_output_rows;

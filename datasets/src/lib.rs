@@ -2,7 +2,8 @@
 //!
 //! [`all`] lists the named data sets, [`find`] returns one by name, and [`Dataset::write_to`]
 //! writes any amount of it in blocks, with little memory. The generators ([`Zipf`], [`Unique`],
-//! [`Integers`], [`Urls`], [`Visits`], [`Sensors`], [`Pathological`], [`Book`]) can be used with
+//! [`Integers`], [`Urls`], [`Visits`], [`Sensors`], [`H2o`], [`Stations`], [`Pathological`],
+//! [`Book`]) can be used with
 //! other parameters. [`expected`] returns the correct counts of a data set, from the committed
 //! manifest, and [`book`] is a real text.
 //!
@@ -31,6 +32,7 @@
 mod block;
 mod book;
 mod decimal;
+mod h2o;
 mod integers;
 mod manifest;
 mod pathological;
@@ -38,6 +40,7 @@ mod ranks;
 mod registry;
 mod rng;
 mod sensors;
+mod stations;
 mod unique;
 mod urls;
 mod visits;
@@ -46,6 +49,7 @@ mod zipf;
 
 pub use block::Written;
 pub use book::{Book, book};
+pub use h2o::{H2o, H2oRow};
 pub use integers::Integers;
 pub use manifest::{CANONICAL_BYTES, Expected, expected, manifest};
 pub use pathological::Pathological;
@@ -53,6 +57,7 @@ pub use ranks::{Ranks, Skew};
 pub use registry::{Dataset, Generator, all, find};
 pub use rng::Rng;
 pub use sensors::Sensors;
+pub use stations::Stations;
 pub use unique::Unique;
 pub use urls::Urls;
 pub use visits::Visits;

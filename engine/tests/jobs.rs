@@ -17,6 +17,9 @@ mod group_plans;
 mod results;
 #[path = "jobs/same_everywhere.rs"]
 mod same_everywhere;
+#[cfg(all(feature = "csv", feature = "sql"))]
+#[path = "jobs/shapes.rs"]
+mod shapes;
 #[path = "jobs/texts.rs"]
 mod texts;
 #[path = "jobs/two_jobs.rs"]

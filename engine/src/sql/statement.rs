@@ -210,6 +210,9 @@ fn table(select: &Select) -> Result<(String, Option<String>)> {
                 None => Err(refused(name, "write the file in quotes: 'file.csv'")),
             });
             let path = parts.collect::<Result<Vec<_>>>()?.join(".");
+            if let Some(named) = alias.as_ref().filter(|alias| !alias.columns.is_empty()) {
+                return Err(refused(named, "name the columns in SELECT: a AS x"));
+            }
             let alias = alias.as_ref().map(|alias| alias.name.value.clone());
             Ok((path, alias))
         }

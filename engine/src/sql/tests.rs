@@ -158,6 +158,7 @@ fn groups_are_aggregated_filtered_and_ordered() {
              FROM t GROUP BY site HAVING count(*) FILTER (WHERE day > '1970-02-28') > 0 ORDER BY 1 DESC",
             "c.net|0|- b.com|1|6 a.org|1|3",
         ),
+        ("SELECT top(count, 2) FROM t", "[5, 4]"),
         (
             "SELECT sum(count) / count(*) FROM t GROUP BY site ORDER BY max(count) DESC",
             "3 2 -",
@@ -253,6 +254,11 @@ fn what_does_not_work_is_refused_by_name() {
             "`site`: this column is not in GROUP BY",
         ),
         ("SELECT sum(sum(count)) FROM t", "not inside of another one"),
+        (
+            "SELECT count FROM t AS x(a, b)",
+            "name the columns in SELECT",
+        ),
+        ("SELECT TOP 3 count FROM t", "write LIMIT 10 at the end"),
         (
             "SELECT sum(DISTINCT count) FROM t",
             "DISTINCT is supported in count, min and max",

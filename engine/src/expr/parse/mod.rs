@@ -9,6 +9,7 @@ mod operator;
 use std::str::FromStr;
 
 use sqlparser::ast;
+use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, Tokenizer};
 
@@ -52,7 +53,17 @@ impl Names for Columns {}
 pub(crate) fn parser(text: &str) -> Result<Parser<'static>> {
     const DIALECT: &SqlDialect = &SqlDialect;
     let tokens = Tokenizer::new(DIALECT, text).tokenize_with_location();
-    let tokens = tokens.map_err(|error| unreadable(text, &error.to_string()))?;
+    let mut tokens = tokens.map_err(|error| unreadable(text, &error.to_string()))?;
+    for at in 1..tokens.len() {
+        let is_call = tokens[at].token == Token::LParen;
+        // `TOP` after SELECT is a clause of other dialects, and `top(x, 3)` an aggregate here.
+        if let Token::Word(word) = &mut tokens[at - 1].token
+            && is_call
+            && word.keyword == Keyword::TOP
+        {
+            word.keyword = Keyword::NoKeyword;
+        }
+    }
     let counts = |token: &Token| {
         !matches!(
             token,
@@ -132,7 +143,7 @@ pub(crate) fn named_list(text: &str) -> Result<Vec<(ast::Expr, Option<String>)>>
     let mut all = Vec::new();
     loop {
         let expr = parser.parse_expr().map_err(failed)?;
-        let name = match parser.parse_keyword(sqlparser::keywords::Keyword::AS) {
+        let name = match parser.parse_keyword(Keyword::AS) {
             true => Some(parser.parse_identifier().map_err(failed)?.value),
             false => None,
         };

@@ -6,6 +6,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::shown_name;
+
 /// The result type of the library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -62,11 +64,12 @@ struct Inner {
 }
 
 impl Error {
-    /// Creates an error of a kind, with a message that says what happened, where, and what to do.
+    /// Creates an error of a kind, with a message that says what happened, where, and what to do. Control
+    /// characters in it are escaped, because names and values of an input may have them.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Arc::new(Inner {
             kind,
-            message: message.into(),
+            message: shown_name(message.into()),
             source: None,
         }))
     }
@@ -130,7 +133,7 @@ impl fmt::Debug for Error {
         f.write_str(&self.0.message)?;
         let mut cause = self.source();
         while let Some(error) = cause {
-            write!(f, "\n  caused by: {error}")?;
+            write!(f, "\n  caused by: {}", shown_name(error.to_string()))?;
             cause = error.source();
         }
         Ok(())
@@ -141,7 +144,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;
         match &self.0.source {
-            Some(cause) => write!(f, ": {cause}"),
+            Some(cause) => write!(f, ": {}", shown_name(cause.to_string())),
             None => Ok(()),
         }
     }
@@ -168,6 +171,14 @@ mod tests {
         let outer = Error::new(ErrorKind::State, "outer").with_source(inner);
         let expected = "outer\n  caused by: inner: disk\n  caused by: disk";
         assert_eq!(format!("{outer:?}"), expected);
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        let cause = io::Error::other("b\n");
+        let error = Error::new(ErrorKind::Format, "`a\u{1b}[31m`").with_source(cause);
+        assert_eq!(error.message(), r"`a\x1b[31m`");
+        assert_eq!(error.to_string(), r"`a\x1b[31m`: b\n");
     }
 
     #[test]

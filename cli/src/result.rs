@@ -171,6 +171,15 @@ pub(crate) fn remark(
     }
     say_remarks(args, metrics);
     say_rejected(args, metrics.rejected, nouns);
+    if args.explain && metrics.rows_read > 0 {
+        let (read, kept) = (grouped(metrics.rows_read), grouped(metrics.tokens));
+        let (keys, written) = (grouped(metrics.groups), grouped(rows));
+        let rejected = grouped(metrics.rejected);
+        say(&format!(
+            "measured    {read} rows read, {rejected} rejected, {kept} kept; {keys} before having and limit, \
+             {written} written"
+        ));
+    }
     if args.explain && !args.stats {
         let decisions = &metrics.decisions;
         decisions

@@ -18,4 +18,5 @@ mod sameness;
 mod signals;
 mod slow_sinks;
 mod sql;
+mod sql_rows;
 mod streams;

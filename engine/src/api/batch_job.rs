@@ -234,6 +234,7 @@ impl AggregateJob {
             false => None,
         };
         let job = GroupByJob::new(shape);
+        let rows_read = batches.rows_read();
         let mut output = exec::run(
             input.engine.env(),
             &job,
@@ -249,7 +250,7 @@ impl AggregateJob {
         if let Some(arrangement) = arranged {
             output.batches = arrange(output.batches, &arrangement, limits, &output.resources)?;
         }
-        Ok(ResultStream::new(input.engine, output))
+        Ok(ResultStream::new(input.engine, output, rows_read))
     }
 
     /// Says what the job will do, where, and why. It groups nothing, and reads the first batch where the
@@ -273,7 +274,9 @@ impl AggregateJob {
     #[must_use]
     pub fn explain(&mut self) -> String {
         let job = self.shape().map(GroupByJob::new);
-        AggregatePlan::new(self, &job).to_string()
+        self.input.batches.keep_rows(&self.input.steps);
+        let rows = self.input.batches.estimate();
+        AggregatePlan::new(self, rows, &job).to_string()
     }
 
     /// The columns of the job; the error says why they are not known.

@@ -1,6 +1,8 @@
 //! The job that counts tokens.
 #![forbid(unsafe_code)]
 
+use std::sync::Arc;
+
 use super::explain::Plan;
 use super::{Counts, Engine, ResultStream};
 use crate::exec::{self, JobInput, JobOptions, TextCountJob};
@@ -71,7 +73,7 @@ impl CountJob {
             &order,
             limits,
         )?;
-        Ok(ResultStream::new(self.engine, output))
+        Ok(ResultStream::new(self.engine, output, Arc::default()))
     }
 
     /// Describes what the job will do, where and why, without running it.

@@ -6,6 +6,7 @@ use std::fmt;
 use super::{AggregateJob, CountJob, Engine};
 use crate::TokenRule;
 use crate::exec::{GroupByJob, Job, describe_placement, describe_placement_of_batches};
+use crate::read::Estimate;
 use crate::shown_name;
 
 /// The text of `explain()`.
@@ -58,25 +59,53 @@ impl fmt::Display for Plan<'_> {
     }
 }
 
+/// What is known of the rows to read, for people.
+pub(super) fn describe_rows(estimate: &Estimate) -> String {
+    let about = if estimate.is_exact { "" } else { "about " };
+    let rows = format!("{about}{} to read", estimate.rows);
+    match estimate.row_groups {
+        Some((read, all)) if read < all => {
+            let of = if estimate.is_exact {
+                ""
+            } else {
+                " of the first file"
+            };
+            format!(
+                "{rows}; statistics leave out {} of {all} row groups{of}",
+                all - read
+            )
+        }
+        _ => rows,
+    }
+}
+
 /// The plan of a job that groups rows, for `explain()`.
 pub(crate) struct AggregatePlan<'a> {
     job: &'a AggregateJob,
+    rows: Option<Estimate>,
     /// The job as it will run; the error says why it will not.
     made: &'a Result<GroupByJob, String>,
 }
 
 impl<'a> AggregatePlan<'a> {
-    pub(crate) fn new(job: &'a AggregateJob, made: &'a Result<GroupByJob, String>) -> Self {
-        Self { job, made }
+    pub(crate) fn new(
+        job: &'a AggregateJob,
+        rows: Option<Estimate>,
+        made: &'a Result<GroupByJob, String>,
+    ) -> Self {
+        Self { job, rows, made }
     }
 }
 
 impl fmt::Display for AggregatePlan<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { job, made } = self;
+        let Self { job, rows, made } = self;
         let engine = &job.input.engine;
         let limits = engine.resources().tuning;
         writeln!(f, "source      {}", job.input.batches.describe())?;
+        if let Some(rows) = rows {
+            writeln!(f, "rows        {}", describe_rows(rows))?;
+        }
         for (step, what) in job.input.steps.describe() {
             writeln!(f, "{step:<11} {what}")?;
         }
@@ -111,6 +140,11 @@ impl fmt::Display for AggregatePlan<'_> {
 pub(super) fn sql(input: &mut super::BatchJob, plan: &crate::sql::Plan) -> String {
     use crate::sql::Body;
     let mut lines = vec![("source", input.batches.describe())];
+    let mut steps = input.steps.clone();
+    plan.filter.iter().for_each(|it| steps.filter(it.clone()));
+    input.batches.keep_rows(&steps);
+    let rows = input.batches.estimate();
+    lines.extend(rows.iter().map(|it| ("rows", describe_rows(it))));
     lines.extend(input.steps.describe());
     let mut plan = Some(plan);
     while let Some(stage) = plan {

@@ -1,13 +1,15 @@
 //! The result of a job as a stream of batches.
 #![forbid(unsafe_code)]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use arrow_array::{RecordBatch, RecordBatchReader};
 use arrow_schema::SchemaRef;
 
 use super::Engine;
-use crate::exec::Output;
+use crate::exec::{Output, RowCounts};
 use crate::operator::BatchReader;
 use crate::{JobMetrics, Result, StageMetrics};
 
@@ -33,11 +35,24 @@ pub struct ResultStream {
     batches: u64,
     drain_time: Duration,
     elapsed: Duration,
+    /// Counts the rows that are read, before any step.
+    rows_read: Arc<AtomicU64>,
+    /// What was counted before this job, in one whose rows it reads.
+    before: Option<RowsBefore>,
+}
+
+/// The rows of a job whose result is the input of another one.
+pub(super) struct RowsBefore {
+    rejected: u64,
+    rows: Arc<RowCounts>,
+    rows_read: Arc<AtomicU64>,
 }
 
 impl ResultStream {
-    pub(super) fn new(engine: Engine, output: Output) -> Self {
+    pub(super) fn new(engine: Engine, output: Output, rows_read: Arc<AtomicU64>) -> Self {
         Self {
+            rows_read,
+            before: None,
             engine,
             ended: false,
             rows: 0,
@@ -46,6 +61,39 @@ impl ResultStream {
             elapsed: output.started.elapsed(),
             output,
         }
+    }
+
+    /// What is counted of the input, for a job that reads the rows of this one.
+    #[cfg(feature = "sql")]
+    pub(super) fn counts(&self) -> RowsBefore {
+        RowsBefore {
+            rejected: self.output.seen.rejected + self.output.stats.rejected,
+            rows: self.output.rows.clone(),
+            rows_read: self.rows_read.clone(),
+        }
+    }
+
+    #[cfg(feature = "sql")]
+    pub(super) fn after(mut self, before: RowsBefore) -> Self {
+        self.before = Some(before);
+        self
+    }
+
+    fn rejected(&self) -> u64 {
+        let Output {
+            stats, seen, rows, ..
+        } = &self.output;
+        let own = seen.rejected + stats.rejected + rows.rejected.load(Relaxed);
+        let before = self.before.as_ref();
+        own + before.map_or(0, |it| it.rejected + it.rows.rejected.load(Relaxed))
+    }
+
+    fn rows_read(&self) -> u64 {
+        let first = self
+            .before
+            .as_ref()
+            .map_or(&self.rows_read, |it| &it.rows_read);
+        first.load(Relaxed)
     }
 
     /// Returns the schema of all batches.
@@ -70,8 +118,9 @@ impl ResultStream {
         JobMetrics {
             stages: self.stages(),
             elapsed: self.elapsed,
-            tokens: seen.tokens,
-            rejected: seen.rejected + stats.rejected,
+            tokens: seen.tokens + self.output.rows.rows.load(Relaxed),
+            rejected: self.rejected(),
+            rows_read: self.rows_read(),
             groups: self.output.batches.groups(),
             spilled_bytes: seen.spilled_bytes + self.output.batches.spilled_bytes(),
             cpu_chunks: stats.cpu_chunks,
@@ -84,7 +133,9 @@ impl ResultStream {
 
     /// Returns the metrics of the stages, in the order of the pipeline.
     fn stages(&self) -> Vec<StageMetrics> {
-        let Output { stats, seen, .. } = &self.output;
+        let Output {
+            stats, seen, rows, ..
+        } = &self.output;
         let stage = |name, bytes, rows, time, chunks| StageMetrics {
             name,
             bytes,
@@ -92,11 +143,19 @@ impl ResultStream {
             time,
             chunks,
         };
-        let (bytes, chunks) = (stats.bytes, stats.chunks);
+        let bytes = stats.bytes + rows.bytes.load(Relaxed);
+        let chunks = stats.chunks + rows.pieces.load(Relaxed);
+        let read = stats.rows + rows.rows.load(Relaxed);
         let draining = stats.drain_time + self.drain_time;
         vec![
-            stage("read", bytes, stats.rows, stats.read_time, chunks),
-            stage("count", bytes, seen.tokens, stats.count_time, chunks),
+            stage("read", bytes, read, stats.read_time, chunks),
+            stage(
+                "count",
+                stats.bytes,
+                seen.tokens,
+                stats.count_time,
+                stats.chunks,
+            ),
             stage("merge", 0, stats.merged_groups, stats.merge_time, 1),
             stage("drain", 0, self.rows, draining, self.batches),
         ]

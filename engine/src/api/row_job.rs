@@ -77,8 +77,9 @@ impl BatchJob {
         let batches = self
             .batches
             .with_steps(&self.steps, arrangement.columns())?;
+        let rows_read = batches.rows_read();
         let mut output = exec::run_rows(self.engine.env(), batches, &self.options)?;
         output.batches = arrange(output.batches, arrangement, limits, &output.resources)?;
-        Ok(ResultStream::new(self.engine, output))
+        Ok(ResultStream::new(self.engine, output, rows_read))
     }
 }

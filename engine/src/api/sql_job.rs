@@ -184,10 +184,11 @@ fn run(input: BatchJob, plan: Plan, limits: BatchLimits) -> Result<ResultStream>
     match then {
         None => Ok(rows),
         Some(then) => {
+            let before = rows.counts();
             let mut second =
                 engine.read_record_batches(RecordBatches::of_reader(rows.into_reader()));
             second.options = options;
-            run(second, *then, limits)
+            Ok(run(second, *then, limits)?.after(before))
         }
     }
 }

@@ -114,7 +114,9 @@ impl<'a, J: Job> JobContext<'a, J> {
         }
         let batches = batches.into_inner();
         work_queue.finish()?;
-        counted.1.rejected = batches.unwrap_or_else(PoisonError::into_inner).finish()?;
+        counted.1.rejected = batches
+            .unwrap_or_else(PoisonError::into_inner)
+            .finish(u64::MAX)?;
         Ok(counted)
     }
 

@@ -36,8 +36,10 @@ pub struct JobMetrics {
     pub elapsed: Duration,
     /// Tokens counted.
     pub tokens: u64,
-    /// Lines without the requested field.
+    /// Lines without the requested field, and rows that could not be read.
     pub rejected: u64,
+    /// Rows of tables and batches before any filter, without rejected ones; 0 for texts.
+    pub rows_read: u64,
     /// Distinct keys.
     pub groups: u64,
     /// Bytes written to spill files.
@@ -101,6 +103,9 @@ impl fmt::Display for JobMetrics {
             "tokens: {}, groups: {}, rejected: {}",
             self.tokens, self.groups, self.rejected
         )?;
+        if self.rows_read > 0 {
+            writeln!(f, "rows: {} read, {} kept", self.rows_read, self.tokens)?;
+        }
         writeln!(
             f,
             "elapsed: {:.3}s, spilled: {} bytes",

@@ -32,6 +32,8 @@ mod work_queue;
 mod worker;
 mod worker_pool;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use crate::operator::{Batches, Drain, Merged, Operator, OperatorMetrics, Order};
@@ -55,7 +57,19 @@ pub(crate) struct Output {
     pub(crate) resources: Resources,
     pub(crate) seen: OperatorMetrics,
     pub(crate) stats: Stats,
+    /// What is counted while the batches are read.
+    pub(crate) rows: Arc<RowCounts>,
     pub(crate) started: Instant,
+}
+
+/// The rows of a job that does not group, until now.
+#[derive(Debug, Default)]
+pub(crate) struct RowCounts {
+    pub(crate) bytes: AtomicU64,
+    pub(crate) pieces: AtomicU64,
+    /// After the steps.
+    pub(crate) rows: AtomicU64,
+    pub(crate) rejected: AtomicU64,
 }
 
 /// Runs a job: aggregates all input and starts to drain the groups.
@@ -98,6 +112,7 @@ pub(crate) fn run<J: Job>(
         resources,
         seen,
         stats,
+        rows: Arc::default(),
         started,
     })
 }

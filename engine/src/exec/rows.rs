@@ -2,11 +2,13 @@
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use arrow_array::RecordBatch;
 
-use super::{JobOptions, Output, RuntimeEnv, Stats};
+use super::{JobOptions, Output, RowCounts, RuntimeEnv, Stats};
 use crate::operator::{BatchSource, Batches, OperatorMetrics};
 use crate::read::RecordBatches;
 use crate::runtime::parallel;
@@ -28,18 +30,23 @@ pub(crate) fn run_rows(
     options.progress.expect(batches.total());
     env.pool.start_for(u64::MAX);
     let schema = batches.schema()?;
+    let rows = Arc::<RowCounts>::default();
     let source = RowSource {
         batches,
         ready: VecDeque::new(),
         resources: resources.clone(),
         progress: options.progress.clone(),
         rows: 0,
+        last: 0,
+        counts: rows.clone(),
+        ended: false,
     };
     Ok(Output {
         batches: Batches::new(schema, source, None),
         resources,
         seen: OperatorMetrics::default(),
         stats: Stats::default(),
+        rows,
         started,
     })
 }
@@ -47,10 +54,15 @@ pub(crate) fn run_rows(
 /// Computes several batches in parallel, and returns them in order.
 struct RowSource {
     batches: RecordBatches,
-    ready: VecDeque<RecordBatch>,
+    /// Batches, each with the number of its piece.
+    ready: VecDeque<(u64, RecordBatch)>,
     resources: Resources,
     progress: Progress,
     rows: u64,
+    /// The piece of the last batch that was returned.
+    last: u64,
+    counts: Arc<RowCounts>,
+    ended: bool,
 }
 
 impl RowSource {
@@ -64,21 +76,35 @@ impl RowSource {
             taken.push(rows?);
         }
         if taken.is_empty() {
-            self.batches.finish()?;
+            self.finish(u64::MAX)?;
             return Ok(false);
         }
         let done = parallel::map(self.resources.threads, taken, |rows| {
-            let (bytes, mut batches) = (rows.bytes(), Vec::new());
+            let (bytes, number) = (rows.bytes().unwrap_or(0), rows.number());
+            let mut batches = Vec::new();
             rows.decode(&mut |batch| {
-                batches.push(batch);
+                self.counts.rows.fetch_add(batch.num_rows() as u64, Relaxed);
+                batches.push((number, batch));
                 Ok(())
             })?;
-            self.progress.add(bytes.unwrap_or(0));
+            self.counts.bytes.fetch_add(bytes, Relaxed);
+            self.counts.pieces.fetch_add(1, Relaxed);
+            self.progress.add(bytes);
             Ok(batches)
         })?;
         let rows = done.into_iter().flatten();
-        self.ready.extend(rows.filter(|batch| batch.num_rows() > 0));
+        self.ready
+            .extend(rows.filter(|(_, batch)| batch.num_rows() > 0));
         Ok(true)
+    }
+
+    /// Ends the input after a piece. A bad row of a later piece is no error.
+    fn finish(&mut self, last: u64) -> Result<()> {
+        if !std::mem::replace(&mut self.ended, true) {
+            let rejected = self.batches.finish(last)?;
+            self.counts.rejected.store(rejected, Relaxed);
+        }
+        Ok(())
     }
 }
 
@@ -89,9 +115,16 @@ impl BatchSource for RowSource {
                 return Ok(None);
             }
         }
-        let batch = self.ready.pop_front();
-        self.rows += batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
-        Ok(batch)
+        let Some((piece, batch)) = self.ready.pop_front() else {
+            return Ok(None);
+        };
+        self.last = piece;
+        self.rows += batch.num_rows() as u64;
+        Ok(Some(batch))
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.finish(self.last)
     }
 
     fn groups(&self) -> u64 {

@@ -9,6 +9,8 @@
 
 mod bind;
 mod bound;
+#[cfg(feature = "parquet")]
+pub(crate) mod bounds;
 mod build;
 mod display;
 mod eval;

@@ -56,6 +56,15 @@ impl RowSteps {
         used
     }
 
+    /// The filters before any selection, as one condition over the columns of the input.
+    pub(crate) fn first_filter(&self) -> Option<Expr> {
+        let filters = self.0.iter().map_while(|step| match step {
+            RowStep::Filter(condition) => Some(condition.clone()),
+            RowStep::Select(_) => None,
+        });
+        filters.reduce(Expr::and)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

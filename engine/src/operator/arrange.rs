@@ -202,6 +202,10 @@ impl BatchSource for OrElse {
         Ok(batch.or_else(|| self.other.take()))
     }
 
+    fn end(&mut self) -> Result<()> {
+        self.batches.end()
+    }
+
     fn groups(&self) -> u64 {
         self.batches.groups().max(1)
     }
@@ -351,6 +355,10 @@ impl BatchSource for Prepared {
         self.widened(&batch).map(Some)
     }
 
+    fn end(&mut self) -> Result<()> {
+        self.batches.end()
+    }
+
     fn groups(&self) -> u64 {
         self.batches.groups()
     }
@@ -383,6 +391,10 @@ impl BatchSource for Finished {
             }
         }
         Ok(None)
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.source.end()
     }
 
     fn groups(&self) -> u64 {

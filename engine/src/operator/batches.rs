@@ -12,6 +12,15 @@ pub(crate) trait BatchSource: Send {
     /// Returns the next batch; `None` after the last one.
     fn next_batch(&mut self) -> Result<Option<RecordBatch>>;
 
+    /// Ends the input early: no further batch is requested.
+    ///
+    /// # Errors
+    ///
+    /// Those of the rows that were read.
+    fn end(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Returns the number of groups found so far.
     fn groups(&self) -> u64;
 
@@ -94,10 +103,14 @@ impl Iterator for Batches {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed || self.left == 0 {
+        if self.failed {
             return None;
         }
-        let mut batch = match self.source.next_batch() {
+        let batch = match self.left {
+            0 => self.source.end().map(|()| None),
+            _ => self.source.next_batch(),
+        };
+        let mut batch = match batch {
             Ok(batch) => batch?,
             Err(error) => {
                 self.failed = true;
@@ -115,6 +128,10 @@ impl Iterator for Batches {
 impl BatchSource for Batches {
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         self.next().transpose()
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.source.end()
     }
 
     fn groups(&self) -> u64 {

@@ -11,10 +11,21 @@ use std::collections::HashSet;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
+use crate::expr::Expr;
 use crate::{Resources, Result};
 
 /// Takes the batches of a piece.
 pub(crate) type Push<'a> = dyn FnMut(RecordBatch) -> Result<()> + 'a;
+
+/// What is known of the rows of an input before it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Estimate {
+    pub(crate) rows: u64,
+    /// Whether it is their exact number.
+    pub(crate) is_exact: bool,
+    /// Of the row groups of the first file, the number that are read, and of all.
+    pub(crate) row_groups: Option<(usize, usize)>,
+}
 
 /// Rows that are taken piece by piece.
 pub(crate) trait Pieces: Send {
@@ -31,11 +42,20 @@ pub(crate) trait Pieces: Send {
     /// [`Pieces::schema`].
     fn keep_columns(&mut self, _names: &HashSet<String>) {}
 
+    /// Says that only rows for which a condition is true are used, so that others may be left out.
+    fn keep_rows(&mut self, _condition: &Expr) {}
+
+    /// Returns the number of rows to read, as far as the beginning of the input tells.
+    fn estimate(&mut self) -> Option<Estimate> {
+        None
+    }
+
     /// Returns the next piece; `None` after the last one, and after a piece has failed.
     fn next(&mut self, resources: &Resources) -> Result<Option<Box<dyn Piece>>>;
 
-    /// Ends the input. Returns how many rows were rejected, or the error of the first piece that failed.
-    fn finish(&mut self) -> Result<u64> {
+    /// Ends the input after the piece with this number; later ones are not used. Returns how many rows were
+    /// rejected, or the error of the first piece that failed.
+    fn finish(&mut self, _last: u64) -> Result<u64> {
         Ok(0)
     }
 }

@@ -4,12 +4,13 @@
 use std::collections::{HashSet, VecDeque};
 use std::iter::Peekable;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader};
 use arrow_schema::{Field, Schema, SchemaRef};
 
 use super::Table;
-use super::pieces::{Piece, Pieces, Push};
+use super::pieces::{Estimate, Piece, Pieces, Push};
 use crate::expr::{Expr, RowSteps, without_dictionary};
 use crate::{Error, ErrorKind, Resources, Result};
 
@@ -49,6 +50,8 @@ pub struct RecordBatches {
     decoded: VecDeque<RecordBatch>,
     /// Number of batches and pieces that were taken.
     taken: u64,
+    /// Number of rows that were decoded, before `maps`.
+    rows_read: Arc<AtomicU64>,
 }
 
 /// Where batches come from.
@@ -144,6 +147,7 @@ impl RecordBatches {
             mapped: None,
             decoded: VecDeque::new(),
             taken: 0,
+            rows_read: Arc::default(),
         }
     }
 
@@ -178,6 +182,7 @@ impl RecordBatches {
     ) -> Result<Self> {
         let schema = self.schema()?;
         let bound = steps.bind(&schema)?;
+        self.keep_rows(steps);
         if let Some(mut used) = steps.columns(used) {
             // Without any column a reader could not count rows.
             used.extend(schema.fields().first().map(|field| field.name().clone()));
@@ -190,6 +195,26 @@ impl RecordBatches {
         let mut mapped = self.map(move |batch| bound.apply(batch));
         mapped.mapped = Some(after);
         Ok(mapped)
+    }
+
+    /// Says that only rows that pass the filters are used.
+    pub(crate) fn keep_rows(&mut self, steps: &RowSteps) {
+        if let (Rows::Pieces(pieces), Some(condition)) = (&mut self.rows, steps.first_filter()) {
+            pieces.keep_rows(&condition);
+        }
+    }
+
+    /// Returns the number of rows to read, as far as the beginning of the input tells.
+    pub(crate) fn estimate(&mut self) -> Option<Estimate> {
+        match &mut self.rows {
+            Rows::Batches { .. } => None,
+            Rows::Pieces(pieces) => pieces.estimate(),
+        }
+    }
+
+    /// Returns the number of rows that were decoded until now, before any step.
+    pub(crate) fn rows_read(&self) -> Arc<AtomicU64> {
+        self.rows_read.clone()
     }
 
     /// Says that only some columns of the input are used, so that the others need not be decoded.
@@ -272,14 +297,16 @@ impl RecordBatches {
             number: self.taken - 1,
             form,
             maps: self.maps.clone(),
+            rows_read: self.rows_read.clone(),
         }))
     }
 
-    /// Ends the input. Returns how many rows were rejected, or the first error of decoding.
-    pub(crate) fn finish(&mut self) -> Result<u64> {
+    /// Ends the input after the batch or piece with this number; later ones are not used. Returns how many
+    /// rows were rejected, or the first error of decoding.
+    pub(crate) fn finish(&mut self, last: u64) -> Result<u64> {
         match &mut self.rows {
             Rows::Batches { .. } => Ok(0),
-            Rows::Pieces(pieces) => pieces.finish(),
+            Rows::Pieces(pieces) => pieces.finish(last),
         }
     }
 }
@@ -290,6 +317,7 @@ pub(crate) struct SomeRows {
     number: u64,
     form: Form,
     maps: Vec<Map>,
+    rows_read: Arc<AtomicU64>,
 }
 
 enum Form {
@@ -313,8 +341,9 @@ impl SomeRows {
 
     /// Decodes the rows.
     pub(crate) fn decode(self, push: &mut Push<'_>) -> Result<()> {
-        let maps = self.maps;
-        let mut mapped = |batch| {
+        let (maps, rows_read) = (self.maps, self.rows_read);
+        let mut mapped = |batch: RecordBatch| {
+            rows_read.fetch_add(batch.num_rows() as u64, Relaxed);
             let batch = maps.iter().try_fold(batch, |batch, map| map(batch))?;
             push(batch)
         };
@@ -336,7 +365,7 @@ impl Iterator for RecordBatches {
             let decoded = &mut Vec::new();
             let rows = self.next_rows(&Resources::default());
             let Some(rows) = rows else {
-                return self.finish().err().map(Err);
+                return self.finish(u64::MAX).err().map(Err);
             };
             let done = rows.and_then(|rows| {
                 rows.decode(&mut |batch| {

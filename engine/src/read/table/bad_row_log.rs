@@ -1,12 +1,10 @@
 //! Collects the rows that cannot be read.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::bad_rows::BadRows;
-use crate::shown_name;
+use super::reject_file::RejectFile;
 use crate::{Error, ErrorKind, Result};
 
 /// A row that cannot be read.
@@ -25,7 +23,7 @@ pub(super) struct BadRowLog {
 
 struct State {
     rejected: u64,
-    file: Option<File>,
+    file: Option<RejectFile>,
     /// The next piece that is written, and the texts of later pieces.
     next: u64,
     waiting: BTreeMap<u64, Vec<u8>>,
@@ -36,13 +34,7 @@ struct State {
 impl BadRowLog {
     pub(super) fn new(policy: &BadRows) -> Result<Self> {
         let file = match policy {
-            BadRows::Reject(path) => Some(File::create(path).map_err(|cause| {
-                let message = format!(
-                    "the file for bad rows, `{}`, cannot be created",
-                    shown_name(path)
-                );
-                Error::new(ErrorKind::Sink, message).with_source(cause)
-            })?),
+            BadRows::Reject(path) => Some(RejectFile::create(path)?),
             _ => None,
         };
         Ok(Self {
@@ -70,7 +62,7 @@ impl BadRowLog {
                 state.fail(piece, Error::new(ErrorKind::Format, message));
                 Ok(())
             }
-            (BadRows::Reject(path), _) => {
+            (BadRows::Reject(_), _) => {
                 let mut text = Vec::new();
                 for row in rows {
                     text.extend_from_slice(format!("# {}\n", row.reason).as_bytes());
@@ -78,13 +70,7 @@ impl BadRowLog {
                     text.push(b'\n');
                 }
                 state.waiting.insert(piece, text);
-                state.write_next().map_err(|cause| {
-                    let message = format!(
-                        "the file for bad rows, `{}`, cannot be written",
-                        shown_name(path)
-                    );
-                    Error::new(ErrorKind::Sink, message).with_source(cause)
-                })
+                state.write_next()
             }
             _ => Ok(()),
         }
@@ -95,13 +81,16 @@ impl BadRowLog {
         self.lock().failed.is_some()
     }
 
-    /// Returns the number of bad rows, or the error of the first one.
-    pub(super) fn finish(&self) -> Result<u64> {
+    /// Returns the number of bad rows, or the error of the first one, unless it is after the piece `last`.
+    pub(super) fn finish(&self, last: u64) -> Result<u64> {
         let mut state = self.lock();
-        match state.failed.take() {
-            Some((_, error)) => Err(error),
-            None => Ok(state.rejected),
+        if let Some((_, error)) = state.failed.take_if(|(piece, _)| *piece <= last) {
+            return Err(error);
         }
+        if let Some(file) = &mut state.file {
+            file.commit()?;
+        }
+        Ok(state.rejected)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -116,11 +105,11 @@ impl State {
         }
     }
 
-    fn write_next(&mut self) -> std::io::Result<()> {
+    fn write_next(&mut self) -> Result<()> {
         while let Some(text) = self.waiting.remove(&self.next) {
             self.next += 1;
             if let Some(file) = self.file.as_mut().filter(|_| !text.is_empty()) {
-                file.write_all(&text)?;
+                file.write(&text)?;
             }
         }
         Ok(())

@@ -11,6 +11,8 @@ use crate::read::{
     ByteStream, FileSource, Offset, ReadAt, ReaderSource, Source, Split, SplitBytes, cannot_read,
 };
 use crate::{Cancel, Result};
+#[cfg(any(feature = "parquet", feature = "ipc"))]
+use crate::{Error, ErrorKind, MemoryBudget};
 
 /// Where the bytes of a table are.
 pub(super) struct Input {
@@ -74,8 +76,8 @@ impl Input {
 
     /// Opens a split for reads at any offset. One that can only be read in order is read into memory.
     #[cfg(feature = "parquet")]
-    pub(super) fn open_at(&self, split: &Split) -> Result<Arc<dyn ReadAt>> {
-        self.open(split)?.into_at()
+    pub(super) fn open_at(&self, split: &Split, memory: &MemoryBudget) -> Result<Arc<dyn ReadAt>> {
+        self.open(split)?.into_at(memory)
     }
 
     /// Opens a split.
@@ -99,6 +101,50 @@ impl Input {
             },
         })
     }
+}
+
+/// The bytes of a stream, which are charged to a memory budget.
+#[cfg(any(feature = "parquet", feature = "ipc"))]
+struct Held {
+    bytes: Vec<u8>,
+    budget: MemoryBudget,
+}
+
+#[cfg(any(feature = "parquet", feature = "ipc"))]
+impl Held {
+    fn new(bytes: Vec<u8>, budget: &MemoryBudget) -> Self {
+        budget.take(bytes.capacity());
+        let budget = budget.clone();
+        Self { bytes, budget }
+    }
+}
+
+#[cfg(any(feature = "parquet", feature = "ipc"))]
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.give_back(self.bytes.capacity());
+    }
+}
+
+#[cfg(any(feature = "parquet", feature = "ipc"))]
+impl ReadAt for Held {
+    fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
+        StaticAt(&self.bytes).read_at(into, at)
+    }
+}
+
+#[cfg(any(feature = "parquet", feature = "ipc"))]
+fn does_not_fit(name: &str, most: u64) -> Error {
+    let message = format!(
+        "`{name}` is compressed or a stream, and this format is read at random offsets, so that it must fit \
+         into memory: it has more than the {most} bytes that are left; write it to a file without \
+         compression, or give the job more memory"
+    );
+    Error::new(ErrorKind::Capacity, message)
 }
 
 /// Bytes in memory, that can be read at any offset.
@@ -166,16 +212,28 @@ impl InputReader {
         Ok(self.peeked.make_contiguous())
     }
 
+    /// Returns whether the bytes are those of the file, and not decompressed ones.
+    #[cfg(any(feature = "csv", feature = "json"))]
+    pub(super) fn is_at_offsets(&self) -> bool {
+        matches!(self.bytes, Bytes::At(..))
+    }
+
+    /// Returns the bytes for reads at any offset. A stream is read into memory, if there is enough.
     #[cfg(any(feature = "parquet", feature = "ipc"))]
-    /// Returns the bytes for reads at any offset. A stream is read into memory.
-    pub(super) fn into_at(mut self) -> Result<Arc<dyn ReadAt>> {
+    pub(super) fn into_at(mut self, memory: &MemoryBudget) -> Result<Arc<dyn ReadAt>> {
         if let Bytes::At(bytes, _) = self.bytes {
             return Ok(bytes.into());
         }
+        let most = memory.limit().saturating_sub(memory.taken()) as u64;
         let mut all = Vec::new();
-        let read = self.read_to_end(&mut all);
-        read.map_err(|cause| cannot_read(&self.name, cause))?;
-        Ok(Arc::new(MemoryAt(Arc::new(all))))
+        let read = (&mut self)
+            .take(most.saturating_add(1))
+            .read_to_end(&mut all);
+        let read = read.map_err(|cause| cannot_read(&self.name, cause))?;
+        if read as u64 > most {
+            return Err(does_not_fit(&self.name, most));
+        }
+        Ok(Arc::new(Held::new(all, memory)))
     }
 }
 
@@ -228,5 +286,33 @@ impl Seek for Cursor {
         };
         self.at = at.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
         Ok(self.at)
+    }
+}
+
+#[cfg(all(test, any(feature = "parquet", feature = "ipc")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_is_held_is_charged_to_the_budget_or_refused() {
+        let input = || Input::new(Place::Reader(ReaderSource::new(&[7; 1000][..])));
+        let split = |input: &Input| input.splits().unwrap().remove(0);
+        let memory = MemoryBudget::new(999);
+        let refused = input();
+        let error = refused.open(&split(&refused)).unwrap().into_at(&memory);
+        let error = error.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Capacity);
+        assert!(
+            error.message().contains("give the job more memory"),
+            "{error}"
+        );
+        assert_eq!(memory.taken(), 0);
+        let memory = MemoryBudget::new(5000);
+        let held = input();
+        let bytes = held.open(&split(&held)).unwrap().into_at(&memory).unwrap();
+        assert_eq!(bytes.size(), 1000);
+        assert!(memory.taken() >= 1000);
+        drop(bytes);
+        assert_eq!(memory.taken(), 0);
     }
 }

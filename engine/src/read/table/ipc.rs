@@ -11,7 +11,7 @@ use super::input::{Cursor, Input};
 use super::same_columns;
 use crate::read::Split;
 use crate::read::pieces::{Piece, Pieces, Push};
-use crate::{Cancel, Error, ErrorKind, Resources, Result};
+use crate::{Cancel, Error, ErrorKind, MemoryBudget, Resources, Result};
 
 /// The first bytes of an IPC file. A stream has none.
 const FILE_MAGIC: &[u8] = b"ARROW1";
@@ -23,16 +23,18 @@ pub(super) struct IpcPieces {
     next_split: usize,
     first: Option<(String, SchemaRef)>,
     current: Option<(String, Box<dyn RecordBatchReader + Send>)>,
+    memory: MemoryBudget,
 }
 
 impl IpcPieces {
-    pub(super) fn new(input: Input) -> Result<Self> {
+    pub(super) fn new(input: Input, memory: &MemoryBudget) -> Result<Self> {
         Ok(Self {
             splits: input.splits()?,
             input,
             next_split: 0,
             first: None,
             current: None,
+            memory: memory.clone(),
         })
     }
 
@@ -46,7 +48,7 @@ impl IpcPieces {
         let first = reader.peek(FILE_MAGIC.len(), &Cancel::default())?;
         let reader: Box<dyn RecordBatchReader + Send> = match first == FILE_MAGIC {
             true => {
-                let cursor = Cursor::new(reader.into_at()?, 0);
+                let cursor = Cursor::new(reader.into_at(&self.memory)?, 0);
                 let reader = FileReader::try_new(BufReader::new(cursor), None);
                 Box::new(reader.map_err(|cause| damaged(&name, cause))?)
             }

@@ -21,6 +21,10 @@ mod json;
 #[cfg(feature = "parquet")]
 mod parquet;
 #[cfg(any(feature = "csv", feature = "json"))]
+mod reject_file;
+#[cfg(feature = "parquet")]
+mod row_groups;
+#[cfg(any(feature = "csv", feature = "json"))]
 mod text_pieces;
 
 use std::io::Read;
@@ -175,9 +179,12 @@ impl Table {
                 Ok(Box::new(pieces))
             }
             #[cfg(feature = "parquet")]
-            TableFormat::Parquet => Ok(Box::new(parquet::ParquetPieces::new(input)?)),
+            TableFormat::Parquet => Ok(Box::new(parquet::ParquetPieces::new(
+                input,
+                &resources.memory,
+            )?)),
             #[cfg(feature = "ipc")]
-            TableFormat::Arrow => Ok(Box::new(ipc::IpcPieces::new(input)?)),
+            TableFormat::Arrow => Ok(Box::new(ipc::IpcPieces::new(input, &resources.memory)?)),
             #[cfg(not(all(
                 feature = "csv",
                 feature = "json",

@@ -1,6 +1,6 @@
 //! Parquet files: a piece is a row group, of which only the columns that are used are read.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::io::{BufReader, Read};
 use std::sync::Arc;
 
@@ -13,10 +13,12 @@ use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::input::{Cursor, Input};
+use super::row_groups::that_may_match;
 use super::same_columns;
-use crate::read::pieces::{Piece, Pieces, Push};
+use crate::expr::Expr;
+use crate::read::pieces::{Estimate, Piece, Pieces, Push};
 use crate::read::{ReadAt, Split};
-use crate::{Error, ErrorKind, Resources, Result};
+use crate::{Error, ErrorKind, MemoryBudget, Resources, Result};
 
 /// Rows of a batch.
 const ROWS: usize = 8192;
@@ -29,6 +31,8 @@ pub(super) struct ParquetPieces {
     first: Option<(String, SchemaRef)>,
     current: Option<Current>,
     kept: Option<HashSet<String>>,
+    condition: Option<Expr>,
+    memory: MemoryBudget,
 }
 
 /// The file whose row groups are taken now.
@@ -36,11 +40,12 @@ struct Current {
     name: Arc<str>,
     bytes: Bytes,
     metadata: ArrowReaderMetadata,
-    next_group: usize,
+    /// The row groups that are not taken yet; `None` before the first one is taken.
+    groups: Option<VecDeque<usize>>,
 }
 
 impl ParquetPieces {
-    pub(super) fn new(input: Input) -> Result<Self> {
+    pub(super) fn new(input: Input, memory: &MemoryBudget) -> Result<Self> {
         Ok(Self {
             splits: input.splits()?,
             input,
@@ -48,6 +53,8 @@ impl ParquetPieces {
             first: None,
             current: None,
             kept: None,
+            condition: None,
+            memory: memory.clone(),
         })
     }
 
@@ -57,7 +64,7 @@ impl ParquetPieces {
         };
         self.next_split += 1;
         let name: Arc<str> = split.name().into();
-        let bytes = Bytes(self.input.open_at(split)?);
+        let bytes = Bytes(self.input.open_at(split, &self.memory)?);
         let metadata = ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new());
         let metadata = metadata.map_err(|cause| damaged(&name, cause))?;
         same_columns(&mut self.first, &name, metadata.schema())?;
@@ -65,21 +72,34 @@ impl ParquetPieces {
             name,
             bytes,
             metadata,
-            next_group: 0,
+            groups: None,
         });
         Ok(true)
     }
 }
 
 impl Current {
-    /// Returns the next row group.
-    fn next(&mut self, kept: Option<&HashSet<String>>) -> Option<RowGroup> {
-        let file = self.metadata.metadata();
-        let group = self.next_group;
-        if group == file.num_row_groups() {
-            return None;
+    /// Returns the row groups that are read.
+    fn read_groups(&self, condition: Option<&Expr>) -> Vec<usize> {
+        match condition {
+            Some(condition) => that_may_match(&self.metadata, condition),
+            None => (0..self.metadata.metadata().num_row_groups()).collect(),
         }
-        self.next_group += 1;
+    }
+
+    /// Returns the next row group.
+    fn next(
+        &mut self,
+        kept: Option<&HashSet<String>>,
+        condition: Option<&Expr>,
+    ) -> Option<RowGroup> {
+        let mut groups = match self.groups.take() {
+            Some(groups) => groups,
+            None => self.read_groups(condition).into(),
+        };
+        let group = groups.pop_front();
+        self.groups = Some(groups);
+        let (group, file) = (group?, self.metadata.metadata());
         let schema = file.file_metadata().schema_descr();
         let columns = self.metadata.schema().fields().iter().enumerate();
         let is_kept = |name| kept.is_none_or(|kept| kept.contains(name));
@@ -118,10 +138,39 @@ impl Pieces for ParquetPieces {
         self.kept = Some(names.clone());
     }
 
+    fn keep_rows(&mut self, condition: &Expr) {
+        self.condition = Some(condition.clone());
+    }
+
+    fn estimate(&mut self) -> Option<Estimate> {
+        self.schema().ok()?;
+        let current = self.current.as_ref()?;
+        let groups = current.metadata.metadata().row_groups();
+        let read = current.read_groups(self.condition.as_ref());
+        let rows: i64 = read.iter().map(|&group| groups[group].num_rows()).sum();
+        // Other files have as many rows a byte as the first one.
+        let (first, total) = (current.bytes.len().max(1), self.total().unwrap_or(0));
+        let rows = u128::from(rows.unsigned_abs());
+        let (rows, is_exact) = match self.splits.len() {
+            1 => (rows, true),
+            _ => (
+                rows * u128::from(total.max(first)) / u128::from(first),
+                false,
+            ),
+        };
+        Some(Estimate {
+            rows: u64::try_from(rows).ok()?,
+            is_exact,
+            row_groups: Some((read.len(), groups.len())),
+        })
+    }
+
     fn next(&mut self, _: &Resources) -> Result<Option<Box<dyn Piece>>> {
         loop {
             let current = self.current.as_mut();
-            if let Some(group) = current.and_then(|it| it.next(self.kept.as_ref())) {
+            if let Some(group) =
+                current.and_then(|it| it.next(self.kept.as_ref(), self.condition.as_ref()))
+            {
                 return Ok(Some(Box::new(group)));
             }
             if !self.open_next()? {

@@ -16,8 +16,8 @@ use super::bad_rows::BadRows;
 use super::input::{Input, InputReader};
 use crate::read::Split;
 use crate::read::chunk::Block;
-use crate::read::pieces::{Piece, Pieces, Push};
-use crate::{Cancel, Error, ErrorKind, MemoryBudget, Resources, Result};
+use crate::read::pieces::{Estimate, Piece, Pieces, Push};
+use crate::{Cancel, Error, ErrorKind, MemoryBudget, Resources, Result, shown_name};
 
 /// Bytes of an input that are read before its first piece.
 const SAMPLE_BYTES: usize = 64 << 10;
@@ -97,9 +97,11 @@ struct Spare<F: TextFormat>(Mutex<Vec<(Block, <F::Decoder as TextDecoder>::Scrat
 
 impl<F: TextFormat> TextPieces<F> {
     pub(super) fn new(input: Input, format: F, bad_rows: &BadRows) -> Result<Self> {
+        let splits = input.splits()?;
+        check_reject_file(&splits, bad_rows)?;
         Ok(Self {
             format,
-            splits: input.splits()?,
+            splits,
             input,
             next_split: 0,
             current: None,
@@ -217,6 +219,25 @@ impl Current {
     }
 }
 
+/// Refuses to replace an input by its own bad rows.
+fn check_reject_file(splits: &[Split], bad_rows: &BadRows) -> Result<()> {
+    let BadRows::Reject(path) = bad_rows else {
+        return Ok(());
+    };
+    let Ok(file) = std::fs::canonicalize(path) else {
+        return Ok(());
+    };
+    let is_input = |split: &Split| std::fs::canonicalize(split.name()).is_ok_and(|it| it == file);
+    match splits.iter().any(is_input) && file.is_file() {
+        true => {
+            let path = shown_name(path);
+            let message = format!("the file for bad rows, `{path}`, is an input; name another one");
+            Err(Error::new(ErrorKind::Config, message))
+        }
+        false => Ok(()),
+    }
+}
+
 /// The longest record, whatever the memory.
 const MOST_RECORD: usize = 1 << 30;
 
@@ -242,6 +263,9 @@ impl<F: TextFormat + 'static> Pieces for TextPieces<F> {
     }
 
     fn schema(&mut self) -> Result<SchemaRef> {
+        if self.splits.is_empty() {
+            return Err(Error::new(ErrorKind::Source, "there is no file to read"));
+        }
         if self.format.schema().is_none() {
             self.open_next(&Cancel::default())?;
         }
@@ -256,6 +280,23 @@ impl<F: TextFormat + 'static> Pieces for TextPieces<F> {
 
     fn keep_columns(&mut self, names: &HashSet<String>) {
         self.format.keep_columns(names);
+    }
+
+    fn estimate(&mut self) -> Option<Estimate> {
+        self.schema().ok()?;
+        let (total, current) = (self.total()?, self.current.as_ref()?);
+        if !current.reader.is_at_offsets() {
+            // The size of a compressed input is not that of its text.
+            return None;
+        }
+        let sample = self.format.last_record(&current.carry);
+        let (records, bytes) = (sample.records as u128, sample.end? as u128);
+        let rows = u128::from(total) * records / bytes.max(1);
+        Some(Estimate {
+            rows: u64::try_from(rows).ok()?,
+            is_exact: false,
+            row_groups: None,
+        })
     }
 
     fn next(&mut self, resources: &Resources) -> Result<Option<Box<dyn Piece>>> {
@@ -292,8 +333,8 @@ impl<F: TextFormat + 'static> Pieces for TextPieces<F> {
         }
     }
 
-    fn finish(&mut self) -> Result<u64> {
-        self.bad_rows.finish()
+    fn finish(&mut self, last: u64) -> Result<u64> {
+        self.bad_rows.finish(last)
     }
 }
 

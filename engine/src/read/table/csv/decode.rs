@@ -204,7 +204,7 @@ fn not_of_type(field: &Field, value: &[u8]) -> String {
     if shown.len() < text.len() {
         shown.push('…');
     }
-    let (name, shown) = (field.name(), shown_name(shown));
+    let (name, shown) = (shown_name(field.name()), shown_name(shown));
     match field.data_type() {
         DataType::Decimal128(..) => {
             let of = field.data_type();

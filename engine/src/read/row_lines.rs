@@ -55,13 +55,17 @@ impl RowLines {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] if this build lacks the format.
+    /// [`ErrorKind::Config`] if this build lacks the format, and for a type that no text is read as.
     pub fn new(format: LineFormat, schema: SchemaRef) -> Result<Self> {
         let decoder = Self {
             format,
             schema,
             rejected: Arc::default(),
         };
+        #[cfg(feature = "csv")]
+        if let LineFormat::Csv { .. } = format {
+            csv::check(&decoder.schema)?;
+        }
         decoder.decode(b"")?;
         Ok(decoder)
     }
@@ -72,7 +76,8 @@ impl RowLines {
         self.schema.clone()
     }
 
-    /// How many lines were no rows until now: too many values, or a value that is not of its type.
+    /// How many lines were no rows until now: too many values, quotes that are not closed, or a value that
+    /// is not of its type.
     #[must_use]
     pub fn rejected(&self) -> u64 {
         self.rejected.load(Ordering::Relaxed)
@@ -215,6 +220,7 @@ impl Read for Sequential<'_> {
 
 /// Decodes many lines at once, or line by line if one of them cannot be decoded. Returns the batches
 /// and how many lines were rejected.
+#[cfg(feature = "json")]
 fn all_or_line_by_line<T>(lines: &[u8], decode: impl Fn(&[u8]) -> Option<T>) -> (Vec<T>, u64) {
     if let Some(all) = decode(lines) {
         return (vec![all], 0);

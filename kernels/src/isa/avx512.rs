@@ -9,6 +9,7 @@ use core::arch::x86_64::{
     _mm512_maskz_compress_epi32, _mm512_min_epu8, _mm512_movepi8_mask, _mm512_or_si512,
     _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_shuffle_epi8,
     _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_si512, _mm512_sub_epi8, _mm512_sub_epi32,
+    _pext_u64,
 };
 
 use super::{BLOCK, Isa, Kernel, split_from};
@@ -175,6 +176,13 @@ impl Isa for Avx512 {
             }
         }
         count
+    }
+
+    #[inline(always)]
+    fn ranks(self, bits: u64, mask: u64, out: &mut [u16; BLOCK]) -> usize {
+        // SAFETY: `self` proves BMI2.
+        let bits = unsafe { _pext_u64(bits, mask) };
+        self.positions(bits, 0, out)
     }
 
     #[inline(always)]

@@ -108,6 +108,22 @@ pub(crate) trait Isa: Copy {
         lookup::positions(mask, base, out)
     }
 
+    /// Writes for every set bit of `bits`, ascending, the number of bits of `mask` below it, and returns
+    /// their number. All bits of `bits` are in `mask`.
+    ///
+    /// The elements of `out` after this number are unspecified.
+    #[inline(always)]
+    fn ranks(self, bits: u64, mask: u64, out: &mut [u16; BLOCK]) -> usize {
+        let (mut left, mut count) = (bits, 0);
+        while left != 0 {
+            let bit = left & left.wrapping_neg();
+            out[count % BLOCK] = (mask & (bit - 1)).count_ones() as u16;
+            count += 1;
+            left ^= bit;
+        }
+        count
+    }
+
     /// Splits token spans into those of `least` to `least + 7` bytes, prepared for a key load, and
     /// the others.
     ///

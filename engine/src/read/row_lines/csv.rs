@@ -1,94 +1,99 @@
-//! Comma-separated values.
+//! Comma-separated values, one row a line.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
-use arrow_cast::{CastOptions, cast_with_options};
-use arrow_csv::ReaderBuilder;
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use arrow_select::filter::filter_record_batch;
+use arrow_array::RecordBatch;
+use arrow_cast::can_cast_types;
+use arrow_schema::{DataType, Schema, SchemaRef};
+use keymill_kernels::stage::csv::FieldIndex;
 
-use super::{all_or_line_by_line, joined};
-use crate::{Error, ErrorKind, Result};
+use super::joined;
+use crate::read::table::decode_csv;
+use crate::{Error, ErrorKind, Level, Result};
 
-/// The rows of whole lines, and how many lines were no rows. A line with fewer values than columns ends
-/// with nulls. An empty value that is no text is null.
+/// Lines that are decoded at a time, in bytes.
+const PART_BYTES: usize = 64 << 20;
+
+/// The longest line that may be a row, in bytes.
+const MOST_LINE: usize = 1 << 30;
+
+/// Checks that values can be of the types of all columns.
+///
+/// # Errors
+///
+/// [`ErrorKind::Config`] for a type that no text is read as.
+pub(super) fn check(schema: &Schema) -> Result<()> {
+    let mut types = schema.fields().iter().map(|field| field.data_type());
+    match types.find(|of| !can_cast_types(&DataType::Utf8, of)) {
+        None => Ok(()),
+        Some(of) => {
+            let message = format!("no text can be read as {of}");
+            Err(Error::new(ErrorKind::Config, message))
+        }
+    }
+}
+
+/// The rows of whole lines, and how many lines were no rows. Values are read as those of a table. A line
+/// with fewer values than columns ends with nulls. Quotes end with their line.
 pub(super) fn decode(
     lines: &[u8],
     delimiter: u8,
     schema: &SchemaRef,
 ) -> Result<(RecordBatch, u64)> {
-    let fields = schema.fields().iter();
-    let fields = fields.map(|field| Field::new(field.name(), DataType::Utf8, true));
-    let texts = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let read = |lines: &[u8]| texts_of(lines, delimiter, &texts).ok();
-    let (batches, not_read) = all_or_line_by_line(lines, read);
-    let batches: Vec<RecordBatch> = batches.into_iter().flatten().collect();
-    let (batch, not_typed) = typed(&joined(&texts, &batches)?, schema)?;
-    Ok((batch, not_read + not_typed))
-}
-
-/// All values as text.
-fn texts_of(
-    lines: &[u8],
-    delimiter: u8,
-    schema: &SchemaRef,
-) -> Result<Vec<RecordBatch>, arrow_schema::ArrowError> {
-    let builder = ReaderBuilder::new(schema.clone())
-        .with_delimiter(delimiter)
-        .with_truncated_rows(true);
-    let mut decoder = builder.build_decoder();
-    let (mut batches, mut rest) = (Vec::new(), lines);
-    loop {
-        let taken = decoder.decode(rest)?;
-        rest = &rest[taken..];
-        if taken == 0 || decoder.capacity() == 0 {
-            match decoder.flush()? {
-                Some(batch) => batches.push(batch),
-                None if rest.is_empty() => return Ok(batches),
-                None => {}
-            }
-            if rest.is_empty() && taken == 0 {
-                return Ok(batches);
-            }
-        }
-    }
-}
-
-/// The columns in their types, without the rows of which a value is not of its type.
-fn typed(texts: &RecordBatch, schema: &SchemaRef) -> Result<(RecordBatch, u64)> {
-    let options = CastOptions::default();
-    let mut columns: Vec<ArrayRef> = Vec::new();
-    let mut is_good = vec![true; texts.num_rows()];
-    for (text, field) in texts.columns().iter().zip(schema.fields()) {
-        if field.data_type() == &DataType::Utf8 {
-            columns.push(text.clone());
+    let (mut batches, mut rejected, mut rest) = (Vec::new(), 0, lines);
+    while !rest.is_empty() {
+        let (part, after) = rest.split_at(part_of(rest));
+        rest = after;
+        if part.len() > MOST_LINE {
+            rejected += 1;
             continue;
         }
-        let text = without_spaces(text);
-        let column = cast_with_options(&text, field.data_type(), &options).map_err(|cause| {
-            let message = format!("no text can be read as {}", field.data_type());
-            Error::new(ErrorKind::Config, message).with_source(cause)
-        })?;
-        for (row, is_good) in is_good.iter_mut().enumerate() {
-            *is_good &= column.is_valid(row) || text.is_null(row);
-        }
-        columns.push(column);
+        let (part, dropped) = one_row_a_line(part, delimiter, schema.fields().len());
+        let (rows, bad) = decode_csv(&part, delimiter, schema)?;
+        batches.extend(rows);
+        rejected += dropped + bad;
     }
-    let fail = |cause| Error::new(ErrorKind::Internal, "rows do not fit").with_source(cause);
-    let batch = RecordBatch::try_new(schema.clone(), columns).map_err(fail)?;
-    let rejected = is_good.iter().filter(|&&is_good| !is_good).count() as u64;
-    if rejected == 0 {
-        return Ok((batch, 0));
-    }
-    let good = filter_record_batch(&batch, &BooleanArray::from(is_good));
-    Ok((good.map_err(fail)?, rejected))
+    Ok((joined(schema, &batches)?, rejected))
 }
 
-/// The texts without spaces around them; empty ones are null.
-fn without_spaces(texts: &ArrayRef) -> ArrayRef {
-    use arrow_array::cast::AsArray;
-    let texts = texts.as_string::<i32>().iter();
-    let trimmed = texts.map(|text| text.map(str::trim).filter(|text| !text.is_empty()));
-    Arc::new(trimmed.collect::<arrow_array::StringArray>())
+/// Returns the bytes of some lines: at most [`PART_BYTES`], or one line.
+fn part_of(lines: &[u8]) -> usize {
+    let newline = |bytes: &[u8]| bytes.iter().rposition(|&byte| byte == b'\n');
+    match lines.get(..PART_BYTES) {
+        None => lines.len(),
+        Some(part) => newline(part).map_or_else(
+            || {
+                let end = lines.iter().position(|&byte| byte == b'\n');
+                end.map_or(lines.len(), |end| end + 1)
+            },
+            |end| end + 1,
+        ),
+    }
+}
+
+/// Adds the values that a line lacks, and drops lines that end inside quotes, so that every line is a record
+/// of its own. Returns how many were dropped.
+fn one_row_a_line(lines: &[u8], delimiter: u8, columns: usize) -> (Cow<'_, [u8]>, u64) {
+    let mut index = FieldIndex::default();
+    index.read(Level::best(), lines, delimiter);
+    let each_line = || lines.split_inclusive(|&byte| byte == b'\n');
+    let has_all = |row| index.fields(row).len() >= columns;
+    if !index.is_open() && index.rows() == each_line().count() && (0..index.rows()).all(has_all) {
+        return (Cow::Borrowed(lines), 0);
+    }
+    let (mut kept, mut dropped) = (Vec::with_capacity(lines.len()), 0);
+    for line in each_line() {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        index.read(Level::best(), line, delimiter);
+        if index.is_open() {
+            dropped += 1;
+        } else if !line.is_empty() {
+            kept.extend_from_slice(line);
+            let missing = columns.saturating_sub(index.fields(0).len());
+            kept.resize(kept.len() + missing, delimiter);
+            kept.push(b'\n');
+        }
+    }
+    (Cow::Owned(kept), dropped)
 }

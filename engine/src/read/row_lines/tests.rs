@@ -1,5 +1,5 @@
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::types::{Float32Type, Float64Type, Int64Type, UInt8Type};
 use arrow_schema::{DataType, Field, Schema};
 
 use super::*;
@@ -38,6 +38,86 @@ fn values_are_read_and_bad_lines_are_counted() {
         .collect();
     assert_eq!(floats, [Some(2.5), Some(1e3), None, Some(0.1)]);
     assert_eq!(rows.rejected(), 2);
+}
+
+#[test]
+fn quotes_end_with_their_line() {
+    let lines = "\"a\nb,1\n\"c\",2\n\n\"\",\"3\"\n,4\n\"e";
+    let rows = RowLines::new(CSV, schema()).unwrap();
+    let batch = rows.decode(lines.as_bytes()).unwrap();
+    let sites: Vec<_> = batch.column(0).as_string::<i32>().iter().collect();
+    assert_eq!(sites, [Some("b"), Some("c"), Some(""), None]);
+    let numbers = batch.column(1).as_primitive::<Int64Type>().values();
+    assert_eq!(numbers, &[1, 2, 3, 4]);
+    assert_eq!(rows.rejected(), 2);
+}
+
+#[test]
+fn types_without_a_parser_are_cast() {
+    let types = [DataType::UInt8, DataType::Utf8View, DataType::Float32];
+    let fields = types.map(|of| Field::new(of.to_string(), of, true));
+    let rows = RowLines::new(CSV, Arc::new(Schema::new(fields.to_vec()))).unwrap();
+    let batch = rows
+        .decode(b"255,a b,0.5\n256,c,1\n, d ,\"-1\"\n1,\xff,2\n")
+        .unwrap();
+    let small = batch.column(0).as_primitive::<UInt8Type>().iter();
+    assert_eq!(small.collect::<Vec<_>>(), [Some(255), None]);
+    let texts = batch.column(1).as_string_view().iter();
+    assert_eq!(texts.collect::<Vec<_>>(), [Some("a b"), Some(" d ")]);
+    let floats = batch.column(2).as_primitive::<Float32Type>().values();
+    assert_eq!(floats, &[0.5, -1.0]);
+    assert_eq!(rows.rejected(), 2);
+    let of = DataType::Struct(Vec::<Field>::new().into());
+    let list = Arc::new(Schema::new(vec![Field::new("s", of, true)]));
+    let error = RowLines::new(CSV, list).unwrap_err();
+    assert!(
+        error.to_string().contains("no text can be read as"),
+        "{error}"
+    );
+}
+
+/// The two texts of each line, by the `csv` crate; `None` for a line that is no row.
+fn by_crate(lines: &str) -> Vec<Option<[String; 2]>> {
+    let lines = lines.lines().filter(|line| !line.is_empty());
+    let row = |line: &str| {
+        let mut reader = ::csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(line.as_bytes());
+        let row = reader.records().next()?.unwrap();
+        // One more field shows whether the last quote is closed.
+        let longer = format!("{line},");
+        let mut reader = ::csv::ReaderBuilder::new()
+            .has_headers(false)
+            .from_reader(longer.as_bytes());
+        let is_open = reader.records().next()?.unwrap().len() == row.len();
+        let value = |column: usize| row.get(column).unwrap_or("").to_owned();
+        (!is_open && row.len() <= 2).then(|| [value(0), value(1)])
+    };
+    lines.map(row).collect()
+}
+
+proptest::proptest! {
+    #[test]
+    fn lines_are_rows_of_their_own(text in "([ab]|,|\"|\n){0,60}", at in 0..60usize) {
+        let fields = ["x", "y"].map(|name| Field::new(name, DataType::Utf8, true));
+        let rows = RowLines::new(CSV, Arc::new(Schema::new(fields.to_vec()))).unwrap();
+        let texts = |lines: &str| {
+            let batch = rows.decode(lines.as_bytes()).unwrap();
+            let columns = [0, 1].map(|column| batch.column(column).as_string::<i32>().clone());
+            let value = |row: usize| columns.each_ref().map(|column| column.value(row).to_owned());
+            (0..batch.num_rows()).map(value).collect::<Vec<_>>()
+        };
+        let expected = by_crate(&text);
+        let good: Vec<_> = expected.iter().flatten().cloned().collect();
+        proptest::prop_assert_eq!(&texts(&text), &good);
+        let bad = (expected.len() - good.len()) as u64;
+        proptest::prop_assert_eq!(rows.rejected(), bad);
+        // Any split between lines gives the same rows.
+        let cut = text.char_indices().filter(|(_, c)| *c == '\n').nth(at % 5);
+        let (first, second) = text.split_at(cut.map_or(0, |(at, _)| at + 1));
+        proptest::prop_assert_eq!([texts(first), texts(second)].concat(), good);
+    }
 }
 
 #[test]

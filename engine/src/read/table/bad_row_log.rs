@@ -49,30 +49,39 @@ impl BadRowLog {
         })
     }
 
-    /// Records the bad rows of a piece. Every piece is recorded once.
-    pub(super) fn record(&self, piece: u64, rows: &[BadRow<'_>]) -> Result<()> {
-        let mut state = self.lock();
-        state.rejected += rows.len() as u64;
-        match (&self.policy, rows.first()) {
-            (BadRows::Fail, Some(row)) => {
+    /// Records the bad rows of a piece. Every piece is recorded once. The rows are only described if the
+    /// policy needs it.
+    pub(super) fn record<'a>(
+        &self,
+        piece: u64,
+        mut rows: impl ExactSizeIterator<Item = BadRow<'a>>,
+    ) -> Result<()> {
+        self.lock().rejected += rows.len() as u64;
+        match &self.policy {
+            BadRows::Fail => {
+                let Some(row) = rows.next() else {
+                    return Ok(());
+                };
                 let message = format!(
                     "{}; read the column as text, or skip or reject bad rows",
                     row.reason
                 );
-                state.fail(piece, Error::new(ErrorKind::Format, message));
+                self.lock()
+                    .fail(piece, Error::new(ErrorKind::Format, message));
                 Ok(())
             }
-            (BadRows::Reject(_), _) => {
+            BadRows::Reject(_) => {
                 let mut text = Vec::new();
                 for row in rows {
                     text.extend_from_slice(format!("# {}\n", row.reason).as_bytes());
                     text.extend_from_slice(row.bytes);
                     text.push(b'\n');
                 }
+                let mut state = self.lock();
                 state.waiting.insert(piece, text);
                 state.write_next()
             }
-            _ => Ok(()),
+            BadRows::Skip => Ok(()),
         }
     }
 

@@ -142,7 +142,7 @@ impl TextDecoder for JsonDecoder {
     fn decode(&self, chunk: &Chunk<'_>, (): &mut (), push: &mut Push<'_>) -> Result<()> {
         if let Ok(batches) = self.batches(chunk.text) {
             batches.into_iter().try_for_each(push)?;
-            return chunk.bad_rows.record(chunk.number, &[]);
+            return chunk.bad_rows.record(chunk.number, [].into_iter());
         }
         let mut bad = Vec::new();
         for (number, line) in chunk.text.split(|&byte| byte == b'\n').enumerate() {
@@ -157,7 +157,7 @@ impl TextDecoder for JsonDecoder {
                 }
             }
         }
-        chunk.bad_rows.record(chunk.number, &bad)
+        chunk.bad_rows.record(chunk.number, bad.into_iter())
     }
 }
 

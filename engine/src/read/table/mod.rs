@@ -34,8 +34,11 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 
 use super::pieces::Pieces;
-use super::{FileSource, IntoPaths, ReaderSource};
+use super::{FileSource, IntoPaths, ReaderSource, RecordBatches};
 use crate::{Error, ErrorKind, Resources, Result};
+
+#[cfg(feature = "csv")]
+pub(super) use csv::decode as decode_csv;
 
 pub use bad_rows::BadRows;
 pub use column::Column;
@@ -155,6 +158,23 @@ impl Table {
     pub fn bad_rows(mut self, policy: BadRows) -> Self {
         self.options.bad_rows = policy;
         self
+    }
+
+    /// Returns the rows as Arrow batches, which are decoded as they are taken. An error is the last item.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use keymill::read::Table;
+    ///
+    /// let batches = Table::of_bytes("site,count\na,3\nb,5\n").batches();
+    /// let rows = batches.map(|batch| Ok(batch?.num_rows())).sum::<keymill::Result<usize>>()?;
+    /// assert_eq!(rows, 2);
+    /// # Ok::<(), keymill::Error>(())
+    /// ```
+    #[must_use]
+    pub fn batches(self) -> RecordBatches {
+        RecordBatches::of_table(self, &Resources::default())
     }
 
     /// Opens the input.

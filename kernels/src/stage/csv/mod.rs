@@ -11,6 +11,7 @@
 //! quote is data, the parity is wrong, so such a text is scanned again byte by byte.
 
 mod exact;
+mod places;
 mod scan;
 
 use core::ops::Range;
@@ -18,6 +19,7 @@ use std::borrow::Cow;
 
 use crate::Level;
 use crate::isa::{BLOCK, Isa, dispatch};
+use places::Places;
 use scan::{Found, Scan};
 
 /// The byte around a field that has delimiters, line ends or quotes in it.
@@ -103,8 +105,8 @@ pub fn unquoted(field: &[u8]) -> Cow<'_, [u8]> {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct FieldIndex {
-    ends: Vec<u32>,
-    rows: Vec<u32>,
+    ends: Places,
+    rows: Places,
     is_open: bool,
 }
 
@@ -171,7 +173,7 @@ impl FieldIndex {
     /// Returns the bytes of memory of the index.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        4 * (self.ends.capacity() + self.rows.capacity())
+        self.ends.bytes() + self.rows.bytes()
     }
 
     fn clear(&mut self) {
@@ -206,17 +208,9 @@ impl Found for Ends {
         let before = index.ends.len() as u32;
         let mut places = [0; BLOCK];
         let count = isa.positions(mask, 0, &mut places);
-        let ends = places[..count]
-            .iter()
-            .map(|&place| base as u32 + u32::from(place));
-        index.ends.extend(ends);
-        let mut left = line_ends;
-        while left != 0 {
-            let below = left & left.wrapping_neg();
-            let fields = (mask & (below - 1)).count_ones() + 1;
-            index.rows.push(before + fields);
-            left &= left - 1;
-        }
+        index.ends.append(base as u32, &places, count);
+        let count = isa.ranks(line_ends, mask, &mut places);
+        index.rows.append(before + 1, &places, count);
     }
 }
 

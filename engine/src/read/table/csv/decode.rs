@@ -4,23 +4,19 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_array::{BooleanArray, RecordBatch, RecordBatchOptions};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{Field, Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
 use keymill_kernels::stage::csv::FieldIndex;
 
+use super::bad::{Bad, Why, described};
 use super::values::{Fields, column};
 use super::without_cr;
 use crate::read::pieces::Push;
-use crate::read::table::bad_row_log::BadRow;
 use crate::read::table::text_pieces::{Chunk, TextDecoder};
-use crate::shown_name;
 use crate::{Error, ErrorKind, Level, Result};
 
 /// Rows that are decoded at a time, so that their columns stay in the cache.
 const ROWS: usize = 8192;
-
-/// Characters of a value that a message shows.
-const SHOWN: usize = 60;
 
 /// Decodes records of one number of fields.
 pub(in crate::read::table) struct Decoder {
@@ -75,12 +71,7 @@ impl Decoder {
     }
 
     /// Finds the rows that have all fields; the others are bad. Empty lines are no rows.
-    fn find_rows<'t>(
-        &self,
-        chunk: &Chunk<'t>,
-        scratch: &mut Scratch,
-        bad: &mut Vec<(usize, BadRow<'t>)>,
-    ) {
+    fn find_rows(&self, text: &[u8], scratch: &mut Scratch, bad: &mut Vec<Bad>) {
         let Scratch { index, firsts } = scratch;
         let columns = self.schema.fields().len();
         firsts.clear();
@@ -88,26 +79,29 @@ impl Decoder {
         let last_is_open = index.is_open();
         for row in 0..rows {
             let fields = index.fields(row);
-            let is_whole = fields.len() == columns && !(last_is_open && row + 1 == rows);
-            if is_whole && (columns > 1 || !is_blank(chunk.text, index, fields.start)) {
-                firsts.push(fields.start as u32);
-            } else if fields.len() > 1 || !is_blank(chunk.text, index, fields.start) {
-                let why = match last_is_open && row + 1 == rows {
-                    true => ": a quote is not closed".to_owned(),
-                    false => format!(": {} where {columns} are expected", values(fields.len())),
-                };
-                bad.push((fields.start, bad_row(chunk, index, fields.start, &why)));
-            }
+            let first = fields.start as u32;
+            let is_open = last_is_open && row + 1 == rows;
+            let is_blank = || fields.len() == 1 && is_blank(text, index, fields.start);
+            let why = match fields.len() == columns {
+                _ if is_open => Why::NotClosed,
+                true if columns > 1 || !is_blank() => {
+                    firsts.push(first);
+                    continue;
+                }
+                _ if is_blank() => continue,
+                _ => Why::FieldCount,
+            };
+            bad.push(Bad { first, why });
         }
     }
 
     /// Decodes the rows that begin at some fields.
-    fn batch<'t>(
+    fn batch(
         &self,
-        chunk: &Chunk<'t>,
+        chunk: &Chunk<'_>,
         index: &FieldIndex,
         firsts: &[u32],
-        bad: &mut Vec<(usize, BadRow<'t>)>,
+        bad: &mut Vec<Bad>,
     ) -> Result<RecordBatch> {
         let columns = self.schema.fields().len();
         let mut arrays = Vec::with_capacity(self.kept.len());
@@ -128,9 +122,8 @@ impl Decoder {
             for row in bad_values {
                 is_good.resize(firsts.len(), true);
                 is_good[row as usize] = false;
-                let why = not_of_type(field, fields.raw(row as usize));
-                let first = firsts[row as usize] as usize;
-                bad.push((first, bad_row(chunk, index, first, &why)));
+                let (first, why) = (firsts[row as usize], Why::Value(number));
+                bad.push(Bad { first, why });
             }
         }
         let options = RecordBatchOptions::new().with_row_count(Some(firsts.len()));
@@ -151,67 +144,20 @@ impl TextDecoder for Decoder {
     fn decode(&self, chunk: &Chunk<'_>, scratch: &mut Scratch, push: &mut Push<'_>) -> Result<()> {
         scratch.index.read(self.level, chunk.text, self.delimiter);
         let mut bad = Vec::new();
-        self.find_rows(chunk, scratch, &mut bad);
+        self.find_rows(chunk.text, scratch, &mut bad);
         for firsts in scratch.firsts.chunks(ROWS) {
             push(self.batch(chunk, &scratch.index, firsts, &mut bad)?)?;
         }
-        bad.sort_by_key(|(first, _)| *first);
-        bad.dedup_by_key(|(first, _)| *first);
-        let bad: Vec<_> = bad.into_iter().map(|(_, row)| row).collect();
-        chunk.bad_rows.record(chunk.number, &bad)
+        bad.sort_by_key(|bad| bad.first);
+        bad.dedup_by_key(|bad| bad.first);
+        let bad = described(bad, chunk, &scratch.index, &self.schema);
+        chunk.bad_rows.record(chunk.number, bad)
     }
 }
 
 /// Returns whether the record that begins with a field is an empty line, if the field is its only one.
 fn is_blank(text: &[u8], index: &FieldIndex, first: usize) -> bool {
     without_cr(&text[index.field(first)]).is_empty()
-}
-
-/// Describes the row that begins with a field.
-fn bad_row<'t>(chunk: &Chunk<'t>, index: &FieldIndex, first: usize, why: &str) -> BadRow<'t> {
-    let last = index.fields(index.row_of(first)).end - 1;
-    let start = index.field(first).start;
-    let before = chunk.text[..start]
-        .iter()
-        .filter(|&&byte| byte == b'\n')
-        .count();
-    let (name, line) = (chunk.name, chunk.line + before as u64);
-    BadRow {
-        reason: format!("`{name}`, line {line}{why}"),
-        bytes: without_cr(&chunk.text[start..index.field(last).end]),
-    }
-}
-
-fn values(count: usize) -> String {
-    match count {
-        1 => "1 value".to_owned(),
-        count => format!("{count} values"),
-    }
-}
-
-fn not_of_type(field: &Field, value: &[u8]) -> String {
-    let what = match field.data_type() {
-        DataType::Int64 => "an integer of 64 bits",
-        DataType::Float64 => "a number",
-        DataType::Date32 => "a date YYYY-MM-DD",
-        DataType::Timestamp(..) => "a date and a time",
-        DataType::Boolean => "true or false",
-        DataType::Utf8 => "UTF-8",
-        _ => "of its type",
-    };
-    let text = String::from_utf8_lossy(value);
-    let mut shown: String = text.chars().take(SHOWN).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
-    }
-    let (name, shown) = (shown_name(field.name()), shown_name(shown));
-    match field.data_type() {
-        DataType::Decimal128(..) => {
-            let of = field.data_type();
-            format!(", column `{name}`: `{shown}` is not a {of}")
-        }
-        _ => format!(", column `{name}`: `{shown}` is not {what}"),
-    }
 }
 
 fn cannot_read(chunk: &Chunk<'_>, field: &Field) -> Error {

@@ -1,5 +1,6 @@
 //! Comma-separated values: the names and types of columns, and what decodes records.
 
+mod bad;
 mod decode;
 mod infer;
 mod values;
@@ -7,13 +8,15 @@ mod values;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use keymill_kernels::stage::csv::{FieldIndex, LastRecord, QUOTE, last_record, unquoted};
 
-use super::text_pieces::TextFormat;
-use super::{Column, Options, TableFormat, wrong};
+use super::bad_row_log::BadRowLog;
+use super::text_pieces::{Chunk, TextDecoder, TextFormat};
+use super::{BadRows, Column, Options, TableFormat, wrong};
 use crate::{Error, ErrorKind, Level, Result};
-use decode::Decoder;
+use decode::{Decoder, Scratch};
 
 /// The format, and what the first input says about the columns.
 pub(super) struct Csv {
@@ -171,6 +174,30 @@ impl TextFormat for Csv {
     }
 }
 
+/// Decodes whole records of less than 4 GiB without a header. Returns their batches and the number of bad
+/// rows.
+pub(in crate::read) fn decode(
+    text: &[u8],
+    delimiter: u8,
+    schema: &SchemaRef,
+) -> Result<(Vec<RecordBatch>, u64)> {
+    let bad_rows = BadRowLog::new(&BadRows::Skip)?;
+    let chunk = Chunk {
+        text,
+        name: "",
+        line: 1,
+        number: 0,
+        bad_rows: &bad_rows,
+    };
+    let decoder = Decoder::new(Level::best(), delimiter, schema.clone(), Vec::new());
+    let mut batches = Vec::new();
+    decoder.decode(&chunk, &mut Scratch::default(), &mut |batch| {
+        batches.push(batch);
+        Ok(())
+    })?;
+    Ok((batches, bad_rows.finish(chunk.number)?))
+}
+
 /// Returns the columns of a header, with the types that were set.
 fn typed_columns(name: &str, header: &[String], set: &[Column]) -> Result<Vec<Column>> {
     if let Some(unknown) = set
@@ -225,3 +252,6 @@ fn name_of(field: &[u8]) -> String {
 pub(super) fn without_cr(field: &[u8]) -> &[u8] {
     field.strip_suffix(b"\r").unwrap_or(field)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,19 +1,22 @@
 //! Columns of one type, from the fields of records.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Float64Type, Int64Type,
     TimestampMicrosecondType,
 };
-use arrow_array::{ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, StringArray};
-use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, StringArray};
+use arrow_buffer::{
+    BooleanBufferBuilder, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer,
+};
+use arrow_cast::cast;
 use arrow_cast::parse::{Parser, parse_decimal};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, TimeUnit};
 use keymill_kernels::parse;
 use keymill_kernels::stage::csv::{FieldIndex, QUOTE, unquoted};
-
-use super::without_cr;
 
 /// The fields of one column, in some rows.
 pub(super) struct Fields<'a> {
@@ -26,22 +29,18 @@ pub(super) struct Fields<'a> {
     pub(super) nulls: &'a [String],
 }
 
-impl<'a> Fields<'a> {
+impl Fields<'_> {
+    /// Returns where the fields are, without the CR of a CRLF.
     #[inline]
-    fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + '_ {
+    fn ranges(&self) -> impl ExactSizeIterator<Item = Range<usize>> + '_ {
         self.firsts.iter().map(|&first| {
-            let field = &self.text[self.index.field(first as usize + self.column)];
-            match self.is_last {
-                true => without_cr(field),
-                false => field,
+            let mut range = self.index.field(first as usize + self.column);
+            let has_cr = || self.text[range.clone()].ends_with(b"\r");
+            if self.is_last && has_cr() {
+                range.end -= 1;
             }
+            range
         })
-    }
-
-    /// Returns a field as it is written.
-    pub(super) fn raw(&self, row: usize) -> &'a [u8] {
-        let first = self.firsts[row] as usize;
-        without_cr(&self.text[self.index.field(first + self.column)])
     }
 
     fn is_null(&self, field: &[u8]) -> bool {
@@ -52,30 +51,44 @@ impl<'a> Fields<'a> {
 /// Decodes the fields of a column. Adds the rows whose value is not of the type to `bad`.
 pub(super) fn column(of: &DataType, fields: &Fields<'_>, bad: &mut Vec<u32>) -> Option<ArrayRef> {
     Some(match of {
-        DataType::Int64 => numbers::<Int64Type>(fields, bad, parse::integer),
-        DataType::Float64 => numbers::<Float64Type>(fields, bad, parse::float),
-        DataType::Date32 => numbers::<Date32Type>(fields, bad, parse::date),
-        DataType::Timestamp(..) => numbers::<TimestampMicrosecondType>(fields, bad, timestamp),
+        DataType::Int64 => numbers::<Int64Type>(fields, bad, parse::integer_in),
+        DataType::Float64 => numbers::<Float64Type>(fields, bad, parse::float_in),
+        DataType::Date32 => numbers::<Date32Type>(fields, bad, whole(parse::date)),
+        DataType::Timestamp(TimeUnit::Microsecond, None) => {
+            numbers::<TimestampMicrosecondType>(fields, bad, whole(timestamp))
+        }
         DataType::Decimal128(precision, scale) => {
             let (precision, scale) = (*precision, *scale);
-            let parse = |value: &[u8]| decimal(value, precision, scale);
+            let parse = whole(|value| decimal(value, precision, scale));
             let values = primitive::<Decimal128Type>(fields, bad, parse);
             Arc::new(values.with_precision_and_scale(precision, scale).ok()?)
         }
         DataType::Boolean => Arc::new(booleans(fields, bad)),
         DataType::Utf8 => Arc::new(strings(fields, bad)?),
-        DataType::Binary => {
-            let (offsets, values, nulls) = bytes(fields)?;
-            Arc::new(BinaryArray::try_new(offsets, values, nulls).ok()?)
-        }
-        _ => return None,
+        DataType::Binary => Arc::new(binaries(fields)?),
+        DataType::LargeUtf8 | DataType::Utf8View => cast(&strings(fields, bad)?, of).ok()?,
+        DataType::LargeBinary | DataType::BinaryView => cast(&binaries(fields)?, of).ok()?,
+        _ => by_cast(of, fields, bad)?,
     })
+}
+
+/// Decodes values of a type that has no parser here.
+fn by_cast(of: &DataType, fields: &Fields<'_>, bad: &mut Vec<u32>) -> Option<ArrayRef> {
+    let parse = whole(|value| str::from_utf8(value).ok().map(str::to_owned));
+    let rows = fields.ranges().enumerate();
+    let texts: StringArray = rows
+        .map(|(row, range)| slowly(fields, &fields.text[range], row, bad, &parse))
+        .collect();
+    let array = cast(&texts, of).ok()?;
+    let rows = (0..texts.len()).filter(|&row| texts.is_valid(row) && array.is_null(row));
+    bad.extend(rows.map(|row| row as u32));
+    Some(array)
 }
 
 fn numbers<T: ArrowPrimitiveType>(
     fields: &Fields<'_>,
     bad: &mut Vec<u32>,
-    parse: impl Fn(&[u8]) -> Option<T::Native>,
+    parse: impl Fn(&[u8], Range<usize>) -> Option<T::Native>,
 ) -> ArrayRef {
     Arc::new(primitive::<T>(fields, bad, parse))
 }
@@ -83,24 +96,33 @@ fn numbers<T: ArrowPrimitiveType>(
 fn primitive<T: ArrowPrimitiveType>(
     fields: &Fields<'_>,
     bad: &mut Vec<u32>,
-    parse: impl Fn(&[u8]) -> Option<T::Native>,
+    parse: impl Fn(&[u8], Range<usize>) -> Option<T::Native>,
 ) -> PrimitiveArray<T> {
     let mut nulls = NullBufferBuilder::new(fields.firsts.len());
-    let values = fields.iter().enumerate().map(|(row, field)| {
-        let value = parse(field).or_else(|| slowly(fields, field, row, bad, &parse));
-        match value {
-            Some(value) => {
-                nulls.append_non_null();
-                value
-            }
-            None => {
-                nulls.append_null();
-                T::default_value()
-            }
-        }
+    let values = values(fields, bad, parse).map(|value| {
+        nulls.append(value.is_some());
+        value.unwrap_or_default()
     });
     let values: ScalarBuffer<T::Native> = values.collect::<Vec<_>>().into();
     PrimitiveArray::new(values, nulls.finish())
+}
+
+/// Makes a parser of parts of a text from one of whole texts.
+fn whole<V>(parse: impl Fn(&[u8]) -> Option<V>) -> impl Fn(&[u8], Range<usize>) -> Option<V> {
+    move |text, range| parse(&text[range])
+}
+
+/// Parses all fields. A field without a value is null, or else bad.
+fn values<V>(
+    fields: &Fields<'_>,
+    bad: &mut Vec<u32>,
+    parse: impl Fn(&[u8], Range<usize>) -> Option<V>,
+) -> impl ExactSizeIterator<Item = Option<V>> {
+    let ranges = fields.ranges().enumerate();
+    ranges.map(move |(row, range)| {
+        let value = parse(fields.text, range.clone());
+        value.or_else(|| slowly(fields, &fields.text[range], row, bad, &parse))
+    })
 }
 
 /// Decodes a field with quotes or spaces. Without a value it is null, or bad.
@@ -110,14 +132,14 @@ fn slowly<V>(
     field: &[u8],
     row: usize,
     bad: &mut Vec<u32>,
-    parse: impl Fn(&[u8]) -> Option<V>,
+    parse: impl Fn(&[u8], Range<usize>) -> Option<V>,
 ) -> Option<V> {
     let value = unquoted(field);
     let value = value.trim_ascii();
     if fields.is_null(value) {
         return None;
     }
-    let parsed = parse(value);
+    let parsed = parse(value, 0..value.len());
     if parsed.is_none() {
         bad.push(row as u32);
     }
@@ -127,42 +149,50 @@ fn slowly<V>(
 fn booleans(fields: &Fields<'_>, bad: &mut Vec<u32>) -> BooleanArray {
     let rows = fields.firsts.len();
     let mut nulls = NullBufferBuilder::new(rows);
-    let mut values = BooleanBufferBuilder::new(rows);
-    for (row, field) in fields.iter().enumerate() {
-        let value = boolean(field).or_else(|| slowly(fields, field, row, bad, boolean));
+    let mut bits = BooleanBufferBuilder::new(rows);
+    for value in values(fields, bad, whole(boolean)) {
         nulls.append(value.is_some());
-        values.append(value.unwrap_or_default());
+        bits.append(value.unwrap_or_default());
     }
-    BooleanArray::new(values.finish(), nulls.finish())
+    BooleanArray::new(bits.finish(), nulls.finish())
 }
 
 fn boolean(value: &[u8]) -> Option<bool> {
-    let is_one_of = |names: &[&str]| {
-        let mut names = names.iter();
-        names.any(|name| value.eq_ignore_ascii_case(name.as_bytes()))
-    };
-    match is_one_of(&["true", "t", "1", "yes"]) {
-        true => Some(true),
-        false => is_one_of(&["false", "f", "0", "no"]).then_some(false),
+    let is_one_of = |names: &[&[u8]]| names.iter().any(|name| value.eq_ignore_ascii_case(name));
+    match value {
+        b"true" => Some(true),
+        b"false" => Some(false),
+        _ if is_one_of(&[b"true", b"t", b"1", b"yes"]) => Some(true),
+        _ => is_one_of(&[b"false", b"f", b"0", b"no"]).then_some(false),
     }
 }
 
 /// Microseconds since 1970-01-01 00:00 UTC.
 pub(super) fn timestamp(value: &[u8]) -> Option<i64> {
-    TimestampMicrosecondType::parse(str::from_utf8(value).ok()?)
+    let other = || TimestampMicrosecondType::parse(str::from_utf8(value).ok()?);
+    parse::timestamp(value).or_else(other)
 }
 
+/// A decimal with more digits after the point than the scale is none, unless these are zeros: it would be
+/// rounded.
 fn decimal(value: &[u8], precision: u8, scale: i8) -> Option<i128> {
-    let text = str::from_utf8(value).ok()?;
-    // More digits after the point than the scale would be rounded.
-    let decimals = text.split_once('.').map_or(0, |(_, decimals)| {
-        decimals.bytes().take_while(u8::is_ascii_digit).count()
-    });
-    let has_exponent = text.contains(['e', 'E']);
-    if (decimals > scale.unsigned_abs() as usize && !text.ends_with('0')) || has_exponent {
-        return None;
-    }
-    parse_decimal::<Decimal128Type>(text, precision, scale).ok()
+    let fits = |value: &i128| value.unsigned_abs() < 10u128.pow(precision.into());
+    let short = u8::try_from(scale).ok();
+    let short = short.and_then(|scale| parse::decimal(value, scale));
+    short.filter(fits).or_else(|| {
+        let text = str::from_utf8(value).ok()?;
+        let decimals = text.split_once('.').map_or("", |(_, decimals)| decimals);
+        let decimals = decimals.trim_end_matches('0').len();
+        let is_plain = decimals <= scale.unsigned_abs().into() && !text.contains(['e', 'E']);
+        parse_decimal::<Decimal128Type>(text, precision, scale)
+            .ok()
+            .filter(|_| is_plain)
+    })
+}
+
+fn binaries(fields: &Fields<'_>) -> Option<BinaryArray> {
+    let (offsets, values, nulls) = bytes(fields)?;
+    BinaryArray::try_new(offsets, values, nulls).ok()
 }
 
 fn strings(fields: &Fields<'_>, bad: &mut Vec<u32>) -> Option<StringArray> {
@@ -182,28 +212,45 @@ fn strings(fields: &Fields<'_>, bad: &mut Vec<u32>) -> Option<StringArray> {
     Some(strings.collect())
 }
 
-type ByteParts = (OffsetBuffer<i32>, Buffer, Option<arrow_buffer::NullBuffer>);
+type ByteParts = (OffsetBuffer<i32>, Buffer, Option<NullBuffer>);
+
+/// Bytes of a short field, which are copied without regard to its length.
+const SHORT: usize = 32;
 
 fn bytes(fields: &Fields<'_>) -> Option<ByteParts> {
-    let rows = fields.firsts.len();
+    let (text, rows) = (fields.text, fields.firsts.len());
     let mut nulls = NullBufferBuilder::new(rows);
-    let mut values = Vec::with_capacity(16 * rows);
+    let mut values = vec![0; 16 * rows + SHORT];
+    let mut used = 0;
     let mut offsets = Vec::with_capacity(rows + 1);
     offsets.push(0);
-    for field in fields.iter() {
-        match field.first() {
-            Some(&QUOTE) => {
-                values.extend_from_slice(&unquoted(field));
-                nulls.append_non_null();
+    for range in fields.ranges() {
+        let length = range.len();
+        if values.len() < used + length.max(SHORT) {
+            values.resize(2 * values.len() + length, 0);
+        }
+        let field = &text[range.clone()];
+        let is_quoted = field.first() == Some(&QUOTE);
+        let short = text[range.start..].first_chunk::<SHORT>();
+        let to = values[used..].first_chunk_mut::<SHORT>();
+        match (short, to) {
+            (Some(bytes), Some(to)) if length <= SHORT && !is_quoted => {
+                *to = *bytes;
+                used += length;
             }
-            _ if fields.is_null(field) => nulls.append_null(),
             _ => {
-                values.extend_from_slice(field);
-                nulls.append_non_null();
+                let value = match is_quoted {
+                    true => unquoted(field),
+                    false => Cow::Borrowed(field),
+                };
+                values[used..used + value.len()].copy_from_slice(&value);
+                used += value.len();
             }
         }
-        offsets.push(i32::try_from(values.len()).ok()?);
+        nulls.append(is_quoted || !fields.is_null(field));
+        offsets.push(i32::try_from(used).ok()?);
     }
+    values.truncate(used);
     let offsets = OffsetBuffer::new(offsets.into());
     Some((offsets, Buffer::from_vec(values), nulls.finish()))
 }

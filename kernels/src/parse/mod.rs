@@ -1,6 +1,14 @@
 //! Numbers and dates from their decimal text.
 #![forbid(unsafe_code)]
 
+mod decimal;
+mod timestamp;
+
+use core::ops::Range;
+
+pub use decimal::decimal;
+pub use timestamp::timestamp;
+
 /// Digits that always fit in an `i64`.
 const SAFE_DIGITS: usize = 18;
 
@@ -22,12 +30,24 @@ const EXACT_POWERS: [f64; 23] = [
 #[must_use]
 #[inline]
 pub fn integer(text: &[u8]) -> Option<i64> {
-    if let Some(word) = Word::of(text)
-        && let Some(value) = word.digits()
-    {
-        let value = value as i64;
-        return Some(if word.is_negative { -value } else { value });
-    }
+    Word::of(text)
+        .and_then(Word::integer)
+        .or_else(|| long_integer(text))
+}
+
+/// Returns the integer of a part of a text: [`integer`], but faster.
+///
+/// # Panics
+///
+/// If the range is not within the text.
+#[must_use]
+#[inline]
+pub fn integer_in(text: &[u8], range: Range<usize>) -> Option<i64> {
+    let word = Word::within(text, &range).and_then(Word::integer);
+    word.or_else(|| long_integer(&text[range]))
+}
+
+fn long_integer(text: &[u8]) -> Option<i64> {
     let (is_negative, digits) = signed(text);
     if digits.len() > SAFE_DIGITS {
         return core::str::from_utf8(text).ok()?.parse().ok();
@@ -58,9 +78,25 @@ pub fn integer(text: &[u8]) -> Option<i64> {
 #[must_use]
 #[inline]
 pub fn float(text: &[u8]) -> Option<f64> {
-    let tiny = Word::of(text).and_then(Word::float);
-    tiny.or_else(|| short_float(text))
-        .or_else(|| core::str::from_utf8(text).ok()?.parse().ok())
+    Word::of(text)
+        .and_then(Word::float)
+        .or_else(|| long_float(text))
+}
+
+/// Returns the float of a part of a text: [`float`], but faster.
+///
+/// # Panics
+///
+/// If the range is not within the text.
+#[must_use]
+#[inline]
+pub fn float_in(text: &[u8], range: Range<usize>) -> Option<f64> {
+    let word = Word::within(text, &range).and_then(Word::float);
+    word.or_else(|| long_float(&text[range]))
+}
+
+fn long_float(text: &[u8]) -> Option<f64> {
+    short_float(text).or_else(|| core::str::from_utf8(text).ok()?.parse().ok())
 }
 
 /// A text of 1 to 8 bytes without its minus sign: the first byte is the lowest one.
@@ -90,13 +126,43 @@ impl Word {
             }
             _ => return None,
         };
+        Some(Self::signed(bytes, len as u32))
+    }
+
+    /// Reads a part of a text. It reads eight bytes at once where the text has them, so that there is no branch
+    /// for each length.
+    #[inline]
+    fn within(text: &[u8], range: &Range<usize>) -> Option<Self> {
+        let len = range.len();
+        if len.wrapping_sub(1) >= 8 {
+            return None;
+        }
+        match text.get(range.start..).and_then(<[u8]>::first_chunk) {
+            Some(bytes) => {
+                let unused = 64 - 8 * len as u32;
+                let bytes = u64::from_le_bytes(*bytes) << unused >> unused;
+                Some(Self::signed(bytes, len as u32))
+            }
+            None => Self::of(text.get(range.clone())?),
+        }
+    }
+
+    /// Takes the minus sign off.
+    #[inline]
+    fn signed(bytes: u64, len: u32) -> Self {
         let is_negative = bytes as u8 == b'-';
         let sign = u32::from(is_negative);
-        Some(Self {
+        Self {
             bytes: bytes >> (8 * sign),
-            len: len as u32 - sign,
+            len: len - sign,
             is_negative,
-        })
+        }
+    }
+
+    #[inline]
+    fn integer(self) -> Option<i64> {
+        let value = self.digits()? as i64;
+        Some(if self.is_negative { -value } else { value })
     }
 
     /// Returns the number of a text of digits alone.
@@ -133,7 +199,7 @@ impl Word {
             }
         };
         let value = digits.digits()? as f64 / EXACT_POWERS[decimals as usize];
-        Some(if self.is_negative { -value } else { value })
+        Some(with_sign(value, self.is_negative))
     }
 }
 
@@ -162,7 +228,13 @@ fn short_float(text: &[u8]) -> Option<f64> {
         return None;
     }
     let value = value as f64 / EXACT_POWERS[decimals];
-    Some(if is_negative { -value } else { value })
+    Some(with_sign(value, is_negative))
+}
+
+/// Negates a positive number without a branch, because signs may be in any order.
+#[inline]
+fn with_sign(value: f64, is_negative: bool) -> f64 {
+    f64::from_bits(value.to_bits() | u64::from(is_negative) << 63)
 }
 
 /// Returns the days since 1970-01-01 of a date `YYYY-MM-DD` of the Gregorian calendar.
@@ -238,6 +310,9 @@ mod tests {
         #[test]
         fn integers_are_those_of_the_standard_library(text in "[-+]?[0-9]{0,21}x?|[-+.:/0-9]{0,9}") {
             prop_assert_eq!(integer(text.as_bytes()), text.parse().ok());
+            for (around, range) in within(&text) {
+                prop_assert_eq!(integer_in(around.as_bytes(), range), text.parse().ok());
+            }
         }
 
         #[test]
@@ -246,7 +321,23 @@ mod tests {
         ) {
             let expected = text.parse::<f64>().ok().map(f64::to_bits);
             prop_assert_eq!(float(text.as_bytes()).map(f64::to_bits), expected);
+            for (around, range) in within(&text) {
+                let found = float_in(around.as_bytes(), range).map(f64::to_bits);
+                prop_assert_eq!(found, expected);
+            }
         }
+    }
+
+    /// Longer texts with digits and points around a text, and where it is in them.
+    fn within(text: &str) -> impl Iterator<Item = (String, Range<usize>)> {
+        let after = ["", "1", ".5,77", "-123456789"];
+        after.into_iter().flat_map(move |after| {
+            let around = |before: &str| {
+                let range = before.len()..before.len() + text.len();
+                (format!("{before}{text}{after}"), range)
+            };
+            [around(""), around("9.")]
+        })
     }
 
     #[test]

@@ -2,8 +2,10 @@
 #![cfg(feature = "stream")]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "csv")]
 #[path = "streams/distinct.rs"]
 mod distinct;
+#[cfg(feature = "csv")]
 #[path = "streams/expressions.rs"]
 mod expressions;
 #[path = "streams/fixtures.rs"]
@@ -16,6 +18,7 @@ mod metrics;
 mod modes;
 #[path = "streams/recovery.rs"]
 mod recovery;
+#[cfg(feature = "csv")]
 #[path = "streams/sessions.rs"]
 mod sessions;
 #[path = "streams/sources.rs"]
@@ -23,5 +26,6 @@ mod sources;
 #[path = "streams/tail.rs"]
 mod tail;
 #[cfg(any(feature = "csv", feature = "json"))]
+#[cfg(feature = "csv")]
 #[path = "streams/windows.rs"]
 mod windows;

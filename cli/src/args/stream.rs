@@ -102,7 +102,7 @@ pub(crate) struct StreamArgs {
     pub(crate) session: Option<Duration>,
 
     /// Begin a window at every multiple of this time; the default is the length of a window
-    #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "window")]
+    #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "window", conflicts_with = "session")]
     pub(crate) slide: Option<Duration>,
 
     /// The column with the time of a row: ISO 8601, or a number of seconds since 1970 (of milliseconds
@@ -152,7 +152,7 @@ pub(crate) struct StreamArgs {
     pub(crate) mode: Option<OutputMode>,
 
     /// Keep no running totals: every epoch stands alone
-    #[arg(long)]
+    #[arg(long, conflicts_with = "windows")]
     pub(crate) per_epoch: bool,
 
     /// Remove a group from the state when no row of it has come for this time

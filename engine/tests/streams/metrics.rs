@@ -7,11 +7,7 @@ use std::time::{Duration, Instant};
 
 use keymill::Engine;
 use keymill::prelude::*;
-use keymill::stream::{
-    MemorySink, MemoryStream, MetricsServer, StreamQuery, Trigger, sum, tumbling,
-};
-
-use crate::windows::rows_of;
+use keymill::stream::{MemorySink, MemoryStream, MetricsServer, StreamQuery, sum};
 
 /// Sends bytes, and returns the status line, the head and the body of the answer.
 fn send(address: SocketAddr, request: &[u8]) -> (String, String, String) {
@@ -154,8 +150,13 @@ fn metrics_are_those_of_the_epochs() {
     );
 }
 
+#[cfg(feature = "csv")]
 #[test]
 fn rows_that_are_left_out_are_counted() {
+    use keymill::stream::{Trigger, tumbling};
+
+    use crate::windows::rows_of;
+
     let (source, input) = MemoryStream::new();
     let epochs = [
         "1,a,1\n12.5,a,2\n12.5,a,2\n",

@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use keymill::arrow::schema::DataType;
 use keymill::prelude::*;
 use keymill::stream::{
     FilesSink, FolderSource, MemorySink, MemoryStream, OutputMode, RateSource, ReaderStream,
-    RowSource, Trigger, session,
+    Trigger,
 };
 use keymill::{ErrorKind, KeyedStream, Result};
 
@@ -248,17 +246,21 @@ fn damage_of_any_file_is_healed_or_refused() {
     assert!(positions > 500, "{positions}");
 }
 
+#[cfg(feature = "csv")]
 #[test]
 fn damage_of_the_state_of_distinct_rows_and_sessions_is_healed_or_refused() {
+    use keymill::arrow::schema::DataType;
+    use keymill::stream::{RowSource, session};
+
     let query = |place: &Place| {
         let columns = [("ts", DataType::Int64), ("word", DataType::Utf8)];
         let source = RowSource::csv(FolderSource::new(place.path("rows")), columns).unwrap();
         let stream = engine(1).stream(source).trigger(Trigger::AvailableNow);
-        let window = session(Duration::from_secs(3)).on("ts");
+        let window = session(std::time::Duration::from_secs(3)).on("ts");
         stream
             .drop_duplicates(["ts", "word"])
             .group_by(["word"], ["count".parse().unwrap()])
-            .window(window.watermark(Duration::from_secs(5)))
+            .window(window.watermark(std::time::Duration::from_secs(5)))
             .mode(OutputMode::Append)
             .flush_windows()
             .max_files_per_epoch(1)

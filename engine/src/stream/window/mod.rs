@@ -160,6 +160,8 @@ impl Window {
         let whole = |time: Duration| time.as_nanos().is_multiple_of(1_000_000);
         let message = if self.is_session && self.time.is_none() {
             "sessions need the time of the rows: name the column of it".to_owned()
+        } else if self.is_session && self.size.is_zero() {
+            "a gap of no time ends every session at once; set a gap of at least 1 ms".to_owned()
         } else if self.slide.is_zero() || self.size.is_zero() {
             "a window of no time has no rows; set a size and a slide of at least 1 ms".to_owned()
         } else if !self.is_session && self.slide > self.size {
@@ -169,7 +171,7 @@ impl Window {
                 self.size, self.slide
             )
         } else if !whole(self.size) || !whole(self.slide) {
-            "sizes and slides of windows are whole milliseconds".to_owned()
+            "sizes, slides and gaps of windows are whole milliseconds".to_owned()
         } else if self.size > MOST_TIME || self.delay.is_some_and(|delay| delay > MOST_TIME) {
             "windows and watermarks are of 1000 years at most".to_owned()
         } else if self.delay.is_some() && self.time.is_none() {

@@ -121,6 +121,21 @@ fn control_characters_in_names_of_columns_are_escaped() {
 }
 
 #[test]
+fn lists_are_written_as_text() {
+    let folder = Folder::new();
+    let file = folder.file("numbers.csv", NUMBERS);
+    let statement = format!("SELECT top(b, 2) AS most FROM '{file}'");
+    for (format, expected) in [
+        ("tsv", "[40,20]\n"),
+        ("csv", "most\n\"[40,20]\"\n"),
+        ("json", "{\"most\":[40,20]}\n"),
+    ] {
+        let output = stdout_of(&["sql", "--format", format, &statement], b"");
+        assert_eq!(text(&output), expected);
+    }
+}
+
+#[test]
 fn explain_says_how_many_rows_are_read_and_were() {
     let folder = Folder::new();
     let file = folder.file("numbers.csv", NUMBERS.replace('x', "2"));

@@ -11,6 +11,7 @@ use arrow_array::types::{
 use arrow_array::{Array, BinaryViewArray, Int64Array, RecordBatch, StringViewArray, UInt64Array};
 use arrow_schema::{DataType, Schema};
 
+use super::lists::{self, is_list};
 use crate::{Error, ErrorKind, Result};
 
 /// One column of a batch.
@@ -107,6 +108,9 @@ pub(super) fn check(schema: &Schema) -> Result<()> {
 }
 
 fn is_known(data_type: &DataType) -> bool {
+    if let DataType::List(values) = data_type {
+        return !is_list(values.data_type()) && is_known(values.data_type());
+    }
     matches!(
         data_type,
         DataType::BinaryView
@@ -122,9 +126,9 @@ fn is_known(data_type: &DataType) -> bool {
 }
 
 /// Returns whether the values of a type are written as the text that Arrow casts them to:
-/// `2024-02-29`, `2024-02-29T12:30:00`, `12.50`.
+/// `2024-02-29`, `2024-02-29T12:30:00`, `12.50`; or that of a list.
 fn is_cast(data_type: &DataType) -> bool {
-    data_type.is_temporal() || data_type.is_decimal()
+    data_type.is_temporal() || data_type.is_decimal() || is_list(data_type)
 }
 
 /// Returns a batch with text in place of values of other types.
@@ -145,10 +149,13 @@ pub(super) fn with_texts(batch: &RecordBatch) -> Result<RecordBatch> {
     for (field, column) in schema.fields().iter().zip(batch.columns()) {
         let (mut field, mut column) = (field.clone(), column.clone());
         if is_cast(field.data_type()) {
-            column = arrow_cast::cast(&column, &DataType::Utf8).map_err(|cause| {
-                let message = format!("column `{}` cannot be written as text", field.name());
-                Error::new(ErrorKind::Format, message).with_source(cause)
-            })?;
+            column = match column.as_list_opt::<i32>() {
+                Some(lists) => Arc::new(lists::texts(lists)?),
+                None => arrow_cast::cast(&column, &DataType::Utf8).map_err(|cause| {
+                    let message = format!("column `{}` cannot be written as text", field.name());
+                    Error::new(ErrorKind::Format, message).with_source(cause)
+                })?,
+            };
             field = Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8));
         }
         fields.push(field);

@@ -14,6 +14,7 @@ use arrow_schema::Schema;
 
 use super::column::{Cell, Column, float_text};
 use super::lines::Lines;
+use super::lists::is_list;
 use super::row_writer::RowFormat;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -28,6 +29,8 @@ pub(super) struct Json {
 struct Names {
     plain: Vec<u8>,
     base64: Vec<u8>,
+    /// Whether the values are JSON already.
+    is_json: bool,
 }
 
 impl Json {
@@ -35,6 +38,7 @@ impl Json {
         let name = |(place, field): (usize, &arrow_schema::FieldRef)| Names {
             plain: introduction(place, field.name(), ""),
             base64: introduction(place, field.name(), "_base64"),
+            is_json: is_list(field.data_type()),
         };
         let names = schema.fields().iter().enumerate().map(name).collect();
         Self { names }
@@ -62,42 +66,38 @@ impl RowFormat for Json {
 
 fn member(names: &Names, cell: Cell<'_>, out: &mut Lines) {
     match cell {
+        Cell::Bytes(bytes) if names.is_json => {
+            out.extend(&names.plain);
+            out.extend(bytes);
+        }
+        Cell::Bytes(bytes) if str::from_utf8(bytes).is_err() => {
+            out.extend(&names.base64);
+            value(cell, out);
+        }
+        cell => {
+            out.extend(&names.plain);
+            value(cell, out);
+        }
+    }
+}
+
+/// Writes a value. One that is not UTF-8 is in base64.
+pub(super) fn value(cell: Cell<'_>, out: &mut Lines) {
+    match cell {
         Cell::Bytes(bytes) => match str::from_utf8(bytes) {
-            Ok(text) => {
-                out.extend(&names.plain);
-                string(text, out);
-            }
+            Ok(text) => string(text, out),
             Err(_) => {
-                out.extend(&names.base64);
                 out.push(b'"');
                 base64(bytes, out);
                 out.push(b'"');
             }
         },
-        Cell::Unsigned(number) => {
-            out.extend(&names.plain);
-            out.unsigned(number);
-        }
-        Cell::Signed(number) => {
-            out.extend(&names.plain);
-            out.signed(number);
-        }
-        Cell::Float(number) if number.is_finite() => {
-            out.extend(&names.plain);
-            out.extend(float_text(number).as_bytes());
-        }
-        Cell::Float(number) => {
-            out.extend(&names.plain);
-            string(&float_text(number), out);
-        }
-        Cell::Bool(value) => {
-            out.extend(&names.plain);
-            out.extend(value.to_string().as_bytes());
-        }
-        Cell::Null => {
-            out.extend(&names.plain);
-            out.extend(b"null");
-        }
+        Cell::Unsigned(number) => out.unsigned(number),
+        Cell::Signed(number) => out.signed(number),
+        Cell::Float(number) if number.is_finite() => out.extend(float_text(number).as_bytes()),
+        Cell::Float(number) => string(&float_text(number), out),
+        Cell::Bool(value) => out.extend(value.to_string().as_bytes()),
+        Cell::Null => out.extend(b"null"),
     }
 }
 

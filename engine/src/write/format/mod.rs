@@ -17,6 +17,7 @@ mod digits;
 mod ipc;
 mod json;
 mod lines;
+mod lists;
 mod markdown;
 #[cfg(feature = "parquet")]
 mod parquet;

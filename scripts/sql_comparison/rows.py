@@ -38,8 +38,9 @@ def order(row):
         if value is None:
             return ("", 0)
         if isinstance(value, (float, int, decimal.Decimal)) and not isinstance(value, bool):
+            exact = 0 if isinstance(value, float) else value
             value = float(value)
-            return ("number", (1, 0) if value != value else (0, float(f"{value:.6g}") + 0.0))
+            return ("number", (1, 0, 0) if value != value else (0, float(f"{value:.6g}") + 0.0, exact))
         return (type(value).__name__, value)
     return [key(value) for value in row]
 

@@ -53,6 +53,13 @@ pub(crate) enum Command {
         /// The job file
         file: PathBuf,
     },
+    /// Write lines to a topic of Kafka, or read its messages
+    #[cfg(feature = "kafka")]
+    #[command(after_help = help::KAFKA)]
+    Kafka {
+        #[command(subcommand)]
+        command: KafkaCommand,
+    },
     /// Show what a running stream does; it must serve metrics (`--metrics`)
     #[command(after_help = help::TOP)]
     Top(TopArgs),
@@ -206,6 +213,70 @@ pub(crate) struct TopArgs {
     pub(crate) every: Duration,
 }
 
+#[cfg(feature = "kafka")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum TxnCommand {
+    /// Write each transactional id, the number of its producer and its state
+    #[command(after_help = help::KAFKA_TXN_LIST)]
+    List {
+        /// The cluster: kafka://HOST:PORT
+        url: String,
+        /// A setting of librdkafka
+        #[arg(long, value_name = "NAME=VALUE", value_parser = parse_option)]
+        option: Vec<(String, String)>,
+    },
+    /// End open transactions of keymill, and write their ids; a query that still writes ends with an error
+    #[command(after_help = help::KAFKA_TXN_ABORT)]
+    Abort {
+        /// The cluster: kafka://HOST:PORT
+        url: String,
+        /// Only this transactional id, also one of another program
+        #[arg(long)]
+        id: Option<String>,
+        /// A setting of librdkafka
+        #[arg(long, value_name = "NAME=VALUE", value_parser = parse_option)]
+        option: Vec<(String, String)>,
+    },
+}
+
+#[cfg(feature = "kafka")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum KafkaCommand {
+    /// Write each line of standard input as a message
+    #[command(after_help = help::KAFKA_PRODUCE)]
+    Produce {
+        /// The topic: kafka://HOST:PORT/TOPIC
+        url: String,
+        /// A setting of librdkafka
+        #[arg(long, value_name = "NAME=VALUE", value_parser = parse_option)]
+        option: Vec<(String, String)>,
+    },
+    /// Write the value of each message as a line, from the first message on
+    #[command(after_help = help::KAFKA_CONSUME)]
+    Consume {
+        /// The topic: kafka://HOST:PORT/TOPIC
+        url: String,
+        /// A setting of librdkafka
+        #[arg(long, value_name = "NAME=VALUE", value_parser = parse_option)]
+        option: Vec<(String, String)>,
+        /// End after the last message that is there
+        #[arg(long)]
+        until_end: bool,
+        /// Only messages of committed transactions
+        #[arg(long)]
+        committed: bool,
+        /// Write the key, a tab and the value
+        #[arg(long)]
+        keys: bool,
+    },
+    /// List transactions, or end those that nobody ends
+    #[command(after_help = help::KAFKA_TXN_LIST)]
+    Txn {
+        #[command(subcommand)]
+        command: TxnCommand,
+    },
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum CheckpointCommand {
     /// List the epochs: number, start, state, bytes of the delta and of the snapshot
@@ -354,6 +425,14 @@ pub(crate) fn parse_delimiter(text: &str) -> Result<u8, String> {
         [byte] => Ok(*byte),
         b"\\t" => Ok(b'\t'),
         _ => Err("a delimiter is one byte, or \\t".to_owned()),
+    }
+}
+
+/// Parses a setting: `NAME=VALUE`.
+fn parse_option(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("a setting is NAME=VALUE".to_owned()),
     }
 }
 

@@ -30,6 +30,7 @@ Examples:
   keymill stream --from dir:in --count --every 1s --checkpoint ck --metrics 127.0.0.1:9464
   tail -f log | keymill stream --from stdin: --count --every 1s --per-epoch
   keymill stream --from dir:in --columns ts,id,t --key id --agg 'mean(t)' --time ts --window 10s --slide 5s
+  keymill stream --from dir:in --count --to 'sqlite:words.db?table=words' --checkpoint ck
 
 For the first example, type lines into `nc -lk 9999` in another terminal.
 
@@ -72,6 +73,35 @@ Examples:
   keymill top 127.0.0.1:9465 --once            one frame, as text
 
 Press q to end the view. The stream goes on.";
+
+#[cfg(feature = "kafka")]
+pub(crate) const KAFKA: &str = "\
+Examples:
+  keymill kafka produce kafka://localhost:9092/lines < lines.txt
+  keymill kafka consume kafka://localhost:9092/lines --until-end";
+
+#[cfg(feature = "kafka")]
+pub(crate) const KAFKA_PRODUCE: &str = "\
+Examples:
+  keymill kafka produce kafka://localhost:9092/lines < lines.txt
+  echo 'Hello, World!' | keymill kafka produce kafka://localhost:9092/test_topic";
+
+#[cfg(feature = "kafka")]
+pub(crate) const KAFKA_TXN_LIST: &str = "\
+Examples:
+  keymill kafka txn list kafka://localhost:9092";
+
+#[cfg(feature = "kafka")]
+pub(crate) const KAFKA_TXN_ABORT: &str = "\
+Examples:
+  keymill kafka txn abort kafka://localhost:9092
+  keymill kafka txn abort kafka://localhost:9092 --id keymill-visits";
+
+#[cfg(feature = "kafka")]
+pub(crate) const KAFKA_CONSUME: &str = "\
+Examples:
+  keymill kafka consume kafka://localhost:9092/lines --until-end
+  keymill kafka consume kafka://localhost:9092/totals --committed --keys";
 
 pub(crate) const CHECKPOINT: &str = "\
 Examples:

@@ -10,6 +10,8 @@ mod devices;
 mod exit;
 mod help;
 mod inputs;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod machine;
 mod named;
 mod output;
@@ -64,6 +66,8 @@ fn run(command: Command) -> Result<i32> {
         Command::Run { file } => stream::run_file(&file),
         Command::Validate { file } => stream::validate(&file),
         Command::Top(args) => top::run(&args),
+        #[cfg(feature = "kafka")]
+        Command::Kafka { command } => kafka::run(&command),
         Command::Checkpoint { command } => checkpoint::run(&command),
         Command::Compare(args) => compare::run(&args),
         Command::Devices(args) => devices::run(&args),

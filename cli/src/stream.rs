@@ -7,6 +7,8 @@ mod job_file;
 mod place;
 mod plan;
 mod row_args;
+mod topic;
+mod web;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -159,11 +161,13 @@ fn keyed(plan: &StreamPlan, engine: &keymill::Engine) -> Result<KeyedStream> {
                 .wal
                 .as_ref()
                 .map(|folder| folder.join(number.to_string()));
-            let source = place::source(url, log.as_deref())?;
-            match args.key.is_empty() {
-                true => Ok(source),
-                false => row_args::rows(source, form, args),
+            let lines = row_args::lines(form, args)?;
+            if url.starts_with("kafka:") {
+                let source = topic::source(url, &form.from_option, lines)?;
+                return row_args::rows(source, None, args);
             }
+            let source = place::source(url, &form.from_option, log.as_deref())?;
+            row_args::rows(source, lines, args)
         });
     let first = sources.next().unwrap_or_else(|| Err(no_source()))?;
     let stream = sources.try_fold(engine.stream(first), |stream, source| {
@@ -263,4 +267,18 @@ fn with_kill_point(keyed: KeyedStream) -> KeyedStream {
             std::process::abort();
         }
     })
+}
+
+/// The error of a source or a sink that this program was built without.
+#[cfg(not(all(
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "kafka",
+    feature = "http"
+)))]
+fn not_built(feature: &str) -> Error {
+    let message = format!(
+        "this program was built without `{feature}`; install it with `--features {feature}`"
+    );
+    Error::new(ErrorKind::Config, message)
 }

@@ -9,7 +9,10 @@ use keymill::TokenRule;
 use keymill::stream::OutputMode;
 use keymill::write::Format;
 
-use super::{MachineArgs, Sort, parse_delimiter, parse_format, parse_mode, parse_time, parse_top};
+use super::{
+    MachineArgs, Sort, parse_delimiter, parse_format, parse_mode, parse_option, parse_time,
+    parse_top,
+};
 use crate::named::Named;
 use crate::size;
 
@@ -17,10 +20,15 @@ use crate::size;
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SourceArgs {
     /// The source: tcp://HOST:PORT, tcp-listen://HOST:PORT, unix:PATH, dir:PATH (new files, each taken
-    /// once), tail:FILE (a growing file), stdin:, rate:ROWS_PER_SECOND,
-    /// rate-per-epoch:ROWS or dataset:NAME; several are read together
+    /// once), tail:FILE (a growing file), stdin:, kafka://HOST:PORT/TOPIC,
+    /// http-listen://HOST:PORT, rate:ROWS_PER_SECOND, rate-per-epoch:ROWS or dataset:NAME; several are read together
     #[arg(long, value_name = "URL")]
     pub(crate) from: Vec<String>,
+
+    /// A setting of the source: of Kafka, those of librdkafka, such as auto.offset.reset=latest; of HTTP,
+    /// such as token=SECRET
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_option)]
+    pub(crate) from_option: Vec<(String, String)>,
 
     /// The columns of comma-separated lines, with types if wanted: site,count:int. The types are text,
     /// int, float, bool and date; without one, a column that is aggregated has floats, others text
@@ -48,10 +56,16 @@ pub(crate) struct SourceArgs {
 /// Where results go, and their form.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SinkArgs {
-    /// The sink: console: (the default), files:DIR, sqlite:FILE?table=NAME or
-    /// postgres://USER@HOST:PORT/DATABASE?table=NAME; the results go to all that are named
+    /// The sink: console: (the default), files:DIR, sqlite:FILE?table=NAME,
+    /// postgres://USER@HOST:PORT/DATABASE?table=NAME, kafka://HOST:PORT/TOPIC or http://HOST:PORT/PATH;
+    /// the results go to all that are named
     #[arg(long, value_name = "URL")]
     pub(crate) to: Vec<String>,
+
+    /// A setting of the sink: of Kafka, those of librdkafka, such as compression.type=gzip; of HTTP, such as
+    /// compression=gzip
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_option)]
+    pub(crate) to_option: Vec<(String, String)>,
 
     /// Write only the first N rows of an epoch; of windows, the first N rows of each window
     #[arg(long, value_name = "N", value_parser = parse_top)]
@@ -188,6 +202,7 @@ pub(crate) struct StreamArgs {
 
     /// Refuse to start unless results arrive exactly-once or idempotent
     #[arg(long, value_name = "GUARANTEE", value_parser = ["exactly-once", "idempotent"])]
+    #[arg(visible_alias = "guarantee")]
     pub(crate) require: Option<String>,
 
     /// Write a report of every epoch to standard error, as a line of JSON

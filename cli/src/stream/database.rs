@@ -1,8 +1,10 @@
 //! Databases as sinks.
 #![forbid(unsafe_code)]
 
+use keymill::Result;
 use keymill::stream::Sink;
-use keymill::{Error, ErrorKind, Result};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+use keymill::{Error, ErrorKind};
 
 /// `sqlite:FILE?table=NAME`.
 #[cfg(feature = "sqlite")]
@@ -37,18 +39,10 @@ pub(super) fn postgres(url: &str) -> Result<Box<dyn Sink>> {
 
 #[cfg(not(feature = "sqlite"))]
 pub(super) fn sqlite(_: &str, _: &str) -> Result<Box<dyn Sink>> {
-    Err(not_built("sqlite"))
+    Err(super::not_built("sqlite"))
 }
 
 #[cfg(not(feature = "postgres"))]
 pub(super) fn postgres(_: &str) -> Result<Box<dyn Sink>> {
-    Err(not_built("postgres"))
-}
-
-#[cfg(not(all(feature = "sqlite", feature = "postgres")))]
-fn not_built(feature: &str) -> Error {
-    let message = format!(
-        "this program was built without `{feature}`; install it with `--features {feature}`"
-    );
-    Error::new(ErrorKind::Config, message)
+    Err(super::not_built("postgres"))
 }

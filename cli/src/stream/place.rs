@@ -11,20 +11,30 @@ use keymill::stream::{
 use keymill::write::Format;
 use keymill::{Error, ErrorKind, Result};
 
-use super::database;
 use super::dataset::DatasetSource;
+use super::{database, topic, web};
 use crate::args::SinkArgs;
 
 const SOURCES: &str = "tcp://HOST:PORT, tcp-listen://HOST:PORT, unix:PATH, dir:PATH, tail:FILE, stdin:, \
+                       kafka://HOST:PORT/TOPIC, http-listen://HOST:PORT, \
                        rate:ROWS_PER_SECOND, rate-per-epoch:ROWS or dataset:NAME";
 
-const SINKS: &str = "console:, files:DIR, sqlite:FILE?table=NAME or \
-                     postgres://USER@HOST:PORT/DATABASE?table=NAME";
+const SINKS: &str = "console:, files:DIR, sqlite:FILE?table=NAME, \
+                     postgres://USER@HOST:PORT/DATABASE?table=NAME \
+                     kafka://HOST:PORT/TOPIC or http://HOST:PORT/PATH";
 
-/// The source of a URL.
-pub(super) fn source(url: &str, log: Option<&Path>) -> Result<Box<dyn StreamSource>> {
+/// The source of a URL, but for Kafka.
+pub(super) fn source(
+    url: &str,
+    options: &[(String, String)],
+    log: Option<&Path>,
+) -> Result<Box<dyn StreamSource>> {
+    if let Some(address) = url.strip_prefix("http-listen://") {
+        return web::source(address, options, log);
+    }
+    refuse_options(url, options)?;
     if url == "-" {
-        return source("stdin:", log);
+        return source("stdin:", options, log);
     }
     let reader = |source: ReaderStream| match log {
         Some(log) => source.write_ahead_log(log).into(),
@@ -80,6 +90,13 @@ fn rows(url: &str, number: &str) -> Result<u64> {
 
 /// The sink of a URL.
 pub(super) fn sink(url: &str, args: &SinkArgs) -> Result<Box<dyn Sink>> {
+    if url.starts_with("kafka:") {
+        return topic::sink(url, &args.to_option);
+    }
+    if url.starts_with("http:") || url.starts_with("https:") {
+        return web::sink(url, &args.to_option);
+    }
+    refuse_options(url, &args.to_option)?;
     match url.split_once(':') {
         Some(("console", "")) => Ok(args
             .top
@@ -92,6 +109,18 @@ pub(super) fn sink(url: &str, args: &SinkArgs) -> Result<Box<dyn Sink>> {
         Some(("sqlite", rest)) if !rest.is_empty() => database::sqlite(url, rest),
         Some(("postgres" | "postgresql", _)) => database::postgres(url),
         _ => Err(unknown("sink", url, SINKS)),
+    }
+}
+
+fn refuse_options(url: &str, options: &[(String, String)]) -> Result<()> {
+    match options.first() {
+        Some((name, _)) => {
+            let message = format!(
+                "`{name}` is a setting, and `{url}` has none; Kafka and HTTP have settings"
+            );
+            Err(Error::new(ErrorKind::Config, message))
+        }
+        None => Ok(()),
     }
 }
 

@@ -31,15 +31,10 @@ pub(super) fn aggregates(args: &StreamArgs) -> Result<Vec<AggregateExpr>> {
     }
 }
 
-/// The rows of a source of lines.
-pub(super) fn rows(
-    source: Box<dyn StreamSource>,
-    form: &SourceArgs,
-    args: &StreamArgs,
-) -> Result<Box<dyn StreamSource>> {
-    if form.columns.is_empty() {
-        let message = "rows need the names of their columns: --columns site,count";
-        return Err(Error::new(ErrorKind::Config, message));
+/// How the lines of a source are rows; `None` if the source gives rows by itself, or text is wanted.
+pub(super) fn lines(form: &SourceArgs, args: &StreamArgs) -> Result<Option<RowLines>> {
+    if args.key.is_empty() || form.columns.is_empty() {
+        return Ok(None);
     }
     let fields: Vec<Field> = form
         .columns
@@ -53,8 +48,23 @@ pub(super) fn rows(
             has_header: form.header,
         },
     };
-    let lines = RowLines::new(format, Arc::new(Schema::new(fields)))?;
-    Ok(RowSource::new(source, lines).into())
+    RowLines::new(format, Arc::new(Schema::new(fields))).map(Some)
+}
+
+/// The rows of a source of lines, if rows are wanted.
+pub(super) fn rows(
+    source: Box<dyn StreamSource>,
+    lines: Option<RowLines>,
+    args: &StreamArgs,
+) -> Result<Box<dyn StreamSource>> {
+    match lines {
+        Some(lines) => Ok(RowSource::new(source, lines).into()),
+        None if args.key.is_empty() || source.schema()?.is_some() => Ok(source),
+        None => {
+            let message = "rows need the names of their columns: --columns site,count";
+            Err(Error::new(ErrorKind::Config, message))
+        }
+    }
 }
 
 /// A column: `site`, `count:int`. Without a type, a column that is aggregated has floats, and any

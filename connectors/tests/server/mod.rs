@@ -1,4 +1,4 @@
-//! Servers for tests, by `scripts/postgres`.
+//! Servers for tests, by `scripts/postgres` and `scripts/kafka`.
 #![forbid(unsafe_code)]
 #![allow(dead_code, reason = "each program of tests uses a part")]
 
@@ -42,6 +42,11 @@ impl Server {
         })
     }
 
+    /// A Kafka broker; `None`, and a line that says so, where there is no Kafka.
+    pub(crate) fn kafka(test: &str) -> Option<Self> {
+        Self::start("kafka", test, |port| format!("kafka://127.0.0.1:{port}"))
+    }
+
     fn start(script: &'static str, test: &str, url: impl Fn(u16) -> String) -> Option<Self> {
         if let Err(why) = run(script, &["--find"]) {
             let required = format!("KEYMILL_REQUIRE_{}", script.to_uppercase());
@@ -68,6 +73,22 @@ impl Server {
     /// Starts it again after a crash.
     pub(crate) fn start_again(&self) {
         run(self.script, &["start", &self.folder]).unwrap();
+    }
+
+    /// Deletes the messages of a partition.
+    pub(crate) fn forget(&self, topic: &str, partition: u32) {
+        let partition = partition.to_string();
+        run(self.script, &["forget", &self.folder, topic, &partition]).unwrap();
+    }
+
+    /// Gives a topic more partitions.
+    pub(crate) fn set_partitions(&self, topic: &str, partitions: u32) {
+        let partitions = partitions.to_string();
+        run(
+            self.script,
+            &["partitions", &self.folder, topic, &partitions],
+        )
+        .unwrap();
     }
 
     pub(crate) fn client(&self) -> postgres::Client {

@@ -104,6 +104,19 @@ impl RowLines {
         Ok(batch)
     }
 
+    /// Why a line is no row; `None` if it is one. It is not counted.
+    #[must_use]
+    pub fn why_rejected(&self, line: &[u8]) -> Option<String> {
+        match self.format {
+            #[cfg(feature = "csv")]
+            LineFormat::Csv { delimiter, .. } => csv::why_rejected(line, delimiter, &self.schema),
+            #[cfg(feature = "json")]
+            LineFormat::Json => json::why_rejected(line, &self.schema),
+            #[cfg(not(all(feature = "csv", feature = "json")))]
+            _ => None,
+        }
+    }
+
     /// The rows of everything that a source has now. A thread decodes them.
     ///
     /// # Errors

@@ -1,10 +1,11 @@
 //! Comma-separated values, one row a line.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_cast::can_cast_types;
-use arrow_schema::{DataType, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use keymill_kernels::stage::csv::FieldIndex;
 
 use super::joined;
@@ -96,4 +97,48 @@ fn one_row_a_line(lines: &[u8], delimiter: u8, columns: usize) -> (Cow<'_, [u8]>
         }
     }
     (Cow::Owned(kept), dropped)
+}
+
+/// Why a line is no row; `None` if it is one.
+pub(super) fn why_rejected(line: &[u8], delimiter: u8, schema: &SchemaRef) -> Option<String> {
+    let is_row = |schema: &SchemaRef| matches!(decode(line, delimiter, schema), Ok((_, 0)));
+    if is_row(schema) {
+        return None;
+    }
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let mut index = FieldIndex::default();
+    index.read(Level::best(), line, delimiter);
+    let (found, expected) = (index.fields(0).len(), schema.fields().len());
+    if index.is_open() {
+        return Some("a quote is not closed".to_owned());
+    }
+    if found > expected {
+        return Some(format!("{found} values where {expected} are expected"));
+    }
+    if str::from_utf8(line).is_err() {
+        return Some("it is not UTF-8".to_owned());
+    }
+    let bad = (0..found).find(|&column| !is_row(&typed_alone(schema, column)));
+    let Some(column) = bad else {
+        return Some("it cannot be read".to_owned());
+    };
+    let value = String::from_utf8_lossy(&line[index.field(index.fields(0).start + column)]);
+    let (name, of) = (
+        schema.field(column).name(),
+        schema.field(column).data_type(),
+    );
+    Some(format!(
+        "column `{name}`: `{value}` is not of the type {of}"
+    ))
+}
+
+/// The same columns, all of text but one.
+fn typed_alone(schema: &Schema, column: usize) -> SchemaRef {
+    let fields = schema.fields().iter().enumerate();
+    let fields = fields.map(|(number, field)| match number == column {
+        true => field.clone(),
+        false => Arc::new(Field::new(field.name(), DataType::Utf8, true)),
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }

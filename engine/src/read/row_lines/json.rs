@@ -15,6 +15,12 @@ pub(super) fn decode(lines: &[u8], schema: &SchemaRef) -> Result<(RecordBatch, u
     Ok((joined(schema, &batches)?, rejected))
 }
 
+/// Why a line is no row; `None` if it is one.
+pub(super) fn why_rejected(line: &[u8], schema: &SchemaRef) -> Option<String> {
+    let cause = rows_of(line, schema).err()?;
+    Some(cause.to_string())
+}
+
 fn rows_of(lines: &[u8], schema: &SchemaRef) -> Result<Vec<RecordBatch>, ArrowError> {
     let mut decoder = ReaderBuilder::new(schema.clone()).build_decoder()?;
     let (mut batches, mut rest) = (Vec::new(), lines);

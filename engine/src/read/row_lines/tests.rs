@@ -121,6 +121,39 @@ proptest::proptest! {
 }
 
 #[test]
+fn reasons_are_given_for_the_lines_that_are_rejected() {
+    let csv = RowLines::new(CSV, schema()).unwrap();
+    let json = RowLines::new(LineFormat::Json, schema()).unwrap();
+    for (rows, line, says) in [
+        (
+            &csv,
+            "d,x,1",
+            Some("column `n`: `x` is not of the type Int64"),
+        ),
+        (&csv, "e,1,2,3\n", Some("4 values where 3 are expected")),
+        (&csv, "\"e\n", Some("a quote is not closed")),
+        (&csv, "f,,\n", None),
+        (&csv, "g\n", None),
+        (&json, "{\"n\":\"text\"}", Some("text")),
+        (&json, "nonsense\n", Some("Json")),
+        (&json, "{\"n\":3}\n", None),
+    ] {
+        let why = rows.why_rejected(line.as_bytes());
+        assert_eq!(why.is_some(), says.is_some(), "{line}: {why:?}");
+        let why = why.unwrap_or_default();
+        assert!(why.contains(says.unwrap_or_default()), "{line}: {why}");
+        // The same lines are rejected.
+        let before = rows.rejected();
+        rows.decode(line.as_bytes()).unwrap();
+        assert_eq!(
+            rows.rejected() - before,
+            u64::from(says.is_some()),
+            "{line}"
+        );
+    }
+}
+
+#[test]
 fn json_objects_are_rows() {
     let lines =
         "{\"n\":3,\"site\":\"a\",\"other\":[1]}\n\nnot json\n{\"x\":0.5}\n{\"n\":\"text\"}\n";

@@ -110,6 +110,6 @@ impl StreamSource for RowSource {
     }
 
     fn rejected_rows(&self) -> u64 {
-        self.lines.rejected()
+        self.source.rejected_rows() + self.lines.rejected()
     }
 }

@@ -1,0 +1,240 @@
+//! Requests as a sink.
+#![forbid(unsafe_code)]
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow_array::RecordBatch;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use keymill::stream::{Delivery, EpochOutput, Sink, SinkContext};
+use keymill::write::Format;
+use keymill::{Error, ErrorKind, Result};
+use ureq::Agent;
+use ureq::http::{Response, StatusCode};
+
+use super::HttpSettings;
+use super::settings::wrong;
+
+const KNOWN: &str = "token, token.file, max.part.bytes, compression, timeout.ms and idempotent";
+
+/// The longest pause between attempts, whatever the receiver asks for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The most bytes of an answer that an error shows.
+const SHOWN: u64 = 200;
+
+/// Sends the rows of an epoch as JSON objects, one a line, by `POST`.
+///
+/// An epoch is sent in parts. Every part has the header `Idempotency-Key: QUERY-EPOCH-PART`, and the same
+/// bytes when it is sent again: after an attempt that failed, and after a kill.
+///
+/// | setting | meaning |
+/// |---|---|
+/// | `max.part.bytes` | the size of a part, 1 MiB; a longer row is a part of its own |
+/// | `compression` | `none` (default) or `gzip` |
+/// | `token`, `token.file` | sent as `Authorization: Bearer TOKEN` |
+/// | `timeout.ms` | how long an attempt may take: 30 000 |
+/// | `idempotent` | `true` says that the receiver takes every key once; then results arrive as if once |
+pub struct HttpSink {
+    url: String,
+    token: Option<String>,
+    part_bytes: usize,
+    is_gzip: bool,
+    is_idempotent: bool,
+    agent: Agent,
+    query: String,
+    /// The epoch that is sent, and how many parts of it the receiver has.
+    sent: (u64, u64),
+    failures: u32,
+    not_before: Option<Instant>,
+}
+
+impl HttpSink {
+    /// Sends to a URL.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if the URL or a setting is wrong.
+    pub fn new(url: impl Into<String>, mut settings: HttpSettings) -> Result<Self> {
+        let url = url.into();
+        let parsed = url.parse::<ureq::http::Uri>().ok();
+        let has_host = parsed.as_ref().is_some_and(|it| it.host().is_some());
+        let scheme = parsed.as_ref().and_then(|it| it.scheme_str());
+        if !has_host || !matches!(scheme, Some("http" | "https")) {
+            let message = format!("`{url}` is not a URL; write http://HOST:PORT/PATH or https://…");
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        let timeout = settings.time("timeout.ms", Duration::from_secs(30))?;
+        let is_gzip = match settings.take("compression").as_deref() {
+            None | Some("none") => false,
+            Some("gzip") => true,
+            Some(other) => return Err(wrong("compression", other, "none or gzip")),
+        };
+        let sink = Self {
+            url,
+            token: settings.token()?,
+            part_bytes: settings.number("max.part.bytes", 1 << 20)?,
+            is_gzip,
+            is_idempotent: settings.switch("idempotent")?,
+            agent: Agent::config_builder()
+                .timeout_global(Some(timeout))
+                .http_status_as_error(false)
+                .max_redirects(0)
+                .user_agent(concat!("keymill/", env!("CARGO_PKG_VERSION")))
+                .build()
+                .into(),
+            query: String::new(),
+            sent: (0, 0),
+            failures: 0,
+            not_before: None,
+        };
+        settings.finish(KNOWN)?;
+        Ok(sink)
+    }
+
+    /// Sends a part, unless the receiver has it.
+    fn send(&mut self, epoch: u64, part: u64, lines: &[u8]) -> Result<()> {
+        if self.sent.0 == epoch && self.sent.1 > part {
+            return Ok(());
+        }
+        if let Some(time) = self.not_before.take() {
+            std::thread::sleep(time.saturating_duration_since(Instant::now()));
+        }
+        let answer = self.post(epoch, part, lines);
+        let passes = match answer {
+            Ok(answer) if answer.status().is_success() => {
+                self.failures = 0;
+                self.sent = (epoch, part + 1);
+                return Ok(());
+            }
+            Ok(answer) => self.refused(answer)?,
+            Err(cause) if is_final(&cause) => return Err(self.failed(ErrorKind::Sink, cause)),
+            Err(cause) => self.failed(ErrorKind::Unavailable, cause),
+        };
+        self.wait_longer(Duration::ZERO);
+        Err(passes)
+    }
+
+    fn post(
+        &self,
+        epoch: u64,
+        part: u64,
+        lines: &[u8],
+    ) -> std::result::Result<Response<ureq::Body>, ureq::Error> {
+        let key = format!("{}-{epoch}-{part}", self.query);
+        let mut request = self
+            .agent
+            .post(&self.url)
+            .header("Content-Type", "application/x-ndjson")
+            .header("Idempotency-Key", key);
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        if !self.is_gzip {
+            return request.send(lines);
+        }
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        packed.write_all(lines)?;
+        let packed = packed.finish()?;
+        request.header("Content-Encoding", "gzip").send(&packed[..])
+    }
+
+    /// The error of an answer that may be another one later; an error if it will not.
+    fn refused(&mut self, mut answer: Response<ureq::Body>) -> Result<Error> {
+        let status = answer.status();
+        let wait = answer.headers().get("Retry-After");
+        let wait = wait.and_then(|it| it.to_str().ok()?.trim().parse().ok());
+        let body = answer
+            .body_mut()
+            .with_config()
+            .limit(SHOWN)
+            .lossy_utf8(true);
+        let body = body.read_to_string().unwrap_or_default();
+        let message = format!("`{}` answers {status} {}", self.url, body.trim());
+        let message = message.trim_end();
+        let passes = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED
+            || matches!(status.as_u16(), 408 | 425 | 429);
+        if !passes {
+            return Err(Error::new(ErrorKind::Sink, message));
+        }
+        self.wait_longer(Duration::from_secs(wait.unwrap_or(0)));
+        Ok(Error::new(ErrorKind::Unavailable, message))
+    }
+
+    /// Pauses before the next attempt: longer each time, and at least for `least`.
+    fn wait_longer(&mut self, least: Duration) {
+        let pause = Duration::from_millis(100 << self.failures.min(8));
+        let pause = pause.max(least).min(LONGEST_PAUSE);
+        let time = Instant::now() + pause;
+        self.not_before = Some(self.not_before.map_or(time, |other| other.max(time)));
+        self.failures += 1;
+    }
+
+    fn failed(&self, kind: ErrorKind, cause: ureq::Error) -> Error {
+        let message = format!("`{}` does not take results", self.url);
+        Error::new(kind, message).with_source(cause)
+    }
+}
+
+/// Whether another attempt has the same error.
+fn is_final(cause: &ureq::Error) -> bool {
+    use ureq::Error::{BadUri, Http, InvalidProxyUrl, RequireHttpsOnly, Tls};
+    matches!(
+        cause,
+        BadUri(_) | Http(_) | InvalidProxyUrl | RequireHttpsOnly(_) | Tls(_)
+    )
+}
+
+impl Sink for HttpSink {
+    fn describe(&self) -> String {
+        self.url.clone()
+    }
+
+    fn delivery(&self) -> Delivery {
+        match self.is_idempotent {
+            true => Delivery::Idempotent,
+            false => Delivery::AtLeastOnce,
+        }
+    }
+
+    fn start(&mut self, context: &SinkContext) -> Result<()> {
+        self.query.clone_from(&context.query);
+        self.sent = (0, 0);
+        Ok(())
+    }
+
+    fn prepare(&mut self, output: EpochOutput<'_>) -> Result<()> {
+        let (mut part, mut waiting) = (0, Vec::new());
+        for batch in output.batches {
+            for line in json(&batch?)?.split_inclusive(|&byte| byte == b'\n') {
+                if !waiting.is_empty() && waiting.len() + line.len() > self.part_bytes {
+                    self.send(output.epoch, part, &waiting)?;
+                    part += 1;
+                    waiting.clear();
+                }
+                waiting.extend_from_slice(line);
+            }
+        }
+        match waiting.is_empty() {
+            true => Ok(()),
+            false => self.send(output.epoch, part, &waiting),
+        }
+    }
+
+    fn commit(&mut self, _: u64) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// The rows of a batch as JSON objects, one a line.
+fn json(batch: &RecordBatch) -> Result<Vec<u8>> {
+    let schema = Arc::clone(batch.schema_ref());
+    let mut text = Vec::new();
+    let mut writer = Format::Json.writer(&schema, &mut text)?;
+    writer.write(batch)?;
+    writer.finish()?;
+    drop(writer);
+    Ok(text)
+}

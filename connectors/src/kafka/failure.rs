@@ -1,0 +1,60 @@
+//! What errors of the client mean for a stream.
+#![forbid(unsafe_code)]
+
+use keymill::{Error, ErrorKind};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+/// The error of the library for an error of the client. `kind` is for errors that do not pass.
+pub(super) fn failed(kind: ErrorKind, what: &str, cause: KafkaError) -> Error {
+    let kind = if is_passing(&cause) {
+        ErrorKind::Unavailable
+    } else {
+        kind
+    };
+    Error::new(kind, what).with_source(cause)
+}
+
+/// Whether the client tries again by itself, or would be right to.
+pub(super) fn is_passing(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{
+        AllBrokersDown, BrokerDestroy, BrokerNotAvailable, BrokerTransportFailure,
+        ConcurrentTransactions, CoordinatorLoadInProgress, CoordinatorNotAvailable, Fail,
+        LeaderNotAvailable, MessageTimedOut, NetworkException, NotCoordinator, NotEnoughReplicas,
+        NotEnoughReplicasAfterAppend, NotLeaderForPartition, OperationTimedOut, PurgeInflight,
+        PurgeQueue, RequestTimedOut, Resolve, WaitingForCoordinator,
+    };
+    if let KafkaError::Transaction(error) = error {
+        if error.is_fatal() {
+            return false;
+        }
+        if error.is_retriable() || error.txn_requires_abort() {
+            return true;
+        }
+    }
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            AllBrokersDown
+                | BrokerDestroy
+                | BrokerNotAvailable
+                | BrokerTransportFailure
+                | ConcurrentTransactions
+                | CoordinatorLoadInProgress
+                | CoordinatorNotAvailable
+                | Fail
+                | LeaderNotAvailable
+                | MessageTimedOut
+                | NetworkException
+                | NotCoordinator
+                | NotEnoughReplicas
+                | NotEnoughReplicasAfterAppend
+                | NotLeaderForPartition
+                | OperationTimedOut
+                | PurgeInflight
+                | PurgeQueue
+                | RequestTimedOut
+                | Resolve
+                | WaitingForCoordinator
+        )
+    )
+}

@@ -1,0 +1,131 @@
+//! Topics and their partitions: which there are, and what they have.
+#![forbid(unsafe_code)]
+
+use std::time::{Duration, Instant};
+
+use keymill::{Error, ErrorKind, Result};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::metadata::MetadataTopic;
+use regex::Regex;
+
+use super::failure::failed;
+use super::offsets::Offsets;
+use super::settings::{ANSWER, KafkaSettings};
+
+/// The oldest offset of a partition, and the one after the newest.
+pub(super) type Watermarks = (i64, i64);
+
+/// Which topics a source reads.
+#[derive(Clone, Debug)]
+pub(super) enum Which {
+    Named(Vec<String>),
+    Matching(Regex),
+}
+
+impl Which {
+    /// Reads a name, several with commas, or a pattern that begins with `^`.
+    pub(super) fn parse(text: &str) -> Result<Self> {
+        if !text.starts_with('^') {
+            let mut names: Vec<String> = text.split(',').map(str::to_owned).collect();
+            names.sort_unstable();
+            names.dedup();
+            return Ok(Self::Named(names));
+        }
+        let pattern = Regex::new(text).map_err(|cause| {
+            let message = format!("`{text}` is not a pattern of topics");
+            Error::new(ErrorKind::Config, message).with_source(cause)
+        })?;
+        Ok(Self::Matching(pattern))
+    }
+
+    /// The topics that there are now, without Kafka's own if it is a pattern.
+    pub(super) fn topics(
+        &self,
+        consumer: &BaseConsumer,
+        place: &KafkaSettings,
+    ) -> Result<Vec<String>> {
+        let pattern = match self {
+            Self::Named(names) => return Ok(names.clone()),
+            Self::Matching(pattern) => pattern,
+        };
+        let metadata = consumer.fetch_metadata(None, ANSWER);
+        let metadata = metadata.map_err(|cause| silent(place, cause))?;
+        let names = metadata.topics().iter().map(MetadataTopic::name);
+        let names = names.filter(|name| !name.starts_with("__") && pattern.is_match(name));
+        let mut names: Vec<String> = names.map(str::to_owned).collect();
+        names.sort_unstable();
+        if names.is_empty() {
+            let message = format!("no topic matches `{}`; create one first", place.describe());
+            return Err(Error::new(ErrorKind::Source, message));
+        }
+        Ok(names)
+    }
+}
+
+/// The partitions of a topic.
+pub(super) fn partitions(
+    consumer: &BaseConsumer,
+    place: &KafkaSettings,
+    name: &str,
+) -> Result<Vec<i32>> {
+    let until = Instant::now() + ANSWER;
+    loop {
+        let metadata = consumer.fetch_metadata(Some(name), ANSWER);
+        let metadata = metadata.map_err(|cause| silent(place, cause))?;
+        let topic = metadata.topics().iter().find(|it| it.name() == name);
+        let found = topic.map(MetadataTopic::partitions).unwrap_or_default();
+        if !found.is_empty() && found.iter().all(|it| it.leader() >= 0) {
+            let mut numbers: Vec<i32> = found.iter().map(|it| it.id()).collect();
+            numbers.sort_unstable();
+            return Ok(numbers);
+        }
+        // A broker that has just started knows its topics a little later.
+        if Instant::now() > until {
+            let message = match found.is_empty() {
+                true => format!(
+                    "`{}`: there is no such topic as `{name}`; create it first",
+                    place.describe()
+                ),
+                false => format!(
+                    "`{}`: a partition of `{name}` has no leader",
+                    place.describe()
+                ),
+            };
+            return Err(Error::new(ErrorKind::Source, message));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn silent(place: &KafkaSettings, cause: KafkaError) -> Error {
+    let message = format!("`{}` does not answer", place.describe());
+    failed(ErrorKind::Source, &message, cause)
+}
+
+pub(super) fn watermarks(
+    consumer: &BaseConsumer,
+    place: &KafkaSettings,
+    topic: &str,
+    number: i32,
+) -> Result<Watermarks> {
+    let marks = consumer.fetch_watermarks(topic, number, ANSWER);
+    marks.map_err(|cause| {
+        let message = format!("`{}` does not tell its offsets", place.describe());
+        failed(ErrorKind::Source, &message, cause)
+    })
+}
+
+/// Reads these partitions from these offsets on, and no others.
+pub(super) fn assign(
+    consumer: &BaseConsumer,
+    place: &KafkaSettings,
+    topic: &str,
+    at: &Offsets,
+) -> Result<()> {
+    let assigned = at.to_list(topic).and_then(|list| consumer.assign(&list));
+    assigned.map_err(|cause| {
+        let message = format!("`{}` cannot be read", place.describe());
+        failed(ErrorKind::Source, &message, cause)
+    })
+}

@@ -1,0 +1,223 @@
+//! A topic as a sink, by transactions.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BinaryViewArray, RecordBatch};
+use arrow_cast::cast;
+use arrow_schema::{DataType, SchemaRef};
+use keymill::stream::{Delivery, EpochOutput, Sink, SinkContext};
+use keymill::write::Format;
+use keymill::{Error, ErrorKind, Result};
+
+use super::KafkaSettings;
+use super::producer::Transactions;
+
+/// The topic in which queries note their last epochs.
+const TOKENS: &str = "keymill-epochs";
+
+/// Writes a message for each row: its key is the bytes of the key column, its value a JSON object of the
+/// other columns. A key of several columns is a JSON object.
+///
+/// The messages of an epoch and a token with its number are one transaction, so that readers of committed
+/// messages see every epoch once. The tokens are in the topic `keymill-epochs`, or in that of the setting
+/// `epochs.topic`; it is created if it is not there. The transactional id is `keymill-QUERY-TOPIC`, the
+/// same after restarts, or the setting `transactional.id`. All other settings are those of librdkafka.
+pub struct KafkaSink {
+    place: KafkaSettings,
+    tokens: String,
+    id: Option<String>,
+    started: Option<Started>,
+}
+
+struct Started {
+    context: SinkContext,
+    id: String,
+    /// `None` after an error, and after a commit whose answer is not known.
+    transactions: Option<Transactions>,
+    last: Option<u64>,
+    is_prepared: bool,
+}
+
+impl KafkaSink {
+    /// Writes to a topic.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if the settings name several topics.
+    pub fn new(place: KafkaSettings) -> Result<Self> {
+        let mut place = place.one_topic()?;
+        let tokens = place.take("epochs.topic");
+        Ok(Self {
+            tokens: tokens.unwrap_or_else(|| TOKENS.to_owned()),
+            id: place.take("transactional.id"),
+            place,
+            started: None,
+        })
+    }
+
+    fn connect(place: &KafkaSettings, tokens: &str, started: &mut Started) -> Result<()> {
+        if started.transactions.is_none() {
+            let (transactions, last) =
+                Transactions::new(place, tokens, &started.id, &started.context.query)?;
+            started.transactions = Some(transactions);
+            started.last = last;
+        }
+        Ok(())
+    }
+
+    /// Runs `work` on a connection. After an error the next one begins with a new connection.
+    fn run<T>(
+        &mut self,
+        work: impl FnOnce(&mut Transactions, &mut Started) -> Result<T>,
+    ) -> Result<T> {
+        let not_started = || Error::new(ErrorKind::Internal, "the sink was not started");
+        let started = self.started.as_mut().ok_or_else(not_started)?;
+        Self::connect(&self.place, &self.tokens, started)?;
+        let mut transactions = started.transactions.take().ok_or_else(not_started)?;
+        let done = work(&mut transactions, started)?;
+        started.transactions = Some(transactions);
+        Ok(done)
+    }
+}
+
+impl Sink for KafkaSink {
+    fn describe(&self) -> String {
+        self.place.describe()
+    }
+
+    fn delivery(&self) -> Delivery {
+        Delivery::ExactlyOnce
+    }
+
+    fn start(&mut self, context: &SinkContext) -> Result<()> {
+        let id = format!("keymill-{}-{}", context.query, self.place.topic);
+        self.started = Some(Started {
+            context: context.clone(),
+            id: self.id.clone().unwrap_or(id),
+            transactions: None,
+            last: None,
+            is_prepared: false,
+        });
+        self.run(|_, _| Ok(()))
+    }
+
+    fn last_epoch(&mut self) -> Result<Option<u64>> {
+        self.run(|_, started| Ok(started.last))
+    }
+
+    fn prepare(&mut self, output: EpochOutput<'_>) -> Result<()> {
+        self.run(|transactions, started| {
+            started.is_prepared = false;
+            // A commit whose answer was lost has arrived.
+            if started.last.is_some_and(|last| last >= output.epoch) {
+                return Ok(());
+            }
+            transactions.begin()?;
+            for batch in output.batches {
+                let messages = Messages::of(&batch?, started.context.key_columns)?;
+                messages.send(transactions)?;
+            }
+            transactions.finish(output.epoch)?;
+            started.is_prepared = true;
+            Ok(())
+        })
+    }
+
+    fn commit(&mut self, epoch: u64) -> Result<()> {
+        if !self.started.as_ref().is_some_and(|it| it.is_prepared) {
+            return Ok(());
+        }
+        self.run(|transactions, started| {
+            transactions.commit()?;
+            started.is_prepared = false;
+            started.last = Some(epoch);
+            Ok(())
+        })
+    }
+}
+
+/// The keys and values of the messages of a batch.
+struct Messages {
+    keys: Option<Keys>,
+    /// A JSON object a line.
+    values: Vec<u8>,
+}
+
+enum Keys {
+    Bytes(BinaryViewArray),
+    /// A JSON object a line.
+    Objects(Vec<u8>),
+}
+
+impl Messages {
+    fn of(batch: &RecordBatch, key_columns: usize) -> Result<Self> {
+        let keys = match key_columns {
+            0 => None,
+            1 => Some(Keys::Bytes(bytes(batch.column(0))?)),
+            _ => Some(Keys::Objects(json(batch, 0..key_columns)?)),
+        };
+        let values = json(batch, key_columns..batch.num_columns())?;
+        Ok(Self { keys, values })
+    }
+
+    fn send(&self, transactions: &Transactions) -> Result<()> {
+        let mut objects = match &self.keys {
+            Some(Keys::Objects(lines)) => Some(lines.split(|&byte| byte == b'\n')),
+            _ => None,
+        };
+        let values = self.values.split(|&byte| byte == b'\n');
+        for (row, value) in values.filter(|value| !value.is_empty()).enumerate() {
+            let key = match &self.keys {
+                None => None,
+                Some(Keys::Bytes(keys)) => keys.is_valid(row).then(|| keys.value(row)),
+                Some(Keys::Objects(_)) => objects.as_mut().and_then(Iterator::next),
+            };
+            transactions.send(key, value)?;
+        }
+        Ok(())
+    }
+}
+
+/// The values of a column as bytes; those that are no text as text.
+fn bytes(column: &ArrayRef) -> Result<BinaryViewArray> {
+    let is_text = matches!(
+        column.data_type(),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView
+    );
+    let text = if is_text {
+        Ok(column.clone())
+    } else {
+        cast(column, &DataType::Utf8View)
+    };
+    let bytes = text.and_then(|text| cast(&text, &DataType::BinaryView));
+    let bytes = bytes.map_err(|cause| {
+        let message = format!(
+            "a key of type {} cannot be written to Kafka",
+            column.data_type()
+        );
+        Error::new(ErrorKind::Sink, message).with_source(cause)
+    })?;
+    Ok(bytes.as_binary_view().clone())
+}
+
+/// Some columns as JSON objects, one a line.
+fn json(batch: &RecordBatch, columns: std::ops::Range<usize>) -> Result<Vec<u8>> {
+    if columns.is_empty() {
+        return Ok(b"{}\n".repeat(batch.num_rows()));
+    }
+    let columns: Vec<usize> = columns.collect();
+    let part = batch.project(&columns).map_err(|cause| {
+        let message = "the columns of a message cannot be had";
+        Error::new(ErrorKind::Internal, message).with_source(cause)
+    })?;
+    let schema: SchemaRef = Arc::clone(part.schema_ref());
+    let mut text = Vec::new();
+    {
+        let mut writer = Format::Json.writer(&schema, &mut text)?;
+        writer.write(&part)?;
+        writer.finish()?;
+    }
+    Ok(text)
+}

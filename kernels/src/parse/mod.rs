@@ -47,6 +47,7 @@ pub fn integer_in(text: &[u8], range: Range<usize>) -> Option<i64> {
     word.or_else(|| long_integer(&text[range]))
 }
 
+#[inline]
 fn long_integer(text: &[u8]) -> Option<i64> {
     let (is_negative, digits) = signed(text);
     if digits.len() > SAFE_DIGITS {
@@ -95,6 +96,7 @@ pub fn float_in(text: &[u8], range: Range<usize>) -> Option<f64> {
     word.or_else(|| long_float(&text[range]))
 }
 
+#[inline]
 fn long_float(text: &[u8]) -> Option<f64> {
     short_float(text).or_else(|| core::str::from_utf8(text).ok()?.parse().ok())
 }

@@ -30,17 +30,18 @@ pub(super) struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    /// Returns where the fields are, without the CR of a CRLF.
+    /// Returns where the fields are.
     #[inline]
     fn ranges(&self) -> impl ExactSizeIterator<Item = Range<usize>> + '_ {
-        self.firsts.iter().map(|&first| {
-            let mut range = self.index.field(first as usize + self.column);
-            let has_cr = || self.text[range.clone()].ends_with(b"\r");
-            if self.is_last && has_cr() {
-                range.end -= 1;
-            }
-            range
-        })
+        self.firsts.iter().map(|&first| self.range(first))
+    }
+
+    /// Returns where the field of a row is, without the CR of a CRLF.
+    #[inline(always)]
+    fn range(&self, first: u32) -> Range<usize> {
+        let Range { start, end } = self.index.field(first as usize + self.column);
+        let has_cr = self.is_last && self.text[start..end].ends_with(b"\r");
+        start..end - usize::from(has_cr)
     }
 
     fn is_null(&self, field: &[u8]) -> bool {
@@ -100,7 +101,10 @@ fn primitive<T: ArrowPrimitiveType>(
 ) -> PrimitiveArray<T> {
     let mut nulls = NullBufferBuilder::new(fields.firsts.len());
     let values = values(fields, bad, parse).map(|value| {
-        nulls.append(value.is_some());
+        match value {
+            Some(_) => nulls.append_non_null(),
+            None => nulls.append_null(),
+        }
         value.unwrap_or_default()
     });
     let values: ScalarBuffer<T::Native> = values.collect::<Vec<_>>().into();
@@ -247,7 +251,10 @@ fn bytes(fields: &Fields<'_>) -> Option<ByteParts> {
                 used += value.len();
             }
         }
-        nulls.append(is_quoted || !fields.is_null(field));
+        match is_quoted || !fields.is_null(field) {
+            true => nulls.append_non_null(),
+            false => nulls.append_null(),
+        }
         offsets.push(i32::try_from(used).ok()?);
     }
     values.truncate(used);

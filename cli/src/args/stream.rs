@@ -87,7 +87,7 @@ pub(crate) struct StreamArgs {
     pub(crate) name: Option<String>,
 
     /// Count tokens
-    #[arg(long, conflicts_with_all = ["key", "agg", "columns"])]
+    #[arg(long, conflicts_with_all = ["key", "agg", "columns", "distinct_on"])]
     pub(crate) count: bool,
 
     /// What a token is: whitespace, words, lines, split:SEPARATOR or field:N,SEPARATOR

@@ -409,7 +409,7 @@ fn wrong_streams_are_refused() {
         ),
         (
             &["--from", "rate:1", "--count", "--distinct-on", "x"],
-            "required arguments were not provided",
+            "cannot be used with",
         ),
         (
             &[

@@ -4,6 +4,10 @@
 //! source: offsets in the checkpoint, never committed by the client
 //! sink:   BEGIN ─▶ messages ─▶ token of the epoch ─▶ COMMIT
 //! ```
+//!
+//! The range of an epoch ends after the last message of each partition, so that a replay knows when it has all.
+//! Tokens are in a topic of their own. They are read when all transactions that were open at the start have
+//! ended, because one of another query would hide ours.
 #![forbid(unsafe_code)]
 
 mod begin;

@@ -3,6 +3,9 @@
 //! ```text
 //! prepare: BEGIN ─▶ rows ─▶ number of the epoch      commit: COMMIT
 //! ```
+//!
+//! `prepare` asks first which epoch is there. After `ErrorKind::Unavailable` the driver calls both again, so that a
+//! commit whose answer was lost is found to be there.
 #![forbid(unsafe_code)]
 
 mod column;

@@ -72,11 +72,14 @@ fn groups_of(data: &Data) -> Option<Vec<Vec<Cell>>> {
         .collect()
 }
 
-/// Compares two values as an order does: nulls last, floats in their total order.
+/// Compares two values as an order does: nulls last; −0.0 is 0.0, and NaN the largest float.
 fn compare(one: &Cell, other: &Cell, descending: bool) -> Ordering {
     let nulls = (*one == Cell::Null).cmp(&(*other == Cell::Null));
     let values = match (one.as_float(), other.as_float()) {
-        (Some(one), Some(other)) => one.total_cmp(&other),
+        (Some(one), Some(other)) => {
+            let of_nan = one.is_nan().cmp(&other.is_nan());
+            one.partial_cmp(&other).unwrap_or(of_nan)
+        }
         _ => one.cmp(other),
     };
     nulls.then(match descending {

@@ -1,9 +1,6 @@
 //! `keymill stream` into databases, with real kills.
 #![cfg(all(target_os = "linux", feature = "sqlite", feature = "postgres"))]
 
-#[path = "../../../connectors/tests/server/mod.rs"]
-mod server;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -15,7 +12,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use crate::command::{Folder, assert_fails, keymill, text};
-use server::Server;
+use crate::server::Server;
 
 /// Files of the input, and so epochs.
 const FILES: u64 = 5;

@@ -1,9 +1,6 @@
 //! Topics of a real Kafka broker as sources and sinks, with real kills.
 #![cfg(all(target_os = "linux", feature = "kafka"))]
 
-#[path = "../../../connectors/tests/server/mod.rs"]
-pub(crate) mod server;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -12,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::command::{Folder, assert_fails, keymill, run, stdout_of, text};
-use server::Server;
+use crate::server::Server;
 
 /// Files of the input, and so epochs.
 const FILES: u64 = 4;

@@ -16,6 +16,8 @@ mod pages;
 mod reduce;
 mod replays;
 mod sameness;
+#[path = "../../../connectors/tests/server/mod.rs"]
+mod server;
 #[cfg(unix)]
 mod signals;
 mod slow_sinks;

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::command::{Folder, assert_fails, keymill, stdout_of, text};
-use crate::kafka::server::Server;
 use crate::kafka::{Running, messages, produce, stream, succeeds};
+use crate::server::Server;
 
 /// The results of a query of one epoch, as TSV.
 fn results(folder: &Path, from: &str, options: &[&str], more: &[&str]) -> String {

@@ -269,7 +269,7 @@ pub(crate) enum KafkaCommand {
         #[arg(long)]
         keys: bool,
     },
-    /// List transactions, or end those that nobody ends
+    /// List transactions, or abort those that were left open
     #[command(after_help = help::KAFKA_TXN_LIST)]
     Txn {
         #[command(subcommand)]

@@ -284,7 +284,7 @@ fn what_was_answered_survives_kills() {
     for word in &kept {
         assert!(found.contains_key(word.as_str()), "{word}");
     }
-    // The log has only what is not committed.
+    // The log keeps only bodies that no epoch has committed.
     let files = fs::read_dir(folder.path("wal/0")).unwrap().count();
     assert!(files <= 2, "{files}");
     drop(server);

@@ -28,7 +28,7 @@ pub(super) struct Transactions {
     /// The topic of the tokens of all queries.
     tokens: String,
     id: String,
-    /// The key of the tokens: of this query, whoever else has the same transactional id.
+    /// The key of the tokens of this query. Another query with the same transactional id has another key.
     key: String,
     producer: BaseProducer,
     is_open: bool,

@@ -4,7 +4,7 @@ use super::compute::Grouped;
 use super::driver::Driver;
 use super::start::StartedSink;
 use crate::Result;
-use crate::stream::EpochOutput;
+use crate::stream::{EpochOutput, Sink};
 
 impl Driver {
     /// Writes the results and the late rows to every sink that does not have them. Returns the rows of each:
@@ -26,31 +26,21 @@ impl Driver {
         grouped: &Grouped,
         sinks: &mut [StartedSink],
     ) -> Result<Vec<u64>> {
-        let written = sinks.iter_mut().map(|(sink, last)| {
-            if last.is_some_and(|last| last >= number) {
-                return Ok(0);
-            }
+        self.commit_to(number, sinks, |sink| {
             let mut rows = 0;
-            self.shared.while_unavailable(|| {
-                rows = 0;
-                let states = &grouped.batches;
-                self.outputs
-                    .write(&self.env, states, sink.most_rows(), |batches| {
-                        let mut counted = batches.inspect(|batch| {
-                            rows += batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
-                        });
-                        sink.prepare(EpochOutput {
-                            epoch: number,
-                            batches: &mut counted,
-                        })
-                    })?;
-                self.faults.at("prepared", number);
-                sink.commit(number)
-            })?;
-            self.faults.at("sink", number);
+            let (states, most_rows) = (&grouped.batches, sink.most_rows());
+            self.outputs
+                .write(&self.env, states, most_rows, |batches| {
+                    let mut counted = batches.inspect(|batch| {
+                        rows += batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
+                    });
+                    sink.prepare(EpochOutput {
+                        epoch: number,
+                        batches: &mut counted,
+                    })
+                })?;
             Ok(rows)
-        });
-        written.collect()
+        })
     }
 
     /// An epoch without late rows writes nothing.
@@ -63,17 +53,34 @@ impl Driver {
         let late = grouped.times.as_ref().map(|times| times.take_late_rows());
         let late = late.unwrap_or_default();
         let rows: u64 = late.iter().map(|batch| batch.num_rows() as u64).sum();
+        if rows == 0 {
+            return Ok(vec![0; sinks.len()]);
+        }
+        self.commit_to(number, sinks, |sink| {
+            sink.prepare(EpochOutput {
+                epoch: number,
+                batches: &mut late.iter().cloned().map(Ok),
+            })?;
+            Ok(rows)
+        })
+    }
+
+    /// Prepares and commits an epoch in every sink that does not have it. Returns the rows of each.
+    fn commit_to(
+        &self,
+        number: u64,
+        sinks: &mut [StartedSink],
+        prepare: impl Fn(&mut dyn Sink) -> Result<u64>,
+    ) -> Result<Vec<u64>> {
         let written = sinks.iter_mut().map(|(sink, last)| {
-            if rows == 0 || last.is_some_and(|last| last >= number) {
+            if last.is_some_and(|last| last >= number) {
                 return Ok(0);
             }
-            self.shared.while_unavailable(|| {
-                sink.prepare(EpochOutput {
-                    epoch: number,
-                    batches: &mut late.iter().cloned().map(Ok),
-                })?;
+            let rows = self.shared.while_unavailable(|| {
+                let rows = prepare(sink.as_mut())?;
                 self.faults.at("prepared", number);
-                sink.commit(number)
+                sink.commit(number)?;
+                Ok(rows)
             })?;
             self.faults.at("sink", number);
             Ok(rows)

@@ -144,10 +144,13 @@ fn plain(
 pub(crate) fn epochs() -> impl Strategy<Value = Vec<Vec<Row>>> {
     let row = (-20_000_i64..80_000, 0..4_u8, -5..100_i64);
     let epoch = prop::collection::vec(row, 1..30);
-    prop::collection::vec(epoch, 1..8).prop_map(|mut epochs| {
+    // Coarse times lie on the borders of windows, and exactly a gap apart.
+    let step = prop::sample::select(vec![1, 100, 1000]);
+    (prop::collection::vec(epoch, 1..8), step).prop_map(|(mut epochs, step)| {
         // Time goes on, with rows that are late.
         for (number, epoch) in (0..).zip(&mut epochs) {
-            epoch.iter_mut().for_each(|row| row.0 += 15_000 * number);
+            let time = |row: &Row| (row.0 + 15_000 * number) / step * step;
+            epoch.iter_mut().for_each(|row| row.0 = time(row));
         }
         epochs
     })

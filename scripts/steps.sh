@@ -15,11 +15,14 @@ if [ -z "${KEYMILL_STEPS:-}" ]; then
   KEYMILL_STEPS=$(mktemp "${TMPDIR:-/tmp}/keymill-steps.XXXXXX")
   export KEYMILL_STEPS
   steps_owner=yes
-  trap 'rm -f "$KEYMILL_STEPS"' EXIT
+  trap remove_steps EXIT
 else
   steps_owner=no
 fi
 steps_failed=0
+
+# For a script with a trap of its own.
+remove_steps() { [ "$steps_owner" = no ] || rm -f "$KEYMILL_STEPS"; }
 
 have() { command -v "$1" >/dev/null 2>&1; }
 

@@ -1,9 +1,14 @@
-//! Servers for tests, by `scripts/postgres` and `scripts/kafka`.
+//! Servers for tests, by `scripts/postgres`, `scripts/kafka` and `scripts/servers`.
 #![forbid(unsafe_code)]
 #![allow(dead_code, reason = "each program of tests uses a part")]
 
+mod started;
+
 use std::net::TcpListener;
 use std::process::Command;
+
+#[allow(unused_imports, reason = "each program of tests uses a part")]
+pub(crate) use started::Started;
 
 /// A server with data of its own, which are removed with this value.
 pub(crate) struct Server {

@@ -347,6 +347,11 @@ pub(crate) struct CompareArgs {
     #[arg(long, requires = "output")]
     pub(crate) svg: bool,
 
+    /// Folder of earlier reports: the report says what changed since the latest one of this machine, and is
+    /// added to the folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) history: Option<PathBuf>,
+
     /// What a token is: whitespace, words, lines, split:SEPARATOR or field:N,SEPARATOR
     #[arg(long, value_name = "RULE", default_value = "whitespace")]
     pub(crate) tokens: TokenRule,

@@ -10,7 +10,7 @@ use keymill::shown_name;
 use keymill::write::{OutputFile, cannot_write};
 use keymill::{Cancel, Error, ErrorKind, Result};
 use keymill_report::{
-    Report, Request, SCHEMA, Step, compare, to_charts, to_html, to_json, to_markdown,
+    History, Report, Request, SCHEMA, Step, compare, to_charts, to_html, to_json, to_markdown,
 };
 
 use crate::args::CompareArgs;
@@ -33,6 +33,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<i32> {
     exit::cancel_on_signal(&cancel);
     let folder = args.output.as_deref().filter(|it| !output::is_standard(it));
     folder.map_or(Ok(()), try_folder)?;
+    let history = args.history.as_deref().map(History::open).transpose()?;
     let request = Request {
         quick: args.quick,
         data: args.data.clone(),
@@ -43,7 +44,11 @@ pub(crate) fn run(args: &CompareArgs) -> Result<i32> {
     let is_watched = !args.quiet && io::stderr().is_terminal();
     let report = compare(&request, &mut |step| show(step, is_watched));
     clear(is_watched);
-    let report = report?;
+    let mut report = report?;
+    if let Some(history) = &history {
+        history.compare(&mut report)?;
+        history.add(&report)?;
+    }
     match folder {
         Some(folder) => save(&report, folder, args.svg)?,
         None => print(&to_markdown(&report))?,

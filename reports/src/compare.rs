@@ -8,9 +8,9 @@ use keymill::{Cancel, Engine, ErrorKind, Level, Result, TokenRule};
 use crate::data::{self, Origin};
 use crate::figures::size;
 use crate::measure::adapter::{self, Device};
-use crate::measure::cpu::{self, Runner};
-use crate::measure::memory;
-use crate::model::{Data, FORMAT, Machine, Report, VERSION};
+use crate::measure::job::{self, Runner};
+use crate::measure::{memory, reference};
+use crate::model::{Data, FORMAT, Machine, Report, Spread, VERSION};
 use crate::plan::{self, Budget, FULL, Plan, QUICK};
 use crate::session::Session;
 use crate::{agreement, clock, crossover, doubts, machine, needed, recommend, targets};
@@ -78,6 +78,7 @@ pub fn compare(request: &Request, watch: &mut dyn FnMut(&Step)) -> Result<Report
     note_omissions(&mut report, plan, largest);
     watch(&Step::first("rate of reading memory"));
     report.memory_read = memory::read(memory_buffer(plan, &report.machine, memory));
+    let loop_before = reference::times();
     request.cancel.check()?;
     watch(&Step::first("adapters"));
     let devices = adapter::find();
@@ -102,6 +103,8 @@ pub fn compare(request: &Request, watch: &mut dyn FnMut(&Step)) -> Result<Report
     };
     let measured = session.all(all, adapters, memory);
     keep_measured(measured, &mut report)?;
+    let times = [loop_before, reference::times()].concat();
+    report.reference = Spread::of(times).unwrap_or_default();
     conclude(&mut report);
     report.took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(report)
@@ -135,7 +138,7 @@ fn head(request: &Request, plan: &Plan) -> Report {
 /// Creates the runners of jobs: on the CPU, on each adapter that a job can choose by its name, and
 /// with `auto`.
 fn runners(devices: &[Device], notes: &mut Vec<String>) -> Result<Vec<Runner>> {
-    let mut runners = cpu::runners()?;
+    let mut runners = job::runners()?;
     for device in devices.iter().filter(|device| device.is_open()) {
         match device.runner()? {
             Ok(runner) => runners.push(runner),

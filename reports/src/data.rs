@@ -8,18 +8,13 @@ use keymill::probe::Resident;
 use keymill::read::{FileSource, Find, Offset, ReadAt, Source, SplitBytes};
 use keymill::shown_name;
 use keymill::{Error, ErrorKind, Result};
-use keymill_datasets::{Ranks, Rng, Skew};
+use keymill_datasets::Rng;
 
 use crate::figures::size;
 use crate::model::{Data, Kind, Subject};
 use crate::plan::{FULL, KEYS, Plan, QUICK, RowSet};
 use crate::recommend::EMPTY;
-
-/// A row is a key and a value of 8 bytes each.
-const ROW_BYTES: u64 = 16;
-
-/// A row with a text key has 16 bytes of text, 8 bytes of offsets and 8 bytes of value.
-const TEXT_ROW_BYTES: u64 = 32;
+use crate::rows::ROW_BYTES;
 
 /// Bytes of a key that is partitioned.
 const KEY_BYTES: u64 = 4;
@@ -285,32 +280,6 @@ fn read_at(file: &dyn ReadAt, most: u64, bytes: &mut Vec<u8>) -> io::Result<()> 
     Ok(())
 }
 
-/// Generates random rows. A smaller number of rows is a prefix of a larger one.
-pub(crate) fn draw_rows(set: &RowSet, bytes: u64) -> Result<Resident> {
-    let mut rng = Rng::new(1);
-    let ranks = set
-        .is_zipf
-        .then(|| Ranks::zipf(u32::try_from(set.keys).unwrap_or(u32::MAX), Skew::ONE));
-    let row = |_| {
-        let rank = match &ranks {
-            Some(ranks) => ranks.draw(&mut rng) as u64,
-            None => rng.below(set.keys),
-        };
-        // The keys use all 64 bits, like identifiers.
-        let key = rank.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (key, (key >> 54) as i64 - 512)
-    };
-    let row_bytes = match set.is_text {
-        true => TEXT_ROW_BYTES,
-        false => ROW_BYTES,
-    };
-    let (keys, values): (Vec<u64>, Vec<i64>) = (0..bytes / row_bytes).map(row).unzip();
-    match set.is_text {
-        true => Resident::keyed(keys.iter().map(|key| format!("{key:016x}")), values),
-        false => Resident::rows(keys, values),
-    }
-}
-
 /// Generates random keys. A smaller number of keys is a prefix of a larger one.
 pub(crate) fn draw_keys(bytes: u64) -> Resident {
     let mut rng = Rng::new(1);
@@ -321,7 +290,6 @@ pub(crate) fn draw_keys(bytes: u64) -> Resident {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{UNIFORM, ZIPF};
 
     #[test]
     fn a_part_ends_with_a_line_or_a_word() {
@@ -384,14 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_have_the_requested_size() {
-        assert_eq!(draw_rows(&UNIFORM, 1 << 16).unwrap().bytes(), 1 << 16);
-        assert_eq!(draw_rows(&ZIPF, 1 << 16).unwrap().bytes(), 1 << 16);
-        let texts = RowSet {
-            is_text: true,
-            ..UNIFORM
-        };
-        assert_eq!(draw_rows(&texts, 1 << 16).unwrap().bytes(), 1 << 16);
+    fn keys_have_the_requested_size() {
         assert_eq!(draw_keys(1 << 16).bytes(), 1 << 16);
     }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::model::{FORMAT, Report, VERSION};
 
 /// The JSON Schema of [`to_json`]'s output.
-pub const SCHEMA: &str = include_str!("../schema/report-v3.schema.json");
+pub const SCHEMA: &str = include_str!("../schema/report-v4.schema.json");
 
 /// Returns a report as indented JSON with a line feed at the end.
 ///
@@ -27,8 +27,8 @@ pub fn to_json(report: &Report) -> Result<String> {
 /// [`ErrorKind::Format`] for a text that is not a report of this version.
 pub fn from_json(text: &str) -> Result<Report> {
     // The version is checked first, because a report of another version has other fields.
-    let head: Head = serde_json::from_str(text).map_err(no_report)?;
-    if (head.format.as_str(), head.version) != (FORMAT, VERSION) {
+    let head = head(text)?;
+    if !head.is_current() {
         let message = format!(
             "this is a report of {} {}; this version of keymill reads {FORMAT} {VERSION}",
             head.format, head.version
@@ -40,9 +40,21 @@ pub fn from_json(text: &str) -> Result<Report> {
 
 /// The fields that reports of every version have.
 #[derive(Deserialize)]
-struct Head {
+pub(crate) struct Head {
     format: String,
     version: u32,
+}
+
+impl Head {
+    /// Returns whether [`from_json`] reads the report.
+    pub(crate) fn is_current(&self) -> bool {
+        (self.format.as_str(), self.version) == (FORMAT, VERSION)
+    }
+}
+
+/// Parses the head of a report of any version.
+pub(crate) fn head(text: &str) -> Result<Head> {
+    serde_json::from_str(text).map_err(no_report)
 }
 
 fn no_report(cause: serde_json::Error) -> Error {

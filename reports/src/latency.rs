@@ -22,13 +22,13 @@ impl Session<'_> {
         let batch = text.first(BATCH);
         self.say(format!("latency, {data}"));
         let wanted =
-            |it: &&crate::measure::cpu::Runner| it.is_best_level_on_cpu() || it.is_on_adapter();
+            |it: &&crate::measure::job::Runner| it.is_best_level_on_cpu() || it.is_on_adapter();
         let runners: Vec<_> = self.runners.iter().filter(wanted).collect();
         let share = self.plan.latency / u32::try_from(runners.len().max(1)).unwrap_or(u32::MAX);
         let mut found = Vec::new();
         for runner in runners {
             self.request.cancel.check()?;
-            let mut job = runner.job(&self.request.tokens, &batch);
+            let mut job = runner.count(&self.request.tokens, &batch);
             // A way that fails is named by the case of the same size.
             let Ok(times) = times(&mut *job, share) else {
                 continue;

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! [`compare`] measures and returns a [`Report`]. [`to_json`], [`to_markdown`] and [`to_html`] write it, and
-//! [`from_json`] reads it. All measurements run in this process, without a compiler, another program
+//! [`from_json`] reads it. [`History`] compares the runs of one machine. All measurements run in this process, without a compiler, another program
 //! or the network.
 #![forbid(unsafe_code)]
 
@@ -19,6 +19,7 @@ mod doubts;
 mod figures;
 #[cfg(test)]
 mod fixtures;
+mod history;
 mod html;
 mod json;
 mod latency;
@@ -30,12 +31,15 @@ mod needed;
 mod plan;
 mod recommend;
 mod resident;
+mod rows;
 mod session;
+mod since;
 mod summary;
 mod targets;
 mod variants;
 
 pub use compare::{Request, Step, compare};
+pub use history::History;
 pub use html::{to_charts, to_html};
 pub use json::{SCHEMA, from_json, to_json};
 pub use markdown::to_markdown;

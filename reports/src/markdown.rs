@@ -30,6 +30,7 @@ pub fn to_markdown(report: &Report) -> String {
     for (name, value) in summary::lines(report) {
         page.item(name, &prose(&value));
     }
+    tables::since(&mut page, report);
     tables::cases(&mut page, report);
     tables::crossovers(&mut page, report);
     lost(&mut page, report);

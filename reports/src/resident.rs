@@ -126,7 +126,7 @@ impl Session<'_> {
         let device = &self.devices[place];
         let best = self.runners.iter().find(|it| it.is_best_on_cpu());
         let on_cpu: Box<dyn Contender + '_> = match (subject, best, &on_adapter.text) {
-            (Subject::Count, Some(runner), Some(text)) => runner.job(tokens, text),
+            (Subject::Count, Some(runner), Some(text)) => runner.count(tokens, text),
             _ => cpu::best_stage(&stage, &on_adapter.resident),
         };
         let ways = [Some(on_cpu), device.resident(&stage, &on_adapter.resident)];

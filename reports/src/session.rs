@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use arrow_array::RecordBatch;
 use keymill::probe::{self, Resident, Stage};
 use keymill::{ErrorKind, Result};
 
@@ -10,11 +11,13 @@ use crate::compare::{Request, Step};
 use crate::data::{self, Origin, Text};
 use crate::figures::size;
 use crate::measure::adapter::Device;
-use crate::measure::cpu::{self, Runner};
+use crate::measure::cpu;
+use crate::measure::job::Runner;
 use crate::measure::race::{Raced, race};
 use crate::measure::{Contender, stage};
 use crate::model::{Case, Data, Failure, Report, Subject, Way};
 use crate::plan::{self, Budget, Plan};
+use crate::rows::Rows;
 
 /// Maximum bytes of the spans of lines. A text of line feeds only has one span per byte.
 const MOST_SPAN_BYTES: u64 = 256 << 20;
@@ -48,6 +51,8 @@ struct Portion {
     is_smallest: bool,
     resident: Resident,
     text: Option<Text>,
+    /// Rows for jobs.
+    batches: Vec<RecordBatch>,
 }
 
 /// The results of a subject at a smaller size of the same data, for predictions.
@@ -165,10 +170,16 @@ impl Session<'_> {
     ) -> Vec<Box<dyn Contender + 'a>> {
         let mut ways: Vec<Box<dyn Contender + 'a>> =
             cpu::stages(stage, &portion.resident).collect();
-        if let (Subject::Count, Some(text)) = (subject, &portion.text) {
-            let runners = self.runners.iter();
-            let runners = runners.filter(|runner| has_software || !runner.is_software());
-            ways.extend(runners.map(|runner| runner.job(&self.request.tokens, text)));
+        let runners = self.runners.iter();
+        let runners = runners.filter(|runner| has_software || !runner.is_software());
+        match (subject, &portion.text) {
+            (Subject::Count, Some(text)) => {
+                ways.extend(runners.map(|runner| runner.count(&self.request.tokens, text)));
+            }
+            (Subject::ReduceByKey, _) => {
+                ways.extend(runners.map(|runner| runner.sum(&portion.batches)));
+            }
+            _ => {}
         }
         let bytes = portion.resident.bytes_for(stage) as u64;
         let devices = self.devices.iter().filter(|device| {
@@ -229,16 +240,22 @@ impl Session<'_> {
 impl Portion {
     fn new(is_smallest: bool, bytes: u64, whole: Option<&Text>, origin: &Origin) -> Result<Self> {
         let text = whole.map(|whole| whole.first(bytes));
-        let resident = match (&text, origin) {
-            (Some(text), _) => Resident::text(text.as_ref()),
-            (None, Origin::Rows(set)) => data::draw_rows(set, bytes)?,
-            (None, Origin::Keys) => data::draw_keys(bytes),
-            (None, _) => Resident::text(""),
+        let rows = match origin {
+            Origin::Rows(set) => Some(Rows::draw(set, bytes)),
+            _ => None,
         };
+        let resident = match (&text, &rows, origin) {
+            (Some(text), ..) => Resident::text(text.as_ref()),
+            (_, Some(rows), _) => rows.resident()?,
+            (.., Origin::Keys) => data::draw_keys(bytes),
+            _ => Resident::text(""),
+        };
+        let batches = rows.map_or(Ok(Vec::new()), |rows| rows.batches())?;
         Ok(Self {
             is_smallest,
             resident,
             text,
+            batches,
         })
     }
 }

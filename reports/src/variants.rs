@@ -12,6 +12,7 @@ use crate::measure::race::race;
 use crate::measure::stage;
 use crate::model::{Case, Failure, Subject};
 use crate::plan::{KEYS, TEXT, UNIFORM, VARIANT_BYTES_ON_SOFTWARE};
+use crate::rows::Rows;
 use crate::session::Session;
 
 const SUBJECTS: [(Subject, &str); 4] = [
@@ -126,6 +127,6 @@ fn generate(data: &str, bytes: u64) -> Result<Resident> {
             set.to_vec(usize::try_from(bytes).unwrap_or(usize::MAX)),
         )),
         None if data == KEYS => Ok(data::draw_keys(bytes)),
-        None => data::draw_rows(&UNIFORM, bytes),
+        None => Rows::draw(&UNIFORM, bytes).resident(),
     }
 }

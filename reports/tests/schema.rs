@@ -4,6 +4,7 @@
 //! keywords, so that no rule is ignored.
 #![forbid(unsafe_code)]
 
+use keymill_report::model::VERSION;
 use keymill_report::{Report, Request, SCHEMA, compare, from_json, to_json};
 use serde_json::{Value, json};
 
@@ -167,9 +168,10 @@ fn damage_is_found(report: &Value) {
     assert_eq!(against_schema(&damaged), [": additionalProperties"]);
     assert!(from_json(&damaged.to_string()).is_err());
     let mut later = report.clone();
-    later["version"] = json!(4);
+    later["version"] = json!(VERSION + 1);
     let error = from_json(&later.to_string()).unwrap_err();
-    assert!(error.to_string().contains("keymill-report 4"), "{error}");
+    let named = format!("keymill-report {}", VERSION + 1);
+    assert!(error.to_string().contains(&named), "{error}");
     // A report of version 1, which lacks some fields.
     let mut earlier = report.clone();
     earlier["version"] = json!(1);
@@ -185,7 +187,7 @@ fn the_fields_of_adapters_are_in_the_schema() {
     let answer = json!({"rows": 6, "groups": 4, "digest": "00000000000000ff"});
     let mut report = serde_json::to_value(Report::default()).unwrap();
     report["format"] = json!("keymill-report");
-    report["version"] = json!(3);
+    report["version"] = json!(VERSION);
     report["plan"] = json!("full");
     report["machine"]["fingerprint"] = json!("0123456789abcdef");
     report["machine"]["build"] = json!("release");
@@ -219,6 +221,14 @@ fn the_fields_of_adapters_are_in_the_schema() {
         "subject": "count", "data": "words", "adapter": 0, "bytes": null, "from_bytes": 1,
         "up_to_bytes": 2,
     }]);
+    let change = json!({
+        "subject": "count", "data": "words", "bytes": 1, "way": "Pebble (GPU)", "before": spread,
+        "now": spread, "ratio": 1200,
+    });
+    report["since"] = json!({
+        "started": "2026-01-01T00:00:00Z", "keymill": "0.1.0", "reference": 1000, "compared": 3,
+        "too_few_runs": 1, "slower": [change], "faster": [],
+    });
     assert_eq!(against_schema(&report), [""; 0]);
     assert!(from_json(&report.to_string()).is_ok());
 }

@@ -66,6 +66,12 @@ impl Answer {
         self.rows += count;
     }
 
+    /// Adds a key and the sum of its values, in any order; [`Answer::rows`] stays as it is. With it the
+    /// result of a whole job can be compared with that of [`super::Stage::ReduceByKey`].
+    pub fn summed(&mut self, key: &[u8], sum: i64) {
+        self.group(key, sum as u64);
+    }
+
     /// Adds the digest of another part of the same data.
     pub(super) fn merge(&mut self, other: Self) {
         self.rows += other.rows;

@@ -12,6 +12,7 @@ mod markup;
 mod method;
 mod needed;
 mod parts;
+mod since;
 mod sizes;
 mod table;
 mod threads;
@@ -63,6 +64,7 @@ fn page(report: &Report) -> Markup {
 
 fn sections(report: &Report) -> Markup {
     let mut page = Markup::default();
+    since::add(&mut page, report);
     sizes::add(&mut page, report);
     limits::add(&mut page, report);
     parts::add(&mut page, report);

@@ -4,6 +4,7 @@ use super::{Page, prose, titled};
 use crate::crossover::{best_on_cpu, subjects};
 use crate::figures::{bandwidth, rate, ratio, rows_a_second, size, time};
 use crate::model::{Case, Report, Spread, Subject, Unit, Way};
+use crate::since;
 use crate::targets::target;
 
 const TIMES: [&str; 8] = [
@@ -19,6 +20,24 @@ const TIMES: [&str; 8] = [
 
 /// The parts of an adapter's time. The CPU has no such parts.
 const PARTS: [&str; 4] = ["kernel", "upload", "readback", "launch"];
+
+/// Writes what changed since an earlier report.
+pub(super) fn since(page: &mut Page, report: &Report) {
+    let Some(it) = &report.since else {
+        return;
+    };
+    page.title(since::TITLE);
+    page.line(&prose(&since::sentence(it)));
+    for (title, changes) in [("Slower", &it.slower), ("Faster", &it.faster)] {
+        if !changes.is_empty() {
+            page.line(&format!("\n{title}:\n"));
+            page.heading(&since::HEADINGS);
+        }
+        for change in changes {
+            page.row(since::row(change).iter().map(String::as_str));
+        }
+    }
+}
 
 pub(super) fn cases(page: &mut Page, report: &Report) {
     if report

@@ -3,7 +3,7 @@
 use keymill::Result;
 use keymill::probe::{self, AdapterInfo, Resident, ShaderVariant, Stage};
 
-use super::cpu::{Place, Runner};
+use super::job::{Place, Runner};
 use super::{Contender, Label, Sample};
 use crate::model::{Adapter, AdapterLimits, Part, Spread, Subject};
 
@@ -325,7 +325,7 @@ mod tests {
             let Ok(runner) = device.runner().unwrap() else {
                 continue;
             };
-            let error = runner.job(&rule, &text).run(1).unwrap_err();
+            let error = runner.count(&rule, &text).run(1).unwrap_err();
             assert_eq!(error.kind(), keymill::ErrorKind::Config, "{error}");
         }
     }

@@ -2,8 +2,11 @@
 
 pub(crate) mod adapter;
 pub(crate) mod cpu;
+pub(crate) mod job;
 pub(crate) mod memory;
 pub(crate) mod race;
+pub(crate) mod reference;
+mod work;
 
 use keymill::Result;
 use keymill::TokenRule;

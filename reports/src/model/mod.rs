@@ -3,13 +3,21 @@
 //! Times are whole nanoseconds and rates whole bytes per second, so that a report stays equal when it
 //! is written and read. The published schema, [`crate::SCHEMA`], describes the same fields.
 
+mod machine;
+mod measure;
+mod since;
+
 use serde::{Deserialize, Serialize};
+
+pub use self::machine::{Adapter, AdapterLimits, Cache, Machine, MemoryRead};
+pub use self::measure::{Measure, MeasureName, Unit};
+pub use self::since::{Change, Since};
 
 /// The value of `format` in every report.
 pub const FORMAT: &str = "keymill-report";
 
 /// The version of the report's format. It is increased by a change that readers must handle.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The results of one comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +44,9 @@ pub struct Report {
     pub machine: Machine,
     /// The rate of reading memory.
     pub memory_read: MemoryRead,
+    /// The time of a fixed loop on one core, before and after all measurements, in nanoseconds. It is
+    /// the same in every version of keymill, so that two reports can be compared by it.
+    pub reference: Spread,
     /// The adapters of the machine, software included.
     pub adapters: Vec<Adapter>,
     /// The rule that splits text into tokens.
@@ -71,6 +82,8 @@ pub struct Report {
     pub notes: Vec<String>,
     /// What to use for this data.
     pub recommendations: Vec<Recommendation>,
+    /// What changed since an earlier report; null if none was at hand.
+    pub since: Option<Since>,
 }
 
 impl Report {
@@ -85,44 +98,6 @@ impl Report {
     pub fn adapter(&self, number: u32) -> Option<&Adapter> {
         self.adapters.get(number as usize)
     }
-}
-
-/// A machine. Unknown values are null.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Machine {
-    /// A hash of the other fields, which identifies reports of one machine and build.
-    pub fingerprint: String,
-    /// The processor's name.
-    pub processor: Option<String>,
-    /// Processors that this process may use.
-    pub cores: u32,
-    /// The caches that hold data of the first processor, smallest first.
-    pub caches: Vec<Cache>,
-    /// Memory of the machine.
-    pub memory_bytes: Option<u64>,
-    /// The operating system and its release.
-    pub system: String,
-    /// The version of its kernel.
-    pub kernel: Option<String>,
-    /// The instruction set.
-    pub architecture: String,
-    /// SIMD levels that this machine runs, slowest first.
-    pub levels: Vec<String>,
-    /// The version of keymill.
-    pub keymill: String,
-    /// `release`, or `debug`, whose times are not meaningful.
-    pub build: String,
-}
-
-/// A cache of the processor.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cache {
-    /// `L1`, `L2` and so on.
-    pub name: String,
-    /// Its size.
-    pub bytes: u64,
 }
 
 /// The median and the range of some figures.
@@ -152,57 +127,6 @@ impl Spread {
             runs: u32::try_from(figures.len()).unwrap_or(u32::MAX),
         })
     }
-}
-
-/// The rate of summing up a buffer that is larger than the caches, in bytes per second.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MemoryRead {
-    /// The size of the buffer.
-    pub buffer_bytes: u64,
-    /// With one thread.
-    pub one_core: Spread,
-    /// With all threads, each with its own part.
-    pub all_cores: Spread,
-    /// The number of all threads.
-    pub threads: u32,
-}
-
-/// An adapter and its limits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Adapter {
-    /// Its name, from the driver.
-    pub name: String,
-    /// `GPU`, `software Vulkan` or `software`.
-    pub label: String,
-    /// Whether it is software on the processor, which is never counted as a GPU.
-    pub is_software: bool,
-    /// `vulkan`, `metal` or `dx12`.
-    pub interface: String,
-    /// The driver and its version.
-    pub driver: String,
-    /// Maximum bytes of a buffer binding.
-    pub binding_bytes: u64,
-    /// Why it has no figures; null if it has.
-    pub not_measured: Option<String>,
-    /// The limits of every stage on it; null if it was not measured.
-    pub limits: Option<AdapterLimits>,
-}
-
-/// The limits of every stage on an adapter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AdapterLimits {
-    /// Copies to the adapter, in bytes per second.
-    pub upload: Spread,
-    /// Copies to the adapter from host memory that it can read, in bytes per second. No upload is
-    /// faster.
-    pub pinned: Spread,
-    /// Copies from the adapter, in bytes per second.
-    pub readback: Spread,
-    /// From the launch to the end of an empty kernel, in nanoseconds.
-    pub launch_ns: Spread,
 }
 
 /// The kind of data.
@@ -299,7 +223,7 @@ pub struct Answer {
 pub enum Part {
     /// One stage on data in memory.
     Stage,
-    /// The engine's job, from bytes in memory to unordered result batches, on the CPU or on one
+    /// The engine's job, from data in memory to unordered result batches, on the CPU or on one
     /// adapter.
     Job,
     /// The same job with the device `auto`.
@@ -332,62 +256,6 @@ pub struct Way {
     pub launch: Option<Spread>,
     /// The answer.
     pub answer: Answer,
-}
-
-/// A figure with a target for a GPU, computed from a case.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Measure {
-    /// The name of the figure.
-    pub name: MeasureName,
-    /// The number of the adapter; null for all of them together.
-    pub adapter: Option<u32>,
-    /// The name of the data.
-    pub data: String,
-    /// The bytes of data.
-    pub bytes: u64,
-    /// The unit of the figure.
-    pub unit: Unit,
-    /// The figure, run by run.
-    pub figure: Spread,
-}
-
-/// The figures with targets for a GPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MeasureName {
-    /// Resident text to ordered offsets of tokens, only the kernels.
-    TokenizeResident,
-    /// Resident 32-bit keys to row numbers by partition, only the kernels.
-    HashPartitionResident,
-    /// Resident rows to sums and counts by key, only the kernels.
-    ReduceByKeyResident,
-    /// The same for rows with text keys.
-    ReduceByTextKeyResident,
-    /// The time for keys by Zipf's law, divided by that for the same number of uniform keys.
-    ZipfAgainstUniform,
-    /// The exact word count of resident text, only the kernels.
-    CountResident,
-    /// The word count from host memory, compared with a pinned copy.
-    StreamedAgainstPinned,
-    /// The word count of a text of about 1 MiB, from its upload to the result in memory.
-    MicroBatch,
-    /// The time of a job with `auto`, divided by that of the better device; the worst size.
-    AutoAgainstBetter,
-}
-
-/// The unit of a figure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    /// Bytes per second.
-    BytesPerSecond,
-    /// Rows per second.
-    RowsPerSecond,
-    /// Nanoseconds.
-    Nanoseconds,
-    /// A ratio, times 1000.
-    Thousandths,
 }
 
 /// A way that ended in an error.

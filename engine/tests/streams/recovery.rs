@@ -124,6 +124,32 @@ fn crash(query: KeyedStream, point: &'static str, epoch: u64) -> bool {
     crash_at(query, move |at, number| (at, number) == (point, epoch))
 }
 
+/// Crashes a query with windows over the files of `root/in` at every step, in several epochs. The last one
+/// closes all windows. After a restart, the results must be those of a run without a crash.
+pub(crate) fn check_crashes(root: &Path, query: impl Fn(FolderSource) -> KeyedStream) {
+    let out = |name: &str| root.join(name).join("out");
+    let run = |name: &str| {
+        query(FolderSource::new(root.join("in")))
+            .flush_windows()
+            .max_files_per_epoch(1)
+            .snapshot_every(2)
+            .sink(FilesSink::new(out(name)))
+            .checkpoint(root.join(name).join("checkpoint"))
+    };
+    run("without-faults").run().unwrap();
+    let expected = parts_of(&out("without-faults"));
+    assert!(expected.values().map(Vec::len).sum::<usize>() > 200);
+    for &point in KeyedStream::kill_points() {
+        for epoch in [0, 2, 3, 5, 6] {
+            let name = format!("{point}-{epoch}");
+            if crash_at(run(&name), move |at, number| (at, number) == (point, epoch)) {
+                run(&name).run().unwrap();
+            }
+            assert!(parts_of(&out(&name)) == expected, "{name}");
+        }
+    }
+}
+
 #[test]
 fn a_crash_at_any_step_loses_nothing_and_doubles_nothing() {
     for mode in [OutputMode::Complete, OutputMode::Update] {

@@ -12,14 +12,14 @@ use keymill::arrow::schema::{DataType, Field, Schema};
 use keymill::prelude::*;
 use keymill::read::{LineFormat, RowLines};
 use keymill::stream::{
-    FilesSink, FolderSource, MemorySink, MemoryStream, OutputMode, RowSource, StreamSource,
-    Trigger, Window, sliding, tumbling,
+    MemorySink, MemoryStream, OutputMode, RowSource, StreamSource, Trigger, Window, sliding,
+    tumbling,
 };
 use keymill::{ErrorKind, KeyedStream};
 use proptest::prelude::*;
 
 use crate::fixtures::engine;
-use crate::recovery::{crash_at, parts_of};
+use crate::recovery::check_crashes;
 
 /// A time in milliseconds, a key, a value.
 pub(crate) type Row = (i64, u8, i64);
@@ -206,32 +206,12 @@ fn a_crash_at_any_step_loses_no_window_and_doubles_none() {
             .collect();
         fs::write(input.join(format!("{file:04}")), text_of(&rows)).unwrap();
     }
-    let run = |name: &str| {
+    check_crashes(root.path(), |source| {
         let window = sliding(seconds(10), seconds(5))
             .on("ts")
             .watermark(seconds(4));
-        let source = rows_of(FolderSource::new(&input));
-        query(&engine(1), source, window, OutputMode::Append)
-            .flush_windows()
-            .max_files_per_epoch(1)
-            .snapshot_every(2)
-            .sink(FilesSink::new(root.path().join(name).join("out")))
-            .checkpoint(root.path().join(name).join("checkpoint"))
-    };
-    let written = |name: &str| parts_of(&root.path().join(name).join("out"));
-    run("without-faults").run().unwrap();
-    let expected = written("without-faults");
-    assert!(expected.values().map(Vec::len).sum::<usize>() > 200);
-    for &point in KeyedStream::kill_points() {
-        // The last epoch closes all windows.
-        for epoch in [0, 2, 3, 5, 6] {
-            let name = format!("{point}-{epoch}");
-            if crash_at(run(&name), move |at, number| (at, number) == (point, epoch)) {
-                run(&name).run().unwrap();
-            }
-            assert!(written(&name) == expected, "{name}");
-        }
-    }
+        query(&engine(1), rows_of(source), window, OutputMode::Append)
+    });
 }
 
 #[test]

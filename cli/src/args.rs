@@ -6,7 +6,7 @@ mod stream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use keymill::stream::OutputMode;
 use keymill::write::Format;
@@ -17,7 +17,7 @@ use crate::reduce::ReduceArgs;
 use crate::sql::SqlArgs;
 use crate::{help, size};
 
-pub(crate) use stream::{SinkArgs, SourceArgs, StreamArgs};
+pub(crate) use stream::{Share, SinkArgs, SourceArgs, StreamArgs, of_place};
 
 /// Exact counts by key, from bytes, by SIMD or on a GPU, in bounded memory
 #[derive(Debug, Parser)]
@@ -25,6 +25,18 @@ pub(crate) use stream::{SinkArgs, SourceArgs, StreamArgs};
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// Reads the command line.
+pub(crate) fn parse() -> Result<Cli, clap::Error> {
+    let matches = Cli::command().try_get_matches()?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    if let (Command::Stream(args), Some(("stream", matches))) =
+        (&mut cli.command, matches.subcommand())
+    {
+        args.place_options(matches);
+    }
+    Ok(cli)
 }
 
 #[derive(Debug, Subcommand)]

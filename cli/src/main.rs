@@ -27,16 +27,15 @@ mod top;
 
 use std::io::{self, Write};
 
-use clap::Parser;
 use keymill::Result;
 use keymill::shown_name;
 use keymill::write::cannot_write;
 
-use args::{Cli, Command};
+use args::Command;
 use output::Output;
 
 fn main() {
-    let done = match Cli::try_parse() {
+    let done = match args::parse() {
         Ok(cli) => run(cli.command),
         Err(other) => answer(&other),
     };

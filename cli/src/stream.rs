@@ -12,7 +12,7 @@ mod web;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use keymill::stream::{
@@ -24,6 +24,7 @@ use crate::args::{Sort, StreamArgs};
 use crate::{exit, machine, print, say};
 
 pub(crate) use plan::StreamPlan;
+use topic::Group;
 
 /// How often the query is asked whether it has ended.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -44,9 +45,14 @@ pub(crate) fn validate(file: &Path) -> Result<i32> {
 pub(crate) fn run(plan: &StreamPlan) -> Result<i32> {
     let args = &plan.args;
     let signals = Arc::new(AtomicU8::new(0));
-    let counted = signals.clone();
+    let is_started = Arc::new(AtomicBool::new(false));
+    let (counted, waits) = (signals.clone(), is_started.clone());
     exit::on_signals(move || {
         counted.fetch_add(1, Ordering::Relaxed);
+        // A start may wait long for other systems. What it has done is right after a kill, too.
+        if !waits.load(Ordering::SeqCst) {
+            exit::end(exit::INTERRUPTED);
+        }
     });
     let job = job(plan)?;
     if args.explain {
@@ -54,6 +60,7 @@ pub(crate) fn run(plan: &StreamPlan) -> Result<i32> {
     }
     let server = args.metrics.as_deref().map(metrics_server).transpose()?;
     let query = job.start()?;
+    is_started.store(true, Ordering::SeqCst);
     if let Some(server) = &server {
         server.watch(&query);
     }
@@ -101,7 +108,8 @@ fn wait(args: &StreamArgs, query: &StreamQuery, signals: &AtomicU8) -> Result<()
 fn job(plan: &StreamPlan) -> Result<KeyedStream> {
     let args = &plan.args;
     let engine = machine::engine(&args.machine)?;
-    let keyed = keyed(plan, &engine)?;
+    let group = Group::of(plan.sources.iter().map(|(_, form)| form));
+    let keyed = keyed(plan, &engine, group.as_ref())?;
     let keyed = match (window(args), args.per_epoch) {
         (Some(window), _) => keyed.window(window),
         (None, true) => keyed,
@@ -138,18 +146,26 @@ fn job(plan: &StreamPlan) -> Result<KeyedStream> {
         Some(name) => keyed.name(name),
         None => keyed,
     };
-    let mut late = args.late_to.iter();
-    let keyed = late.try_fold(keyed, |keyed, url| {
-        Ok::<_, Error>(keyed.late_rows_to(place::sink(url, &args.sink)?))
+    let mut late = args.late_to.iter().enumerate();
+    let keyed = late.try_fold(keyed, |keyed, (number, url)| {
+        let place = (args.sink.to.len() + number, url);
+        let (url, sink) = plan::sink_of(&args.sink, place);
+        Ok::<_, Error>(keyed.late_rows_to(place::sink(&url, &sink, None)?))
     })?;
+    // Only one sink can commit the offsets of the source with its results.
+    let group = group.as_ref().filter(|_| plan.sinks.len() == 1);
     let keyed = plan.sinks.iter().try_fold(keyed, |keyed, (url, sink)| {
-        Ok::<_, Error>(keyed.sink(place::sink(url, sink)?))
+        Ok::<_, Error>(keyed.sink(place::sink(url, sink, group)?))
     })?;
     Ok(with_kill_point(keyed))
 }
 
 /// What is computed of each epoch.
-fn keyed(plan: &StreamPlan, engine: &keymill::Engine) -> Result<KeyedStream> {
+fn keyed(
+    plan: &StreamPlan,
+    engine: &keymill::Engine,
+    group: Option<&Group>,
+) -> Result<KeyedStream> {
     let args = &plan.args;
     let mut sources = plan
         .sources
@@ -163,8 +179,13 @@ fn keyed(plan: &StreamPlan, engine: &keymill::Engine) -> Result<KeyedStream> {
                 .map(|folder| folder.join(number.to_string()));
             let lines = row_args::lines(form, args)?;
             if url.starts_with("kafka:") {
-                let source = topic::source(url, &form.from_option, lines)?;
+                let source = topic::source(url, form, group, lines)?;
                 return row_args::rows(source, None, args);
+            }
+            if form.share.is_some() {
+                let message =
+                    format!("`{url}` cannot be shared; only topics of Kafka have --share");
+                return Err(Error::new(ErrorKind::Config, message));
             }
             let source = place::source(url, &form.from_option, log.as_deref())?;
             row_args::rows(source, lines, args)
@@ -252,13 +273,25 @@ fn limited(args: &StreamArgs, mut keyed: KeyedStream) -> KeyedStream {
     keyed
 }
 
-/// Kills this process at a step of an epoch, for tests: `KEYMILL_TEST_KILL_AT=delta:3`.
+/// Kills this process at a step of an epoch, for tests: `KEYMILL_TEST_KILL_AT=delta:3`. With
+/// `KEYMILL_TEST_STOP_AT` it stops there until it gets the signal to continue.
 fn with_kill_point(keyed: KeyedStream) -> KeyedStream {
-    let Ok(wanted) = std::env::var("KEYMILL_TEST_KILL_AT") else {
+    let wanted = |name: &str| std::env::var(name).ok();
+    let (kill, stop) = (
+        wanted("KEYMILL_TEST_KILL_AT"),
+        wanted("KEYMILL_TEST_STOP_AT"),
+    );
+    if kill.is_none() && stop.is_none() {
         return keyed;
-    };
+    }
     keyed.fault_hook(move |point, epoch| {
-        if wanted == format!("{point}:{epoch}") {
+        let here = Some(format!("{point}:{epoch}"));
+        #[cfg(target_os = "linux")]
+        if here == stop {
+            use rustix::process::{Signal, getpid, kill_process};
+            let _ = kill_process(getpid(), Signal::STOP);
+        }
+        if here == kill {
             #[cfg(target_os = "linux")]
             {
                 let process = rustix::process::getpid();

@@ -28,7 +28,7 @@ pub use crate::postgres::{Postgres, PostgresSink};
 pub use http::{HttpSettings, HttpSink, HttpSource};
 #[cfg(feature = "kafka")]
 pub use kafka::{
-    KafkaLines, KafkaReader, KafkaSettings, KafkaSink, KafkaSource, KafkaTransaction,
+    KafkaGroup, KafkaLines, KafkaReader, KafkaSettings, KafkaSink, KafkaSource, KafkaTransaction,
     KafkaTransactions,
 };
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgMatches, Args};
 use keymill::TokenRule;
 use keymill::stream::OutputMode;
 use keymill::write::Format;
@@ -25,10 +25,19 @@ pub(crate) struct SourceArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) from: Vec<String>,
 
-    /// A setting of the source: of Kafka, those of librdkafka, such as auto.offset.reset=latest; of HTTP,
-    /// such as token=SECRET
+    /// A setting of the source before it: of Kafka, those of librdkafka, such as auto.offset.reset=latest; of
+    /// HTTP, such as token=SECRET
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_option)]
     pub(crate) from_option: Vec<(String, String)>,
+
+    /// The number of the source that each setting belongs to; empty if each belongs to all.
+    #[arg(skip)]
+    pub(crate) option_places: Vec<usize>,
+
+    /// Share the topics of Kafka with other processes: the name of a consumer group, whose members take over
+    /// the partitions of one that dies (needs --per-epoch), or a fixed share such as 1/3
+    #[arg(long, value_name = "GROUP|N/M", value_parser = parse_share)]
+    pub(crate) share: Option<Share>,
 
     /// The columns of comma-separated lines, with types if wanted: site,count:int. The types are text,
     /// int, float, bool and date; without one, a column that is aggregated has floats, others text
@@ -62,10 +71,15 @@ pub(crate) struct SinkArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) to: Vec<String>,
 
-    /// A setting of the sink: of Kafka, those of librdkafka, such as compression.type=gzip; of HTTP, such as
-    /// compression=gzip
+    /// A setting of the sink before it: of Kafka, those of librdkafka, such as compression.type=gzip; of HTTP,
+    /// such as compression=gzip
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_option)]
     pub(crate) to_option: Vec<(String, String)>,
+
+    /// The number of the sink that each setting belongs to, late sinks after the others; empty if each
+    /// belongs to all.
+    #[arg(skip)]
+    pub(crate) option_places: Vec<usize>,
 
     /// Write only the first N rows of an epoch; of windows, the first N rows of each window
     #[arg(long, value_name = "N", value_parser = parse_top)]
@@ -75,6 +89,62 @@ pub(crate) struct SinkArgs {
     #[arg(long, hide_possible_values = true)]
     #[arg(value_parser = Named(parse_format, &["tsv", "csv", "json", "parquet", "arrow"]))]
     pub(crate) format: Option<Format>,
+}
+
+/// How processes share the topics of Kafka.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// By a consumer group.
+    Group(String),
+    /// A number of shares, and which one this is.
+    Fixed(u32, u32),
+}
+
+/// Parses `words` or `1/3`.
+fn parse_share(text: &str) -> Result<Share, String> {
+    let fixed = text.split_once('/');
+    let fixed = fixed.and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    match fixed {
+        Some((number, of)) if (1..=of).contains(&number) => Ok(Share::Fixed(number, of)),
+        None if !text.is_empty() && text.chars().all(allowed) => Ok(Share::Group(text.to_owned())),
+        _ => Err(
+            "write the name of a group (letters, digits, `.`, `_`, `-`), or one of the shares \
+             1/3, 2/3 and 3/3"
+                .to_owned(),
+        ),
+    }
+}
+
+/// The number of the URL before each option, or 0; `urls` are the names of arguments that are URLs.
+fn places(matches: &ArgMatches, urls: &[&str], option: &str) -> Vec<usize> {
+    let indices = |name: &str| matches.indices_of(name).into_iter().flatten();
+    let urls: Vec<usize> = urls.iter().flat_map(|name| indices(name)).collect();
+    let before = |index: usize| {
+        let numbered = urls.iter().enumerate();
+        let before = numbered.filter(|(_, url)| **url < index);
+        before.max_by_key(|(_, url)| **url).map_or(0, |it| it.0)
+    };
+    indices(option).map(before).collect()
+}
+
+/// The options of one URL.
+pub(crate) fn of_place(
+    options: &[(String, String)],
+    places: &[usize],
+    number: usize,
+) -> Vec<(String, String)> {
+    let placed = options.iter().enumerate();
+    let own = placed.filter(|(it, _)| places.get(*it).is_none_or(|place| *place == number));
+    own.map(|(_, option)| option.clone()).collect()
+}
+
+impl StreamArgs {
+    /// Gives every setting to the source or the sink before it on the command line.
+    pub(crate) fn place_options(&mut self, matches: &ArgMatches) {
+        self.source.option_places = places(matches, &["from"], "from_option");
+        self.sink.option_places = places(matches, &["to", "late_to"], "to_option");
+    }
 }
 
 #[derive(Args, Debug)]
@@ -224,4 +294,47 @@ pub(crate) struct StreamArgs {
 
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, FromArgMatches};
+
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> StreamArgs {
+        let command = StreamArgs::augment_args(Command::new("stream")).no_binary_name(true);
+        let matches = command.try_get_matches_from(arguments).unwrap();
+        let mut args = StreamArgs::from_arg_matches(&matches).unwrap();
+        args.place_options(&matches);
+        args
+    }
+
+    #[test]
+    fn settings_belong_to_the_sink_before_them() {
+        let arguments = "--to-option a=1 --to files:x --to kafka://y/z --to-option b=2 --watermark 1s \
+                         --window 1s --time t --key k --late-to http://w --to-option=c=3 --to-option d=4 \
+                         --to kafka://y/v --to-option e=5 --from x --from-option f=6";
+        let arguments: Vec<&str> = arguments.split_whitespace().collect();
+        let args = parsed(&arguments);
+        let of = |number| {
+            let options = of_place(&args.sink.to_option, &args.sink.option_places, number);
+            options.iter().map(|it| it.0.clone()).collect::<String>()
+        };
+        // files, kafka, kafka, and the late one.
+        assert_eq!([of(0), of(1), of(2), of(3)], ["a", "b", "e", "cd"]);
+        assert_eq!(args.source.option_places, [0]);
+    }
+
+    #[test]
+    fn shares_are_groups_or_fractions() {
+        assert_eq!(
+            parse_share("a.b-1_c"),
+            Ok(Share::Group("a.b-1_c".to_owned()))
+        );
+        assert_eq!(parse_share("2/3"), Ok(Share::Fixed(2, 3)));
+        for wrong in ["", "a b", "0/3", "4/3", "1/0", "a/b", "/", "1/"] {
+            assert!(parse_share(wrong).is_err(), "{wrong}");
+        }
+    }
 }

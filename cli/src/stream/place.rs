@@ -12,7 +12,8 @@ use keymill::write::Format;
 use keymill::{Error, ErrorKind, Result};
 
 use super::dataset::DatasetSource;
-use super::{database, topic, web};
+use super::topic::{self, Group};
+use super::{database, web};
 use crate::args::SinkArgs;
 
 const SOURCES: &str = "tcp://HOST:PORT, tcp-listen://HOST:PORT, unix:PATH, dir:PATH, tail:FILE, stdin:, \
@@ -88,10 +89,10 @@ fn rows(url: &str, number: &str) -> Result<u64> {
     })
 }
 
-/// The sink of a URL.
-pub(super) fn sink(url: &str, args: &SinkArgs) -> Result<Box<dyn Sink>> {
+/// The sink of a URL. With a group, a topic of Kafka commits the offsets of the source.
+pub(super) fn sink(url: &str, args: &SinkArgs, group: Option<&Group>) -> Result<Box<dyn Sink>> {
     if url.starts_with("kafka:") {
-        return topic::sink(url, &args.to_option);
+        return topic::sink(url, &args.to_option, group);
     }
     if url.starts_with("http:") || url.starts_with("https:") {
         return web::sink(url, &args.to_option);

@@ -41,7 +41,7 @@ pub(crate) fn messages(server: &Server, topic: &str) -> Vec<String> {
 }
 
 /// The counts in messages such as `key⇥{"count":3}`, added by key.
-fn added(messages: &[String]) -> BTreeMap<String, u64> {
+pub(crate) fn added(messages: &[String]) -> BTreeMap<String, u64> {
     let mut sums = BTreeMap::new();
     for message in messages {
         let (key, value) = message.split_once("\t{\"count\":").unwrap();
@@ -51,7 +51,7 @@ fn added(messages: &[String]) -> BTreeMap<String, u64> {
     sums
 }
 
-fn counted(lines: &str) -> BTreeMap<String, u64> {
+pub(crate) fn counted(lines: &str) -> BTreeMap<String, u64> {
     let mut sums = BTreeMap::new();
     for word in lines.split_whitespace() {
         *sums.entry(word.to_owned()).or_default() += 1;

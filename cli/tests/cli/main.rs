@@ -7,6 +7,7 @@ mod databases;
 mod devices;
 mod exits;
 mod formats;
+mod groups;
 mod http;
 mod inputs;
 mod job_files;

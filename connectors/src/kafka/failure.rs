@@ -14,6 +14,27 @@ pub(super) fn failed(kind: ErrorKind, what: &str, cause: KafkaError) -> Error {
     Error::new(kind, what).with_source(cause)
 }
 
+/// Whether a call can be made again to go on.
+pub(super) fn is_unfinished(error: &KafkaError) -> bool {
+    match error {
+        KafkaError::Transaction(error) => error.is_retriable(),
+        error => error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut),
+    }
+}
+
+/// Whether partitions went to another member of the group.
+pub(super) fn is_rebalance(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{IllegalGeneration, RebalanceInProgress, UnknownMemberId};
+    let code = match error {
+        KafkaError::Transaction(error) => Some(error.code()),
+        error => error.rdkafka_error_code(),
+    };
+    matches!(
+        code,
+        Some(IllegalGeneration | RebalanceInProgress | UnknownMemberId)
+    )
+}
+
 /// Whether the client tries again by itself, or would be right to.
 pub(super) fn is_passing(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{

@@ -9,6 +9,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::{Map, Value};
 
+use super::share;
+
 /// The next offset of each partition of a topic.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Offsets(pub(super) BTreeMap<i32, i64>);
@@ -47,6 +49,44 @@ impl Offsets {
     }
 }
 
+/// The offset of a partition.
+pub(super) fn of(topics: &Topics, topic: &str, number: i32) -> Option<i64> {
+    topics.get(topic).and_then(|offsets| offsets.get(number))
+}
+
+pub(super) fn insert(topics: &mut Topics, topic: &str, number: i32, offset: i64) {
+    let offsets = topics.entry(topic.to_owned()).or_default();
+    offsets.0.insert(number, offset);
+}
+
+/// All partitions with their offsets.
+pub(super) fn places(topics: &Topics) -> impl Iterator<Item = (&str, i32, i64)> {
+    topics.iter().flat_map(|(topic, offsets)| {
+        let offsets = offsets.0.iter();
+        offsets.map(move |(&number, &offset)| (&**topic, number, offset))
+    })
+}
+
+/// The form of the client.
+pub(super) fn to_list(topics: &Topics) -> std::result::Result<TopicPartitionList, KafkaError> {
+    let mut list = TopicPartitionList::new();
+    for (topic, number, offset) in places(topics) {
+        list.add_partition_offset(topic, number, Offset::Offset(offset))?;
+    }
+    Ok(list)
+}
+
+/// The offsets of a list, of partitions that have one.
+pub(super) fn from_list(list: &TopicPartitionList) -> Topics {
+    let mut topics = Topics::new();
+    for place in list.elements() {
+        if let Offset::Offset(offset) = place.offset() {
+            insert(&mut topics, place.topic(), place.partition(), offset);
+        }
+    }
+    topics
+}
+
 /// Reads `{"visits":{"0":17}}`. Returns `None` if it is something else.
 pub(super) fn parse_topics(value: &Value) -> Option<Topics> {
     let pairs = value.as_object()?.iter();
@@ -56,7 +96,7 @@ pub(super) fn parse_topics(value: &Value) -> Option<Topics> {
 
 /// The offsets that a checkpoint has.
 pub(super) fn stored(value: &Value) -> Result<Topics> {
-    parse_topics(value).ok_or_else(|| {
+    parse_topics(&share::without(value)).ok_or_else(|| {
         let message = format!("`{value}` in the checkpoint is no offsets of Kafka");
         Error::new(ErrorKind::Checkpoint, message)
     })

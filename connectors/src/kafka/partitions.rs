@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use keymill::{Error, ErrorKind, Result};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::metadata::MetadataTopic;
 use regex::Regex;
@@ -64,8 +64,8 @@ impl Which {
 }
 
 /// The partitions of a topic.
-pub(super) fn partitions(
-    consumer: &BaseConsumer,
+pub(super) fn partitions<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
     place: &KafkaSettings,
     name: &str,
 ) -> Result<Vec<i32>> {
@@ -103,8 +103,8 @@ fn silent(place: &KafkaSettings, cause: KafkaError) -> Error {
     failed(ErrorKind::Source, &message, cause)
 }
 
-pub(super) fn watermarks(
-    consumer: &BaseConsumer,
+pub(super) fn watermarks<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
     place: &KafkaSettings,
     topic: &str,
     number: i32,
@@ -114,6 +114,17 @@ pub(super) fn watermarks(
         let message = format!("`{}` does not tell its offsets", place.describe());
         failed(ErrorKind::Source, &message, cause)
     })
+}
+
+/// The error of messages that come next and are not there.
+pub(super) fn gap(topic: &str, number: i32, expected: i64, (oldest, end): Watermarks) -> Error {
+    let message = format!(
+        "topic `{topic}`, partition {number}: offset {expected} comes next, and the broker has the \
+         offsets from {oldest} to {end}: messages were deleted before they were read, or the topic \
+         is another one; set `on.gap` to `skip` to go on without them, or begin with another \
+         checkpoint"
+    );
+    Error::new(ErrorKind::Source, message)
 }
 
 /// Reads these partitions from these offsets on, and no others.

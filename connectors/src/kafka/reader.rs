@@ -15,8 +15,9 @@ use super::begin::Begin;
 use super::failure::{failed, is_passing};
 use super::gather::{Form, Gathered};
 use super::offsets::Offsets;
-use super::partitions::{assign, partitions, watermarks};
+use super::partitions::{assign, gap, partitions, watermarks};
 use super::settings::ANSWER;
+use super::share::Share;
 
 /// How long a replay waits for the next message.
 const REPLAY: Duration = Duration::from_secs(30);
@@ -31,6 +32,8 @@ pub(super) struct Rules {
     pub(super) skips_gaps: bool,
     pub(super) has_group: bool,
     pub(super) form: Form,
+    /// The partitions of this process, if others have the rest.
+    pub(super) share: Option<Share>,
 }
 
 impl Rules {
@@ -50,7 +53,7 @@ impl Rules {
         )
     }
 
-    fn failed(&self, what: &str, cause: KafkaError) -> Error {
+    pub(super) fn failed(&self, what: &str, cause: KafkaError) -> Error {
         let message = format!("`{}` {what}", self.place.describe());
         failed(ErrorKind::Source, &message, cause)
     }
@@ -104,7 +107,9 @@ impl Reader {
     /// Adds the partitions that are not in `next`. Returns whether there are any.
     fn add_partitions(&mut self, rules: &Rules, are_new: bool) -> Result<bool> {
         let mut found = false;
-        for number in partitions(&self.consumer, &rules.place, &self.topic)? {
+        let all = partitions(&self.consumer, &rules.place, &self.topic)?;
+        let is_own = |number: &i32| rules.share.as_ref().is_none_or(|it| it.has(*number));
+        for number in all.into_iter().filter(is_own) {
             if self.next.get(number).is_none() {
                 let offset = self.first_offset(rules, number, are_new)?;
                 self.next.0.insert(number, offset);
@@ -167,20 +172,9 @@ impl Reader {
                 self.next.0.insert(number, oldest);
                 continue;
             }
-            return Err(self.gap(number, expected, oldest, end));
+            return Err(gap(&self.topic, number, expected, (oldest, end)));
         }
         Ok(())
-    }
-
-    fn gap(&self, number: i32, expected: i64, oldest: i64, end: i64) -> Error {
-        let message = format!(
-            "topic `{}`, partition {number}: offset {expected} comes next, and the broker has the \
-             offsets from {oldest} to {end}: messages were deleted before they were read, or the topic \
-             is another one; set `on.gap` to `skip` to go on without them, or begin with another \
-             checkpoint",
-            self.topic
-        );
-        Error::new(ErrorKind::Source, message)
     }
 
     pub(super) fn is_behind(&self) -> bool {
@@ -276,7 +270,7 @@ impl Reader {
         for (&number, &expected) in &at.0 {
             let (oldest, end) = watermarks(&self.consumer, &rules.place, &self.topic, number)?;
             if !(oldest..=end).contains(&expected) {
-                return Err(self.gap(number, expected, oldest, end));
+                return Err(gap(&self.topic, number, expected, (oldest, end)));
             }
         }
         Ok(())

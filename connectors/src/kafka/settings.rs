@@ -120,6 +120,24 @@ impl KafkaSettings {
         self.settings.iter().any(|(it, _)| it == name)
     }
 
+    /// Refuses the protocols of groups in which partitions change one by one.
+    pub(super) fn refuse_in_group(&self) -> Result<()> {
+        let unknown = |(name, value): &&(String, String)| {
+            name == "group.protocol" && value != "classic"
+                || name == "partition.assignment.strategy" && value.contains("cooperative")
+        };
+        match self.settings.iter().find(unknown) {
+            Some((name, value)) => {
+                let message = format!(
+                    "`{name}` cannot be `{value}`: all partitions of a process change at once; leave \
+                     it out, or use the classic protocol with `range` or `roundrobin`"
+                );
+                Err(Error::new(ErrorKind::Config, message))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The name, for people and reports.
     pub(super) fn describe(&self) -> String {
         let slash = if self.topic.is_empty() { "" } else { "/" };

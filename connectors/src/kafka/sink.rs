@@ -11,8 +11,10 @@ use keymill::stream::{Delivery, EpochOutput, Sink, SinkContext};
 use keymill::write::Format;
 use keymill::{Error, ErrorKind, Result};
 
-use super::KafkaSettings;
-use super::producer::Transactions;
+use super::failure::failed;
+use super::group::GroupEpoch;
+use super::producer::{Purpose, Transactions};
+use super::{KafkaGroup, KafkaSettings};
 
 /// The topic in which queries note their last epochs.
 const TOKENS: &str = "keymill-epochs";
@@ -28,6 +30,7 @@ pub struct KafkaSink {
     place: KafkaSettings,
     tokens: String,
     id: Option<String>,
+    group: Option<KafkaGroup>,
     started: Option<Started>,
 }
 
@@ -38,6 +41,8 @@ struct Started {
     transactions: Option<Transactions>,
     last: Option<u64>,
     is_prepared: bool,
+    /// The last epoch of which a commit was tried.
+    tried: Option<u64>,
 }
 
 impl KafkaSink {
@@ -52,19 +57,38 @@ impl KafkaSink {
         Ok(Self {
             tokens: tokens.unwrap_or_else(|| TOKENS.to_owned()),
             id: place.take("transactional.id"),
+            group: None,
             place,
             started: None,
         })
     }
 
-    fn connect(place: &KafkaSettings, tokens: &str, started: &mut Started) -> Result<()> {
-        if started.transactions.is_none() {
-            let (transactions, last) =
-                Transactions::new(place, tokens, &started.id, &started.context.query)?;
-            started.transactions = Some(transactions);
-            started.last = last;
+    /// Commits the offsets of the source of this group in the transactions of the results. The query has no
+    /// checkpoint then, and there are no tokens: the offsets say which epochs are there.
+    #[must_use]
+    pub fn with_offsets_of(mut self, group: &KafkaGroup) -> Self {
+        group.set_sink();
+        self.group = Some(group.clone());
+        self
+    }
+
+    fn connect(
+        place: &KafkaSettings,
+        tokens: Option<&str>,
+        started: &mut Started,
+    ) -> Result<Transactions> {
+        if let Some(transactions) = started.transactions.take() {
+            return Ok(transactions);
         }
-        Ok(())
+        let purpose = Purpose {
+            tokens,
+            id: &started.id,
+            query: &started.context.query,
+            stopping: &started.context.stopping,
+        };
+        let (transactions, last) = Transactions::new(place, &purpose)?;
+        started.last = last.max(started.last.filter(|_| tokens.is_none()));
+        Ok(transactions)
     }
 
     /// Runs `work` on a connection. After an error the next one begins with a new connection.
@@ -74,8 +98,8 @@ impl KafkaSink {
     ) -> Result<T> {
         let not_started = || Error::new(ErrorKind::Internal, "the sink was not started");
         let started = self.started.as_mut().ok_or_else(not_started)?;
-        Self::connect(&self.place, &self.tokens, started)?;
-        let mut transactions = started.transactions.take().ok_or_else(not_started)?;
+        let tokens = self.group.is_none().then_some(&*self.tokens);
+        let mut transactions = Self::connect(&self.place, tokens, started)?;
         let done = work(&mut transactions, started)?;
         started.transactions = Some(transactions);
         Ok(done)
@@ -99,8 +123,20 @@ impl Sink for KafkaSink {
             transactions: None,
             last: None,
             is_prepared: false,
+            tried: None,
         });
-        self.run(|_, _| Ok(()))
+        let group = self.group.clone();
+        self.run(|transactions, _| match group {
+            None => Ok(()),
+            Some(group) => match group.consumer() {
+                Some(consumer) => transactions.check_cluster(&consumer),
+                None => {
+                    let message =
+                        "the sink commits the offsets of a group in which the source is not";
+                    Err(Error::new(ErrorKind::Config, message))
+                }
+            },
+        })
     }
 
     fn last_epoch(&mut self) -> Result<Option<u64>> {
@@ -108,10 +144,19 @@ impl Sink for KafkaSink {
     }
 
     fn prepare(&mut self, output: EpochOutput<'_>) -> Result<()> {
+        let group = self.group.clone();
         self.run(|transactions, started| {
             started.is_prepared = false;
             // A commit whose answer was lost has arrived.
             if started.last.is_some_and(|last| last >= output.epoch) {
+                return Ok(());
+            }
+            let offsets = group.as_ref().and_then(KafkaGroup::epoch);
+            if let Some(offsets) = offsets
+                .as_ref()
+                .filter(|_| started.tried == Some(output.epoch))
+                && is_over(offsets)?
+            {
                 return Ok(());
             }
             transactions.begin()?;
@@ -120,7 +165,13 @@ impl Sink for KafkaSink {
                 messages.send(transactions)?;
             }
             transactions.finish(output.epoch)?;
-            started.is_prepared = true;
+            started.is_prepared = match &offsets {
+                Some(offsets) => transactions.send_offsets(offsets)?,
+                None => true,
+            };
+            if let (false, Some(group)) = (started.is_prepared, group) {
+                group.give_up();
+            }
             Ok(())
         })
     }
@@ -130,12 +181,24 @@ impl Sink for KafkaSink {
             return Ok(());
         }
         self.run(|transactions, started| {
+            started.tried = Some(epoch);
             transactions.commit()?;
             started.is_prepared = false;
             started.last = Some(epoch);
             Ok(())
         })
     }
+
+    fn commits_offsets(&self) -> bool {
+        self.group.is_some()
+    }
+}
+
+fn is_over(offsets: &GroupEpoch) -> Result<bool> {
+    offsets.is_over().map_err(|cause| {
+        let message = "the offsets of the group are not known";
+        failed(ErrorKind::Sink, message, cause)
+    })
 }
 
 /// The keys and values of the messages of a batch.

@@ -10,15 +10,17 @@ use keymill::stream::{EpochInput, EpochLimits, OffsetRange, Replay, SourceContex
 use keymill::{Error, ErrorKind, Result};
 use serde_json::Value;
 
-use super::KafkaSettings;
 use super::begin::{Begin, wrong};
 use super::columns::SCHEMA;
 use super::gather::{Form, Gathered};
 use super::letters::DeadLetters;
+use super::member::Member;
 use super::offsets::{self, Offsets};
 use super::partitions::Which;
 use super::reader::{Reader, Rules};
 use super::settings::ANSWER;
+use super::share::{self, Share};
+use super::{KafkaGroup, KafkaSettings};
 
 /// How often new topics and partitions are looked for, unless a setting says otherwise.
 const DISCOVERY: Duration = Duration::from_secs(10);
@@ -29,7 +31,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// The messages of topics. Each is a line, or several if it has newlines.
 ///
 /// The checkpoint has the offsets; the client never commits any by itself. With the setting `group.id`
-/// the offsets of committed epochs are also written to that group, for programs that show the lag.
+/// the offsets of committed epochs are also written to that group, for programs that show the lag. Several
+/// processes share topics by [`KafkaSource::in_group`] or [`KafkaSource::share`].
 ///
 /// | setting of keymill | meaning |
 /// |---|---|
@@ -53,6 +56,7 @@ pub struct KafkaSource {
     readers: Vec<Reader>,
     chosen: Option<(Value, Gathered)>,
     looked: Instant,
+    member: Option<Member>,
 }
 
 impl KafkaSource {
@@ -102,6 +106,7 @@ impl KafkaSource {
                 has_group: place.has("group.id"),
                 place,
                 form,
+                share: None,
             },
             folder,
             discovery,
@@ -110,7 +115,39 @@ impl KafkaSource {
             readers: Vec::new(),
             chosen: None,
             looked: Instant::now(),
+            member: None,
         })
+    }
+
+    /// Shares the partitions with all processes that are in the group; see [`KafkaGroup`]. The offsets are
+    /// those of the group, so the query has no checkpoint, and each of its epochs stands alone.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if a setting says where to begin by offset or time: a group has offsets already.
+    pub fn in_group(mut self, group: &KafkaGroup) -> Result<Self> {
+        if matches!(
+            self.rules.begin,
+            Begin::Offsets(_) | Begin::Topics(_) | Begin::Timestamp(_)
+        ) {
+            let message = "a group continues with its own offsets: `starting.offsets` and \
+                           `starting.timestamp` are for queries without a group";
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        self.rules.place.refuse_in_group()?;
+        self.member = Some(Member::new(group.clone()));
+        Ok(self)
+    }
+
+    /// Reads a fixed share of the partitions: `share` of `of`, the first one is 1. Partition `p` is in share
+    /// `p % of + 1`. Each share is a query with a checkpoint of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if there is no such share.
+    pub fn share(mut self, share: u32, of: u32) -> Result<Self> {
+        self.rules.share = Some(Share::new(share, of)?);
+        Ok(self)
     }
 
     /// Whether lines that are no rows are kept: the setting `dead.letters` names a folder.
@@ -142,10 +179,7 @@ impl KafkaSource {
     /// Takes what has arrived, up to the limits.
     fn receive(&mut self, limits: &EpochLimits) -> Result<Gathered> {
         let mut gathered = Gathered::default();
-        let most = (
-            limits.bytes.unwrap_or(u64::MAX).min(self.memory as u64),
-            limits.rows.unwrap_or(u64::MAX).min(self.most_messages),
-        );
+        let most = self.most(limits);
         let until = Instant::now() + ANSWER;
         while gathered.bytes < most.0 && gathered.messages < most.1 {
             let before = gathered.messages;
@@ -197,8 +231,21 @@ impl KafkaSource {
         Ok(gathered)
     }
 
+    /// The next offsets, with the share if there is one.
     fn next(&self) -> Value {
-        offsets::to_json(self.readers.iter().map(|it| (&*it.topic, &it.next)))
+        let next = match &self.member {
+            Some(member) => offsets::to_json(member.next.iter().map(|(topic, it)| (&**topic, it))),
+            None => offsets::to_json(self.readers.iter().map(|it| (&*it.topic, &it.next))),
+        };
+        share::noted(next, self.rules.share.as_ref())
+    }
+
+    /// The most bytes and messages of an epoch.
+    fn most(&self, limits: &EpochLimits) -> (u64, u64) {
+        (
+            limits.bytes.unwrap_or(u64::MAX).min(self.memory as u64),
+            limits.rows.unwrap_or(u64::MAX).min(self.most_messages),
+        )
     }
 }
 
@@ -208,7 +255,11 @@ fn is_several(which: &Which) -> bool {
 
 impl StreamSource for KafkaSource {
     fn describe(&self) -> String {
-        self.rules.place.describe()
+        let name = self.rules.place.describe();
+        match &self.rules.share {
+            Some(share) => format!("{name} (share {share})"),
+            None => name,
+        }
     }
 
     fn kind(&self) -> &'static str {
@@ -229,6 +280,10 @@ impl StreamSource for KafkaSource {
 
     fn start(&mut self, context: SourceContext) -> Result<()> {
         self.memory = context.memory;
+        if let Some(member) = &mut self.member {
+            return member.start(&self.rules, &self.which, self.discovery);
+        }
+        share::check(&context.history, self.rules.share.as_ref())?;
         let mut history = offsets::after(&context.history)?;
         let is_restart = !history.is_empty();
         let mut topics = self
@@ -247,6 +302,16 @@ impl StreamSource for KafkaSource {
     }
 
     fn next_range(&mut self, limits: &EpochLimits) -> Result<Option<OffsetRange>> {
+        let most = self.most(limits);
+        if let Some(member) = &mut self.member {
+            let start = offsets::to_json(member.next.iter().map(|(topic, it)| (&**topic, it)));
+            let Some(gathered) = member.receive(&self.rules, most)? else {
+                return Ok(None);
+            };
+            let end = self.next();
+            self.chosen = Some((end.clone(), gathered));
+            return Ok(Some(OffsetRange { start, end }));
+        }
         if self.looked.elapsed() > self.discovery {
             // A broker that does not answer now has no new partitions.
             match self.discover() {
@@ -273,6 +338,10 @@ impl StreamSource for KafkaSource {
     }
 
     fn commit(&mut self, range: &OffsetRange) -> Result<()> {
+        if let Some(member) = &mut self.member {
+            member.commit();
+            return Ok(());
+        }
         for (topic, end) in offsets::stored(&range.end)? {
             let reader = self.readers.iter_mut().find(|it| it.topic == topic);
             if let Some(reader) = reader {
@@ -283,11 +352,17 @@ impl StreamSource for KafkaSource {
     }
 
     fn position(&self) -> Value {
-        offsets::to_json(self.readers.iter().map(|it| (&*it.topic, &it.committed)))
+        let committed = self.readers.iter().map(|it| (&*it.topic, &it.committed));
+        share::noted(offsets::to_json(committed), self.rules.share.as_ref())
+    }
+
+    fn is_shared(&self) -> bool {
+        self.member.is_some()
     }
 
     fn rejected_rows(&self) -> u64 {
         let skipped: u64 = self.readers.iter().map(|it| it.skipped).sum();
+        let skipped = skipped + self.member.as_ref().map_or(0, |it| it.skipped);
         match &self.rules.form {
             Form::Rows(letters) => skipped + letters.lines().rejected(),
             _ => skipped,

@@ -52,6 +52,8 @@ pub(super) struct Shared {
     changed: Condvar,
     pub(super) wake: Wake,
     pub(super) cancel: Cancel,
+    /// Cancelled by any stop, also a graceful one.
+    pub(super) stopping: Cancel,
 }
 
 #[derive(Debug, Default)]
@@ -170,6 +172,7 @@ impl StreamQuery {
     pub fn stop(&self, graceful: bool) {
         let stop = if graceful { Stop::Graceful } else { Stop::Now };
         self.shared.lock().stop = Some(stop);
+        self.shared.stopping.cancel();
         if stop == Stop::Now {
             self.shared.cancel.cancel();
         }

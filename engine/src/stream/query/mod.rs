@@ -10,6 +10,7 @@ mod plan;
 mod progress;
 mod prometheus;
 mod server;
+mod shared_source;
 mod sinks;
 mod start;
 mod state_function;

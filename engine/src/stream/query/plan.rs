@@ -118,7 +118,7 @@ impl QueryPlan {
         computed
     }
 
-    fn has_state(&self) -> bool {
+    pub(super) fn has_state(&self) -> bool {
         self.keeps_totals() || self.window.is_some()
     }
 
@@ -132,6 +132,9 @@ impl QueryPlan {
             .sources
             .iter()
             .find(|it| it.replay() == Replay::Nothing);
+        if self.has_shared_source() {
+            return self.shared_delivery();
+        }
         if self.checkpoint.is_none() {
             let why = "there is no checkpoint: a restart begins from nothing";
             return (Delivery::AtLeastOnce, why.to_owned());
@@ -200,6 +203,7 @@ impl QueryPlan {
             return Err(Error::new(ErrorKind::Config, message));
         }
         self.check_distinct()?;
+        self.check_shared_source()?;
         self.check_late_sinks()?;
         if self.sinks.is_empty() {
             let message = "a stream needs a sink";
@@ -359,6 +363,7 @@ impl QueryPlan {
             schema: outputs.grouping.schema.clone(),
             key_columns: outputs.grouping.key_columns,
             mode,
+            stopping: shared.stopping.clone(),
         };
         let sinks = start_sinks(self.sinks, &context, &recovered)?;
         let late_context = SinkContext {

@@ -13,7 +13,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
 use super::OutputMode;
-use crate::Result;
+use crate::{Cancel, Result};
 
 pub use callback::CallbackSink;
 pub use console::ConsoleSink;
@@ -56,6 +56,9 @@ pub struct SinkContext {
     pub key_columns: usize,
     /// Which groups an epoch writes.
     pub mode: OutputMode,
+    /// Cancelled when the query is asked to end. A sink that waits for another system then waits for some
+    /// seconds more at most.
+    pub stopping: Cancel,
 }
 
 /// The results of one epoch.
@@ -116,6 +119,12 @@ pub trait Sink: Send {
     ///
     /// [`crate::ErrorKind::Sink`] if that fails.
     fn commit(&mut self, epoch: u64) -> Result<()>;
+
+    /// Whether the results of an epoch and the offsets of the query's shared source are committed in one
+    /// transaction. See [`StreamSource::is_shared`](super::StreamSource::is_shared).
+    fn commits_offsets(&self) -> bool {
+        false
+    }
 }
 
 impl<S: Sink + 'static> From<S> for Box<dyn Sink> {

@@ -195,6 +195,12 @@ pub trait StreamSource: Send {
     fn rejected_rows(&self) -> u64 {
         0
     }
+
+    /// Whether other processes share its splits, and may take over some at any time. Its offsets are then
+    /// not in a checkpoint but where all processes see them, and its query has no state.
+    fn is_shared(&self) -> bool {
+        false
+    }
 }
 
 impl<S: StreamSource + 'static> From<S> for Box<dyn StreamSource> {

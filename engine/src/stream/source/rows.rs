@@ -112,4 +112,8 @@ impl StreamSource for RowSource {
     fn rejected_rows(&self) -> u64 {
         self.source.rejected_rows() + self.lines.rejected()
     }
+
+    fn is_shared(&self) -> bool {
+        self.source.is_shared()
+    }
 }

@@ -24,6 +24,12 @@ steps_failed=0
 # For a script with a trap of its own.
 remove_steps() { [ "$steps_owner" = no ] || rm -f "$KEYMILL_STEPS"; }
 
+# The feature of the tests of Kafka. TLS is tested with the OpenSSL of the system, which is faster to build.
+kafka_feature() {
+  if pkg-config --exists openssl 2>/dev/null; then echo keymill-cli/kafka-tls; else echo keymill-cli/kafka; fi
+}
+if pkg-config --exists openssl 2>/dev/null; then export OPENSSL_NO_VENDOR=1; fi
+
 have() { command -v "$1" >/dev/null 2>&1; }
 
 record() { printf '%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4" >>"$KEYMILL_STEPS"; }

@@ -234,3 +234,29 @@ fn unusual_bytes_are_counted() {
         b"\xff\xfe\t2\n"
     );
 }
+
+#[test]
+fn an_empty_file_of_objects_has_the_columns_that_are_set() {
+    let folder = Folder::new();
+    let (empty, full) = (folder.path("a.ndjson"), folder.path("b.ndjson"));
+    std::fs::write(&empty, "").unwrap();
+    std::fs::write(&full, "{\"site\":\"x\",\"n\":2}\n").unwrap();
+    let (empty, full) = (empty.to_str().unwrap(), full.to_str().unwrap());
+    let reduce = |files: &[&str], more: &[&str]| {
+        let aggregate = ["--key", "site", "--agg", "sum(n)", "--format", "csv"];
+        stdout_of(&[&["reduce"], files, &aggregate, more].concat(), b"")
+    };
+    let columns = ["--columns", "site,n:int"];
+    assert_eq!(text(&reduce(&[empty], &columns)), "site,sum(n)\n");
+    assert_eq!(
+        text(&reduce(&[empty, full], &columns)),
+        "site,sum(n)\nx,2\n"
+    );
+    assert_eq!(text(&reduce(&[empty, full], &[])), "site,sum(n)\nx,2\n");
+    let unknown = ["reduce", empty, "--key", "site"];
+    crate::command::assert_fails(
+        &unknown,
+        1,
+        &["its columns are unknown; name them with their types"],
+    );
+}

@@ -12,11 +12,14 @@ mod http;
 mod inputs;
 mod job_files;
 mod kafka;
+mod kafka_examples;
+mod kafka_faults;
 mod outputs;
 mod pages;
 mod reduce;
 mod replays;
 mod sameness;
+mod secure;
 #[path = "../../../connectors/tests/server/mod.rs"]
 mod server;
 #[cfg(unix)]

@@ -14,6 +14,7 @@ mod server;
 mod settings;
 mod sink;
 mod source;
+mod tls;
 
 pub use settings::HttpSettings;
 pub use sink::HttpSink;

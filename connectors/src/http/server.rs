@@ -15,10 +15,12 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use keymill::{Error, ErrorKind, Result};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use super::body::{self, Trouble};
 use super::budget::{Held, Reserved};
@@ -28,7 +30,7 @@ use super::log::Log;
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// The limits of a server, and who may use it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Rules {
     pub(super) token: Option<String>,
     pub(super) most_body: usize,
@@ -36,6 +38,7 @@ pub(super) struct Rules {
     pub(super) most_connections: usize,
     /// How long the head of a request, and each further piece of its body, may take.
     pub(super) patience: Duration,
+    pub(super) tls: Option<TlsAcceptor>,
 }
 
 /// A server that runs until it is dropped.
@@ -127,9 +130,25 @@ async fn accept(
     }
 }
 
-/// Serves a connection until it ends, or until the server stops.
-async fn serve(stream: TcpStream, shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+/// Serves a connection, with TLS if there is a certificate.
+async fn serve(stream: TcpStream, shared: Arc<Shared>, stopped: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true);
+    let rules = &shared.rules;
+    let Some(tls) = &rules.tls else {
+        return serve_requests(stream, shared, stopped).await;
+    };
+    // A client that does not agree to TLS has no way to hear why.
+    if let Ok(Ok(stream)) = timeout(rules.patience, tls.accept(stream)).await {
+        serve_requests(stream, shared, stopped).await;
+    }
+}
+
+/// Serves a connection until it ends, or until the server stops.
+async fn serve_requests(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    shared: Arc<Shared>,
+    mut stopped: watch::Receiver<bool>,
+) {
     let patience = shared.rules.patience;
     let service = service_fn(move |request| {
         let shared = shared.clone();

@@ -16,8 +16,10 @@ use ureq::http::{Response, StatusCode};
 
 use super::HttpSettings;
 use super::settings::wrong;
+use super::tls;
 
-const KNOWN: &str = "token, token.file, max.part.bytes, compression, timeout.ms and idempotent";
+const KNOWN: &str =
+    "token, token.file, max.part.bytes, compression, timeout.ms, tls.ca and idempotent";
 
 /// The longest pause between attempts, whatever the receiver asks for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -36,6 +38,7 @@ const SHOWN: u64 = 200;
 /// | `compression` | `none` (default) or `gzip` |
 /// | `token`, `token.file` | sent as `Authorization: Bearer TOKEN` |
 /// | `timeout.ms` | how long an attempt may take: 30 000 |
+/// | `tls.ca` | a file of PEM: the authorities of `https` that are trusted, instead of the public ones |
 /// | `idempotent` | `true` says that the receiver takes every key once; then results arrive as if once |
 pub struct HttpSink {
     url: String,
@@ -82,6 +85,7 @@ impl HttpSink {
                 .timeout_global(Some(timeout))
                 .http_status_as_error(false)
                 .max_redirects(0)
+                .tls_config(tls::roots(&mut settings)?)
                 .user_agent(concat!("keymill/", env!("CARGO_PKG_VERSION")))
                 .build()
                 .into(),

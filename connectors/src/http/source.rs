@@ -14,9 +14,10 @@ use super::budget::Budget;
 use super::log::Log;
 use super::server::{Rules, Server};
 use super::settings::wrong;
+use super::tls;
 
-const KNOWN: &str = "ack, token, token.file, max.body.bytes, max.decompressed.bytes, max.connections and \
-                     timeout.ms";
+const KNOWN: &str = "ack, token, token.file, max.body.bytes, max.decompressed.bytes, max.connections, \
+                     timeout.ms, tls.cert and tls.key";
 
 /// The lines of bodies that clients send to `POST /ingest`.
 ///
@@ -28,6 +29,7 @@ const KNOWN: &str = "ack, token, token.file, max.body.bytes, max.decompressed.by
 /// | `max.decompressed.bytes` | of a body of gzip, 64 MiB |
 /// | `max.connections` | 256; further ones wait |
 /// | `timeout.ms` | how long the head of a request, or the next piece of its body, may take: 30 000 |
+/// | `tls.cert`, `tls.key` | files of PEM: the server speaks HTTPS with this certificate, and those up to its authority, and with this key |
 pub struct HttpSource {
     address: String,
     rules: Rules,
@@ -72,6 +74,7 @@ impl HttpSource {
             most_decompressed: settings.number("max.decompressed.bytes", 64 << 20)?,
             most_connections: settings.number("max.connections", 256)?.min(1 << 20),
             patience: settings.time("timeout.ms", Duration::from_secs(30))?,
+            tls: tls::acceptor(&mut settings)?,
         };
         settings.finish(KNOWN)?;
         Ok(Self {

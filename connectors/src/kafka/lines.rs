@@ -61,7 +61,7 @@ impl KafkaLines {
                 ("linger.ms", "5"),
             ],
             &[],
-        );
+        )?;
         let producer = ClientConfig::create_with_context(&config, failures.clone());
         let producer = producer.map_err(|cause| place.refused(cause))?;
         Ok(Self {

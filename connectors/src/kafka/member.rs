@@ -17,10 +17,7 @@ use super::group::{GroupConsumer, GroupEpoch, KafkaGroup, Rebalances};
 use super::offsets::{self, Topics};
 use super::partitions::{Which, gap, partitions, watermarks};
 use super::reader::Rules;
-
-/// How long the committed offsets are waited for at a time: those of a process that was killed are known
-/// when its transaction has ended.
-const OFFSETS: Duration = Duration::from_secs(1);
+use super::settings::ANSWER;
 
 /// A member of a group.
 pub(super) struct Member {
@@ -73,7 +70,7 @@ impl Member {
                 ("enable.auto.offset.store", "false"),
                 ("auto.offset.reset", "error"),
             ],
-        );
+        )?;
         let consumer = ClientConfig::create_with_context(&config, Rebalances::default());
         let consumer: Arc<GroupConsumer> =
             Arc::new(consumer.map_err(|cause| rules.place.refused(cause))?);
@@ -188,7 +185,8 @@ impl Member {
         consumer: &GroupConsumer,
         given: &TopicPartitionList,
     ) -> Result<bool> {
-        let found = match consumer.committed_offsets(given.clone(), OFFSETS) {
+        // Those of a process that was killed are known when its transaction has ended.
+        let found = match consumer.committed_offsets(given.clone(), ANSWER) {
             Ok(found) => found,
             Err(cause) if is_passing(&cause) => return Ok(false),
             Err(cause) => return Err(rules.failed("does not tell the offsets of the group", cause)),

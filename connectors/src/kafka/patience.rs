@@ -8,9 +8,6 @@ use keymill::Cancel;
 /// How long one step waits, before it is known whether the query is to end.
 pub(super) const STEP: Duration = Duration::from_millis(500);
 
-/// How long an answer is waited for that is asked for again and again.
-pub(super) const ANSWER: Duration = Duration::from_secs(2);
-
 /// How long a step may take when the query is to end.
 const LAST: Duration = Duration::from_secs(5);
 

@@ -98,7 +98,8 @@ impl Transactions {
     fn failed(&self, what: &str, cause: KafkaError) -> Error {
         let message = match &cause {
             KafkaError::Transaction(error) if error.is_fatal() => format!(
-                "`{}` {what}: another process writes with the transactional id `{}`",
+                "`{}` {what}: another process writes with the transactional id `{}`, or the transaction \
+                 took longer than `transaction.timeout.ms`",
                 self.place.describe(),
                 self.id
             ),
@@ -167,7 +168,7 @@ impl Transactions {
         committed: &BaseConsumer,
     ) -> Result<()> {
         let end = |consumer: &BaseConsumer| {
-            let marks = consumer.fetch_watermarks(tokens, 0, patience::ANSWER);
+            let marks = consumer.fetch_watermarks(tokens, 0, ANSWER);
             marks.map(|(_, end)| end)
         };
         let mut patience = Patience::new(OTHERS, &self.stopping);

@@ -145,7 +145,19 @@ impl KafkaSettings {
     }
 
     /// The settings of a client. `fixed` are those that the promises of keymill depend on.
-    pub(super) fn config(&self, defaults: &[(&str, &str)], fixed: &[(&str, &str)]) -> ClientConfig {
+    pub(super) fn config(
+        &self,
+        defaults: &[(&str, &str)],
+        fixed: &[(&str, &str)],
+    ) -> Result<ClientConfig> {
+        #[cfg(not(feature = "kafka-tls"))]
+        if let Some((name, value)) = self.needing_tls() {
+            let message = format!(
+                "`{name}={value}` needs TLS, and this program was built without it; build it with \
+                 `--features kafka-tls`"
+            );
+            return Err(Error::new(ErrorKind::Config, message));
+        }
         let mut config = ClientConfig::new();
         // What the client logs would be among the results; its errors are reported.
         config.set_log_level(RDKafkaLogLevel::Emerg);
@@ -156,7 +168,7 @@ impl KafkaSettings {
         for (name, value) in all.chain(fixed.iter().copied()) {
             config.set(name, value);
         }
-        config
+        Ok(config)
     }
 
     /// Creates a client.
@@ -165,7 +177,7 @@ impl KafkaSettings {
         defaults: &[(&str, &str)],
         fixed: &[(&str, &str)],
     ) -> Result<T> {
-        let created = self.config(defaults, fixed).create();
+        let created = self.config(defaults, fixed)?.create();
         created.map_err(|cause| self.refused(cause))
     }
 
@@ -173,6 +185,23 @@ impl KafkaSettings {
     pub(super) fn refused(&self, cause: KafkaError) -> Error {
         let message = format!("the settings of `{}` are refused", self.describe());
         Error::new(ErrorKind::Config, message).with_source(cause)
+    }
+}
+
+#[cfg(any(test, not(feature = "kafka-tls")))]
+impl KafkaSettings {
+    /// The first setting that a client without OpenSSL does not take.
+    fn needing_tls(&self) -> Option<&(String, String)> {
+        self.settings.iter().find(|(name, value)| {
+            let value = value.to_ascii_lowercase();
+            match name.as_str() {
+                "security.protocol" => value.ends_with("ssl"),
+                "sasl.mechanism" | "sasl.mechanisms" => {
+                    value.starts_with("scram-") || value == "oauthbearer"
+                }
+                name => name.starts_with("ssl.") || name.starts_with("sasl.oauthbearer."),
+            }
+        })
     }
 }
 
@@ -194,6 +223,23 @@ mod tests {
         assert!(place.has("security.protocol"));
         assert_eq!(place.take("max.messages").as_deref(), Some("7"));
         assert_eq!(place.take("on.gap").as_deref(), Some("skip"));
+    }
+
+    #[test]
+    fn settings_that_need_tls_are_found() {
+        let needs = |name: &str, value: &str| {
+            KafkaSettings::new("a", "b")
+                .set("acks", "all")
+                .set(name, value)
+                .needing_tls()
+                .is_some()
+        };
+        assert!(needs("security.protocol", "SASL_SSL"));
+        assert!(needs("kafka.security.protocol", "ssl"));
+        assert!(needs("sasl.mechanism", "SCRAM-SHA-512"));
+        assert!(needs("ssl.ca.location", "ca.pem"));
+        assert!(!needs("security.protocol", "SASL_PLAINTEXT"));
+        assert!(!needs("sasl.mechanisms", "PLAIN"));
     }
 
     #[test]

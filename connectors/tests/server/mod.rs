@@ -14,6 +14,8 @@ pub(crate) use started::Started;
 pub(crate) struct Server {
     /// The address, as the script's clients write it.
     pub(crate) url: String,
+    /// Where it listens; clients may use another way.
+    pub(crate) port: u16,
     folder: String,
     script: &'static str,
 }
@@ -28,12 +30,13 @@ fn run(script: &str, arguments: &[&str]) -> Result<String, String> {
     }
 }
 
-/// A port that is free, and so is the one after it.
+/// A port that is free, and so are the two after it.
 fn free_port() -> u16 {
     loop {
         let first = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = first.local_addr().unwrap().port();
-        if port < u16::MAX && TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
+        let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if port < u16::MAX - 1 && is_free(port + 1) && is_free(port + 2) {
             return port;
         }
     }
@@ -42,17 +45,42 @@ fn free_port() -> u16 {
 impl Server {
     /// A PostgreSQL server; `None`, and a line that says so, where there is no PostgreSQL.
     pub(crate) fn postgres(test: &str) -> Option<Self> {
-        Self::start("postgres", test, |port| {
+        Self::start("postgres", "new", test, |port| {
             format!("postgres://keymill@127.0.0.1:{port}/postgres")
         })
     }
 
     /// A Kafka broker; `None`, and a line that says so, where there is no Kafka.
     pub(crate) fn kafka(test: &str) -> Option<Self> {
-        Self::start("kafka", test, |port| format!("kafka://127.0.0.1:{port}"))
+        let url = |port| format!("kafka://127.0.0.1:{port}");
+        Self::start("kafka", "new", test, url)
     }
 
-    fn start(script: &'static str, test: &str, url: impl Fn(u16) -> String) -> Option<Self> {
+    /// A Kafka broker that tells its clients to use another port, from which somebody brings them to it.
+    pub(crate) fn kafka_behind(other: u16, test: &str) -> Option<Self> {
+        let how = format!("new-behind={other}");
+        Self::start("kafka", &how, test, |_| {
+            format!("kafka://127.0.0.1:{other}")
+        })
+    }
+
+    /// A Kafka broker with SASL_SSL: the user `alice` with the password `secret`.
+    pub(crate) fn secure_kafka(test: &str) -> Option<Self> {
+        let url = |port| format!("kafka://127.0.0.1:{}", port + 2);
+        Self::start("kafka", "new-secure", test, url)
+    }
+
+    /// The certificate that its clients must trust.
+    pub(crate) fn certificate(&self) -> String {
+        format!("{}/broker.pem", self.folder)
+    }
+
+    fn start(
+        script: &'static str,
+        how: &str,
+        test: &str,
+        url: impl Fn(u16) -> String,
+    ) -> Option<Self> {
         if let Err(why) = run(script, &["--find"]) {
             let required = format!("KEYMILL_REQUIRE_{}", script.to_uppercase());
             let required = std::env::var(required);
@@ -61,10 +89,11 @@ impl Server {
             return None;
         }
         let port = free_port();
-        let folder = run(script, &["new", &port.to_string()]).unwrap();
+        let folder = run(script, &[how, &port.to_string()]).unwrap();
         let url = url(port);
         Some(Self {
             url,
+            port,
             folder,
             script,
         })

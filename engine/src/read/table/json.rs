@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_json::ReaderBuilder;
 use arrow_json::reader::infer_json_schema_from_iterator;
-use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use keymill_kernels::stage::csv::LastRecord;
 use serde_json::Value;
 
@@ -65,8 +65,22 @@ impl TextFormat for Json {
         self.known.as_ref().map(|(schema, _)| schema.clone())
     }
 
+    fn know_set_columns(&mut self) {
+        if self.columns.is_empty() {
+            return;
+        }
+        let fields = self.columns.iter().map(|column| {
+            let of = column.data_type().cloned().unwrap_or(DataType::Utf8);
+            Field::new(column.name(), of, true)
+        });
+        let schema = Schema::new(fields.collect::<Vec<_>>());
+        self.know(Arc::new(schema));
+    }
+
     fn no_columns(&self, name: &str) -> Error {
-        let message = format!("`{name}` is empty, so that its columns are unknown");
+        let message = format!(
+            "`{name}` is empty, so that its columns are unknown; name them with their types"
+        );
         Error::new(ErrorKind::Format, message)
     }
 

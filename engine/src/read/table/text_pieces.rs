@@ -36,6 +36,9 @@ pub(super) trait TextFormat: Send {
     /// Returns the columns, after the first input was begun.
     fn schema(&self) -> Option<SchemaRef>;
 
+    /// Takes the columns that were set, because the input has no bytes.
+    fn know_set_columns(&mut self) {}
+
     /// Returns the error for an input without bytes whose columns are not known.
     fn no_columns(&self, name: &str) -> Error;
 
@@ -268,6 +271,9 @@ impl<F: TextFormat + 'static> Pieces for TextPieces<F> {
         }
         if self.format.schema().is_none() {
             self.open_next(&Cancel::default())?;
+        }
+        if self.format.schema().is_none() {
+            self.format.know_set_columns();
         }
         let name = self.splits.first().map_or("", Split::name);
         let schema = self.format.schema();

@@ -23,15 +23,10 @@ pub(crate) struct ReduceArgs {
     #[command(flatten)]
     pub(crate) files: FileArgs,
 
-    /// The keys: columns or expressions, such as 'site, lower(country) AS country'
-    #[arg(
-        short,
-        long,
-        value_name = "EXPRESSIONS",
-        required = true,
-        allow_hyphen_values = true
-    )]
-    pub(crate) key: String,
+    /// The keys: columns or expressions, such as 'site, lower(country) AS country'; without them all rows are
+    /// one group
+    #[arg(short, long, value_name = "EXPRESSIONS", allow_hyphen_values = true)]
+    pub(crate) key: Option<String>,
 
     /// The aggregates of columns or expressions, such as 'count, sum(price * n) AS total, quantile(x, 0.9)'
     #[arg(
@@ -155,13 +150,15 @@ fn job(
     progress: &Progress,
 ) -> Result<AggregateJob> {
     let aggregates = AggregateExpr::list(&args.agg)?;
-    let keys: Vec<Expr> = parsed(&args.key)?;
     let table = table(&args.files, &args.table, &args.result)?;
     let mut rows = engine.read_table(table).cancel(cancel).progress(progress);
     if let Some(condition) = &args.condition {
         rows = rows.filter(condition.parse::<Expr>()?);
     }
-    let mut groups = rows.group_by(keys).agg(aggregates);
+    let mut groups = match &args.key {
+        Some(keys) => rows.group_by(parsed::<Expr>(keys)?).agg(aggregates),
+        None => rows.agg(aggregates),
+    };
     if let Some(condition) = &args.having {
         groups = groups.having(condition.parse::<Expr>()?);
     }

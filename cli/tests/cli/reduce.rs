@@ -294,7 +294,6 @@ fn nonsense_is_an_error() {
         2,
         &["drop"],
     );
-    fails(&[&file], 2, &["required"]);
     fails(
         &[&file, &other, "--key", "site"],
         1,
@@ -529,5 +528,44 @@ fn rows_and_groups_are_filtered_and_computed() {
         &["reduce", &path, "--key", "site", "--where", "m > 0"],
         2,
         &["no column `m`"],
+    );
+}
+
+#[test]
+fn without_a_key_all_rows_are_one_group() {
+    let folder = Folder::new();
+    let file = folder.file("visits.csv", "site,count\na.org,3\nb.org,5\na.org,4\n");
+    let reduce = |more: &[&str]| {
+        let output = stdout_of(&[&["reduce", &file][..], more].concat(), b"");
+        text(&output).to_owned()
+    };
+    let agg = ["--agg", "sum(count),count"];
+    assert_eq!(reduce(&agg), "12\t3\n");
+    assert_eq!(reduce(&[]), "3\n");
+    let csv = [&agg[..], &["--format", "csv"]].concat();
+    assert_eq!(reduce(&csv), "sum(count),count(*)\n12,3\n");
+    assert_eq!(
+        reduce(&[&agg[..], &["--where", "count > 9"]].concat()),
+        "\\N\t0\n"
+    );
+    assert_eq!(
+        reduce(&[&agg[..], &["--having", "\"sum(count)\" > 99"]].concat()),
+        ""
+    );
+    assert_eq!(
+        reduce(&[&agg[..], &["--select", "\"sum(count)\" + 1 AS n"]].concat()),
+        "13\n"
+    );
+    assert_eq!(
+        reduce(&[&agg[..], &["--sort", "sum(count):desc"]].concat()),
+        "12\t3\n"
+    );
+    let huge = folder.file("huge.csv", "n\n9223372036854775807\n9223372036854775807\n");
+    let says = "`sum(n)` of all rows is 18446744073709551614, which does not fit Int64";
+    assert_fails(&["reduce", &huge, "--agg", "sum(n)"], 1, &[says]);
+    assert_fails(
+        &["sql", &format!("SELECT sum(n) FROM '{huge}'")],
+        1,
+        &[says],
     );
 }

@@ -7,11 +7,11 @@ use super::explain::AggregatePlan;
 use super::{Engine, Groups, ResultStream, TextJob};
 use crate::aggregate::{AggregateExpr, count_rows};
 use crate::exec::{self, GroupByJob, JobInput, JobOptions};
-use crate::expr::{Expr, RowSteps};
+use crate::expr::{Expr, RowSteps, col, lit};
 use crate::operator::arrange::{Arrangement, arrange, or_else};
 use crate::operator::{Drain, Order};
 use crate::read::RecordBatches;
-use crate::state::GroupShape;
+use crate::state::{GroupShape, ONE_GROUP};
 use crate::{BatchLimits, Cancel, Progress, Result};
 
 /// A job over Arrow batches. Call [`BatchJob::group_by`] or [`BatchJob::column`] next, or
@@ -99,6 +99,33 @@ impl BatchJob {
         let batches = self.batches.with_steps(&self.steps, None);
         let input = batches.map(|batches| JobInput::Batches(batches.project(column.into())));
         TextJob::new(self.engine, input).with_options(self.options)
+    }
+
+    /// Computes aggregates of all rows: a result of one row, also without input.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use keymill::aggregate::{count_rows, sum};
+    /// use keymill::arrow::array::{ArrayRef, Int64Array, RecordBatch};
+    /// use keymill::prelude::*;
+    ///
+    /// let visits: ArrayRef = Arc::new(Int64Array::from(vec![3, 5, 4]));
+    /// let batch = RecordBatch::try_from_iter([("visits", visits)])?;
+    /// let total = Engine::new()?.read_batches([batch]).agg([sum("visits"), count_rows()]).collect()?;
+    /// assert_eq!((total.num_rows(), total.schema().fields().len()), (1, 2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn agg(self, aggregates: impl IntoIterator<Item = AggregateExpr>) -> AggregateJob {
+        let job = self.group_by([lit(true).alias(ONE_GROUP)]).agg(aggregates);
+        let names = job.aggregates.iter().map(|it| col(it.output_name()));
+        let names = names.collect::<Vec<_>>();
+        AggregateJob {
+            one_group: true,
+            ..job.select(names)
+        }
     }
 
     /// Groups rows by key columns. Rows with equal values form a group; null is equal to null.

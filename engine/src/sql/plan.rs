@@ -10,9 +10,7 @@ use crate::aggregate::AggregateExpr;
 use crate::expr::parse::{named, read};
 use crate::expr::{Expr, col, lit};
 use crate::operator::arrange::{Arrangement, SortBy};
-
-/// The name of the one key of a statement without `GROUP BY`.
-const ONE_GROUP: &str = "()";
+use crate::state::ONE_GROUP;
 
 /// What a statement does.
 #[derive(Clone, Debug)]

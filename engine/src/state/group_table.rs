@@ -178,8 +178,12 @@ fn explained(
     let schema = shape.schema();
     let of = schema.field(shape.key_types().len() + number).data_type();
     let call = shape.call(number);
+    let group = match shape.is_one_group() {
+        true => "all rows".to_owned(),
+        false => format!("the key `{key}`"),
+    };
     let message = format!(
-        "`{call}` of the key `{key}` is {total}, which does not fit {of}; cast the column to a float or divide it"
+        "`{call}` of {group} is {total}, which does not fit {of}; cast the column to a float or divide it"
     );
     Error::new(ErrorKind::Capacity, message)
 }

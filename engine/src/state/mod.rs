@@ -15,7 +15,7 @@ mod shape;
 mod store;
 
 pub(crate) use group_table::{GroupTable, answers_of};
-pub(crate) use shape::GroupShape;
+pub(crate) use shape::{GroupShape, ONE_GROUP};
 pub use store::{Delta, Snapshot, StateStore, StateStoreBuilder};
 
 #[cfg(test)]

@@ -15,6 +15,9 @@ use crate::expr::{Bound, Expr, Rows, col, value_type, without_dictionary};
 use crate::keys::key_type;
 use crate::{Error, ErrorKind, Level, Result};
 
+/// The name of the one key, a constant, of aggregates of all rows.
+pub(crate) const ONE_GROUP: &str = "()";
+
 /// The columns of a group-by, from its input to its answers.
 #[derive(Debug)]
 pub(crate) struct GroupShape {
@@ -120,6 +123,11 @@ impl GroupShape {
             state_schema: schema,
             ..shape
         })
+    }
+
+    /// Whether all rows are one group, so that its key says nothing.
+    pub(crate) fn is_one_group(&self) -> bool {
+        self.key_types.len() == 1 && self.schema.field(0).name() == ONE_GROUP
     }
 
     /// Returns the schema of the answers: keys, then aggregates.

@@ -16,8 +16,17 @@ use super::{
 use crate::named::Named;
 use crate::size;
 
+/// The headings of the help.
+const GROUPS: &str = "Groups";
+const WINDOWS: &str = "Windows";
+const EPOCHS: &str = "Epochs";
+const SINK: &str = "Sink";
+const RECOVERY: &str = "Recovery";
+const REPORTS: &str = "Reports";
+
 /// Where data comes from, and the form of its lines.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Source")]
 pub(crate) struct SourceArgs {
     /// The source: tcp://HOST:PORT, tcp-listen://HOST:PORT, unix:PATH, dir:PATH (new files, each taken
     /// once), tail:FILE (a growing file), stdin:, kafka://HOST:PORT/TOPIC,
@@ -64,6 +73,7 @@ pub(crate) struct SourceArgs {
 
 /// Where results go, and their form.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Sink")]
 pub(crate) struct SinkArgs {
     /// The sink: console: (the default), files:DIR, sqlite:FILE?table=NAME,
     /// postgres://USER@HOST:PORT/DATABASE?table=NAME, kafka://HOST:PORT/TOPIC or http://HOST:PORT/PATH;
@@ -153,93 +163,114 @@ pub(crate) struct StreamArgs {
     pub(crate) source: SourceArgs,
 
     /// Name the query in reports
+    #[arg(help_heading = REPORTS)]
     #[arg(long)]
     pub(crate) name: Option<String>,
 
     /// Count tokens
+    #[arg(help_heading = GROUPS)]
     #[arg(long, conflicts_with_all = ["key", "agg", "columns", "distinct_on"])]
     pub(crate) count: bool,
 
     /// What a token is: whitespace, words, lines, split:SEPARATOR or field:N,SEPARATOR
+    #[arg(help_heading = GROUPS)]
     #[arg(long, value_name = "RULE", default_value = "whitespace")]
     pub(crate) tokens: TokenRule,
 
     /// Map every character to lower case, one to one
+    #[arg(help_heading = GROUPS)]
     #[arg(long)]
     pub(crate) lowercase: bool,
 
     /// The key columns
+    #[arg(help_heading = GROUPS)]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) key: Vec<String>,
 
     /// The aggregates: count, sum(COLUMN), mean(COLUMN), quantile(COLUMN, 0.9) and so on
+    #[arg(help_heading = GROUPS)]
     #[arg(long, value_name = "CALLS")]
     pub(crate) agg: Vec<String>,
 
     /// Compute the results for windows of this length: 10s, 5m, 1h
+    #[arg(help_heading = WINDOWS)]
     #[arg(long, value_name = "TIME", value_parser = parse_time, group = "windows")]
     pub(crate) window: Option<Duration>,
 
     /// Compute the results for sessions of each key: rows that follow each other with less than this time
     /// between them
+    #[arg(help_heading = WINDOWS)]
     #[arg(long, value_name = "GAP", value_parser = parse_time, group = "windows", requires = "time")]
     pub(crate) session: Option<Duration>,
 
     /// Begin a window at every multiple of this time; the default is the length of a window
+    #[arg(help_heading = WINDOWS)]
     #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "window", conflicts_with = "session")]
     pub(crate) slide: Option<Duration>,
 
     /// The column with the time of a row: ISO 8601, or a number of seconds since 1970 (of milliseconds
     /// from 10^11 on); the default is the time of arrival
+    #[arg(help_heading = WINDOWS)]
     #[arg(long, value_name = "COLUMN", requires_all = ["windows", "key"])]
     pub(crate) time: Option<String>,
 
     /// Close a window when a row has come whose time is this long after the end of the window; later rows
     /// are left out and counted
+    #[arg(help_heading = WINDOWS)]
     #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "time")]
     pub(crate) watermark: Option<Duration>,
 
     /// Write and close the windows that are open when the input has ended, or what was there with --once
     /// and --available-now; for --mode append
+    #[arg(help_heading = WINDOWS)]
     #[arg(long, requires = "windows")]
     pub(crate) flush: bool,
 
     /// Write the rows that come after their windows were closed to a sink
+    #[arg(help_heading = WINDOWS)]
     #[arg(long, value_name = "URL", requires = "watermark")]
     pub(crate) late_to: Vec<String>,
 
     /// Leave out rows whose values of these columns have come before
+    #[arg(help_heading = GROUPS)]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "key")]
     pub(crate) distinct_on: Vec<String>,
 
     /// Remember them for this time after their arrival; the default is until the watermark has passed, and
     /// without one for ever
+    #[arg(help_heading = GROUPS)]
     #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "distinct_on", conflicts_with = "watermark")]
     pub(crate) distinct_for: Option<Duration>,
 
     /// Begin an epoch at every multiple of this time: 50ms, 1s, 5m; the default is as soon as there is
     /// something to read
+    #[arg(help_heading = EPOCHS)]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) every: Option<Duration>,
 
     /// Run one epoch of what is there, and end
+    #[arg(help_heading = EPOCHS)]
     #[arg(long, conflicts_with = "available_now")]
     pub(crate) once: bool,
 
     /// Run epochs until what is there is read, and end
+    #[arg(help_heading = EPOCHS)]
     #[arg(long)]
     pub(crate) available_now: bool,
 
     /// Which groups an epoch writes: complete (all), update (those that changed) or append
+    #[arg(help_heading = SINK)]
     #[arg(long, hide_possible_values = true)]
     #[arg(value_parser = Named(parse_mode, &["complete", "update", "append"]))]
     pub(crate) mode: Option<OutputMode>,
 
     /// Keep no running totals: every epoch stands alone
+    #[arg(help_heading = GROUPS)]
     #[arg(long, conflicts_with = "windows")]
     pub(crate) per_epoch: bool,
 
     /// Remove a group from the state when no row of it has come for this time
+    #[arg(help_heading = GROUPS)]
     #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with_all = ["windows", "per_epoch"])]
     pub(crate) ttl: Option<Duration>,
 
@@ -247,48 +278,59 @@ pub(crate) struct StreamArgs {
     pub(crate) sink: SinkArgs,
 
     /// Order the rows of an epoch by count or by key
+    #[arg(help_heading = SINK)]
     #[arg(long, value_enum)]
     pub(crate) sort: Option<Sort>,
 
     /// The folder of the checkpoint; the query continues from it after a restart
+    #[arg(help_heading = RECOVERY)]
     #[arg(long, value_name = "DIR")]
     pub(crate) checkpoint: Option<PathBuf>,
 
     /// Write a snapshot of the state at least every N epochs
+    #[arg(help_heading = RECOVERY)]
     #[arg(long, value_name = "N")]
     pub(crate) snapshot_every: Option<u64>,
 
     /// The maximum files that an epoch reads
+    #[arg(help_heading = EPOCHS)]
     #[arg(long, value_name = "N")]
     pub(crate) max_files: Option<usize>,
 
     /// The maximum bytes that an epoch reads, rounded to whole lines or files
+    #[arg(help_heading = EPOCHS)]
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     pub(crate) max_bytes: Option<u64>,
 
     /// The maximum rows that an epoch reads, of sources that make rows
+    #[arg(help_heading = EPOCHS)]
     #[arg(long, value_name = "N")]
     pub(crate) max_rows: Option<u64>,
 
     /// Refuse to start unless results arrive exactly-once or idempotent
+    #[arg(help_heading = RECOVERY)]
     #[arg(long, value_name = "GUARANTEE", value_parser = ["exactly-once", "idempotent"])]
     #[arg(visible_alias = "guarantee")]
     pub(crate) require: Option<String>,
 
     /// Write a report of every epoch to standard error, as a line of JSON
+    #[arg(help_heading = REPORTS)]
     #[arg(long)]
     pub(crate) progress: bool,
 
     /// Serve metrics over HTTP, such as at 127.0.0.1:9464: /metrics for Prometheus, /progress as JSON,
     /// /healthz
+    #[arg(help_heading = REPORTS)]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) metrics: Option<String>,
 
     /// Write to standard error what the query does, and its guarantee
+    #[arg(help_heading = REPORTS)]
     #[arg(long)]
     pub(crate) explain: bool,
 
     /// No remarks
+    #[arg(help_heading = REPORTS)]
     #[arg(short, long)]
     pub(crate) quiet: bool,
 

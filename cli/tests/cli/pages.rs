@@ -173,3 +173,36 @@ fn every_referenced_man_page_exists() {
         assert_eq!(run(words, b"").status.code(), Some(2), "{words:?}");
     }
 }
+
+#[test]
+fn the_options_of_streams_are_in_groups() {
+    let help = stdout_of(&["stream", "--help"], b"");
+    let help = text(&help);
+    let option = "\n      --";
+    let options_of = |heading: &str| {
+        let after = help.split_once(&format!("\n{heading}:\n")).unwrap().1;
+        let options = after.split("\n\n").take_while(|it| it.starts_with("  "));
+        let options: Vec<&str> = options.collect();
+        format!("\n{}", options.join("\n"))
+    };
+    for (heading, wanted) in [
+        ("Source", "from"),
+        ("Groups", "count"),
+        ("Windows", "watermark"),
+        ("Epochs", "every"),
+        ("Sink", "to"),
+        ("Sink", "mode"),
+        ("Recovery", "checkpoint"),
+        ("Reports", "metrics"),
+        ("Machine", "memory"),
+    ] {
+        let options = options_of(heading);
+        assert!(
+            options.contains(&format!("{option}{wanted} "))
+                || options.contains(&format!("{option}{wanted}\n")),
+            "{heading}: {options}"
+        );
+    }
+    // Only the help is without a group.
+    assert_eq!(options_of("Options").matches("--").count(), 1, "{help}");
+}

@@ -12,6 +12,8 @@ mod expressions;
 mod fixtures;
 #[path = "streams/inspection.rs"]
 mod inspection;
+#[path = "streams/large_state.rs"]
+mod large_state;
 #[path = "streams/metrics.rs"]
 mod metrics;
 #[path = "streams/modes.rs"]
@@ -23,8 +25,13 @@ mod recovery;
 mod sessions;
 #[path = "streams/sources.rs"]
 mod sources;
+#[path = "streams/state.rs"]
+mod state;
 #[path = "streams/tail.rs"]
 mod tail;
+#[cfg(feature = "tracing")]
+#[path = "streams/traces.rs"]
+mod traces;
 #[cfg(any(feature = "csv", feature = "json"))]
 #[cfg(feature = "csv")]
 #[path = "streams/windows.rs"]

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use crate::device::{CostCache, SharedDevice};
 use crate::runtime::{Pool, random_seed};
 use crate::{Cancel, DeviceChoice, Level, MemoryBudget, Resources, Tuning};
+#[cfg(feature = "stream")]
+use crate::{Result, StateStore, StateStoreBuilder};
 
 /// The environment that an engine's jobs share.
 #[derive(Debug)]
@@ -30,6 +32,21 @@ pub(crate) struct RuntimeEnv {
 }
 
 impl RuntimeEnv {
+    /// Creates a state store that has at most this number of bytes in memory.
+    #[cfg(feature = "stream")]
+    pub(crate) fn stored(
+        &self,
+        store: StateStoreBuilder,
+        hash_seed: u64,
+        memory: usize,
+    ) -> Result<StateStore> {
+        let mut store = store.level(self.level).hash_seed(hash_seed).memory(memory);
+        if let Some(folder) = &self.spill_dir {
+            store = store.spill_dir(folder);
+        }
+        store.build()
+    }
+
     /// Returns the resources of a new job, with its own memory budget.
     pub(crate) fn resources(&self) -> Resources {
         Resources {

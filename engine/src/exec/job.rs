@@ -40,6 +40,10 @@ pub(crate) struct JobOptions {
     pub(crate) cancel: Cancel,
     pub(crate) progress: Progress,
     pub(crate) part: InputPart,
+    /// The memory of the job, if it is less than that of the environment.
+    pub(crate) memory: Option<usize>,
+    /// The bytes of text, if they are so few that tables and tiles need not have their usual sizes.
+    pub(crate) small_text: Option<usize>,
 }
 
 /// Where the input of a job is in a stream: the rows of earlier epochs and inputs come before its rows.

@@ -37,7 +37,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use crate::operator::{Batches, Drain, Merged, Operator, OperatorMetrics, Order};
-use crate::{BatchLimits, Error, Resources, Result};
+use crate::{BatchLimits, Error, MemoryBudget, Resources, Result, Tuning};
 use context::JobContext;
 pub(crate) use env::RuntimeEnv;
 #[cfg(feature = "stream")]
@@ -72,6 +72,18 @@ pub(crate) struct RowCounts {
     pub(crate) rejected: AtomicU64,
 }
 
+/// Sizes for a text of a few bytes: making tables and lists of the usual sizes would take longer than
+/// counting it.
+fn sizes_for(tuning: Tuning, bytes: usize) -> Tuning {
+    let slots = (2 * bytes).next_power_of_two().max(16);
+    let sizes = Tuning {
+        tile_bytes: tuning.tile_bytes.min(bytes),
+        table_slots: tuning.table_slots.min(slots),
+        ..tuning
+    };
+    sizes.fitting()
+}
+
 /// Runs a job: aggregates all input and starts to drain the groups.
 pub(crate) fn run<J: Job>(
     env: &RuntimeEnv,
@@ -86,6 +98,12 @@ pub(crate) fn run<J: Job>(
     let mut resources = env.resources();
     resources.cancel = options.cancel.clone();
     resources.threads = env.pool.threads();
+    if let Some(memory) = options.memory {
+        resources.memory = MemoryBudget::new(memory);
+    }
+    if let Some(bytes) = options.small_text {
+        resources.tuning = sizes_for(resources.tuning, bytes);
+    }
     let placement = Placement::of(env, job, &resources.cancel)?;
     let context = JobContext::new(job, &resources, options, &placement);
     let (operators, mut stats) = match input {

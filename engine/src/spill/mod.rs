@@ -10,6 +10,8 @@
 //! however the process ends.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "stream")]
+mod buffer;
 mod disk;
 mod extents;
 mod segment;
@@ -22,6 +24,8 @@ use std::sync::{Mutex, PoisonError};
 use arrow_schema::SchemaRef;
 
 use crate::Result;
+#[cfg(feature = "stream")]
+pub(crate) use buffer::BatchBuffer;
 use disk::Disk;
 use extents::Extents;
 pub(crate) use segment::{Segment, SegmentReader, SegmentWriter};

@@ -21,6 +21,7 @@ use keymill_kernels::{HashKey, Tuning};
 use super::checkpoint::ColumnTypes;
 use super::window::{EpochTime, RowTimes, rounded_up, time_key};
 use crate::aggregate::AggregateExpr;
+use crate::exec::RuntimeEnv;
 use crate::expr::{Expr, col};
 use crate::keys::KeyIds;
 use crate::read::RecordBatches;
@@ -114,10 +115,15 @@ impl BoundDistinct {
     }
 
     /// A store for the values, which is empty.
-    pub(super) fn new_store(&self, level: Level, hash_seed: u64) -> Result<StateStore> {
+    pub(super) fn new_store(
+        &self,
+        env: &RuntimeEnv,
+        hash_seed: u64,
+        memory: usize,
+    ) -> Result<StateStore> {
         let none = Vec::<AggregateExpr>::new();
         let store = StateStore::for_group_by(&self.input, self.keys.clone(), none)?;
-        store.level(level).hash_seed(hash_seed).build()
+        env.stored(store, hash_seed, memory)
     }
 
     /// Begins an epoch: forgets the values whose time has passed.

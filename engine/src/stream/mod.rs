@@ -26,8 +26,8 @@ pub(crate) use faults::Faults;
 pub use faults::KillPoint;
 pub use mode::{OutputMode, StateUpdate, sum};
 pub use query::{
-    Durations, EventTimeProgress, MetricsServer, QueryStatus, SinkProgress, SourceProgress,
-    StateProgress, StepTimes, StreamProgress, StreamQuery,
+    Durations, EventTimeProgress, MetricsServer, QueryState, QueryStatus, SinkProgress,
+    SourceProgress, StateProgress, StepTimes, StreamProgress, StreamQuery,
 };
 pub(crate) use query::{Keyed, QueryPlan, StateFunction};
 pub use sink::{

@@ -10,7 +10,7 @@ use keymill::prelude::*;
 use keymill::stream::{MemorySink, MemoryStream, MetricsServer, StreamQuery, sum};
 
 /// Sends bytes, and returns the status line, the head and the body of the answer.
-fn send(address: SocketAddr, request: &[u8]) -> (String, String, String) {
+pub(crate) fn send(address: SocketAddr, request: &[u8]) -> (String, String, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(request).unwrap();
     stream.shutdown(std::net::Shutdown::Write).unwrap();
@@ -21,7 +21,7 @@ fn send(address: SocketAddr, request: &[u8]) -> (String, String, String) {
     (status.to_owned(), head.to_owned(), body.to_owned())
 }
 
-fn get(server: &MetricsServer, path: &str) -> (String, String) {
+pub(crate) fn get(server: &MetricsServer, path: &str) -> (String, String) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
     let (status, _, body) = send(server.local_addr(), request.as_bytes());
     (status, body)
@@ -59,7 +59,7 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
     samples
 }
 
-fn wait_for(query: &StreamQuery, epochs: u64) {
+pub(crate) fn wait_for(query: &StreamQuery, epochs: u64) {
     let end = Instant::now() + Duration::from_secs(20);
     while query
         .last_progress()

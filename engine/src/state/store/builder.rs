@@ -1,5 +1,6 @@
 //! Sets up a state store.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -8,6 +9,7 @@ use keymill_kernels::stage::hash_partition::{HashPartition, MOST_PARTITIONS, Par
 use keymill_kernels::{HashKey, HashSeed};
 
 use super::super::{GroupShape, GroupTable};
+use super::memory::Memory;
 use super::partition::{Schemas, StorePartition};
 use super::{Partitioner, StateStore};
 use crate::aggregate::AggregateExpr;
@@ -36,6 +38,8 @@ pub struct StateStoreBuilder {
     seed: HashSeed,
     level: Level,
     tuning: Tuning,
+    memory: Option<usize>,
+    spill_dir: Option<PathBuf>,
 }
 
 impl StateStoreBuilder {
@@ -46,6 +50,8 @@ impl StateStoreBuilder {
             seed: HashSeed(0),
             level: Level::best(),
             tuning: Tuning::DEFAULT,
+            memory: None,
+            spill_dir: None,
         }
     }
 
@@ -79,6 +85,22 @@ impl StateStoreBuilder {
     #[must_use]
     pub fn level(mut self, level: Level) -> Self {
         self.level = level;
+        self
+    }
+
+    /// Sets the bytes of memory that the groups may take; by default there is no limit. Partitions that were
+    /// not changed for the longest time are then moved to an unnamed file, and loaded again when they change.
+    /// One partition at a time may exceed the limit.
+    #[must_use]
+    pub fn memory(mut self, bytes: usize) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+
+    /// Sets the folder of that file; the default is the system's temporary folder.
+    #[must_use]
+    pub fn spill_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.spill_dir = Some(folder.into());
         self
     }
 
@@ -131,6 +153,9 @@ impl StateStoreBuilder {
             seed: self.seed,
             version: AtomicU64::new(0),
             is_broken: AtomicBool::new(false),
+            memory: self
+                .memory
+                .map(|bytes| Memory::new(bytes, self.spill_dir, partitions)),
         })
     }
 }

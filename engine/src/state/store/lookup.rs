@@ -64,8 +64,13 @@ impl StateStore {
             if !mine.is_empty() {
                 let keys = take_rows(&keys, mine)?;
                 let partition = read(partition)?;
+                let loaded = match partition.disk.is_spilled() {
+                    true => Some(partition.loaded_copy()?),
+                    false => None,
+                };
+                let partition = loaded.as_ref().unwrap_or(&*partition);
                 let (groups, there) = partition.find(keys.columns())?;
-                found.push(of(&partition, &groups)?);
+                found.push(of(partition, &groups)?);
                 rows.extend(there.iter().map(|&row| mine[row]));
             }
         }

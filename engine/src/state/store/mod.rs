@@ -9,12 +9,20 @@
 //! The cost of a merge, of listing the changed groups and of a delta depends on the groups in the
 //! epoch, and not on the size of the state. One lock allows one change at a time. Each partition has
 //! its own lock, so that readers wait for one partition at most.
+//!
+//! A store with a memory limit spills partitions (`memory.rs`, `spilled.rs`). A change of spilled groups loads
+//! their partition; readers load a copy of one partition at a time.
 
 mod builder;
+mod changes;
 mod delta;
 mod lookup;
+mod memory;
+#[cfg(feature = "stream")]
+mod merge_all;
 mod partition;
 mod snapshot;
+mod spilled;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -35,6 +43,7 @@ use crate::{Error, ErrorKind, Level, Result};
 
 pub use builder::StateStoreBuilder;
 pub use delta::Delta;
+use memory::{Memory, Need};
 use partition::{Schemas, StorePartition};
 use snapshot::Form;
 pub use snapshot::Snapshot;
@@ -91,6 +100,8 @@ pub struct StateStore {
     version: AtomicU64,
     /// Whether a change failed and may have been applied in part.
     is_broken: AtomicBool,
+    /// Without it all groups stay in memory.
+    memory: Option<Memory>,
 }
 
 /// Partitions rows.
@@ -162,7 +173,7 @@ impl StateStore {
         let mut partitioner = self.begin()?;
         check_columns(states, self.schemas.shape.state_schema())?;
         self.change(|| {
-            self.for_each_partition(&mut partitioner, states, |partition, states| {
+            self.for_each_loaded(&mut partitioner, states, |partition, states| {
                 partition.merge(states, time)
             })
         })
@@ -177,9 +188,7 @@ impl StateStore {
     pub fn merge_timed(&self, states: &RecordBatch) -> Result<()> {
         let mut partitioner = self.begin()?;
         check_columns(states, &self.schemas.timed)?;
-        self.change(|| {
-            self.for_each_partition(&mut partitioner, states, StorePartition::merge_timed)
-        })
+        self.change(|| self.for_each_loaded(&mut partitioner, states, StorePartition::merge_timed))
     }
 
     /// Replaces the states of groups, which count as changed.
@@ -192,7 +201,7 @@ impl StateStore {
         let mut partitioner = self.begin()?;
         check_columns(states, self.schemas.shape.state_schema())?;
         self.change(|| {
-            self.for_each_partition(&mut partitioner, states, |partition, states| {
+            self.for_each_loaded(&mut partitioner, states, |partition, states| {
                 partition.put(states, time)
             })
         })
@@ -207,46 +216,7 @@ impl StateStore {
     pub(crate) fn remove(&self, keys: &RecordBatch) -> Result<()> {
         let mut partitioner = self.begin()?;
         check_columns(keys, &self.schemas.keys)?;
-        self.change(|| self.for_each_partition(&mut partitioner, keys, StorePartition::evict_keys))
-    }
-
-    /// Returns the answers of the groups that changed since the last commit, in no particular order.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Capacity`] for an answer that does not fit its type.
-    pub fn changed(&self) -> Result<Vec<RecordBatch>> {
-        let _change = self.begin()?;
-        let mut changed = Vec::new();
-        for partition in &self.partitions {
-            read(partition)?.changed_answers(&mut changed)?;
-        }
-        Ok(changed)
-    }
-
-    /// Returns the number of groups that changed since the last commit.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::State`] after a change that failed.
-    pub fn changed_len(&self) -> Result<usize> {
-        let _change = self.begin()?;
-        let partitions = self.partitions.iter();
-        partitions.map(|one| Ok(read(one)?.changed_len())).sum()
-    }
-
-    /// Returns the changes since the last commit.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Capacity`] for a state that no column can hold.
-    pub fn delta(&self) -> Result<Delta> {
-        let _change = self.begin()?;
-        let (mut states, mut evicted) = (Vec::new(), Vec::new());
-        for partition in &self.partitions {
-            read(partition)?.delta(&mut states, &mut evicted)?;
-        }
-        Ok(Delta::new(states, evicted))
+        self.change(|| self.for_each_loaded(&mut partitioner, keys, StorePartition::evict_keys))
     }
 
     /// Ends the epoch: nothing counts as changed any more.
@@ -303,7 +273,8 @@ impl StateStore {
             batches.try_for_each(|states| self.replace(&mut partitioner, states))
         })?;
         self.is_broken.store(false, Ordering::SeqCst);
-        Ok(())
+        drop(partitioner);
+        self.settle()
     }
 
     /// Applies the changes of an epoch to the state before it. They do not count as changes of this
@@ -313,14 +284,21 @@ impl StateStore {
     ///
     /// As for [`StateStore::restore`].
     pub fn apply(&self, delta: &Delta) -> Result<()> {
+        self.apply_more(delta)?;
+        self.settle()
+    }
+
+    /// Applies the changes of an epoch. [`StateStore::settle`] must follow the last one: until then
+    /// [`StateStore::len`] may be too large.
+    pub(crate) fn apply_more(&self, delta: &Delta) -> Result<()> {
         let mut partitioner = self.begin()?;
         for keys in delta.evicted() {
             check_columns(keys, &self.schemas.keys)?;
         }
         self.change(|| {
             for keys in delta.evicted() {
-                self.for_each_partition(&mut partitioner, keys, |partition, keys| {
-                    partition.remove(keys.columns())
+                self.for_each_partition(&mut partitioner, keys, |number, needs, keys| {
+                    self.remove_in(number, needs, keys)
                 })?;
             }
             let mut states = delta.states().iter();
@@ -337,23 +315,16 @@ impl StateStore {
     pub fn evict(&self, before: u64) -> Result<usize> {
         let _change = self.begin()?;
         self.change(|| {
-            let partitions = self.partitions.iter();
-            partitions.map(|one| write(one)?.evict(before)).sum()
+            let needs = vec![Need::No; self.partitions.len()];
+            let partitions = self.partitions.iter().enumerate();
+            let evicted = partitions.map(|(number, partition)| {
+                if read(partition)?.oldest() >= before {
+                    return Ok(0);
+                }
+                self.change_loaded(number, &needs, |partition| partition.evict(before))
+            });
+            evicted.sum()
         })
-    }
-
-    /// Returns the answers of the groups that [`StateStore::evict`] would remove, in no particular order.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Capacity`] for an answer that does not fit its type.
-    pub fn expired(&self, before: u64) -> Result<Vec<RecordBatch>> {
-        let _change = self.begin()?;
-        let mut expired = Vec::new();
-        for partition in &self.partitions {
-            read(partition)?.expired_answers(before, &mut expired)?;
-        }
-        Ok(expired)
     }
 
     /// Returns a time before which no group was last changed; `None` without groups.
@@ -428,15 +399,29 @@ impl StateStore {
 
     fn replace(&self, partitioner: &mut Partitioner, states: &RecordBatch) -> Result<()> {
         check_columns(states, &self.schemas.timed)?;
-        self.for_each_partition(partitioner, states, StorePartition::replace)
+        self.for_each_partition(partitioner, states, |number, needs, states| {
+            self.replace_in(number, needs, states)
+        })
     }
 
-    /// Passes each partition its rows of a batch that begins with the key columns.
-    fn for_each_partition(
+    /// Passes each partition its rows of a batch that begins with the key columns, with its groups in memory.
+    fn for_each_loaded(
         &self,
         partitioner: &mut Partitioner,
         batch: &RecordBatch,
         mut apply: impl FnMut(&mut StorePartition, &RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        self.for_each_partition(partitioner, batch, |number, needs, rows| {
+            self.change_loaded(number, needs, |partition| apply(partition, rows))
+        })
+    }
+
+    /// Calls a function with each partition that has rows of a batch, and these rows: those in memory first.
+    fn for_each_partition(
+        &self,
+        partitioner: &mut Partitioner,
+        batch: &RecordBatch,
+        mut apply: impl FnMut(usize, &[Need], &RecordBatch) -> Result<()>,
     ) -> Result<()> {
         let keys = self.schemas.shape.key_types().len();
         let Partitioner { hashes, rows, .. } = partitioner;
@@ -448,11 +433,21 @@ impl StateStore {
         )?;
         partitioner.stage.hashed(hashes, rows);
         let partitioned = take_rows(batch, rows.rows())?;
-        for (partition, ends) in self.partitions.iter().zip(rows.starts().windows(2)) {
-            if ends[0] < ends[1] {
-                let states = partitioned.slice(ends[0], ends[1] - ends[0]);
-                apply(&mut *write(partition)?, &states)?;
-            }
+        let starts = rows.starts();
+        let has_rows = |number: &usize| starts[*number] < starts[number + 1];
+        let mut order: Vec<usize> = (0..self.partitions.len()).filter(has_rows).collect();
+        let mut needs = vec![Need::No; self.partitions.len()];
+        if self.memory.is_some() {
+            let is_spilled = |number: &usize| {
+                read(&self.partitions[*number]).is_ok_and(|it| it.disk.is_spilled())
+            };
+            order.sort_by_cached_key(is_spilled);
+            order.iter().for_each(|&number| needs[number] = Need::Still);
+        }
+        for number in order {
+            let mine = starts[number]..starts[number + 1];
+            apply(number, &needs, &partitioned.slice(mine.start, mine.len()))?;
+            needs[number] = Need::Done;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use arrow_schema::{Field, Schema, SchemaRef};
 use super::super::schema::batch_of;
 use super::super::{GroupShape, GroupTable};
 use super::TIME;
+use super::spilled::OnDisk;
 use crate::{Error, ErrorKind, Result};
 
 /// Rows of a batch that the store makes.
@@ -39,26 +40,28 @@ impl Schemas {
 
 /// When a group was last changed.
 #[derive(Clone, Copy, Debug, Default)]
-struct LastChange {
+pub(super) struct LastChange {
     /// The largest time that the caller gave.
-    time: u64,
+    pub(super) time: u64,
     /// The epoch of the change; 0 for a group that was restored.
-    epoch: u64,
+    pub(super) epoch: u64,
 }
 
 /// The groups of one partition.
 pub(super) struct StorePartition {
-    schemas: Arc<Schemas>,
-    table: GroupTable,
+    pub(super) schemas: Arc<Schemas>,
+    /// All groups; of a partition that is spilled, those that were replaced since.
+    pub(super) table: GroupTable,
     /// By group.
-    last: Vec<LastChange>,
-    epoch: u64,
+    pub(super) last: Vec<LastChange>,
+    pub(super) epoch: u64,
     /// The groups changed in this epoch.
-    changed: Vec<u32>,
+    pub(super) changed: Vec<u32>,
     /// The keys of the groups evicted in this epoch.
     evicted: Vec<RecordBatch>,
     /// No group was last changed before this time.
     oldest: u64,
+    pub(super) disk: OnDisk,
 }
 
 impl StorePartition {
@@ -71,6 +74,7 @@ impl StorePartition {
             changed: Vec::new(),
             evicted: Vec::new(),
             oldest: u64::MAX,
+            disk: OnDisk::default(),
         }
     }
 
@@ -113,8 +117,17 @@ impl StorePartition {
         Ok(())
     }
 
-    /// Replaces the state of groups by that of a snapshot or delta. They do not count as changed.
+    /// Replaces the state of groups by that of a snapshot or delta. They do not count as changed. The
+    /// partition need not be in memory.
     pub(super) fn replace(&mut self, timed: &RecordBatch) -> Result<()> {
+        if !self.disk.is_spilled() {
+            self.disk.forget();
+        }
+        self.restore(timed).map(|_| ())
+    }
+
+    /// Replaces the state of groups in the table, and returns them.
+    pub(super) fn restore(&mut self, timed: &RecordBatch) -> Result<&[u32]> {
         let (states, times) = untimed(timed, self.schemas.shape.state_schema())?;
         let groups = self.table.replace(&states)?;
         let last = &mut self.last;
@@ -123,7 +136,7 @@ impl StorePartition {
             last[group as usize].time = time;
             self.oldest = self.oldest.min(time);
         }
-        Ok(())
+        Ok(groups)
     }
 
     /// Removes the groups of these keys as evicted. Unknown keys are ignored.
@@ -170,6 +183,7 @@ impl StorePartition {
 
     /// Moves these groups to a new table, and drops the others.
     fn keep(&mut self, groups: &[u32]) -> Result<()> {
+        self.disk.forget();
         let mut table = self.table.empty_copy()?;
         for groups in groups.chunks(BATCH_ROWS) {
             table.merge(&self.table.states(groups)?)?;
@@ -191,6 +205,7 @@ impl StorePartition {
         self.epoch += 1;
         self.changed.clear();
         self.evicted.clear();
+        self.disk.commit();
     }
 
     /// Removes all groups and changes.
@@ -200,27 +215,17 @@ impl StorePartition {
         self.changed.clear();
         self.evicted.clear();
         self.oldest = u64::MAX;
+        self.disk = OnDisk::default();
     }
 
-    /// Appends the answers of the groups changed in this epoch.
-    pub(super) fn changed_answers(&self, out: &mut Vec<RecordBatch>) -> Result<()> {
-        for groups in self.changed.chunks(BATCH_ROWS) {
-            out.push(self.table.answers(groups)?);
-        }
-        Ok(())
-    }
-
-    /// Appends the answers of the groups that [`StorePartition::evict`] would remove.
-    pub(super) fn expired_answers(&self, before: u64, out: &mut Vec<RecordBatch>) -> Result<()> {
+    /// The groups that [`StorePartition::evict`] would remove.
+    pub(super) fn expired(&self, before: u64) -> Vec<u32> {
         if self.oldest >= before {
-            return Ok(());
+            return Vec::new();
         }
         let is_expired = |&group: &u32| self.last[group as usize].time < before;
-        let expired: Vec<u32> = (0..self.table.len() as u32).filter(is_expired).collect();
-        for groups in expired.chunks(BATCH_ROWS) {
-            out.push(self.table.answers(groups)?);
-        }
-        Ok(())
+        let groups = 0..self.table.len() as u32;
+        groups.filter(is_expired).collect()
     }
 
     /// A time before which no group was last changed.
@@ -228,17 +233,9 @@ impl StorePartition {
         self.oldest
     }
 
-    /// Appends the states of the groups changed in this epoch, and the keys of those evicted.
-    pub(super) fn delta(
-        &self,
-        states: &mut Vec<RecordBatch>,
-        evicted: &mut Vec<RecordBatch>,
-    ) -> Result<()> {
-        for groups in self.changed.chunks(BATCH_ROWS) {
-            states.push(self.timed_states(groups)?);
-        }
-        evicted.extend_from_slice(&self.evicted);
-        Ok(())
+    /// The keys of the groups that were evicted in this epoch.
+    pub(super) fn evicted(&self) -> &[RecordBatch] {
+        &self.evicted
     }
 
     /// Returns the states of some groups, and the times of their last changes.
@@ -265,12 +262,13 @@ impl StorePartition {
         Ok((groups, rows))
     }
 
+    /// The number of groups; an upper bound while groups are replaced on disk.
     pub(super) fn len(&self) -> usize {
-        self.table.len()
+        self.table.len() + self.disk.len()
     }
 
     pub(super) fn changed_len(&self) -> usize {
-        self.changed.len()
+        self.changed.len() + self.disk.changed_len()
     }
 
     pub(super) fn size(&self) -> usize {
@@ -288,7 +286,7 @@ fn next_group(groups: &[u32]) -> usize {
 }
 
 /// Returns the state columns without the times, and the times.
-fn untimed<'a>(
+pub(super) fn untimed<'a>(
     timed: &'a RecordBatch,
     schema: &SchemaRef,
 ) -> Result<(RecordBatch, &'a UInt64Array)> {

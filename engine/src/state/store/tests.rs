@@ -42,15 +42,21 @@ fn data() -> impl Strategy<Value = Data> {
 
 fn stores(data: &Data) -> Vec<StateStore> {
     let tunings = [
-        (Tuning::DEFAULT, 64),
-        (Tuning::TINY, 1),
-        (Tuning::TINY.all_colliding(), 4),
-        (Tuning::DEFAULT.all_colliding(), 2),
+        (Tuning::DEFAULT, 64, None),
+        (Tuning::TINY, 1, None),
+        (Tuning::TINY.all_colliding(), 4, Some(0)),
+        (Tuning::DEFAULT.all_colliding(), 2, None),
+        (Tuning::DEFAULT, 8, Some(0)),
+        (Tuning::TINY, 16, Some(60_000)),
     ];
-    let store = |(tuning, partitions): (Tuning, usize)| {
+    let store = |(tuning, partitions, memory): (Tuning, usize, Option<usize>)| {
         let store = StateStore::for_group_by(&data.schema(), data.key_names(), every_aggregate());
         let store = store.unwrap().partitions(partitions).tuning(tuning);
-        store.hash_seed(partitions as u64).build().unwrap()
+        let store = store.hash_seed(partitions as u64);
+        match memory {
+            Some(memory) => store.memory(memory).build().unwrap(),
+            None => store.build().unwrap(),
+        }
     };
     tunings.into_iter().map(store).collect()
 }
@@ -64,6 +70,17 @@ fn states_of(shape: &Arc<GroupShape>, data: &Data, batch: &[Vec<Cell>]) -> Recor
     table.update(&keys.unwrap(), &arguments.unwrap()).unwrap();
     let groups: Vec<u32> = (0..table.len() as u32).collect();
     table.states(&groups).unwrap()
+}
+
+/// Merges the states of an epoch, at even times batch by batch.
+fn merge(store: &StateStore, batches: [RecordBatch; 2], time: u64) {
+    #[cfg(feature = "stream")]
+    if !time.is_multiple_of(2) {
+        return store.merge_all(batches.into_iter().map(Ok), time).unwrap();
+    }
+    for batch in &batches {
+        store.merge(batch, time).unwrap();
+    }
 }
 
 fn snapshot(store: &StateStore) -> Vec<RecordBatch> {
@@ -187,9 +204,9 @@ proptest! {
                 match *event {
                     Event::Merge { batch, time } => {
                         let batch = &data.batches[batch % data.batches.len()];
-                        for rows in [&batch[..batch.len() / 2], &batch[batch.len() / 2..]] {
-                            store.merge(&states_of(&shape, &data, rows), time).unwrap();
-                        }
+                        let (first, second) = batch.split_at(batch.len() / 2);
+                        let halves = [first, second].map(|rows| states_of(&shape, &data, rows));
+                        merge(store, halves, time);
                         model.merge(batch, time);
                     }
                     Event::Evict { before } => {

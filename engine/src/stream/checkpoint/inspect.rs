@@ -15,6 +15,7 @@ use crate::aggregate::AggregateExpr;
 use crate::expr::{Expr, col};
 use crate::operator::ordering::sort_groups;
 use crate::operator::{Batches, OrderBy};
+use crate::runtime::default_memory;
 use crate::shown_name;
 use crate::stream::Faults;
 use crate::stream::window::WindowOutput;
@@ -178,9 +179,13 @@ fn new_stores(checkpoint: &Checkpoint) -> Result<Vec<StateStore>> {
             Vec::<AggregateExpr>::new(),
         )?);
     }
+    let memory = default_memory() / 2 / stores.len().max(1);
     let stores = stores.into_iter();
     stores
-        .map(|store| store.hash_seed(metadata.hash_seed).build())
+        .map(|store| {
+            let store = store.hash_seed(metadata.hash_seed);
+            store.memory(memory).build()
+        })
         .collect()
 }
 

@@ -30,7 +30,7 @@ use serde_json::Value;
 
 use super::{Faults, OffsetRange};
 use crate::shown_name;
-use crate::{Delta, Error, ErrorKind, Result, StateStore};
+use crate::{Error, ErrorKind, Result, StateStore};
 pub use inspect::{EpochInfo, export, list, repair, verify};
 use lock::Lock;
 pub(crate) use metadata::{ColumnTypes, Definition, Metadata};
@@ -152,9 +152,14 @@ impl Checkpoint {
     /// # Errors
     ///
     /// [`ErrorKind::Checkpoint`] if the file cannot be written.
-    pub(super) fn write_delta(&self, epoch: u64, deltas: &[Delta], faults: &Faults) -> Result<()> {
+    pub(super) fn write_delta(
+        &self,
+        epoch: u64,
+        stores: &[&StateStore],
+        faults: &Faults,
+    ) -> Result<()> {
         let path = self.path("state", epoch, ".delta");
-        state_file::write_delta(&path, deltas, &|| faults.at("delta-unfinished", epoch))
+        state_file::write_delta(&path, stores, &|| faults.at("delta-unfinished", epoch))
     }
 
     /// Ends an epoch.

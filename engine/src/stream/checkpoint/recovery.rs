@@ -106,17 +106,21 @@ impl Checkpoint {
         // Without a snapshot the state begins with the first epoch, whose offsets must be there.
         let first = first.unwrap_or(0);
         for epoch in first..recovered.committed {
-            match state_file::read_delta(&self.path("state", epoch, ".delta"), stores.len()) {
-                Ok(deltas) => {
+            let path = self.path("state", epoch, ".delta");
+            match state_file::read_delta(&path, stores.len()) {
+                Ok(Some(deltas)) => {
                     let mut changes = stores.iter().zip(&deltas);
-                    changes.try_for_each(|(store, delta)| store.apply(delta))?;
+                    changes.try_for_each(|(store, delta)| store.apply_more(delta))?;
                 }
+                Ok(None) => state_file::apply_delta(&path, stores)?,
                 Err(error) => {
                     recovered.remarks.push(error.to_string());
+                    stores.iter().try_for_each(|store| store.settle())?;
                     return Ok(epoch);
                 }
             }
         }
+        stores.iter().try_for_each(|store| store.settle())?;
         Ok(recovered.committed)
     }
 

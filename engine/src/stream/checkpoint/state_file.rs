@@ -8,7 +8,7 @@
 //! kind. Every frame has a checksum, and the last frame has the number of frames, so that a flipped bit and a
 //! missing end are noticed.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
@@ -24,6 +24,9 @@ const MAGIC: &[u8; 8] = b"keymillS";
 
 /// The largest frame that is read: a larger length is damage.
 const MOST_FRAME_BYTES: u32 = 1 << 30;
+
+/// A delta larger than this is not read into memory.
+const LARGE_BYTES: u64 = 8 << 20;
 
 /// Bytes of batches after which a frame ends.
 const FRAME_BYTES: usize = 4 << 20;
@@ -113,18 +116,18 @@ fn encoding(cause: ArrowError) -> io::Error {
 /// # Errors
 ///
 /// [`ErrorKind::Checkpoint`] if the file cannot be written.
-pub(super) fn write_delta(path: &Path, deltas: &[Delta], before_rename: &dyn Fn()) -> Result<()> {
+pub(super) fn write_delta(
+    path: &Path,
+    stores: &[&StateStore],
+    before_rename: &dyn Fn(),
+) -> Result<()> {
+    let deltas = stores.iter().map(|store| store.delta_batches());
+    let deltas = deltas.collect::<Result<Vec<_>>>()?;
     let fill = |out: &mut dyn Write| {
         let mut frames = FrameWriter::new(out)?;
-        for (store, delta) in (0..).zip(deltas) {
-            frames.batches(
-                (Kind::Evicted, store),
-                delta.evicted().iter().cloned().map(Ok),
-            )?;
-            frames.batches(
-                (Kind::States, store),
-                delta.states().iter().cloned().map(Ok),
-            )?;
+        for (store, (states, evicted)) in (0..).zip(deltas) {
+            frames.batches((Kind::Evicted, store), evicted)?;
+            frames.batches((Kind::States, store), states)?;
         }
         frames.end()
     };
@@ -153,12 +156,15 @@ pub(super) fn write_snapshot(
     atomic_file::write(path, fill, before_rename)
 }
 
-/// Reads the deltas of this number of stores.
+/// Reads the deltas of this number of stores. `None` for a large file, of which every byte was checked.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Checkpoint`] if the file cannot be read or is damaged.
-pub(super) fn read_delta(path: &Path, stores: usize) -> Result<Vec<Delta>> {
+pub(super) fn read_delta(path: &Path, stores: usize) -> Result<Option<Vec<Delta>>> {
+    if fs::metadata(path).is_ok_and(|it| it.len() > LARGE_BYTES) {
+        return check(path).map(|()| None);
+    }
     let mut parts = vec![(Vec::new(), Vec::new()); stores];
     read(path, |(kind, store), batch| {
         let part = parts.get_mut(store);
@@ -170,9 +176,24 @@ pub(super) fn read_delta(path: &Path, stores: usize) -> Result<Vec<Delta>> {
         Ok(())
     })?;
     let deltas = parts.into_iter();
-    Ok(deltas
-        .map(|(states, evicted)| Delta::new(states, evicted))
-        .collect())
+    let deltas = deltas.map(|(states, evicted)| Delta::new(states, evicted));
+    Ok(Some(deltas.collect()))
+}
+
+/// Applies the deltas of a file whose bytes were checked, batch by batch.
+///
+/// # Errors
+///
+/// [`ErrorKind::Checkpoint`] if the file cannot be read, and those of [`StateStore::apply`].
+pub(super) fn apply_delta(path: &Path, stores: &[&StateStore]) -> Result<()> {
+    read(path, |(kind, store), batch| {
+        let store = stores.get(store).ok_or_else(|| of_no_store(path))?;
+        let (states, evicted) = match kind {
+            Kind::Evicted => (Vec::new(), vec![batch]),
+            _ => (vec![batch], Vec::new()),
+        };
+        store.apply_more(&Delta::new(states, evicted))
+    })
 }
 
 /// Replaces the state of stores by a snapshot.
@@ -186,7 +207,7 @@ pub(super) fn read_snapshot(path: &Path, stores: &[&StateStore]) -> Result<()> {
     clear()?;
     let read = read(path, |(_, store), batch| {
         let store = stores.get(store).ok_or_else(|| of_no_store(path))?;
-        store.apply(&Delta::new(vec![batch], Vec::new()))
+        store.apply_more(&Delta::new(vec![batch], Vec::new()))
     });
     if read.is_err() {
         clear()?;

@@ -2,21 +2,22 @@
 
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
-
 use super::keyed::{Grouping, Runner};
 use crate::exec::{self, InputPart, Job, JobInput, JobOptions, RuntimeEnv};
-use crate::operator::{Drain, Operator, Order};
-use crate::read::RecordBatches;
+use crate::operator::{Batches, Drain, Operator, Order};
+use crate::read::{RecordBatches, Split};
+use crate::spill::BatchBuffer;
 use crate::stream::EpochInput;
 use crate::stream::distinct::Duplicates;
 use crate::stream::window::{EpochTime, TimedRows};
-use crate::{BatchLimits, Cancel, Result};
+use crate::{BatchLimits, Cancel, MemoryBudget, Result};
+
+/// Text of at most this many bytes is counted in small tables.
+const SMALL_TEXT: u64 = 4 << 10;
 
 /// The groups of an epoch, and what was read.
-#[derive(Default)]
 pub(super) struct Grouped {
-    pub(super) batches: Vec<RecordBatch>,
+    pub(super) batches: BatchBuffer,
     pub(super) rows: u64,
     pub(super) bytes: u64,
     /// The adapter that has computed some of it.
@@ -32,9 +33,16 @@ impl Grouping {
         env: &RuntimeEnv,
         inputs: Vec<EpochInput>,
         (epoch, time): (u64, EpochTime),
-        cancel: &Cancel,
+        (cancel, memory): (&Cancel, Memory),
     ) -> Result<Grouped> {
-        let mut all = Grouped::default();
+        let mut all = Grouped {
+            batches: BatchBuffer::new(memory.results, env.spill_dir.clone()),
+            rows: 0,
+            bytes: 0,
+            device: None,
+            times: None,
+            duplicates: Arc::default(),
+        };
         if self.windowed.as_ref().is_some_and(|it| it.times.is_some()) {
             all.times = Some(Arc::new(TimedRows::new(time.closed, self.keeps_late_rows)));
         }
@@ -46,22 +54,27 @@ impl Grouping {
                 EpochInput::Batches(rows) => EpochInput::Batches(self.rows(env, rows, &all, time)?),
                 text => text,
             };
+            let text_bytes = match &input {
+                EpochInput::Text(text) => {
+                    text.splits()?.iter().map(Split::size).sum::<Option<u64>>()
+                }
+                EpochInput::Batches(_) => None,
+            };
+            let small = text_bytes.filter(|&bytes| bytes <= SMALL_TEXT);
             let options = JobOptions {
                 cancel: cancel.clone(),
                 part: InputPart {
                     epoch,
                     input: number,
                 },
+                memory: Some(memory.job),
+                small_text: small.map(|bytes| bytes as usize),
                 ..JobOptions::default()
             };
-            let grouped = match &self.runner {
-                Runner::Tokens(job) => run(env, job, input, &options)?,
-                Runner::Rows(job) => run(env, job, input, &options)?,
-            };
-            all.batches.extend(grouped.batches);
-            all.rows += grouped.rows;
-            all.bytes += grouped.bytes;
-            all.device = grouped.device.or(all.device);
+            match &self.runner {
+                Runner::Tokens(job) => run(env, job, input, &options, &mut all)?,
+                Runner::Rows(job) => run(env, job, input, &options, &mut all)?,
+            }
         }
         Ok(all)
     }
@@ -92,11 +105,12 @@ impl Grouping {
     pub(super) fn answers(
         &self,
         env: &RuntimeEnv,
-        states: &[RecordBatch],
-    ) -> Result<Vec<RecordBatch>> {
+        states: &BatchBuffer,
+        memory: usize,
+    ) -> Result<Batches> {
         match &self.runner {
-            Runner::Tokens(job) => answers(env, job, states),
-            Runner::Rows(job) => answers(env, job, states),
+            Runner::Tokens(job) => answers(env, job, states, memory),
+            Runner::Rows(job) => answers(env, job, states, memory),
         }
     }
 }
@@ -106,7 +120,8 @@ fn run<J: Job>(
     job: &J,
     input: EpochInput,
     options: &JobOptions,
-) -> Result<Grouped> {
+    all: &mut Grouped,
+) -> Result<()> {
     let input = match input {
         EpochInput::Text(source) => JobInput::Source(source),
         EpochInput::Batches(batches) => JobInput::Batches(batches),
@@ -114,24 +129,56 @@ fn run<J: Job>(
     let limits = BatchLimits::default();
     let output = exec::run(env, job, input, options, Drain::State, &Order::None, limits)?;
     let seen = output.seen;
-    Ok(Grouped {
-        batches: env.pool.install(|| output.batches.collect::<Result<_>>())?,
-        rows: if seen.tokens > 0 {
-            seen.tokens
-        } else {
-            seen.rows
-        },
-        bytes: seen.bytes,
-        device: output.stats.device,
-        ..Grouped::default()
-    })
+    all.rows += if seen.tokens > 0 {
+        seen.tokens
+    } else {
+        seen.rows
+    };
+    all.bytes += seen.bytes;
+    if output.stats.device.is_some() {
+        all.device = output.stats.device;
+    }
+    let (groups, mut batches) = (&mut all.batches, output.batches);
+    env.pool
+        .install(|| batches.try_for_each(|batch| groups.push(batch?)))
 }
 
-fn answers<J: Job>(env: &RuntimeEnv, job: &J, states: &[RecordBatch]) -> Result<Vec<RecordBatch>> {
-    let mut operator = job.operator(&env.resources())?;
-    for batch in states {
-        operator.push_state(batch)?;
+fn answers<J: Job>(
+    env: &RuntimeEnv,
+    job: &J,
+    states: &BatchBuffer,
+    memory: usize,
+) -> Result<Batches> {
+    let mut resources = env.resources();
+    resources.memory = MemoryBudget::new(memory);
+    let mut operator = job.operator(&resources)?;
+    for batch in states.iter() {
+        operator.push_state(&batch?)?;
     }
-    let batches = operator.drain(Drain::Values, &Order::None, BatchLimits::default())?;
-    batches.collect()
+    operator.drain(Drain::Values, &Order::None, BatchLimits::default())
+}
+
+/// How the memory of a query is divided, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Memory {
+    /// For what aggregates an epoch, and then for its ordered results.
+    pub(super) job: usize,
+    /// For the groups of an epoch, until they are merged into the state.
+    pub(super) results: usize,
+}
+
+impl Memory {
+    /// What is left besides the state. A quarter of all is for what sources have read ahead.
+    pub(super) fn beside(env: &RuntimeEnv, state: usize) -> Self {
+        let all = env.memory;
+        Self {
+            job: (all / 16 * 10).saturating_sub(state).max(all / 4),
+            results: all / 16,
+        }
+    }
+
+    /// The most that the state of a query takes, of several stores together.
+    pub(super) fn of_state(env: &RuntimeEnv, stores: usize) -> usize {
+        env.memory / 16 * 5 / stores.max(1)
+    }
 }

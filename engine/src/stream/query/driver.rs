@@ -16,6 +16,7 @@ use super::progress::{
 };
 use super::start::StartedSink;
 use super::step_times::StepMeter;
+use super::trace;
 use crate::exec::RuntimeEnv;
 use crate::stream::checkpoint::{Checkpoint, EpochCommit, EpochOffsets, Recovered};
 use crate::stream::{EpochInput, EpochLimits, Faults, OffsetRange, Replay, StreamSource, Trigger};
@@ -230,42 +231,56 @@ impl Driver {
         last: Option<Instant>,
     ) -> Result<()> {
         let number = epoch.number;
+        let _span = trace::step!("epoch", number);
         self.shared.set_status("running an epoch", true);
         self.faults.at("chosen", number);
         let step = Instant::now();
+        let span = trace::step!("checkpoint", number);
         if let Some(checkpoint) = self.checkpoint.as_ref().filter(|_| !epoch.is_replay) {
             self.shared.while_unavailable(|| {
                 checkpoint.write_offsets(number, &epoch.offsets, &self.faults)
             })?;
         }
         self.faults.at("offsets", number);
+        trace::end(span);
         epoch.took.wal_commit = milliseconds(step);
 
         let step = Instant::now();
         let time = self.outputs.time(&epoch.offsets);
         let shared = self.shared.clone();
-        let inputs = shared.while_unavailable(|| self.inputs(&epoch))?;
+        let inputs = {
+            let _span = trace::step!("read", number);
+            shared.while_unavailable(|| self.inputs(&epoch))?
+        };
+        let span = trace::step!("compute", number);
         let (env, cancel) = (&self.env, &self.shared.cancel);
+        let limits = (cancel, self.outputs.memory(env));
         let grouping = &self.outputs.grouping;
-        let epoch_of = (number, time);
-        let grouped = grouping.states(env, inputs, epoch_of, cancel)?;
+        let grouped = grouping.states(env, inputs, (number, time), limits)?;
+        trace::end(span);
         epoch.took.add_batch = milliseconds(step);
         self.faults.at("computed", number);
 
         let step = Instant::now();
+        let span = trace::step!("checkpoint", number);
+        self.shared.begin_change()?;
         self.watermark = self.outputs.merge(&self.env, &grouped, time)?;
         self.faults.at("merged", number);
         let (state, delta_bytes) = self.write_delta(number, &grouped)?;
+        trace::end(span);
         epoch.took.state_commit = milliseconds(step);
 
         let step = Instant::now();
+        let span = trace::step!("sink", number);
         let written = match epoch.is_committed {
             true => vec![0; self.sinks.len() + self.late_sinks.len()],
             false => self.write_to_sinks(number, &grouped)?,
         };
+        trace::end(span);
         epoch.took.sink_commit = milliseconds(step);
 
         let step = Instant::now();
+        let span = trace::step!("checkpoint", number);
         if let Some(checkpoint) = self.checkpoint.as_ref().filter(|_| !epoch.is_committed) {
             let commit = EpochCommit {
                 watermark: self.watermark,
@@ -275,6 +290,8 @@ impl Driver {
         }
         self.faults.at("commit", number);
         self.end_epoch(&epoch, since, delta_bytes)?;
+        self.shared.end_change();
+        trace::end(span);
         epoch.took.commit_offsets = milliseconds(step);
         self.report(epoch, &grouped, state, &written, last);
         Ok(())
@@ -311,10 +328,8 @@ impl Driver {
         }
         let mut bytes = 0;
         if let Some(checkpoint) = &self.checkpoint {
-            let deltas = stores.iter().map(|store| store.delta());
-            let deltas = deltas.collect::<Result<Vec<_>>>()?;
             self.shared
-                .while_unavailable(|| checkpoint.write_delta(number, &deltas, &self.faults))?;
+                .while_unavailable(|| checkpoint.write_delta(number, &stores, &self.faults))?;
             self.faults.at("delta", number);
             bytes = checkpoint.delta_bytes(number);
         }

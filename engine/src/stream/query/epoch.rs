@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
-use super::compute::Grouped;
+use super::compute::{Grouped, Memory};
 use super::keyed::Grouping;
 use super::progress::StateProgress;
 use crate::exec::RuntimeEnv;
 use crate::operator::OrderBy;
 use crate::operator::ordering::sort_groups;
+use crate::spill::BatchBuffer;
 use crate::stream::OutputMode;
 use crate::stream::checkpoint::EpochOffsets;
 use crate::stream::window::{EpochTime, TopOfWindows, Windowed, time_key};
-use crate::{BatchLimits, Result, StateStore};
+use crate::{BatchLimits, MemoryBudget, Result, StateStore};
 
 /// Unused groups are removed at most this fraction of the time to live too late.
 const TTL_FRACTION: i64 = 16;
@@ -31,7 +32,7 @@ pub(super) struct Outputs {
     /// What is computed, in words.
     pub(super) query: String,
     /// The answers of the epoch's windows, which the state may not have any more.
-    pub(super) windows: Vec<RecordBatch>,
+    pub(super) windows: BatchBuffer,
 }
 
 impl Outputs {
@@ -49,6 +50,12 @@ impl Outputs {
             },
             flushes: offsets.flushes,
         }
+    }
+
+    /// The memory of the steps of an epoch.
+    pub(super) fn memory(&self, env: &RuntimeEnv) -> Memory {
+        let state = self.stores().iter().map(|store| store.size()).sum();
+        Memory::beside(env, state)
     }
 
     /// Removes groups that have not changed for the time to live. It costs a walk over the groups, so it is
@@ -80,35 +87,44 @@ impl Outputs {
             self.evict_unused(&store, time)?;
             let key = time_key(time.arrival);
             if let Some(bound) = &self.grouping.function {
-                for groups in self.grouping.answers(env, &grouped.batches)? {
-                    let of = (&bound.rows, &bound.shape);
+                let memory = self.memory(env).job;
+                for groups in self.grouping.answers(env, &grouped.batches, memory)? {
+                    let (groups, of) = (groups?, (&bound.rows, &bound.shape));
                     bound.function.update(env, of, &store, &groups, key)?;
                 }
                 return Ok(Some(time.arrival));
             }
-            for batch in &grouped.batches {
-                store.merge(batch, key)?;
-            }
+            store.merge_all(grouped.batches.iter(), key)?;
             return Ok(Some(time.arrival));
         };
-        windowed.merge(&store, &grouped.batches, time)?;
+        windowed.merge(&store, grouped.batches.iter(), time)?;
         let largest = grouped.times.as_ref().map(|times| times.largest());
         let watermark = match largest {
             Some(largest) => windowed.watermark(time.watermark, largest),
             None => Some(time.arrival),
         };
+        self.windows.clear();
+        let windows = &mut self.windows;
         if time.flushes {
-            self.windows = store.expired(u64::MAX)?;
-            let end = windowed.output.last_end(&self.windows);
+            let mut end = None;
+            store.for_each_expired(u64::MAX, |batch| {
+                end = end.max(windowed.output.last_end(&batch));
+                windows.push(batch)
+            })?;
             windowed.evict(&store, u64::MAX)?;
             return Ok(watermark.max(end));
         }
         let closed_before = watermark.map_or(0, |watermark| time_key(watermark) + 1);
-        self.windows = match self.mode {
+        match self.mode {
             OutputMode::Complete => return Ok(watermark),
-            OutputMode::Update => store.changed()?,
-            OutputMode::Append => store.expired(closed_before)?,
-        };
+            OutputMode::Update => {
+                let mut changed = store.changed_batches()?;
+                changed.try_for_each(|batch| windows.push(batch?))?;
+            }
+            OutputMode::Append => {
+                store.for_each_expired(closed_before, |batch| windows.push(batch))?;
+            }
+        }
         if windowed.closes() {
             windowed.evict(&store, closed_before)?;
         }
@@ -141,6 +157,7 @@ impl Outputs {
                 num_rows_total: store.len() as u64,
                 num_rows_updated: store.changed_len()? as u64,
                 memory_used_bytes: store.size() as u64,
+                disk_used_bytes: store.spilled_size() as u64,
                 ..StateProgress::default()
             })
         };
@@ -169,11 +186,12 @@ impl Outputs {
     pub(super) fn write<T>(
         &self,
         env: &RuntimeEnv,
-        states: &[RecordBatch],
+        states: &BatchBuffer,
         top: Option<usize>,
         write: impl FnOnce(&mut dyn Iterator<Item = Result<RecordBatch>>) -> Result<T>,
     ) -> Result<T> {
-        let mut resources = env.resources();
+        let memory = self.memory(env).job;
+        let mut resources = env.resources().with_memory(MemoryBudget::new(memory));
         resources.threads = env.pool.threads();
         let order = (&self.order[..], self.grouping.key_columns);
         let schema = &self.grouping.schema;
@@ -198,15 +216,14 @@ impl Outputs {
                 sort_groups(all, schema, order, limits, &resources)?
             }
             (Some(_), _) if self.grouping.windowed.is_some() => {
-                let windows = self.results(self.windows.iter().cloned().map(Ok));
+                let windows = self.results(self.windows.iter());
                 sort_groups(windows, schema, order, limits, &resources)?
             }
             (Some(store), _) => {
-                let changed = store.changed()?.into_iter().map(Ok);
-                sort_groups(changed, schema, order, limits, &resources)?
+                sort_groups(store.changed_batches()?, schema, order, limits, &resources)?
             }
             (None, _) => {
-                let answers = self.grouping.answers(env, states)?.into_iter().map(Ok);
+                let answers = self.grouping.answers(env, states, memory)?;
                 sort_groups(answers, schema, order, limits, &resources)?
             }
         };

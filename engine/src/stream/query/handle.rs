@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::committed_state::Readable;
 use super::totals::Totals;
 use super::{StreamProgress, prometheus};
 use crate::stream::Wake;
@@ -51,6 +52,7 @@ pub(super) struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     pub(super) wake: Wake,
+    pub(super) readable: Readable,
     pub(super) cancel: Cancel,
     /// Cancelled by any stop, also a graceful one.
     pub(super) stopping: Cancel,
@@ -67,12 +69,23 @@ struct State {
 }
 
 impl Shared {
+    pub(super) fn new(readable: Readable) -> Self {
+        Self {
+            readable,
+            ..Self::default()
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn stop(&self) -> Option<Stop> {
         self.lock().stop
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.lock().is_over
     }
 
     pub(super) fn set_status(&self, message: &str, is_trigger_active: bool) {

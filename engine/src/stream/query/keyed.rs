@@ -300,9 +300,13 @@ impl Grouping {
     }
 
     /// A store for the state, without groups.
-    pub(super) fn new_store(&self, env: &RuntimeEnv, hash_seed: u64) -> Result<StateStore> {
-        let store = (self.new_store)()?;
-        store.level(env.level).hash_seed(hash_seed).build()
+    pub(super) fn new_store(
+        &self,
+        env: &RuntimeEnv,
+        hash_seed: u64,
+        memory: usize,
+    ) -> Result<StateStore> {
+        env.stored((self.new_store)()?, hash_seed, memory)
     }
 
     /// Whether `order` can be had, and the columns that it names.

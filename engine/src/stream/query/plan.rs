@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::StreamProgress;
+use super::committed_state::Readable;
+use super::compute::Memory;
 use super::driver::Driver;
 use super::epoch::Outputs;
 use super::handle::{Shared, StreamQuery};
@@ -16,6 +18,7 @@ use super::step_times::StepMeter;
 use crate::exec::RuntimeEnv;
 use crate::operator::Order;
 use crate::runtime::parallel::caught;
+use crate::spill::BatchBuffer;
 use crate::stream::Faults;
 use crate::stream::checkpoint::{Checkpoint, Metadata, Recovered};
 use crate::stream::distinct::BoundDistinct;
@@ -327,12 +330,14 @@ impl QueryPlan {
         };
         let metadata = checkpoint.as_ref().map_or(&metadata, Checkpoint::metadata);
         let (id, hash_seed) = (metadata.id.clone(), metadata.hash_seed);
+        let stores = usize::from(has_state) + usize::from(distinct.is_some());
+        let memory = Memory::of_state(&self.env, stores);
         let store = match has_state {
-            true => Some(Arc::new(grouping.new_store(&self.env, hash_seed)?)),
+            true => Some(Arc::new(grouping.new_store(&self.env, hash_seed, memory)?)),
             false => None,
         };
         if let Some(distinct) = distinct {
-            let store = distinct.new_store(self.env.level, hash_seed)?;
+            let store = distinct.new_store(&self.env, hash_seed, memory)?;
             grouping.distinct = Some((distinct, Arc::new(store)));
         }
         let mut outputs = Outputs {
@@ -345,7 +350,7 @@ impl QueryPlan {
             grouping,
             store,
             query,
-            windows: Vec::new(),
+            windows: BatchBuffer::new(self.env.memory / 16, self.env.spill_dir.clone()),
         };
         let recovered = match &checkpoint {
             Some(checkpoint) => checkpoint.recover(&outputs.stores())?,
@@ -356,7 +361,10 @@ impl QueryPlan {
             windowed.start(store)?;
         }
         check_replays(&self.sources, &recovered)?;
-        let shared = Arc::new(Shared::default());
+        let windows = outputs.grouping.windowed.as_ref();
+        let windows = windows.map(|it| it.output.clone());
+        let readable = Readable::new(outputs.store.clone().map(|store| (store, windows)));
+        let shared = Arc::new(Shared::new(readable));
         start_sources(&mut self.sources, &self.env, &shared, &recovered)?;
         let context = SinkContext {
             query: id.clone(),

@@ -112,6 +112,8 @@ pub struct StateProgress {
     pub num_dropped_duplicate_rows: u64,
     /// Bytes of memory.
     pub memory_used_bytes: u64,
+    /// About how many bytes of groups are on disk, because memory is short.
+    pub disk_used_bytes: u64,
 }
 
 /// What was read from a source.

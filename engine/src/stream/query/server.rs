@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::StreamQuery;
 use super::handle::Shared;
+use super::state_over_http::state_as_json;
 use crate::{Error, ErrorKind, Result};
 
 /// The most bytes of a request.
@@ -22,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// |---|---|
 /// | `/metrics` | metrics in Prometheus' text format |
 /// | `/progress` | the report of the last epoch as JSON; `null` before the first one |
+/// | `/state` | groups of the state of the last committed epoch, as lines of JSON: `?key=VALUE` for each key column, or the first 1000, `?limit=N` |
 /// | `/healthz` | 200 while the query runs; 503 while it starts or is paused, and after its end |
 ///
 /// # Examples
@@ -175,6 +177,13 @@ impl Response {
     }
 }
 
+fn status_of(error: &Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::Config | ErrorKind::Format => "400 Bad Request",
+        _ => "503 Service Unavailable",
+    }
+}
+
 fn respond(request: &[u8], watched: &Watched) -> Response {
     let line = request
         .split(|&byte| byte == b'\n')
@@ -208,9 +217,21 @@ fn respond(request: &[u8], watched: &Watched) -> Response {
                 body: last.map_or_else(|| "null".to_owned(), |last| last.to_json()),
             }
         }
+        ("/state", None) => Response::text("503 Service Unavailable", "the query starts\n"),
+        ("/state", Some(query)) => {
+            let parameters = target.split_once('?').map_or("", |(_, it)| it);
+            match state_as_json(&query, parameters) {
+                Ok(body) => Response {
+                    status: ok,
+                    content_type: "application/x-ndjson",
+                    body,
+                },
+                Err(error) => Response::text(status_of(&error), format!("{error}\n")),
+            }
+        }
         _ => Response::text(
             "404 Not Found",
-            "there are /metrics, /progress and /healthz\n",
+            "there are /metrics, /progress, /state and /healthz\n",
         ),
     }
 }

@@ -98,20 +98,20 @@ impl Windowed {
     pub(in crate::stream) fn merge(
         &mut self,
         store: &StateStore,
-        batches: &[RecordBatch],
+        batches: impl Iterator<Item = Result<RecordBatch>>,
         time: EpochTime,
     ) -> Result<()> {
         if let Some(sessions) = &mut self.sessions {
-            return sessions.merge(store, batches);
+            return sessions.merge(store, &batches.collect::<Result<Vec<_>>>()?);
         }
-        let mut batches = batches.iter();
-        batches.try_for_each(|batch| store.merge_timed(&self.states(store, batch, time)?))
+        let states = batches.map(|batch| self.states(store, &batch?, time));
+        store.merge_all_timed(states)
     }
 
     /// Removes the windows from the state that end before a time of the state store.
     pub(in crate::stream) fn evict(&mut self, store: &StateStore, before: u64) -> Result<()> {
         if let Some(sessions) = &mut self.sessions {
-            sessions.close(&store.expired(before)?)?;
+            store.for_each_expired(before, |answers| sessions.close(&[answers]))?;
         }
         store.evict(before).map(|_| ())
     }
@@ -219,9 +219,8 @@ impl WindowOutput {
     }
 
     /// The end of the last window of answers.
-    pub(in crate::stream) fn last_end(&self, answers: &[RecordBatch]) -> Option<i64> {
-        let starts = answers.iter().filter_map(|batch| max(self.lasts(batch)));
-        starts.max().map(|start| start + self.size)
+    pub(in crate::stream) fn last_end(&self, answers: &RecordBatch) -> Option<i64> {
+        max(self.lasts(answers)).map(|start| start + self.size)
     }
 
     /// What the size or the gap is added to: the start of a window, or the last row of a session.

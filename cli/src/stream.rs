@@ -7,6 +7,7 @@ mod job_file;
 mod place;
 mod plan;
 mod row_args;
+mod store;
 mod topic;
 mod web;
 

@@ -6,32 +6,93 @@
 //! | `postgres` | `PostgresSink`: a table of a PostgreSQL database |
 //! | `kafka` | `KafkaSource` and `KafkaSink`: topics of Apache Kafka |
 //! | `http` | `HttpSource`: a server that takes lines; `HttpSink`: requests with the rows of an epoch |
+//! | `opensearch` | `OpenSearchSink`: an index of OpenSearch or Elasticsearch |
+//! | `hbase` | `HBaseSink`: a table of HBase |
+//! | `redis` | `RedisSink`: hashes of Redis |
+//! | `memcached` | `MemcachedSink`: entries of a cache |
 //!
 //! A database sink writes the rows of an epoch and the number of the epoch in one transaction. After a
-//! kill it knows the last epoch that is there, so that every epoch is there exactly once.
+//! kill it knows the last epoch that is there, so that every epoch is there exactly once. The other stores keep
+//! the last row of each key with its epoch, so that an epoch which is written again changes nothing.
 #![forbid(unsafe_code)]
 
+#[cfg(any(feature = "http", feature = "opensearch", feature = "hbase"))]
+mod attempt;
+#[cfg(feature = "hbase")]
+mod hbase;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(feature = "memcached")]
+mod memcached;
+#[cfg(feature = "opensearch")]
+mod opensearch;
+#[cfg(any(
+    feature = "http",
+    feature = "opensearch",
+    feature = "hbase",
+    feature = "redis",
+    feature = "memcached"
+))]
+mod pauses;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(any(
+    feature = "http",
+    feature = "opensearch",
+    feature = "hbase",
+    feature = "redis",
+    feature = "memcached"
+))]
+mod settings;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(
+    feature = "opensearch",
+    feature = "hbase",
+    feature = "redis",
+    feature = "memcached"
+))]
+mod upsert;
 
 #[cfg(feature = "postgres")]
 pub use crate::postgres::{Postgres, PostgresSink};
+#[cfg(feature = "redis")]
+pub use crate::redis::{Redis, RedisSink};
+#[cfg(feature = "hbase")]
+pub use hbase::{HBase, HBaseSink};
 #[cfg(feature = "http")]
-pub use http::{HttpSettings, HttpSink, HttpSource};
+pub use http::{HttpSink, HttpSource};
 #[cfg(feature = "kafka")]
 pub use kafka::{
     KafkaGroup, KafkaLines, KafkaReader, KafkaSettings, KafkaSink, KafkaSource, KafkaTransaction,
     KafkaTransactions,
 };
+#[cfg(feature = "memcached")]
+pub use memcached::{Memcached, MemcachedSink};
+#[cfg(feature = "opensearch")]
+pub use opensearch::{OpenSearch, OpenSearchSink};
+#[cfg(any(
+    feature = "http",
+    feature = "opensearch",
+    feature = "hbase",
+    feature = "redis",
+    feature = "memcached"
+))]
+pub use settings::Settings;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sql::SqlSink;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Sqlite, SqliteSink};
+#[cfg(any(
+    feature = "opensearch",
+    feature = "hbase",
+    feature = "redis",
+    feature = "memcached"
+))]
+pub use upsert::UpsertSink;

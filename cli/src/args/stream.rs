@@ -76,13 +76,14 @@ pub(crate) struct SourceArgs {
 #[command(next_help_heading = "Sink")]
 pub(crate) struct SinkArgs {
     /// The sink: console: (the default), files:DIR, sqlite:FILE?table=NAME,
-    /// postgres://USER@HOST:PORT/DATABASE?table=NAME, kafka://HOST:PORT/TOPIC or http://HOST:PORT/PATH;
-    /// the results go to all that are named
+    /// postgres://USER@HOST:PORT/DATABASE?table=NAME, kafka://HOST:PORT/TOPIC, http://HOST:PORT/PATH,
+    /// opensearch://HOST:PORT/INDEX, hbase://HOST:PORT/TABLE, redis://HOST:PORT/PREFIX or
+    /// memcached://HOST:PORT/PREFIX; the results go to all that are named
     #[arg(long, value_name = "URL")]
     pub(crate) to: Vec<String>,
 
     /// A setting of the sink before it: of Kafka, those of librdkafka, such as compression.type=gzip; of HTTP,
-    /// such as compression=gzip
+    /// such as compression=gzip; of stores, such as password.file=FILE
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_option)]
     pub(crate) to_option: Vec<(String, String)>,
 

@@ -13,7 +13,7 @@ use keymill::{Error, ErrorKind, Result};
 
 use super::dataset::DatasetSource;
 use super::topic::{self, Group};
-use super::{database, web};
+use super::{database, store, web};
 use crate::args::SinkArgs;
 
 const SOURCES: &str = "tcp://HOST:PORT, tcp-listen://HOST:PORT, unix:PATH, dir:PATH, tail:FILE, stdin:, \
@@ -21,8 +21,9 @@ const SOURCES: &str = "tcp://HOST:PORT, tcp-listen://HOST:PORT, unix:PATH, dir:P
                        rate:ROWS_PER_SECOND, rate-per-epoch:ROWS or dataset:NAME";
 
 const SINKS: &str = "console:, files:DIR, sqlite:FILE?table=NAME, \
-                     postgres://USER@HOST:PORT/DATABASE?table=NAME \
-                     kafka://HOST:PORT/TOPIC or http://HOST:PORT/PATH";
+                     postgres://USER@HOST:PORT/DATABASE?table=NAME, \
+                     kafka://HOST:PORT/TOPIC, http://HOST:PORT/PATH, opensearch://HOST:PORT/INDEX, \
+                     hbase://HOST:PORT/TABLE, redis://HOST:PORT/PREFIX or memcached://HOST:PORT/PREFIX";
 
 /// The source of a URL, but for Kafka.
 pub(super) fn source(
@@ -97,6 +98,9 @@ pub(super) fn sink(url: &str, args: &SinkArgs, group: Option<&Group>) -> Result<
     if url.starts_with("http:") || url.starts_with("https:") {
         return web::sink(url, &args.to_option);
     }
+    if let Some(sink) = store::sink(url, &args.to_option) {
+        return sink;
+    }
     refuse_options(url, &args.to_option)?;
     match url.split_once(':') {
         Some(("console", "")) => Ok(args
@@ -117,7 +121,8 @@ fn refuse_options(url: &str, options: &[(String, String)]) -> Result<()> {
     match options.first() {
         Some((name, _)) => {
             let message = format!(
-                "`{name}` is a setting, and `{url}` has none; Kafka and HTTP have settings"
+                "`{name}` is a setting, and `{}` has none; Kafka, HTTP and stores have settings",
+                without_password(url)
             );
             Err(Error::new(ErrorKind::Config, message))
         }
@@ -126,6 +131,21 @@ fn refuse_options(url: &str, options: &[(String, String)]) -> Result<()> {
 }
 
 fn unknown(what: &str, url: &str, known: &str) -> Error {
+    let url = without_password(url);
     let message = format!("`{url}` is not a {what}; use {known}");
     Error::new(ErrorKind::Config, message)
+}
+
+/// A URL that may be shown.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    match rest.rsplit_once('@') {
+        Some((login, place)) => {
+            let user = login.split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}@{place}")
+        }
+        None => url.to_owned(),
+    }
 }

@@ -6,14 +6,14 @@ use std::path::Path;
 use keymill::Result;
 use keymill::stream::{Sink, StreamSource};
 #[cfg(feature = "http")]
-use keymill_connectors::{HttpSettings, HttpSink, HttpSource};
+use keymill_connectors::{HttpSink, HttpSource, Settings};
 
 type Options = [(String, String)];
 
 #[cfg(feature = "http")]
-fn settings(options: &Options) -> HttpSettings {
+fn settings(options: &Options) -> Settings {
     let options = options.iter();
-    options.fold(HttpSettings::new(), |settings, (name, value)| {
+    options.fold(Settings::new(), |settings, (name, value)| {
         settings.set(name, value)
     })
 }

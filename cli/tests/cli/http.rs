@@ -364,7 +364,7 @@ fn wrong_settings_are_refused() {
     assert_fails(
         &with(&["--from-option", "tokn=x"]),
         2,
-        &["`tokn` is not a setting of HTTP"],
+        &["`tokn` is not a setting here"],
     );
     assert_fails(&with(&["--from-option", "token="]), 2, &["visible ASCII"]);
     assert_fails(&with(&["--wal", "wal"]), 2, &["needs no log"]);

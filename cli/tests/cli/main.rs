@@ -28,5 +28,6 @@ mod signals;
 mod slow_sinks;
 mod sql;
 mod sql_rows;
+mod stores;
 mod streams;
 mod topics;

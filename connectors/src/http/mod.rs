@@ -11,11 +11,9 @@ mod budget;
 mod log;
 mod segment;
 mod server;
-mod settings;
 mod sink;
 mod source;
 mod tls;
 
-pub use settings::HttpSettings;
 pub use sink::HttpSink;
 pub use source::HttpSource;

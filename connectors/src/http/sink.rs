@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use flate2::Compression;
@@ -12,17 +12,14 @@ use keymill::stream::{Delivery, EpochOutput, Sink, SinkContext};
 use keymill::write::Format;
 use keymill::{Error, ErrorKind, Result};
 use ureq::Agent;
-use ureq::http::{Response, StatusCode};
+use ureq::http::Response;
 
-use super::HttpSettings;
-use super::settings::wrong;
-use super::tls;
+use crate::attempt::{is_final, passes, retry_after, roots};
+use crate::pauses::Pauses;
+use crate::settings::{Settings, wrong};
 
 const KNOWN: &str =
     "token, token.file, max.part.bytes, compression, timeout.ms, tls.ca and idempotent";
-
-/// The longest pause between attempts, whatever the receiver asks for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The most bytes of an answer that an error shows.
 const SHOWN: u64 = 200;
@@ -50,8 +47,7 @@ pub struct HttpSink {
     query: String,
     /// The epoch that is sent, and how many parts of it the receiver has.
     sent: (u64, u64),
-    failures: u32,
-    not_before: Option<Instant>,
+    pauses: Pauses,
 }
 
 impl HttpSink {
@@ -60,7 +56,7 @@ impl HttpSink {
     /// # Errors
     ///
     /// [`ErrorKind::Config`] if the URL or a setting is wrong.
-    pub fn new(url: impl Into<String>, mut settings: HttpSettings) -> Result<Self> {
+    pub fn new(url: impl Into<String>, mut settings: Settings) -> Result<Self> {
         let url = url.into();
         let parsed = url.parse::<ureq::http::Uri>().ok();
         let has_host = parsed.as_ref().is_some_and(|it| it.host().is_some());
@@ -85,14 +81,13 @@ impl HttpSink {
                 .timeout_global(Some(timeout))
                 .http_status_as_error(false)
                 .max_redirects(0)
-                .tls_config(tls::roots(&mut settings)?)
+                .tls_config(roots(&mut settings)?.unwrap_or_default())
                 .user_agent(concat!("keymill/", env!("CARGO_PKG_VERSION")))
                 .build()
                 .into(),
             query: String::new(),
             sent: (0, 0),
-            failures: 0,
-            not_before: None,
+            pauses: Pauses::default(),
         };
         settings.finish(KNOWN)?;
         Ok(sink)
@@ -103,21 +98,24 @@ impl HttpSink {
         if self.sent.0 == epoch && self.sent.1 > part {
             return Ok(());
         }
-        if let Some(time) = self.not_before.take() {
-            std::thread::sleep(time.saturating_duration_since(Instant::now()));
-        }
+        self.pauses.wait();
         let answer = self.post(epoch, part, lines);
         let passes = match answer {
             Ok(answer) if answer.status().is_success() => {
-                self.failures = 0;
+                self.pauses.reset();
                 self.sent = (epoch, part + 1);
                 return Ok(());
             }
-            Ok(answer) => self.refused(answer)?,
+            Ok(answer) => {
+                let wait = retry_after(&answer);
+                let passes = self.refused(answer)?;
+                self.pauses.lengthen(wait);
+                return Err(passes);
+            }
             Err(cause) if is_final(&cause) => return Err(self.failed(ErrorKind::Sink, cause)),
             Err(cause) => self.failed(ErrorKind::Unavailable, cause),
         };
-        self.wait_longer(Duration::ZERO);
+        self.pauses.lengthen(Duration::ZERO);
         Err(passes)
     }
 
@@ -146,10 +144,8 @@ impl HttpSink {
     }
 
     /// The error of an answer that may be another one later; an error if it will not.
-    fn refused(&mut self, mut answer: Response<ureq::Body>) -> Result<Error> {
+    fn refused(&self, mut answer: Response<ureq::Body>) -> Result<Error> {
         let status = answer.status();
-        let wait = answer.headers().get("Retry-After");
-        let wait = wait.and_then(|it| it.to_str().ok()?.trim().parse().ok());
         let body = answer
             .body_mut()
             .with_config()
@@ -158,37 +154,16 @@ impl HttpSink {
         let body = body.read_to_string().unwrap_or_default();
         let message = format!("`{}` answers {status} {}", self.url, body.trim());
         let message = message.trim_end();
-        let passes = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED
-            || matches!(status.as_u16(), 408 | 425 | 429);
-        if !passes {
-            return Err(Error::new(ErrorKind::Sink, message));
+        match passes(status) {
+            true => Ok(Error::new(ErrorKind::Unavailable, message)),
+            false => Err(Error::new(ErrorKind::Sink, message)),
         }
-        self.wait_longer(Duration::from_secs(wait.unwrap_or(0)));
-        Ok(Error::new(ErrorKind::Unavailable, message))
-    }
-
-    /// Pauses before the next attempt: longer each time, and at least for `least`.
-    fn wait_longer(&mut self, least: Duration) {
-        let pause = Duration::from_millis(100 << self.failures.min(8));
-        let pause = pause.max(least).min(LONGEST_PAUSE);
-        let time = Instant::now() + pause;
-        self.not_before = Some(self.not_before.map_or(time, |other| other.max(time)));
-        self.failures += 1;
     }
 
     fn failed(&self, kind: ErrorKind, cause: ureq::Error) -> Error {
         let message = format!("`{}` does not take results", self.url);
         Error::new(kind, message).with_source(cause)
     }
-}
-
-/// Whether another attempt has the same error.
-fn is_final(cause: &ureq::Error) -> bool {
-    use ureq::Error::{BadUri, Http, InvalidProxyUrl, RequireHttpsOnly, Tls};
-    matches!(
-        cause,
-        BadUri(_) | Http(_) | InvalidProxyUrl | RequireHttpsOnly(_) | Tls(_)
-    )
 }
 
 impl Sink for HttpSink {

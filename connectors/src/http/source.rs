@@ -9,12 +9,11 @@ use std::time::Duration;
 use keymill::stream::{EpochInput, EpochLimits, OffsetRange, Replay, SourceContext, StreamSource};
 use keymill::{Error, ErrorKind, Result};
 
-use super::HttpSettings;
 use super::budget::Budget;
 use super::log::Log;
 use super::server::{Rules, Server};
-use super::settings::wrong;
 use super::tls;
+use crate::settings::{Settings, wrong};
 
 const KNOWN: &str = "ack, token, token.file, max.body.bytes, max.decompressed.bytes, max.connections, \
                      timeout.ms, tls.cert and tls.key";
@@ -48,7 +47,7 @@ impl HttpSource {
     /// [`ErrorKind::Config`] if a setting is wrong, or if bodies must be durable and there is no log.
     pub fn new(
         address: impl Into<String>,
-        mut settings: HttpSettings,
+        mut settings: Settings,
         log: Option<PathBuf>,
     ) -> Result<Self> {
         let address = address.into();

@@ -9,12 +9,11 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-use super::HttpSettings;
+use crate::settings::Settings;
 
 /// What a server shows to its clients: the settings `tls.cert` and `tls.key`. `None` without them.
-pub(super) fn acceptor(settings: &mut HttpSettings) -> Result<Option<TlsAcceptor>> {
+pub(super) fn acceptor(settings: &mut Settings) -> Result<Option<TlsAcceptor>> {
     let (chain, key) = match (settings.take("tls.cert"), settings.take("tls.key")) {
         (Some(chain), Some(key)) => (chain, key),
         (None, None) => return Ok(None),
@@ -39,20 +38,6 @@ pub(super) fn acceptor(settings: &mut HttpSettings) -> Result<Option<TlsAcceptor
             Error::new(ErrorKind::Config, message).with_source(cause)
         })?;
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
-}
-
-/// Whom a client trusts: the certificates of the setting `tls.ca`, or those of public authorities.
-pub(super) fn roots(settings: &mut HttpSettings) -> Result<TlsConfig> {
-    let Some(file) = settings.take("tls.ca") else {
-        return Ok(TlsConfig::default());
-    };
-    let trusted = certificates(&file)?;
-    let trusted: Vec<Certificate<'static>> = trusted
-        .iter()
-        .map(|certificate| Certificate::from_der(certificate).to_owned())
-        .collect();
-    let roots = RootCerts::new_with_certs(&trusted);
-    Ok(TlsConfig::builder().root_certs(roots).build())
 }
 
 fn certificates(file: &str) -> Result<Vec<CertificateDer<'static>>> {

@@ -13,6 +13,9 @@ mod files;
 mod group_by;
 #[path = "jobs/group_plans.rs"]
 mod group_plans;
+#[cfg(feature = "csv")]
+#[path = "jobs/keyed_csv.rs"]
+mod keyed_csv;
 #[path = "jobs/results.rs"]
 mod results;
 #[path = "jobs/same_everywhere.rs"]

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::explain::AggregatePlan;
 use super::{Engine, Groups, ResultStream, TextJob};
 use crate::aggregate::{AggregateExpr, count_rows};
-use crate::exec::{self, GroupByJob, JobInput, JobOptions};
+use crate::exec::{self, GroupByJob, Job, JobInput, JobOptions};
 use crate::expr::{Expr, RowSteps, col, lit};
 use crate::operator::arrange::{Arrangement, arrange, or_else};
 use crate::operator::{Drain, Order};
@@ -303,7 +303,10 @@ impl AggregateJob {
         let job = self.shape().map(GroupByJob::new);
         self.input.batches.keep_rows(&self.input.steps);
         let rows = self.input.batches.estimate();
-        AggregatePlan::new(self, rows, &job).to_string()
+        let key = job.as_ref().ok().and_then(GroupByJob::text_key);
+        let key = key.filter(|_| self.input.steps.is_empty());
+        let keys_stay = key.is_some_and(|key| self.input.batches.group_by(key));
+        AggregatePlan::new(self, rows, keys_stay, &job).to_string()
     }
 
     /// The columns of the job; the error says why they are not known.

@@ -83,6 +83,8 @@ pub(super) fn describe_rows(estimate: &Estimate) -> String {
 pub(crate) struct AggregatePlan<'a> {
     job: &'a AggregateJob,
     rows: Option<Estimate>,
+    /// Whether keys are looked up in the text, where it runs on the CPU.
+    keys_stay: bool,
     /// The job as it will run; the error says why it will not.
     made: &'a Result<GroupByJob, String>,
 }
@@ -91,15 +93,26 @@ impl<'a> AggregatePlan<'a> {
     pub(crate) fn new(
         job: &'a AggregateJob,
         rows: Option<Estimate>,
+        keys_stay: bool,
         made: &'a Result<GroupByJob, String>,
     ) -> Self {
-        Self { job, rows, made }
+        Self {
+            job,
+            rows,
+            keys_stay,
+            made,
+        }
     }
 }
 
 impl fmt::Display for AggregatePlan<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { job, rows, made } = self;
+        let Self {
+            job,
+            rows,
+            keys_stay,
+            made,
+        } = self;
         let engine = &job.input.engine;
         let limits = engine.resources().tuning;
         writeln!(f, "source      {}", job.input.batches.describe())?;
@@ -109,7 +122,12 @@ impl fmt::Display for AggregatePlan<'_> {
         for (step, what) in job.input.steps.describe() {
             writeln!(f, "{step:<11} {what}")?;
         }
-        writeln!(f, "keys        {}", list(&job.keys))?;
+        let stay = if *keys_stay {
+            ", looked up in the text"
+        } else {
+            ""
+        };
+        writeln!(f, "keys        {}{stay}", list(&job.keys))?;
         writeln!(f, "aggregates  {}", list(&job.aggregates))?;
         writeln!(
             f,

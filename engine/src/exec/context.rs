@@ -95,9 +95,10 @@ impl<'a, J: Job> JobContext<'a, J> {
     /// Aggregates all rows of Arrow batches.
     pub(super) fn run_batches(
         &self,
-        batches: RecordBatches,
+        mut batches: RecordBatches,
         pool: &Pool,
     ) -> Result<WorkerOutputs<J>> {
+        self.job.text_key().map(|key| batches.group_by(key));
         let total = batches.total();
         self.progress.expect(total);
         let workers = self.workers(total);

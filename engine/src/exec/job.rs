@@ -13,7 +13,7 @@ use super::gpu_group_by::{DevicePlan, GpuGroupBy};
 #[cfg(feature = "gpu")]
 use super::throughput::Throughput;
 use crate::operator::{GroupBy, Operator, TextCount};
-use crate::read::{RecordBatches, Source};
+use crate::read::{KeyedRows, RecordBatches, Source};
 use crate::state::GroupShape;
 use crate::{Cancel, Resources, Result, TokenRule};
 
@@ -65,6 +65,21 @@ pub(crate) trait Job: Sync {
 
     /// Returns whether texts are first mapped to lower case.
     fn lowercase(&self) -> bool;
+
+    /// Returns the only key column, if it may stay in the text that rows are read from.
+    fn text_key(&self) -> Option<&str> {
+        None
+    }
+
+    /// Returns whether an operator takes rows whose key is still in the text.
+    fn takes_keyed(&self, _: &Self::Operator) -> bool {
+        false
+    }
+
+    /// Pushes such rows. Returns false if the operator refuses them: then nothing is changed.
+    fn push_keyed(&self, _: &mut Self::Operator, _: &KeyedRows<'_>) -> Result<bool> {
+        Ok(false)
+    }
 
     /// Returns why no device can run the job, if none can.
     fn refusal(&self) -> Option<String>;
@@ -149,6 +164,18 @@ impl Job for GroupByJob {
 
     fn lowercase(&self) -> bool {
         false
+    }
+
+    fn text_key(&self) -> Option<&str> {
+        self.shape.text_key()
+    }
+
+    fn takes_keyed(&self, operator: &GroupBy) -> bool {
+        operator.takes_keyed()
+    }
+
+    fn push_keyed(&self, operator: &mut GroupBy, rows: &KeyedRows<'_>) -> Result<bool> {
+        operator.push_keyed(rows)
     }
 
     #[cfg(feature = "gpu")]

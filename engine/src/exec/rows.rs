@@ -82,7 +82,7 @@ impl RowSource {
         let done = parallel::map(self.resources.threads, taken, |rows| {
             let (bytes, number) = (rows.bytes().unwrap_or(0), rows.number());
             let mut batches = Vec::new();
-            rows.decode(&mut |batch| {
+            rows.decode(&mut |batch: RecordBatch| {
                 self.counts.rows.fetch_add(batch.num_rows() as u64, Relaxed);
                 batches.push((number, batch));
                 Ok(())

@@ -18,7 +18,8 @@ use keymill_kernels::stage::lowercase::lowercase;
 use crate::operator::{Input, Operator};
 use crate::read::chunk::{Block, BlockReader, Ranges, Slices};
 use crate::read::{
-    ByteStream, Offset, ReadAt, RecordBatches, Source, Split, SplitBytes, cannot_read,
+    ByteStream, KeyedRows, Offset, Push, ReadAt, RecordBatches, Source, Split, SplitBytes,
+    cannot_read,
 };
 use crate::{Cancel, Error, ErrorKind, Result};
 
@@ -257,12 +258,12 @@ impl<'a, J: Job> Worker<'a, J> {
             let Some(rows) = next else { break };
             let rows = rows?;
             let bytes = rows.bytes();
-            let mut position = self.context.position_of(rows.number());
+            let position = self.context.position_of(rows.number());
             let counted = self.stats.count_time;
-            rows.decode(&mut |batch| {
-                let first = position;
-                position += batch.num_rows() as i128;
-                self.push_batch(&batch, first, bytes.is_none())
+            rows.decode(&mut PushTo {
+                worker: self,
+                position,
+                notes_bytes: bytes.is_none(),
             })?;
             let counted = self.stats.count_time - counted;
             self.stats.read_time += started.elapsed().saturating_sub(counted);
@@ -291,6 +292,20 @@ impl<'a, J: Job> Worker<'a, J> {
             self.note_chunk();
         }
         Ok(())
+    }
+
+    /// Pushes rows whose key is still in the text. Returns false if the operator refuses them.
+    fn push_keyed(&mut self, rows: &KeyedRows<'_>, position: i128) -> Result<bool> {
+        self.context.resources.cancel.check()?;
+        let started = Instant::now();
+        self.operator.at_row(position);
+        let taken = self.context.job.push_keyed(&mut self.operator, rows)?;
+        self.stats.count_time += started.elapsed();
+        if taken {
+            self.stats.rows += rows.keys.len() as u64;
+            self.note_chunk();
+        }
+        Ok(taken)
     }
 
     /// Pushes rows and returns their bytes.
@@ -362,6 +377,35 @@ impl<'a, J: Job> Worker<'a, J> {
         self.block
             .take()
             .unwrap_or_else(|| Block::new(bytes, &self.context.resources.memory))
+    }
+}
+
+/// Pushes the rows of a piece to the operator of a worker.
+struct PushTo<'w, 'a, J: Job> {
+    worker: &'w mut Worker<'a, J>,
+    /// The position of the next row.
+    position: i128,
+    notes_bytes: bool,
+}
+
+impl<J: Job> Push for PushTo<'_, '_, J> {
+    fn batch(&mut self, batch: RecordBatch) -> Result<()> {
+        let first = self.position;
+        self.position += batch.num_rows() as i128;
+        self.worker.push_batch(&batch, first, self.notes_bytes)
+    }
+
+    fn takes_keyed(&self) -> bool {
+        let worker = &self.worker;
+        worker.chunk_sink.is_none() && worker.context.job.takes_keyed(&worker.operator)
+    }
+
+    fn keyed(&mut self, rows: &KeyedRows<'_>) -> Result<bool> {
+        let taken = self.worker.push_keyed(rows, self.position)?;
+        if taken {
+            self.position += rows.keys.len() as i128;
+        }
+        Ok(taken)
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn bytes_of<'a>(column: &'a ArrayRef) -> Result<Box<dyn Fn(usize) -> 
 }
 
 /// Returns whether these are strings or binaries.
-pub(super) fn takes(of: &DataType) -> bool {
+pub(crate) fn takes(of: &DataType) -> bool {
     use DataType::{Binary, BinaryView, LargeBinary, LargeUtf8, Utf8, Utf8View};
     matches!(
         of,

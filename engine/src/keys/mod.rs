@@ -19,10 +19,11 @@ mod stable_hash;
 use arrow_array::{Array, ArrayRef};
 use arrow_row::{RowConverter, SortField};
 use arrow_schema::DataType;
+use keymill_kernels::stage::tokenize::Span;
 use keymill_kernels::{HashKey, IntKeyTable, InternError, KeyTable, Level, PairKeyTable, Tuning};
 
 use crate::{Error, ErrorKind, Result};
-pub(crate) use byte_columns::bytes_of;
+pub(crate) use byte_columns::{bytes_of, takes as takes_bytes};
 pub(crate) use packed::Layout;
 pub(crate) use physical::{as_type, from_key_column, key_columns, key_type, stored, stored_type};
 pub(crate) use stable_hash::hash_keys;
@@ -118,6 +119,28 @@ impl KeyIds {
             }
         }
         .map_err(not_interned)
+    }
+
+    /// Returns whether keys may be spans of a text.
+    pub(crate) fn takes_spans(&self) -> bool {
+        matches!(self.form, Form::Bytes(_))
+    }
+
+    /// Appends the id of each span's key to `ids`. Returns false, and changes nothing, if a key is not of the
+    /// type of the column.
+    pub(crate) fn intern_spans(
+        &mut self,
+        text: &[u8],
+        spans: &[Span],
+        ids: &mut Vec<u32>,
+    ) -> Result<bool> {
+        let Form::Bytes(table) = &mut self.form else {
+            return Ok(false);
+        };
+        let is_string = self.types.iter().all(DataType::is_string);
+        let is_key = |key: &[u8]| !is_string || str::from_utf8(key).is_ok();
+        let interned = table.intern_spans_if(text, spans, ids, is_key);
+        interned.map_err(not_interned)
     }
 
     fn takes_nulls(&self) -> bool {

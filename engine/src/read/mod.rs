@@ -36,7 +36,7 @@ pub use find::Find;
 pub use memory::MemorySource;
 pub use offset::Offset;
 pub use paths::IntoPaths;
-pub(crate) use pieces::Estimate;
+pub(crate) use pieces::{Estimate, KeyedRows, Push};
 pub use reader::ReaderSource;
 pub use record_batches::{IntoBatch, RecordBatches};
 #[cfg(any(feature = "csv", feature = "json"))]

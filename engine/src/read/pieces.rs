@@ -10,12 +10,51 @@ use std::collections::HashSet;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use keymill_kernels::stage::tokenize::Span;
 
 use crate::expr::Expr;
 use crate::{Resources, Result};
 
-/// Takes the batches of a piece.
-pub(crate) type Push<'a> = dyn FnMut(RecordBatch) -> Result<()> + 'a;
+/// Takes the rows of a piece.
+#[cfg_attr(
+    not(feature = "csv"),
+    allow(dead_code, reason = "only CSV leaves keys in the text")
+)]
+pub(crate) trait Push {
+    /// Takes a batch.
+    fn batch(&mut self, batch: RecordBatch) -> Result<()>;
+
+    /// Returns whether it takes rows whose key is still in the text.
+    fn takes_keyed(&self) -> bool {
+        false
+    }
+
+    /// Takes rows whose key is still in the text. Returns false if it refuses them: then they must come as a
+    /// batch.
+    fn keyed(&mut self, _: &KeyedRows<'_>) -> Result<bool> {
+        Ok(false)
+    }
+}
+
+impl<F: FnMut(RecordBatch) -> Result<()>> Push for F {
+    fn batch(&mut self, batch: RecordBatch) -> Result<()> {
+        self(batch)
+    }
+}
+
+/// Rows of a text that are grouped by one column of bytes, which is not made a column.
+#[cfg_attr(
+    not(feature = "csv"),
+    allow(dead_code, reason = "only CSV leaves keys in the text")
+)]
+#[derive(Debug)]
+pub(crate) struct KeyedRows<'a> {
+    pub(crate) text: &'a [u8],
+    /// The key of each row in the text. None is null.
+    pub(crate) keys: &'a [Span],
+    /// The other columns.
+    pub(crate) others: RecordBatch,
+}
 
 /// What is known of the rows of an input before it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +81,12 @@ pub(crate) trait Pieces: Send {
     /// [`Pieces::schema`].
     fn keep_columns(&mut self, _names: &HashSet<String>) {}
 
+    /// Says that rows are grouped by this column of bytes alone, so that [`Push::keyed`] may be called. Returns
+    /// whether it will be. Called after [`Pieces::keep_columns`].
+    fn group_by(&mut self, _key: &str) -> bool {
+        false
+    }
+
     /// Says that only rows for which a condition is true are used, so that others may be left out.
     fn keep_rows(&mut self, _condition: &Expr) {}
 
@@ -65,6 +110,6 @@ pub(crate) trait Piece: Send {
     /// Returns the bytes of the input that the piece has.
     fn bytes(&self) -> u64;
 
-    /// Decodes the piece, and calls `push` with its batches.
-    fn decode(self: Box<Self>, push: &mut Push<'_>) -> Result<()>;
+    /// Decodes the piece, and calls `push` with its rows.
+    fn decode(self: Box<Self>, push: &mut dyn Push) -> Result<()>;
 }

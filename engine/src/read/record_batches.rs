@@ -10,7 +10,7 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader};
 use arrow_schema::{Field, Schema, SchemaRef};
 
 use super::Table;
-use super::pieces::{Estimate, Piece, Pieces, Push};
+use super::pieces::{Estimate, KeyedRows, Piece, Pieces, Push};
 use crate::expr::{Expr, RowSteps, without_dictionary};
 use crate::{Error, ErrorKind, Resources, Result};
 
@@ -224,6 +224,15 @@ impl RecordBatches {
         }
     }
 
+    /// Says that rows are grouped by this column of bytes alone. Returns whether readers leave it in the text
+    /// where they can.
+    pub(crate) fn group_by(&mut self, key: &str) -> bool {
+        match &mut self.rows {
+            Rows::Pieces(pieces) if self.maps.is_empty() => pieces.group_by(key),
+            _ => false,
+        }
+    }
+
     /// Returns the schema of the input, which is that of the first batch if no reader gave it.
     ///
     /// # Errors
@@ -340,17 +349,43 @@ impl SomeRows {
     }
 
     /// Decodes the rows.
-    pub(crate) fn decode(self, push: &mut Push<'_>) -> Result<()> {
-        let (maps, rows_read) = (self.maps, self.rows_read);
-        let mut mapped = |batch: RecordBatch| {
-            rows_read.fetch_add(batch.num_rows() as u64, Relaxed);
-            let batch = maps.iter().try_fold(batch, |batch, map| map(batch))?;
-            push(batch)
+    pub(crate) fn decode(self, push: &mut dyn Push) -> Result<()> {
+        let mut mapped = Mapped {
+            maps: self.maps,
+            rows_read: self.rows_read,
+            push,
         };
         match self.form {
-            Form::Batch(batch) => mapped(batch),
+            Form::Batch(batch) => mapped.batch(batch),
             Form::Piece(piece) => piece.decode(&mut mapped),
         }
+    }
+}
+
+/// Counts rows, and does to every batch what is to be done.
+struct Mapped<'a> {
+    maps: Vec<Map>,
+    rows_read: Arc<AtomicU64>,
+    push: &'a mut dyn Push,
+}
+
+impl Push for Mapped<'_> {
+    fn batch(&mut self, batch: RecordBatch) -> Result<()> {
+        self.rows_read.fetch_add(batch.num_rows() as u64, Relaxed);
+        let batch = self.maps.iter().try_fold(batch, |batch, map| map(batch))?;
+        self.push.batch(batch)
+    }
+
+    fn takes_keyed(&self) -> bool {
+        self.maps.is_empty() && self.push.takes_keyed()
+    }
+
+    fn keyed(&mut self, rows: &KeyedRows<'_>) -> Result<bool> {
+        let taken = self.push.keyed(rows)?;
+        if taken {
+            self.rows_read.fetch_add(rows.keys.len() as u64, Relaxed);
+        }
+        Ok(taken)
     }
 }
 
@@ -368,7 +403,7 @@ impl Iterator for RecordBatches {
                 return self.finish(u64::MAX).err().map(Err);
             };
             let done = rows.and_then(|rows| {
-                rows.decode(&mut |batch| {
+                rows.decode(&mut |batch: RecordBatch| {
                     decoded.push(batch);
                     Ok(())
                 })

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
+use keymill_kernels::stage::tokenize::Span;
 use keymill_kernels::{HashKey, Level, Tuning};
 
 use super::GroupShape;
@@ -43,6 +44,31 @@ impl GroupTable {
     pub(crate) fn update(&mut self, keys: &[ArrayRef], columns: &[ArrayRef]) -> Result<()> {
         self.ids.clear();
         self.keys.intern(keys, &mut self.ids)?;
+        self.accumulate(columns)
+    }
+
+    /// Adds rows whose keys are spans of a text. Returns false, and adds none, if they must come as a column.
+    pub(crate) fn update_spans(
+        &mut self,
+        text: &[u8],
+        keys: &[Span],
+        columns: &[ArrayRef],
+    ) -> Result<bool> {
+        self.ids.clear();
+        let taken = self.keys.intern_spans(text, keys, &mut self.ids)?;
+        if taken {
+            self.accumulate(columns)?;
+        }
+        Ok(taken)
+    }
+
+    /// Returns whether keys may be spans of a text.
+    pub(crate) fn takes_spans(&self) -> bool {
+        self.keys.takes_spans()
+    }
+
+    /// Adds the rows of `ids` to the accumulators.
+    fn accumulate(&mut self, columns: &[ArrayRef]) -> Result<()> {
         let groups = self.keys.len();
         for (number, accumulator) in self.accumulators.iter_mut().enumerate() {
             accumulator.resize(groups);

@@ -12,7 +12,7 @@ use crate::aggregate::{
     Accumulator, AggregateExpr, FinishError, IntegerValue, POSITION, count_rows,
 };
 use crate::expr::{Bound, Expr, Rows, col, value_type, without_dictionary};
-use crate::keys::key_type;
+use crate::keys::{key_type, takes_bytes};
 use crate::{Error, ErrorKind, Level, Result};
 
 /// The name of the one key, a constant, of aggregates of all rows.
@@ -159,6 +159,24 @@ impl GroupShape {
     pub(crate) fn first_count(&self) -> Option<usize> {
         let mut calls = self.calls.iter();
         calls.position(|call| call.aggregate().name() == count_rows().aggregate().name())
+    }
+
+    /// Returns the key column, if it is the only one, has strings or binaries, and is no argument.
+    pub(crate) fn text_key(&self) -> Option<&str> {
+        let ([key], [of]) = (&self.keys[..], &self.key_types[..]) else {
+            return None;
+        };
+        let name = key.as_column()?;
+        let is_bytes = self
+            .input
+            .field_with_name(name)
+            .is_ok_and(|it| it.data_type() == of)
+            && takes_bytes(of);
+        let mut is_argument = false;
+        for input in self.calls.iter().flat_map(AggregateExpr::inputs) {
+            input.each_column(&mut |column| is_argument |= column == name);
+        }
+        (is_bytes && !is_argument).then_some(name)
     }
 
     pub(crate) fn key_types(&self) -> &[DataType] {

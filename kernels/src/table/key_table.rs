@@ -13,6 +13,7 @@ use core::marker::PhantomData;
 use super::ids::IdTable;
 use super::int_key_table::append_ids;
 use super::intern_error::{FreshId, InternError};
+use super::key_words::{LONG, words_in, words_of};
 use super::{HashKey, LongTable};
 use crate::Tuning;
 use crate::isa::{Isa, Kernel, dispatch};
@@ -21,8 +22,6 @@ use crate::stage::tokenize::{Records, Span};
 
 /// Rows whose words are made before they are looked up; both stay in the first-level cache.
 const BATCH: usize = 512;
-/// Marks a key that has no form as words; no short key has these words.
-const LONG: [u64; 2] = [0, 1];
 
 /// Numbers keys in order of first arrival, so that accumulators are columns indexed by id.
 ///
@@ -122,6 +121,62 @@ impl KeyTable {
         self.intern_column(&column, ids)
     }
 
+    /// Appends the id of every span of a text to `ids`, if `is_key` is true for each key that is new.
+    /// Otherwise it returns false, and nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`KeyTable::intern_spans`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use keymill_kernels::stage::tokenize::Span;
+    /// use keymill_kernels::{HashKey, KeyTable, Tuning};
+    ///
+    /// let mut table = KeyTable::new(&Tuning::DEFAULT, HashKey::random());
+    /// let (spans, mut ids) = ([Span { start: 0, end: 2 }, Span { start: 3, end: 5 }], Vec::new());
+    /// let is_text = |key: &[u8]| str::from_utf8(key).is_ok();
+    /// assert!(!table.intern_spans_if(b"to \xff\xff", &spans, &mut ids, is_text)?);
+    /// assert_eq!((table.size(), ids.len()), (0, 0));
+    /// assert!(table.intern_spans_if(b"to be", &spans, &mut ids, is_text)?);
+    /// assert_eq!(ids, [0, 1]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn intern_spans_if(
+        &mut self,
+        text: &[u8],
+        spans: &[Span],
+        ids: &mut Vec<u32>,
+        is_key: impl Fn(&[u8]) -> bool,
+    ) -> Result<bool, InternError> {
+        Span::check_all(spans, text)?;
+        let column = TextKeys {
+            text,
+            rows: spans.len(),
+            range: |row: usize| spans[row].start as usize..spans[row].end as usize,
+        };
+        let before = ids.len();
+        let mut are_keys = true;
+        append_ids(column.rows, ids, |ids| {
+            let mut new = Vec::new();
+            for (first, ids) in (0..).step_by(BATCH).zip(ids.chunks_mut(BATCH)) {
+                self.find_batch(&column, first, ids, &mut new);
+            }
+            are_keys = new.iter().all(|&row| is_key(column.key(row)));
+            let new = new.into_iter().filter(|_| are_keys);
+            new.into_iter().try_for_each(|row| {
+                let key = column.key(row);
+                ids[row] = self.id_of(key, words_of(key))?;
+                Ok(())
+            })
+        })?;
+        if !are_keys {
+            ids.truncate(before);
+        }
+        Ok(are_keys)
+    }
+
     /// Appends the ids of `rows` keys to `ids`; `key_of(row)` returns each key, and is called once
     /// or more per row.
     ///
@@ -154,8 +209,26 @@ impl KeyTable {
         first: usize,
         ids: &mut [u32],
     ) -> Result<(), InternError> {
-        let mut all_words = [LONG; BATCH];
-        let words = &mut all_words[..ids.len()];
+        let mut missed = [0; super::ids::BATCH];
+        let misses = self.look_up(column, first, ids, &mut missed);
+        for &row in &missed[..misses] {
+            let row = usize::from(row);
+            ids[row] = self.id_of(column.key(first + row), column.words(first + row))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the id of each key that is in its home line to `ids`, and the rows of the other keys to
+    /// `missed`; returns the number of these rows.
+    fn look_up<'k>(
+        &self,
+        column: &impl KeyColumn<'k>,
+        first: usize,
+        ids: &mut [u32],
+        missed: &mut [u16; super::ids::BATCH],
+    ) -> usize {
+        let mut words = [LONG; BATCH];
+        let words = &mut words[..ids.len()];
         let load = LoadWords {
             column,
             first,
@@ -163,14 +236,26 @@ impl KeyTable {
             keys: PhantomData,
         };
         dispatch(self.level, load);
-        let words = &all_words[..ids.len()];
+        self.short.look_up(self.level, words, ids, missed)
+    }
+
+    /// Writes the id of each key that the table has to `ids`, and adds the rows of the others to `new`.
+    fn find_batch<'k>(
+        &self,
+        column: &impl KeyColumn<'k>,
+        first: usize,
+        ids: &mut [u32],
+        new: &mut Vec<usize>,
+    ) {
         let mut missed = [0; super::ids::BATCH];
-        let misses = self.short.look_up(self.level, words, ids, &mut missed);
+        let misses = self.look_up(column, first, ids, &mut missed);
         for &row in &missed[..misses] {
             let row = usize::from(row);
-            ids[row] = self.id_of(column.key(first + row), words[row])?;
+            match self.get(column.key(first + row)) {
+                Some(id) => ids[row] = id,
+                None => new.push(first + row),
+            }
         }
-        Ok(())
     }
 
     /// Returns the id of one key, which is added if it is new.
@@ -345,57 +430,6 @@ impl<'k, C: KeyColumn<'k>> Kernel for LoadWords<'_, 'k, C> {
         for (row, words) in (self.first..).zip(self.words) {
             *words = self.column.words(row);
         }
-    }
-}
-
-/// Returns a key of up to 16 bytes as two words, which are different for different keys.
-///
-/// ```text
-/// up to 15 bytes   the bytes, then zeros, and the length as the last byte
-/// 16 bytes         the bytes, if the last one is at least 16, so that it is no length
-/// other keys       LONG
-/// ```
-#[inline(always)]
-fn words_of(key: &[u8]) -> [u64; 2] {
-    let length = key.len();
-    if length > 16 {
-        return LONG;
-    }
-    if let (Some(first), Some(last)) = (key.first_chunk::<8>(), key.last_chunk::<8>()) {
-        let last = u64::from_le_bytes(*last).unbounded_shr(8 * (16 - length as u32));
-        return tagged([u64::from_le_bytes(*first), last], length);
-    }
-    if let (Some(first), Some(last)) = (key.first_chunk::<4>(), key.last_chunk::<4>()) {
-        let last = u64::from(u32::from_le_bytes(*last)) << (8 * (length - 4));
-        return tagged([u64::from(u32::from_le_bytes(*first)) | last, 0], length);
-    }
-    let bytes = key.iter().rev();
-    let word = bytes.fold(0, |word, &byte| word << 8 | u64::from(byte));
-    tagged([word, 0], length)
-}
-
-/// Returns [`words_of`] the first `length` of 16 bytes, without a branch.
-#[inline(always)]
-fn words_in(bytes: &[u8; 16], length: usize) -> [u64; 2] {
-    let whole = u128::from_le_bytes(*bytes);
-    let used = |length: usize| u64::MAX.unbounded_shr(64 - 8 * length as u32);
-    let first = whole as u64 & used(length.min(8));
-    let second = (whole >> 64) as u64 & used(length.clamp(8, 16) - 8);
-    tagged([first, second], length)
-}
-
-#[inline(always)]
-fn tagged([first, second]: [u64; 2], length: usize) -> [u64; 2] {
-    let tag = if length < 16 {
-        (length as u64) << 56
-    } else {
-        0
-    };
-    let is_short = length < 16 || length == 16 && second >> 56 >= 16;
-    if is_short {
-        [first, second | tag]
-    } else {
-        LONG
     }
 }
 

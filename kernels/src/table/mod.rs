@@ -46,6 +46,7 @@ pub(crate) mod int;
 mod int_key_table;
 mod intern_error;
 mod key_table;
+mod key_words;
 mod long;
 mod pair_key_table;
 

@@ -29,6 +29,7 @@ use super::{Batches, Drain, Input, Merged, Operator, OperatorMetrics, Order};
 use crate::BatchLimits;
 use crate::aggregate::AggregateExpr;
 use crate::expr::Expr;
+use crate::read::KeyedRows;
 use crate::runtime::{Reservation, Resources, parallel};
 use crate::spill::SpillSpace;
 use crate::state::GroupShape;
@@ -162,6 +163,33 @@ impl GroupBy {
             self.check_memory()?;
         }
         Ok(())
+    }
+
+    /// Returns whether it takes rows whose key is still in the text.
+    pub(crate) fn takes_keyed(&self) -> bool {
+        self.partitions.takes_spans()
+    }
+
+    /// Adds rows whose key is still in the text. Returns false, and adds none, if they must come as a batch.
+    pub(crate) fn push_keyed(&mut self, rows: &KeyedRows<'_>) -> Result<bool> {
+        self.guarded(|operator| {
+            let Self {
+                context,
+                partitions,
+                ..
+            } = operator;
+            let arguments = context
+                .shape
+                .arguments_of(&rows.others, operator.position)?;
+            let taken = partitions.update_spans(context, rows.text, rows.keys, &arguments)?;
+            if taken {
+                operator.position += rows.keys.len() as i128;
+                operator.metrics.rows += rows.keys.len() as u64;
+                operator.metrics.tokens += rows.keys.len() as u64;
+                operator.check_memory()?;
+            }
+            Ok(taken)
+        })
     }
 
     /// Adds the state columns that a device computed from `rows` rows.

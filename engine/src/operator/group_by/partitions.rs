@@ -3,6 +3,7 @@
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_select::concat::concat;
 use keymill_kernels::HashKey;
+use keymill_kernels::stage::tokenize::Span;
 
 use super::Context;
 use super::int_reducer::IntReducer;
@@ -186,6 +187,30 @@ impl Partitions {
             true => self.finish_pending(context),
             false => Ok(()),
         }
+    }
+
+    /// Returns whether keys may be spans of a text.
+    pub(super) fn takes_spans(&self) -> bool {
+        let mut tables = self.parts.iter().flat_map(|part| &part.tables);
+        self.is_one_table() && tables.all(GroupTable::takes_spans)
+    }
+
+    /// Adds rows whose keys are spans of a text to the one table. Returns false, and adds none, if they must come
+    /// as columns.
+    pub(super) fn update_spans(
+        &mut self,
+        context: &Context,
+        text: &[u8],
+        keys: &[Span],
+        arguments: &[ArrayRef],
+    ) -> Result<bool> {
+        if !self.takes_spans() {
+            return Ok(false);
+        }
+        let table = table_of(&mut self.parts[0], context)?;
+        let taken = table.update_spans(text, keys, arguments)?;
+        self.bytes = table.size();
+        Ok(taken)
     }
 
     /// Moves the groups of integer keys to tables of group ids, and spills these if memory is tight: the

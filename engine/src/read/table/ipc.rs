@@ -108,8 +108,8 @@ impl Piece for Whole {
         self.0.get_array_memory_size() as u64
     }
 
-    fn decode(self: Box<Self>, push: &mut Push<'_>) -> Result<()> {
-        push(self.0)
+    fn decode(self: Box<Self>, push: &mut dyn Push) -> Result<()> {
+        push.batch(self.0)
     }
 }
 

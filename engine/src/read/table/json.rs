@@ -153,15 +153,19 @@ impl JsonDecoder {
 impl TextDecoder for JsonDecoder {
     type Scratch = ();
 
-    fn decode(&self, chunk: &Chunk<'_>, (): &mut (), push: &mut Push<'_>) -> Result<()> {
+    fn decode(&self, chunk: &Chunk<'_>, (): &mut (), push: &mut dyn Push) -> Result<()> {
         if let Ok(batches) = self.batches(chunk.text) {
-            batches.into_iter().try_for_each(push)?;
+            batches
+                .into_iter()
+                .try_for_each(|batch| push.batch(batch))?;
             return chunk.bad_rows.record(chunk.number, [].into_iter());
         }
         let mut bad = Vec::new();
         for (number, line) in chunk.text.split(|&byte| byte == b'\n').enumerate() {
             match self.batches(line) {
-                Ok(batches) => batches.into_iter().try_for_each(&mut *push)?,
+                Ok(batches) => batches
+                    .into_iter()
+                    .try_for_each(|batch| push.batch(batch))?,
                 Err(cause) => {
                     let (name, at) = (chunk.name, chunk.line + number as u64);
                     bad.push(BadRow {

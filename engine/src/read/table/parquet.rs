@@ -195,7 +195,7 @@ impl Piece for RowGroup {
         u64::try_from(group.compressed_size()).unwrap_or_default()
     }
 
-    fn decode(self: Box<Self>, push: &mut Push<'_>) -> Result<()> {
+    fn decode(self: Box<Self>, push: &mut dyn Push) -> Result<()> {
         let Self {
             name,
             bytes,
@@ -209,7 +209,7 @@ impl Piece for RowGroup {
             .with_batch_size(ROWS)
             .build();
         for batch in reader.map_err(|cause| damaged(&name, cause))? {
-            push(batch.map_err(|cause| damaged(&name, cause))?)?;
+            push.batch(batch.map_err(|cause| damaged(&name, cause))?)?;
         }
         Ok(())
     }

@@ -45,6 +45,11 @@ pub(super) trait TextFormat: Send {
     /// Says that only some columns are used.
     fn keep_columns(&mut self, names: &HashSet<String>);
 
+    /// Says that rows are grouped by this column alone; see [`Pieces::group_by`].
+    fn group_by(&mut self, _key: &str) -> bool {
+        false
+    }
+
     /// Returns what decodes records, after the first input was begun.
     fn decoder(&self) -> Option<Arc<Self::Decoder>>;
 }
@@ -59,7 +64,7 @@ pub(super) trait TextDecoder: Send + Sync + 'static {
         &self,
         chunk: &Chunk<'_>,
         scratch: &mut Self::Scratch,
-        push: &mut Push<'_>,
+        push: &mut dyn Push,
     ) -> Result<()>;
 }
 
@@ -288,6 +293,10 @@ impl<F: TextFormat + 'static> Pieces for TextPieces<F> {
         self.format.keep_columns(names);
     }
 
+    fn group_by(&mut self, key: &str) -> bool {
+        self.format.group_by(key)
+    }
+
     fn estimate(&mut self) -> Option<Estimate> {
         self.schema().ok()?;
         let (total, current) = (self.total()?, self.current.as_ref()?);
@@ -372,7 +381,7 @@ impl<F: TextFormat> Piece for TextPiece<F> {
         self.block.text().len() as u64
     }
 
-    fn decode(mut self: Box<Self>, push: &mut Push<'_>) -> Result<()> {
+    fn decode(mut self: Box<Self>, push: &mut dyn Push) -> Result<()> {
         let chunk = Chunk {
             text: self.block.text(),
             name: &self.name,

@@ -85,6 +85,38 @@ fn ids_are_dense_and_in_order_of_first_arrival() {
 }
 
 #[test]
+fn new_keys_are_checked_before_any_is_added() {
+    let keys = keys();
+    let text = keys.concat();
+    let ends = keys.iter().scan(0, |end, key| {
+        let start = *end;
+        *end += key.len() as u32;
+        Some(Span { start, end: *end })
+    });
+    let spans: Vec<Span> = ends.collect();
+    let (known, refused) = (&spans[..spans.len() / 5], b"2999");
+    let refused: &[u8] = if cfg!(miri) { b"29" } else { refused };
+    for (level, tuning) in settings() {
+        let mut table = KeyTable::new(&tuning, HashKey::from_seed(3)).on(level);
+        table.intern_spans(&text, known, &mut Vec::new()).unwrap();
+        let (size, mut ids) = (table.size(), vec![7]);
+        assert!(table.get(refused).is_none());
+        let taken = table.intern_spans_if(&text, &spans, &mut ids, |key| key != refused);
+        assert_eq!((taken, table.size(), &ids[..]), (Ok(false), size, &[7][..]));
+        let is_known = |key: &[u8]| known.iter().any(|span| span.of(&text) == key);
+        let taken = table.intern_spans_if(&text, known, &mut ids, |_| false);
+        assert_eq!((taken, table.size()), (Ok(true), size));
+        let taken = table.intern_spans_if(&text, &spans, &mut ids, |key| !is_known(key));
+        assert_eq!(taken, Ok(true));
+        let expected = known
+            .iter()
+            .chain(&spans)
+            .map(|span| table.get(span.of(&text)));
+        assert!(expected.eq(ids[1..].iter().map(|&id| Some(id))));
+    }
+}
+
+#[test]
 fn records_beyond_the_text_change_nothing() {
     let mut table = KeyTable::new(&Tuning::TINY, HashKey::from_seed(3));
     let mut ids = Vec::new();
@@ -94,6 +126,8 @@ fn records_beyond_the_text_change_nothing() {
         let spans = [Span { start: 0, end: 2 }, Span { start, end }];
         let beyond = table.intern_spans(b"abc", &spans, &mut ids);
         let error = InputError::SpanBeyondText { span: 1, bytes: 3 };
+        let refused = table.intern_spans_if(b"abc", &spans, &mut ids, |_| true);
+        assert_eq!(refused, Err(error.clone().into()), "{start}..{end}");
         assert_eq!(beyond, Err(error.into()), "{start}..{end}");
         assert!(ids.is_empty() && table.size() == 0);
     }

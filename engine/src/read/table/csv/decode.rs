@@ -7,11 +7,12 @@ use arrow_array::{BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Field, Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
 use keymill_kernels::stage::csv::FieldIndex;
+use keymill_kernels::stage::tokenize::Span;
 
 use super::bad::{Bad, Why, described};
-use super::values::{Fields, column};
+use super::values::{Fields, column, plain_spans};
 use super::without_cr;
-use crate::read::pieces::Push;
+use crate::read::pieces::{KeyedRows, Push};
 use crate::read::table::text_pieces::{Chunk, TextDecoder};
 use crate::{Error, ErrorKind, Level, Result};
 
@@ -24,11 +25,31 @@ pub(in crate::read::table) struct Decoder {
     delimiter: u8,
     /// All columns.
     schema: SchemaRef,
-    /// The numbers of the columns that are decoded.
-    kept: Vec<usize>,
-    /// Their schema.
-    output: SchemaRef,
+    /// The columns that are decoded.
+    kept: Kept,
+    /// The number of the key, and the other columns that are decoded.
+    keyed: Option<(usize, Kept)>,
     nulls: Vec<String>,
+}
+
+/// Some columns.
+#[derive(Clone)]
+struct Kept {
+    numbers: Vec<usize>,
+    schema: SchemaRef,
+}
+
+impl Kept {
+    fn of(schema: &Schema, is_kept: impl Fn(&str) -> bool) -> Self {
+        let fields = schema.fields().iter().enumerate();
+        let kept = fields.filter(|(_, field)| is_kept(field.name()));
+        let (numbers, fields): (Vec<_>, Vec<_>) =
+            kept.map(|(number, field)| (number, field.clone())).unzip();
+        Self {
+            numbers,
+            schema: Arc::new(Schema::new(fields)),
+        }
+    }
 }
 
 /// The fields of a chunk, and the first field of each row that has all fields.
@@ -36,6 +57,7 @@ pub(in crate::read::table) struct Decoder {
 pub(in crate::read::table) struct Scratch {
     index: FieldIndex,
     firsts: Vec<u32>,
+    keys: Vec<Span>,
 }
 
 impl Decoder {
@@ -43,8 +65,8 @@ impl Decoder {
         Self {
             level,
             delimiter,
-            kept: (0..schema.fields().len()).collect(),
-            output: schema.clone(),
+            kept: Kept::of(&schema, |_| true),
+            keyed: None,
             schema,
             nulls,
         }
@@ -57,22 +79,74 @@ impl Decoder {
 
     /// Returns a decoder of some columns.
     pub(super) fn keeping(&self, names: &HashSet<String>) -> Self {
-        let fields = self.schema.fields().iter().enumerate();
-        let kept = fields.filter(|(_, field)| names.contains(field.name()));
-        let (kept, fields): (Vec<_>, Vec<_>) =
-            kept.map(|(number, field)| (number, field.clone())).unzip();
         Self {
-            kept,
-            output: Arc::new(Schema::new(fields)),
+            kept: Kept::of(&self.schema, |name| names.contains(name)),
+            keyed: None,
             schema: self.schema.clone(),
             nulls: self.nulls.clone(),
             ..*self
         }
     }
 
+    /// Returns a decoder that leaves the key in the text where it can; `None` if it never can.
+    pub(super) fn keyed_by(&self, key: &str) -> Option<Self> {
+        let (number, field) = self.schema.column_with_name(key)?;
+        let is_bytes = field.data_type().is_string() || field.data_type().is_binary();
+        // A null spelling is a key where it is in quotes.
+        (is_bytes && self.nulls.is_empty()).then(|| Self {
+            keyed: Some((number, Kept::of(&self.kept.schema, |name| name != key))),
+            kept: self.kept.clone(),
+            schema: self.schema.clone(),
+            nulls: Vec::new(),
+            ..*self
+        })
+    }
+
+    /// Returns the fields of a column in the rows that begin at some fields.
+    fn fields<'a>(
+        &'a self,
+        text: &'a [u8],
+        index: &'a FieldIndex,
+        firsts: &'a [u32],
+        column: usize,
+    ) -> Fields<'a> {
+        Fields {
+            text,
+            index,
+            firsts,
+            column,
+            is_last: column + 1 == self.schema.fields().len(),
+            nulls: &self.nulls,
+        }
+    }
+
+    /// Pushes rows with their keys in the text. Returns false if these rows must be pushed as a batch.
+    fn push_keyed(
+        &self,
+        chunk: &Chunk<'_>,
+        (index, firsts): (&FieldIndex, &[u32]),
+        keys: &mut Vec<Span>,
+        push: &mut dyn Push,
+    ) -> Result<bool> {
+        let Some((key, others)) = self.keyed.as_ref().filter(|_| push.takes_keyed()) else {
+            return Ok(false);
+        };
+        if !plain_spans(&self.fields(chunk.text, index, firsts, *key), keys) {
+            return Ok(false);
+        }
+        let mut bad = Vec::new();
+        let others = self.batch(others, chunk, (index, firsts), &mut bad)?;
+        let rows = KeyedRows {
+            text: chunk.text,
+            keys,
+            others,
+        };
+        Ok(bad.is_empty() && push.keyed(&rows)?)
+    }
+
     /// Finds the rows that have all fields; the others are bad. Empty lines are no rows.
     fn find_rows(&self, text: &[u8], scratch: &mut Scratch, bad: &mut Vec<Bad>) {
-        let Scratch { index, firsts } = scratch;
+        let Scratch { index, firsts, .. } = scratch;
         let columns = self.schema.fields().len();
         firsts.clear();
         let rows = index.rows();
@@ -95,26 +169,18 @@ impl Decoder {
         }
     }
 
-    /// Decodes the rows that begin at some fields.
+    /// Decodes some columns of the rows that begin at some fields.
     fn batch(
         &self,
+        kept: &Kept,
         chunk: &Chunk<'_>,
-        index: &FieldIndex,
-        firsts: &[u32],
+        (index, firsts): (&FieldIndex, &[u32]),
         bad: &mut Vec<Bad>,
     ) -> Result<RecordBatch> {
-        let columns = self.schema.fields().len();
-        let mut arrays = Vec::with_capacity(self.kept.len());
+        let mut arrays = Vec::with_capacity(kept.numbers.len());
         let mut is_good = Vec::new();
-        for &number in &self.kept {
-            let fields = Fields {
-                text: chunk.text,
-                index,
-                firsts,
-                column: number,
-                is_last: number + 1 == columns,
-                nulls: &self.nulls,
-            };
+        for &number in &kept.numbers {
+            let fields = self.fields(chunk.text, index, firsts, number);
             let field = self.schema.field(number);
             let mut bad_values = Vec::new();
             let array = column(field.data_type(), &fields, &mut bad_values);
@@ -127,7 +193,7 @@ impl Decoder {
             }
         }
         let options = RecordBatchOptions::new().with_row_count(Some(firsts.len()));
-        let batch = RecordBatch::try_new_with_options(self.output.clone(), arrays, &options);
+        let batch = RecordBatch::try_new_with_options(kept.schema.clone(), arrays, &options);
         let unfit =
             |cause| Error::new(ErrorKind::Internal, "columns do not fit").with_source(cause);
         let batch = batch.map_err(unfit)?;
@@ -141,16 +207,24 @@ impl Decoder {
 impl TextDecoder for Decoder {
     type Scratch = Scratch;
 
-    fn decode(&self, chunk: &Chunk<'_>, scratch: &mut Scratch, push: &mut Push<'_>) -> Result<()> {
+    fn decode(&self, chunk: &Chunk<'_>, scratch: &mut Scratch, push: &mut dyn Push) -> Result<()> {
         scratch.index.read(self.level, chunk.text, self.delimiter);
         let mut bad = Vec::new();
         self.find_rows(chunk.text, scratch, &mut bad);
-        for firsts in scratch.firsts.chunks(ROWS) {
-            push(self.batch(chunk, &scratch.index, firsts, &mut bad)?)?;
+        let Scratch {
+            index,
+            firsts,
+            keys,
+        } = scratch;
+        for firsts in firsts.chunks(ROWS) {
+            let rows = (&*index, firsts);
+            if !self.push_keyed(chunk, rows, keys, push)? {
+                push.batch(self.batch(&self.kept, chunk, rows, &mut bad)?)?;
+            }
         }
         bad.sort_by_key(|bad| bad.first);
         bad.dedup_by_key(|bad| bad.first);
-        let bad = described(bad, chunk, &scratch.index, &self.schema);
+        let bad = described(bad, chunk, index, &self.schema);
         chunk.bad_rows.record(chunk.number, bad)
     }
 }

@@ -169,6 +169,16 @@ impl TextFormat for Csv {
         }
     }
 
+    fn group_by(&mut self, key: &str) -> bool {
+        let Some(known) = &mut self.known else {
+            return false;
+        };
+        let keyed = known.decoder.keyed_by(key).map(Arc::new);
+        let is_keyed = keyed.is_some();
+        known.decoder = keyed.unwrap_or_else(|| known.decoder.clone());
+        is_keyed
+    }
+
     fn decoder(&self) -> Option<Arc<Decoder>> {
         self.known.as_ref().map(|known| known.decoder.clone())
     }
@@ -191,10 +201,14 @@ pub(in crate::read) fn decode(
     };
     let decoder = Decoder::new(Level::best(), delimiter, schema.clone(), Vec::new());
     let mut batches = Vec::new();
-    decoder.decode(&chunk, &mut Scratch::default(), &mut |batch| {
-        batches.push(batch);
-        Ok(())
-    })?;
+    decoder.decode(
+        &chunk,
+        &mut Scratch::default(),
+        &mut |batch: RecordBatch| {
+            batches.push(batch);
+            Ok(())
+        },
+    )?;
     Ok((batches, bad_rows.finish(chunk.number)?))
 }
 

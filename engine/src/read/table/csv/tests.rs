@@ -36,7 +36,7 @@ fn rows(text: &str, level: Level) -> (Vec<Row>, u64) {
     let mut pieces = table.open(&resources).unwrap();
     let mut rows = Vec::new();
     while let Some(piece) = pieces.next(&resources).unwrap() {
-        let decoded = piece.decode(&mut |batch| {
+        let decoded = piece.decode(&mut |batch: RecordBatch| {
             rows.extend((0..batch.num_rows()).map(|row| row_of(&batch, row)));
             Ok(())
         });

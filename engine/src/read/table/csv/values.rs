@@ -17,6 +17,7 @@ use arrow_cast::parse::{Parser, parse_decimal};
 use arrow_schema::{DataType, TimeUnit};
 use keymill_kernels::parse;
 use keymill_kernels::stage::csv::{FieldIndex, QUOTE, unquoted};
+use keymill_kernels::stage::tokenize::Span;
 
 /// The fields of one column, in some rows.
 pub(super) struct Fields<'a> {
@@ -47,6 +48,21 @@ impl Fields<'_> {
     fn is_null(&self, field: &[u8]) -> bool {
         field.is_empty() || self.nulls.iter().any(|null| null.as_bytes() == field)
     }
+}
+
+/// Finds the values of a column in the text. Returns false if one of them is null or has quotes.
+pub(super) fn plain_spans(fields: &Fields<'_>, spans: &mut Vec<Span>) -> bool {
+    let mut are_plain = true;
+    spans.clear();
+    spans.extend(fields.ranges().map(|range| {
+        let first = fields.text.get(range.start);
+        are_plain &= first.is_some_and(|&byte| byte != QUOTE) & !range.is_empty();
+        Span {
+            start: range.start as u32,
+            end: range.end as u32,
+        }
+    }));
+    are_plain
 }
 
 /// Decodes the fields of a column. Adds the rows whose value is not of the type to `bad`.

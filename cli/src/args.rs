@@ -280,6 +280,9 @@ pub(crate) enum KafkaCommand {
         /// Write the key, a tab and the value
         #[arg(long)]
         keys: bool,
+        /// Write only how many messages there are, a tab, and how many bytes their values have
+        #[arg(long, requires = "until_end", conflicts_with = "keys")]
+        count: bool,
     },
     /// List transactions, or abort those that were left open
     #[command(after_help = help::KAFKA_TXN_LIST)]

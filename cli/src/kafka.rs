@@ -24,9 +24,13 @@ pub(crate) fn run(command: &KafkaCommand) -> Result<i32> {
             until_end,
             committed,
             keys,
+            count,
         } => {
             let reader = KafkaReader::new(settings(url, option)?, *committed)?;
-            consume(reader, *until_end, *keys)?;
+            match count {
+                true => print(&counted(reader)?)?,
+                false => consume(reader, *until_end, *keys)?,
+            }
         }
         KafkaCommand::Txn { command } => print(&transactions(command)?)?,
     }
@@ -88,6 +92,20 @@ fn produce(settings: KafkaSettings) -> Result<()> {
         line.clear();
     }
     topic.finish()
+}
+
+/// How many messages there are, and the bytes of their values.
+fn counted(mut reader: KafkaReader) -> Result<String> {
+    let (mut messages, mut bytes) = (0_u64, 0);
+    let mut is_read = false;
+    while !is_read {
+        is_read = reader.next(WAIT, |_, value| {
+            messages += 1;
+            bytes += value.map_or(0, <[u8]>::len);
+            Ok(())
+        })?;
+    }
+    Ok(format!("{messages}\t{bytes}\n"))
 }
 
 fn consume(mut reader: KafkaReader, until_end: bool, keys: bool) -> Result<()> {

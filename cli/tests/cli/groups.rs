@@ -171,6 +171,17 @@ fn a_killed_process_hands_its_partitions_over() {
         input.send(20);
     }
     input.is_counted();
+    // Some have no partition, and wait for one.
+    let mut others: Vec<Running> = (0..4)
+        .map(|_| Running(exactly_once(&server).spawn().unwrap()))
+        .collect();
+    for _ in 0..10 {
+        input.send(20);
+    }
+    input.is_counted();
+    for other in &mut others {
+        assert_eq!(other.0.try_wait().unwrap(), None);
+    }
 }
 
 #[test]

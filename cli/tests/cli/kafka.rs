@@ -83,6 +83,8 @@ fn lines_become_messages_and_counts() {
     let url = format!("{}/test_topic", server.url);
     let consumed = stdout_of(&["kafka", "consume", &url, "--until-end"], b"");
     assert_eq!(text(&consumed), "Hello, World!\n");
+    let counted = stdout_of(&["kafka", "consume", &url, "--until-end", "--count"], b"");
+    assert_eq!(text(&counted), "1\t13\n");
 
     // An empty message, and one of nearly the maximum size.
     let large = "x".repeat(999_000);

@@ -98,6 +98,12 @@ impl KafkaGroup {
         self.lock().consumer = Some(consumer.clone());
     }
 
+    /// Forgets the client, which leaves the group when nobody has it.
+    pub(super) fn leave(&self) {
+        let mut shared = self.lock();
+        let _ = (shared.epoch.take(), shared.consumer.take());
+    }
+
     /// The client of the source, after it was started.
     pub(super) fn consumer(&self) -> Option<Arc<GroupConsumer>> {
         self.lock().consumer.clone()

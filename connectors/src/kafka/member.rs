@@ -48,6 +48,11 @@ impl Member {
         }
     }
 
+    /// The name of the group.
+    pub(super) fn group(&self) -> &str {
+        self.group.name()
+    }
+
     /// Joins the group.
     pub(super) fn start(
         &mut self,
@@ -185,6 +190,12 @@ impl Member {
         consumer: &GroupConsumer,
         given: &TopicPartitionList,
     ) -> Result<bool> {
+        if given.count() == 0 {
+            // There are more processes than partitions.
+            let assigned = consumer.assign(given);
+            assigned.map_err(|cause| rules.failed("cannot be read", cause))?;
+            return Ok(true);
+        }
         // Those of a process that was killed are known when its transaction has ended.
         let found = match consumer.committed_offsets(given.clone(), ANSWER) {
             Ok(found) => found,
@@ -279,5 +290,11 @@ impl Member {
             // Without them the messages are read again, which is what at least once means.
             let _ = epoch.consumer.commit(&list, CommitMode::Sync);
         }
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.group.leave();
     }
 }

@@ -134,6 +134,9 @@ impl KafkaSource {
                            `starting.timestamp` are for queries without a group";
             return Err(Error::new(ErrorKind::Config, message));
         }
+        if self.rules.share.is_some() {
+            return Err(Self::shared_twice());
+        }
         self.rules.place.refuse_in_group()?;
         self.member = Some(Member::new(group.clone()));
         Ok(self)
@@ -146,8 +149,16 @@ impl KafkaSource {
     ///
     /// [`ErrorKind::Config`] if there is no such share.
     pub fn share(mut self, share: u32, of: u32) -> Result<Self> {
+        if self.member.is_some() {
+            return Err(Self::shared_twice());
+        }
         self.rules.share = Some(Share::new(share, of)?);
         Ok(self)
+    }
+
+    fn shared_twice() -> Error {
+        let message = "a source is in a group, or it has a fixed share: not both";
+        Error::new(ErrorKind::Config, message)
     }
 
     /// Whether lines that are no rows are kept: the setting `dead.letters` names a folder.
@@ -256,9 +267,10 @@ fn is_several(which: &Which) -> bool {
 impl StreamSource for KafkaSource {
     fn describe(&self) -> String {
         let name = self.rules.place.describe();
-        match &self.rules.share {
-            Some(share) => format!("{name} (share {share})"),
-            None => name,
+        match (&self.rules.share, &self.member) {
+            (Some(share), _) => format!("{name} (share {share})"),
+            (_, Some(member)) => format!("{name} (group {})", member.group()),
+            _ => name,
         }
     }
 

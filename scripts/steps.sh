@@ -28,6 +28,9 @@ remove_steps() { [ "$steps_owner" = no ] || rm -f "$KEYMILL_STEPS"; }
 kafka_feature() {
   if pkg-config --exists openssl 2>/dev/null; then echo keymill-cli/kafka-tls; else echo keymill-cli/kafka; fi
 }
+
+# The features that tests of all outside systems need.
+system_features() { echo "keymill-cli/full,$(kafka_feature)"; }
 if pkg-config --exists openssl 2>/dev/null; then export OPENSSL_NO_VENDOR=1; fi
 
 have() { command -v "$1" >/dev/null 2>&1; }

@@ -11,7 +11,7 @@ use keymill::{Error, ErrorKind, Result};
 
 use crate::args::{FileArgs, ResultArgs};
 use crate::result::number;
-use crate::say;
+use crate::{say, storage};
 
 /// Finds the files of a command, and says what is remarkable about them.
 pub(crate) fn find(args: &FileArgs, result: &ResultArgs) -> Result<FileSource> {
@@ -25,7 +25,8 @@ pub(crate) fn find(args: &FileArgs, result: &ResultArgs) -> Result<FileSource> {
         recursive: args.recursive,
         dash_is_stdin: true,
     };
-    let source = FileSource::find(&paths, how).map_err(|error| with_recursive(args, error))?;
+    let source = FileSource::find_with(&paths, how, storage::files);
+    let source = source.map_err(|error| with_recursive(args, error))?;
     if !result.quiet && !source.skipped().is_empty() {
         say(&skipped(source.skipped()));
     }

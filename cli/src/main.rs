@@ -21,6 +21,7 @@ mod reduce;
 mod result;
 mod size;
 mod sql;
+mod storage;
 mod stream;
 mod system;
 mod top;

@@ -82,7 +82,8 @@ fn job(args: &SqlArgs, files: &FileArgs, engine: &Engine) -> Result<SqlJob> {
 fn files(statement: &str) -> Result<FileArgs> {
     let path = PathBuf::from(table_of_sql(statement)?);
     Ok(FileArgs {
-        recursive: path.is_dir(),
+        // A URL of a folder is one as well.
+        recursive: path.is_dir() || path.to_string_lossy().contains("://"),
         files: vec![path],
         files_from: None,
     })

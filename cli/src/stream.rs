@@ -22,6 +22,11 @@ use keymill::stream::{
 use keymill::{Error, ErrorKind, KeyedStream, Order, Result};
 
 use crate::args::{Sort, StreamArgs};
+#[allow(
+    unused_imports,
+    reason = "a program with all features has no use for it"
+)]
+use crate::storage::not_built;
 use crate::{exit, machine, print, say};
 
 pub(crate) use plan::StreamPlan;
@@ -301,18 +306,4 @@ fn with_kill_point(keyed: KeyedStream) -> KeyedStream {
             std::process::abort();
         }
     })
-}
-
-/// The error of a source or a sink that this program was built without.
-#[cfg(not(all(
-    feature = "sqlite",
-    feature = "postgres",
-    feature = "kafka",
-    feature = "http"
-)))]
-fn not_built(feature: &str) -> Error {
-    let message = format!(
-        "this program was built without `{feature}`; install it with `--features {feature}`"
-    );
-    Error::new(ErrorKind::Config, message)
 }

@@ -5,6 +5,8 @@
 //! | `sqlite` | `SqliteSink`: a table of a SQLite database |
 //! | `postgres` | `PostgresSink`: a table of a PostgreSQL database |
 //! | `kafka` | `KafkaSource` and `KafkaSink`: topics of Apache Kafka |
+//! | `hdfs` | `HdfsPath`: files of HDFS, and folders of epochs there |
+//! | `s3` | `S3Path`: objects of S3, and epochs under a prefix |
 //! | `http` | `HttpSource`: a server that takes lines; `HttpSink`: requests with the rows of an epoch |
 //! | `opensearch` | `OpenSearchSink`: an index of OpenSearch or Elasticsearch |
 //! | `hbase` | `HBaseSink`: a table of HBase |
@@ -20,6 +22,8 @@
 mod attempt;
 #[cfg(feature = "hbase")]
 mod hbase;
+#[cfg(feature = "hdfs")]
+mod hdfs;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "kafka")]
@@ -40,6 +44,10 @@ mod pauses;
 mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "hdfs", feature = "s3"))]
+mod remote;
+#[cfg(feature = "s3")]
+mod s3;
 #[cfg(any(
     feature = "http",
     feature = "opensearch",
@@ -66,6 +74,8 @@ pub use crate::postgres::{Postgres, PostgresSink};
 pub use crate::redis::{Redis, RedisSink};
 #[cfg(feature = "hbase")]
 pub use hbase::{HBase, HBaseSink};
+#[cfg(feature = "hdfs")]
+pub use hdfs::HdfsPath;
 #[cfg(feature = "http")]
 pub use http::{HttpSink, HttpSource};
 #[cfg(feature = "kafka")]
@@ -77,6 +87,8 @@ pub use kafka::{
 pub use memcached::{Memcached, MemcachedSink};
 #[cfg(feature = "opensearch")]
 pub use opensearch::{OpenSearch, OpenSearchSink};
+#[cfg(feature = "s3")]
+pub use s3::S3Path;
 #[cfg(any(
     feature = "http",
     feature = "opensearch",

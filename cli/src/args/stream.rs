@@ -29,13 +29,13 @@ const REPORTS: &str = "Reports";
 #[command(next_help_heading = "Source")]
 pub(crate) struct SourceArgs {
     /// The source: tcp://HOST:PORT, tcp-listen://HOST:PORT, unix:PATH, dir:PATH (new files, each taken
-    /// once), tail:FILE (a growing file), stdin:, kafka://HOST:PORT/TOPIC,
+    /// once), hdfs://HOST:PORT/PATH and s3://BUCKET/PREFIX (the same), tail:FILE (a growing file), stdin:, kafka://HOST:PORT/TOPIC,
     /// http-listen://HOST:PORT, rate:ROWS_PER_SECOND, rate-per-epoch:ROWS or dataset:NAME; several are read together
     #[arg(long, value_name = "URL")]
     pub(crate) from: Vec<String>,
 
     /// A setting of the source before it: of Kafka, those of librdkafka, such as auto.offset.reset=latest; of
-    /// HTTP, such as token=SECRET
+    /// HTTP, such as token=SECRET; of S3, such as endpoint=URL; of HDFS, those of Hadoop
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_option)]
     pub(crate) from_option: Vec<(String, String)>,
 
@@ -75,7 +75,8 @@ pub(crate) struct SourceArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Sink")]
 pub(crate) struct SinkArgs {
-    /// The sink: console: (the default), files:DIR, sqlite:FILE?table=NAME,
+    /// The sink: console: (the default), files:DIR, hdfs://HOST:PORT/PATH, s3://BUCKET/PREFIX,
+    /// sqlite:FILE?table=NAME,
     /// postgres://USER@HOST:PORT/DATABASE?table=NAME, kafka://HOST:PORT/TOPIC, http://HOST:PORT/PATH,
     /// opensearch://HOST:PORT/INDEX, hbase://HOST:PORT/TABLE, redis://HOST:PORT/PREFIX or
     /// memcached://HOST:PORT/PREFIX; the results go to all that are named
@@ -83,7 +84,8 @@ pub(crate) struct SinkArgs {
     pub(crate) to: Vec<String>,
 
     /// A setting of the sink before it: of Kafka, those of librdkafka, such as compression.type=gzip; of HTTP,
-    /// such as compression=gzip; of stores, such as password.file=FILE
+    /// such as compression=gzip; of S3, such as endpoint=URL; of HDFS, such as
+    /// dfs.replication=2; of stores, such as password.file=FILE
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_option)]
     pub(crate) to_option: Vec<(String, String)>,
 

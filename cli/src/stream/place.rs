@@ -15,12 +15,14 @@ use super::dataset::DatasetSource;
 use super::topic::{self, Group};
 use super::{database, store, web};
 use crate::args::SinkArgs;
+use crate::storage;
 
-const SOURCES: &str = "tcp://HOST:PORT, tcp-listen://HOST:PORT, unix:PATH, dir:PATH, tail:FILE, stdin:, \
+const SOURCES: &str = "tcp://HOST:PORT, tcp-listen://HOST:PORT, unix:PATH, dir:PATH, tail:FILE, \
+                       hdfs://HOST:PORT/PATH, s3://BUCKET/PREFIX, stdin:, \
                        kafka://HOST:PORT/TOPIC, http-listen://HOST:PORT, \
                        rate:ROWS_PER_SECOND, rate-per-epoch:ROWS or dataset:NAME";
 
-const SINKS: &str = "console:, files:DIR, sqlite:FILE?table=NAME, \
+const SINKS: &str = "console:, files:DIR, hdfs://HOST:PORT/PATH, s3://BUCKET/PREFIX, sqlite:FILE?table=NAME, \
                      postgres://USER@HOST:PORT/DATABASE?table=NAME, \
                      kafka://HOST:PORT/TOPIC, http://HOST:PORT/PATH, opensearch://HOST:PORT/INDEX, \
                      hbase://HOST:PORT/TABLE, redis://HOST:PORT/PREFIX or memcached://HOST:PORT/PREFIX";
@@ -33,6 +35,9 @@ pub(super) fn source(
 ) -> Result<Box<dyn StreamSource>> {
     if let Some(address) = url.strip_prefix("http-listen://") {
         return web::source(address, options, log);
+    }
+    if let Some(folder) = storage::folder(url, options)? {
+        return Ok(folder.into());
     }
     refuse_options(url, options)?;
     if url == "-" {
@@ -101,6 +106,10 @@ pub(super) fn sink(url: &str, args: &SinkArgs, group: Option<&Group>) -> Result<
     if let Some(sink) = store::sink(url, &args.to_option) {
         return sink;
     }
+    let format = args.format.unwrap_or(Format::Tsv);
+    if let Some(sink) = storage::sink(url, &args.to_option)? {
+        return Ok(sink.format(format).into());
+    }
     refuse_options(url, &args.to_option)?;
     match url.split_once(':') {
         Some(("console", "")) => Ok(args
@@ -108,7 +117,6 @@ pub(super) fn sink(url: &str, args: &SinkArgs, group: Option<&Group>) -> Result<
             .map_or_else(ConsoleSink::new, ConsoleSink::top)
             .into()),
         Some(("files", folder)) if !folder.is_empty() => {
-            let format = args.format.unwrap_or(Format::Tsv);
             Ok(FilesSink::new(folder).format(format).into())
         }
         Some(("sqlite", rest)) if !rest.is_empty() => database::sqlite(url, rest),

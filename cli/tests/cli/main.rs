@@ -28,6 +28,7 @@ mod signals;
 mod slow_sinks;
 mod sql;
 mod sql_rows;
+mod storages;
 mod stores;
 mod streams;
 mod topics;

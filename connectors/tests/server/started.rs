@@ -70,6 +70,16 @@ impl Started {
         servers(folder, &[arguments, &[self.name]].concat(), &[]).unwrap();
     }
 
+    /// Another port than that of the address, by the name that its file in `scripts/servers.d` gives it.
+    pub(crate) fn port(&self, name: &str) -> u16 {
+        let shared = || std::env::var_os("KEYMILL_SERVERS").map(PathBuf::from);
+        let folder = self.folder.clone().or_else(shared);
+        let folder = folder.expect("KEYMILL_SERVERS is set where servers are shared");
+        let port = folder.join(self.name).join(format!("port.{name}"));
+        let port = std::fs::read_to_string(port).unwrap();
+        port.trim().parse().unwrap()
+    }
+
     /// Kills it and keeps its data.
     pub(crate) fn kill(&self) {
         self.control(&["--kill"]);

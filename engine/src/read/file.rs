@@ -4,12 +4,20 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::ops::Range;
+#[cfg(feature = "stream")]
+use std::path::Path;
 use std::path::PathBuf;
+#[cfg(feature = "stream")]
+use std::sync::Arc;
 
 use super::compressed::{Compression, cannot_read, decompressed};
 use super::find::{Files, Find, Found, cannot_open};
 use super::pump::pumped;
-use super::{ByteStream, Offset, ReadAt, Source, Split, SplitBytes};
+#[cfg(feature = "stream")]
+use super::stored;
+use super::{
+    ByteStream, Offset, ReadAt, Source, Split, SplitBytes, Storage, StoragePath, StoredFile,
+};
 use crate::shown_name;
 use crate::{Error, ErrorKind, Result};
 
@@ -36,6 +44,36 @@ impl FileSource {
             skipped,
             as_is: false,
         })
+    }
+
+    /// Finds the files of paths and patterns, some of them in other storages than the local file system:
+    /// `storages` returns the storage of a URL, and `None` for a local path.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`FileSource::find`] and of `storages`.
+    pub fn find_with(
+        paths: &[PathBuf],
+        how: Find,
+        storages: impl Fn(&str) -> Result<Option<StoragePath>>,
+    ) -> Result<Self> {
+        let Files { found, skipped } = how.find_with(paths, storages)?;
+        Ok(Self {
+            files: found,
+            skipped,
+            as_is: false,
+        })
+    }
+
+    /// Files of a storage that were found.
+    #[cfg(feature = "stream")]
+    pub(crate) fn of_stored(storage: &Arc<dyn Storage>, files: Vec<StoredFile>) -> Self {
+        let files = files.into_iter().map(|file| stored::of(storage, file));
+        Self {
+            files: files.collect(),
+            skipped: Vec::new(),
+            as_is: false,
+        }
     }
 
     /// Returns the broken symlinks that were skipped in folders and among the matches of patterns.
@@ -91,6 +129,9 @@ impl Source for FileSource {
         if found.size.is_none() {
             return Ok(Offset::at(u64::MAX));
         }
+        if let (Some(_), Some(size)) = (&found.stored, found.size) {
+            return Ok(Offset::at(size));
+        }
         let metadata =
             fs::metadata(&found.path).map_err(|cause| cannot_open(&found.path, cause))?;
         Ok(Offset::at(metadata.len()))
@@ -99,6 +140,10 @@ impl Source for FileSource {
     /// Checks the file's first bytes. A file that cannot be opened is an error of `read`, not of this.
     fn expands(&self, split: &Split) -> bool {
         let found = self.file(split).ok().filter(|found| found.size.is_some());
+        if let Some((storage, file)) = found.and_then(|found| found.stored.as_ref()) {
+            let bytes = storage.open(file).ok();
+            return bytes.is_some_and(|it| self.is_stored_compressed(&*it).unwrap_or(false));
+        }
         let file = found.and_then(|found| File::open(&found.path).ok());
         file.is_some_and(|mut file| self.is_compressed(&mut file).unwrap_or(false))
     }
@@ -121,16 +166,14 @@ impl FileSource {
         if found.is_stdin {
             return self.pump(io::stdin, split);
         }
+        if let Some((storage, file)) = &found.stored {
+            return self.open_stored(&**storage, file, split, range);
+        }
         let mut file = File::open(&found.path).map_err(|cause| cannot_open(&found.path, cause))?;
         if found.size.is_none() {
             return self.pump(move || file, split);
         }
-        let (Some(from), Some(to)) = (range.start.position(), range.end.position()) else {
-            return Err(Error::new(
-                ErrorKind::Source,
-                format!("`{}`: offsets of a file are bytes", split.name()),
-            ));
-        };
+        let (from, to) = positions(split, &range)?;
         if has_other_length(&file, to) {
             return self.stream(file, split);
         }
@@ -142,6 +185,34 @@ impl FileSource {
         }
         Ok(SplitBytes::At(Box::new(FileRange { file, from, to })))
     }
+
+    /// Returns the bytes between two offsets of a file of a storage.
+    fn open_stored(
+        &self,
+        storage: &dyn Storage,
+        file: &StoredFile,
+        split: &Split,
+        range: Range<Offset>,
+    ) -> Result<SplitBytes<'static>> {
+        let (from, to) = positions(split, &range)?;
+        let bytes = storage.open(file)?;
+        let is_compressed = self.is_stored_compressed(&*bytes);
+        if is_compressed.map_err(|cause| cannot_read(split.name(), cause))? {
+            let bytes = InOrder { bytes, at: 0 };
+            return open_stream(bytes, split.name(), self.as_is).map(SplitBytes::Stream);
+        }
+        Ok(SplitBytes::At(Box::new(StoredRange { bytes, from, to })))
+    }
+
+    fn is_stored_compressed(&self, bytes: &dyn ReadAt) -> io::Result<bool> {
+        if self.as_is {
+            return Ok(false);
+        }
+        let mut first = [0; 4];
+        let read = bytes.read_at(&mut first, 0)?;
+        Ok(Compression::of(&first[..read]) != Compression::None)
+    }
+
     /// Reads a file from start to end.
     fn stream(&self, file: File, split: &Split) -> Result<SplitBytes<'static>> {
         open_stream(file, split.name(), self.as_is).map(SplitBytes::Stream)
@@ -166,6 +237,27 @@ impl FileSource {
         file.rewind()?;
         Ok(Compression::of(&first) != Compression::None)
     }
+}
+
+/// Opens a file of the local file system for reads at any offset.
+///
+/// # Errors
+///
+/// [`ErrorKind::Source`] if it cannot be opened.
+#[cfg(feature = "stream")]
+pub(crate) fn open_file(path: &Path) -> Result<Box<dyn ReadAt>> {
+    let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+    let (to, file) = opened.map_err(|cause| cannot_open(path, cause))?;
+    Ok(Box::new(FileRange { file, from: 0, to }))
+}
+
+/// The positions of two offsets.
+fn positions(split: &Split, range: &Range<Offset>) -> Result<(u64, u64)> {
+    let positions = range.start.position().zip(range.end.position());
+    positions.ok_or_else(|| {
+        let message = format!("`{}`: offsets of a file are bytes", split.name());
+        Error::new(ErrorKind::Source, message)
+    })
 }
 
 /// One thread alone reads a file of this size or less.
@@ -201,6 +293,39 @@ fn open_stream(
     match as_is {
         true => Ok(ByteStream::new(reader)),
         false => decompressed(reader, name),
+    }
+}
+
+/// A part of a file of a storage.
+struct StoredRange {
+    bytes: Box<dyn ReadAt>,
+    from: u64,
+    to: u64,
+}
+
+impl ReadAt for StoredRange {
+    fn size(&self) -> u64 {
+        self.to - self.from
+    }
+
+    fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
+        let left = self.size().saturating_sub(at);
+        let room = into.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.bytes.read_at(&mut into[..room], self.from + at)
+    }
+}
+
+/// Reads bytes from start to end.
+struct InOrder {
+    bytes: Box<dyn ReadAt>,
+    at: u64,
+}
+
+impl Read for InOrder {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.bytes.read_at(into, self.at)?;
+        self.at += read as u64;
+        Ok(read)
     }
 }
 

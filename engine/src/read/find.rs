@@ -4,8 +4,10 @@
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::pattern::{is_pattern, matches};
+use super::{Storage, StoragePath, StoredFile, stored};
 use crate::shown_name;
 use crate::{Error, ErrorKind, Result};
 
@@ -31,16 +33,18 @@ pub struct Find {
 }
 
 /// A file, a pipe or standard input that was found.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Found {
     pub(crate) path: PathBuf,
     /// Size in bytes of a regular file.
     pub(crate) size: Option<u64>,
     pub(crate) is_stdin: bool,
+    /// The storage that it is in, if that is not the local file system.
+    pub(crate) stored: Option<(Arc<dyn Storage>, StoredFile)>,
 }
 
 /// The files of paths and patterns.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Files {
     pub(crate) found: Vec<Found>,
     /// Broken or circular symlinks in folders and among the matches of patterns.
@@ -64,9 +68,22 @@ impl Find {
     }
 
     pub(crate) fn find(self, paths: &[PathBuf]) -> Result<Files> {
+        self.find_with(paths, |_| Ok(None))
+    }
+
+    /// Finds files, some of them in other storages than the local file system.
+    pub(super) fn find_with(
+        self,
+        paths: &[PathBuf],
+        storages: impl Fn(&str) -> Result<Option<StoragePath>>,
+    ) -> Result<Files> {
         let mut files = Files::default();
         for path in paths {
-            self.one(path, &mut files)?;
+            let stored = path.to_str().map(&storages).transpose()?.flatten();
+            match stored {
+                Some(place) => files.found.extend(stored::find(&place, self)?),
+                None => self.one(path, &mut files)?,
+            }
         }
         Ok(files)
     }
@@ -77,6 +94,7 @@ impl Find {
                 path: path.to_path_buf(),
                 size: None,
                 is_stdin: true,
+                stored: None,
             });
             return Ok(());
         }
@@ -95,6 +113,7 @@ impl Find {
                 path: path.to_path_buf(),
                 size: metadata.is_file().then_some(metadata.len()),
                 is_stdin: false,
+                stored: None,
             });
             return Ok(());
         }
@@ -150,6 +169,7 @@ fn folder(path: &Path, files: &mut Files) -> Result<()> {
             size: Some(metadata.len()),
             path,
             is_stdin: false,
+            stored: None,
         }));
     }
     Ok(())

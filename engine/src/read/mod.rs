@@ -23,6 +23,8 @@ mod reader;
 mod record_batches;
 #[cfg(any(feature = "csv", feature = "json"))]
 mod row_lines;
+mod storage;
+mod stored;
 mod table;
 
 use std::io::{self, Read};
@@ -41,9 +43,12 @@ pub use reader::ReaderSource;
 pub use record_batches::{IntoBatch, RecordBatches};
 #[cfg(any(feature = "csv", feature = "json"))]
 pub use row_lines::{LineFormat, RowLines};
+pub use storage::{Storage, StoragePath, StoredFile};
 pub use table::{BadRows, Column, Table, TableFormat};
 
 pub(crate) use compressed::cannot_read;
+#[cfg(feature = "stream")]
+pub(crate) use file::open_file;
 
 use crate::Result;
 

@@ -15,14 +15,14 @@ use super::find::cannot_open;
 use crate::Result;
 
 /// Only a pattern that begins with a dot matches a hidden name.
-const LIKE_A_SHELL: MatchOptions = MatchOptions {
+pub(super) const LIKE_A_SHELL: MatchOptions = MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
     require_literal_leading_dot: true,
 };
 
 /// One part of a pattern, between separators.
-enum Part {
+pub(super) enum Part {
     /// A name without wildcards.
     Name(OsString),
     /// A pattern for names.
@@ -64,7 +64,7 @@ pub(super) fn matches(path: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Splits a pattern into parts. The flag says that it ends with a separator and matches only folders.
-fn parse(text: &str) -> Option<(Vec<Part>, bool)> {
+pub(super) fn parse(text: &str) -> Option<(Vec<Part>, bool)> {
     let parts = Path::new(text)
         .components()
         .map(|component| match component {

@@ -32,6 +32,7 @@ pub use query::{
 pub(crate) use query::{Keyed, QueryPlan, StateFunction};
 pub use sink::{
     CallbackSink, ConsoleSink, Delivery, EpochOutput, FilesSink, MemorySink, Sink, SinkContext,
+    parts,
 };
 #[cfg(any(feature = "csv", feature = "json"))]
 pub use source::RowSource;

@@ -19,6 +19,7 @@ use super::step_times::StepMeter;
 use super::trace;
 use crate::exec::RuntimeEnv;
 use crate::stream::checkpoint::{Checkpoint, EpochCommit, EpochOffsets, Recovered};
+use crate::stream::window::EpochTime;
 use crate::stream::{EpochInput, EpochLimits, Faults, OffsetRange, Replay, StreamSource, Trigger};
 use crate::{ErrorKind, Result};
 
@@ -248,16 +249,18 @@ impl Driver {
         let step = Instant::now();
         let time = self.outputs.time(&epoch.offsets);
         let shared = self.shared.clone();
-        let inputs = {
-            let _span = trace::step!("read", number);
-            shared.while_unavailable(|| self.inputs(&epoch))?
+        // A storage may stop to answer while its files are read; then the same ranges are read again.
+        let mut replays = self.sources.iter().map(|it| it.replay());
+        let grouped = match replays.all(|it| it == Replay::SameBytes) {
+            true => shared.while_unavailable(|| {
+                let inputs = self.inputs(&epoch)?;
+                self.states(&epoch, inputs, time)
+            })?,
+            false => {
+                let inputs = shared.while_unavailable(|| self.inputs(&epoch))?;
+                self.states(&epoch, inputs, time)?
+            }
         };
-        let span = trace::step!("compute", number);
-        let (env, cancel) = (&self.env, &self.shared.cancel);
-        let limits = (cancel, self.outputs.memory(env));
-        let grouping = &self.outputs.grouping;
-        let grouped = grouping.states(env, inputs, (number, time), limits)?;
-        trace::end(span);
         epoch.took.add_batch = milliseconds(step);
         self.faults.at("computed", number);
 
@@ -298,6 +301,7 @@ impl Driver {
     }
 
     fn inputs(&mut self, epoch: &Epoch) -> Result<Vec<EpochInput>> {
+        let _span = trace::step!("read", epoch.number);
         let mut inputs = Vec::new();
         for (source, range) in self.sources.iter_mut().zip(&epoch.offsets.ranges) {
             if let Some(range) = range {
@@ -308,6 +312,15 @@ impl Driver {
             }
         }
         Ok(inputs)
+    }
+
+    /// Computes the states of an epoch.
+    fn states(&self, epoch: &Epoch, inputs: Vec<EpochInput>, time: EpochTime) -> Result<Grouped> {
+        let _span = trace::step!("compute", epoch.number);
+        let (env, cancel) = (&self.env, &self.shared.cancel);
+        let limits = (cancel, self.outputs.memory(env));
+        let grouping = &self.outputs.grouping;
+        grouping.states(env, inputs, (epoch.number, time), limits)
     }
 
     fn event_time(&self, grouped: &Grouped) -> Option<EventTimeProgress> {

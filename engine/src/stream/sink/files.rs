@@ -1,52 +1,60 @@
 //! A folder for every epoch.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+mod local;
+pub mod parts;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
 use super::{Delivery, EpochOutput, Sink, SinkContext};
-use crate::shown_name;
-use crate::stream::checkpoint::atomic_file::sync_folder;
-use crate::write::{Format, cannot_write};
+use crate::write::Format;
 use crate::{Error, ErrorKind, Result};
 
-/// The file that tells what an epoch's folder contains.
-const MANIFEST: &str = "_manifest.json";
+use local::LocalParts;
+use parts::{Part, PartStore};
 
-/// Writes a folder for every epoch: a part with the rows, and a manifest.
+/// Writes a folder for every epoch: parts with the rows, and a manifest.
 ///
 /// ```text
 /// results/epoch=00000007/part-00000.tsv
 /// results/epoch=00000007/_manifest.json
 /// ```
 ///
-/// A folder appears complete, by a rename. After a restart an epoch that is there is not written again,
-/// so that every epoch is there exactly once.
+/// An epoch appears complete: of a file system by a rename of its folder, elsewhere by its manifest. After
+/// a restart an epoch that is there is not written again, so that every epoch is there exactly once.
 pub struct FilesSink {
-    folder: PathBuf,
+    store: Box<dyn PartStore>,
     format: Format,
     context: Option<SinkContext>,
 }
 
-/// Counts the bytes that are written.
-struct Counting<W> {
-    out: W,
-    bytes: u64,
+/// Counts the bytes of a part.
+struct Counting {
+    part: Box<dyn Part>,
+    /// The writer of the format has this until it is finished.
+    bytes: Arc<AtomicU64>,
     checksum: crc32fast::Hasher,
+    /// Why a write failed, if the part says it.
+    failure: Option<Error>,
 }
 
-impl<W: Write> Write for Counting<W> {
+impl Write for Counting {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.bytes += written as u64;
+        let written = self.part.write(bytes).inspect_err(|cause| {
+            let cause = cause.get_ref().and_then(|cause| cause.downcast_ref());
+            self.failure = cause.cloned();
+        })?;
+        self.bytes.fetch_add(written as u64, Ordering::Relaxed);
         self.checksum.update(&bytes[..written]);
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+        self.part.flush()
     }
 }
 
@@ -54,8 +62,14 @@ impl FilesSink {
     /// Writes to a folder, as TSV unless [`FilesSink::format`] is called. The folder is created.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self::to(LocalParts(folder.into()))
+    }
+
+    /// Writes to another place than a folder of the local file system.
+    #[must_use]
+    pub fn to(store: impl PartStore + 'static) -> Self {
         Self {
-            folder: folder.into(),
+            store: Box::new(store),
             format: Format::Tsv,
             context: None,
         }
@@ -73,46 +87,17 @@ impl FilesSink {
         started.ok_or_else(|| Error::new(ErrorKind::Internal, "the sink was not started"))
     }
 
-    fn epoch_folder(&self, epoch: u64) -> PathBuf {
-        self.folder.join(format!("epoch={epoch:08}"))
-    }
-
-    /// Where an epoch is written before it is complete.
-    fn staging_folder(&self, epoch: u64) -> PathBuf {
-        self.folder.join(format!("_unfinished-{epoch:08}"))
-    }
-
-    fn file_ending(&self) -> &'static str {
-        match self.format {
+    fn part_name(&self, number: usize) -> String {
+        let ending = match self.format {
             Format::Table => "txt",
             other => other.name(),
-        }
-    }
-
-    /// The numbers of the epochs that are there.
-    fn epochs(&self) -> Result<Vec<u64>> {
-        let files = fs::read_dir(&self.folder).map_err(|cause| self.cannot_read(cause))?;
-        let mut epochs = Vec::new();
-        for file in files {
-            let name = file.map_err(|cause| self.cannot_read(cause))?.file_name();
-            let number = name.to_str().and_then(|name| name.strip_prefix("epoch="));
-            epochs.extend(number.and_then(|number| number.parse::<u64>().ok()));
-        }
-        Ok(epochs)
-    }
-
-    fn cannot_read(&self, cause: io::Error) -> Error {
-        let message = format!("cannot read the folder `{}`", shown_name(&self.folder));
-        Error::new(ErrorKind::Sink, message).with_source(cause)
-    }
-
-    /// Checks that the last epoch here is of the same query.
-    fn check_owner(&self, query: &str) -> Result<()> {
-        let Some(last) = self.epochs()?.into_iter().max() else {
-            return Ok(());
         };
-        let path = self.epoch_folder(last).join(MANIFEST);
-        let manifest = fs::read(&path).ok();
+        format!("part-{number:05}.{ending}")
+    }
+
+    /// Checks that an epoch here is of the same query.
+    fn check_owner(&mut self, epoch: u64, query: &str) -> Result<()> {
+        let manifest = self.store.manifest(epoch)?;
         let manifest = manifest.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
         let owner = manifest.as_ref().and_then(|it| it.get("query")?.as_str());
         if owner == Some(query) {
@@ -121,52 +106,50 @@ impl FilesSink {
         let message = format!(
             "`{}` has results of another query; name an empty folder, or the checkpoint of that \
              query",
-            shown_name(&self.folder)
+            self.store.describe()
         );
         Err(Error::new(ErrorKind::Sink, message))
     }
 
-    fn write_part(&self, path: &Path, output: EpochOutput<'_>) -> Result<Value> {
-        let fail = |cause| cannot_write(&format!("`{}`", shown_name(path)), cause);
-        let file = File::create(path).map_err(fail)?;
+    /// Writes batches to a part until it is full. Returns what the manifest tells of it.
+    fn write_part(&mut self, name: &str, epoch: u64, output: &mut Batches<'_>) -> Result<Value> {
+        let most = self.store.most_part_bytes().unwrap_or(u64::MAX);
         let mut out = Counting {
-            out: BufWriter::with_capacity(256 << 10, file),
-            bytes: 0,
+            part: self.store.part(epoch, name)?,
+            bytes: Arc::default(),
             checksum: crc32fast::Hasher::new(),
+            failure: None,
         };
-        let mut rows = 0;
-        {
-            let mut writer = self.format.writer(&self.context()?.schema, &mut out)?;
-            for batch in output.batches {
-                let batch = batch?;
-                rows += batch.num_rows();
-                writer.write(&batch)?;
-            }
-            writer.finish()?;
-        }
-        let file = out
-            .out
-            .into_inner()
-            .map_err(|cause| fail(cause.into_error()))?;
-        file.sync_all().map_err(fail)?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let rows = self.write_rows(&mut out, most, output);
+        let rows = rows.map_err(|error| out.failure.take().unwrap_or(error))?;
+        out.part.finish()?;
         let crc32 = format!("{:08x}", out.checksum.finalize());
-        Ok(json!({"name": name, "rows": rows, "bytes": out.bytes, "crc32": crc32}))
+        Ok(
+            json!({"name": name, "rows": rows, "bytes": out.bytes.load(Ordering::Relaxed), "crc32": crc32}),
+        )
     }
 
-    fn write_manifest(&self, folder: &Path, epoch: u64, part: &Value) -> io::Result<()> {
-        let query = self.context.as_ref().map(|context| &context.query);
-        let manifest = json!({"query": query, "epoch": epoch, "parts": [part]});
-        let mut file = File::create(folder.join(MANIFEST))?;
-        writeln!(file, "{manifest}")?;
-        file.sync_all()?;
-        sync_folder(folder)
+    fn write_rows(&self, out: &mut Counting, most: u64, output: &mut Batches<'_>) -> Result<usize> {
+        let (mut rows, bytes) = (0, out.bytes.clone());
+        let mut writer = self.format.writer(&self.context()?.schema, &mut *out)?;
+        while bytes.load(Ordering::Relaxed) < most {
+            let Some(batch) = output.next() else { break };
+            let batch = batch?;
+            rows += batch.num_rows();
+            writer.write(&batch)?;
+        }
+        writer.finish()?;
+        drop(writer);
+        Ok(rows)
     }
 }
 
+type Batches<'a> =
+    std::iter::Peekable<&'a mut dyn Iterator<Item = Result<arrow_array::RecordBatch>>>;
+
 impl Sink for FilesSink {
     fn describe(&self) -> String {
-        format!("files:{}", shown_name(&self.folder))
+        self.store.describe()
     }
 
     fn delivery(&self) -> Delivery {
@@ -174,37 +157,40 @@ impl Sink for FilesSink {
     }
 
     fn start(&mut self, context: &SinkContext) -> Result<()> {
-        let folder = format!("`{}`", shown_name(&self.folder));
-        fs::create_dir_all(&self.folder).map_err(|cause| cannot_write(&folder, cause))?;
         self.context = Some(context.clone());
-        self.check_owner(&context.query)?;
         // A format that cannot write the columns is refused now.
-        self.format.writer(&context.schema, io::sink()).map(|_| ())
+        self.format.writer(&context.schema, io::sink())?;
+        self.store.start()?;
+        match self.store.last_epoch()? {
+            Some(last) => self.check_owner(last, &context.query),
+            None => Ok(()),
+        }
     }
 
     fn last_epoch(&mut self) -> Result<Option<u64>> {
-        Ok(self.epochs()?.into_iter().max())
+        self.store.last_epoch()
     }
 
     fn prepare(&mut self, output: EpochOutput<'_>) -> Result<()> {
         let epoch = output.epoch;
-        let folder = self.staging_folder(epoch);
-        let _ = fs::remove_dir_all(&folder);
-        let fail = |cause| cannot_write(&format!("`{}`", shown_name(&folder)), cause);
-        fs::create_dir(&folder).map_err(fail)?;
-        let part = folder.join(format!("part-00000.{}", self.file_ending()));
-        let part = self.write_part(&part, output)?;
-        self.write_manifest(&folder, epoch, &part).map_err(fail)
+        if !self.store.begin(epoch)? {
+            return Ok(());
+        }
+        let mut batches = output.batches.peekable();
+        let (mut parts, mut names) = (Vec::new(), Vec::new());
+        // An epoch without rows has a part, too.
+        while parts.is_empty() || batches.peek().is_some() {
+            let name = self.part_name(parts.len());
+            parts.push(self.write_part(&name, epoch, &mut batches)?);
+            names.push(name);
+        }
+        let query = &self.context()?.query;
+        let manifest = json!({"query": query, "epoch": epoch, "parts": parts});
+        let manifest = format!("{manifest}\n").into_bytes();
+        self.store.stage(epoch, &names, manifest)
     }
 
     fn commit(&mut self, epoch: u64) -> Result<()> {
-        let folder = self.epoch_folder(epoch);
-        // It is there if only the fsync after the rename has failed.
-        let renamed = match folder.exists() {
-            true => fs::remove_dir_all(self.staging_folder(epoch)),
-            false => fs::rename(self.staging_folder(epoch), &folder),
-        };
-        let done = renamed.and_then(|()| sync_folder(&self.folder));
-        done.map_err(|cause| cannot_write(&format!("`{}`", shown_name(&folder)), cause))
+        self.store.commit(epoch)
     }
 }

@@ -17,7 +17,7 @@ use crate::{Cancel, Result};
 
 pub use callback::CallbackSink;
 pub use console::ConsoleSink;
-pub use files::FilesSink;
+pub use files::{FilesSink, parts};
 pub use memory::MemorySink;
 
 /// How often the results of an epoch reach a sink when the query is killed and started again.

@@ -1,16 +1,17 @@
 //! New files of a folder, each taken once.
 
+mod local;
+
 use std::collections::HashSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
+use local::LocalFolder;
+
 use super::{EpochInput, EpochLimits, History, OffsetRange, Replay, SourceContext, StreamSource};
-use crate::read::{FileSource, Find};
-use crate::shown_name;
+use crate::read::{FileSource, StoragePath, StoredFile};
 use crate::{Error, ErrorKind, Result};
 
 /// The files that appear in a folder. Every file is read once, the oldest first.
@@ -19,65 +20,48 @@ use crate::{Error, ErrorKind, Result};
 /// begin with `.` or `_`, and names that end with `.tmp`, are ignored, and so are subfolders. Files must
 /// stay until their epoch is committed.
 pub struct FolderSource {
-    folder: PathBuf,
+    folder: StoragePath,
     /// The names of all files that were chosen.
     seen: HashSet<String>,
     /// The names of the files of committed epochs, in order.
     committed: Vec<String>,
 }
 
-struct Found {
-    modified: SystemTime,
-    name: String,
-    bytes: u64,
-}
-
 impl FolderSource {
     /// Reads the files of a folder.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
+        let folder = LocalFolder(folder.into());
+        Self::of(StoragePath::new(Arc::new(folder), ""))
+    }
+
+    /// Reads the files of a folder of a storage.
+    #[must_use]
+    pub fn of(folder: StoragePath) -> Self {
         Self {
-            folder: folder.into(),
+            folder,
             seen: HashSet::new(),
             committed: Vec::new(),
         }
     }
 
     /// The files that were not chosen before, the oldest first.
-    fn new_files(&self) -> Result<Vec<Found>> {
-        let files = fs::read_dir(&self.folder).map_err(|cause| self.cannot_read(cause))?;
-        let mut found = Vec::new();
-        for file in files {
-            let file = file.map_err(|cause| self.cannot_read(cause))?;
-            let Ok(name) = file.file_name().into_string() else {
-                continue;
-            };
-            if is_ignored(&name) || self.seen.contains(&name) {
-                continue;
-            }
-            // A file that is gone again is not there.
-            let Ok(metadata) = fs::metadata(file.path()) else {
-                continue;
-            };
-            if metadata.is_file() {
-                found.push(Found {
-                    modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
-                    name,
-                    bytes: metadata.len(),
-                });
-            }
-        }
-        found.sort_by(|a, b| (a.modified, &a.name).cmp(&(b.modified, &b.name)));
-        Ok(found)
+    fn new_files(&self) -> Result<Vec<StoredFile>> {
+        let mut files = self.folder.storage.list(&self.folder.path)?;
+        files.retain(|file| {
+            let name = file.name();
+            !file.is_folder() && !is_ignored(name) && !self.seen.contains(name)
+        });
+        files.sort_by(|a, b| (a.modified, a.name()).cmp(&(b.modified, b.name())));
+        Ok(files)
     }
 
-    fn cannot_read(&self, cause: std::io::Error) -> Error {
-        let message = format!("cannot read the folder `{}`", shown_name(&self.folder));
-        Error::new(ErrorKind::Source, message).with_source(cause)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
+    /// A file that was chosen for an epoch.
+    fn chosen(&self, name: &str) -> Result<StoredFile> {
+        let path = self.folder.join(name);
+        let storage = &self.folder.storage;
+        let file = storage.find(&path)?;
+        file.ok_or_else(|| gone_file(&storage.url(&path)))
     }
 }
 
@@ -94,11 +78,11 @@ fn names_of(range: &OffsetRange) -> impl Iterator<Item = &str> {
 
 impl StreamSource for FolderSource {
     fn describe(&self) -> String {
-        format!("dir:{}", shown_name(&self.folder))
+        self.folder.url()
     }
 
     fn kind(&self) -> &'static str {
-        "dir"
+        self.folder.storage.scheme()
     }
 
     fn replay(&self) -> Replay {
@@ -122,7 +106,7 @@ impl StreamSource for FolderSource {
         if let Some(most) = limits.bytes {
             let mut bytes = 0;
             let within = files.iter().take_while(|file| {
-                bytes += file.bytes;
+                bytes += file.size.unwrap_or(0);
                 bytes <= most
             });
             let within = within.count().max(1);
@@ -132,10 +116,11 @@ impl StreamSource for FolderSource {
             return Ok(None);
         }
         let start = self.seen.len();
-        self.seen.extend(files.iter().map(|file| file.name.clone()));
+        self.seen
+            .extend(files.iter().map(|file| file.name().to_owned()));
         let names = files
             .iter()
-            .map(|file| json!({"name": file.name, "bytes": file.bytes}));
+            .map(|file| json!({"name": file.name(), "bytes": file.size}));
         Ok(Some(OffsetRange {
             start: json!({ "count": start }),
             end: json!({ "count": self.seen.len(), "files": names.collect::<Vec<_>>() }),
@@ -143,13 +128,10 @@ impl StreamSource for FolderSource {
     }
 
     fn read(&mut self, range: &OffsetRange) -> Result<EpochInput> {
-        let names: Vec<String> = names_of(range).map(str::to_owned).collect();
-        let paths: Vec<PathBuf> = names.iter().map(|name| self.path(name)).collect();
-        self.seen.extend(names);
-        if let Some(gone) = paths.iter().find(|path| !path.exists()) {
-            return Err(gone_file(gone));
-        }
-        let source = FileSource::find(&paths, Find::default())?;
+        let files = names_of(range).map(|name| self.chosen(name));
+        let files = files.collect::<Result<Vec<_>>>()?;
+        self.seen.extend(names_of(range).map(str::to_owned));
+        let source = FileSource::of_stored(&self.folder.storage, files);
         Ok(EpochInput::Text(Arc::new(source)))
     }
 
@@ -163,11 +145,10 @@ impl StreamSource for FolderSource {
     }
 }
 
-fn gone_file(path: &Path) -> Error {
+fn gone_file(url: &str) -> Error {
     let message = format!(
-        "`{}` was chosen for an epoch and is gone; put it back: files must stay until their \
-         epoch is committed",
-        shown_name(path)
+        "`{url}` was chosen for an epoch and is gone; put it back: files must stay until their \
+         epoch is committed"
     );
     Error::new(ErrorKind::Source, message)
 }

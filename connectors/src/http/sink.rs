@@ -39,6 +39,8 @@ const SHOWN: u64 = 200;
 /// | `idempotent` | `true` says that the receiver takes every key once; then results arrive as if once |
 pub struct HttpSink {
     url: String,
+    /// The URL without user and password, for people and reports.
+    name: String,
     token: Option<String>,
     part_bytes: usize,
     is_gzip: bool,
@@ -62,7 +64,9 @@ impl HttpSink {
         let has_host = parsed.as_ref().is_some_and(|it| it.host().is_some());
         let scheme = parsed.as_ref().and_then(|it| it.scheme_str());
         if !has_host || !matches!(scheme, Some("http" | "https")) {
-            let message = format!("`{url}` is not a URL; write http://HOST:PORT/PATH or https://…");
+            // It may have a password, and is not repeated.
+            let message =
+                "this is not a URL of an HTTP sink; write http://HOST:PORT/PATH or https://…";
             return Err(Error::new(ErrorKind::Config, message));
         }
         let timeout = settings.time("timeout.ms", Duration::from_secs(30))?;
@@ -72,6 +76,7 @@ impl HttpSink {
             Some(other) => return Err(wrong("compression", other, "none or gzip")),
         };
         let sink = Self {
+            name: without_user(&url),
             url,
             token: settings.token()?,
             part_bytes: settings.number("max.part.bytes", 1 << 20)?,
@@ -152,7 +157,7 @@ impl HttpSink {
             .limit(SHOWN)
             .lossy_utf8(true);
         let body = body.read_to_string().unwrap_or_default();
-        let message = format!("`{}` answers {status} {}", self.url, body.trim());
+        let message = format!("`{}` answers {status} {}", self.name, body.trim());
         let message = message.trim_end();
         match passes(status) {
             true => Ok(Error::new(ErrorKind::Unavailable, message)),
@@ -161,14 +166,24 @@ impl HttpSink {
     }
 
     fn failed(&self, kind: ErrorKind, cause: ureq::Error) -> Error {
-        let message = format!("`{}` does not take results", self.url);
+        let message = format!("`{}` does not take results", self.name);
         Error::new(kind, message).with_source(cause)
     }
 }
 
+/// Returns a URL without what stands before the host.
+fn without_user(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or(authority);
+    format!("{scheme}://{host}{path}")
+}
+
 impl Sink for HttpSink {
     fn describe(&self) -> String {
-        self.url.clone()
+        self.name.clone()
     }
 
     fn delivery(&self) -> Delivery {
@@ -216,4 +231,22 @@ fn json(batch: &RecordBatch) -> Result<Vec<u8>> {
     writer.finish()?;
     drop(writer);
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_not_in_the_name() {
+        for (url, name) in [
+            ("http://host:80/path", "http://host:80/path"),
+            ("https://me:secret@host/path@2", "https://host/path@2"),
+            ("http://me:secret@host?a=b@c", "http://host?a=b@c"),
+            ("http://me:secret@host", "http://host"),
+        ] {
+            let sink = HttpSink::new(url, Settings::default()).unwrap();
+            assert_eq!(sink.describe(), name);
+        }
+    }
 }

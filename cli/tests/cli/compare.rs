@@ -44,7 +44,7 @@ fn a_quick_run_writes_json_and_a_page_that_agree() {
     assert_eq!(report["format"], "keymill-report");
     assert_eq!(
         (&report["version"], &report["plan"]),
-        (&3.into(), &"quick".into())
+        (&4.into(), &"quick".into())
     );
     assert_eq!(report["answers_agree"], true);
     assert_eq!(

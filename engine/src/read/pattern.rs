@@ -14,8 +14,7 @@ use glob::{MatchOptions, Pattern};
 use super::find::cannot_open;
 use crate::Result;
 
-/// Only a pattern that begins with a dot matches a hidden name.
-pub(super) const LIKE_A_SHELL: MatchOptions = MatchOptions {
+const LIKE_A_SHELL: MatchOptions = MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
     require_literal_leading_dot: true,
@@ -63,6 +62,13 @@ pub(super) fn matches(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Returns whether a name matches. Only a pattern that begins with a dot matches a hidden name; for `glob`
+/// alone, `*.*` matches `.git`.
+pub(super) fn is_match(pattern: &Pattern, name: &str) -> bool {
+    let may_be_hidden = pattern.as_str().starts_with('.');
+    (may_be_hidden || !name.starts_with('.')) && pattern.matches_with(name, LIKE_A_SHELL)
+}
+
 /// Splits a pattern into parts. The flag says that it ends with a separator and matches only folders.
 pub(super) fn parse(text: &str) -> Option<(Vec<Part>, bool)> {
     let parts = Path::new(text)
@@ -89,9 +95,8 @@ fn follow(part: &Part, path: PathBuf, next: &mut Vec<PathBuf>) -> Result<()> {
             }
         }
         Part::Matching(pattern) => {
-            let is_match =
-                |name: &OsString| pattern.matches_with(&name.to_string_lossy(), LIKE_A_SHELL);
-            let names = names_in(&path)?.into_iter().filter(is_match);
+            let matches = |name: &OsString| is_match(pattern, &name.to_string_lossy());
+            let names = names_in(&path)?.into_iter().filter(matches);
             next.extend(names.map(|name| path.join(name)));
         }
         Part::Deep => folders(path, next)?,
@@ -161,6 +166,7 @@ mod tests {
         for (pattern, found) in [
             ("*", &["a.txt", "b.log", "in"][..]),
             ("*.txt", &["a.txt"]),
+            ("*.*", &["a.txt", "b.log"]),
             (".h*", &[".hidden"]),
             (".*/*", &[".git/e.txt"]),
             ("?.[a-l]*", &["b.log"]),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::find::{Find, Found, cannot_open};
-use super::pattern::{LIKE_A_SHELL, Part, parse};
+use super::pattern::{Part, is_match, parse};
 use super::storage::join;
 use super::{Storage, StoragePath, StoredFile};
 use crate::{Error, ErrorKind, Result};
@@ -113,7 +113,7 @@ fn follow(
         Part::Name(name) => next.push(StoredFile::folder(join(folder, &name.to_string_lossy()))),
         Part::Matching(pattern) => {
             let files = existing(storage, folder)?.into_iter();
-            next.extend(files.filter(|it| pattern.matches_with(it.name(), LIKE_A_SHELL)));
+            next.extend(files.filter(|it| is_match(pattern, it.name())));
         }
         Part::Deep => folders(storage, folder, next)?,
     }

@@ -71,6 +71,8 @@ impl Row {
             quarters.unwrap_or_default().into_bytes(),
         ];
         fields.insert(if key_is_last { 2 } else { 0 }, key);
+        // A column that no job uses.
+        fields.insert(0, b"x".to_vec());
         if self.fault == Some(Fault::FieldCount) {
             fields.push(b"more".to_vec());
         }
@@ -177,7 +179,7 @@ fn file(
     end: &str,
     has_last_end: bool,
 ) -> (Vec<u8>, Option<usize>) {
-    let header = if key_is_last { "n,f,k" } else { "k,n,f" };
+    let header = if key_is_last { "u,n,f,k" } else { "u,k,n,f" };
     let mut text = [header, end].concat().into_bytes();
     let mut first_bad = None;
     for (number, row) in rows.iter().enumerate() {

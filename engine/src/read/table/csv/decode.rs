@@ -50,6 +50,19 @@ impl Kept {
             schema: Arc::new(Schema::new(fields)),
         }
     }
+
+    /// The columns but one.
+    fn without(&self, number: usize) -> Self {
+        let columns = self.numbers.iter().zip(self.schema.fields());
+        let others = columns.filter(|(it, _)| **it != number);
+        let (numbers, fields): (Vec<_>, Vec<_>) = others
+            .map(|(number, field)| (*number, field.clone()))
+            .unzip();
+        Self {
+            numbers,
+            schema: Arc::new(Schema::new(fields)),
+        }
+    }
 }
 
 /// The fields of a chunk, and the first field of each row that has all fields.
@@ -94,7 +107,7 @@ impl Decoder {
         let is_bytes = field.data_type().is_string() || field.data_type().is_binary();
         // A null spelling is a key where it is in quotes.
         (is_bytes && self.nulls.is_empty()).then(|| Self {
-            keyed: Some((number, Kept::of(&self.kept.schema, |name| name != key))),
+            keyed: Some((number, self.kept.without(number))),
             kept: self.kept.clone(),
             schema: self.schema.clone(),
             nulls: Vec::new(),

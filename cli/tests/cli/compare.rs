@@ -174,7 +174,7 @@ fn every_level_counts_the_words_of_the_file() {
 #[test]
 fn the_schema_is_printed_and_names_the_version() {
     let schema: Value = serde_json::from_slice(&stdout_of(&["compare", "--schema"], b"")).unwrap();
-    assert_eq!(schema["properties"]["version"]["const"], 3);
+    assert_eq!(schema["properties"]["version"]["const"], 4);
 }
 
 #[test]

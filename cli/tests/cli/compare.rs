@@ -85,7 +85,8 @@ fn check_threads_and_auto(report: &Value) {
             assert!(ways.iter().any(|way| is_it(&way)), "{level}: {case}");
         }
         let chooses = ways.iter().any(|way| way["part"] == "auto");
-        assert_eq!(chooses, case["subject"] == "count");
+        let is_job = case["subject"] == "count" || case["subject"] == "reduce_by_key";
+        assert_eq!(chooses, is_job);
     }
     let measures = report["measures"].as_array().unwrap();
     let has = |name: &str| measures.iter().any(|it| it["name"] == name);

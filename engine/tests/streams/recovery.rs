@@ -126,6 +126,7 @@ fn crash(query: KeyedStream, point: &'static str, epoch: u64) -> bool {
 
 /// Crashes a query with windows over the files of `root/in` at every step, in several epochs. The last one
 /// closes all windows. After a restart, the results must be those of a run without a crash.
+#[cfg(feature = "csv")]
 pub(crate) fn check_crashes(root: &Path, query: impl Fn(FolderSource) -> KeyedStream) {
     let out = |name: &str| root.join(name).join("out");
     let run = |name: &str| {

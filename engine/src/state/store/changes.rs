@@ -2,9 +2,11 @@
 
 use arrow_array::RecordBatch;
 
+#[cfg(feature = "stream")]
+use super::Snapshot;
 use super::partition::{BATCH_ROWS, StorePartition};
 use super::snapshot::Form;
-use super::{Delta, Snapshot, StateStore, read};
+use super::{Delta, StateStore, read};
 use crate::Result;
 
 impl StateStore {
@@ -12,7 +14,7 @@ impl StateStore {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Capacity`] for an answer that does not fit its type.
+    /// [`crate::ErrorKind::Capacity`] for an answer that does not fit its type.
     pub fn changed(&self) -> Result<Vec<RecordBatch>> {
         self.read_all(Form::ChangedAnswers)?.collect()
     }
@@ -34,7 +36,7 @@ impl StateStore {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`] after a change that failed.
+    /// [`crate::ErrorKind::State`] after a change that failed.
     pub fn changed_len(&self) -> Result<usize> {
         let _change = self.begin()?;
         let partitions = self.partitions.iter();
@@ -45,7 +47,7 @@ impl StateStore {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Capacity`] for a state that no column can hold.
+    /// [`crate::ErrorKind::Capacity`] for a state that no column can hold.
     pub fn delta(&self) -> Result<Delta> {
         let states = self.read_all(Form::ChangedStates)?;
         let evicted = self.read_all(Form::Evicted)?;
@@ -57,7 +59,7 @@ impl StateStore {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Capacity`] for an answer that does not fit its type.
+    /// [`crate::ErrorKind::Capacity`] for an answer that does not fit its type.
     pub fn expired(&self, before: u64) -> Result<Vec<RecordBatch>> {
         let mut expired = Vec::new();
         self.for_each_expired(before, |batch| {

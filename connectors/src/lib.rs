@@ -26,8 +26,24 @@ mod hbase;
 mod hdfs;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(any(
+    feature = "http",
+    feature = "opensearch",
+    feature = "hbase",
+    feature = "redis",
+    feature = "memcached"
+))]
+mod json_lines;
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(any(
+    feature = "kafka",
+    feature = "opensearch",
+    feature = "hbase",
+    feature = "redis",
+    feature = "memcached"
+))]
+mod letter_file;
 #[cfg(feature = "memcached")]
 mod memcached;
 #[cfg(feature = "opensearch")]

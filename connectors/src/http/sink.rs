@@ -2,19 +2,17 @@
 #![forbid(unsafe_code)]
 
 use std::io::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_array::RecordBatch;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use keymill::stream::{Delivery, EpochOutput, Sink, SinkContext};
-use keymill::write::Format;
 use keymill::{Error, ErrorKind, Result};
 use ureq::Agent;
 use ureq::http::Response;
 
 use crate::attempt::{is_final, passes, retry_after, roots};
+use crate::json_lines::json_lines;
 use crate::pauses::Pauses;
 use crate::settings::{Settings, wrong};
 
@@ -202,7 +200,7 @@ impl Sink for HttpSink {
     fn prepare(&mut self, output: EpochOutput<'_>) -> Result<()> {
         let (mut part, mut waiting) = (0, Vec::new());
         for batch in output.batches {
-            for line in json(&batch?)?.split_inclusive(|&byte| byte == b'\n') {
+            for line in json_lines(&batch?)?.split_inclusive(|&byte| byte == b'\n') {
                 if !waiting.is_empty() && waiting.len() + line.len() > self.part_bytes {
                     self.send(output.epoch, part, &waiting)?;
                     part += 1;
@@ -220,17 +218,6 @@ impl Sink for HttpSink {
     fn commit(&mut self, _: u64) -> Result<()> {
         Ok(())
     }
-}
-
-/// The rows of a batch as JSON objects, one a line.
-fn json(batch: &RecordBatch) -> Result<Vec<u8>> {
-    let schema = Arc::clone(batch.schema_ref());
-    let mut text = Vec::new();
-    let mut writer = Format::Json.writer(&schema, &mut text)?;
-    writer.write(batch)?;
-    writer.finish()?;
-    drop(writer);
-    Ok(text)
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! Messages that are no rows: kept in files, with the reason of each.
 #![forbid(unsafe_code)]
 
-use std::fs::{self, File};
-use std::io::{self, Write};
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -10,6 +8,8 @@ use arrow_array::RecordBatch;
 use keymill::read::RowLines;
 use keymill::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
+
+use crate::letter_file;
 
 /// Bytes that are decoded at a time.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -91,22 +91,10 @@ impl DeadLetters {
         }
         let Some(first) = first else { return Ok(()) };
         let path = self.folder.join(format!("{topic}-{number}-{first}.json"));
-        self.write(&path, &letters).map_err(|cause| {
+        letter_file::write(&self.folder, &path, &letters).map_err(|cause| {
             let message = format!("cannot write the dead letters `{}`", path.display());
             Error::new(ErrorKind::Sink, message).with_source(cause)
         })
-    }
-
-    fn write(&self, path: &PathBuf, letters: &[u8]) -> io::Result<()> {
-        fs::create_dir_all(&self.folder)?;
-        let unfinished = path.with_extension("tmp");
-        let mut file = File::create(&unfinished)?;
-        file.write_all(letters)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, path)?;
-        #[cfg(unix)]
-        File::open(&self.folder)?.sync_all()?;
-        Ok(())
     }
 }
 
@@ -133,6 +121,7 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::sync::Arc;
 
     use keymill::arrow::schema::{DataType, Field, Schema};

@@ -1,14 +1,13 @@
 //! Rows that a store does not take: kept in files, with the reason of each.
 #![forbid(unsafe_code)]
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use keymill::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
 use super::{Refused, Rows};
+use crate::letter_file;
 
 /// A folder for such rows, if there is one.
 ///
@@ -47,7 +46,7 @@ impl Letters {
             .map(|it| if it.is_ascii_alphanumeric() { it } else { '-' });
         let name: String = name.collect();
         let path = folder.join(format!("{name}-{}-{}.json", rows.epoch, rows.first + first));
-        write(folder, &path, letters.as_bytes()).map_err(|cause| {
+        letter_file::write(folder, &path, letters.as_bytes()).map_err(|cause| {
             let message = format!("cannot write the dead letters `{}`", path.display());
             Error::new(ErrorKind::Sink, message).with_source(cause)
         })
@@ -60,16 +59,4 @@ fn shortened(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
-}
-
-fn write(folder: &Path, path: &Path, letters: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    let unfinished = path.with_extension("tmp");
-    let mut file = File::create(&unfinished)?;
-    file.write_all(letters)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)?;
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
-    Ok(())
 }

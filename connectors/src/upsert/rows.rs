@@ -11,8 +11,9 @@ use arrow_cast::cast;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::DataType;
 use keymill::stream::{OutputMode, SinkContext};
-use keymill::write::Format;
 use keymill::{Error, ErrorKind, Result};
+
+use crate::json_lines::json_lines;
 
 /// The first key column of windows.
 const WINDOW: &str = "window_start";
@@ -78,7 +79,7 @@ impl<'a> Rows<'a> {
 
     /// The whole rows as JSON objects, one a line.
     pub(crate) fn json(&self) -> Result<Vec<u8>> {
-        json(self.batch)
+        json_lines(self.batch)
     }
 
     /// The values as JSON objects, one a line.
@@ -86,7 +87,7 @@ impl<'a> Rows<'a> {
     pub(crate) fn json_of_values(&self) -> Result<Vec<u8>> {
         match self.values() {
             values if values.is_empty() => Ok(b"{}\n".repeat(self.batch.num_rows())),
-            values => json(&project(self.batch, values)?),
+            values => json_lines(&project(self.batch, values)?),
         }
     }
 
@@ -168,7 +169,7 @@ fn plain_id(text: Option<&[u8]>) -> Option<String> {
 
 /// The keys as JSON objects.
 fn objects(batch: &RecordBatch, keys: usize) -> Result<Vec<String>> {
-    let lines = json(&project(batch, 0..keys)?)?;
+    let lines = json_lines(&project(batch, 0..keys)?)?;
     let lines = String::from_utf8_lossy(&lines);
     Ok(lines.lines().map(str::to_owned).collect())
 }
@@ -179,17 +180,6 @@ fn project(batch: &RecordBatch, columns: std::ops::Range<usize>) -> Result<Recor
         let message = "the columns of a key cannot be had";
         Error::new(ErrorKind::Internal, message).with_source(cause)
     })
-}
-
-/// The rows of a batch as JSON objects, one a line.
-fn json(batch: &RecordBatch) -> Result<Vec<u8>> {
-    let schema = batch.schema();
-    let mut text = Vec::new();
-    let mut writer = Format::Json.writer(&schema, &mut text)?;
-    writer.write(batch)?;
-    writer.finish()?;
-    drop(writer);
-    Ok(text)
 }
 
 /// About how many bytes the values are.

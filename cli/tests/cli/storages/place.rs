@@ -23,7 +23,7 @@ pub(crate) enum Kind {
 
 pub(crate) const KINDS: [Kind; 2] = [Kind::Hdfs, Kind::S3];
 
-/// A folder on a server that nobody else has.
+/// A folder of its own on a server.
 pub(crate) struct Place {
     pub(crate) kind: Kind,
     pub(crate) server: Started,
@@ -45,7 +45,7 @@ impl Place {
         Some(Self::on(kind, test, Started::shared(kind.name(), test)?))
     }
 
-    /// A folder of a server that nobody else uses.
+    /// A new folder, with a name that no other test has.
     pub(crate) fn alone(kind: Kind, test: &str) -> Option<Self> {
         Some(Self::on(kind, test, Started::own(kind.name(), test, &[])?))
     }

@@ -78,7 +78,7 @@ fn events_of_flume_are_counted() {
     let first = query(port, &folder.path(""), &store.url(&place));
     send(&flume, 50);
     wait_for(&store, &place, 50);
-    // The agent keeps events while nobody takes them.
+    // The agent keeps events while no query runs.
     drop(first);
     send(&flume, 30);
     let _second = query(port, &folder.path(""), &store.url(&place));

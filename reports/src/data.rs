@@ -33,6 +33,8 @@ pub(crate) enum Origin {
     Given(Text),
     /// A data set that is generated.
     Seeded(&'static keymill_datasets::Dataset),
+    /// A table in CSV that is generated.
+    Csv(&'static keymill_datasets::Dataset),
     /// Random rows.
     Rows(RowSet),
     /// Random 32-bit keys.
@@ -46,6 +48,7 @@ impl Origin {
             Self::Given(_) | Self::Seeded(_) => {
                 &[Subject::Count, Subject::Frame, Subject::Tokenize]
             }
+            Self::Csv(_) => &[Subject::GroupByCsv],
             Self::Rows(_) => &[Subject::ReduceByKey],
             Self::Keys => &[Subject::HashPartition],
         }
@@ -133,6 +136,7 @@ pub(crate) fn choose(
     all.push((keys(largest / KEYS_PART), Origin::Keys));
     let row_sets = plan.rows.iter();
     all.extend(row_sets.map(|set| (rows(set, largest), Origin::Rows(*set))));
+    all.extend(plan.tables.iter().filter_map(|name| csv(name, largest)));
     Ok(all)
 }
 
@@ -168,6 +172,18 @@ pub(crate) fn seeded(name: &str, bytes: u64) -> Option<(Data, Origin)> {
         bytes,
     };
     Some((data, Origin::Seeded(set)))
+}
+
+fn csv(name: &str, bytes: u64) -> Option<(Data, Origin)> {
+    let set = keymill_datasets::find(name)?;
+    let data = Data {
+        name: name.to_owned(),
+        kind: Kind::Csv,
+        description: set.description.to_owned(),
+        is_given: false,
+        bytes,
+    };
+    Some((data, Origin::Csv(set)))
 }
 
 pub(crate) fn rows(set: &RowSet, bytes: u64) -> Data {

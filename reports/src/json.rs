@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::model::{FORMAT, Report, VERSION};
 
 /// The JSON Schema of [`to_json`]'s output.
-pub const SCHEMA: &str = include_str!("../schema/report-v4.schema.json");
+pub const SCHEMA: &str = include_str!("../schema/report-v5.schema.json");
 
 /// Returns a report as indented JSON with a line feed at the end.
 ///

@@ -22,6 +22,8 @@ pub(crate) struct Plan {
     pub(crate) sizes: &'static [u64],
     /// Names of seeded texts, which are used without a caller's file.
     pub(crate) texts: &'static [&'static str],
+    /// Names of seeded tables in CSV.
+    pub(crate) tables: &'static [&'static str],
     /// The rows for `reduce_by_key`.
     pub(crate) rows: &'static [RowSet],
     /// Maximum sizes of resident data on a GPU.
@@ -110,6 +112,7 @@ pub(crate) const QUICK: Plan = Plan {
     time: Duration::from_secs(17),
     sizes: &[64 << 10, 1 << 20, 16 << 20],
     texts: &["zipf-30k", "unique"],
+    tables: &["sensors-413"],
     rows: &[uniform("rows-100", 100), UNIFORM, ZIPF, TEXTS],
     resident: ResidentBytes {
         text: 256_000_000,
@@ -127,6 +130,7 @@ pub(crate) const FULL: Plan = Plan {
     time: Duration::from_secs(225),
     sizes: &[64 << 10, 1 << 20, 16 << 20, 256 << 20],
     texts: &["zipf-30k", "zipf-1m", "unique"],
+    tables: &["sensors-413", "sensors-10k"],
     rows: &[
         uniform("rows-100", 100),
         UNIFORM,
@@ -256,8 +260,8 @@ mod tests {
     }
 
     #[test]
-    fn every_seeded_text_is_in_the_registry() {
-        for name in [QUICK.texts, FULL.texts].concat() {
+    fn every_seeded_set_is_in_the_registry() {
+        for name in [QUICK.texts, QUICK.tables, FULL.texts, FULL.tables].concat() {
             assert!(keymill_datasets::find(name).is_some(), "{name}");
         }
     }

@@ -121,7 +121,9 @@ impl Session<'_> {
         share: Duration,
     ) -> Result<Duration> {
         let tokens = &self.request.tokens;
-        let stage = stage(subject, tokens);
+        let Some(stage) = stage(subject, tokens) else {
+            return Ok(Duration::ZERO);
+        };
         let bytes = on_adapter.resident.bytes_for(&stage) as u64;
         let device = &self.devices[place];
         let best = self.runners.iter().find(|it| it.is_best_on_cpu());

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use keymill::probe::{self, Resident, Stage};
+use keymill::probe::{self, Answer, Resident, Stage};
 use keymill::{ErrorKind, Result};
 
 use crate::compare::{Request, Step};
@@ -14,7 +14,7 @@ use crate::measure::adapter::Device;
 use crate::measure::cpu;
 use crate::measure::job::Runner;
 use crate::measure::race::{Raced, race};
-use crate::measure::{Contender, stage};
+use crate::measure::{Contender, stage, table};
 use crate::model::{Case, Data, Failure, Report, Subject, Way};
 use crate::plan::{self, Budget, Plan};
 use crate::rows::Rows;
@@ -86,7 +86,9 @@ impl Session<'_> {
         self.say(format!("generating {name}"));
         let whole = match origin {
             Origin::Given(text) => Some(text.clone()),
-            Origin::Seeded(set) => Some(Text::new(set.to_vec(data.bytes as usize))),
+            Origin::Seeded(set) | Origin::Csv(set) => {
+                Some(Text::new(set.to_vec(data.bytes as usize)))
+            }
             Origin::Rows(_) | Origin::Keys => None,
         };
         let sizes = self.plan.sizes_of(data.bytes);
@@ -103,7 +105,8 @@ impl Session<'_> {
                 self.case(subject, &name, bytes, &portion, &mut predictions)?;
             }
         }
-        if let Some(text) = whole.filter(|_| self.report.latency.is_empty()) {
+        let is_words = origin.subjects().contains(&Subject::Count);
+        if let Some(text) = whole.filter(|_| is_words && self.report.latency.is_empty()) {
             self.latency(&name, &text)?;
         }
         Ok(())
@@ -126,7 +129,7 @@ impl Session<'_> {
         predictions: &mut Predictions,
     ) -> Result<()> {
         let stage = stage(subject, &self.request.tokens);
-        let bytes = portion.resident.bytes_for(&stage) as u64;
+        let bytes = portion.bytes_for(stage.as_ref());
         let what = format!("{}, {data}, {}", subject.name(), size(bytes));
         self.say(what.clone());
         // The weight is that of the planned size, like in the total. The real size is slightly smaller.
@@ -138,12 +141,12 @@ impl Session<'_> {
             return Ok(());
         }
         let expected = match portion.is_smallest {
-            true => Some(probe::expected(&stage, &portion.resident)?.into()),
+            true => Some(portion.expected(stage.as_ref())?.into()),
             false => None,
         };
         let has_software = before.is_none_or(|it| it.allows_software(bytes, most));
         self.note_left_out(&what, subject, bytes, has_software);
-        let ways = self.ways(subject, &stage, portion, has_software);
+        let ways = self.ways(subject, stage.as_ref(), portion, has_software);
         let raced = race(ways, share, self.plan.most_rounds, &self.request.cancel)?;
         predictions.insert(
             subject,
@@ -164,12 +167,14 @@ impl Session<'_> {
     fn ways<'a>(
         &'a self,
         subject: Subject,
-        stage: &'a Stage,
+        stage: Option<&'a Stage>,
         portion: &'a Portion,
         has_software: bool,
     ) -> Vec<Box<dyn Contender + 'a>> {
-        let mut ways: Vec<Box<dyn Contender + 'a>> =
-            cpu::stages(stage, &portion.resident).collect();
+        let stages = stage
+            .into_iter()
+            .flat_map(|stage| cpu::stages(stage, &portion.resident));
+        let mut ways: Vec<Box<dyn Contender + 'a>> = stages.collect();
         let runners = self.runners.iter();
         let runners = runners.filter(|runner| has_software || !runner.is_software());
         match (subject, &portion.text) {
@@ -179,9 +184,14 @@ impl Session<'_> {
             (Subject::ReduceByKey, _) => {
                 ways.extend(runners.map(|runner| runner.sum(&portion.batches)));
             }
+            (Subject::GroupByCsv, Some(text)) => {
+                let on_cpu = runners.filter(|runner| !runner.is_on_adapter());
+                ways.extend(on_cpu.map(|runner| runner.group_csv(text)));
+            }
             _ => {}
         }
-        let bytes = portion.resident.bytes_for(stage) as u64;
+        let Some(stage) = stage else { return ways };
+        let bytes = portion.bytes_for(Some(stage));
         let devices = self.devices.iter().filter(|device| {
             let is_wanted = has_software || !device.is_software();
             is_wanted && bytes <= device.most_bytes(subject)
@@ -193,7 +203,12 @@ impl Session<'_> {
     /// Notes which adapters are left out of a case.
     fn note_left_out(&mut self, what: &str, subject: Subject, bytes: u64, has_software: bool) {
         let mut notes = Vec::new();
-        if !has_software {
+        if subject == Subject::GroupByCsv && !self.devices.is_empty() {
+            let name = subject.name();
+            notes.push(format!(
+                "{name}: adapters left out, because means of floating point numbers stay on the CPU."
+            ));
+        } else if !has_software {
             notes.push(format!(
                 "{what}: software adapters left out, because they take too long."
             ));
@@ -245,6 +260,8 @@ impl Portion {
             _ => None,
         };
         let resident = match (&text, &rows, origin) {
+            // It has no stage, only jobs.
+            (.., Origin::Csv(_)) => Resident::text(""),
             (Some(text), ..) => Resident::text(text.as_ref()),
             (_, Some(rows), _) => rows.resident()?,
             (.., Origin::Keys) => data::draw_keys(bytes),
@@ -257,6 +274,22 @@ impl Portion {
             text,
             batches,
         })
+    }
+
+    fn bytes_for(&self, stage: Option<&Stage>) -> u64 {
+        match stage {
+            Some(stage) => self.resident.bytes_for(stage) as u64,
+            None => self.text.as_ref().map_or(0, Text::bytes),
+        }
+    }
+
+    /// Returns the answer by plain code.
+    fn expected(&self, stage: Option<&Stage>) -> Result<Answer> {
+        match (stage, &self.text) {
+            (Some(stage), _) => probe::expected(stage, &self.resident),
+            (None, Some(text)) => Ok(table::expected(text)),
+            (None, None) => Ok(Answer::default()),
+        }
     }
 }
 

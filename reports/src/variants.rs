@@ -96,7 +96,9 @@ impl Session<'_> {
         bytes: u64,
         share: Duration,
     ) -> Result<()> {
-        let stage = stage(subject, &self.request.tokens);
+        let Some(stage) = stage(subject, &self.request.tokens) else {
+            return Ok(());
+        };
         let resident = generate(data, bytes)?;
         let bytes = resident.bytes_for(&stage) as u64;
         let what = format!("{} by variants of shaders, {}", subject.name(), size(bytes));

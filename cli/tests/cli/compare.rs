@@ -44,7 +44,7 @@ fn a_quick_run_writes_json_and_a_page_that_agree() {
     assert_eq!(report["format"], "keymill-report");
     assert_eq!(
         (&report["version"], &report["plan"]),
-        (&4.into(), &"quick".into())
+        (&5.into(), &"quick".into())
     );
     assert_eq!(report["answers_agree"], true);
     assert_eq!(
@@ -85,9 +85,11 @@ fn check_threads_and_auto(report: &Value) {
             assert!(ways.iter().any(|way| is_it(&way)), "{level}: {case}");
         }
         let chooses = ways.iter().any(|way| way["part"] == "auto");
-        let is_job = case["subject"] == "count" || case["subject"] == "reduce_by_key";
-        assert_eq!(chooses, is_job);
+        let jobs = ["count", "reduce_by_key", "group_by_csv"];
+        assert_eq!(chooses, jobs.contains(&case["subject"].as_str().unwrap()));
     }
+    let cases = report["cases"].as_array().unwrap();
+    assert!(cases.iter().any(|case| case["subject"] == "group_by_csv"));
     let measures = report["measures"].as_array().unwrap();
     let has = |name: &str| measures.iter().any(|it| it["name"] == name);
     assert!(has("auto_against_better"), "{measures:?}");
@@ -175,7 +177,7 @@ fn every_level_counts_the_words_of_the_file() {
 #[test]
 fn the_schema_is_printed_and_names_the_version() {
     let schema: Value = serde_json::from_slice(&stdout_of(&["compare", "--schema"], b"")).unwrap();
-    assert_eq!(schema["properties"]["version"]["const"], 4);
+    assert_eq!(schema["properties"]["version"]["const"], 5);
 }
 
 #[test]

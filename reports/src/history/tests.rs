@@ -88,7 +88,7 @@ fn other_versions_are_left_out_and_broken_reports_are_named() {
     history.add(&report).unwrap();
     let path = history.paths().unwrap().remove(0);
     let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, text.replace("\"version\": 4", "\"version\": 3")).unwrap();
+    fs::write(&path, text.replace("\"version\": 5", "\"version\": 3")).unwrap();
     history.compare(&mut report).unwrap();
     assert_eq!(report.since, None);
     fs::write(&path, "{").unwrap();

@@ -16,14 +16,14 @@ pub(super) fn add(page: &mut Markup, report: &Report) {
     page.section(
         "sizes",
         "How fast, by batch size",
-        "Bytes of text counted in a second, from bytes in memory to the answer in memory. A bar \
+        "Bytes of input in a second, from bytes in memory to the answer in memory. A bar \
          through a point is the range of all runs. An adapter's time includes its copies.",
     );
     for (number, (subject, data)) in subjects(report).into_iter().enumerate() {
         let cases = cases_of(report, subject, data);
         page.element("h3", &format!("{}: {data}", titled(subject)));
-        if subject == Subject::Count {
-            page.chart(chart(report, &cases, data, number).drawing());
+        if matches!(subject, Subject::Count | Subject::GroupByCsv) {
+            page.chart(chart(report, subject, &cases, number).drawing());
         }
         table(subject, data, &cases).add(page);
     }
@@ -47,10 +47,12 @@ pub(super) fn titled(subject: Subject) -> &'static str {
         Subject::Tokenize => "Finding tokens",
         Subject::HashPartition => "Partitioning keys",
         Subject::ReduceByKey => "Sums by key",
+        Subject::GroupByCsv => "Group-by of a CSV table",
     }
 }
 
-fn chart(report: &Report, cases: &[&Case], data: &str, number: usize) -> Lines {
+fn chart(report: &Report, subject: Subject, cases: &[&Case], number: usize) -> Lines {
+    let data = cases.first().map_or("", |case| &case.data);
     let series = series(report, cases);
     let points = series.iter().flat_map(|it| &it.points);
     let memory = report.memory_read.all_cores.median as f64;
@@ -60,7 +62,7 @@ fn chart(report: &Report, cases: &[&Case], data: &str, number: usize) -> Lines {
     let words: Vec<String> = series.iter().filter_map(ends).collect();
     Lines {
         id: format!("sizes-{number}"),
-        title: format!("Word count of {data}: throughput by size"),
+        title: format!("{} of {data}: throughput by size", titled(subject)),
         description: words.join(" "),
         x: Axis::at("size of the batch", &sizes, |it| size(it as u64)),
         y: Axis::log(
@@ -69,7 +71,7 @@ fn chart(report: &Report, cases: &[&Case], data: &str, number: usize) -> Lines {
             |it| rate(it as u64, 1_000_000_000),
             BESIDE,
         ),
-        guides: guides(report, data),
+        guides: guides(report, subject, data),
         series,
     }
 }
@@ -142,8 +144,8 @@ pub(super) fn point(bytes: u64, spread: Spread) -> Point {
     }
 }
 
-fn guides(report: &Report, data: &str) -> Vec<Guide> {
-    let of = |it: &&crate::model::Crossover| it.subject == Subject::Count && it.data == data;
+fn guides(report: &Report, subject: Subject, data: &str) -> Vec<Guide> {
+    let of = |it: &&crate::model::Crossover| it.subject == subject && it.data == data;
     let crossovers = report.crossovers.iter().filter(of);
     let mut guides: Vec<Guide> = crossovers
         .filter_map(|it| {

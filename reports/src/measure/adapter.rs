@@ -90,7 +90,7 @@ impl Device {
         match subject {
             Subject::HashPartition => bound,
             Subject::ReduceByKey => bound.saturating_mul(2),
-            Subject::Frame | Subject::Tokenize | Subject::Count => u64::MAX,
+            Subject::Frame | Subject::Tokenize | Subject::Count | Subject::GroupByCsv => u64::MAX,
         }
     }
 

@@ -71,6 +71,11 @@ impl Runner {
         self.job(Work::Sum(batches))
     }
 
+    /// Returns the group-by of a table in CSV on this engine.
+    pub(crate) fn group_csv<'a>(&'a self, text: &'a Text) -> Box<dyn Contender + 'a> {
+        self.job(Work::Csv(text))
+    }
+
     fn job<'a>(&'a self, work: Work<'a>) -> Box<dyn Contender + 'a> {
         Box::new(WholeJob {
             runner: self,
@@ -296,6 +301,18 @@ mod tests {
                     .iter()
                     .all(|times| times.kernel > Duration::ZERO)
             );
+        }
+    }
+
+    #[test]
+    fn the_group_by_of_a_table_and_the_plain_code_give_the_same_answer() {
+        let set = keymill_datasets::find("sensors-413").unwrap();
+        let text = Text::new(set.to_vec(3 << 20));
+        let expected = crate::measure::table::expected(&text);
+        assert_eq!(expected.groups, 413);
+        for runner in &runners().unwrap() {
+            let sample = runner.group_csv(&text).run(2).unwrap();
+            assert_eq!(sample.answer, expected, "{runner:?}");
         }
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod job;
 pub(crate) mod memory;
 pub(crate) mod race;
 pub(crate) mod reference;
+pub(crate) mod table;
 mod work;
 
 use keymill::Result;
@@ -45,13 +46,15 @@ pub(crate) struct Sample {
     pub(crate) times: Vec<Times>,
 }
 
-/// Returns the probe's stage for a subject.
-pub(crate) fn stage(subject: Subject, rule: &TokenRule) -> Stage {
-    match subject {
+/// Returns the probe's stage for a subject that has one.
+pub(crate) fn stage(subject: Subject, rule: &TokenRule) -> Option<Stage> {
+    let stage = match subject {
         Subject::Frame => Stage::Frame,
         Subject::Tokenize => Stage::Tokenize(rule.clone()),
         Subject::HashPartition => Stage::HashPartition(PARTITIONS),
         Subject::ReduceByKey => Stage::ReduceByKey,
         Subject::Count => Stage::Count(rule.clone()),
-    }
+        Subject::GroupByCsv => return None,
+    };
+    Some(stage)
 }

@@ -8,6 +8,7 @@ use keymill::aggregate::sum;
 use keymill::probe::Answer;
 use keymill::{BatchLimits, Engine, Order, Result, ResultStream, TokenRule};
 
+use super::table;
 use crate::data::Text;
 use crate::rows::{KEY, VALUE};
 
@@ -18,6 +19,8 @@ pub(super) enum Work<'a> {
     Count { rule: &'a TokenRule, text: &'a Text },
     /// The sums of record batches by key.
     Sum(&'a [RecordBatch]),
+    /// The group-by of a table in CSV.
+    Csv(&'a Text),
 }
 
 /// Starts a job.
@@ -37,12 +40,17 @@ impl Work<'_> {
                 let job = job.group_by([KEY]).agg([sum(VALUE)]);
                 Box::new(move || job.stream(Order::None, BatchLimits::default()))
             }
+            Self::Csv(text) => {
+                let job = engine.read_table(table::table(text));
+                let job = job.group_by([table::STATION]).agg(table::calls());
+                Box::new(move || job.stream(Order::None, BatchLimits::default()))
+            }
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         match self {
-            Self::Count { text, .. } => text.bytes() == 0,
+            Self::Count { text, .. } | Self::Csv(text) => text.bytes() == 0,
             Self::Sum(batches) => batches.is_empty(),
         }
     }
@@ -52,13 +60,14 @@ impl Work<'_> {
         match self {
             Self::Count { .. } => note_counts(answer, batch),
             Self::Sum(_) => note_sums(answer, batch),
+            Self::Csv(_) => table::note(answer, batch),
         }
     }
 
     /// Returns the number of rows that were read, if the result does not tell it.
     pub(super) fn rows(&self) -> u64 {
         match self {
-            Self::Count { .. } => 0,
+            Self::Count { .. } | Self::Csv(_) => 0,
             Self::Sum(batches) => batches.iter().map(|it| it.num_rows() as u64).sum(),
         }
     }

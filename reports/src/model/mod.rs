@@ -17,7 +17,7 @@ pub use self::since::{Change, Since};
 pub const FORMAT: &str = "keymill-report";
 
 /// The version of the report's format. It is increased by a change that readers must handle.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// The results of one comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,6 +141,8 @@ pub enum Kind {
     TextRows,
     /// 32-bit keys of rows, with row numbers.
     Keys,
+    /// A table as comma-separated values.
+    Csv,
 }
 
 /// Data that was measured. Cases refer to it by name.
@@ -173,10 +175,12 @@ pub enum Subject {
     ReduceByKey,
     /// The word count: text to counts by token.
     Count,
+    /// A table in CSV: the number of rows, the minimum, the mean and the maximum by a text key.
+    GroupByCsv,
 }
 
 impl Subject {
-    /// Returns the name in reports, which is that of the stage.
+    /// Returns the name in reports, which is that of the stage if there is one.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -185,6 +189,7 @@ impl Subject {
             Self::HashPartition => "hash_partition",
             Self::ReduceByKey => "reduce_by_key",
             Self::Count => "count",
+            Self::GroupByCsv => "group_by_csv",
         }
     }
 }

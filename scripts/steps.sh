@@ -30,7 +30,8 @@ kafka_feature() {
 }
 
 # The features that tests of all outside systems need.
-system_features() { echo "keymill-cli/full,$(kafka_feature)"; }
+# The spans of `tracing` have a test of their own.
+system_features() { echo "keymill-cli/full,keymill/tracing,$(kafka_feature)"; }
 if pkg-config --exists openssl 2>/dev/null; then export OPENSSL_NO_VENDOR=1; fi
 
 have() { command -v "$1" >/dev/null 2>&1; }

@@ -18,6 +18,8 @@ mod large_state;
 mod metrics;
 #[path = "streams/modes.rs"]
 mod modes;
+#[path = "streams/overlap.rs"]
+mod overlap;
 #[path = "streams/recovery.rs"]
 mod recovery;
 #[cfg(feature = "csv")]

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use arrow_schema::{DataType, Field};
 
-use crate::Result;
 use crate::operator::Order;
 use crate::stream::{
     Delivery, Faults, KillPoint, OutputMode, QueryPlan, Row, Sink, StateFunction, StateUpdate,
     StreamProgress, StreamQuery, Value, Window,
 };
+use crate::{Error, ErrorKind, Result, shown_name};
 
 /// A stream of groups: each epoch has its own, unless [`KeyedStream::update_state`] keeps them.
 #[must_use = "a stream does nothing before it is started"]
@@ -263,5 +263,63 @@ impl KeyedStream {
     /// Those of [`KeyedStream::start`], and the error that ended the query.
     pub fn run(self) -> Result<()> {
         self.start()?.await_termination()
+    }
+}
+
+impl StreamQuery {
+    /// Starts the query that `build` returns: from a checkpoint if the folder has one, and anew otherwise. It is
+    /// Spark's `StreamingContext.getOrCreate`, but `build` always runs, because a checkpoint has the state of a
+    /// query, not its code. [`StreamQuery::first_epoch`] tells which it was.
+    ///
+    /// # Errors
+    ///
+    /// That of `build`, those of [`KeyedStream::start`], and [`Config`](ErrorKind::Config) if the query has
+    /// another checkpoint.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use keymill::prelude::*;
+    /// use keymill::stream::{FolderSource, MemorySink, StreamQuery, Trigger, sum};
+    ///
+    /// let place = tempfile::tempdir()?;
+    /// let input = place.path().join("in");
+    /// std::fs::create_dir(&input)?;
+    /// let start = || {
+    ///     StreamQuery::get_or_create(place.path().join("checkpoint"), || {
+    ///         let words = Engine::new()?.stream(FolderSource::new(&input)).trigger(Trigger::Once);
+    ///         let totals = words.tokenize(whitespace()).count_by_key().update_state(sum());
+    ///         Ok(totals.sink(MemorySink::new()))
+    ///     })
+    /// };
+    /// std::fs::write(input.join("monday"), "to be or not to be")?;
+    /// let mut query = start()?;
+    /// assert_eq!(query.first_epoch(), 0);
+    /// query.await_termination()?;
+    /// std::fs::write(input.join("tuesday"), "to do")?;
+    /// let mut query = start()?;
+    /// assert_eq!(query.first_epoch(), 1);
+    /// query.await_termination()?;
+    /// // `to`, `be`, `or`, `not`, `do`.
+    /// assert_eq!(query.state()?.len(), 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn get_or_create(
+        checkpoint: impl Into<PathBuf>,
+        build: impl FnOnce() -> Result<KeyedStream>,
+    ) -> Result<Self> {
+        let folder = checkpoint.into();
+        let mut plan = build()?.0?;
+        match plan.checkpoint.replace(folder.clone()) {
+            Some(other) if other != folder => {
+                let message = format!(
+                    "the query has the checkpoint `{}`, and `{}` was asked for; name one of them",
+                    shown_name(other),
+                    shown_name(folder)
+                );
+                Err(Error::new(ErrorKind::Config, message))
+            }
+            _ => plan.start(),
+        }
     }
 }

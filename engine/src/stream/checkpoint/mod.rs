@@ -21,9 +21,9 @@ mod metadata;
 mod recovery;
 mod state_file;
 
-use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -67,7 +67,7 @@ pub(super) struct EpochCommit {
 pub(super) struct Checkpoint {
     folder: PathBuf,
     metadata: Metadata,
-    snapshot_bytes: Cell<u64>,
+    snapshot_bytes: AtomicU64,
     _lock: Lock,
 }
 
@@ -122,7 +122,7 @@ impl Checkpoint {
         Self {
             folder: folder.to_owned(),
             metadata,
-            snapshot_bytes: Cell::new(0),
+            snapshot_bytes: AtomicU64::new(0),
             _lock: lock,
         }
     }
@@ -195,7 +195,7 @@ impl Checkpoint {
             let path = self.path("state", epoch, ".snapshot");
             let fault = || faults.at("snapshot-unfinished", epoch);
             state_file::write_snapshot(&path, stores, &fault)?;
-            self.snapshot_bytes.set(size_of_file(&path));
+            self.snapshot_bytes.store(size_of_file(&path), Relaxed);
         }
         faults.at("snapshot-state", epoch);
         let path = self.path("sources", epoch, "");
@@ -208,7 +208,7 @@ impl Checkpoint {
 
     /// The size of the last snapshot that was written, in bytes.
     pub(super) fn snapshot_bytes(&self) -> u64 {
-        self.snapshot_bytes.get()
+        self.snapshot_bytes.load(Relaxed)
     }
 
     /// The size of the delta of an epoch, in bytes.

@@ -177,6 +177,22 @@ impl Memory {
         }
     }
 
+    /// For computing an epoch while another one, whose groups are kept, is written.
+    pub(super) fn while_writing(self) -> Self {
+        Self {
+            job: (self.job / 4 * 3).saturating_sub(self.results),
+            ..self
+        }
+    }
+
+    /// For writing an epoch while the next one is computed.
+    pub(super) fn while_computing(self) -> Self {
+        Self {
+            job: self.job / 4,
+            ..self
+        }
+    }
+
     /// The most that the state of a query takes, of several stores together.
     pub(super) fn of_state(env: &RuntimeEnv, stores: usize) -> usize {
         env.memory / 16 * 5 / stores.max(1)

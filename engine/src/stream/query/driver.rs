@@ -5,20 +5,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
+use super::commit::{Committed, Computed, Epoch, Writer, milliseconds};
 use super::compute::Grouped;
 use super::epoch::Outputs;
 use super::handle::{Shared, Stop};
 use super::pace::Pace;
 use super::plan::Listener;
-use super::progress::{
-    Durations, EventTimeProgress, SinkProgress, SourceProgress, StateProgress, StreamProgress,
-    iso_8601,
-};
-use super::start::StartedSink;
+use super::progress::Durations;
 use super::step_times::StepMeter;
 use super::trace;
 use crate::exec::RuntimeEnv;
-use crate::stream::checkpoint::{Checkpoint, EpochCommit, EpochOffsets, Recovered};
+use crate::stream::checkpoint::{Checkpoint, EpochOffsets, Recovered};
 use crate::stream::window::EpochTime;
 use crate::stream::{EpochInput, EpochLimits, Faults, OffsetRange, Replay, StreamSource, Trigger};
 use crate::{ErrorKind, Result};
@@ -33,10 +30,10 @@ const LEAST_SNAPSHOT_BYTES: u64 = 4 << 20;
 pub(super) struct Driver {
     pub(super) env: Arc<RuntimeEnv>,
     pub(super) sources: Vec<Box<dyn StreamSource>>,
-    pub(super) sinks: Vec<StartedSink>,
-    pub(super) late_sinks: Vec<StartedSink>,
-    pub(super) outputs: Outputs,
-    pub(super) checkpoint: Option<Checkpoint>,
+    pub(super) writer: Writer,
+    pub(super) sinks: Vec<String>,
+    pub(super) outputs: Arc<Outputs>,
+    pub(super) checkpoint: Option<Arc<Checkpoint>>,
     pub(super) trigger: Trigger,
     pub(super) flushes: bool,
     pub(super) limits: EpochLimits,
@@ -52,23 +49,14 @@ pub(super) struct Driver {
     pub(super) watermark: Option<i64>,
     pub(super) meter: StepMeter,
     pub(super) pace: Pace,
-}
-
-/// One epoch on its way.
-struct Epoch {
-    number: u64,
-    offsets: EpochOffsets,
-    /// Whether a run before has chosen the offsets.
-    is_replay: bool,
-    /// Whether it is committed and only its state is missing.
-    is_committed: bool,
-    started: Instant,
-    took: Durations,
+    pub(super) since: SinceSnapshot,
+    /// Whether an epoch may be computed while the one before it is written.
+    pub(super) can_overlap: bool,
 }
 
 /// Counts what the snapshots of a checkpoint depend on.
 #[derive(Default)]
-struct SinceSnapshot {
+pub(super) struct SinceSnapshot {
     epochs: u64,
     delta_bytes: u64,
 }
@@ -84,40 +72,43 @@ impl Driver {
     }
 
     fn run_epochs(&mut self, recovered: Recovered) -> Result<()> {
-        let mut since = SinceSnapshot::default();
         for (number, offsets) in recovered.replays {
             if self.shared.stop().is_some() {
                 return Ok(());
             }
-            let is_committed = number < recovered.committed;
             let epoch = Epoch {
                 number,
                 offsets,
                 is_replay: true,
-                is_committed,
+                is_committed: number < recovered.committed,
                 started: Instant::now(),
+                previous: None,
                 took: Durations::default(),
             };
-            self.run_epoch(epoch, &mut since, None)?;
+            self.run_epoch(epoch, |_, _| false)?;
         }
-        self.run_new_epochs(&mut since)
+        let run = self.run_new_epochs();
+        // An error of the epoch before is the cause of one in the epoch after it.
+        self.finish_pending().and(run)
     }
 
-    fn run_new_epochs(&mut self, since: &mut SinceSnapshot) -> Result<()> {
+    fn run_new_epochs(&mut self) -> Result<()> {
         let start = Instant::now();
         let mut last = None;
+        let mut is_idle = true;
         loop {
             let stop = self.shared.stop();
             if stop == Some(Stop::Now) {
                 return Ok(());
             }
-            let epoch = self.choose_epoch()?;
-            let is_idle = epoch.is_none();
+            let is_in_a_row = !is_idle;
+            let epoch = self.choose_epoch(last)?;
+            is_idle = epoch.is_none();
             let began = epoch
                 .as_ref()
                 .map_or_else(Instant::now, |epoch| epoch.started);
             if let Some(epoch) = epoch {
-                self.run_epoch(epoch, since, last)?;
+                self.run_epoch(epoch, |it, epoch| it.goes_on(start, epoch, is_in_a_row))?;
                 last = Some(began);
             }
             let is_finished = self.sources.iter().all(|source| source.is_finished());
@@ -130,23 +121,38 @@ impl Driver {
                 return Ok(());
             }
             if ends {
-                return self.flush(since, last);
+                return self.flush(last);
             }
-            if (is_idle || !self.is_behind()) && self.wait(start, began, is_idle) {
+            if (is_idle || !self.is_behind()) && self.wait(start, began, is_idle)? {
                 self.meter.wait();
             }
         }
     }
 
     /// Closes all windows, in an epoch without input.
-    fn flush(&mut self, since: &mut SinceSnapshot, last: Option<Instant>) -> Result<()> {
+    fn flush(&mut self, last: Option<Instant>) -> Result<()> {
         if !self.flushes || !self.outputs.has_open_windows() {
             return Ok(());
         }
         let ranges = vec![None; self.sources.len()];
-        let mut epoch = self.new_epoch(Instant::now(), ranges);
+        let mut epoch = self.new_epoch((Instant::now(), last), ranges);
         epoch.offsets.flushes = true;
-        self.run_epoch(epoch, since, last)
+        self.run_epoch(epoch, |_, _| false)
+    }
+
+    /// Whether the next epoch begins as soon as this one is computed.
+    fn goes_on(&self, start: Instant, epoch: &Epoch, is_in_a_row: bool) -> bool {
+        match self.trigger {
+            Trigger::Once => false,
+            Trigger::AvailableNow => true,
+            Trigger::Every(interval) => {
+                self.is_behind() || Instant::now() >= next_trigger(start, interval, epoch.started)
+            }
+            Trigger::AsFastAsPossible => {
+                let mut waiting = self.sources.iter().filter_map(|it| it.waiting_bytes());
+                is_in_a_row || waiting.any(|bytes| bytes > 0)
+            }
+        }
     }
 
     /// Whether more waits in memory than one epoch takes.
@@ -157,13 +163,14 @@ impl Driver {
     }
 
     /// Waits for the trigger after the one at which the last epoch began. Returns whether it is not late.
-    fn wait(&self, start: Instant, began: Instant, is_idle: bool) -> bool {
-        match self.trigger {
+    fn wait(&mut self, start: Instant, began: Instant, is_idle: bool) -> Result<bool> {
+        Ok(match self.trigger {
             Trigger::Every(interval) => {
                 let end = next_trigger(start, interval, began);
                 if Instant::now() >= end {
-                    return false;
+                    return Ok(false);
                 }
+                self.finish_pending()?;
                 self.shared
                     .set_status("waiting for the next trigger", false);
                 while self.shared.stop().is_none() && Instant::now() < end {
@@ -177,11 +184,11 @@ impl Driver {
                 true
             }
             _ => false,
-        }
+        })
     }
 
-    /// Chooses what the next epoch reads. `None` if there is nothing new.
-    fn choose_epoch(&mut self) -> Result<Option<Epoch>> {
+    /// Chooses what the next epoch reads. `None` if there is nothing new; then no epoch is pending.
+    fn choose_epoch(&mut self, last: Option<Instant>) -> Result<Option<Epoch>> {
         let started = Instant::now();
         let limits = EpochLimits {
             // The last epoch takes all that was received.
@@ -196,14 +203,21 @@ impl Driver {
         self.sources = sources;
         let ranges = ranges?;
         let has_input = ranges.iter().any(Option::is_some);
-        if !has_input && !self.outputs.is_due(milliseconds_now() as i64)? {
-            return Ok(None);
+        if !has_input {
+            self.finish_pending()?;
+            if !self.outputs.is_due(milliseconds_now() as i64)? {
+                return Ok(None);
+            }
         }
-        Ok(Some(self.new_epoch(started, ranges)))
+        Ok(Some(self.new_epoch((started, last), ranges)))
     }
 
     /// The next epoch.
-    fn new_epoch(&mut self, started: Instant, ranges: Vec<Option<OffsetRange>>) -> Epoch {
+    fn new_epoch(
+        &mut self,
+        (started, previous): (Instant, Option<Instant>),
+        ranges: Vec<Option<OffsetRange>>,
+    ) -> Epoch {
         let number = self.next;
         self.next += 1;
         Epoch {
@@ -217,6 +231,7 @@ impl Driver {
             is_replay: false,
             is_committed: false,
             started,
+            previous,
             took: Durations {
                 latest_offset: milliseconds(started),
                 ..Durations::default()
@@ -224,15 +239,23 @@ impl Driver {
         }
     }
 
-    /// Runs an epoch by the protocol: offsets, compute, state, sinks, commit.
-    fn run_epoch(
-        &mut self,
-        mut epoch: Epoch,
-        since: &mut SinceSnapshot,
-        last: Option<Instant>,
-    ) -> Result<()> {
+    /// Runs an epoch by the protocol: offsets, compute, state, sinks, commit. If the next one begins at once, the
+    /// steps after computing are left to a thread.
+    fn run_epoch(&mut self, epoch: Epoch, goes_on: impl Fn(&Self, &Epoch) -> bool) -> Result<()> {
+        let _span = trace::step!("epoch", epoch.number);
+        let computed = self.compute(epoch)?;
+        self.watermark = self.outputs.watermark(&computed.grouped, computed.time);
+        self.finish_pending()?;
+        if self.can_overlap && goes_on(self, &computed.epoch) {
+            return self.writer.begin(computed);
+        }
+        let committed = self.writer.commit(computed)?;
+        self.end_epoch(committed)
+    }
+
+    /// Writes what an epoch reads, reads it, and computes its groups.
+    fn compute(&mut self, mut epoch: Epoch) -> Result<Computed> {
         let number = epoch.number;
-        let _span = trace::step!("epoch", number);
         self.shared.set_status("running an epoch", true);
         self.faults.at("chosen", number);
         let step = Instant::now();
@@ -263,41 +286,11 @@ impl Driver {
         };
         epoch.took.add_batch = milliseconds(step);
         self.faults.at("computed", number);
-
-        let step = Instant::now();
-        let span = trace::step!("checkpoint", number);
-        self.shared.begin_change()?;
-        self.watermark = self.outputs.merge(&self.env, &grouped, time)?;
-        self.faults.at("merged", number);
-        let (state, delta_bytes) = self.write_delta(number, &grouped)?;
-        trace::end(span);
-        epoch.took.state_commit = milliseconds(step);
-
-        let step = Instant::now();
-        let span = trace::step!("sink", number);
-        let written = match epoch.is_committed {
-            true => vec![0; self.sinks.len() + self.late_sinks.len()],
-            false => self.write_to_sinks(number, &grouped)?,
-        };
-        trace::end(span);
-        epoch.took.sink_commit = milliseconds(step);
-
-        let step = Instant::now();
-        let span = trace::step!("checkpoint", number);
-        if let Some(checkpoint) = self.checkpoint.as_ref().filter(|_| !epoch.is_committed) {
-            let commit = EpochCommit {
-                watermark: self.watermark,
-            };
-            self.shared
-                .while_unavailable(|| checkpoint.write_commit(number, &commit, &self.faults))?;
-        }
-        self.faults.at("commit", number);
-        self.end_epoch(&epoch, since, delta_bytes)?;
-        self.shared.end_change();
-        trace::end(span);
-        epoch.took.commit_offsets = milliseconds(step);
-        self.report(epoch, &grouped, state, &written, last);
-        Ok(())
+        Ok(Computed {
+            epoch,
+            grouped,
+            time,
+        })
     }
 
     fn inputs(&mut self, epoch: &Epoch) -> Result<Vec<EpochInput>> {
@@ -318,112 +311,65 @@ impl Driver {
     fn states(&self, epoch: &Epoch, inputs: Vec<EpochInput>, time: EpochTime) -> Result<Grouped> {
         let _span = trace::step!("compute", epoch.number);
         let (env, cancel) = (&self.env, &self.shared.cancel);
-        let limits = (cancel, self.outputs.memory(env));
+        let memory = self.outputs.memory(env);
+        let memory = match self.writer.is_busy() {
+            true => memory.while_writing(),
+            false => memory,
+        };
+        let limits = (cancel, memory);
         let grouping = &self.outputs.grouping;
         grouping.states(env, inputs, (epoch.number, time), limits)
     }
 
-    fn event_time(&self, grouped: &Grouped) -> Option<EventTimeProgress> {
-        let times = grouped.times.as_ref()?;
-        Some(EventTimeProgress {
-            max: times.largest().map(iso_8601),
-            watermark: self.watermark.map(iso_8601),
-            num_rows_without_time: times.without_time(),
-            watermark_milliseconds: self.watermark,
-        })
+    /// Waits for the epoch that is committed on a thread, and ends it.
+    fn finish_pending(&mut self) -> Result<()> {
+        match self.writer.finish()? {
+            Some(committed) => self.end_epoch(committed),
+            None => Ok(()),
+        }
     }
 
-    /// Writes what the epoch changed. Returns the numbers of the report, and the bytes of the delta.
-    fn write_delta(&self, number: u64, grouped: &Grouped) -> Result<(Vec<StateProgress>, u64)> {
-        let stores = self.outputs.stores();
-        if stores.is_empty() {
-            return Ok((Vec::new(), 0));
-        }
-        let mut bytes = 0;
-        if let Some(checkpoint) = &self.checkpoint {
-            self.shared
-                .while_unavailable(|| checkpoint.write_delta(number, &stores, &self.faults))?;
-            self.faults.at("delta", number);
-            bytes = checkpoint.delta_bytes(number);
-        }
-        Ok((self.outputs.progress(grouped)?, bytes))
-    }
-
-    /// Begins the next epoch in the state and the sources, and writes a snapshot if it is time.
-    fn end_epoch(&mut self, epoch: &Epoch, since: &mut SinceSnapshot, bytes: u64) -> Result<()> {
-        let stores = self.outputs.stores();
-        stores.iter().try_for_each(|store| store.commit())?;
+    /// Ends an epoch in the sources, writes a snapshot if it is time, and reports it. No other epoch is merged
+    /// into the state meanwhile.
+    fn end_epoch(&mut self, committed: Committed) -> Result<()> {
+        let epoch = &committed.epoch;
         for (source, range) in self.sources.iter_mut().zip(&epoch.offsets.ranges) {
             if let Some(range) = range.as_ref().filter(|_| !epoch.is_committed) {
                 source.commit(range)?;
             }
         }
-        since.epochs += 1;
-        since.delta_bytes += bytes;
+        self.since.epochs += 1;
+        self.since.delta_bytes += committed.delta_bytes;
+        self.write_snapshot(epoch)?;
+        if epoch.offsets.flushes {
+            self.watermark = committed.watermark;
+        }
+        self.report(committed);
+        Ok(())
+    }
+
+    fn write_snapshot(&mut self, epoch: &Epoch) -> Result<()> {
         let Some(checkpoint) = self.checkpoint.as_ref().filter(|_| !epoch.is_committed) else {
             return Ok(());
         };
         let most_bytes = checkpoint.snapshot_bytes().max(LEAST_SNAPSHOT_BYTES);
-        if since.epochs >= self.snapshot_epochs || since.delta_bytes >= most_bytes {
+        if self.since.epochs >= self.snapshot_epochs || self.since.delta_bytes >= most_bytes {
+            let _span = trace::step!("checkpoint", epoch.number);
             let positions: Vec<Value> = self.sources.iter().map(|it| it.position()).collect();
             let stores = self.outputs.stores();
             self.shared.while_unavailable(|| {
                 checkpoint.write_snapshot(epoch.number, &stores, &positions, &self.faults)
             })?;
-            *since = SinceSnapshot::default();
+            self.since = SinceSnapshot::default();
         }
         Ok(())
     }
+}
 
-    fn report(
-        &mut self,
-        mut epoch: Epoch,
-        grouped: &Grouped,
-        state: Vec<StateProgress>,
-        written: &[u64],
-        last: Option<Instant>,
-    ) {
-        let ran = epoch.started.elapsed().as_secs_f64();
-        let since_last = last.map_or(ran, |last| (epoch.started - last).as_secs_f64());
-        epoch.took.trigger_execution = 1000.0 * ran;
-        let computed = epoch.took.add_batch / 1000.0;
-        self.pace.add(grouped.bytes, computed, ran);
-        let ranges = self.sources.iter().zip(&epoch.offsets.ranges);
-        let sources = ranges.map(|(source, range)| source_progress(&**source, range.as_ref()));
-        let sinks = self.sinks.iter().map(|(sink, _)| sink.describe());
-        let late_sinks = self.late_sinks.iter();
-        let late_sinks = late_sinks.map(|(sink, _)| format!("{} (late rows)", sink.describe()));
-        let sinks: Vec<SinkProgress> = sinks
-            .chain(late_sinks)
-            .zip(written)
-            .map(|(description, rows)| SinkProgress {
-                description,
-                num_output_rows: *rows,
-            })
-            .collect();
-        let progress = StreamProgress {
-            id: self.id.clone(),
-            run_id: self.run_id.clone(),
-            name: self.name.clone(),
-            timestamp: iso_8601(epoch.offsets.timestamp as i64),
-            batch_id: epoch.number,
-            num_input_rows: grouped.rows,
-            num_input_bytes: grouped.bytes,
-            event_time: self.event_time(grouped),
-            input_rows_per_second: per_second(grouped.rows, since_last),
-            processed_rows_per_second: per_second(grouped.rows, ran),
-            step_times: self.meter.add(epoch.started, Instant::now(), &epoch.took),
-            device: grouped.device.clone().unwrap_or_else(|| "cpu".to_owned()),
-            duration_ms: epoch.took,
-            state_operators: state,
-            sources: sources.collect(),
-            sink: sinks.first().cloned().unwrap_or_default(),
-            sinks,
-        };
-        for listener in &mut self.listeners {
-            listener(&progress);
-        }
-        self.shared.report(progress);
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // A thread may still use the checkpoint and the sinks.
+        let _ = self.writer.finish();
     }
 }
 
@@ -432,31 +378,6 @@ fn next_trigger(start: Instant, interval: Duration, began: Instant) -> Instant {
     let passed = began.duration_since(start).as_nanos() / interval.as_nanos().max(1);
     let passed = u32::try_from(passed).unwrap_or(u32::MAX);
     start + interval * passed.saturating_add(1)
-}
-
-fn source_progress(source: &dyn StreamSource, range: Option<&OffsetRange>) -> SourceProgress {
-    let (start_offset, end_offset) = match range {
-        Some(range) => (range.start.clone(), range.end.clone()),
-        None => (Value::Null, Value::Null),
-    };
-    SourceProgress {
-        description: source.describe(),
-        start_offset,
-        end_offset,
-        num_rejected_rows: source.rejected_rows(),
-        waiting_bytes: source.waiting_bytes(),
-    }
-}
-
-fn per_second(rows: u64, seconds: f64) -> f64 {
-    if seconds > 0.0 {
-        return rows as f64 / seconds;
-    }
-    0.0
-}
-
-fn milliseconds(since: Instant) -> f64 {
-    1000.0 * since.elapsed().as_secs_f64()
 }
 
 fn milliseconds_now() -> u64 {

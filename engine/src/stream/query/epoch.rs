@@ -31,8 +31,6 @@ pub(super) struct Outputs {
     pub(super) ttl: Option<i64>,
     /// What is computed, in words.
     pub(super) query: String,
-    /// The answers of the epoch's windows, which the state may not have any more.
-    pub(super) windows: BatchBuffer,
 }
 
 impl Outputs {
@@ -50,6 +48,12 @@ impl Outputs {
             },
             flushes: offsets.flushes,
         }
+    }
+
+    /// Whether an epoch can be computed before the one before it is merged. Removing duplicates needs the
+    /// values of all rows before.
+    pub(super) fn can_overlap(&self) -> bool {
+        self.grouping.distinct.is_none()
     }
 
     /// The memory of the steps of an epoch.
@@ -72,46 +76,50 @@ impl Outputs {
         Ok(())
     }
 
-    /// Merges the states of an epoch into the state of the query, if it has one. Returns the watermark
-    /// after the epoch; of a query without windows of event time it is the time of the epoch.
+    /// The watermark after an epoch; of a query without windows of event time it is the time of the epoch.
+    pub(super) fn watermark(&self, grouped: &Grouped, time: EpochTime) -> Option<i64> {
+        self.store.as_ref()?;
+        match (&self.grouping.windowed, &grouped.times) {
+            (Some(windowed), Some(times)) => windowed.watermark(time.watermark, times.largest()),
+            _ => Some(time.arrival),
+        }
+    }
+
+    /// Merges the states of an epoch into the state of the query, if it has one, and takes the answers of its
+    /// windows. Returns the watermark after the epoch.
     pub(super) fn merge(
-        &mut self,
-        env: &RuntimeEnv,
+        &self,
         grouped: &Grouped,
         time: EpochTime,
+        memory: usize,
+        (env, windows): (&RuntimeEnv, &mut BatchBuffer),
     ) -> Result<Option<i64>> {
-        let Some(store) = self.store.clone() else {
-            return Ok(None);
+        let watermark = self.watermark(grouped, time);
+        let Some(store) = &self.store else {
+            return Ok(watermark);
         };
-        let Some(windowed) = &mut self.grouping.windowed else {
-            self.evict_unused(&store, time)?;
+        let Some(windowed) = &self.grouping.windowed else {
+            self.evict_unused(store, time)?;
             let key = time_key(time.arrival);
             if let Some(bound) = &self.grouping.function {
-                let memory = self.memory(env).job;
                 for groups in self.grouping.answers(env, &grouped.batches, memory)? {
                     let (groups, of) = (groups?, (&bound.rows, &bound.shape));
-                    bound.function.update(env, of, &store, &groups, key)?;
+                    bound.function.update(env, of, store, &groups, key)?;
                 }
-                return Ok(Some(time.arrival));
+                return Ok(watermark);
             }
             store.merge_all(grouped.batches.iter(), key)?;
-            return Ok(Some(time.arrival));
+            return Ok(watermark);
         };
-        windowed.merge(&store, grouped.batches.iter(), time)?;
-        let largest = grouped.times.as_ref().map(|times| times.largest());
-        let watermark = match largest {
-            Some(largest) => windowed.watermark(time.watermark, largest),
-            None => Some(time.arrival),
-        };
-        self.windows.clear();
-        let windows = &mut self.windows;
+        windowed.merge(store, grouped.batches.iter(), time)?;
+        windows.clear();
         if time.flushes {
             let mut end = None;
             store.for_each_expired(u64::MAX, |batch| {
                 end = end.max(windowed.output.last_end(&batch));
                 windows.push(batch)
             })?;
-            windowed.evict(&store, u64::MAX)?;
+            windowed.evict(store, u64::MAX)?;
             return Ok(watermark.max(end));
         }
         let closed_before = watermark.map_or(0, |watermark| time_key(watermark) + 1);
@@ -126,7 +134,7 @@ impl Outputs {
             }
         }
         if windowed.closes() {
-            windowed.evict(&store, closed_before)?;
+            windowed.evict(store, closed_before)?;
         }
         Ok(watermark)
     }
@@ -182,15 +190,14 @@ impl Outputs {
         self.grouping.windowed.is_some() && store.is_some_and(|store| !store.is_empty())
     }
 
-    /// Calls `write` with the results of the epoch whose states were merged.
+    /// Calls `write` with the results of the epoch whose states were merged, and whose windows these are.
     pub(super) fn write<T>(
         &self,
-        env: &RuntimeEnv,
-        states: &BatchBuffer,
+        (env, memory): (&RuntimeEnv, usize),
+        (states, windows): (&BatchBuffer, &BatchBuffer),
         top: Option<usize>,
         write: impl FnOnce(&mut dyn Iterator<Item = Result<RecordBatch>>) -> Result<T>,
     ) -> Result<T> {
-        let memory = self.memory(env).job;
         let mut resources = env.resources().with_memory(MemoryBudget::new(memory));
         resources.threads = env.pool.threads();
         let order = (&self.order[..], self.grouping.key_columns);
@@ -216,7 +223,7 @@ impl Outputs {
                 sort_groups(all, schema, order, limits, &resources)?
             }
             (Some(_), _) if self.grouping.windowed.is_some() => {
-                let windows = self.results(self.windows.iter());
+                let windows = self.results(windows.iter());
                 sort_groups(windows, schema, order, limits, &resources)?
             }
             (Some(store), _) => {

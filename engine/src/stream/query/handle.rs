@@ -147,7 +147,7 @@ impl Shared {
                 Err(error) if is_unavailable(&error) => {
                     let message = format!("paused, tries again: {error}");
                     self.set_status(&message, true);
-                    if self.stop().is_some() {
+                    if self.stop().is_some() || self.cancel.is_cancelled() {
                         return Err(error);
                     }
                     std::thread::sleep(PAUSE);
@@ -165,6 +165,7 @@ pub struct StreamQuery {
     pub(super) thread: Option<JoinHandle<()>>,
     pub(super) id: String,
     pub(super) remarks: Vec<String>,
+    pub(super) first_epoch: u64,
 }
 
 impl StreamQuery {
@@ -172,6 +173,13 @@ impl StreamQuery {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The first epoch that this run computes: 0 for a query that begins; with a checkpoint, the one after the last
+    /// that was committed, or an earlier one if the state was damaged.
+    #[must_use]
+    pub fn first_epoch(&self) -> u64 {
+        self.first_epoch
     }
 
     /// What the start has found out, for a log: damaged files, epochs that run again.

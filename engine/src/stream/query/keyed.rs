@@ -196,7 +196,7 @@ pub(super) enum Runner {
     Rows(GroupByJob),
 }
 
-type NewStore = Box<dyn Fn() -> Result<StateStoreBuilder> + Send>;
+type NewStore = Box<dyn Fn() -> Result<StateStoreBuilder> + Send + Sync>;
 
 impl Grouping {
     fn new(groups: Groups) -> Result<Self> {

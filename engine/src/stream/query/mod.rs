@@ -1,5 +1,6 @@
 //! A query: its plan, the loop of epochs, its handle, its reports.
 
+mod commit;
 mod committed_state;
 mod compute;
 mod driver;
@@ -10,6 +11,7 @@ mod pace;
 mod plan;
 mod progress;
 mod prometheus;
+mod report;
 mod server;
 mod shared_source;
 mod sinks;

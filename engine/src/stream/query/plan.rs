@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::StreamProgress;
+use super::commit::{Committer, Writer};
 use super::committed_state::Readable;
 use super::compute::Memory;
-use super::driver::Driver;
+use super::driver::{Driver, SinceSnapshot};
 use super::epoch::Outputs;
 use super::handle::{Shared, StreamQuery};
 use super::keyed::{Keyed, common_schema, describe_columns};
 use super::pace::Pace;
-use super::start::{check_replays, start_sinks, start_sources};
+use super::start::{check_replays, sink_names, start_sinks, start_sources};
 use super::state_function::StateFunction;
 use super::step_times::StepMeter;
 use crate::exec::RuntimeEnv;
@@ -340,7 +341,7 @@ impl QueryPlan {
             let store = distinct.new_store(&self.env, hash_seed, memory)?;
             grouping.distinct = Some((distinct, Arc::new(store)));
         }
-        let mut outputs = Outputs {
+        let outputs = Outputs {
             mode,
             order,
             top: self.top,
@@ -350,14 +351,13 @@ impl QueryPlan {
             grouping,
             store,
             query,
-            windows: BatchBuffer::new(self.env.memory / 16, self.env.spill_dir.clone()),
         };
         let recovered = match &checkpoint {
             Some(checkpoint) => checkpoint.recover(&outputs.stores())?,
             None => Recovered::default(),
         };
-        let grouping = &mut outputs.grouping;
-        if let (Some(windowed), Some(store)) = (&mut grouping.windowed, &outputs.store) {
+        let windowed = &outputs.grouping.windowed;
+        if let (Some(windowed), Some(store)) = (windowed, &outputs.store) {
             windowed.start(store)?;
         }
         check_replays(&self.sources, &recovered)?;
@@ -381,12 +381,24 @@ impl QueryPlan {
             ..context
         };
         let late_sinks = start_sinks(self.late_sinks, &late_context, &recovered)?;
-        let remarks = recovered.remarks.clone();
-        let driver = Driver {
-            env: self.env,
-            sources: self.sources,
+        let (outputs, checkpoint) = (Arc::new(outputs), checkpoint.map(Arc::new));
+        let names = sink_names(&sinks, &late_sinks);
+        let committer = Committer {
+            env: self.env.clone(),
+            outputs: outputs.clone(),
+            windows: BatchBuffer::new(self.env.memory / 16, self.env.spill_dir.clone()),
             sinks,
             late_sinks,
+            checkpoint: checkpoint.clone(),
+            faults: self.faults.clone(),
+            shared: shared.clone(),
+        };
+        let driver = Driver {
+            can_overlap: outputs.can_overlap() && !self.sources.iter().any(|it| it.is_shared()),
+            env: self.env,
+            sources: self.sources,
+            writer: Writer::Idle(Box::new(committer)),
+            sinks: names,
             outputs,
             checkpoint,
             trigger: self.trigger,
@@ -403,35 +415,32 @@ impl QueryPlan {
             watermark: recovered.watermark,
             meter: StepMeter::default(),
             pace: Pace::new(self.trigger),
+            since: SinceSnapshot::default(),
         };
-        spawn(driver, recovered, shared, id, remarks)
+        let query = StreamQuery {
+            shared,
+            thread: None,
+            id,
+            first_epoch: recovered.replays.first().map_or(recovered.next, |it| it.0),
+            remarks: recovered.remarks.clone(),
+        };
+        spawn(driver, recovered, query)
     }
 }
 
-fn spawn(
-    mut driver: Driver,
-    recovered: Recovered,
-    shared: Arc<Shared>,
-    id: String,
-    remarks: Vec<String>,
-) -> Result<StreamQuery> {
+fn spawn(mut driver: Driver, recovered: Recovered, mut query: StreamQuery) -> Result<StreamQuery> {
     let thread = std::thread::Builder::new().name("keymill-stream".to_owned());
     let spawned = thread.spawn({
-        let shared = shared.clone();
+        let shared = query.shared.clone();
         move || {
             let result = caught(|| driver.run(recovered));
             drop(driver);
             shared.end(result);
         }
     });
-    let thread = spawned.map_err(|cause| {
+    query.thread = Some(spawned.map_err(|cause| {
         let message = "the system starts no thread for the query";
         Error::new(ErrorKind::Internal, message).with_source(cause)
-    })?;
-    Ok(StreamQuery {
-        shared,
-        thread: Some(thread),
-        id,
-        remarks,
-    })
+    })?);
+    Ok(query)
 }

@@ -1,21 +1,26 @@
 //! Writes the results of an epoch, and its late rows.
 
+use super::commit::Committer;
 use super::compute::Grouped;
-use super::driver::Driver;
 use super::start::StartedSink;
 use crate::Result;
 use crate::stream::{EpochOutput, Sink};
 
-impl Driver {
+impl Committer {
     /// Writes the results and the late rows to every sink that does not have them. Returns the rows of each:
     /// first those of the results.
-    pub(super) fn write_to_sinks(&mut self, number: u64, grouped: &Grouped) -> Result<Vec<u64>> {
+    pub(super) fn write_to_sinks(
+        &mut self,
+        number: u64,
+        grouped: &Grouped,
+        is_alone: bool,
+    ) -> Result<Vec<u64>> {
         let mut late_sinks = std::mem::take(&mut self.late_sinks);
         let late = self.write_late_rows(number, grouped, &mut late_sinks);
         self.late_sinks = late_sinks;
         let late = late?;
         let mut sinks = std::mem::take(&mut self.sinks);
-        let written = self.write_results(number, grouped, &mut sinks);
+        let written = self.write_results(number, (grouped, is_alone), &mut sinks);
         self.sinks = sinks;
         Ok(written?.into_iter().chain(late).collect())
     }
@@ -23,14 +28,15 @@ impl Driver {
     fn write_results(
         &self,
         number: u64,
-        grouped: &Grouped,
+        (grouped, is_alone): (&Grouped, bool),
         sinks: &mut [StartedSink],
     ) -> Result<Vec<u64>> {
+        let resources = (&*self.env, self.job_memory(is_alone));
+        let groups = (&grouped.batches, &self.windows);
         self.commit_to(number, sinks, |sink| {
             let mut rows = 0;
-            let (states, most_rows) = (&grouped.batches, sink.most_rows());
             self.outputs
-                .write(&self.env, states, most_rows, |batches| {
+                .write(resources, groups, sink.most_rows(), |batches| {
                     let mut counted = batches.inspect(|batch| {
                         rows += batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
                     });

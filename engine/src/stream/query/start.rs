@@ -80,3 +80,11 @@ pub(super) fn start_sinks(
     }
     Ok(started)
 }
+
+/// The names of sinks in reports: first those of results.
+pub(super) fn sink_names(sinks: &[StartedSink], late_sinks: &[StartedSink]) -> Vec<String> {
+    let names = sinks.iter().map(|(sink, _)| sink.describe());
+    let late = late_sinks.iter();
+    let late = late.map(|(sink, _)| format!("{} (late rows)", sink.describe()));
+    names.chain(late).collect()
+}

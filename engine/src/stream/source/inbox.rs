@@ -241,6 +241,8 @@ impl Inbox {
 pub(super) struct Receiver {
     inbox: Option<Inbox>,
     received: Received,
+    /// Bytes of committed epochs.
+    committed: u64,
     /// Whether `received` waits to be written to the log.
     is_unwritten: bool,
     /// The folder of the log, if there is one.
@@ -257,6 +259,7 @@ impl Receiver {
     pub(super) fn start(&mut self, context: SourceContext) -> Result<Inbox> {
         let mut given = context.history.number();
         self.received.range = OffsetRange::numbers(given, given);
+        self.committed = given;
         if let Some(folder) = &self.log_folder {
             let log = WriteAheadLog::open(folder, given)?;
             given = log.end().unwrap_or(given);
@@ -312,6 +315,7 @@ impl Receiver {
     }
 
     pub(super) fn commit(&mut self, range: &OffsetRange) -> Result<()> {
+        self.committed = range.end.as_u64().unwrap_or(self.committed);
         match &self.log {
             Some(log) => log.commit(range),
             None => Ok(()),
@@ -319,7 +323,7 @@ impl Receiver {
     }
 
     pub(super) fn position(&self) -> Value {
-        self.received.range.end.clone()
+        self.committed.into()
     }
 
     pub(super) fn is_finished(&self) -> bool {

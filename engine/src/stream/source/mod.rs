@@ -128,6 +128,9 @@ pub enum EpochInput {
 ///
 /// The query calls `next_range` at the start of an epoch, writes the range to the checkpoint, and then
 /// calls `read`. After a restart it calls `read` with the ranges that were not committed.
+///
+/// While an epoch is written, the next one is chosen and read: `commit` is called for every epoch, in order, but
+/// for one epoch it may come after `next_range` and `read` of the next one.
 pub trait StreamSource: Send {
     /// The name, for people and reports: `tcp://127.0.0.1:9999`.
     fn describe(&self) -> String;

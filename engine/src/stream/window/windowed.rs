@@ -1,6 +1,6 @@
 //! The state of windows: from panes to windows, and from windows to results.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_arith::aggregate::max;
 use arrow_array::cast::AsArray;
@@ -26,8 +26,8 @@ pub(in crate::stream) const END: &str = "window_end";
 pub(in crate::stream) struct Windowed {
     window: Window,
     panes: Panes,
-    /// The sessions of the state, if it has some.
-    sessions: Option<Sessions>,
+    /// The sessions of the state, if it has some. An epoch is merged while the next one is computed.
+    sessions: Mutex<Option<Sessions>>,
     /// How rows get their time; without it they have the time of their epoch.
     pub(in crate::stream) times: Option<RowTimes>,
     pub(in crate::stream) output: WindowOutput,
@@ -70,16 +70,20 @@ impl Windowed {
             window,
             panes,
             times,
-            sessions: None,
+            sessions: Mutex::default(),
         }
     }
 
+    fn sessions(&self) -> MutexGuard<'_, Option<Sessions>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Gets ready for the state that a query begins with.
-    pub(in crate::stream) fn start(&mut self, store: &StateStore) -> Result<()> {
+    pub(in crate::stream) fn start(&self, store: &StateStore) -> Result<()> {
         if self.is_session() {
             let mut sessions = Sessions::new(self.panes.size, store)?;
             sessions.restore(store)?;
-            self.sessions = Some(sessions);
+            *self.sessions() = Some(sessions);
         }
         Ok(())
     }
@@ -91,17 +95,17 @@ impl Windowed {
 
     /// The bytes of memory besides the state store.
     pub(in crate::stream) fn size(&self) -> usize {
-        self.sessions.as_ref().map_or(0, Sessions::size)
+        self.sessions().as_ref().map_or(0, Sessions::size)
     }
 
     /// Merges the states of an epoch into the state of the windows.
     pub(in crate::stream) fn merge(
-        &mut self,
+        &self,
         store: &StateStore,
         batches: impl Iterator<Item = Result<RecordBatch>>,
         time: EpochTime,
     ) -> Result<()> {
-        if let Some(sessions) = &mut self.sessions {
+        if let Some(sessions) = &mut *self.sessions() {
             return sessions.merge(store, &batches.collect::<Result<Vec<_>>>()?);
         }
         let states = batches.map(|batch| self.states(store, &batch?, time));
@@ -109,8 +113,8 @@ impl Windowed {
     }
 
     /// Removes the windows from the state that end before a time of the state store.
-    pub(in crate::stream) fn evict(&mut self, store: &StateStore, before: u64) -> Result<()> {
-        if let Some(sessions) = &mut self.sessions {
+    pub(in crate::stream) fn evict(&self, store: &StateStore, before: u64) -> Result<()> {
+        if let Some(sessions) = &mut *self.sessions() {
             store.for_each_expired(before, |answers| sessions.close(&[answers]))?;
         }
         store.evict(before).map(|_| ())

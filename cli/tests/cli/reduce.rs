@@ -569,3 +569,38 @@ fn without_a_key_all_rows_are_one_group() {
         &[says],
     );
 }
+
+#[test]
+fn values_of_columns_that_are_not_used_are_never_bad() {
+    let folder = Folder::new();
+    let csv = folder.file("a.csv", "n,k,x\n1,a,1\nmany,b,2\n3,a,3\n");
+    let lines = "{\"n\":1,\"k\":\"a\",\"x\":1}\n{\"n\":\"many\",\"k\":\"b\",\"x\":2}\n{\"n\":3,\"k\":\"a\",\"x\":3}\n";
+    let json = folder.file("a.ndjson", lines);
+    for file in [&csv, &json] {
+        let reduce = |more: &[&str]| {
+            let arguments = ["reduce", file, "--columns", "n:int"];
+            text(&stdout_of(&[&arguments, more].concat(), b"")).to_owned()
+        };
+        assert_eq!(reduce(&["--agg", "count(*)"]), "3\n");
+        assert_eq!(reduce(&["--key", "k"]), "a\t2\nb\t1\n");
+        assert_eq!(reduce(&["--where", "1 = 1", "--agg", "count"]), "3\n");
+        assert_eq!(reduce(&["--where", "x > 1", "--agg", "count"]), "2\n");
+        assert_fails(
+            &["reduce", file, "--columns", "n:int", "--agg", "count(n)"],
+            1,
+            &["line", "many"],
+        );
+    }
+    let parquet = folder.name("a.parquet");
+    let arrow = folder.name("a.arrow");
+    for file in [&parquet, &arrow] {
+        stdout_of(&["sql", &format!("SELECT * FROM '{csv}'"), "-o", file], b"");
+        let sql = |statement: &str| {
+            let statement = statement.replace("FILE", &format!("'{file}'"));
+            text(&stdout_of(&["sql", &statement], b"")).to_owned()
+        };
+        assert_eq!(sql("SELECT count(*) FROM FILE"), "3\n");
+        assert_eq!(sql("SELECT 7 AS seven FROM FILE"), "7\n7\n7\n");
+        assert_eq!(sql("SELECT count(*) FROM FILE WHERE x > 1"), "2\n");
+    }
+}

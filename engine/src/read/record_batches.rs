@@ -183,9 +183,7 @@ impl RecordBatches {
         let schema = self.schema()?;
         let bound = steps.bind(&schema)?;
         self.keep_rows(steps);
-        if let Some(mut used) = steps.columns(used) {
-            // Without any column a reader could not count rows.
-            used.extend(schema.fields().first().map(|field| field.name().clone()));
+        if let Some(used) = steps.columns(used) {
             self.keep_columns(&used);
         }
         if steps.is_empty() {

@@ -261,7 +261,7 @@ impl AggregateJob {
             false => None,
         };
         let job = GroupByJob::new(shape);
-        let rows_read = batches.rows_read();
+        let counts = batches.counts();
         let mut output = exec::run(
             input.engine.env(),
             &job,
@@ -277,7 +277,7 @@ impl AggregateJob {
         if let Some(arrangement) = arranged {
             output.batches = arrange(output.batches, &arrangement, limits, &output.resources)?;
         }
-        Ok(ResultStream::new(input.engine, output, rows_read))
+        Ok(ResultStream::new(input.engine, output, counts))
     }
 
     /// Says what the job will do, where, and why. It groups nothing, and reads the first batch where the

@@ -63,20 +63,21 @@ impl fmt::Display for Plan<'_> {
 pub(super) fn describe_rows(estimate: &Estimate) -> String {
     let about = if estimate.is_exact { "" } else { "about " };
     let rows = format!("{about}{} to read", estimate.rows);
-    match estimate.row_groups {
-        Some((read, all)) if read < all => {
-            let of = if estimate.is_exact {
-                ""
-            } else {
-                " of the first file"
-            };
-            format!(
-                "{rows}; statistics leave out {} of {all} row groups{of}",
-                all - read
-            )
-        }
-        _ => rows,
+    let mut parts = Vec::new();
+    if let Some((read, all)) = estimate.row_groups.filter(|(read, all)| read < all) {
+        parts.push(format!("{} of {all} row groups", all - read));
     }
+    if estimate.by_page > 0 {
+        parts.push(format!("pages with {} rows", estimate.by_page));
+    }
+    if parts.is_empty() {
+        return rows;
+    }
+    let of = match estimate.is_exact {
+        true => "",
+        false => " of the first file",
+    };
+    format!("{rows}; statistics leave out {}{of}", parts.join(" and "))
 }
 
 /// The plan of a job that groups rows, for `explain()`.

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use arrow_array::{RecordBatch, RecordBatchReader};
@@ -11,6 +11,7 @@ use arrow_schema::SchemaRef;
 use super::Engine;
 use crate::exec::{Output, RowCounts};
 use crate::operator::BatchReader;
+use crate::read::ReadCounts;
 use crate::{JobMetrics, Result, StageMetrics};
 
 /// The groups of a job, as a stream of batches with key columns and aggregates.
@@ -35,8 +36,8 @@ pub struct ResultStream {
     batches: u64,
     drain_time: Duration,
     elapsed: Duration,
-    /// Counts the rows that are read, before any step.
-    rows_read: Arc<AtomicU64>,
+    /// Counts the rows that are read.
+    read: Arc<ReadCounts>,
     /// What was counted before this job, in one whose rows it reads.
     before: Option<RowsBefore>,
 }
@@ -45,13 +46,13 @@ pub struct ResultStream {
 pub(super) struct RowsBefore {
     rejected: u64,
     rows: Arc<RowCounts>,
-    rows_read: Arc<AtomicU64>,
+    read: Arc<ReadCounts>,
 }
 
 impl ResultStream {
-    pub(super) fn new(engine: Engine, output: Output, rows_read: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(engine: Engine, output: Output, read: Arc<ReadCounts>) -> Self {
         Self {
-            rows_read,
+            read,
             before: None,
             engine,
             ended: false,
@@ -69,7 +70,7 @@ impl ResultStream {
         RowsBefore {
             rejected: self.output.seen.rejected + self.output.stats.rejected,
             rows: self.output.rows.clone(),
-            rows_read: self.rows_read.clone(),
+            read: self.read.clone(),
         }
     }
 
@@ -88,12 +89,10 @@ impl ResultStream {
         own + before.map_or(0, |it| it.rejected + it.rows.rejected.load(Relaxed))
     }
 
-    fn rows_read(&self) -> u64 {
-        let first = self
-            .before
-            .as_ref()
-            .map_or(&self.rows_read, |it| &it.rows_read);
-        first.load(Relaxed)
+    /// What was read by the first job.
+    fn read(&self) -> &ReadCounts {
+        let before = self.before.as_ref();
+        before.map_or(&self.read, |it| &it.read)
     }
 
     /// Returns the schema of all batches.
@@ -120,7 +119,8 @@ impl ResultStream {
             elapsed: self.elapsed,
             tokens: seen.tokens + self.output.rows.rows.load(Relaxed),
             rejected: self.rejected(),
-            rows_read: self.rows_read(),
+            rows_read: self.read().rows(),
+            left_out: self.read().left_out(),
             groups: self.output.batches.groups(),
             spilled_bytes: seen.spilled_bytes + self.output.batches.spilled_bytes(),
             cpu_chunks: stats.cpu_chunks,

@@ -77,9 +77,9 @@ impl BatchJob {
         let batches = self
             .batches
             .with_steps(&self.steps, arrangement.columns())?;
-        let rows_read = batches.rows_read();
+        let counts = batches.counts();
         let mut output = exec::run_rows(self.engine.env(), batches, &self.options)?;
         output.batches = arrange(output.batches, arrangement, limits, &output.resources)?;
-        Ok(ResultStream::new(self.engine, output, rows_read))
+        Ok(ResultStream::new(self.engine, output, counts))
     }
 }

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::read::LeftOut;
+
 /// The metrics of one stage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -40,6 +42,8 @@ pub struct JobMetrics {
     pub rejected: u64,
     /// Rows of tables and batches before any filter, without rejected ones; 0 for texts.
     pub rows_read: u64,
+    /// What was not read of Parquet files.
+    pub left_out: LeftOut,
     /// Distinct keys.
     pub groups: u64,
     /// Bytes written to spill files.
@@ -105,6 +109,18 @@ impl fmt::Display for JobMetrics {
         )?;
         if self.rows_read > 0 {
             writeln!(f, "rows: {} read, {} kept", self.rows_read, self.tokens)?;
+        }
+        let LeftOut {
+            row_groups,
+            of_row_groups,
+            pages,
+            of_pages,
+        } = self.left_out;
+        if row_groups + pages > 0 {
+            writeln!(
+                f,
+                "left out by statistics: row groups {row_groups} of {of_row_groups}, pages {pages} of {of_pages}"
+            )?;
         }
         writeln!(
             f,

@@ -1,8 +1,9 @@
 //! Conditions over the bounds of columns, to leave out parts of a file that have no row of interest.
 //!
 //! ```text
-//! condition   day > '2026-01-01' AND site = 'a'
-//! over bounds "max day" > '2026-01-01' AND "min site" <= 'a' AND "max site" >= 'a'
+//! condition   day > '2026-01-01' AND n = 3
+//! over bounds "max day" > '2026-01-01' AND "nulls day" < "rows day"
+//!             AND "min n" <= 3 AND "max n" >= 3 AND "nulls n" < "rows n"
 //! ```
 
 use arrow_schema::DataType;
@@ -23,8 +24,10 @@ pub(crate) fn nulls(column: &str) -> String {
     format!("nulls {column}")
 }
 
-/// The number of rows.
-pub(crate) const ROWS: &str = "rows";
+/// The number of rows that the other bounds are of.
+pub(crate) fn rows(column: &str) -> String {
+    format!("rows {column}")
+}
 
 impl Expr {
     /// A condition over bounds, which is false only where this condition is true for no row; `None` if bounds
@@ -68,7 +71,7 @@ impl Expr {
             Node::Not(inner) => match &inner.0 {
                 Node::Is(value, Truth::Null) => {
                     let column = value.as_column().filter(|name| type_of(name).is_some())?;
-                    Some(col(nulls(column)).lt(col(ROWS)))
+                    Some(has_values(column))
                 }
                 _ => None,
             },
@@ -98,7 +101,7 @@ fn compared(
         true => Some(condition.or(low.clone().eq(lit(f64::NAN)))),
         false => Some(condition),
     };
-    match of {
+    let is_within = match of {
         Comparison::Equal if is_float => low_is(low.clone().lt_eq(constant())),
         Comparison::Equal => Some(low.lt_eq(constant()).and(high.gt_eq(constant()))),
         Comparison::Less => low_is(low.clone().lt(constant())),
@@ -106,7 +109,14 @@ fn compared(
         Comparison::Greater if !is_float => Some(high.gt(constant())),
         Comparison::GreaterOrEqual if !is_float => Some(high.gt_eq(constant())),
         _ => None,
-    }
+    };
+    // Where all values are null there are no bounds, and no comparison is true.
+    is_within.map(|it| it.and(has_values(column)))
+}
+
+/// Whether some value is not null.
+fn has_values(column: &str) -> Expr {
+    col(nulls(column)).lt(col(rows(column)))
 }
 
 /// The comparison with its sides exchanged.
@@ -137,16 +147,23 @@ mod tests {
     #[test]
     fn conditions_become_conditions_over_bounds() {
         for (text, wanted) in [
-            ("n > 3", r#""max n" > 3"#),
-            ("3 >= n", r#""min n" <= 3"#),
-            ("n = 3", r#""min n" <= 3 AND "max n" >= 3"#),
-            ("n BETWEEN 1 AND 2", r#""max n" >= 1 AND "min n" <= 2"#),
+            ("n > 3", r#""max n" > 3 AND SOME"#),
+            ("3 >= n", r#""min n" <= 3 AND SOME"#),
+            ("n = 3", r#""min n" <= 3 AND "max n" >= 3 AND SOME"#),
+            (
+                "n BETWEEN 1 AND 2",
+                r#""max n" >= 1 AND SOME AND "min n" <= 2 AND SOME"#,
+            ),
             ("n IS NULL", r#""nulls n" > 0"#),
-            ("n IS NOT NULL", r#""nulls n" < rows"#),
-            ("n > 3 AND s LIKE 'a'", r#""max n" > 3"#),
-            ("n < 1 OR n > 3", r#""min n" < 1 OR "max n" > 3"#),
+            ("n IS NOT NULL", "SOME"),
+            ("n > 3 AND s LIKE 'a'", r#""max n" > 3 AND SOME"#),
+            (
+                "n < 1 OR n > 3",
+                r#""min n" < 1 AND SOME OR "max n" > 3 AND SOME"#,
+            ),
         ] {
-            assert_eq!(over_bounds(text).as_deref(), Some(wanted), "{text}");
+            let wanted = wanted.replace("SOME", r#""nulls n" < "rows n""#);
+            assert_eq!(over_bounds(text), Some(wanted), "{text}");
         }
         // Without bounds of every part of an OR nothing is known; NaN may be larger than the bounds.
         for text in [

@@ -19,6 +19,7 @@ mod paths;
 mod pattern;
 mod pieces;
 mod pump;
+mod read_counts;
 mod reader;
 mod record_batches;
 #[cfg(any(feature = "csv", feature = "json"))]
@@ -39,6 +40,8 @@ pub use memory::MemorySource;
 pub use offset::Offset;
 pub use paths::IntoPaths;
 pub(crate) use pieces::{Estimate, KeyedRows, Push};
+pub use read_counts::LeftOut;
+pub(crate) use read_counts::ReadCounts;
 pub use reader::ReaderSource;
 pub use record_batches::{IntoBatch, RecordBatches};
 #[cfg(any(feature = "csv", feature = "json"))]

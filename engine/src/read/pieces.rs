@@ -12,6 +12,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use keymill_kernels::stage::tokenize::Span;
 
+use super::read_counts::LeftOut;
 use crate::expr::Expr;
 use crate::{Resources, Result};
 
@@ -64,6 +65,8 @@ pub(crate) struct Estimate {
     pub(crate) is_exact: bool,
     /// Of the row groups of the first file, the number that are read, and of all.
     pub(crate) row_groups: Option<(usize, usize)>,
+    /// Of these row groups, the rows that are left out by page.
+    pub(crate) by_page: u64,
 }
 
 /// Rows that are taken piece by piece.
@@ -97,6 +100,11 @@ pub(crate) trait Pieces: Send {
 
     /// Returns the next piece; `None` after the last one, and after a piece has failed.
     fn next(&mut self, resources: &Resources) -> Result<Option<Box<dyn Piece>>>;
+
+    /// Returns what was left out of the pieces that were taken.
+    fn left_out(&self) -> LeftOut {
+        LeftOut::default()
+    }
 
     /// Ends the input after the piece with this number; later ones are not used. Returns how many rows were
     /// rejected, or the error of the first piece that failed.

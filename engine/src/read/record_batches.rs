@@ -4,13 +4,12 @@
 use std::collections::{HashSet, VecDeque};
 use std::iter::Peekable;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader};
 use arrow_schema::{Field, Schema, SchemaRef};
 
-use super::Table;
 use super::pieces::{Estimate, KeyedRows, Piece, Pieces, Push};
+use super::{ReadCounts, Table};
 use crate::expr::{Expr, RowSteps, without_dictionary};
 use crate::{Error, ErrorKind, Resources, Result};
 
@@ -50,8 +49,7 @@ pub struct RecordBatches {
     decoded: VecDeque<RecordBatch>,
     /// Number of batches and pieces that were taken.
     taken: u64,
-    /// Number of rows that were decoded, before `maps`.
-    rows_read: Arc<AtomicU64>,
+    counts: Arc<ReadCounts>,
 }
 
 /// Where batches come from.
@@ -147,7 +145,7 @@ impl RecordBatches {
             mapped: None,
             decoded: VecDeque::new(),
             taken: 0,
-            rows_read: Arc::default(),
+            counts: Arc::default(),
         }
     }
 
@@ -210,9 +208,9 @@ impl RecordBatches {
         }
     }
 
-    /// Returns the number of rows that were decoded until now, before any step.
-    pub(crate) fn rows_read(&self) -> Arc<AtomicU64> {
-        self.rows_read.clone()
+    /// Returns what counts the rows that are read.
+    pub(crate) fn counts(&self) -> Arc<ReadCounts> {
+        self.counts.clone()
     }
 
     /// Says that only some columns of the input are used, so that the others need not be decoded.
@@ -297,14 +295,18 @@ impl RecordBatches {
     pub(crate) fn next_rows(&mut self, resources: &Resources) -> Option<Result<SomeRows>> {
         let form = match &mut self.rows {
             Rows::Batches { batches, .. } => batches.next()?.map(Form::Batch),
-            Rows::Pieces(pieces) => pieces.next(resources).transpose()?.map(Form::Piece),
+            Rows::Pieces(pieces) => {
+                let piece = pieces.next(resources);
+                self.counts.leave_out(pieces.left_out());
+                piece.transpose()?.map(Form::Piece)
+            }
         };
         self.taken += 1;
         Some(form.map(|form| SomeRows {
             number: self.taken - 1,
             form,
             maps: self.maps.clone(),
-            rows_read: self.rows_read.clone(),
+            counts: self.counts.clone(),
         }))
     }
 
@@ -324,7 +326,7 @@ pub(crate) struct SomeRows {
     number: u64,
     form: Form,
     maps: Vec<Map>,
-    rows_read: Arc<AtomicU64>,
+    counts: Arc<ReadCounts>,
 }
 
 enum Form {
@@ -350,7 +352,7 @@ impl SomeRows {
     pub(crate) fn decode(self, push: &mut dyn Push) -> Result<()> {
         let mut mapped = Mapped {
             maps: self.maps,
-            rows_read: self.rows_read,
+            counts: self.counts,
             push,
         };
         match self.form {
@@ -363,13 +365,13 @@ impl SomeRows {
 /// Counts rows, and does to every batch what is to be done.
 struct Mapped<'a> {
     maps: Vec<Map>,
-    rows_read: Arc<AtomicU64>,
+    counts: Arc<ReadCounts>,
     push: &'a mut dyn Push,
 }
 
 impl Push for Mapped<'_> {
     fn batch(&mut self, batch: RecordBatch) -> Result<()> {
-        self.rows_read.fetch_add(batch.num_rows() as u64, Relaxed);
+        self.counts.add_rows(batch.num_rows());
         let batch = self.maps.iter().try_fold(batch, |batch, map| map(batch))?;
         self.push.batch(batch)
     }
@@ -381,7 +383,7 @@ impl Push for Mapped<'_> {
     fn keyed(&mut self, rows: &KeyedRows<'_>) -> Result<bool> {
         let taken = self.push.keyed(rows)?;
         if taken {
-            self.rows_read.fetch_add(rows.keys.len() as u64, Relaxed);
+            self.counts.add_rows(rows.keys.len());
         }
         Ok(taken)
     }

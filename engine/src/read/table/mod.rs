@@ -22,8 +22,6 @@ mod json;
 mod parquet;
 #[cfg(any(feature = "csv", feature = "json"))]
 mod reject_file;
-#[cfg(feature = "parquet")]
-mod row_groups;
 #[cfg(any(feature = "csv", feature = "json"))]
 mod text_pieces;
 

@@ -311,6 +311,7 @@ impl<F: TextFormat + 'static> Pieces for TextPieces<F> {
             rows: u64::try_from(rows).ok()?,
             is_exact: false,
             row_groups: None,
+            by_page: 0,
         })
     }
 

@@ -1,23 +1,30 @@
-//! Parquet files: a piece is a row group, of which only the columns that are used are read.
+//! Parquet files: a piece is a row group, of which only the columns and the pages that are used are read.
 
+mod bounds;
+mod pages;
+#[cfg(all(test, feature = "sql"))]
+mod tests;
+
+use std::cell::OnceCell;
 use std::collections::{HashSet, VecDeque};
 use std::io::{BufReader, Read};
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::input::{Cursor, Input};
-use super::row_groups::that_may_match;
 use super::same_columns;
 use crate::expr::Expr;
 use crate::read::pieces::{Estimate, Piece, Pieces, Push};
-use crate::read::{ReadAt, Split};
+use crate::read::{LeftOut, ReadAt, Split};
 use crate::{Error, ErrorKind, MemoryBudget, Resources, Result};
 
 /// Rows of a batch.
@@ -32,6 +39,7 @@ pub(super) struct ParquetPieces {
     current: Option<Current>,
     kept: Option<HashSet<String>>,
     condition: Option<Expr>,
+    left_out: LeftOut,
     memory: MemoryBudget,
 }
 
@@ -40,8 +48,17 @@ struct Current {
     name: Arc<str>,
     bytes: Bytes,
     metadata: ArrowReaderMetadata,
+    /// The same with the index of pages, if the file has one.
+    indexed: OnceCell<Option<ArrowReaderMetadata>>,
     /// The row groups that are not taken yet; `None` before the first one is taken.
-    groups: Option<VecDeque<usize>>,
+    groups: Option<VecDeque<Wanted>>,
+}
+
+/// A row group that is read.
+struct Wanted {
+    group: usize,
+    /// The rows that are read; `None` is all.
+    rows: Option<Vec<Range<usize>>>,
 }
 
 impl ParquetPieces {
@@ -54,6 +71,7 @@ impl ParquetPieces {
             current: None,
             kept: None,
             condition: None,
+            left_out: LeftOut::default(),
             memory: memory.clone(),
         })
     }
@@ -72,6 +90,7 @@ impl ParquetPieces {
             name,
             bytes,
             metadata,
+            indexed: OnceCell::new(),
             groups: None,
         });
         Ok(true)
@@ -80,10 +99,45 @@ impl ParquetPieces {
 
 impl Current {
     /// Returns the row groups that are read.
-    fn read_groups(&self, condition: Option<&Expr>) -> Vec<usize> {
-        match condition {
-            Some(condition) => that_may_match(&self.metadata, condition),
-            None => (0..self.metadata.metadata().num_row_groups()).collect(),
+    fn wanted(&self, condition: Option<&Expr>) -> VecDeque<Wanted> {
+        let all = |group| Wanted { group, rows: None };
+        let Some(condition) = condition else {
+            let groups = 0..self.metadata.metadata().num_row_groups();
+            return groups.map(all).collect();
+        };
+        let groups = bounds::row_groups(&self.metadata, condition);
+        let may_tell = bounds::may_tell(condition, self.metadata.schema()) && !groups.is_empty();
+        let Some(indexed) = may_tell.then(|| self.indexed()).flatten() else {
+            return groups.into_iter().map(all).collect();
+        };
+        let wanted = groups.into_iter().map(|group| {
+            let rows = pages::rows_that_may_match(indexed, group, condition);
+            Wanted { group, rows }
+        });
+        let has_rows = |it: &Wanted| it.rows.as_ref().is_none_or(|rows| !rows.is_empty());
+        wanted.filter(has_rows).collect()
+    }
+
+    /// Reads the index of pages. Without one, and with a damaged one, all pages are read.
+    fn indexed(&self) -> Option<&ArrowReaderMetadata> {
+        let read = || {
+            let metadata = self.metadata.metadata().as_ref().clone();
+            let mut reader = ParquetMetaDataReader::new_with_metadata(metadata)
+                .with_page_index_policy(PageIndexPolicy::Optional);
+            reader.read_page_indexes(&self.bytes).ok()?;
+            let metadata = reader.finish().ok()?;
+            metadata.offset_index()?;
+            ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new()).ok()
+        };
+        self.indexed.get_or_init(read).as_ref()
+    }
+
+    /// Returns the number of rows that are read of a row group.
+    fn rows(&self, wanted: &Wanted) -> u64 {
+        let all = self.metadata.metadata().row_group(wanted.group).num_rows();
+        match &wanted.rows {
+            Some(rows) => rows.iter().map(|rows| rows.len() as u64).sum(),
+            None => all.unsigned_abs(),
         }
     }
 
@@ -92,25 +146,51 @@ impl Current {
         &mut self,
         kept: Option<&HashSet<String>>,
         condition: Option<&Expr>,
+        left_out: &mut LeftOut,
     ) -> Option<RowGroup> {
         let mut groups = match self.groups.take() {
             Some(groups) => groups,
-            None => self.read_groups(condition).into(),
+            None => {
+                let (groups, all) = (
+                    self.wanted(condition),
+                    self.metadata.metadata().num_row_groups(),
+                );
+                left_out.row_groups += (all - groups.len()) as u64;
+                left_out.of_row_groups += all as u64;
+                groups
+            }
         };
-        let group = groups.pop_front();
+        let wanted = groups.pop_front();
         self.groups = Some(groups);
-        let (group, file) = (group?, self.metadata.metadata());
+        let Wanted { group, rows } = wanted?;
+        let file = self.metadata.metadata();
         let schema = file.file_metadata().schema_descr();
         let columns = self.metadata.schema().fields().iter().enumerate();
         let is_kept = |name| kept.is_none_or(|kept| kept.contains(name));
         let columns = columns.filter(|(_, field)| is_kept(field.name()));
         let columns: Vec<usize> = columns.map(|(number, _)| number).collect();
+        let projection = ProjectionMask::roots(schema, columns);
+        // Without rows to leave out the index of pages is not used, so that it may be wrong.
+        let all = file.row_group(group).num_rows();
+        let is_part = |rows: &Vec<Range<usize>>| rows[..] != [0..all as usize];
+        let rows = rows.filter(is_part);
+        let metadata = match (&rows, self.indexed.get()) {
+            (Some(rows), Some(Some(indexed))) => {
+                let (pages, of) =
+                    pages::pages_left_out(indexed.metadata(), group, &projection, rows);
+                left_out.pages += pages;
+                left_out.of_pages += of;
+                indexed
+            }
+            _ => &self.metadata,
+        };
         Some(RowGroup {
             name: self.name.clone(),
             bytes: self.bytes.clone(),
-            metadata: self.metadata.clone(),
+            metadata: metadata.clone(),
             group,
-            projection: ProjectionMask::roots(schema, columns),
+            rows,
+            projection,
         })
     }
 }
@@ -146,11 +226,15 @@ impl Pieces for ParquetPieces {
         self.schema().ok()?;
         let current = self.current.as_ref()?;
         let groups = current.metadata.metadata().row_groups();
-        let read = current.read_groups(self.condition.as_ref());
-        let rows: i64 = read.iter().map(|&group| groups[group].num_rows()).sum();
+        let read = current.wanted(self.condition.as_ref());
+        let rows: u64 = read.iter().map(|wanted| current.rows(wanted)).sum();
+        let all = read
+            .iter()
+            .map(|it| groups[it.group].num_rows().unsigned_abs());
+        let by_page = all.sum::<u64>() - rows;
         // Other files have as many rows a byte as the first one.
         let (first, total) = (current.bytes.len().max(1), self.total().unwrap_or(0));
-        let rows = u128::from(rows.unsigned_abs());
+        let rows = u128::from(rows);
         let (rows, is_exact) = match self.splits.len() {
             1 => (rows, true),
             _ => (
@@ -162,21 +246,26 @@ impl Pieces for ParquetPieces {
             rows: u64::try_from(rows).ok()?,
             is_exact,
             row_groups: Some((read.len(), groups.len())),
+            by_page,
         })
     }
 
     fn next(&mut self, _: &Resources) -> Result<Option<Box<dyn Piece>>> {
         loop {
+            let (kept, condition) = (self.kept.as_ref(), self.condition.as_ref());
             let current = self.current.as_mut();
-            if let Some(group) =
-                current.and_then(|it| it.next(self.kept.as_ref(), self.condition.as_ref()))
-            {
+            let group = current.and_then(|it| it.next(kept, condition, &mut self.left_out));
+            if let Some(group) = group {
                 return Ok(Some(Box::new(group)));
             }
             if !self.open_next()? {
                 return Ok(None);
             }
         }
+    }
+
+    fn left_out(&self) -> LeftOut {
+        self.left_out
     }
 }
 
@@ -186,6 +275,8 @@ struct RowGroup {
     bytes: Bytes,
     metadata: ArrowReaderMetadata,
     group: usize,
+    /// The rows that are read; `None` is all.
+    rows: Option<Vec<Range<usize>>>,
     projection: ProjectionMask,
 }
 
@@ -201,14 +292,19 @@ impl Piece for RowGroup {
             bytes,
             metadata,
             group,
+            rows,
             projection,
         } = *self;
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata)
+        let all = metadata.metadata().row_group(group).num_rows();
+        let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata)
             .with_row_groups(vec![group])
             .with_projection(projection)
-            .with_batch_size(ROWS)
-            .build();
-        for batch in reader.map_err(|cause| damaged(&name, cause))? {
+            .with_batch_size(ROWS);
+        if let Some(rows) = rows {
+            let rows = RowSelection::from_consecutive_ranges(rows.into_iter(), all as usize);
+            reader = reader.with_row_selection(rows);
+        }
+        for batch in reader.build().map_err(|cause| damaged(&name, cause))? {
             push.batch(batch.map_err(|cause| damaged(&name, cause))?)?;
         }
         Ok(())

@@ -1,73 +1,99 @@
-//! Row groups of a Parquet file that have no row of interest, by their statistics.
+//! Parts of a Parquet file that have no row of interest, by their statistics.
 
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, UInt64Array};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Schema};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::basic::Type as PhysicalType;
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
 
-use crate::expr::bounds::{ROWS, largest, least, nulls};
+use crate::expr::bounds::{largest, least, nulls, rows};
 use crate::expr::{Expr, coalesce, lit};
 
-/// The bounds of a column: smallest and largest values, and numbers of nulls, one for each row group.
-type Bounds = [ArrayRef; 3];
+/// The bounds of a column: an item for each row group, or for each of some rows.
+pub(super) struct Bounds {
+    pub(super) min: ArrayRef,
+    pub(super) max: ArrayRef,
+    pub(super) nulls: ArrayRef,
+    /// The numbers of rows that these are of.
+    pub(super) rows: ArrayRef,
+}
 
 /// Returns the row groups that may have a row for which the condition is true; all of them where this is not
 /// known.
-pub(super) fn that_may_match(file: &ArrowReaderMetadata, condition: &Expr) -> Vec<usize> {
+pub(super) fn row_groups(file: &ArrowReaderMetadata, condition: &Expr) -> Vec<usize> {
     let all = file.metadata().num_row_groups();
-    match matching(file, condition) {
+    let may_match = may_match(condition, |name| of_row_groups(file, name));
+    match may_match.filter(|groups| groups.len() == all) {
         Some(may_match) => (0..all).filter(|&group| may_match.value(group)).collect(),
         None => (0..all).collect(),
     }
 }
 
-fn matching(file: &ArrowReaderMetadata, condition: &Expr) -> Option<BooleanArray> {
+/// Returns where the condition may be true for a row; `None` where bounds do not tell.
+pub(super) fn may_match(
+    condition: &Expr,
+    mut bounds: impl FnMut(&str) -> Option<Bounds>,
+) -> Option<BooleanArray> {
     let mut columns: Vec<(String, Bounds)> = Vec::new();
     condition.each_column(&mut |name| {
         let is_new = columns.iter().all(|(known, _)| known != name);
-        if let Some(bounds) = is_new.then(|| bounds(file, name)).flatten() {
+        if let Some(bounds) = is_new.then(|| bounds(name)).flatten() {
             columns.push((name.to_owned(), bounds));
         }
     });
     let type_of = |name: &str| {
         let column = columns.iter().find(|(known, _)| known == name)?;
-        Some(column.1[0].data_type().clone())
+        Some(column.1.min.data_type().clone())
     };
     let over_bounds = condition.over_bounds(&type_of)?;
-    let groups = file.metadata().row_groups().iter();
-    let rows: Int64Array = groups.map(|group| Some(group.num_rows())).collect();
-    let mut named: Vec<(String, ArrayRef)> = vec![(ROWS.to_owned(), Arc::new(rows))];
-    for (name, [min, max, null]) in columns {
-        named.extend([
-            (least(&name), min),
-            (largest(&name), max),
-            (nulls(&name), null),
-        ]);
-    }
-    let bounds = RecordBatch::try_from_iter_with_nullable(
-        named.into_iter().map(|(name, values)| (name, values, true)),
-    );
-    // An unknown bound gives null, and the row group is read. So it is after an error.
+    let named = columns.into_iter().flat_map(|(name, of)| {
+        [
+            (least(&name), of.min, true),
+            (largest(&name), of.max, true),
+            (nulls(&name), of.nulls, true),
+            (rows(&name), of.rows, true),
+        ]
+    });
+    let bounds = RecordBatch::try_from_iter_with_nullable(named);
+    // An unknown bound gives null, and the rows are read. So they are after an error.
     let may_match = coalesce([over_bounds, lit(true)]);
     let may_match = may_match.evaluate(&bounds.ok()?).ok()?;
     may_match.as_boolean_opt().cloned()
 }
 
-/// The bounds of a column; `None` where the format does not say in which order they are.
-fn bounds(file: &ArrowReaderMetadata, name: &str) -> Option<Bounds> {
-    let metadata = file.metadata();
-    let schema = metadata.file_metadata().schema_descr();
+/// Returns whether statistics of the columns may say for which rows a condition is true.
+pub(super) fn may_tell(condition: &Expr, schema: &Schema) -> bool {
+    let type_of = |name: &str| {
+        let of = schema.field_with_name(name).ok()?.data_type();
+        has_bounds(of).then(|| of.clone())
+    };
+    condition.over_bounds(&type_of).is_some()
+}
+
+/// Returns what reads the statistics of a column, and the number of the column; `None` where the format does
+/// not say in which order they are.
+pub(super) fn statistics<'a>(
+    file: &'a ArrowReaderMetadata,
+    name: &str,
+) -> Option<(StatisticsConverter<'a>, usize)> {
+    let schema = file.metadata().file_metadata().schema_descr();
     let converter = StatisticsConverter::try_new(name, file.schema(), schema).ok()?;
     let converter = converter.with_missing_null_counts_as_zero(false);
     let number = converter.parquet_column_index()?;
-    if schema.column(number).physical_type() == PhysicalType::INT96 {
-        return None;
-    }
+    let is_ordered = schema.column(number).physical_type() != PhysicalType::INT96;
+    let is_known = has_bounds(converter.arrow_field().data_type());
+    (is_ordered && is_known).then_some((converter, number))
+}
+
+/// The bounds of a column in each row group.
+fn of_row_groups(file: &ArrowReaderMetadata, name: &str) -> Option<Bounds> {
+    let metadata: &ParquetMetaData = file.metadata();
+    let (converter, number) = statistics(file, name)?;
     let groups = || metadata.row_groups().iter();
     let mut statistics = groups().filter_map(|group| group.column(number).statistics());
     // Old ones may be in the order of signed bytes. Without a value there are no bounds at all.
@@ -75,20 +101,19 @@ fn bounds(file: &ArrowReaderMetadata, name: &str) -> Option<Bounds> {
     if statistics.any(is_old) {
         return None;
     }
-    let min = converter.row_group_mins(groups()).ok()?;
-    let max = converter.row_group_maxes(groups()).ok()?;
-    if !has_bounds(min.data_type()) {
-        return None;
-    }
-    let nulls = converter.row_group_null_counts(groups()).ok()?;
-    Some([min, max, Arc::new(as_integers(&nulls))])
+    let rows: Int64Array = groups().map(|group| Some(group.num_rows())).collect();
+    Some(Bounds {
+        min: converter.row_group_mins(groups()).ok()?,
+        max: converter.row_group_maxes(groups()).ok()?,
+        nulls: as_integers(&converter.row_group_null_counts(groups()).ok()?),
+        rows: Arc::new(rows),
+    })
 }
 
-fn as_integers(counts: &UInt64Array) -> Int64Array {
+pub(super) fn as_integers(counts: &UInt64Array) -> ArrayRef {
     let counts = counts.iter();
-    counts
-        .map(|count| count.and_then(|it| i64::try_from(it).ok()))
-        .collect()
+    let counts = counts.map(|count| count.and_then(|it| i64::try_from(it).ok()));
+    Arc::new(counts.collect::<Int64Array>())
 }
 
 fn has_bounds(of: &DataType) -> bool {
@@ -158,8 +183,8 @@ mod tests {
             ("day < '1970-01-11'", vec![0]),
             ("some IS NULL", vec![0, 2]),
             ("some IS NOT NULL", vec![1, 2, 3]),
-            // All bounds of the first one are null: unknown.
-            ("some > 20", vec![0, 2, 3]),
+            // The first one has nulls only.
+            ("some > 20", vec![2, 3]),
             // A NaN is larger than all other values, and in no bounds.
             ("x > 30", vec![0, 1, 2, 3]),
             ("x < 10", vec![0]),
@@ -170,7 +195,7 @@ mod tests {
             ("n = NULL", vec![0, 1, 2, 3]),
         ] {
             let condition: Expr = condition.parse().unwrap();
-            assert_eq!(that_may_match(&file, &condition), wanted, "{condition}");
+            assert_eq!(row_groups(&file, &condition), wanted, "{condition}");
         }
     }
 }

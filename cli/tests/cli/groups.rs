@@ -17,10 +17,10 @@ use crate::server::Server;
 fn member(server: &Server, to: &[&str]) -> Command {
     let mut command = keymill();
     command
-        .args(["stream", "--from", &format!("{}/lines", server.url)])
+        .args(["stream", "--from", &server.topic("lines")])
         .args([
             "--share",
-            "words",
+            &server.name("words"),
             "--count",
             "--per-epoch",
             "--every",
@@ -33,7 +33,7 @@ fn member(server: &Server, to: &[&str]) -> Command {
 }
 
 fn exactly_once(server: &Server) -> Command {
-    let to = format!("{}/out", server.url);
+    let to = server.topic("out");
     let options = [
         "--to",
         &to,
@@ -67,7 +67,7 @@ impl<'a> Input<'a> {
         let lines = (self.words..self.words + words).map(|word| format!("w{word}\n"));
         let lines: String = lines.collect();
         // A message a batch: each batch goes to a partition of its own.
-        let url = format!("{}/lines", self.server.url);
+        let url = self.server.topic("lines");
         let small = [
             "--option",
             "batch.num.messages=5",
@@ -90,9 +90,9 @@ impl<'a> Input<'a> {
 
     /// Waits until the committed results are those of all lines, and none comes twice.
     fn is_counted(&self) {
-        let until = Instant::now() + Duration::from_secs(90);
+        let until = Instant::now() + Duration::from_secs(240);
         let expected = counted(&self.lines);
-        let url = format!("{}/out", self.server.url);
+        let url = self.server.topic("out");
         loop {
             let is_there = run(&["kafka", "consume", &url, "--until-end"], b"");
             let found = match is_there.status.code() {
@@ -133,7 +133,7 @@ fn is_stopped(running: &Running) -> bool {
 
 #[test]
 fn a_killed_process_hands_its_partitions_over() {
-    let Some(server) = Server::kafka("a_killed_process_hands_its_partitions_over") else {
+    let Some(server) = Server::shared_kafka("a_killed_process_hands_its_partitions_over") else {
         return;
     };
     let mut input = Input::new(&server);
@@ -186,7 +186,8 @@ fn a_killed_process_hands_its_partitions_over() {
 
 #[test]
 fn a_process_that_lost_its_partitions_writes_nothing() {
-    let Some(server) = Server::kafka("a_process_that_lost_its_partitions_writes_nothing") else {
+    let Some(server) = Server::shared_kafka("a_process_that_lost_its_partitions_writes_nothing")
+    else {
         return;
     };
     let mut input = Input::new(&server);
@@ -213,7 +214,7 @@ fn a_process_that_lost_its_partitions_writes_nothing() {
 
 #[test]
 fn other_sinks_get_everything_at_least_once() {
-    let Some(server) = Server::kafka("other_sinks_get_everything_at_least_once") else {
+    let Some(server) = Server::shared_kafka("other_sinks_get_everything_at_least_once") else {
         return;
     };
     let mut input = Input::new(&server);
@@ -251,7 +252,7 @@ fn other_sinks_get_everything_at_least_once() {
 
 #[test]
 fn fixed_shares_keep_running_totals() {
-    let Some(server) = Server::kafka("fixed_shares_keep_running_totals") else {
+    let Some(server) = Server::shared_kafka("fixed_shares_keep_running_totals") else {
         return;
     };
     let mut input = Input::new(&server);
@@ -259,7 +260,7 @@ fn fixed_shares_keep_running_totals() {
     let share = |share: &str, checkpoint: &str, out: &str| {
         let mut query = keymill();
         query.current_dir(folder.path(""));
-        query.args(["stream", "--from", &format!("{}/lines", server.url)]);
+        query.args(["stream", "--from", &server.topic("lines")]);
         query.args([
             "--share",
             share,

@@ -15,7 +15,7 @@ use crate::server::Server;
 const FILES: u64 = 4;
 
 pub(crate) fn produce(server: &Server, topic: &str, lines: &str) {
-    let url = format!("{}/{topic}", server.url);
+    let url = server.topic(topic);
     let output = run(&["kafka", "produce", &url], lines.as_bytes());
     assert_eq!(text(&output.stderr), "");
     assert_eq!(output.status.code(), Some(0));
@@ -23,7 +23,7 @@ pub(crate) fn produce(server: &Server, topic: &str, lines: &str) {
 
 /// The committed messages of a topic, key and value, in the order of the lines.
 pub(crate) fn messages(server: &Server, topic: &str) -> Vec<String> {
-    let url = format!("{}/{topic}", server.url);
+    let url = server.topic(topic);
     let all = stdout_of(
         &[
             "kafka",
@@ -76,11 +76,11 @@ pub(crate) fn succeeds(command: &mut Command) {
 
 #[test]
 fn lines_become_messages_and_counts() {
-    let Some(server) = Server::kafka("lines_become_messages_and_counts") else {
+    let Some(server) = Server::shared_kafka("lines_become_messages_and_counts") else {
         return;
     };
     produce(&server, "test_topic", "Hello, World!\n");
-    let url = format!("{}/test_topic", server.url);
+    let url = server.topic("test_topic");
     let consumed = stdout_of(&["kafka", "consume", &url, "--until-end"], b"");
     assert_eq!(text(&consumed), "Hello, World!\n");
     let counted = stdout_of(&["kafka", "consume", &url, "--until-end", "--count"], b"");
@@ -99,7 +99,7 @@ fn lines_become_messages_and_counts() {
         .args([
             "stream",
             "--from",
-            "kafka://127.0.0.1:1/lines",
+            &format!("kafka://127.0.0.1:1/{}", server.name("lines")),
             "--from-option",
             &broker,
         ])
@@ -122,7 +122,7 @@ fn lines_become_messages_and_counts() {
     // Rows, and totals that go on after a restart, into files.
     let rows = |to: &str, lines: &str| {
         produce(&server, "website_logs", lines);
-        let from = format!("{}/website_logs", server.url);
+        let from = server.topic("website_logs");
         let checkpoint = folder.path("ck");
         succeeds(
             keymill()
@@ -166,12 +166,12 @@ fn make_input(folder: &Path) {
 
 #[test]
 fn kill_9_at_every_step_writes_every_epoch_once() {
-    let Some(server) = Server::kafka("kill_9_at_every_step_writes_every_epoch_once") else {
+    let Some(server) = Server::shared_kafka("kill_9_at_every_step_writes_every_epoch_once") else {
         return;
     };
     let query = |folder: &Path, topic: &str| {
         let from = format!("dir:{}", folder.join("in").display());
-        let to = format!("{}/{topic}", server.url);
+        let to = server.topic(topic);
         let more = [
             "--mode",
             "update",
@@ -211,7 +211,8 @@ fn kill_9_at_every_step_writes_every_epoch_once() {
 
 #[test]
 fn kills_at_random_moments_lose_and_double_nothing() {
-    let Some(server) = Server::kafka("kills_at_random_moments_lose_and_double_nothing") else {
+    let Some(server) = Server::shared_kafka("kills_at_random_moments_lose_and_double_nothing")
+    else {
         return;
     };
     let lines: String = (0..2000_u64)
@@ -224,10 +225,7 @@ fn kills_at_random_moments_lose_and_double_nothing() {
     while killed < wanted {
         let folder = Folder::new();
         let topic = format!("out{queries}");
-        let (from, to) = (
-            format!("{}/in", server.url),
-            format!("{}/{topic}", server.url),
-        );
+        let (from, to) = (server.topic("in"), server.topic(&topic));
         let more = ["--per-epoch", "--available-now", "--max-bytes", "2000"];
         loop {
             random = random
@@ -275,7 +273,7 @@ fn a_broker_that_crashes_is_waited_for() {
     };
     let folder = Folder::new();
     produce(&server, "in", "a b\nc\n");
-    let (from, to) = (format!("{}/in", server.url), format!("{}/out", server.url));
+    let (from, to) = (server.topic("in"), server.topic("out"));
     let mut query = stream(&from, &to, &folder.path("ck"), &["--per-epoch"]);
     let mut query = Running(query.args(["--every", "50ms"]).spawn().unwrap());
     let mut committed = |lines: &str| {
@@ -304,14 +302,14 @@ fn a_broker_that_crashes_is_waited_for() {
 
 #[test]
 fn deleted_messages_are_missed_loudly() {
-    let Some(server) = Server::kafka("deleted_messages_are_missed_loudly") else {
+    let Some(server) = Server::shared_kafka("deleted_messages_are_missed_loudly") else {
         return;
     };
     let lines = |lines: std::ops::Range<u32>| lines.map(|line| format!("w{line}\n")).collect();
     let all: String = lines(0..1000);
     produce(&server, "in", &all);
     let folder = Folder::new();
-    let from = format!("{}/in", server.url);
+    let from = server.topic("in");
     let to = format!("sqlite:{}", folder.path("words.db").display());
     let query = |more: &[&str]| {
         let mut query = stream(&from, &to, &folder.path("ck"), more);
@@ -328,7 +326,8 @@ fn deleted_messages_are_missed_loudly() {
     let says = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{says}");
     assert!(
-        says.contains("topic `in`, partition ") && says.contains(" comes next"),
+        says.contains(&format!("topic `{}`, partition ", server.name("in")))
+            && says.contains(" comes next"),
         "{says}"
     );
     let output = query(&["--from-option", "on.gap=skip", "--progress"]);
@@ -371,14 +370,14 @@ fn wrong_topics_and_settings_are_refused() {
     );
     stream(url, "starting.offsets=7", 2, "use JSON");
     stream("dir:/", "a=b", 2, "`a` is a setting, and `dir:/` has none");
-    let Some(server) = Server::kafka("wrong_topics_and_settings_are_refused") else {
+    let Some(server) = Server::shared_kafka("wrong_topics_and_settings_are_refused") else {
         return;
     };
-    let url = format!("{}/nowhere", server.url);
+    let url = server.topic("nowhere");
     stream(
         &url,
         "socket.timeout.ms=5000",
         1,
-        "there is no such topic as `nowhere`",
+        &format!("there is no such topic as `{}`", server.name("nowhere")),
     );
 }

@@ -14,7 +14,7 @@ fn run(server: &Server, folder: &Folder, name: &str) -> Output {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let job = fs::read_to_string(examples.join(name)).unwrap();
     assert!(job.contains("kafka://localhost:9092/"));
-    let job = job.replace("kafka://localhost:9092", &server.url);
+    let job = job.replace("kafka://localhost:9092/", &server.topic(""));
     fs::write(
         folder.path("job.toml"),
         format!("available-now = true\n{job}"),
@@ -31,7 +31,7 @@ fn run(server: &Server, folder: &Folder, name: &str) -> Output {
 
 #[test]
 fn words_are_counted_in_each_batch() {
-    let Some(server) = Server::kafka("words_are_counted_in_each_batch") else {
+    let Some(server) = Server::shared_kafka("words_are_counted_in_each_batch") else {
         return;
     };
     let folder = Folder::new();
@@ -71,7 +71,7 @@ fn words_are_counted_in_each_batch() {
 
 #[test]
 fn visits_of_sites_are_added_up() {
-    let Some(server) = Server::kafka("visits_of_sites_are_added_up") else {
+    let Some(server) = Server::shared_kafka("visits_of_sites_are_added_up") else {
         return;
     };
     let folder = Folder::new();

@@ -49,7 +49,7 @@ fn start(mut command: Command) -> Running {
 /// The words of `in` to `out`, in epochs of one file each.
 fn query(server: &Server, folder: &Folder, options: &[&str]) -> Command {
     let from = format!("dir:{}", folder.path("in").display());
-    let to = format!("{}/out", server.url);
+    let to = server.topic("out");
     let mut query = stream(&from, &to, &folder.path("ck"), options);
     query.args(["--mode", "update", "--max-files", "1", "--available-now"]);
     query
@@ -70,7 +70,8 @@ const SENT: [&str; 4] = [
 
 #[test]
 fn a_transaction_that_took_too_long_is_written_again() {
-    let Some(server) = Server::kafka("a_transaction_that_took_too_long_is_written_again") else {
+    let Some(server) = Server::shared_kafka("a_transaction_that_took_too_long_is_written_again")
+    else {
         return;
     };
     let folder = Folder::new();
@@ -163,7 +164,7 @@ fn a_round_trip_of_two_seconds_changes_nothing() {
     let folder = Folder::new();
     let input = "to be or\nnot to be\n";
     produce(&server, "in", input);
-    let (from, to) = (format!("{}/in", server.url), format!("{}/out", server.url));
+    let (from, to) = (server.topic("in"), server.topic("out"));
     let started = Instant::now();
     let mut slow = stream(
         &from,

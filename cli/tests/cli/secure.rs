@@ -189,7 +189,7 @@ mod kafka {
                 trusted.clone(),
             ]
         };
-        let url = |topic: &str| format!("{}/{topic}", server.url);
+        let url = |topic: &str| server.topic(topic);
         for mechanism in ["PLAIN", "SCRAM-SHA-256"] {
             let login = login(mechanism, "secret");
             let options = |flag: &'static str| login.iter().flat_map(move |it| [flag, it]);

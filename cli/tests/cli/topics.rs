@@ -31,7 +31,7 @@ fn results(folder: &Path, from: &str, options: &[&str], more: &[&str]) -> String
 
 #[test]
 fn topics_offsets_and_columns() {
-    let Some(server) = Server::kafka("topics_offsets_and_columns") else {
+    let Some(server) = Server::shared_kafka("topics_offsets_and_columns") else {
         return;
     };
     let folder = Folder::new();
@@ -39,7 +39,14 @@ fn topics_offsets_and_columns() {
     produce(&server, "visits-de", "a\nb\n");
     produce(&server, "visits-fr", "b\nc\n");
     produce(&server, "other", "d\n");
-    let url = |topics: &str| format!("{}/{topics}", server.url);
+    // A name, several names, or a pattern of names.
+    let url = |topics: &str| match topics.strip_prefix('^') {
+        Some(pattern) => format!("{}/^{}", server.url, server.name(pattern)),
+        None => {
+            let names: Vec<String> = topics.split(',').map(|it| server.name(it)).collect();
+            format!("{}/{}", server.url, names.join(","))
+        }
+    };
     let count =
         |topics: &str, options: &[&str]| results(&here, &url(topics), options, &["--count"]);
     assert_eq!(count("visits-de,other", &[]), "a\t1\nb\t1\nd\t1\n");
@@ -54,8 +61,9 @@ fn topics_offsets_and_columns() {
         ""
     );
     // Both messages are in one of two partitions, or one in each.
-    let none = "starting.offsets={\"visits-de\":{\"0\":-1,\"1\":-1}}";
-    assert_eq!(count("visits-de", &[none]), "");
+    let name = server.name("visits-de");
+    let none = format!("starting.offsets={{\"{name}\":{{\"0\":-1,\"1\":-1}}}}");
+    assert_eq!(count("visits-de", &[&none]), "");
     assert_eq!(
         count("visits-de", &["starting.offsets={\"0\":-2}"]),
         "a\t1\nb\t1\n"
@@ -97,16 +105,18 @@ fn topics_offsets_and_columns() {
         .lines()
         .map(|row| row.rsplit_once('\t').unwrap().0)
         .collect();
-    assert_eq!(rows, ["words\ta\t1", "words\tb\t1"]);
+    let words = server.name("words");
+    let expected = ["a", "b"].map(|key| format!("{words}\t{key}\t1"));
+    assert_eq!(rows, expected);
 }
 
 #[test]
 fn new_partitions_are_found_and_old_ones_go_on() {
-    let Some(server) = Server::kafka("new_partitions_are_found_and_old_ones_go_on") else {
+    let Some(server) = Server::shared_kafka("new_partitions_are_found_and_old_ones_go_on") else {
         return;
     };
     let folder = Folder::new();
-    let from = format!("{}/in", server.url);
+    let from = server.topic("in");
     produce(&server, "in", "a\n");
     let to = format!("sqlite:{}", folder.path("words.db").display());
     let mut query = stream(
@@ -137,12 +147,12 @@ fn new_partitions_are_found_and_old_ones_go_on() {
 
 #[test]
 fn poison_messages_are_kept_with_their_places() {
-    let Some(server) = Server::kafka("poison_messages_are_kept_with_their_places") else {
+    let Some(server) = Server::shared_kafka("poison_messages_are_kept_with_their_places") else {
         return;
     };
     let folder = Folder::new();
     produce(&server, "website_logs", "a,3\nb,many\na,4\n\nb,1,1\nb,5\n");
-    let from = format!("{}/website_logs", server.url);
+    let from = server.topic("website_logs");
     let rows = [
         "--columns",
         "site,count:int",
@@ -165,7 +175,8 @@ fn poison_messages_are_kept_with_their_places() {
         "{letters:?}"
     );
     assert!(
-        letters[0].contains("\"topic\":\"website_logs\"") && letters[0].contains("\"offset\":")
+        letters[0].contains(&format!("\"topic\":\"{}\"", server.name("website_logs")))
+            && letters[0].contains("\"offset\":")
     );
     let count = [
         "stream",
@@ -180,12 +191,13 @@ fn poison_messages_are_kept_with_their_places() {
 
 #[test]
 fn running_totals_of_a_topic_go_to_files_and_a_topic() {
-    let Some(server) = Server::kafka("running_totals_of_a_topic_go_to_files_and_a_topic") else {
+    let Some(server) = Server::shared_kafka("running_totals_of_a_topic_go_to_files_and_a_topic")
+    else {
         return;
     };
     let folder = Folder::new();
-    let from = format!("{}/website_logs", server.url);
-    let totals = format!("{}/totals", server.url);
+    let from = server.topic("website_logs");
+    let totals = server.topic("totals");
     let run = || {
         let mut query = keymill();
         query
@@ -229,7 +241,7 @@ fn open_transactions_are_listed_and_ended() {
     };
     let folder = Folder::new();
     produce(&server, "in", "a b\n");
-    let (from, to) = (format!("{}/in", server.url), format!("{}/out", server.url));
+    let (from, to) = (server.topic("in"), server.topic("out"));
     let query = || {
         let mut query = stream(&from, &to, &folder.path("ck"), &["--available-now"]);
         query.args(["--to-option", "transactional.id=keymill-test"]);
@@ -269,12 +281,12 @@ fn open_transactions_are_listed_and_ended() {
 
 #[test]
 fn a_second_query_fences_the_first() {
-    let Some(server) = Server::kafka("a_second_query_fences_the_first") else {
+    let Some(server) = Server::shared_kafka("a_second_query_fences_the_first") else {
         return;
     };
     let folder = Folder::new();
     produce(&server, "in", "a\n");
-    let (from, to) = (format!("{}/in", server.url), format!("{}/out", server.url));
+    let (from, to) = (server.topic("in"), server.topic("out"));
     let query = |checkpoint: &str| -> Command {
         let id = [
             "--to-option",

@@ -16,7 +16,10 @@ pub(crate) struct Server {
     pub(crate) url: String,
     /// Where it listens; clients may use another way.
     pub(crate) port: u16,
-    folder: String,
+    /// What the names of its topics begin with.
+    prefix: String,
+    /// The folder of a server that is this test's own.
+    folder: Option<String>,
     script: &'static str,
 }
 
@@ -50,7 +53,23 @@ impl Server {
         })
     }
 
-    /// A Kafka broker; `None`, and a line that says so, where there is no Kafka.
+    /// The Kafka broker that `scripts/test` started for all tests, with topics of this test alone, or else a
+    /// broker of its own; `None`, and a line that says so, where there is no Kafka.
+    pub(crate) fn shared_kafka(test: &str) -> Option<Self> {
+        let Ok(address) = std::env::var("KEYMILL_TEST_KAFKA") else {
+            return Self::kafka(test);
+        };
+        let (_, port) = address.rsplit_once(':').unwrap();
+        Some(Self {
+            url: format!("kafka://{address}"),
+            port: port.parse().unwrap(),
+            prefix: format!("{test}-{}-", std::process::id()),
+            folder: None,
+            script: "kafka",
+        })
+    }
+
+    /// A Kafka broker that this test may stop.
     pub(crate) fn kafka(test: &str) -> Option<Self> {
         let url = |port| format!("kafka://127.0.0.1:{port}");
         Self::start("kafka", "new", test, url)
@@ -72,7 +91,22 @@ impl Server {
 
     /// The certificate that its clients must trust.
     pub(crate) fn certificate(&self) -> String {
-        format!("{}/broker.pem", self.folder)
+        format!("{}/broker.pem", self.folder())
+    }
+
+    /// The name of a topic or group of this test.
+    pub(crate) fn name(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// The URL of a topic of this test.
+    pub(crate) fn topic(&self, name: &str) -> String {
+        format!("{}/{}", self.url, self.name(name))
+    }
+
+    fn folder(&self) -> &str {
+        let folder = self.folder.as_deref();
+        folder.expect("a shared server is not to be disturbed")
     }
 
     fn start(
@@ -94,35 +128,36 @@ impl Server {
         Some(Self {
             url,
             port,
-            folder,
+            prefix: String::new(),
+            folder: Some(folder),
             script,
         })
     }
 
     /// Stops it as a crash does.
     pub(crate) fn crash(&self) {
-        run(self.script, &["stop", &self.folder]).unwrap();
+        run(self.script, &["stop", self.folder()]).unwrap();
     }
 
     /// Starts it again after a crash.
     pub(crate) fn start_again(&self) {
-        run(self.script, &["start", &self.folder]).unwrap();
+        run(self.script, &["start", self.folder()]).unwrap();
     }
 
     /// Deletes the messages of a partition.
     pub(crate) fn forget(&self, topic: &str, partition: u32) {
-        let partition = partition.to_string();
-        run(self.script, &["forget", &self.folder, topic, &partition]).unwrap();
+        self.change("forget", topic, partition);
     }
 
     /// Gives a topic more partitions.
     pub(crate) fn set_partitions(&self, topic: &str, partitions: u32) {
-        let partitions = partitions.to_string();
-        run(
-            self.script,
-            &["partitions", &self.folder, topic, &partitions],
-        )
-        .unwrap();
+        self.change("partitions", topic, partitions);
+    }
+
+    fn change(&self, what: &str, topic: &str, number: u32) {
+        let address = &self.url["kafka://".len()..];
+        let (topic, number) = (self.name(topic), number.to_string());
+        run(self.script, &[what, address, &topic, &number]).unwrap();
     }
 
     pub(crate) fn client(&self) -> postgres::Client {
@@ -138,6 +173,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = run(self.script, &["remove", &self.folder]);
+        if let Some(folder) = &self.folder {
+            let _ = run(self.script, &["remove", folder]);
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::server::Server;
 /// after the restart.
 #[test]
 fn totals_of_website_logs_in_all_stores_at_once() {
-    let Some(kafka) = Server::kafka("totals_of_website_logs_in_all_stores_at_once") else {
+    let Some(kafka) = Server::shared_kafka("totals_of_website_logs_in_all_stores_at_once") else {
         return;
     };
     let stores = ["opensearch", "redis", "hbase"].map(Store::shared);
@@ -30,7 +30,7 @@ fn totals_of_website_logs_in_all_stores_at_once() {
     let query = || {
         let mut command = keymill();
         command
-            .args(["stream", "--from", &format!("{}/website_logs", kafka.url)])
+            .args(["stream", "--from", &kafka.topic("website_logs")])
             .args(["--from-option", "auto.offset.reset=earliest"])
             .args(["--from-option", "maxOffsetsPerTrigger=200"])
             .args([

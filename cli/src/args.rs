@@ -1,6 +1,9 @@
 //! The arguments of the command line.
 #![forbid(unsafe_code)]
 
+mod compare;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod stream;
 
 use std::path::PathBuf;
@@ -17,6 +20,9 @@ use crate::reduce::ReduceArgs;
 use crate::sql::SqlArgs;
 use crate::{help, size};
 
+pub(crate) use compare::CompareArgs;
+#[cfg(feature = "kafka")]
+pub(crate) use kafka::{KafkaCommand, TxnCommand};
 pub(crate) use stream::{Share, SinkArgs, SourceArgs, StreamArgs, of_place};
 
 /// Exact counts by key, from bytes, by SIMD or on a GPU, in bounded memory
@@ -225,73 +231,6 @@ pub(crate) struct TopArgs {
     pub(crate) every: Duration,
 }
 
-#[cfg(feature = "kafka")]
-#[derive(Debug, Subcommand)]
-pub(crate) enum TxnCommand {
-    /// Write each transactional id, the number of its producer and its state
-    #[command(after_help = help::KAFKA_TXN_LIST)]
-    List {
-        /// The cluster: kafka://HOST:PORT
-        url: String,
-        /// A setting of librdkafka
-        #[arg(long, value_name = "NAME=VALUE", value_parser = parse_option)]
-        option: Vec<(String, String)>,
-    },
-    /// End open transactions of keymill, and write their ids; a query that still writes ends with an error
-    #[command(after_help = help::KAFKA_TXN_ABORT)]
-    Abort {
-        /// The cluster: kafka://HOST:PORT
-        url: String,
-        /// Only this transactional id, also one of another program
-        #[arg(long)]
-        id: Option<String>,
-        /// A setting of librdkafka
-        #[arg(long, value_name = "NAME=VALUE", value_parser = parse_option)]
-        option: Vec<(String, String)>,
-    },
-}
-
-#[cfg(feature = "kafka")]
-#[derive(Debug, Subcommand)]
-pub(crate) enum KafkaCommand {
-    /// Write each line of standard input as a message
-    #[command(after_help = help::KAFKA_PRODUCE)]
-    Produce {
-        /// The topic: kafka://HOST:PORT/TOPIC
-        url: String,
-        /// A setting of librdkafka
-        #[arg(long, value_name = "NAME=VALUE", value_parser = parse_option)]
-        option: Vec<(String, String)>,
-    },
-    /// Write the value of each message as a line, from the first message on
-    #[command(after_help = help::KAFKA_CONSUME)]
-    Consume {
-        /// The topic: kafka://HOST:PORT/TOPIC
-        url: String,
-        /// A setting of librdkafka
-        #[arg(long, value_name = "NAME=VALUE", value_parser = parse_option)]
-        option: Vec<(String, String)>,
-        /// End after the last message that is there
-        #[arg(long)]
-        until_end: bool,
-        /// Only messages of committed transactions
-        #[arg(long)]
-        committed: bool,
-        /// Write the key, a tab and the value
-        #[arg(long)]
-        keys: bool,
-        /// Write only how many messages there are, a tab, and how many bytes their values have
-        #[arg(long, requires = "until_end", conflicts_with = "keys")]
-        count: bool,
-    },
-    /// List transactions, or abort those that were left open
-    #[command(after_help = help::KAFKA_TXN_LIST)]
-    Txn {
-        #[command(subcommand)]
-        command: TxnCommand,
-    },
-}
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum CheckpointCommand {
     /// List the epochs: number, start, state, bytes of the delta and of the snapshot
@@ -340,44 +279,6 @@ pub(crate) enum Sort {
     Count,
     Key,
     None,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct CompareArgs {
-    /// Measure less, in under 30 seconds instead of up to five minutes
-    #[arg(long)]
-    pub(crate) quick: bool,
-
-    /// Measure these files, decompressed, together up to 256 MiB (16 MiB with --quick); `-` is standard
-    /// input; the default are seeded texts
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub(crate) data: Vec<PathBuf>,
-
-    /// Folder for report.html, report.json and report.md; then only the recommendation goes to standard output. By
-    /// default the page in Markdown goes to standard output
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) output: Option<PathBuf>,
-
-    /// Also write each chart as an SVG file into the folder of the report
-    #[arg(long, requires = "output")]
-    pub(crate) svg: bool,
-
-    /// Folder of earlier reports: the report says what changed since the latest one of this machine, and is
-    /// added to the folder
-    #[arg(long, value_name = "DIR")]
-    pub(crate) history: Option<PathBuf>,
-
-    /// What a token is: whitespace, words, lines, split:SEPARATOR or field:N,SEPARATOR
-    #[arg(long, value_name = "RULE", default_value = "whitespace")]
-    pub(crate) tokens: TokenRule,
-
-    /// Write the JSON Schema of report.json to standard output without measuring
-    #[arg(long, exclusive = true)]
-    pub(crate) schema: bool,
-
-    /// No progress line
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
 }
 
 #[derive(Args, Debug)]

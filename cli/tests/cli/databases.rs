@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::thread;
 use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use crate::command::{Folder, assert_fails, keymill, text};
+use crate::kills::{Moments, killed_at, wanted};
 use crate::server::Server;
 
 /// Files of the input, and so epochs.
@@ -113,15 +113,9 @@ impl Place<'_> {
                 let folder = folder.path("");
                 let query = || query(&folder, mode, &self.url(&folder));
                 let kill_at = format!("{point}:{epoch}");
-                let output = query()
-                    .env("KEYMILL_TEST_KILL_AT", &kill_at)
-                    .output()
-                    .unwrap();
-                if output.status.code().is_none() {
+                if killed_at(&kill_at, query) {
                     killed.insert(point);
                 }
-                let output = query().output().unwrap();
-                assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
                 assert_eq!(self.content(&folder), expected, "{kill_at} {mode:?}");
             }
         }
@@ -134,25 +128,12 @@ impl Place<'_> {
 
     fn kill_at_random_moments(&self, kills: u32) {
         let expected = self.without_faults(APPEND);
-        let (mut random, mut killed) = (11_u64, 0);
-        while killed < kills {
+        let mut moments = Moments::new(11, Duration::from_millis(60));
+        while moments.kills < wanted(kills) {
             let folder = Folder::new();
             make_input(&folder.path("in"));
             let folder = folder.path("");
-            loop {
-                random = random
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1);
-                let mut child = query(&folder, APPEND, &self.url(&folder)).spawn().unwrap();
-                thread::sleep(Duration::from_micros((random >> 33) % 60_000));
-                if let Some(status) = child.try_wait().unwrap() {
-                    assert_eq!(status.code(), Some(0));
-                    break;
-                }
-                child.kill().unwrap();
-                child.wait().unwrap();
-                killed += 1;
-            }
+            moments.kill_until_done(|| query(&folder, APPEND, &self.url(&folder)));
             assert_eq!(self.content(&folder), expected);
         }
     }

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::command::{Folder, assert_fails, keymill, run, stdout_of, text};
+use crate::kills::{Moments, killed_at, wanted};
 use crate::server::Server;
 
 /// Files of the input, and so epochs.
@@ -197,13 +198,8 @@ fn kill_9_at_every_step_writes_every_epoch_once() {
         let folder = Folder::new();
         make_input(&folder.path("in"));
         let query = || query(&folder.path(""), point);
-        let output = query()
-            .env("KEYMILL_TEST_KILL_AT", format!("{point}:1"))
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), None, "{}", text(&output.stderr));
+        assert!(killed_at(&format!("{point}:1"), query), "{point}");
         killed.insert(point);
-        succeeds(&mut query());
         assert_eq!(messages(&server, point), expected, "{point}");
     }
     assert_eq!(killed.len(), keymill::KeyedStream::kill_points().len());
@@ -219,33 +215,14 @@ fn kills_at_random_moments_lose_and_double_nothing() {
         .map(|line| format!("w{} only-{line}\n", line * line % 97))
         .collect();
     produce(&server, "in", &lines);
-    let wanted = std::env::var("KEYMILL_KILLS").ok();
-    let wanted: u32 = wanted.and_then(|it| it.parse().ok()).unwrap_or(10);
-    let (mut random, mut killed, mut queries) = (5_u64, 0, 0);
-    while killed < wanted {
+    let mut moments = Moments::new(5, Duration::from_millis(2500));
+    let mut queries = 0;
+    while moments.kills < wanted(6) {
         let folder = Folder::new();
         let topic = format!("out{queries}");
         let (from, to) = (server.topic("in"), server.topic(&topic));
         let more = ["--per-epoch", "--available-now", "--max-bytes", "2000"];
-        loop {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            let mut child = stream(&from, &to, &folder.path("ck"), &more)
-                .spawn()
-                .unwrap();
-            let until = Instant::now() + Duration::from_millis((random >> 33) % 3000);
-            while Instant::now() < until && child.try_wait().unwrap().is_none() {
-                thread::sleep(Duration::from_millis(1));
-            }
-            if let Some(status) = child.try_wait().unwrap() {
-                assert_eq!(status.code(), Some(0));
-                break;
-            }
-            child.kill().unwrap();
-            child.wait().unwrap();
-            killed += 1;
-        }
+        moments.kill_until_done(|| stream(&from, &to, &folder.path("ck"), &more));
         assert_eq!(
             added(&messages(&server, &topic)),
             counted(&lines),
@@ -253,7 +230,7 @@ fn kills_at_random_moments_lose_and_double_nothing() {
         );
         queries += 1;
     }
-    println!("{killed} kills of {queries} queries");
+    println!("{} kills of {queries} queries", moments.kills);
 }
 
 /// A query that is killed with this value.

@@ -14,6 +14,7 @@ mod job_files;
 mod kafka;
 mod kafka_examples;
 mod kafka_faults;
+mod kills;
 mod large_state;
 mod outputs;
 mod pages;

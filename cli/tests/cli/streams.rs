@@ -10,6 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::command::{Folder, assert_fails, keymill, stdout_of, text};
+#[cfg(unix)]
+use crate::kills::{Moments, wanted};
 
 /// Files of the input, and so epochs.
 const FILES: u64 = 6;
@@ -111,44 +113,26 @@ fn kill_9_at_every_step_loses_nothing_and_doubles_nothing() {
     }
 }
 
-/// How often a query is killed at a random moment: `KEYMILL_KILLS=2000` is the long form.
-#[cfg(unix)]
-fn kills() -> u32 {
-    let wanted = std::env::var("KEYMILL_KILLS").ok();
-    wanted.and_then(|wanted| wanted.parse().ok()).unwrap_or(40)
-}
-
 #[cfg(unix)]
 #[test]
 fn kills_at_random_moments_lose_nothing_and_double_nothing() {
     let expected = query_without_faults("update");
-    // A seeded sequence of pauses, within the time of a whole run.
-    let (mut random, mut killed, mut queries) = (7_u64, 0, 0);
-    while killed < kills() {
+    // Within the time of a whole run.
+    let mut moments = Moments::new(7, Duration::from_millis(40));
+    let mut queries = 0;
+    while moments.kills < wanted(40) {
         let folder = Folder::new();
         make_input(&folder.path("in"));
         let folder = folder.path("");
-        loop {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            let mut child = keymill()
-                .args(arguments(&folder, "update"))
-                .spawn()
-                .unwrap();
-            thread::sleep(Duration::from_micros((random >> 33) % 40_000));
-            if let Some(status) = child.try_wait().unwrap() {
-                assert_eq!(status.code(), Some(0));
-                break;
-            }
-            child.kill().unwrap();
-            child.wait().unwrap();
-            killed += 1;
-        }
+        moments.kill_until_done(|| {
+            let mut query = keymill();
+            query.args(arguments(&folder, "update"));
+            query
+        });
         assert!(parts(&folder) == expected);
         queries += 1;
     }
-    println!("{killed} kills of {queries} queries");
+    println!("{} kills of {queries} queries", moments.kills);
 }
 
 #[test]

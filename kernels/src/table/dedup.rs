@@ -271,7 +271,7 @@ mod tests {
 
     fn check_with(dedup: &mut Dedup, tuning: &Tuning, counted: &[&[u8]], once: &[&[u8]]) {
         let hash_key = HashKey::from_seed(3);
-        for times in 1..3 {
+        for times in if cfg!(miri) { 2..3 } else { 1..3 } {
             let mut table = CountTable::new(tuning, hash_key);
             let mut groups = KeyCounts::default();
             let mut expected = Counts::new();
@@ -331,7 +331,7 @@ mod tests {
         let tuning = Tuning::TINY;
         let mut dedup = Dedup::new(HashKey::from_seed(3).masked(u64::MAX));
         let numbers = if cfg!(miri) {
-            [12, 3, 1, 0, 2, 24, 6]
+            [6, 1, 0, 2, 12, 3, 1]
         } else {
             [40, 3, 1, 0, 7, 80, 20]
         };
@@ -359,7 +359,7 @@ mod tests {
     fn keys_in_many_small_blocks_are_found() {
         let mut packed_short = PackedShort::default();
         let mut expected = 0;
-        for i in 0..if cfg!(miri) { 9_u64 } else { 300 } {
+        for i in 0..if cfg!(miri) { 4_u64 } else { 300 } {
             let mut other = PackedShort::default();
             for j in 0..40 {
                 let text = format!("{:08}", i * 20 + j);

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::place::{Files, KINDS, Kind, Place};
+use super::place::{Files, Kind, Place};
 use super::sinks::{comparable, expected, make_input, query};
 use crate::command::Folder;
 
@@ -125,8 +125,11 @@ fn with_outages(kind: Kind) {
 }
 
 #[test]
-fn a_server_that_is_away_for_a_while_loses_nothing() {
-    for kind in KINDS {
-        with_outages(kind);
-    }
+fn hdfs_that_is_away_for_a_while_loses_nothing() {
+    with_outages(Kind::Hdfs);
+}
+
+#[test]
+fn s3_that_is_away_for_a_while_loses_nothing() {
+    with_outages(Kind::S3);
 }

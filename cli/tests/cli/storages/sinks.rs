@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::place::{Files, KINDS, Place};
+use super::place::{Files, KINDS, Kind, Place};
 use crate::command::{Folder, text};
+use crate::kills::{Moments, killed_at, wanted};
 
 /// Files of the input, and so epochs.
 const FILES: u64 = 5;
@@ -122,63 +122,59 @@ fn formats_are_those_of_files() {
     }
 }
 
-#[test]
-fn kill_9_at_every_step_writes_every_epoch_once() {
-    for kind in KINDS {
-        let Some(place) = Place::new(kind, "kills") else {
-            continue;
-        };
-        let expected = expected(&place, "tsv");
-        let mut killed = BTreeSet::new();
-        for point in keymill::KeyedStream::kill_points() {
-            let folder = Folder::new();
-            make_input(&folder.path("in"));
-            let query = || query(&place, &folder.path(""), &place.url(point));
-            let kill_at = format!("{point}:1");
-            let output = query().env("KEYMILL_TEST_KILL_AT", &kill_at).output();
-            if output.unwrap().status.code().is_none() {
-                killed.insert(point);
-            }
-            let output = query().output().unwrap();
-            assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-            let files = comparable(place.files(point));
-            assert!(files == expected, "{kind:?} {point}: {:?}", files.keys());
+fn kill_at_every_step(kind: Kind) {
+    let Some(place) = Place::new(kind, "kills") else {
+        return;
+    };
+    let expected = expected(&place, "tsv");
+    let mut killed = BTreeSet::new();
+    for point in keymill::KeyedStream::kill_points() {
+        let folder = Folder::new();
+        make_input(&folder.path("in"));
+        let query = || query(&place, &folder.path(""), &place.url(point));
+        if killed_at(&format!("{point}:1"), query) {
+            killed.insert(point);
         }
-        assert_eq!(killed.len(), 15, "{killed:?}");
+        let files = comparable(place.files(point));
+        assert!(files == expected, "{kind:?} {point}: {:?}", files.keys());
+    }
+    assert_eq!(killed.len(), 15, "{killed:?}");
+}
+
+fn kill_at_random_moments(kind: Kind) {
+    let Some(place) = Place::new(kind, "random") else {
+        return;
+    };
+    let expected = expected(&place, "tsv");
+    let mut moments = Moments::new(11, Duration::from_millis(600));
+    let mut runs = 0;
+    while moments.kills < wanted(8) {
+        let folder = Folder::new();
+        make_input(&folder.path("in"));
+        let name = format!("run-{runs}");
+        runs += 1;
+        moments.kill_until_done(|| query(&place, &folder.path(""), &place.url(&name)));
+        let files = comparable(place.files(&name));
+        assert!(files == expected, "{kind:?}: {:?}", files.keys());
     }
 }
 
 #[test]
-fn kills_at_random_moments_write_every_epoch_once() {
-    for kind in KINDS {
-        let Some(place) = Place::new(kind, "random") else {
-            continue;
-        };
-        let expected = expected(&place, "tsv");
-        let (mut random, mut killed, mut runs) = (11_u64, 0, 0);
-        while killed < 12 {
-            let folder = Folder::new();
-            make_input(&folder.path("in"));
-            let name = format!("run-{runs}");
-            runs += 1;
-            loop {
-                random = random
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1);
-                let mut child = query(&place, &folder.path(""), &place.url(&name))
-                    .spawn()
-                    .unwrap();
-                thread::sleep(Duration::from_micros((random >> 33) % 600_000));
-                if let Some(status) = child.try_wait().unwrap() {
-                    assert_eq!(status.code(), Some(0));
-                    break;
-                }
-                child.kill().unwrap();
-                child.wait().unwrap();
-                killed += 1;
-            }
-            let files = comparable(place.files(&name));
-            assert!(files == expected, "{kind:?}: {:?}", files.keys());
-        }
-    }
+fn kill_9_at_every_step_writes_every_epoch_once_to_hdfs() {
+    kill_at_every_step(Kind::Hdfs);
+}
+
+#[test]
+fn kill_9_at_every_step_writes_every_epoch_once_to_s3() {
+    kill_at_every_step(Kind::S3);
+}
+
+#[test]
+fn kills_at_random_moments_write_every_epoch_once_to_hdfs() {
+    kill_at_random_moments(Kind::Hdfs);
+}
+
+#[test]
+fn kills_at_random_moments_write_every_epoch_once_to_s3() {
+    kill_at_random_moments(Kind::S3);
 }

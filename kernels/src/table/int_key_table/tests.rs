@@ -12,6 +12,8 @@ use crate::PairKeyTable;
 fn settings() -> Vec<(Level, Tuning)> {
     let tuning = [Tuning::DEFAULT, Tuning::TINY];
     let tuning = tuning.into_iter().flat_map(|l| [l, l.all_colliding()]);
+    // The default sizes without collisions, and the tiny ones with them.
+    let tuning = tuning.step_by(if cfg!(miri) { 3 } else { 1 });
     let on_levels = |tuning| {
         Level::available()
             .into_iter()
@@ -82,7 +84,7 @@ fn key() -> impl Strategy<Value = u64> {
 
 /// Batches of keys, of one kind or of all kinds.
 fn batches() -> impl Strategy<Value = Vec<Vec<u64>>> {
-    let most = if cfg!(miri) { 12 } else { 400 };
+    let most = if cfg!(miri) { 8 } else { 400 };
     let any = proptest::collection::vec(key(), 0..most);
     let small = proptest::collection::vec(7..300u64, 0..most);
     proptest::collection::vec(prop_oneof![any, small], 0..4)
@@ -101,7 +103,7 @@ proptest! {
 
 #[test]
 fn keys_of_every_pattern_are_distinguished() {
-    let rows = if cfg!(miri) { 40 } else { 20_000u64 };
+    let rows = if cfg!(miri) { 20 } else { 20_000u64 };
     let patterns: [fn(u64) -> u64; 6] = [
         |i| i,
         |i| u64::MAX - i,

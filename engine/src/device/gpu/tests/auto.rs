@@ -32,12 +32,15 @@ fn engine(per_byte: f64) -> Option<(Engine, Arc<dyn Device>)> {
     Some((engine, device))
 }
 
+fn repeated(lines: String, bytes: u64) -> Vec<u8> {
+    let mut text = lines.repeat((bytes as usize).div_ceil(lines.len()));
+    text.truncate(bytes as usize);
+    text.into_bytes()
+}
+
 fn count(engine: &Engine, bytes: u64) -> Counts {
-    let lines = (0..).map(|i| format!("to be or not to be word-{} site-{}\n", i % 997, i % 7919));
-    let text: Vec<u8> = lines
-        .flat_map(String::into_bytes)
-        .take(bytes as usize)
-        .collect();
+    let lines = (0..7919).map(|i| format!("to be or not to be word-{} site-{i}\n", i % 997));
+    let text = repeated(lines.collect(), bytes);
     let job = engine.read_bytes(text).tokenize(RULE);
     job.count_by_key().collect().unwrap()
 }
@@ -94,9 +97,8 @@ fn compressed_input_is_measured_by_its_decompressed_size() {
         return;
     };
     let packed = |bytes: u64| {
-        let lines = (0..).map(|i| format!("to be or not to be word-{}\n", i % 997));
-        let text = lines.flat_map(String::into_bytes).take(bytes as usize);
-        let text: Vec<u8> = text.collect();
+        let lines = (0..997).map(|i| format!("to be or not to be word-{i}\n"));
+        let text = repeated(lines.collect(), bytes);
         let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packer.write_all(&text).unwrap();
         let packed = packer.finish().unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::devices_of;
+use super::rotated;
 use crate::api::Counts;
 use crate::device::recording::{PersistentId, Recording};
 use crate::device::{Device, DeviceCounter, Pending, SharedDevice};
@@ -87,13 +87,16 @@ fn texts_longer_than_the_binding_limit_are_split() {
         TokenRule::Lines,
         TokenRule::Split(b", ".as_slice().into()),
     ];
-    for device in devices_of(Stage::Count) {
-        for binding_bytes in [8 << 10, 40_000, 256 << 10] {
-            let device = Arc::new(SmallBinding {
-                device: Arc::clone(device),
-                binding_bytes,
-            });
-            for rule in &rules {
+    let mut turn = 0;
+    for binding_bytes in [8 << 10, 40_000, 256 << 10] {
+        for rule in &rules {
+            // Each time with another variant of the shaders.
+            turn += 1;
+            for device in rotated(Stage::Count, turn) {
+                let device = Arc::new(SmallBinding {
+                    device: Arc::clone(device),
+                    binding_bytes,
+                });
                 let limits = Tuning::DEFAULT;
                 let counter = DeviceCounter::new(device.clone(), rule, &limits, 1);
                 let limit = counter.max_bytes();

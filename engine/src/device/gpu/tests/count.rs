@@ -143,7 +143,7 @@ fn keys_of_every_length_are_distinguished() {
         }
     }
     agrees(text.as_bytes());
-    agrees(text.repeat(9).as_bytes());
+    agrees(text.repeat(3).as_bytes());
 }
 
 #[test]
@@ -158,20 +158,25 @@ fn tokens_left_to_the_host_are_counted() {
     agrees(b"");
     agrees(b" \n ");
     agrees(b"a");
-    agrees(&[b'x'; 100_000]);
+    agrees(&[b'x'; 30_000]);
 }
 
 #[test]
 fn skew_and_distinct_keys() {
-    let mut text = String::new();
-    for i in 0..20_000u32 {
-        text.push_str("the ");
-        text.push_str(&format!("key-{} ", i.wrapping_mul(0x9e37_79b9) % 5000));
-        if i % 3 == 0 {
-            text.push_str(&format!("{i} "));
+    let text = |words: u32| {
+        let mut text = String::new();
+        for i in 0..words {
+            text.push_str("the ");
+            text.push_str(&format!("key-{} ", i.wrapping_mul(0x9e37_79b9) % 5000));
+            if i % 3 == 0 {
+                text.push_str(&format!("{i} "));
+            }
         }
-    }
-    agrees(text.as_bytes());
+        text
+    };
+    agrees_with(&WHITESPACE, &Tuning::DEFAULT, text(20_000).as_bytes());
+    // Where all keys collide, the time grows with the square of their number.
+    agrees(text(4_000).as_bytes());
 }
 
 #[test]
@@ -229,7 +234,7 @@ fn tokens_across_tiles_and_tokens_above_the_limit() {
     let long = |bytes: usize| "abcdefg".repeat(bytes.div_ceil(7));
     let longest = Tuning::DEFAULT.device_key_bytes;
     let mut text = String::new();
-    for bytes in [longest - 1, longest, longest + 1, 2 * TILE_BYTES, 100_000] {
+    for bytes in [longest - 1, longest, longest + 1, 2 * TILE_BYTES, 20_000] {
         for before in [0, 1, TILE_BYTES - 1] {
             let key = &long(bytes)[..bytes];
             text.push_str(&format!("{key}\u{3000}{}{key}\n", " ".repeat(before)));
@@ -237,7 +242,7 @@ fn tokens_across_tiles_and_tokens_above_the_limit() {
     }
     // The smallest pieces have no such tokens.
     agrees_within(&WHITESPACE, &limits()[..5], text.as_bytes());
-    let text = format!("{} b {}", long(3 << 20), long(5000));
+    let text = format!("{} b {}", long(1 << 20), long(5000));
     agrees_within(&WHITESPACE, &[Tuning::DEFAULT], text.as_bytes());
 }
 
@@ -312,7 +317,7 @@ fn tokens_of_every_rule_are_counted() {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 40, failure_persistence: None, ..ProptestConfig::default()
+        cases: 16, failure_persistence: None, ..ProptestConfig::default()
     })]
 
     #[test]

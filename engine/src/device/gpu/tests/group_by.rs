@@ -363,9 +363,9 @@ fn a_device_may_fail_at_any_command() {
     let bits: Vec<u64> = mixed(800).map(|word| word % 90).collect();
     let batches = batches_of(&keys_of_every_type(&bits)[3], 300);
     for (fault, step) in [
-        (FaultInjection::Destroyed, 1),
+        (FaultInjection::Destroyed, 2),
         (FaultInjection::Zeros, 1),
-        (FaultInjection::Panic, 3),
+        (FaultInjection::Panic, 5),
         (FaultInjection::Refusal, 7),
         (FaultInjection::OutOfMemory, 11),
     ] {

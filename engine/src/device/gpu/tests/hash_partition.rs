@@ -177,9 +177,9 @@ fn different_keys_in_one_partition() {
         (MOST_PARTITIONS, 0x5aa5),
         (MOST_PARTITIONS, MOST_PARTITIONS as u32 - 1),
     ] {
-        // With more partitions the search takes longer: it finds at least a thousand keys, which
-        // fill several tiles.
-        let wanted = (2 * PARTITION_TILE_ROWS + 77).min(80_000_000 / partitions);
+        // With more partitions the search takes longer: it finds at least a hundred keys, which come
+        // again until they fill several tiles.
+        let wanted = (2 * PARTITION_TILE_ROWS + 77).min(8_000_000 / partitions);
         let distinct = sharing(partitions, wanted, |partition| partition == home);
         let rows = distinct.iter().cycle().take(2 * PARTITION_TILE_ROWS + 77);
         let keys: Vec<u64> = rows.copied().collect();
@@ -297,7 +297,7 @@ fn byte_keys_of_the_maximum_length() {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 40, failure_persistence: None, ..ProptestConfig::default()
+        cases: 16, failure_persistence: None, ..ProptestConfig::default()
     })]
 
     #[test]

@@ -13,15 +13,16 @@ fn few_groups_are_in_their_homes_with_any_hash_key() {
             fill: 1,
             hash: IntHash::new(HashKey::from_seed(seed), u64::MAX),
         });
-        for key in 0..100 {
+        let groups = if cfg!(miri) { 20 } else { 100 };
+        for key in 0..groups {
             table.add(key << 20, 0);
         }
-        assert_eq!(table.len(), 100);
+        assert_eq!(table.len(), groups as usize);
         assert!(table.displaced <= 1, "{} with seed {seed}", table.displaced);
         let mut counts = Vec::new();
         table.for_each(|key, count| counts.push((key, count)));
         counts.sort_unstable();
-        assert!((0..100).all(|key| counts[key as usize] == (key << 20, 1)));
+        assert!((0..groups).all(|key| counts[key as usize] == (key << 20, 1)));
     }
 }
 

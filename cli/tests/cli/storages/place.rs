@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -173,21 +173,34 @@ impl Place {
     }
 }
 
+/// The bytes of an answer. A server that has just been started may refuse a connection, or end it.
+fn answer_of(port: u16, request: &[u8]) -> Vec<u8> {
+    let ask = || -> std::io::Result<Vec<u8>> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.write_all(request)?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        Ok(answer)
+    };
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        match ask() {
+            Ok(answer) if !answer.is_empty() => return answer,
+            asked => assert!(Instant::now() < until, "{asked:?}"),
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// The body of an answer; `None` if there is nothing. Redirections are followed.
 fn http(port: u16, method: &str, path: &str, body: &[u8]) -> Option<Vec<u8>> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(60)))
-        .unwrap();
     let length = body.len();
     let request = format!(
         "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nAccept: application/json\r\n\
          Content-Type: application/octet-stream\r\nContent-Length: {length}\r\n\r\n"
     );
-    stream.write_all(request.as_bytes()).unwrap();
-    stream.write_all(body).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
+    let answer = answer_of(port, &[request.as_bytes(), body].concat());
     let answer = answer
         .strip_prefix(b"HTTP/1.1 100 Continue\r\n\r\n")
         .unwrap_or(&answer);

@@ -250,7 +250,7 @@ impl Read for Lines {
 #[test]
 fn the_last_of_many_chunks_may_be_lost() {
     let line = b"to be or not to be that is the question whether\n";
-    let lines = (160usize << 20).div_ceil(line.len());
+    let lines = (96usize << 20).div_ceil(line.len());
     let limits = Tuning {
         device_chunk_bytes: 1 << 20,
         ..Tuning::DEFAULT
@@ -265,7 +265,8 @@ fn the_last_of_many_chunks_may_be_lost() {
         read: 0,
         injected,
     };
-    let engine = engine.with_tuning(limits);
+    // A quarter of the memory holds what may have to be counted again.
+    let engine = engine.with_tuning(limits).with_memory(64 << 20);
     let job = engine.read(text).tokenize(TokenRule::Whitespace);
     let counts = job.count_by_key().collect().unwrap();
     let once = lines as u64;
@@ -284,7 +285,7 @@ fn the_last_of_many_chunks_may_be_lost() {
     assert_eq!(rows(&counts), expected);
     let metrics = counts.metrics();
     assert!(metrics.cpu_chunks >= 1, "{metrics}");
-    assert!(metrics.gpu_chunks >= 128, "{metrics}");
+    assert!(metrics.gpu_chunks >= 64, "{metrics}");
     let remark = metrics.remarks.concat();
     assert!(remark.contains("again on the processor"), "{remark}");
 }

@@ -40,19 +40,21 @@ impl Moments {
         }
     }
 
-    fn next(&mut self) -> Duration {
+    /// A random moment, later after each kill, so that a query on a slow machine comes to its end.
+    fn next(&mut self, kills: u32) -> Duration {
         self.random = self
             .random
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
-        Duration::from_micros((self.random >> 33) % self.within.as_micros() as u64)
+        let within = self.within + self.within / 4 * kills;
+        Duration::from_micros((self.random >> 33) % within.as_micros() as u64)
     }
 
     /// Starts a query and kills it, again and again, until it ends before its moment.
     pub(crate) fn kill_until_done(&mut self, query: impl Fn() -> Command) {
-        loop {
+        for kills in 0.. {
             let mut child = query().spawn().unwrap();
-            let until = Instant::now() + self.next();
+            let until = Instant::now() + self.next(kills);
             while Instant::now() < until && child.try_wait().unwrap().is_none() {
                 thread::sleep(Duration::from_millis(1));
             }

@@ -26,11 +26,24 @@ fn a_report_is_compared_with_the_latest_of_the_same_machine() {
     let mut now = at("2026-01-03T00:00:00Z", 20, 100);
     history.compare(&mut now).unwrap();
     assert_eq!(now.since, None);
-    assert!(history.add(&at("2026-01-02T00:00:00Z", 10, 100)).unwrap());
+    // Of another version, which the fingerprint tells.
+    let mut before = at("2026-01-02T00:00:00Z", 10, 100);
+    before.machine.keymill = "0.0.1".to_owned();
+    before.machine.fingerprint = "of 0.0.1".to_owned();
+    assert!(history.add(&before).unwrap());
     assert!(history.add(&at("2026-01-01T00:00:00Z", 30, 100)).unwrap());
     let mut other = at("2026-01-02T12:00:00Z", 50, 100);
     other.machine.cores = 99;
     assert!(history.add(&other).unwrap());
+    // Neither other work nor other tokens.
+    for (started, plan, tokens) in [
+        ("2026-01-02T13:00:00Z", "full", "whitespace"),
+        ("2026-01-02T14:00:00Z", "quick", "lines"),
+    ] {
+        let mut other = at(started, 50, 100);
+        (other.plan, other.tokens) = (plan.to_owned(), tokens.to_owned());
+        assert!(history.add(&other).unwrap());
+    }
     history.compare(&mut now).unwrap();
     let since = now.since.unwrap();
     assert_eq!(since.started, "2026-01-02T00:00:00Z");

@@ -1,5 +1,7 @@
 //! Stores of every number of partitions against a map, over random epochs.
 
+mod spilled;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -9,6 +9,7 @@ use std::cell::OnceCell;
 use std::collections::{HashSet, VecDeque};
 use std::io::{BufReader, Read};
 use std::ops::Range;
+use std::slice;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
@@ -171,8 +172,8 @@ impl Current {
         let columns: Vec<usize> = columns.map(|(number, _)| number).collect();
         let projection = ProjectionMask::roots(schema, columns);
         // Without rows to leave out the index of pages is not used, so that it may be wrong.
-        let all = file.row_group(group).num_rows();
-        let is_part = |rows: &Vec<Range<usize>>| rows[..] != [0..all as usize];
+        let all = 0..file.row_group(group).num_rows() as usize;
+        let is_part = |rows: &Vec<Range<usize>>| *rows != slice::from_ref(&all);
         let rows = rows.filter(is_part);
         let metadata = match (&rows, self.indexed.get()) {
             (Some(rows), Some(Some(indexed))) => {

@@ -62,8 +62,8 @@ pub(super) fn source(
         ("dataset", _) => DatasetSource::parse(url, rest)?.into(),
         ("tail", _) if !rest.is_empty() => TailSource::new(rest).into(),
         ("stdin", _) if rest.is_empty() => reader(ReaderStream::stdin()),
-        ("rate", _) => RateSource::per_second(rows(url, rest)?).into(),
-        ("rate-per-epoch", _) => RateSource::per_epoch(rows(url, rest)?).into(),
+        ("rate", _) => rate(url, rest, RateSource::per_second)?.into(),
+        ("rate-per-epoch", _) => rate(url, rest, RateSource::per_epoch)?.into(),
         _ => return Err(unknown()),
     })
 }
@@ -88,11 +88,25 @@ fn connect(path: &str) -> Result<Box<dyn Read + Send>> {
     Err(Error::new(ErrorKind::Config, message))
 }
 
-fn rows(url: &str, number: &str) -> Result<u64> {
-    number.parse().map_err(|_| {
-        let message = format!("`{url}`: write a number of rows, such as rate:1000");
+/// The source of `ROWS`, or of `ROWS?keys=KEYS`.
+fn rate(url: &str, rest: &str, source: impl Fn(u64) -> RateSource) -> Result<RateSource> {
+    let wrong = || {
+        let message =
+            format!("`{url}`: write a number of rows, such as rate:1000, or rate:1000?keys=50");
         Error::new(ErrorKind::Config, message)
-    })
+    };
+    let number = |text: &str| text.parse().map_err(|_| wrong());
+    match rest.split_once('?') {
+        None => Ok(source(number(rest)?)),
+        Some((rows, options)) => {
+            let keys = options.strip_prefix("keys=").ok_or_else(wrong)?;
+            let keys = number(keys)?;
+            match keys {
+                0 => Err(wrong()),
+                _ => Ok(source(number(rows)?).keys(keys)),
+            }
+        }
+    }
 }
 
 /// The sink of a URL. With a group, a topic of Kafka commits the offsets of the source.

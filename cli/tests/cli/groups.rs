@@ -13,8 +13,14 @@ use crate::command::{Folder, assert_fails, keymill, run, text};
 use crate::kafka::{Running, added, counted, messages, produce, succeeds};
 use crate::server::Server;
 
-/// A process that counts words of the topic `lines` per epoch into `out`.
+/// A process that counts words of the topic `lines` per epoch, and of which others soon notice that it died.
 fn member(server: &Server, to: &[&str]) -> Command {
+    member_for(server, "2000", to)
+}
+
+/// The same, with the milliseconds after which others notice.
+fn member_for(server: &Server, session: &str, to: &[&str]) -> Command {
+    let session = format!("session.timeout.ms={session}");
     let mut command = keymill();
     command
         .args(["stream", "--from", &server.topic("lines")])
@@ -26,7 +32,7 @@ fn member(server: &Server, to: &[&str]) -> Command {
             "--every",
             "50ms",
         ])
-        .args(["--from-option", "session.timeout.ms=2000"])
+        .args(["--from-option", &session])
         .args(["--from-option", "heartbeat.interval.ms=200"])
         .args(to);
     command
@@ -182,6 +188,35 @@ fn a_killed_process_hands_its_partitions_over() {
     for other in &mut others {
         assert_eq!(other.0.try_wait().unwrap(), None);
     }
+}
+
+#[test]
+fn a_process_that_is_asked_to_end_hands_its_partitions_over_at_once() {
+    let name = "a_process_that_is_asked_to_end_hands_its_partitions_over_at_once";
+    let Some(server) = Server::shared_kafka(name) else {
+        return;
+    };
+    let mut input = Input::new(&server);
+    let to = ["--to", &server.topic("out")];
+    // Of one that died nobody would notice before the end of the test.
+    let member = || Running(member_for(&server, "300000", &to).spawn().unwrap());
+    let mut first = member();
+    input.send(100);
+    input.is_counted();
+    let _second = member();
+    for _ in 0..10 {
+        input.send(40);
+    }
+    input.is_counted();
+    signal(&first, Signal::TERM);
+    assert_eq!(first.0.wait().unwrap().code(), Some(130));
+    let ended = Instant::now();
+    input.send(200);
+    // All partitions are read again, long before the session of the first one is over.
+    input.is_counted();
+    let took = ended.elapsed();
+    println!("the partitions were handed over within {took:?}");
+    assert!(took < Duration::from_secs(60), "{took:?}");
 }
 
 #[test]

@@ -223,6 +223,8 @@ mod kafka {
             ];
             assert_eq!(lines[..3], expected);
         }
+        check_transactions(&server, &url("words"), &login("PLAIN", "secret"));
+        check_transactions(&server, &url("words"), &login("SCRAM-SHA-256", "secret"));
         // A wrong password and an unknown certificate reach nothing.
         let wrong = login("PLAIN", "guessed");
         let mut untrusted = login("PLAIN", "secret").to_vec();
@@ -234,7 +236,47 @@ mod kafka {
             let refused = run(&consume, b"");
             assert_eq!(refused.status.code(), Some(1));
             assert_eq!(text(&refused.stdout), "");
+            let mut list = vec!["kafka", "txn", "list", &server.url];
+            list.extend(login.iter().flat_map(|it| ["--option", it]));
+            let refused = run(&list, b"");
+            assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stderr));
         }
+    }
+
+    /// Kills a query in its transaction, which is then listed and ended by these settings.
+    fn check_transactions(server: &Server, out: &str, login: &[String]) {
+        let folder = Folder::new();
+        let input = folder.path("in");
+        std::fs::create_dir(&input).unwrap();
+        std::fs::write(input.join("a"), "to be\n").unwrap();
+        let mut query = keymill();
+        query.args(["stream", "--from", &format!("dir:{}", input.display())]);
+        query.args(["--count", "--available-now", "--to", out]);
+        query.args(login.iter().flat_map(|it| ["--to-option", it]));
+        query.arg("--checkpoint").arg(folder.path("ck"));
+        query.env("KEYMILL_TEST_KILL_AT", "prepared:0");
+        assert_eq!(query.status().unwrap().code(), None);
+        let txn = |what: &'static str, url: &str, login: &[String]| {
+            let mut command = vec!["kafka", "txn", what, url];
+            command.extend(login.iter().flat_map(|it| ["--option", it]));
+            let done = run(&command, b"");
+            assert_eq!(text(&done.stderr), "");
+            text(&done.stdout).to_owned()
+        };
+        let is_open = |list: &str| list.lines().any(|line| line.ends_with("\tOngoing"));
+        // The same without encryption.
+        let without_tls: Vec<String> = login
+            .iter()
+            .filter(|it| !it.starts_with("ssl."))
+            .map(|it| it.replace("SASL_SSL", "SASL_PLAINTEXT"))
+            .collect();
+        assert!(is_open(&txn("list", &server.url, login)));
+        let list = txn("list", &server.url_without_tls(), &without_tls);
+        assert!(is_open(&list), "{list}");
+        let aborted = txn("abort", &server.url, login);
+        assert!(aborted.starts_with("keymill-"), "{aborted}");
+        let ended = |list: &str| !is_open(list);
+        assert!(ended(&txn("list", &server.url, login)));
     }
 }
 

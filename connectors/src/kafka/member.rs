@@ -19,6 +19,10 @@ use super::partitions::{Which, gap, partitions, watermarks};
 use super::reader::Rules;
 use super::settings::ANSWER;
 
+/// How long a process that does not answer stays a member, in milliseconds. The client sends its heartbeats from
+/// a thread of its own, so that a long epoch does not count as silence.
+const SESSION: &str = "10000";
+
 /// A member of a group.
 pub(super) struct Member {
     group: KafkaGroup,
@@ -64,6 +68,8 @@ impl Member {
         let config = rules.place.config(
             &[
                 ("fetch.queue.backoff.ms", "1"),
+                // A process that dies has its partitions for this time.
+                ("session.timeout.ms", SESSION),
                 ("topic.metadata.refresh.interval.ms", &refresh),
             ],
             &[

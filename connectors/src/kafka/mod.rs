@@ -17,16 +17,21 @@ mod gather;
 mod group;
 mod letters;
 mod lines;
+mod login;
 mod member;
 mod offsets;
 mod partitions;
 mod patience;
 mod producer;
 mod reader;
+#[cfg(feature = "kafka-tls")]
+mod scram;
 mod settings;
 mod share;
 mod sink;
 mod source;
+#[cfg(feature = "kafka-tls")]
+mod tls;
 mod transactions;
 mod wire;
 

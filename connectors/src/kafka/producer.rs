@@ -25,6 +25,10 @@ const TRANSACTION: Duration = Duration::from_secs(30);
 /// How long transactions of other queries are waited for.
 const OTHERS: Duration = Duration::from_secs(90);
 
+/// How long the transaction of a process in a group may be open, in milliseconds: if the process dies, the others
+/// wait for its end before they read on.
+const IN_GROUP: &str = "15000";
+
 /// What a connection is made for.
 pub(super) struct Purpose<'a> {
     /// The topic of the tokens of all queries; `None` if the group of the source has the offsets.
@@ -51,8 +55,16 @@ pub(super) struct Transactions {
 impl Transactions {
     /// Ends the transaction that an earlier process left open, and reads the last token.
     pub(super) fn new(place: &KafkaSettings, purpose: &Purpose<'_>) -> Result<(Self, Option<u64>)> {
+        let timeout = match purpose.tokens {
+            Some(_) => "60000",
+            None => IN_GROUP,
+        };
         let producer = place.create(
-            &[("partitioner", "murmur2_random"), ("linger.ms", "5")],
+            &[
+                ("partitioner", "murmur2_random"),
+                ("linger.ms", "5"),
+                ("transaction.timeout.ms", timeout),
+            ],
             &[
                 ("transactional.id", purpose.id),
                 ("enable.idempotence", "true"),

@@ -110,10 +110,21 @@ impl KafkaSettings {
 
     /// Takes out a setting that is not of librdkafka. The last one counts.
     pub(super) fn take(&mut self, name: &str) -> Option<String> {
-        let value = self.settings.iter().rev().find(|(it, _)| it == name);
-        let value = value.map(|(_, value)| value.clone());
+        let value = self.get(name).map(str::to_owned);
         self.settings.retain(|(it, _)| it != name);
         value
+    }
+
+    /// The value of a setting. The last one counts.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let value = self.settings.iter().rev().find(|(it, _)| it == name);
+        value.map(|(_, value)| value.as_str())
+    }
+
+    /// The names of all settings.
+    #[cfg(feature = "kafka-tls")]
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.settings.iter().map(|(name, _)| name.as_str())
     }
 
     pub(super) fn has(&self, name: &str) -> bool {

@@ -10,6 +10,7 @@ use rdkafka::producer::{BaseProducer, Producer};
 
 use super::KafkaSettings;
 use super::failure::failed;
+use super::login::Login;
 use super::settings::ANSWER;
 use super::wire;
 
@@ -48,22 +49,24 @@ impl KafkaTransactions {
         Self { place }
     }
 
-    /// All transactional ids, in order. It asks every broker, without TLS and SASL.
+    /// All transactional ids, in order. It asks every broker.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Source`] if a broker does not answer.
+    /// [`ErrorKind::Source`] if a broker does not answer or refuses the login, and [`ErrorKind::Config`] for
+    /// SASL mechanisms but `PLAIN` and SCRAM, and for settings of TLS that are not taken here.
     pub fn list(&self) -> Result<Vec<KafkaTransaction>> {
         let consumer: BaseConsumer = self.place.create(&[("group.id", "keymill")], &[])?;
+        let login = Login::new(&self.place)?;
         let metadata = consumer.fetch_metadata(None, ANSWER);
         let metadata = metadata.map_err(|cause| self.failed("does not answer", cause))?;
         let mut all = Vec::new();
         for broker in metadata.brokers() {
             let port = u16::try_from(broker.port()).unwrap_or(0);
-            let listed = wire::list_transactions(broker.host(), port).map_err(|cause| {
+            let listed = wire::list_transactions(broker.host(), port, &login);
+            let listed = listed.map_err(|cause| {
                 let message = format!(
-                    "the broker {}:{port} does not list its transactions; it is asked without TLS and \
-                     SASL",
+                    "the broker {}:{port} does not list its transactions",
                     broker.host()
                 );
                 Error::new(ErrorKind::Source, message).with_source(cause)

@@ -33,13 +33,13 @@ fn run(script: &str, arguments: &[&str]) -> Result<String, String> {
     }
 }
 
-/// A port that is free, and so are the two after it.
+/// A port that is free, and so are the three after it.
 fn free_port() -> u16 {
     loop {
         let first = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = first.local_addr().unwrap().port();
         let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-        if port < u16::MAX - 1 && is_free(port + 1) && is_free(port + 2) {
+        if port < u16::MAX - 2 && (1..=3).all(|next| is_free(port + next)) {
             return port;
         }
     }
@@ -87,6 +87,11 @@ impl Server {
     pub(crate) fn secure_kafka(test: &str) -> Option<Self> {
         let url = |port| format!("kafka://127.0.0.1:{}", port + 2);
         Self::start("kafka", "new-secure", test, url)
+    }
+
+    /// The URL of the same broker with SASL_PLAINTEXT.
+    pub(crate) fn url_without_tls(&self) -> String {
+        format!("kafka://127.0.0.1:{}", self.port + 3)
     }
 
     /// The certificate that its clients must trust.

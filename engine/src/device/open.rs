@@ -21,8 +21,12 @@ pub(crate) fn opener(choice: &DeviceChoice, shaders: Shaders) -> Opener {
 
 /// Tells whether this machine may have a GPU. If not, no driver needs to be loaded.
 pub(crate) fn may_have_gpu() -> bool {
+    // A stream asks for every epoch.
     #[cfg(target_os = "linux")]
-    return has_gpu_node(std::path::Path::new("/dev"));
+    static HAS_NODE: std::sync::LazyLock<bool> =
+        std::sync::LazyLock::new(|| has_gpu_node(std::path::Path::new("/dev")));
+    #[cfg(target_os = "linux")]
+    return *HAS_NODE;
     #[cfg(not(target_os = "linux"))]
     true
 }

@@ -32,6 +32,8 @@ pub(super) struct Readable {
 #[derive(Debug, Default)]
 struct Users {
     readers: usize,
+    /// Readers that wait for the end of an epoch.
+    waiting: usize,
     /// Whether an epoch is merged and not committed.
     is_changing: bool,
 }
@@ -57,17 +59,28 @@ impl Readable {
 impl Shared {
     /// Waits for readers before an epoch changes the state.
     pub(super) fn begin_change(&self) -> Result<()> {
-        let mut users = self.readable.lock();
+        // The next epoch may follow at once; who has waited for the last one comes first.
+        let users = self.readable.lock();
+        let mut users = self.wait_while(users, |users| users.waiting > 0)?;
         // New readers wait from now on.
         users.is_changing = true;
-        while users.readers > 0 {
+        self.wait_while(users, |users| users.readers > 0)?;
+        Ok(())
+    }
+
+    fn wait_while<'a>(
+        &'a self,
+        mut users: MutexGuard<'a, Users>,
+        is_so: impl Fn(&Users) -> bool,
+    ) -> Result<MutexGuard<'a, Users>> {
+        while is_so(&users) {
             if self.stop() == Some(Stop::Now) {
                 let message = "the query was stopped while its state was read";
                 return Err(Error::new(ErrorKind::Cancelled, message));
             }
             users = self.readable.wait(users);
         }
-        Ok(())
+        Ok(users)
     }
 
     /// The epoch is committed.
@@ -84,20 +97,25 @@ impl Shared {
         })?;
         let end = most.map(|most| Instant::now() + most);
         let mut users = self.readable.lock();
+        users.waiting += 1;
         while users.is_changing {
-            if self.is_over() {
+            let why = if self.is_over() {
                 let message =
                     "the query has ended within an epoch; read the state from its checkpoint";
-                return Err(Error::new(ErrorKind::State, message));
-            }
-            if end.is_some_and(|end| Instant::now() >= end) {
-                let message = "an epoch is written; try again";
-                return Err(Error::new(ErrorKind::Unavailable, message));
-            }
-            users = self.readable.wait(users);
+                Error::new(ErrorKind::State, message)
+            } else if end.is_some_and(|end| Instant::now() >= end) {
+                Error::new(ErrorKind::Unavailable, "an epoch is written; try again")
+            } else {
+                users = self.readable.wait(users);
+                continue;
+            };
+            users.waiting -= 1;
+            return Err(why);
         }
+        users.waiting -= 1;
         users.readers += 1;
         drop(users);
+        self.readable.changed.notify_all();
         Ok(QueryState {
             shared: self.clone(),
             store,
@@ -233,5 +251,36 @@ impl StreamQuery {
     /// epoch.
     pub fn state(&self) -> Result<QueryState> {
         self.shared.committed_state(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn who_waits_for_an_epoch_reads_before_the_next_one() {
+        let store = StateStore::for_counts().unwrap().build().unwrap();
+        let shared = Arc::new(Shared::new(Readable::new(Some((Arc::new(store), None)))));
+        for _ in 0..100 {
+            shared.begin_change().unwrap();
+            let has_read = AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    let state = shared.committed_state(None).unwrap();
+                    has_read.store(true, Ordering::SeqCst);
+                    drop(state);
+                });
+                while shared.readable.lock().waiting == 0 {
+                    std::thread::yield_now();
+                }
+                shared.end_change();
+                shared.begin_change().unwrap();
+                assert!(has_read.load(Ordering::SeqCst));
+            });
+            shared.end_change();
+        }
     }
 }

@@ -16,6 +16,8 @@ const BLOCK_ROWS: u64 = 64 << 10;
 /// The lines `0`, `1`, `2` and so on: a number of them every second, or every epoch.
 pub struct RateSource {
     rows: u64,
+    /// The first number that does not come.
+    keys: u64,
     is_per_epoch: bool,
     started: Option<Instant>,
     /// The first row after the start.
@@ -30,6 +32,7 @@ impl RateSource {
     pub fn per_second(rows: u64) -> Self {
         Self {
             rows,
+            keys: u64::MAX,
             is_per_epoch: false,
             started: None,
             first: 0,
@@ -44,6 +47,15 @@ impl RateSource {
         Self {
             is_per_epoch: true,
             ..Self::per_second(rows)
+        }
+    }
+
+    /// Begins with `0` again after this many numbers, so that there are at most so many different ones.
+    #[must_use]
+    pub fn keys(self, keys: u64) -> Self {
+        Self {
+            keys: keys.max(1),
+            ..self
         }
     }
 
@@ -97,11 +109,12 @@ impl StreamSource for RateSource {
             return Err(Error::new(ErrorKind::Source, "not a range of rows"));
         };
         (self.first, self.next) = (self.first.max(end), self.next.max(end));
-        let mut blocks = (start..end).step_by(BLOCK_ROWS as usize).map(|first| {
+        let keys = self.keys;
+        let mut blocks = (start..end).step_by(BLOCK_ROWS as usize).map(move |first| {
             let mut block = Vec::new();
             for row in first..end.min(first + BLOCK_ROWS) {
                 // Writing to memory cannot fail.
-                let _ = writeln!(block, "{row}");
+                let _ = writeln!(block, "{}", row % keys);
             }
             block
         });

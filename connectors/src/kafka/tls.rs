@@ -37,8 +37,8 @@ pub(super) struct Tls {
 
 impl Tls {
     pub(super) fn new(place: &KafkaSettings) -> Result<Self> {
-        let names = place.names().filter(|name| name.starts_with("ssl."));
-        if let Some(name) = names.into_iter().find(|name| !TAKEN.contains(name)) {
+        let is_ignored = |name: &&str| name.starts_with("ssl.") && !TAKEN.contains(name);
+        if let Some(name) = place.names().find(is_ignored) {
             let message = format!("transactions cannot be listed with the setting `{name}`");
             return Err(Error::new(ErrorKind::Config, message));
         }

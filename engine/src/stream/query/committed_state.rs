@@ -64,7 +64,7 @@ impl Shared {
         let mut users = self.wait_while(users, |users| users.waiting > 0)?;
         // New readers wait from now on.
         users.is_changing = true;
-        self.wait_while(users, |users| users.readers > 0)?;
+        drop(self.wait_while(users, |users| users.readers > 0)?);
         Ok(())
     }
 

@@ -10,6 +10,7 @@
 //! | `http` | `HttpSource`: a server that takes lines; `HttpSink`: requests with the rows of an epoch |
 //! | `opensearch` | `OpenSearchSink`: an index of OpenSearch or Elasticsearch |
 //! | `hbase` | `HBaseSink`: a table of HBase |
+//! | `cassandra` | `CassandraSink`: a table of Cassandra |
 //! | `redis` | `RedisSink`: hashes of Redis |
 //! | `memcached` | `MemcachedSink`: entries of a cache |
 //!
@@ -20,6 +21,8 @@
 
 #[cfg(any(feature = "http", feature = "opensearch", feature = "hbase"))]
 mod attempt;
+#[cfg(feature = "cassandra")]
+mod cassandra;
 #[cfg(feature = "hbase")]
 mod hbase;
 #[cfg(feature = "hdfs")]
@@ -31,7 +34,8 @@ mod http;
     feature = "opensearch",
     feature = "hbase",
     feature = "redis",
-    feature = "memcached"
+    feature = "memcached",
+    feature = "cassandra"
 ))]
 mod json_lines;
 #[cfg(feature = "kafka")]
@@ -41,7 +45,8 @@ mod kafka;
     feature = "opensearch",
     feature = "hbase",
     feature = "redis",
-    feature = "memcached"
+    feature = "memcached",
+    feature = "cassandra"
 ))]
 mod letter_file;
 #[cfg(feature = "memcached")]
@@ -53,7 +58,8 @@ mod opensearch;
     feature = "opensearch",
     feature = "hbase",
     feature = "redis",
-    feature = "memcached"
+    feature = "memcached",
+    feature = "cassandra"
 ))]
 mod pauses;
 #[cfg(feature = "postgres")]
@@ -62,6 +68,8 @@ mod postgres;
 mod redis;
 #[cfg(any(feature = "hdfs", feature = "s3"))]
 mod remote;
+#[cfg(any(feature = "hdfs", feature = "s3", feature = "cassandra"))]
+mod runtime;
 #[cfg(feature = "s3")]
 mod s3;
 #[cfg(any(
@@ -69,7 +77,8 @@ mod s3;
     feature = "opensearch",
     feature = "hbase",
     feature = "redis",
-    feature = "memcached"
+    feature = "memcached",
+    feature = "cassandra"
 ))]
 mod settings;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -80,7 +89,8 @@ mod sqlite;
     feature = "opensearch",
     feature = "hbase",
     feature = "redis",
-    feature = "memcached"
+    feature = "memcached",
+    feature = "cassandra"
 ))]
 mod upsert;
 
@@ -88,6 +98,8 @@ mod upsert;
 pub use crate::postgres::{Postgres, PostgresSink};
 #[cfg(feature = "redis")]
 pub use crate::redis::{Redis, RedisSink};
+#[cfg(feature = "cassandra")]
+pub use cassandra::{Cassandra, CassandraSink};
 #[cfg(feature = "hbase")]
 pub use hbase::{HBase, HBaseSink};
 #[cfg(feature = "hdfs")]
@@ -110,7 +122,8 @@ pub use s3::S3Path;
     feature = "opensearch",
     feature = "hbase",
     feature = "redis",
-    feature = "memcached"
+    feature = "memcached",
+    feature = "cassandra"
 ))]
 pub use settings::Settings;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -121,6 +134,7 @@ pub use sqlite::{Sqlite, SqliteSink};
     feature = "opensearch",
     feature = "hbase",
     feature = "redis",
-    feature = "memcached"
+    feature = "memcached",
+    feature = "cassandra"
 ))]
 pub use upsert::UpsertSink;

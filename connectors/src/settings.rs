@@ -61,7 +61,7 @@ impl Settings {
     }
 
     /// A whole number.
-    #[cfg(any(feature = "redis", feature = "memcached"))]
+    #[cfg(any(feature = "redis", feature = "memcached", feature = "cassandra"))]
     pub(crate) fn whole(&mut self, name: &str) -> Result<Option<u64>> {
         let text = self.take(name);
         let number = text.map(|text| {

@@ -78,8 +78,8 @@ pub(crate) struct SinkArgs {
     /// The sink: console: (the default), files:DIR, hdfs://HOST:PORT/PATH, s3://BUCKET/PREFIX,
     /// sqlite:FILE?table=NAME,
     /// postgres://USER@HOST:PORT/DATABASE?table=NAME, kafka://HOST:PORT/TOPIC, http://HOST:PORT/PATH,
-    /// opensearch://HOST:PORT/INDEX, hbase://HOST:PORT/TABLE, redis://HOST:PORT/PREFIX or
-    /// memcached://HOST:PORT/PREFIX; the results go to all that are named
+    /// opensearch://HOST:PORT/INDEX, hbase://HOST:PORT/TABLE, cassandra://HOST:PORT/KEYSPACE/TABLE,
+    /// redis://HOST:PORT/PREFIX or memcached://HOST:PORT/PREFIX; the results go to all that are named
     #[arg(long, value_name = "URL")]
     pub(crate) to: Vec<String>,
 

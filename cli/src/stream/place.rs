@@ -25,7 +25,8 @@ const SOURCES: &str = "tcp://HOST:PORT, tcp-listen://HOST:PORT, unix:PATH, dir:P
 const SINKS: &str = "console:, files:DIR, hdfs://HOST:PORT/PATH, s3://BUCKET/PREFIX, sqlite:FILE?table=NAME, \
                      postgres://USER@HOST:PORT/DATABASE?table=NAME, \
                      kafka://HOST:PORT/TOPIC, http://HOST:PORT/PATH, opensearch://HOST:PORT/INDEX, \
-                     hbase://HOST:PORT/TABLE, redis://HOST:PORT/PREFIX or memcached://HOST:PORT/PREFIX";
+                     hbase://HOST:PORT/TABLE, cassandra://HOST:PORT/KEYSPACE/TABLE, \
+                     redis://HOST:PORT/PREFIX or memcached://HOST:PORT/PREFIX";
 
 /// The source of a URL, but for Kafka.
 pub(super) fn source(

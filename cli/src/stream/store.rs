@@ -13,6 +13,7 @@ pub(super) fn sink(url: &str, options: &Options) -> Option<Result<Box<dyn Sink>>
         "hbase" => hbase,
         "redis" | "rediss" => redis,
         "memcached" => memcached,
+        "cassandra" => cassandra,
         _ => return None,
     };
     let options = options.iter().map(|(name, value)| environment(name, value));
@@ -38,7 +39,8 @@ fn environment(name: &str, value: &str) -> Result<(String, String)> {
     feature = "opensearch",
     feature = "hbase",
     feature = "redis",
-    feature = "memcached"
+    feature = "memcached",
+    feature = "cassandra"
 ))]
 fn settings(options: &Options) -> keymill_connectors::Settings {
     let none = keymill_connectors::Settings::new();
@@ -65,3 +67,4 @@ store!(opensearch, "opensearch", OpenSearchSink);
 store!(hbase, "hbase", HBaseSink);
 store!(redis, "redis", RedisSink);
 store!(memcached, "memcached", MemcachedSink);
+store!(cassandra, "cassandra", CassandraSink);

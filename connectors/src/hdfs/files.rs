@@ -15,7 +15,8 @@ use keymill::read::{ReadAt, Storage, StoredFile};
 use keymill::{ErrorKind, Result};
 
 use super::failure::failed;
-use crate::remote::{Blocks, Fetch, attempts, wait_long};
+use crate::remote::{Blocks, Fetch};
+use crate::runtime::{attempts, wait_long};
 
 /// The files of a name node.
 pub(super) struct HdfsFiles {

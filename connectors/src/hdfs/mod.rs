@@ -71,7 +71,7 @@ impl HdfsPath {
         let name: Arc<str> = format!("hdfs://{}", address.host).into();
         let mut builder = ClientBuilder::new()
             .with_url(&*name)
-            .with_io_runtime(crate::remote::handle()?);
+            .with_io_runtime(crate::runtime::handle()?);
         if let Some(user) = address.user.take() {
             builder = builder.with_user(user);
         }

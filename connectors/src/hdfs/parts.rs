@@ -13,7 +13,7 @@ use keymill::stream::parts::{MANIFEST, Part, PartStore, epoch_folder, epoch_of, 
 use keymill::{ErrorKind, Result};
 
 use super::failure::failed;
-use crate::remote::wait;
+use crate::runtime::wait;
 
 /// The bytes that are sent at once.
 const BUFFER: usize = 1 << 20;

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use keymill::Result;
 use keymill::read::ReadAt;
 
-use super::runtime::runtime;
+use crate::runtime::runtime;
 
 /// The bytes of a block, which one request reads.
 const BLOCK: u64 = 4 << 20;

@@ -14,7 +14,8 @@ use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use super::Bucket;
 use super::failure::{failed, odd_path};
-use crate::remote::{Blocks, Fetch, attempts, wait_long};
+use crate::remote::{Blocks, Fetch};
+use crate::runtime::{attempts, wait_long};
 
 /// The objects of a bucket. A folder is what the names of objects have before a slash.
 pub(super) struct S3Files(pub(super) Bucket);

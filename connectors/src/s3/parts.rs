@@ -13,7 +13,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode};
 
 use super::Bucket;
 use super::failure::{failed, odd_path};
-use crate::remote::wait_at_most;
+use crate::runtime::wait_at_most;
 
 /// The bytes of a part, which is kept in memory until it is complete.
 const PART: u64 = 16 << 20;

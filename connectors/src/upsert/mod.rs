@@ -34,8 +34,10 @@ pub(crate) use rest::{REST, Rest};
 pub(crate) use rows::Rows;
 #[cfg(feature = "memcached")]
 pub(crate) use rows::percent_encoded;
-#[cfg(any(feature = "redis", feature = "hbase"))]
+#[cfg(any(feature = "redis", feature = "hbase", feature = "cassandra"))]
 pub(crate) use rows::texts;
+#[cfg(feature = "cassandra")]
+pub(crate) use rows::{is_added, plain};
 
 /// Settings that every store has.
 pub(crate) const SHARED: &str =
@@ -83,14 +85,9 @@ pub struct UpsertSink<S> {
     batch_bytes: usize,
     letters: Letters,
     pauses: Pauses,
-    started: Option<Started>,
+    context: Option<SinkContext>,
     /// The epoch that is written, and how many of its rows are there.
     written: (u64, usize),
-}
-
-struct Started {
-    context: SinkContext,
-    is_claimed: bool,
 }
 
 impl<S: Store> UpsertSink<S> {
@@ -103,33 +100,25 @@ impl<S: Store> UpsertSink<S> {
             batch_bytes: settings.number("batch.bytes", 1 << 20)?,
             letters: Letters::new(letters),
             pauses: Pauses::default(),
-            started: None,
+            context: None,
             written: (0, 0),
         };
         settings.finish(known)?;
         Ok(sink)
     }
 
-    fn claim(&mut self) -> Result<()> {
-        let not_started = || Error::new(ErrorKind::Internal, "the sink was not started");
-        let started = self.started.as_mut().ok_or_else(not_started)?;
-        if started.is_claimed {
+    fn claim(&mut self, context: &SinkContext) -> Result<()> {
+        if self.store.claim(context)? == context.query {
             return Ok(());
         }
-        let writer = self.store.claim(&started.context)?;
-        if writer != started.context.query {
-            let message = format!(
-                "`{}` has results of another query; name another place, or the checkpoint of that query",
-                self.store.describe()
-            );
-            return Err(Error::new(ErrorKind::Sink, message));
-        }
-        started.is_claimed = true;
-        Ok(())
+        let message = format!(
+            "`{}` has results of another query; name another place, or the checkpoint of that query",
+            self.store.describe()
+        );
+        Err(Error::new(ErrorKind::Sink, message))
     }
 
     fn write_epoch(&mut self, output: EpochOutput<'_>) -> Result<()> {
-        self.claim()?;
         if self.written.0 != output.epoch {
             self.written = (output.epoch, 0);
         }
@@ -157,7 +146,7 @@ impl<S: Store> UpsertSink<S> {
             return self.write_part(&batch.slice(half, rows - half), first + half);
         }
         let not_started = || Error::new(ErrorKind::Internal, "the sink was not started");
-        let context = &self.started.as_ref().ok_or_else(not_started)?.context;
+        let context = self.context.as_ref().ok_or_else(not_started)?;
         let part = Rows::new(batch, context, self.written.0, first)?;
         let refused = self.store.write(&part)?;
         if !refused.is_empty() {
@@ -193,19 +182,18 @@ impl<S: Store> Sink for UpsertSink<S> {
             );
             return Err(Error::new(ErrorKind::Config, message));
         }
-        self.started = Some(Started {
-            context: context.clone(),
-            is_claimed: false,
-        });
+        self.context = Some(context.clone());
         self.written = (0, 0);
-        match self.claim() {
-            // The first epoch waits for it.
-            Err(error) if error.kind() == ErrorKind::Unavailable => {
-                self.pause_after(&error);
-                Ok(())
-            }
-            other => other,
+        self.pauses.wait();
+        let claimed = self.claim(context);
+        if let Err(error) = &claimed {
+            self.pause_after(error);
         }
+        claimed
+    }
+
+    fn may_start_later(&self) -> bool {
+        true
     }
 
     fn prepare(&mut self, output: EpochOutput<'_>) -> Result<()> {

@@ -37,6 +37,13 @@ pub struct Rows<'a> {
     key_columns: usize,
 }
 
+/// Whether rows are only added, and so have ids of their own. Rows of closed windows have keys that come once.
+pub(crate) fn is_added(context: &SinkContext) -> bool {
+    let first = context.schema.fields().first();
+    let is_window = first.is_some_and(|it| it.name() == WINDOW);
+    context.mode == OutputMode::Append && !is_window
+}
+
 /// The values of a column as text.
 pub(crate) type Texts<'a> = Vec<Option<Cow<'a, [u8]>>>;
 
@@ -48,14 +55,7 @@ impl<'a> Rows<'a> {
         first: usize,
     ) -> Result<Self> {
         let keys = context.key_columns;
-        let name = batch
-            .schema_ref()
-            .fields()
-            .first()
-            .map(|it| it.name().clone());
-        // Rows of closed windows have keys that come once.
-        let is_added = context.mode == OutputMode::Append && name.as_deref() != Some(WINDOW);
-        let ids = match is_added {
+        let ids = match is_added(context) {
             true => (first..first + batch.num_rows())
                 .map(|row| format!("{epoch}-{row}"))
                 .collect(),
@@ -111,7 +111,7 @@ impl<'a> Rows<'a> {
 }
 
 /// A column of text as bytes; other columns as they are.
-fn plain(array: &ArrayRef) -> Result<ArrayRef> {
+pub(crate) fn plain(array: &ArrayRef) -> Result<ArrayRef> {
     use DataType::{Binary, BinaryView, LargeBinary, LargeUtf8, Utf8, Utf8View};
     match array.data_type() {
         Binary | LargeBinary | BinaryView | LargeUtf8 | Utf8 | Utf8View => {

@@ -124,6 +124,43 @@ fn with_outages(kind: Kind) {
     assert_eq!(comparable(committed(place.files("out"))), expected);
 }
 
+/// A query starts while the server is down, and its first epoch, which is a replay, waits for it.
+fn starts_while_away(kind: Kind) {
+    let Some(place) = Place::alone(kind, "starts") else {
+        return;
+    };
+    let expected = expected(&place, "tsv");
+    let folder = Folder::new();
+    make_input(&folder.path("in"));
+    let url = place.url("out");
+    // Epoch 1 is in the store, and the checkpoint does not know it.
+    let mut killed = query(&place, &folder.path(""), &url);
+    let killed = killed.env("KEYMILL_TEST_KILL_AT", "sink:1").output();
+    assert_eq!(killed.unwrap().status.code(), None);
+    place.server.kill();
+    let running = Running::start(&place, &folder, &url);
+    running.wait_for("paused, tries again");
+    place.server.start_again();
+    wait_for_files(&place, "out", &expected);
+    drop(running);
+    // Another query is refused as soon as the server is there.
+    fs::remove_dir_all(folder.path("ck")).unwrap();
+    place.server.kill();
+    let running = Running::start(&place, &folder, &url);
+    running.wait_for("paused, tries again");
+    place.server.start_again();
+    running.wait_for("has results of another query");
+    drop(running);
+    assert_eq!(comparable(committed(place.files("out"))), expected);
+}
+
+#[test]
+fn a_query_starts_while_its_server_is_down() {
+    for kind in KINDS {
+        starts_while_away(kind);
+    }
+}
+
 #[test]
 fn hdfs_that_is_away_for_a_while_loses_nothing() {
     with_outages(Kind::Hdfs);

@@ -95,6 +95,27 @@ fn stops_and_comes_back(kind: &'static str) {
     }
 }
 
+/// A query starts while the store is down, and its first epoch waits.
+fn starts_while_away(kind: &'static str) {
+    let Some(store) = Store::own(kind, &[]) else {
+        return;
+    };
+    let folder = Folder::new();
+    let input = Input::new(&folder, 2);
+    let place = store.place("away");
+    store.server.kill();
+    let mut query = Running::new(&input, &store.url(&place));
+    query.until_paused();
+    store.server.start_again();
+    query.until_done();
+    assert_eq!(store.counts(&place), input.totals());
+}
+
+#[test]
+fn a_query_starts_while_redis_is_down() {
+    starts_while_away("redis");
+}
+
 #[test]
 fn opensearch_stops_and_comes_back() {
     stops_and_comes_back("opensearch");

@@ -94,6 +94,7 @@ fn errors_show_no_password() {
         format!("opensearch://me:{PASSWORD}@127.0.0.1:1/x/y"),
         format!("opensaerch://me:{PASSWORD}@127.0.0.1:1/x"),
         format!("hbase://me:{PASSWORD}@127.0.0.1:1"),
+        format!("cassandra://me:{PASSWORD}@127.0.0.1:1"),
         format!("postgres://me:{PASSWORD}@127.0.0.1:1/x"),
     ] {
         let mut command = keymill();

@@ -78,18 +78,21 @@ impl Committer {
         sinks: &mut [StartedSink],
         prepare: impl Fn(&mut dyn Sink) -> Result<u64>,
     ) -> Result<Vec<u64>> {
-        let written = sinks.iter_mut().map(|(sink, last)| {
-            if last.is_some_and(|last| last >= number) {
-                return Ok(0);
-            }
+        let written = sinks.iter_mut().map(|started| {
             let rows = self.shared.while_unavailable(|| {
-                let rows = prepare(sink.as_mut())?;
+                started.ensure_started()?;
+                if started.has(number) {
+                    return Ok(None);
+                }
+                let rows = prepare(started.sink.as_mut())?;
                 self.faults.at("prepared", number);
-                sink.commit(number)?;
-                Ok(rows)
+                started.sink.commit(number)?;
+                Ok(Some(rows))
             })?;
-            self.faults.at("sink", number);
-            Ok(rows)
+            if rows.is_some() {
+                self.faults.at("sink", number);
+            }
+            Ok(rows.unwrap_or(0))
         });
         written.collect()
     }

@@ -55,36 +55,72 @@ pub(super) fn start_sources(
     Ok(())
 }
 
-/// A sink, and the last epoch that it had when the query started.
-pub(super) type StartedSink = (Box<dyn Sink>, Option<u64>);
+/// A sink of a query.
+pub(super) struct StartedSink {
+    pub(super) sink: Box<dyn Sink>,
+    /// The last epoch that it had when it started.
+    last: Option<u64>,
+    /// What it needs to start, and the first epoch that the checkpoint does not know, until it has started.
+    pending: Option<(SinkContext, u64)>,
+}
+
+impl StartedSink {
+    fn new(sink: Box<dyn Sink>, context: &SinkContext, next: u64) -> Result<Self> {
+        let mut it = Self {
+            sink,
+            last: None,
+            pending: Some((context.clone(), next)),
+        };
+        match it.ensure_started() {
+            // The first epoch waits for it.
+            Err(error) if error.kind() == ErrorKind::Unavailable && it.sink.may_start_later() => {
+                Ok(it)
+            }
+            started => started.map(|()| it),
+        }
+    }
+
+    /// Starts the sink, if it did not answer before.
+    pub(super) fn ensure_started(&mut self) -> Result<()> {
+        let Some((context, next)) = &self.pending else {
+            return Ok(());
+        };
+        self.sink.start(context)?;
+        let last = self.sink.last_epoch()?;
+        if let Some(last) = last.filter(|last| last >= next) {
+            let message = format!(
+                "`{}` has epoch {last}, and the checkpoint knows the epochs before {next}; restore \
+                 the checkpoint, or begin with another one and an empty sink",
+                self.sink.describe(),
+            );
+            return Err(Error::new(ErrorKind::Checkpoint, message));
+        }
+        self.last = last;
+        self.pending = None;
+        Ok(())
+    }
+
+    /// Whether it had an epoch when it started.
+    pub(super) fn has(&self, epoch: u64) -> bool {
+        self.last.is_some_and(|last| last >= epoch)
+    }
+}
 
 pub(super) fn start_sinks(
     sinks: Vec<Box<dyn Sink>>,
     context: &SinkContext,
     recovered: &Recovered,
 ) -> Result<Vec<StartedSink>> {
-    let mut started = Vec::new();
-    for mut sink in sinks {
-        sink.start(context)?;
-        let last = sink.last_epoch()?;
-        if let Some(last) = last.filter(|&last| last >= recovered.next) {
-            let message = format!(
-                "`{}` has epoch {last}, and the checkpoint knows the epochs before {}; restore \
-                 the checkpoint, or begin with another one and an empty sink",
-                sink.describe(),
-                recovered.next
-            );
-            return Err(Error::new(ErrorKind::Checkpoint, message));
-        }
-        started.push((sink, last));
-    }
-    Ok(started)
+    let started = sinks
+        .into_iter()
+        .map(|sink| StartedSink::new(sink, context, recovered.next));
+    started.collect()
 }
 
 /// The names of sinks in reports: first those of results.
 pub(super) fn sink_names(sinks: &[StartedSink], late_sinks: &[StartedSink]) -> Vec<String> {
-    let names = sinks.iter().map(|(sink, _)| sink.describe());
+    let names = sinks.iter().map(|it| it.sink.describe());
     let late = late_sinks.iter();
-    let late = late.map(|(sink, _)| format!("{} (late rows)", sink.describe()));
+    let late = late.map(|it| format!("{} (late rows)", it.sink.describe()));
     names.chain(late).collect()
 }

@@ -167,6 +167,10 @@ impl Sink for FilesSink {
         }
     }
 
+    fn may_start_later(&self) -> bool {
+        true
+    }
+
     fn last_epoch(&mut self) -> Result<Option<u64>> {
         self.store.last_epoch()
     }

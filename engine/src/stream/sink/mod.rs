@@ -88,6 +88,12 @@ pub trait Sink: Send {
     /// query.
     fn start(&mut self, context: &SinkContext) -> Result<()>;
 
+    /// Whether the query may start while `start` and `last_epoch` fail with
+    /// [`crate::ErrorKind::Unavailable`]. They are called again before the first epoch, which waits.
+    fn may_start_later(&self) -> bool {
+        false
+    }
+
     /// How many of the first rows of an epoch the sink uses, if not all.
     fn most_rows(&self) -> Option<usize> {
         None

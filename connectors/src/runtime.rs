@@ -3,7 +3,9 @@
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(any(feature = "hdfs", feature = "s3"))]
+use std::time::Instant;
 
 use keymill::{Error, ErrorKind, Result};
 #[cfg(feature = "hdfs")]
@@ -14,9 +16,11 @@ use tokio::runtime::{Builder, Runtime};
 const THREADS: usize = 2;
 
 /// How long one answer may take.
+#[cfg(any(feature = "hdfs", feature = "s3"))]
 const ANSWER: Duration = Duration::from_secs(20);
 
 /// The pauses before a read is tried again.
+#[cfg(any(feature = "hdfs", feature = "s3"))]
 const PAUSES: [Duration; 3] = [
     Duration::from_millis(100),
     Duration::from_millis(400),
@@ -28,7 +32,7 @@ const PAUSES: [Duration; 3] = [
 /// # Errors
 ///
 /// [`ErrorKind::Internal`] if the system starts no thread.
-pub(super) fn runtime() -> Result<Arc<Runtime>> {
+pub(crate) fn runtime() -> Result<Arc<Runtime>> {
     static RUNTIME: OnceLock<std::result::Result<Arc<Runtime>, Error>> = OnceLock::new();
     let started = RUNTIME.get_or_init(|| {
         let mut builder = Builder::new_multi_thread();
@@ -104,6 +108,7 @@ async fn in_time<T>(
 /// # Errors
 ///
 /// Those of the last answer.
+#[cfg(any(feature = "hdfs", feature = "s3"))]
 pub(crate) async fn attempts<T, F: Future<Output = Result<T>>>(
     name: &str,
     mut ask: impl FnMut() -> F,

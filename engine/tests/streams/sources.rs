@@ -3,7 +3,8 @@
 use std::fs;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use keymill::prelude::*;
 use keymill::stream::{
@@ -32,6 +33,28 @@ fn wait_for(query: &StreamQuery, results: &MemorySink, expected: &Counts) {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(last(results), *expected);
+}
+
+#[test]
+fn a_rate_is_kept() {
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let (seen, results) = (reports.clone(), MemorySink::new());
+    let began = Instant::now();
+    let query = word_count(&engine(1), RateSource::per_second(50_000).keys(7));
+    let query = query.on_progress(move |it| seen.lock().unwrap().push(it.num_input_rows));
+    let query = query.mode(OutputMode::Complete).sink(results.clone());
+    let mut query = query.start().unwrap();
+    while reports.lock().unwrap().len() < 30 {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    query.stop(true);
+    query.await_termination().unwrap();
+    let rows: u64 = reports.lock().unwrap().iter().sum();
+    let most = 50_000.0 * began.elapsed().as_secs_f64();
+    assert!(rows as f64 <= most, "{rows} rows, and at most {most}");
+    // The numbers from 0 to 6 come in turn.
+    let expected = (0..7).map(|key| (key.to_string(), (rows + 6 - key) / 7));
+    assert_eq!(last(&results), expected.collect());
 }
 
 #[test]

@@ -13,6 +13,9 @@ use crate::{Error, ErrorKind, Result};
 /// Rows of a block: blocks are what worker threads share out.
 const BLOCK_ROWS: u64 = 64 << 10;
 
+/// Bytes of the longest line.
+const LONGEST_LINE: usize = 21;
+
 /// The lines `0`, `1`, `2` and so on: a number of them every second, or every epoch.
 pub struct RateSource {
     rows: u64,
@@ -20,8 +23,10 @@ pub struct RateSource {
     keys: u64,
     is_per_epoch: bool,
     started: Option<Instant>,
-    /// The first row after the start.
+    /// The first row after the start, or after the epochs that ran again.
     first: u64,
+    /// The most rows of an epoch.
+    most: u64,
     next: u64,
     committed: u64,
 }
@@ -36,6 +41,7 @@ impl RateSource {
             is_per_epoch: false,
             started: None,
             first: 0,
+            most: u64::MAX,
             next: 0,
             committed: 0,
         }
@@ -90,12 +96,13 @@ impl StreamSource for RateSource {
         self.committed = context.history.number();
         (self.first, self.next) = (self.committed, self.committed);
         self.started = Some(Instant::now());
+        self.most = (context.memory / LONGEST_LINE).max(1) as u64;
         Ok(())
     }
 
     fn next_range(&mut self, limits: &EpochLimits) -> Result<Option<OffsetRange>> {
-        let most = self.next.saturating_add(limits.rows.unwrap_or(u64::MAX));
-        let end = self.available().min(most);
+        let most = limits.rows.unwrap_or(u64::MAX).min(self.most);
+        let end = self.available().min(self.next.saturating_add(most));
         if end <= self.next {
             return Ok(None);
         }
@@ -108,7 +115,11 @@ impl StreamSource for RateSource {
         let Some((start, end)) = range.as_numbers() else {
             return Err(Error::new(ErrorKind::Source, "not a range of rows"));
         };
-        (self.first, self.next) = (self.first.max(end), self.next.max(end));
+        // An epoch of a run before.
+        if end > self.next {
+            (self.first, self.next) = (end, end);
+            self.started = Some(Instant::now());
+        }
         let keys = self.keys;
         let mut blocks = (start..end).step_by(BLOCK_ROWS as usize).map(move |first| {
             let mut block = Vec::new();

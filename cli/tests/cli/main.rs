@@ -33,3 +33,4 @@ mod storages;
 mod stores;
 mod streams;
 mod topics;
+mod two_queries;

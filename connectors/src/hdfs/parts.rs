@@ -153,13 +153,13 @@ impl PartStore for HdfsParts {
         Box::new(part).finish()
     }
 
-    fn commit(&mut self, epoch: u64) -> Result<()> {
+    fn commit(&mut self, epoch: u64) -> Result<bool> {
         let folder = self.path(&epoch_folder(epoch));
         if self.is_there(&folder)? {
-            return Ok(());
+            return Ok(false);
         }
         let renamed = self.client.rename(&self.staging, &folder, false);
-        self.ask(&folder, renamed)
+        self.ask(&folder, renamed).map(|()| true)
     }
 }
 

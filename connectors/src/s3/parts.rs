@@ -197,17 +197,17 @@ impl PartStore for S3Parts {
         Ok(())
     }
 
-    fn commit(&mut self, epoch: u64) -> Result<()> {
+    fn commit(&mut self, epoch: u64) -> Result<bool> {
         let key = self.epoch_key(epoch, MANIFEST)?;
         match &self.staged {
             Some((staged, manifest)) if *staged == epoch => {
                 match self.bucket.put(&key, manifest)? {
-                    Found::Nothing | Found::Same => Ok(()),
+                    Found::Nothing | Found::Same => Ok(true),
                     Found::Other => Err(self.bucket.taken(&key)),
                 }
             }
             // The epoch is there.
-            None => Ok(()),
+            None => Ok(false),
             _ => Err(Error::new(ErrorKind::Internal, "the epoch was not begun")),
         }
     }

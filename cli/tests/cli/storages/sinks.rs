@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::place::{Files, KINDS, Kind, Place};
 use crate::command::{Folder, text};
 use crate::kills::{Moments, killed_at, wanted};
+use crate::two_queries::one_of_two_ends;
 
 /// Files of the input, and so epochs.
 const FILES: u64 = 5;
@@ -119,6 +120,48 @@ fn formats_are_those_of_files() {
             let says = text(&refused.stderr);
             assert!(says.contains("has results of another query"), "{says}");
         }
+    }
+}
+
+/// Parts that an attempt before has written, of other data and more of them.
+#[test]
+fn what_an_attempt_left_is_replaced() {
+    for kind in KINDS {
+        let Some(place) = Place::new(kind, "left") else {
+            continue;
+        };
+        let epoch = match kind {
+            Kind::S3 => "out/epoch=00000000",
+            Kind::Hdfs => "out/_unfinished-00000000-1",
+        };
+        for part in ["part-00000.tsv", "part-00007.tsv"] {
+            place.put(&format!("{epoch}/{part}"), b"left\t1\n");
+        }
+        let folder = Folder::new();
+        make_input(&folder.path("in"));
+        let query = query(&place, &folder.path(""), &place.url("out")).output();
+        assert_eq!(text(&query.unwrap().stderr), "");
+        let files = comparable(place.files("out"));
+        assert!(
+            files == expected(&place, "tsv"),
+            "{kind:?}: {:?}",
+            files.keys()
+        );
+    }
+}
+
+#[test]
+fn one_of_two_queries_into_a_place_ends_with_an_error() {
+    for kind in KINDS {
+        let Some(place) = Place::new(kind, "two") else {
+            continue;
+        };
+        one_of_two_ends(|folder, name| {
+            if !folder.path("in").exists() {
+                make_input(&folder.path("in"));
+            }
+            query(&place, &folder.path(""), &place.url(name))
+        });
     }
 }
 

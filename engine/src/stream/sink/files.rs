@@ -195,6 +195,10 @@ impl Sink for FilesSink {
     }
 
     fn commit(&mut self, epoch: u64) -> Result<()> {
-        self.store.commit(epoch)
+        if self.store.commit(epoch)? {
+            return Ok(());
+        }
+        let query = self.context()?.query.clone();
+        self.check_owner(epoch, &query)
     }
 }

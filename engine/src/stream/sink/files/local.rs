@@ -89,15 +89,15 @@ impl PartStore for LocalParts {
         write().map_err(cannot(&folder))
     }
 
-    fn commit(&mut self, epoch: u64) -> Result<()> {
+    fn commit(&mut self, epoch: u64) -> Result<bool> {
         let folder = self.epoch(epoch);
-        let renamed = match folder.exists() {
-            true => Ok(()),
-            false => fs::rename(self.staging(epoch), &folder),
+        let is_new = !folder.exists();
+        let renamed = match is_new {
+            true => fs::rename(self.staging(epoch), &folder),
+            false => Ok(()),
         };
-        renamed
-            .and_then(|()| sync_folder(&self.0))
-            .map_err(cannot(&folder))
+        let synced = renamed.and_then(|()| sync_folder(&self.0));
+        synced.map(|()| is_new).map_err(cannot(&folder))
     }
 }
 

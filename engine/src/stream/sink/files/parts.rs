@@ -89,12 +89,13 @@ pub trait PartStore: Send {
     /// If that fails.
     fn stage(&mut self, epoch: u64, parts: &[String], manifest: Vec<u8>) -> Result<()>;
 
-    /// Shows the epoch, at once. It is there already if `begin` has returned `false`.
+    /// Shows the epoch, at once. Returns `false` if it was there already: because an answer was lost, or because
+    /// another query writes to the same place.
     ///
     /// # Errors
     ///
     /// If that fails.
-    fn commit(&mut self, epoch: u64) -> Result<()>;
+    fn commit(&mut self, epoch: u64) -> Result<bool>;
 }
 
 /// A part that is written. A write may fail with a [`crate::Error`] inside of [`std::io::Error`].

@@ -297,7 +297,7 @@ fn with_kill_point(keyed: KeyedStream) -> KeyedStream {
             use rustix::process::{Signal, getpid, kill_process};
             let _ = kill_process(getpid(), Signal::STOP);
             // Another thread may take the signal, and this one must not go on meanwhile.
-            std::thread::sleep(std::time::Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(50));
         }
         if here == kill {
             #[cfg(target_os = "linux")]

@@ -103,7 +103,7 @@ proptest! {
 
 #[test]
 fn keys_of_every_pattern_are_distinguished() {
-    let rows = if cfg!(miri) { 20 } else { 20_000u64 };
+    let rows = if cfg!(miri) { 12 } else { 20_000u64 };
     let patterns: [fn(u64) -> u64; 6] = [
         |i| i,
         |i| u64::MAX - i,
@@ -119,7 +119,7 @@ fn keys_of_every_pattern_are_distinguished() {
         } else {
             rows
         };
-        for pattern in patterns {
+        for pattern in patterns.into_iter().step_by(if cfg!(miri) { 2 } else { 1 }) {
             let keys: Vec<u64> = (0..rows).map(pattern).collect();
             let again = keys.iter().rev().copied().collect();
             check(level, &tuning, &[keys, again]);

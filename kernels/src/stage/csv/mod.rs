@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use crate::Level;
 use crate::isa::{BLOCK, Isa, dispatch};
 use places::Places;
-use scan::{Found, Scan};
+use scan::{Found, Quotes, Scan};
 
 /// The byte around a field that has delimiters, line ends or quotes in it.
 pub const QUOTE: u8 = b'"';
@@ -107,7 +107,7 @@ pub fn unquoted(field: &[u8]) -> Cow<'_, [u8]> {
 pub struct FieldIndex {
     ends: Places,
     rows: Places,
-    is_open: bool,
+    quotes: Quotes,
 }
 
 impl FieldIndex {
@@ -120,11 +120,12 @@ impl FieldIndex {
         assert!(u32::try_from(text.len()).is_ok(), "a text of 4 GiB");
         self.clear();
         let ends = Ends(core::mem::take(self));
-        let (Ends(index), is_open) = dispatch(level, Scan::new(text, delimiter, ends));
+        let (Ends(index), quotes) = dispatch(level, Scan::new(text, delimiter, ends));
         *self = index;
-        self.is_open = is_open.unwrap_or_else(|| {
+        self.quotes = quotes.unwrap_or_else(|| {
             self.clear();
-            exact::scan(text, delimiter, |at, is_record| self.add(at, is_record))
+            let is_open = exact::scan(text, delimiter, |at, is_record| self.add(at, is_record));
+            Quotes { any: true, is_open }
         });
         let last = self.ends.last().copied().filter(|_| self.ends_record());
         let is_whole = last.map_or(text.is_empty(), |last| last as usize + 1 == text.len());
@@ -167,7 +168,23 @@ impl FieldIndex {
     /// Returns whether a quote of the last record is not closed.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.is_open
+        self.quotes.is_open
+    }
+
+    /// Returns whether the text has a quote.
+    #[must_use]
+    pub fn has_quotes(&self) -> bool {
+        self.quotes.any
+    }
+
+    /// Returns whether each record has this number of fields.
+    #[must_use]
+    pub fn is_uniform(&self, fields: usize) -> bool {
+        let ends = (1..).map(|row: usize| row.wrapping_mul(fields) as u32);
+        let is_other = |(end, expected): (&u32, u32)| *end != expected;
+        // Without an early end, so that it is done by SIMD.
+        let other = self.rows.iter().zip(ends).map(is_other);
+        other.fold(0, |count: u32, is_other| count + u32::from(is_other)) == 0
     }
 
     /// Returns the bytes of memory of the index.
@@ -179,7 +196,7 @@ impl FieldIndex {
     fn clear(&mut self) {
         self.ends.clear();
         self.rows.clear();
-        self.is_open = false;
+        self.quotes = Quotes::default();
     }
 
     fn add(&mut self, end: usize, is_record: bool) {

@@ -17,6 +17,15 @@ pub(super) trait Found {
     );
 }
 
+/// The quotes of a text.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Quotes {
+    /// Whether there are any.
+    pub(super) any: bool,
+    /// Whether the text ends inside them.
+    pub(super) is_open: bool,
+}
+
 /// A scan of a text that begins with a record.
 pub(super) struct Scan<'t, F> {
     text: &'t [u8],
@@ -28,6 +37,7 @@ pub(super) struct Scan<'t, F> {
     may_open: u64,
     /// Quotes that opened where none may.
     wrong: u64,
+    has_quotes: bool,
 }
 
 impl<'t, F: Found> Scan<'t, F> {
@@ -39,6 +49,7 @@ impl<'t, F: Found> Scan<'t, F> {
             inside: 0,
             may_open: 1,
             wrong: 0,
+            has_quotes: false,
         }
     }
 
@@ -54,6 +65,7 @@ impl<'t, F: Found> Scan<'t, F> {
                 .found
                 .block(isa, base, delimiters, line_ends, line_ends);
         }
+        self.has_quotes = true;
         // Bits from an opening quote up to the byte before the closing one.
         let inside = prefix_xor(quotes) ^ self.inside;
         let ends = (delimiters | line_ends) & !inside;
@@ -73,9 +85,9 @@ impl<'t, F: Found> Scan<'t, F> {
 }
 
 impl<F: Found> Kernel for Scan<'_, F> {
-    /// What was found, and whether the text ends inside quotes; `None` if a quote is data, so that what
-    /// was found is not to be used.
-    type Out = (F, Option<bool>);
+    /// What was found, and how the quotes were; `None` if a quote is data, so that what was found is not to
+    /// be used.
+    type Out = (F, Option<Quotes>);
 
     #[inline(always)]
     fn run<I: Isa>(mut self, isa: I) -> Self::Out {
@@ -89,8 +101,11 @@ impl<F: Found> Kernel for Scan<'_, F> {
             let valid = u64::MAX >> (BLOCK - rest.len());
             self.block(isa, &bytes, blocks.len() * BLOCK, valid);
         }
-        let is_open = self.inside != 0;
-        (self.found, (self.wrong == 0).then_some(is_open))
+        let quotes = Quotes {
+            any: self.has_quotes,
+            is_open: self.inside != 0,
+        };
+        (self.found, (self.wrong == 0).then_some(quotes))
     }
 }
 

@@ -129,6 +129,7 @@ impl Decoder {
             firsts,
             column,
             is_last: column + 1 == self.schema.fields().len(),
+            level: self.level,
             nulls: &self.nulls,
         }
     }
@@ -164,6 +165,10 @@ impl Decoder {
         firsts.clear();
         let rows = index.rows();
         let last_is_open = index.is_open();
+        if columns > 1 && !last_is_open && index.is_uniform(columns) {
+            firsts.extend((0..rows).map(|row| (row * columns) as u32));
+            return;
+        }
         for row in 0..rows {
             let fields = index.fields(row);
             let first = fields.start as u32;

@@ -1,13 +1,11 @@
 //! Numbers and dates from their decimal text.
 #![forbid(unsafe_code)]
 
-mod column;
 mod decimal;
 mod timestamp;
 
 use core::ops::Range;
 
-pub use column::{Number, numbers};
 pub use decimal::decimal;
 pub use timestamp::timestamp;
 
@@ -328,63 +326,6 @@ mod tests {
             for (around, range) in within(&text) {
                 let found = float_in(around.as_bytes(), range).map(f64::to_bits);
                 prop_assert_eq!(found, expected);
-            }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn columns_have_the_numbers_of_their_rows(
-            texts in proptest::collection::vec(
-                "-?[0-9]{1,5}(\\.[0-9]{0,3})?|[-+.0-9x]{0,10}|-?[0-9]{0,9}(\\.[0-9]{0,7})?",
-                0..1200,
-            ),
-            level in proptest::sample::select(crate::Level::available()),
-        ) {
-            let text = texts.join(",");
-            let starts = texts.iter().scan(0, |at, text| {
-                let start = *at;
-                *at += text.len() + 1;
-                Some(start)
-            });
-            let starts: Vec<usize> = starts.collect();
-            let range = |row: usize| starts[row]..starts[row] + texts[row].len();
-            check_column(level, &text, texts.len(), range, |found, expected: f64| {
-                found.to_bits() == expected.to_bits()
-            });
-            check_column(level, &text, texts.len(), range, |found, expected: i64| found == expected);
-        }
-    }
-
-    fn check_column<N: Number + core::fmt::Debug>(
-        level: crate::Level,
-        text: &str,
-        rows: usize,
-        range: impl Fn(usize) -> Range<usize>,
-        is_same: impl Fn(N, N) -> bool,
-    ) {
-        let (mut values, mut missed) = (Vec::new(), Vec::new());
-        numbers::<N>(
-            level,
-            text.as_bytes(),
-            rows,
-            &range,
-            &mut values,
-            &mut missed,
-        );
-        assert_eq!(values.len(), rows);
-        assert!(missed.is_sorted_by(|one, next| one < next));
-        for (row, &value) in values.iter().enumerate() {
-            let field = &text[range(row)];
-            let expected = N::parse_in(text.as_bytes(), range(row));
-            let is_missed = missed.binary_search(&(row as u32)).is_ok();
-            assert!(!is_missed || is_same(value, N::default()), "{field}");
-            match (is_missed, expected) {
-                // Short ones without a plus sign are missed only if they are no numbers.
-                (true, Some(_)) => assert!(field.len() > 8 || field.starts_with('+'), "{field}"),
-                (true, None) => {}
-                (false, Some(expected)) => assert!(is_same(value, expected), "{field}: {value:?}"),
-                (false, None) => panic!("`{field}` is no number"),
             }
         }
     }

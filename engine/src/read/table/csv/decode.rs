@@ -129,7 +129,6 @@ impl Decoder {
             firsts,
             column,
             is_last: column + 1 == self.schema.fields().len(),
-            level: self.level,
             nulls: &self.nulls,
         }
     }

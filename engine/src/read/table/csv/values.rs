@@ -15,9 +15,9 @@ use arrow_buffer::{
 use arrow_cast::cast;
 use arrow_cast::parse::{Parser, parse_decimal};
 use arrow_schema::{DataType, TimeUnit};
+use keymill_kernels::parse;
 use keymill_kernels::stage::csv::{FieldIndex, QUOTE, unquoted};
 use keymill_kernels::stage::tokenize::Span;
-use keymill_kernels::{Level, parse};
 
 /// The fields of one column, in some rows.
 pub(super) struct Fields<'a> {
@@ -27,7 +27,6 @@ pub(super) struct Fields<'a> {
     pub(super) firsts: &'a [u32],
     pub(super) column: usize,
     pub(super) is_last: bool,
-    pub(super) level: Level,
     pub(super) nulls: &'a [String],
 }
 
@@ -44,18 +43,6 @@ impl Fields<'_> {
         let Range { start, end } = self.index.field(first as usize + self.column);
         let has_cr = self.is_last && self.text[start..end].ends_with(b"\r");
         start..end - usize::from(has_cr)
-    }
-
-    /// Returns where the field of a row is, with the CR of a CRLF.
-    #[inline(always)]
-    fn with_cr(&self, row: usize) -> Range<usize> {
-        self.index.field(self.firsts[row] as usize + self.column)
-    }
-
-    /// Returns whether the first row has a CR at the end of the field.
-    fn begins_with_cr(&self) -> bool {
-        let field = self.firsts.first().map(|_| self.with_cr(0));
-        self.is_last && field.is_some_and(|field| self.text[field].ends_with(b"\r"))
     }
 
     fn is_null(&self, field: &[u8]) -> bool {
@@ -84,12 +71,11 @@ pub(super) fn plain_spans(fields: &Fields<'_>, spans: &mut Vec<Span>) -> bool {
 /// Decodes the fields of a column. Adds the rows whose value is not of the type to `bad`.
 pub(super) fn column(of: &DataType, fields: &Fields<'_>, bad: &mut Vec<u32>) -> Option<ArrayRef> {
     Some(match of {
-        DataType::Int64 => Arc::new(numbers::<Int64Type>(fields, bad)),
-        DataType::Float64 => Arc::new(numbers::<Float64Type>(fields, bad)),
-        DataType::Date32 => Arc::new(primitive::<Date32Type>(fields, bad, whole(parse::date))),
+        DataType::Int64 => numbers::<Int64Type>(fields, bad, parse::integer_in),
+        DataType::Float64 => numbers::<Float64Type>(fields, bad, parse::float_in),
+        DataType::Date32 => numbers::<Date32Type>(fields, bad, whole(parse::date)),
         DataType::Timestamp(TimeUnit::Microsecond, None) => {
-            let parse = whole(timestamp);
-            Arc::new(primitive::<TimestampMicrosecondType>(fields, bad, parse))
+            numbers::<TimestampMicrosecondType>(fields, bad, whole(timestamp))
         }
         DataType::Decimal128(precision, scale) => {
             let (precision, scale) = (*precision, *scale);
@@ -119,45 +105,12 @@ fn by_cast(of: &DataType, fields: &Fields<'_>, bad: &mut Vec<u32>) -> Option<Arr
     Some(array)
 }
 
-/// Decodes numbers: short ones by SIMD instructions, then the others.
-fn numbers<T>(fields: &Fields<'_>, bad: &mut Vec<u32>) -> PrimitiveArray<T>
-where
-    T: ArrowPrimitiveType,
-    T::Native: parse::Number,
-{
-    let (rows, text) = (fields.firsts.len(), fields.text);
-    let (mut values, mut missed) = (Vec::new(), Vec::new());
-    // A number with a CR is missed. So the CR is looked for only where all rows seem to have one.
-    match fields.begins_with_cr() {
-        true => {
-            let range = |row: usize| fields.range(fields.firsts[row]);
-            parse::numbers(fields.level, text, rows, range, &mut values, &mut missed);
-        }
-        false => {
-            let range = |row| fields.with_cr(row);
-            parse::numbers(fields.level, text, rows, range, &mut values, &mut missed);
-        }
-    }
-    let mut nulls = None;
-    for row in missed.iter().map(|&row| row as usize) {
-        let range = fields.range(fields.firsts[row]);
-        let parse = <T::Native as parse::Number>::parse_in;
-        let value = parse(text, range.clone());
-        match value.or_else(|| slowly(fields, &text[range], row, bad, parse)) {
-            Some(value) => values[row] = value,
-            None => nulls
-                .get_or_insert_with(|| all_valid(rows))
-                .set_bit(row, false),
-        }
-    }
-    let nulls = nulls.map(|mut nulls| NullBuffer::new(nulls.finish()));
-    PrimitiveArray::new(values.into(), nulls)
-}
-
-fn all_valid(rows: usize) -> BooleanBufferBuilder {
-    let mut bits = BooleanBufferBuilder::new(rows);
-    bits.append_n(rows, true);
-    bits
+fn numbers<T: ArrowPrimitiveType>(
+    fields: &Fields<'_>,
+    bad: &mut Vec<u32>,
+    parse: impl Fn(&[u8], Range<usize>) -> Option<T::Native>,
+) -> ArrayRef {
+    Arc::new(primitive::<T>(fields, bad, parse))
 }
 
 fn primitive<T: ArrowPrimitiveType>(

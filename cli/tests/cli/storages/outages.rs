@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::place::{Files, KINDS, Kind, Place};
+use super::place::{Files, Kind, Place};
 use super::sinks::{comparable, expected, make_input, query};
 use crate::command::Folder;
 

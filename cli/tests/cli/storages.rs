@@ -4,6 +4,6 @@
 #![cfg(all(target_os = "linux", feature = "hdfs", feature = "s3"))]
 
 mod outages;
-mod place;
+pub(crate) mod place;
 mod reads;
 mod sinks;

@@ -111,6 +111,12 @@ fn starts_while_away(kind: &'static str) {
     assert_eq!(store.counts(&place), input.totals());
 }
 
+#[cfg(feature = "cassandra")]
+#[test]
+fn a_query_starts_while_cassandra_is_down() {
+    starts_while_away("cassandra");
+}
+
 #[test]
 fn a_query_starts_while_redis_is_down() {
     starts_while_away("redis");
@@ -129,4 +135,10 @@ fn redis_stops_and_comes_back() {
 #[test]
 fn hbase_stops_and_comes_back() {
     stops_and_comes_back("hbase");
+}
+
+#[cfg(feature = "cassandra")]
+#[test]
+fn cassandra_stops_and_comes_back() {
+    stops_and_comes_back("cassandra");
 }

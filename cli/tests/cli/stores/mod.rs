@@ -8,6 +8,8 @@
 ))]
 
 mod answers;
+#[cfg(feature = "cassandra")]
+mod cassandra;
 mod faults;
 mod flume;
 mod mapping;
@@ -95,6 +97,12 @@ fn totals_in_memcached() {
         "memcached",
         &["offsets", "delta", "prepared", "sink", "commit"],
     );
+}
+
+#[cfg(feature = "cassandra")]
+#[test]
+fn totals_in_cassandra() {
+    all_of("cassandra", keymill::KeyedStream::kill_points());
 }
 
 /// A new table takes a second, so that there are few.

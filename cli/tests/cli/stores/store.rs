@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+#[cfg(feature = "cassandra")]
+use super::cassandra::{Client, KEYSPACE};
 use crate::command::{Folder, keymill};
 use crate::server::Started;
 
@@ -78,12 +80,26 @@ pub(super) struct Store {
 impl Store {
     pub(super) fn shared(kind: &'static str) -> Option<Self> {
         let server = Started::shared(kind, &format!("tests of {kind}"))?;
-        Some(Self { kind, server })
+        Some(Self { kind, server }.ready())
     }
 
     pub(super) fn own(kind: &'static str, variables: &[(&str, &str)]) -> Option<Self> {
         let server = Started::own(kind, &format!("faults of {kind}"), variables)?;
-        Some(Self { kind, server })
+        let store = Self { kind, server };
+        Some(if variables.is_empty() {
+            store.ready()
+        } else {
+            store
+        })
+    }
+
+    /// Keyspaces of Cassandra are not created by sinks.
+    fn ready(self) -> Self {
+        #[cfg(feature = "cassandra")]
+        if self.kind == "cassandra" {
+            self.cassandra(None);
+        }
+        self
     }
 
     /// The name of a place that no other test has.
@@ -94,7 +110,23 @@ impl Store {
     }
 
     pub(super) fn url(&self, place: &str) -> String {
-        format!("{}://{}/{place}", self.kind, self.server.address)
+        let name = match self.kind {
+            #[cfg(feature = "cassandra")]
+            "cassandra" => format!("{KEYSPACE}/{}", self.table(place)),
+            _ => place.to_owned(),
+        };
+        format!("{}://{}/{name}", self.kind, self.server.address)
+    }
+
+    /// The table of a place in Cassandra.
+    #[cfg(feature = "cassandra")]
+    pub(super) fn table(&self, place: &str) -> String {
+        place.replace('-', "_")
+    }
+
+    #[cfg(feature = "cassandra")]
+    pub(super) fn cassandra(&self, login: Option<(&str, &str)>) -> Client {
+        Client::new(&self.server.address, login)
     }
 
     /// An HTTP answer: its status and its body.
@@ -123,6 +155,8 @@ impl Store {
             "opensearch" => self.documents(place),
             "redis" => self.hashes(place),
             "hbase" => self.cells(place),
+            #[cfg(feature = "cassandra")]
+            "cassandra" => self.cassandra(None).rows(&self.table(place)),
             _ => panic!("memcached lists nothing"),
         }
     }

@@ -20,13 +20,13 @@ JAVA=(java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+PerfDisableSharedMem)
 
 is_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# A port of this server by its name, chosen when it is first asked for. They lie below those that the system
-# gives to clients.
+# A port of this server by its name, chosen when it is first asked for. It lies below those that the system
+# gives to clients, also after adding 10 000, as the server of S3 does.
 port() {
   local file=$folder/port.$1 number
   if [ ! -f "$file" ]; then
     while :; do
-      number=$((10000 + (RANDOM * 32768 + RANDOM) % 20000))
+      number=$((10000 + RANDOM % 10000))
       ! is_taken "$number" && ! grep -qsx "$number" "$root"/*/port.* && break
     done
     echo "$number" >"$file"

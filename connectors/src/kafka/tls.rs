@@ -70,7 +70,7 @@ fn connector(place: &KafkaSettings) -> Result<SslConnectorBuilder> {
     let trusted = pem(place, "ssl.ca")?;
     if let Some(trusted) = trusted {
         let mut store = X509StoreBuilder::new().map_err(wrong)?;
-        for certificate in X509::stack_from_pem(&trusted).map_err(wrong)? {
+        for certificate in certificates(&trusted)? {
             store.add_cert(certificate).map_err(wrong)?;
         }
         builder.set_cert_store(store.build());
@@ -101,14 +101,21 @@ fn identity(place: &KafkaSettings) -> Result<Option<(Vec<X509>, PKey<Private>)>>
         let certificates = store.cert.into_iter().chain(others).collect();
         return Ok(store.pkey.map(|key| (certificates, key)));
     }
-    let (Some(certificates), Some(key)) = (pem(place, "ssl.certificate")?, pem(place, "ssl.key")?)
-    else {
+    let (Some(chain), Some(key)) = (pem(place, "ssl.certificate")?, pem(place, "ssl.key")?) else {
         return Ok(None);
     };
     let password = place.get("ssl.key.password").unwrap_or_default();
     let key = PKey::private_key_from_pem_passphrase(&key, password.as_bytes());
-    let certificates = X509::stack_from_pem(&certificates).map_err(wrong)?;
-    Ok(Some((certificates, key.map_err(wrong)?)))
+    Ok(Some((certificates(&chain)?, key.map_err(wrong)?)))
+}
+
+/// The certificates of a file, of which there must be one.
+fn certificates(pem: &[u8]) -> Result<Vec<X509>> {
+    let all = X509::stack_from_pem(pem).map_err(wrong)?;
+    match all.is_empty() {
+        true => Err(refused()),
+        false => Ok(all),
+    }
 }
 
 /// The text of a setting that is a file, or the text itself.
@@ -137,7 +144,11 @@ fn read(path: &str) -> Result<Vec<u8>> {
 }
 
 fn wrong(cause: ErrorStack) -> Error {
+    refused().with_source(cause)
+}
+
+fn refused() -> Error {
     let message = "the settings of TLS are refused: a file is no certificate or key in PEM, or its \
                    password is wrong";
-    Error::new(ErrorKind::Config, message).with_source(cause)
+    Error::new(ErrorKind::Config, message)
 }

@@ -9,6 +9,7 @@ use crate::command::text;
 
 /// Kills a query at a step of an epoch, such as `delta:1`, and starts it again. Returns whether it came to
 /// this step.
+#[allow(dead_code, reason = "builds without outside systems do not use it")]
 pub(crate) fn killed_at(step: &str, query: impl Fn() -> Command) -> bool {
     let killed = query().env("KEYMILL_TEST_KILL_AT", step).output().unwrap();
     let output = query().output().unwrap();

@@ -198,7 +198,7 @@ fn a_process_that_is_asked_to_end_hands_its_partitions_over_at_once() {
     };
     let mut input = Input::new(&server);
     let to = ["--to", &server.topic("out")];
-    // Of one that died nobody would notice before the end of the test.
+    // With this session time-out, a member that dies is not noticed before the test ends.
     let member = || Running(member_for(&server, "300000", &to).spawn().unwrap());
     let mut first = member();
     input.send(100);

@@ -77,7 +77,7 @@ impl UpsertSink<Cassandra> {
     /// | setting | meaning |
     /// |---|---|
     /// | `consistency` | which replicas must have a row: `local_quorum`, `quorum`, `each_quorum`, `all` or `local_one` |
-    /// | `replication` | a keyspace that is not there is created, with so many replicas in each data centre |
+    /// | `replication` | creates a missing keyspace, with this number of replicas in each data centre |
     /// | `ttl.seconds` | a row that is not written for so long is removed; without it rows stay |
     ///
     /// HOST:PORT may be several, divided by commas: the first nodes that are asked.

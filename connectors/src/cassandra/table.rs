@@ -121,7 +121,7 @@ impl Table {
         Ok(())
     }
 
-    /// Creates the keyspace, if it is not there, with so many replicas in each data centre.
+    /// Creates the keyspace if it is missing, with this number of replicas in each data centre.
     pub(super) async fn create_keyspace(
         &self,
         session: &Session,

@@ -19,7 +19,7 @@
 //! the last row of each key with its epoch, so that an epoch which is written again changes nothing.
 #![forbid(unsafe_code)]
 
-#[cfg(any(feature = "http", feature = "opensearch", feature = "hbase"))]
+#[cfg(any(feature = "http", feature = "_rest"))]
 mod attempt;
 #[cfg(feature = "cassandra")]
 mod cassandra;
@@ -29,38 +29,17 @@ mod hbase;
 mod hdfs;
 #[cfg(feature = "http")]
 mod http;
-#[cfg(any(
-    feature = "http",
-    feature = "opensearch",
-    feature = "hbase",
-    feature = "redis",
-    feature = "memcached",
-    feature = "cassandra"
-))]
+#[cfg(any(feature = "http", feature = "_upsert"))]
 mod json_lines;
 #[cfg(feature = "kafka")]
 mod kafka;
-#[cfg(any(
-    feature = "kafka",
-    feature = "opensearch",
-    feature = "hbase",
-    feature = "redis",
-    feature = "memcached",
-    feature = "cassandra"
-))]
+#[cfg(any(feature = "kafka", feature = "_upsert"))]
 mod letter_file;
 #[cfg(feature = "memcached")]
 mod memcached;
 #[cfg(feature = "opensearch")]
 mod opensearch;
-#[cfg(any(
-    feature = "http",
-    feature = "opensearch",
-    feature = "hbase",
-    feature = "redis",
-    feature = "memcached",
-    feature = "cassandra"
-))]
+#[cfg(any(feature = "http", feature = "_upsert"))]
 mod pauses;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -72,26 +51,13 @@ mod remote;
 mod runtime;
 #[cfg(feature = "s3")]
 mod s3;
-#[cfg(any(
-    feature = "http",
-    feature = "opensearch",
-    feature = "hbase",
-    feature = "redis",
-    feature = "memcached",
-    feature = "cassandra"
-))]
+#[cfg(any(feature = "http", feature = "_upsert"))]
 mod settings;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-#[cfg(any(
-    feature = "opensearch",
-    feature = "hbase",
-    feature = "redis",
-    feature = "memcached",
-    feature = "cassandra"
-))]
+#[cfg(feature = "_upsert")]
 mod upsert;
 
 #[cfg(feature = "postgres")]
@@ -117,24 +83,11 @@ pub use memcached::{Memcached, MemcachedSink};
 pub use opensearch::{OpenSearch, OpenSearchSink};
 #[cfg(feature = "s3")]
 pub use s3::S3Path;
-#[cfg(any(
-    feature = "http",
-    feature = "opensearch",
-    feature = "hbase",
-    feature = "redis",
-    feature = "memcached",
-    feature = "cassandra"
-))]
+#[cfg(any(feature = "http", feature = "_upsert"))]
 pub use settings::Settings;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sql::SqlSink;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Sqlite, SqliteSink};
-#[cfg(any(
-    feature = "opensearch",
-    feature = "hbase",
-    feature = "redis",
-    feature = "memcached",
-    feature = "cassandra"
-))]
+#[cfg(feature = "_upsert")]
 pub use upsert::UpsertSink;

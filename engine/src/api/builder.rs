@@ -54,8 +54,8 @@ impl EngineBuilder {
     ///
     /// The default is half of the machine's memory or of the control group's limit, whichever is
     /// smaller, and at most a quarter of the address space that the process may still use
-    /// (`ulimit -v`). A small allocation that fails aborts the process, as in any Rust program, so leave
-    /// 200 MiB of address space beyond the budget.
+    /// (`ulimit -v`) beyond 200 MiB. A small allocation that fails aborts the process, as in any Rust
+    /// program, so leave 200 MiB of address space beyond the budget.
     ///
     /// Keys of several MiB can exceed the budget: a drain holds copies of about fifteen times the
     /// longest key.

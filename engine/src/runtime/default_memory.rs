@@ -1,5 +1,5 @@
-//! The default memory budget: half of the memory of the machine or of the cgroup limit, and at most a
-//! quarter of the address space that the process may use.
+//! The default memory budget: half of the memory of the machine or of the cgroup limit. A limit of the
+//! address space lowers it.
 #![forbid(unsafe_code)]
 
 use std::fs;
@@ -7,21 +7,25 @@ use std::fs;
 /// The assumed memory of a machine that does not report it.
 const FALLBACK: usize = 2 << 30;
 
-/// Returns half of the smaller of machine memory and cgroup limit, and at most a quarter of the free
-/// address space.
+/// The address space that thread stacks and the allocator need: glibc reserves 64 MiB for a thread.
+#[cfg(target_os = "linux")]
+const RESERVED_ADDRESSES: u64 = 200 << 20;
+
+/// Returns half of the smaller of machine memory and cgroup limit, and at most a quarter of the address
+/// space that is free for data.
 pub(crate) fn default_memory() -> usize {
     let half = half_of_smaller(machine_memory(), group_limit());
     let addresses = address_limit().and_then(|bytes| usize::try_from(bytes / 4).ok());
     addresses.map_or(half, |quarter| half.min(quarter))
 }
 
-/// Returns the address space that this process may still use (`ulimit -v`). Thread stacks and the
-/// allocator need some of it too.
+/// Returns the address space that this process may still use for data (`ulimit -v`).
 #[cfg(target_os = "linux")]
 fn address_limit() -> Option<u64> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::As).current?;
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    Some(limit.saturating_sub(kibibytes_of(&status, "VmSize:").unwrap_or(0)))
+    let used = kibibytes_of(&status, "VmSize:").unwrap_or(0);
+    Some(limit.saturating_sub(used + RESERVED_ADDRESSES))
 }
 
 #[cfg(not(target_os = "linux"))]

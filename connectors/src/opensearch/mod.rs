@@ -5,7 +5,7 @@
 //!                     {"site":"a","sum(count)":3}
 //! ```
 //!
-//! The store takes a document whose version is that of the one which is there, or later. The query that writes to
+//! The store takes a document if its version is the same as that of the old document, or later. The query that writes to
 //! an index is in the `_meta` of its mapping.
 #![forbid(unsafe_code)]
 
@@ -31,7 +31,8 @@ const OWN: &str = "keymill";
 
 /// Writes a document for each row: its id is the key, its fields are the columns.
 ///
-/// An index that is not there is created: columns of text are `keyword`, integers `long`, floats `double`.
+/// An index that is not there is created: columns of text are `keyword`, integers `long`, counts `unsigned_long`,
+/// floats `double`.
 pub type OpenSearchSink = UpsertSink<OpenSearch>;
 
 /// An index of OpenSearch or Elasticsearch.
@@ -45,8 +46,8 @@ impl UpsertSink<OpenSearch> {
     ///
     /// | setting | meaning |
     /// |---|---|
-    /// | `tls` | `true`: by HTTPS |
-    /// | `tls.ca` | by HTTPS, with a certificate that comes from one of these |
+    /// | `tls` | `true`: use HTTPS |
+    /// | `tls.ca` | use HTTPS, and trust the authorities in this file |
     /// | `api.key`, `api.key.file` | sent as `Authorization: ApiKey KEY` |
     ///
     /// # Errors

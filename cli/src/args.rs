@@ -145,7 +145,7 @@ pub(crate) struct FileArgs {
     #[arg(short, long)]
     pub(crate) recursive: bool,
 
-    /// Read also the files whose names are in this file, or on standard input (-), one a line, or with a
+    /// Read also the files whose names are in this file, or on standard input (-), one per line, or with a
     /// NUL after each
     #[arg(long, value_name = "FILE")]
     pub(crate) files_from: Option<PathBuf>,

@@ -36,7 +36,7 @@ pub(crate) fn find(args: &FileArgs, result: &ResultArgs) -> Result<FileSource> {
     Ok(source)
 }
 
-/// The names in a list: with a NUL after each if there is one, or else one a line.
+/// The names in a list: with a NUL after each if there is one, or else one per line.
 fn listed(list: &Path) -> Result<Vec<PathBuf>> {
     let read = match list == Path::new("-") {
         true => {

@@ -74,7 +74,7 @@ pub(crate) struct ReduceArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Input")]
 pub(crate) struct TableArgs {
-    /// The format of the files: csv, tsv, json (an object a line), parquet or arrow; the default is that
+    /// The format of the files: csv, tsv, json (one object per line), parquet or arrow; the default is that
     /// of the first file's name, or of its first bytes
     #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
     #[arg(value_parser = Named(parse_table_format, &["csv", "tsv", "json", "parquet", "arrow"]))]

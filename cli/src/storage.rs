@@ -119,7 +119,8 @@ fn environment(variable: impl Fn(&str) -> Option<String>) -> Vec<(String, String
 #[allow(dead_code, reason = "a program with all features has no use for it")]
 pub(crate) fn not_built(feature: &str) -> Error {
     let message = format!(
-        "this program was built without `{feature}`; install it with `--features {feature}`"
+        "this program was built without `{feature}`; install it again with `cargo install --path cli \
+         --features {feature}`"
     );
     Error::new(ErrorKind::Config, message)
 }

@@ -32,7 +32,7 @@ fn live(args: &TopArgs) -> Result<i32> {
 
 #[cfg(not(feature = "top"))]
 fn live(_: &TopArgs) -> Result<i32> {
-    let message = "this program was built without the live view; use --once, or install with \
-                   `cargo install keymill-cli --features top`";
+    let message = "this program was built without the live view; use --once, or install it again \
+                   with `cargo install --path cli --features top`";
     Err(keymill::Error::new(keymill::ErrorKind::Config, message))
 }

@@ -5,7 +5,7 @@ use arrow_array::RecordBatch;
 use keymill::Result;
 use keymill::write::Format;
 
-/// The rows of a batch as JSON objects, one a line.
+/// The rows of a batch as JSON objects, one per line.
 pub(crate) fn json_lines(batch: &RecordBatch) -> Result<Vec<u8>> {
     let schema = batch.schema();
     let mut text = Vec::new();

@@ -28,9 +28,10 @@ const REPORTS: &str = "Reports";
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Source")]
 pub(crate) struct SourceArgs {
-    /// The source: tcp://HOST:PORT, tcp-listen://HOST:PORT, unix:PATH, dir:PATH (new files, each taken
-    /// once), hdfs://HOST:PORT/PATH and s3://BUCKET/PREFIX (the same), tail:FILE (a growing file), stdin:, kafka://HOST:PORT/TOPIC,
-    /// http-listen://HOST:PORT, rate:ROWS_PER_SECOND, rate-per-epoch:ROWS or dataset:NAME; several are read together
+    /// The source: tcp://HOST:PORT, tcp-listen://HOST:PORT, unix:PATH, dir:PATH (new files, each read once),
+    /// hdfs://HOST:PORT/PATH and s3://BUCKET/PREFIX (the same), tail:FILE (a growing file), stdin:,
+    /// kafka://HOST:PORT/TOPIC, http-listen://HOST:PORT, rate:ROWS_PER_SECOND, rate-per-epoch:ROWS or
+    /// dataset:NAME; several are read together
     #[arg(long, value_name = "URL")]
     pub(crate) from: Vec<String>,
 
@@ -76,16 +77,16 @@ pub(crate) struct SourceArgs {
 #[command(next_help_heading = "Sink")]
 pub(crate) struct SinkArgs {
     /// The sink: console: (the default), files:DIR, hdfs://HOST:PORT/PATH, s3://BUCKET/PREFIX,
-    /// sqlite:FILE?table=NAME,
-    /// postgres://USER@HOST:PORT/DATABASE?table=NAME, kafka://HOST:PORT/TOPIC, http://HOST:PORT/PATH,
-    /// opensearch://HOST:PORT/INDEX, hbase://HOST:PORT/TABLE, cassandra://HOST:PORT/KEYSPACE/TABLE,
-    /// redis://HOST:PORT/PREFIX or memcached://HOST:PORT/PREFIX; the results go to all that are named
+    /// sqlite:FILE?table=NAME, postgres://USER@HOST:PORT/DATABASE?table=NAME, kafka://HOST:PORT/TOPIC,
+    /// http://HOST:PORT/PATH, opensearch://HOST:PORT/INDEX, hbase://HOST:PORT/TABLE,
+    /// cassandra://HOST:PORT/KEYSPACE/TABLE, redis://HOST:PORT/PREFIX or
+    /// memcached://HOST:PORT/PREFIX; the results go to all that are named
     #[arg(long, value_name = "URL")]
     pub(crate) to: Vec<String>,
 
     /// A setting of the sink before it: of Kafka, those of librdkafka, such as compression.type=gzip; of HTTP,
-    /// such as compression=gzip; of S3, such as endpoint=URL; of HDFS, such as
-    /// dfs.replication=2; of stores, such as password.file=FILE
+    /// such as compression=gzip; of S3, such as endpoint=URL; of HDFS, such as dfs.replication=2; of stores,
+    /// such as password.file=FILE
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_option)]
     pub(crate) to_option: Vec<(String, String)>,
 
@@ -217,8 +218,8 @@ pub(crate) struct StreamArgs {
     #[arg(long, value_name = "COLUMN", requires_all = ["windows", "key"])]
     pub(crate) time: Option<String>,
 
-    /// Close a window when a row has come whose time is this long after the end of the window; later rows
-    /// are left out and counted
+    /// Close a window when a row has come whose time is this long after the end of the window; rows of closed
+    /// windows are left out and counted
     #[arg(help_heading = WINDOWS)]
     #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "time")]
     pub(crate) watermark: Option<Duration>,
@@ -239,8 +240,8 @@ pub(crate) struct StreamArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "key")]
     pub(crate) distinct_on: Vec<String>,
 
-    /// Remember them for this time after their arrival; the default is until the watermark has passed, and
-    /// without one for ever
+    /// Remember these values for this time after the arrival of a row; the default is until its time is before
+    /// the watermark, and without a watermark for ever
     #[arg(help_heading = GROUPS)]
     #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "distinct_on", conflicts_with = "watermark")]
     pub(crate) distinct_for: Option<Duration>,
@@ -310,7 +311,7 @@ pub(crate) struct StreamArgs {
     #[arg(long, value_name = "N")]
     pub(crate) max_rows: Option<u64>,
 
-    /// Refuse to start unless results arrive exactly-once or idempotent
+    /// Refuse to start unless results arrive exactly once, or at least idempotent
     #[arg(help_heading = RECOVERY)]
     #[arg(long, value_name = "GUARANTEE", value_parser = ["exactly-once", "idempotent"])]
     #[arg(visible_alias = "guarantee")]
@@ -321,8 +322,8 @@ pub(crate) struct StreamArgs {
     #[arg(long)]
     pub(crate) progress: bool,
 
-    /// Serve metrics over HTTP, such as at 127.0.0.1:9464: /metrics for Prometheus, /progress as JSON,
-    /// /healthz
+    /// Serve metrics over HTTP, such as at 127.0.0.1:9464: /metrics for Prometheus, /progress and /state as
+    /// JSON, /healthz
     #[arg(help_heading = REPORTS)]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) metrics: Option<String>,

@@ -30,7 +30,9 @@ pub(super) fn read(path: &Path) -> Result<StreamPlan> {
     let bytes = fs::metadata(path).map_err(unreadable)?.len();
     let name = shown_name(path);
     if bytes > MOST_BYTES {
-        return Err(wrong(format!("`{name}` has {bytes} bytes: no job file")));
+        return Err(wrong(format!(
+            "`{name}` has {bytes} bytes; a job file has at most 1 MiB"
+        )));
     }
     let text = fs::read_to_string(path).map_err(unreadable)?;
     plan(&name, &text)

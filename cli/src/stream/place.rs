@@ -144,7 +144,7 @@ fn refuse_options(url: &str, options: &[(String, String)]) -> Result<()> {
     match options.first() {
         Some((name, _)) => {
             let message = format!(
-                "`{name}` is a setting, and `{}` has none; Kafka, HTTP and stores have settings",
+                "`{name}` is a setting, and `{}` has none; only Kafka, HTTP, HDFS, S3 and stores have settings",
                 without_password(url)
             );
             Err(Error::new(ErrorKind::Config, message))

@@ -22,7 +22,7 @@ const KNOWN: &str =
 /// The most bytes of an answer that an error shows.
 const SHOWN: u64 = 200;
 
-/// Sends the rows of an epoch as JSON objects, one a line, by `POST`.
+/// Sends the rows of an epoch as JSON objects, one per line, by `POST`.
 ///
 /// An epoch is sent in parts. Every part has the header `Idempotency-Key: QUERY-EPOCH-PART`, and the same
 /// bytes when it is sent again: after an attempt that failed, and after a kill.

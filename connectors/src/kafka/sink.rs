@@ -265,7 +265,7 @@ fn bytes(column: &ArrayRef) -> Result<BinaryViewArray> {
     Ok(bytes.as_binary_view().clone())
 }
 
-/// Some columns as JSON objects, one a line.
+/// Some columns as JSON objects, one per line.
 fn json(batch: &RecordBatch, columns: std::ops::Range<usize>) -> Result<Vec<u8>> {
     if columns.is_empty() {
         return Ok(b"{}\n".repeat(batch.num_rows()));

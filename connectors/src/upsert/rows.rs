@@ -77,12 +77,12 @@ impl<'a> Rows<'a> {
         self.epoch + 1
     }
 
-    /// The whole rows as JSON objects, one a line.
+    /// The whole rows as JSON objects, one per line.
     pub(crate) fn json(&self) -> Result<Vec<u8>> {
         json_lines(self.batch)
     }
 
-    /// The values as JSON objects, one a line.
+    /// The values as JSON objects, one per line.
     #[cfg(feature = "memcached")]
     pub(crate) fn json_of_values(&self) -> Result<Vec<u8>> {
         match self.values() {

@@ -145,7 +145,7 @@ impl Engine {
         self.read_table(Table::new(paths).format(crate::read::TableFormat::Csv))
     }
 
-    /// Reads files of JSON objects, one a line; see [`Engine::read_table`].
+    /// Reads files of JSON objects, one per line; see [`Engine::read_table`].
     #[cfg(feature = "json")]
     pub fn read_json(&self, paths: impl IntoPaths) -> BatchJob {
         self.read_table(Table::new(paths).format(crate::read::TableFormat::Json))

@@ -69,7 +69,7 @@ impl RowSteps {
         self.0.is_empty()
     }
 
-    /// Describes the steps, one a line; empty without steps.
+    /// Describes the steps, one per line; empty without steps.
     pub(crate) fn describe(&self) -> Vec<(&'static str, String)> {
         let lines = self.0.iter().map(|step| match step {
             RowStep::Filter(condition) => ("filter", condition.to_string()),

@@ -1,4 +1,4 @@
-//! JSON objects, one a line.
+//! JSON objects, one per line.
 
 use arrow_array::RecordBatch;
 use arrow_json::ReaderBuilder;

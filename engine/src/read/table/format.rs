@@ -17,7 +17,7 @@ pub enum TableFormat {
     Csv,
     /// The same with tabs.
     Tsv,
-    /// JSON objects, one a line.
+    /// JSON objects, one per line.
     Json,
     /// Parquet files.
     Parquet,

@@ -1,4 +1,4 @@
-//! JSON objects, one a line: the columns are the fields of the first objects.
+//! JSON objects, one per line: the columns are the fields of the first objects.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -24,7 +24,7 @@ pub(crate) fn run(command: &CheckpointCommand) -> Result<i32> {
     }
 }
 
-/// A line an epoch: its number, when it began, whether it is committed, the bytes of its delta and of
+/// One line per epoch: its number, when it began, whether it is committed, the bytes of its delta and of
 /// the snapshot after it.
 fn list(folder: &Path) -> Result<i32> {
     let shown = |number: Option<u64>| number.map_or("-".to_owned(), |it| it.to_string());

@@ -13,7 +13,7 @@ use crate::args::{FileArgs, ResultArgs};
 use crate::result::number;
 use crate::{say, storage};
 
-/// Finds the files of a command, and says what is remarkable about them.
+/// Finds the files of a command, and reports links that were skipped.
 pub(crate) fn find(args: &FileArgs, result: &ResultArgs) -> Result<FileSource> {
     let mut paths = args.files.clone();
     match &args.files_from {

@@ -55,7 +55,7 @@ pub(crate) fn run(plan: &StreamPlan) -> Result<i32> {
     let (counted, waits) = (signals.clone(), is_started.clone());
     exit::on_signals(move || {
         counted.fetch_add(1, Ordering::Relaxed);
-        // A start may wait long for other systems. What it has done is right after a kill, too.
+        // A start may wait long for other systems. It may end at any point, as by a kill.
         if !waits.load(Ordering::SeqCst) {
             exit::end(exit::INTERRUPTED);
         }

@@ -11,7 +11,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::settings::Settings;
 
-/// Whether another attempt has the same error.
+/// Whether another attempt would fail in the same way.
 pub(crate) fn is_final(cause: &ureq::Error) -> bool {
     use ureq::Error::{BadUri, Http, InvalidProxyUrl, RequireHttpsOnly, Tls};
     matches!(
@@ -20,7 +20,7 @@ pub(crate) fn is_final(cause: &ureq::Error) -> bool {
     )
 }
 
-/// Whether a request with this answer may have another one later.
+/// Whether the same request may get another answer later.
 pub(crate) fn passes(status: StatusCode) -> bool {
     status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED
         || matches!(status.as_u16(), 408 | 425 | 429)

@@ -120,7 +120,7 @@ impl Settings {
         }
     }
 
-    /// Refuses what was not taken.
+    /// Refuses unknown settings: those that were not taken.
     pub(crate) fn finish(self, known: &str) -> Result<()> {
         match self.0.first() {
             Some((name, _)) => {

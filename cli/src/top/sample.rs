@@ -39,7 +39,7 @@ impl Sample {
         list.map_or(&[], Vec::as_slice)
     }
 
-    /// What a counter grew by a second since an earlier sample of the same run.
+    /// How much a counter grew per second since an earlier sample of the same run.
     pub(super) fn rate(&self, counter: &str, before: Option<&Self>) -> Option<f64> {
         let before = before.filter(|it| it.text("/runId") == self.text("/runId"))?;
         let seconds = (self.taken - before.taken).as_secs_f64();

@@ -46,10 +46,10 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// The longest time to live that Cassandra has, in seconds: 20 years.
 const LONGEST_TTL: u64 = 630_720_000;
 
-/// Writes a row for each row, which replaces the one with the same primary key.
+/// Writes each row to a table, where it replaces the one with the same primary key.
 ///
-/// A table that is not there is created; its partition key is the key columns. Of another one the columns are
-/// checked. The keyspace must be there, unless `replication` is set.
+/// A table that is not there is created; its partition key is the key columns. The columns of an existing
+/// table are checked. The keyspace must be there, unless `replication` is set.
 pub type CassandraSink = UpsertSink<Cassandra>;
 
 /// A table of Cassandra.
@@ -80,7 +80,7 @@ impl UpsertSink<Cassandra> {
     /// | `replication` | creates a missing keyspace, with this number of replicas in each data centre |
     /// | `ttl.seconds` | a row that is not written for so long is removed; without it rows stay |
     ///
-    /// HOST:PORT may be several, divided by commas: the first nodes that are asked.
+    /// HOST:PORT may be several, separated by commas: the first nodes that are asked.
     ///
     /// # Errors
     ///
@@ -203,7 +203,7 @@ impl Store for Cassandra {
     }
 
     fn claim(&mut self, context: &SinkContext) -> Result<String> {
-        // The client waits without an end for a server that accepts a connection and then says nothing.
+        // The client waits without a limit for a server that accepts a connection and then says nothing.
         let most = self.place.timeout.max(CONNECT);
         wait_at_most(most, &self.describe(), self.connect(context))
     }

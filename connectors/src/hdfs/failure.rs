@@ -14,7 +14,7 @@ const LATER: [&str; 9] = [
     "AlreadyBeingCreatedException",
     "RecoveryInProgressException",
     "LeaseExpiredException",
-    // No server for data has room, or none answers.
+    // No data node has room, or none answers.
     "could only be written to",
 ];
 

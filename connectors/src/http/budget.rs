@@ -46,7 +46,7 @@ impl Reserved {
             .budget
             .used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                // A body that is alone is always taken, so that a small memory is no standstill.
+                // A single body is always accepted, so that a small budget cannot block everything.
                 (used == self.bytes || used + bytes <= most).then_some(used + bytes)
             });
         self.bytes += if taken.is_ok() { bytes } else { 0 };

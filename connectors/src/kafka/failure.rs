@@ -35,7 +35,7 @@ pub(super) fn is_rebalance(error: &KafkaError) -> bool {
     )
 }
 
-/// Whether the client tries again by itself, or would be right to.
+/// Whether the client tries again by itself, or another attempt may succeed.
 pub(super) fn is_passing(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{
         AllBrokersDown, BrokerDestroy, BrokerNotAvailable, BrokerTransportFailure,

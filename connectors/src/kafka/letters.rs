@@ -1,4 +1,4 @@
-//! Messages that are no rows: kept in files, with the reason of each.
+//! Messages that are not valid rows: kept in files, with the reason of each.
 #![forbid(unsafe_code)]
 
 use std::ops::Range;

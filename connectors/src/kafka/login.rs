@@ -1,4 +1,4 @@
-//! How a connection of ours to a broker is made: TLS and SASL, by the settings of librdkafka.
+//! TLS and SASL of our own connections to brokers, by the settings of librdkafka.
 //!
 //! librdkafka cannot list transactions, so that this connection is not its own.
 #![forbid(unsafe_code)]
@@ -17,7 +17,7 @@ pub(super) trait Duplex: Read + Write {}
 
 impl<T: Read + Write> Duplex for T {}
 
-/// How the user is proved.
+/// The mechanism by which the user logs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mechanism {
     Plain,
@@ -48,7 +48,7 @@ impl Mechanism {
     ];
 }
 
-/// A user, and how it is proved.
+/// A user, and how it logs in.
 pub(super) struct Sasl {
     pub(super) mechanism: Mechanism,
     pub(super) user: String,

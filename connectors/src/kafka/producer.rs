@@ -91,7 +91,7 @@ impl Transactions {
         Ok((this, last))
     }
 
-    /// Calls a step of a transaction that goes on where it was when its time was over.
+    /// Calls a step of a transaction until it is done. After a time-out the step continues where it was.
     fn patiently(
         &self,
         mut step: impl FnMut(Duration) -> Result<(), KafkaError>,

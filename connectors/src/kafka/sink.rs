@@ -204,13 +204,13 @@ fn is_over(offsets: &GroupEpoch) -> Result<bool> {
 /// The keys and values of the messages of a batch.
 struct Messages {
     keys: Option<Keys>,
-    /// A JSON object a line.
+    /// One JSON object per line.
     values: Vec<u8>,
 }
 
 enum Keys {
     Bytes(BinaryViewArray),
-    /// A JSON object a line.
+    /// One JSON object per line.
     Objects(Vec<u8>),
 }
 

@@ -1,4 +1,4 @@
-//! Transactions that a broker knows: which there are, and ending one that nobody ends.
+//! The transactions that brokers know: lists them, and aborts those that were left open.
 #![forbid(unsafe_code)]
 
 use std::time::Duration;

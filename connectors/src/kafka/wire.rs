@@ -184,7 +184,7 @@ impl<'a> Answer<'a> {
         self.take(N)?.try_into().map_err(|_| wrong())
     }
 
-    /// A number of seven bits a byte, the lowest first.
+    /// A number with seven bits in each byte, the lowest first.
     fn varint(&mut self) -> io::Result<usize> {
         let mut value = 0_u32;
         for shift in (0..28).step_by(7) {

@@ -52,7 +52,7 @@ return later
 ";
 
 /// Writes a hash for each row: its key is `PREFIX:ID`, its fields are the columns that are not the key. A null
-/// is no field.
+/// has no field.
 pub type RedisSink = UpsertSink<Redis>;
 
 /// Hashes of a Redis server.
@@ -71,7 +71,7 @@ impl UpsertSink<Redis> {
     /// |---|---|
     /// | `database` | the number of the database: 0 |
     /// | `ttl.seconds` | a hash that is not written for so long is removed; without it hashes stay |
-    /// | `tls.ca` | the server's certificate comes from one of these, not from one of the system's |
+    /// | `tls.ca` | the authorities that are trusted instead of those of the system |
     ///
     /// # Errors
     ///

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! The version of a row is its epoch, so that a part which is written again, or later than a newer one,
-//! changes nothing. One query writes to a place, because versions of two queries cannot be compared; the store
-//! keeps its id. After `ErrorKind::Unavailable` the driver calls `prepare` again, and the parts that are there are
+//! changes nothing. Only one query writes to an index, table or prefix, because versions of two queries cannot be
+//! compared; the store keeps its id. After `ErrorKind::Unavailable` the driver calls `prepare` again, and the parts that are there are
 //! skipped.
 #![forbid(unsafe_code)]
 
@@ -65,7 +65,7 @@ pub trait Store: Send {
     /// Writes rows. A row replaces the one with the same id, unless that is of a later version.
     fn write(&mut self, rows: &Rows<'_>) -> Result<Vec<Refused>>;
 
-    /// How long the store asked to be left alone when it was unavailable.
+    /// How long the store asked to wait when it was unavailable.
     fn wanted_pause(&self) -> Duration {
         Duration::ZERO
     }

@@ -161,7 +161,7 @@ fn ids(batch: &RecordBatch, keys: usize) -> Result<Vec<String>> {
     objects(batch, keys)
 }
 
-/// A key as an id, if that is no other key's.
+/// A key as an id, if no other key can have the same id.
 fn plain_id(text: Option<&[u8]>) -> Option<String> {
     let text = str::from_utf8(text?).ok()?;
     (!text.is_empty() && !text.starts_with('{')).then(|| text.to_owned())

@@ -37,7 +37,7 @@ pub(crate) struct Distinct {
 }
 
 impl Distinct {
-    /// Describes it; another description is another query.
+    /// Describes it. A query with another description cannot continue from its checkpoint.
     pub(super) fn describe(&self) -> String {
         format!("distinct on {}", self.columns.join(", "))
     }
@@ -160,7 +160,7 @@ impl BoundDistinct {
         Ok(RecordBatches::new(firsts))
     }
 
-    /// The rows of a batch whose values have not come before, which they now have.
+    /// The rows of a batch whose values have not come before. It remembers these values.
     fn firsts(
         &self,
         batch: &RecordBatch,

@@ -11,8 +11,8 @@
 //!   commits/N           epoch N is done; written after the sink has committed
 //! ```
 //!
-//! Every file appears complete or not at all, and has checksums. Deltas are one file an epoch, not one
-//! file a partition: each file costs two fsyncs.
+//! Every file appears complete or not at all, and has checksums. An epoch has one delta, not one for each
+//! partition: each file costs two fsyncs.
 
 pub(super) mod atomic_file;
 mod inspect;

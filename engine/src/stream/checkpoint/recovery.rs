@@ -22,7 +22,7 @@ pub(in crate::stream) struct Recovered {
     pub(in crate::stream) committed: u64,
     /// The watermark of the first epoch that is run.
     pub(in crate::stream) watermark: Option<i64>,
-    /// What the sources had read at the last snapshot, one value a source.
+    /// What the sources had read at the last snapshot, one value per source.
     pub(in crate::stream) positions: Option<Vec<Value>>,
     /// What was read after the snapshot, by committed epochs.
     pub(in crate::stream) ranges: Vec<Vec<Option<OffsetRange>>>,
@@ -51,8 +51,8 @@ impl Checkpoint {
         Ok(recovered)
     }
 
-    /// The last commit that can be read. One that is damaged is as if it was never written: its epoch
-    /// runs again, and the sink says whether it has it.
+    /// The last commit that can be read. A damaged one is ignored: its epoch runs again, and the sink says
+    /// whether it has that epoch.
     fn last_commit(&self, recovered: &mut Recovered) -> Result<Option<(u64, EpochCommit)>> {
         for epoch in self.numbers("commits", "")?.into_iter().rev() {
             match read_json(&self.path("commits", epoch, "")) {

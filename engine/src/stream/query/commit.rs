@@ -26,7 +26,7 @@ use crate::stream::checkpoint::{Checkpoint, EpochCommit, EpochOffsets};
 use crate::stream::window::EpochTime;
 use crate::{Error, ErrorKind, Result};
 
-/// One epoch on its way.
+/// An epoch that runs.
 pub(super) struct Epoch {
     pub(super) number: u64,
     pub(super) offsets: EpochOffsets,
@@ -156,7 +156,7 @@ impl Committer {
     }
 }
 
-/// Who has the committer: the driver, or a thread that commits an epoch.
+/// Where the committer is: with the driver, or with a thread that commits an epoch.
 pub(super) enum Writer {
     Idle(Box<Committer>),
     Busy(JoinHandle<(Box<Committer>, Result<Committed>)>),
@@ -183,7 +183,7 @@ impl Writer {
             let _span = trace::step!("epoch", computed.epoch.number);
             let committed = caught(|| committer.commit(computed, false));
             if committed.is_err() {
-                // The epoch that is computed meanwhile is of no use.
+                // The epoch that is computed meanwhile will not be committed.
                 committer.shared.cancel.cancel();
             }
             (committer, committed)

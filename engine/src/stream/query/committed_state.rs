@@ -18,7 +18,7 @@ use super::handle::{Shared, Stop};
 use crate::stream::window::WindowOutput;
 use crate::{Error, ErrorKind, Result, StateStore};
 
-/// How often one who waits looks whether the query was stopped or has ended.
+/// How often a waiting reader checks whether the query was stopped or has ended.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// The state of a query, and who uses it.
@@ -59,7 +59,7 @@ impl Readable {
 impl Shared {
     /// Waits for readers before an epoch changes the state.
     pub(super) fn begin_change(&self) -> Result<()> {
-        // The next epoch may follow at once; who has waited for the last one comes first.
+        // The next epoch may follow at once; readers that waited for the last one come first.
         let users = self.readable.lock();
         let mut users = self.wait_while(users, |users| users.waiting > 0)?;
         // New readers wait from now on.

@@ -27,7 +27,7 @@ pub(super) struct Grouped {
 }
 
 impl Grouping {
-    /// The states of the groups of an epoch. Keys that several inputs have come several times.
+    /// The states of the groups of an epoch. A key that several inputs have is there several times.
     pub(super) fn states(
         &self,
         env: &RuntimeEnv,

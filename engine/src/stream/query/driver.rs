@@ -23,7 +23,7 @@ use crate::{ErrorKind, Result};
 /// How often sources that do not wake the query are asked.
 const POLL: Duration = Duration::from_millis(10);
 
-/// A delta is a snapshot's worth of bytes at least.
+/// Deltas with fewer bytes than this together do not cause a snapshot.
 const LEAST_SNAPSHOT_BYTES: u64 = 4 << 20;
 
 /// A query as its thread has it.
@@ -162,7 +162,7 @@ impl Driver {
         pace.is_some_and(|pace| waiting.max().is_some_and(|waiting| waiting >= pace))
     }
 
-    /// Waits for the trigger after the one at which the last epoch began. Returns whether it is not late.
+    /// Waits for the next trigger, or for data. Returns `false` if there is nothing to wait for.
     fn wait(&mut self, start: Instant, began: Instant, is_idle: bool) -> Result<bool> {
         Ok(match self.trigger {
             Trigger::Every(interval) => {
@@ -272,7 +272,7 @@ impl Driver {
         let step = Instant::now();
         let time = self.outputs.time(&epoch.offsets);
         let shared = self.shared.clone();
-        // A storage may stop to answer while its files are read; then the same ranges are read again.
+        // A storage may stop answering while its files are read; then the same ranges are read again.
         let mut replays = self.sources.iter().map(|it| it.replay());
         let grouped = match replays.all(|it| it == Replay::SameBytes) {
             true => shared.while_unavailable(|| {

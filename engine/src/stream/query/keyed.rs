@@ -29,7 +29,7 @@ pub(crate) enum Keyed {
 }
 
 impl Keyed {
-    /// Describes it in a line; another line is another query.
+    /// Describes it in a line. A query with another line cannot continue from its checkpoint.
     pub(super) fn describe(&self, window: Option<&Window>) -> String {
         let computed = self.describe_groups();
         match window {
@@ -309,7 +309,7 @@ impl Grouping {
         env.stored((self.new_store)()?, hash_seed, memory)
     }
 
-    /// Whether `order` can be had, and the columns that it names.
+    /// The columns that results are ordered by.
     pub(super) fn order_columns(&self, order: &Order) -> Result<Vec<OrderBy>> {
         let mut columns = match order {
             Order::Count => {

@@ -106,7 +106,7 @@ impl QueryPlan {
         })
     }
 
-    /// What is computed, in a line; another line is another query.
+    /// What is computed, in a line. A query with another line cannot continue from its checkpoint.
     fn describe(&self, window: Option<&Window>) -> String {
         let mut computed = self.keyed.describe(window);
         if let Some(function) = &self.function {
@@ -160,7 +160,7 @@ impl QueryPlan {
         }
     }
 
-    /// Says what the query does, a line a step.
+    /// Says what the query does, one line per step.
     pub(crate) fn explain(&self) -> String {
         let names = |names: Vec<String>| names.join(", ");
         let sources = names(self.sources.iter().map(|it| it.describe()).collect());

@@ -29,9 +29,9 @@ pub struct StreamProgress {
     /// The times of the rows, if the query has windows of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_time: Option<EventTimeProgress>,
-    /// Rows a second since the epoch before.
+    /// Rows per second since the epoch before.
     pub input_rows_per_second: f64,
-    /// Rows a second while the epoch ran.
+    /// Rows per second while the epoch ran.
     pub processed_rows_per_second: f64,
     /// How long the steps took, in milliseconds.
     pub duration_ms: Durations,
@@ -43,7 +43,7 @@ pub struct StreamProgress {
     pub state_operators: Vec<StateProgress>,
     /// What was read.
     pub sources: Vec<SourceProgress>,
-    /// What was written, one entry a sink.
+    /// What was written, one entry per sink.
     pub sinks: Vec<SinkProgress>,
     /// What was written to the first sink.
     pub sink: SinkProgress,
@@ -67,7 +67,7 @@ pub struct EventTimeProgress {
     pub max: Option<String>,
     /// The watermark after the epoch: windows that end here or before are closed.
     pub watermark: Option<String>,
-    /// Rows whose time is null or no time; they are left out.
+    /// Rows whose time is null or not a valid time; they are left out.
     pub num_rows_without_time: u64,
     /// The watermark in milliseconds since 1970.
     #[serde(skip)]
@@ -127,7 +127,7 @@ pub struct SourceProgress {
     pub start_offset: Value,
     /// Where it ended.
     pub end_offset: Value,
-    /// Lines that were no rows, since the start.
+    /// Lines that were not valid rows, since the start.
     pub num_rejected_rows: u64,
     /// Bytes that wait to be read.
     pub waiting_bytes: Option<u64>,

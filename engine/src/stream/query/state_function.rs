@@ -24,7 +24,7 @@ pub(crate) struct StateFunction {
 }
 
 impl StateFunction {
-    /// Describes it; another description is another query.
+    /// Describes it. A query with another description cannot continue from its checkpoint.
     pub(super) fn describe(&self) -> String {
         let columns = self.columns.iter();
         let columns: Vec<String> = columns

@@ -10,7 +10,7 @@ use super::Durations;
 /// The figures are of the epochs within this time, and at least of the last one.
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// How busy a step of the query is, in milliseconds a second, with Flink's field names.
+/// How busy a step of the query is, in milliseconds per second, with Flink's field names.
 ///
 /// The three add up to 1000. A step is *busy* while it works. It is *back-pressured* while a later step of
 /// the same epoch works and the next epoch is already late: that is what slows the source down. It is
@@ -21,11 +21,11 @@ const WINDOW: Duration = Duration::from_secs(5);
 pub struct StepTimes {
     /// The step, named as in [`Durations`].
     pub step: &'static str,
-    /// Milliseconds a second in which it works.
+    /// Milliseconds per second in which it works.
     pub busy_time_ms_per_second: f64,
-    /// Milliseconds a second in which it waits for input.
+    /// Milliseconds per second in which it waits for input.
     pub idle_time_ms_per_second: f64,
-    /// Milliseconds a second in which later steps hold it up.
+    /// Milliseconds per second in which it waits for later steps.
     pub back_pressured_time_ms_per_second: f64,
 }
 

@@ -1,4 +1,4 @@
-//! Tables on standard output, one an epoch.
+//! Tables on standard output, one per epoch.
 
 use std::io::{self, Write};
 

@@ -24,8 +24,8 @@ use parts::{Part, PartStore};
 /// results/epoch=00000007/_manifest.json
 /// ```
 ///
-/// An epoch appears complete: of a file system by a rename of its folder, elsewhere by its manifest. After
-/// a restart an epoch that is there is not written again, so that every epoch is there exactly once.
+/// An epoch appears complete: in a file system by a rename of its folder, elsewhere by its manifest. After a
+/// restart an epoch that is there is not written again, so that every epoch is there exactly once.
 pub struct FilesSink {
     store: Box<dyn PartStore>,
     format: Format,

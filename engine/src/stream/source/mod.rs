@@ -194,7 +194,7 @@ pub trait StreamSource: Send {
         None
     }
 
-    /// How many lines were no rows since the start.
+    /// How many lines were not valid rows since the start.
     fn rejected_rows(&self) -> u64 {
         0
     }

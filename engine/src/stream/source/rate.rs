@@ -19,7 +19,7 @@ const LONGEST_LINE: usize = 21;
 /// The lines `0`, `1`, `2` and so on: a number of them every second, or every epoch.
 pub struct RateSource {
     rows: u64,
-    /// The first number that does not come.
+    /// Numbers begin with 0 again at this one.
     keys: u64,
     is_per_epoch: bool,
     started: Option<Instant>,

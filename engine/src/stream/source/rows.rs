@@ -7,7 +7,7 @@ use super::{EpochInput, EpochLimits, OffsetRange, Replay, SourceContext, StreamS
 use crate::Result;
 use crate::read::{LineFormat, RecordBatches, RowLines};
 
-/// Reads the lines of another source as rows. Lines that are no rows are counted, and left out.
+/// Reads the lines of another source as rows. Lines that are not valid rows are counted, and left out.
 pub struct RowSource {
     source: Box<dyn StreamSource>,
     lines: RowLines,

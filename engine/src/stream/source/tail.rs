@@ -79,7 +79,7 @@ fn id_of(metadata: &Metadata) -> FileId {
     }
 }
 
-/// Without numbers of files, the time of creation has to do.
+/// On systems without file numbers, the time of creation is used instead.
 #[cfg(not(unix))]
 fn id_of(metadata: &Metadata) -> FileId {
     let created = metadata.created().ok();

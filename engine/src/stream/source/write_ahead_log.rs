@@ -127,7 +127,7 @@ fn segments(folder: &Path, given: u64) -> io::Result<Vec<(u64, u64)>> {
         match numbers {
             Some((_, end)) if !is_whole || end <= given => fs::remove_file(entry.path())?,
             Some(range) => segments.push(range),
-            // It is of somebody else.
+            // A file of another program.
             None => {}
         }
     }

@@ -20,7 +20,7 @@ pub use value::{Row, Rows, Value};
 /// A step that makes rows from rows. It must give the same rows for the same rows, at any time, because
 /// epochs run again after a crash.
 pub(crate) trait RowTransform: Send {
-    /// Describes it in a few words; other words are another query.
+    /// Describes it in a few words. A query with other words cannot continue from its checkpoint.
     fn describe(&self) -> String;
 
     /// Prepares the step for rows of these columns.

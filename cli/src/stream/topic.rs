@@ -43,7 +43,7 @@ pub(super) fn source(
     match lines {
         Some(lines) => source.rows(lines),
         None if source.keeps_dead_letters() => {
-            let message = "`dead.letters` keeps lines that are no rows: name their --columns";
+            let message = "`dead.letters` keeps lines that are not valid rows: name the columns with --columns";
             Err(keymill::Error::new(keymill::ErrorKind::Config, message))
         }
         None => Ok(source.into()),

@@ -87,7 +87,7 @@ impl UpsertSink<Cassandra> {
     /// [`ErrorKind::Config`] if the URL or a setting is wrong.
     pub fn new(url: &str, mut settings: Settings) -> Result<Self> {
         let wrong_url = || {
-            let message = format!("this is no URL of a table; write {FORM}");
+            let message = format!("this is not the URL of a table; write {FORM}");
             Error::new(ErrorKind::Config, message)
         };
         let (place, table) = url.rsplit_once('/').ok_or_else(wrong_url)?;

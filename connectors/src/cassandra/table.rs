@@ -115,7 +115,7 @@ impl Table {
         let ids = self.columns.iter().filter(|it| it.name == ID).count();
         if ids > usize::from(self.has_id) {
             let message =
-                format!("a column cannot be named `{ID}`, which rows that are added have");
+                format!("a column cannot be named `{ID}`, the key of rows that are only added");
             return Err(Error::new(ErrorKind::Config, message));
         }
         Ok(())

@@ -274,7 +274,7 @@ fn content(headers: &HeaderMap) -> Result<bool, Box<Answer>> {
         true => Ok(parts.any(|part| part == "header=present")),
         false => Err(Box::new(plain(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "send text/plain, text/csv or application/x-ndjson: a record a line\n",
+            "send text/plain, text/csv or application/x-ndjson: one record per line\n",
         ))),
     }
 }
@@ -385,7 +385,7 @@ async fn decompress(
 }
 
 fn full() -> Box<Answer> {
-    later("the query has enough to do: send it again later\n")
+    later("the query is busy: send it again later\n")
 }
 
 fn later(why: impl Into<String>) -> Box<Answer> {

@@ -97,7 +97,8 @@ pub(super) fn parse_topics(value: &Value) -> Option<Topics> {
 /// The offsets that a checkpoint has.
 pub(super) fn stored(value: &Value) -> Result<Topics> {
     parse_topics(&share::without(value)).ok_or_else(|| {
-        let message = format!("`{value}` in the checkpoint is no offsets of Kafka");
+        let message =
+            format!("`{value}` in the checkpoint does not have the form of Kafka's offsets");
         Error::new(ErrorKind::Checkpoint, message)
     })
 }

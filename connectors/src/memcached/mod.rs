@@ -140,7 +140,7 @@ impl Store for Memcached {
             None => Ok(context.query.clone()),
             Some(other) => {
                 let message = format!(
-                    "`{}` is no memcached of version 1.6 or later: {other}",
+                    "`{}` is not memcached 1.6 or later: {other}",
                     self.place.describe()
                 );
                 Err(Error::new(ErrorKind::Sink, message))

@@ -27,7 +27,7 @@ impl Place {
         let wrong = || {
             Error::new(
                 ErrorKind::Config,
-                format!("this is no URL of a store; write {form}"),
+                format!("this is not the URL of a store; write {form}"),
             )
         };
         let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;

@@ -167,14 +167,14 @@ fn write_last(text: &mut Text, last: &StreamProgress) {
         "The number of the last epoch.",
         last.batch_id,
     );
-    let help = "Rows a second since the epoch before.";
+    let help = "Rows per second since the epoch before.";
     text.single(
         "keymill_input_rows_per_second",
         gauge,
         help,
         last.input_rows_per_second,
     );
-    let help = "Rows a second while the last epoch ran.";
+    let help = "Rows per second while the last epoch ran.";
     let processed = last.processed_rows_per_second;
     text.single("keymill_processed_rows_per_second", gauge, help, processed);
     let sum =
@@ -205,12 +205,12 @@ fn write_last(text: &mut Text, last: &StreamProgress) {
         }),
         (
             "back_pressured",
-            "in which later steps hold a step up",
+            "in which a step waits for later steps",
             |it| it.back_pressured_time_ms_per_second,
         ),
     ] {
         let name = format!("keymill_step_{name}_milliseconds_per_second");
-        let help = format!("Milliseconds a second {help}.");
+        let help = format!("Milliseconds per second {help}.");
         let times = last.step_times.iter();
         text.each(
             (&name, gauge, &help),
@@ -234,7 +234,7 @@ fn write_places(text: &mut Text, last: &StreamProgress, totals: &Totals) {
     };
     let sources = last.sources.iter();
     let rejected = sources.map(|it| (&*it.description, Some(it.num_rejected_rows)));
-    let help = "Lines that were no rows.";
+    let help = "Lines that were not valid rows.";
     each(
         "keymill_rejected_rows_total",
         "counter",

@@ -138,7 +138,7 @@ fn answer(mut client: TcpStream, watched: &Watched) -> io::Result<()> {
     let response = if has_head(&request) {
         respond(&request, watched)
     } else {
-        Response::text("400 Bad Request", "this is no HTTP request\n")
+        Response::text("400 Bad Request", "this is not an HTTP request\n")
     };
     client.write_all(&response.head())?;
     if !request.starts_with(b"HEAD ") {

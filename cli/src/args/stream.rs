@@ -166,11 +166,6 @@ pub(crate) struct StreamArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
 
-    /// Name the query in reports
-    #[arg(help_heading = REPORTS)]
-    #[arg(long)]
-    pub(crate) name: Option<String>,
-
     /// Count tokens
     #[arg(help_heading = GROUPS)]
     #[arg(long, conflicts_with_all = ["key", "agg", "columns", "distinct_on"])]
@@ -316,6 +311,11 @@ pub(crate) struct StreamArgs {
     #[arg(long, value_name = "GUARANTEE", value_parser = ["exactly-once", "idempotent"])]
     #[arg(visible_alias = "guarantee")]
     pub(crate) require: Option<String>,
+
+    /// Name the query in reports
+    #[arg(help_heading = REPORTS)]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
 
     /// Write a report of every epoch to standard error, as a line of JSON
     #[arg(help_heading = REPORTS)]

@@ -199,7 +199,7 @@ pub(crate) struct ResultArgs {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Write only the first N rows; not with --sort none
+    /// Write only the first N rows of the order
     #[arg(long, value_name = "N", value_parser = parse_top, allow_negative_numbers = true)]
     pub(crate) top: Option<usize>,
 

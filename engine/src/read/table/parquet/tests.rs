@@ -1,6 +1,8 @@
 //! Files of small pages: what is left out has no row of interest.
 #![expect(clippy::single_range_in_vec_init, reason = "these are lists of ranges")]
 
+mod metadata;
+
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
@@ -66,6 +68,8 @@ fn pages_without_a_row_of_interest_are_left_out() {
             vec![(0, Some(vec![0..5, 10..15]))],
         ),
         ("n > 12 AND part < 17", vec![(0, Some(vec![10..20]))]),
+        // Both may be true in the row group, but in different pages.
+        ("n < 5 AND part > 7", vec![]),
         (
             "part IS NULL",
             vec![(0, Some(vec![0..5])), (1, Some(vec![0..5]))],

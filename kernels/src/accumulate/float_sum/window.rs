@@ -87,6 +87,9 @@ pub(super) fn exponent_of(bits: u64) -> u64 {
 /// Rows that are added at a time.
 pub(super) const BATCH: usize = 1024;
 
+/// Rows whose addends are computed before they are added, by SIMD.
+const STEP: usize = 128;
+
 /// Adds the values that are in the window, without a branch; writes the rows of the others to
 /// `outside` and returns their number.
 pub(super) struct AddInside<'a> {
@@ -102,23 +105,48 @@ impl Kernel for AddInside<'_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, _: I) -> usize {
+        let (mut lows, mut highs) = ([0; STEP], [0; STEP]);
         let mut found = 0;
-        for (row, (&id, value)) in self.ids.iter().zip(self.values).enumerate() {
-            let bits = value.to_bits();
-            let exponent = exponent_of(bits);
-            let shift = exponent.wrapping_sub(self.window.base);
-            let is_outside = shift >= WIDTH && bits << 1 != 0;
-            let fraction = bits & ((1 << 52) - 1);
-            // Zero has no implicit bit, so it adds nothing at any shift.
-            let digits = fraction | u64::from(exponent != 0) << 52;
-            let digits = if is_outside { 0 } else { digits } as i64;
-            let sign = bits as i64 >> 63;
-            let power = 1i64 << (shift & 63);
-            let addend = i128::from((digits ^ sign) - sign) * i128::from(power);
-            self.sums[id as usize] += addend;
-            self.outside[found & (BATCH - 1)] = row as u16;
-            found += usize::from(is_outside);
+        let steps = self.ids.chunks(STEP).zip(self.values.chunks(STEP));
+        for (number, (ids, values)) in steps.enumerate() {
+            let mut any_outside = 0;
+            for ((value, low), high) in values.iter().zip(&mut lows).zip(&mut highs) {
+                let is_outside;
+                (*low, *high, is_outside) = self.window.addend(value.to_bits());
+                any_outside |= u64::from(is_outside);
+            }
+            for ((&id, &low), &high) in ids.iter().zip(&lows).zip(&highs) {
+                self.sums[id as usize] += i128::from(high) << 64 | i128::from(low);
+            }
+            if any_outside != 0 {
+                for (row, value) in (number * STEP..).zip(values) {
+                    self.outside[found & (BATCH - 1)] = row as u16;
+                    found += usize::from(self.window.addend(value.to_bits()).2);
+                }
+            }
         }
         found
+    }
+}
+
+impl FloatWindow {
+    /// Returns the words of what a value adds to a window, the lower one first, and whether the value is outside:
+    /// then it adds nothing.
+    #[inline(always)]
+    fn addend(self, bits: u64) -> (u64, i64, bool) {
+        let exponent = exponent_of(bits);
+        let shift = exponent.wrapping_sub(self.base);
+        let is_outside = (shift >= WIDTH) & (bits << 1 != 0);
+        let fraction = bits & ((1 << 52) - 1);
+        // Zero has no implicit bit, so it adds nothing at any shift.
+        let digits = fraction | u64::from(exponent != 0) << 52;
+        let digits = if is_outside { 0 } else { digits } as i64;
+        let sign = bits as i64 >> 63;
+        let (digits, shift) = ((digits ^ sign) - sign, shift & 63);
+        (
+            (digits << shift) as u64,
+            digits >> (63 - shift) >> 1,
+            is_outside,
+        )
     }
 }

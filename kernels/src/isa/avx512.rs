@@ -12,7 +12,7 @@ use core::arch::x86_64::{
     _pext_u64,
 };
 
-use super::{BLOCK, Isa, Kernel, split_from};
+use super::{BLOCK, Isa, Kernel, LANES, avx512_numbers, split_from};
 use crate::Level;
 
 /// Proof that the level's AVX-512 features are available: only [`enter`] makes one.
@@ -183,6 +183,26 @@ impl Isa for Avx512 {
         // SAFETY: `self` proves BMI2.
         let bits = unsafe { _pext_u64(bits, mask) };
         self.positions(bits, 0, out)
+    }
+
+    #[inline(always)]
+    fn short_integers(
+        self,
+        words: &[u64; LANES],
+        lengths: &[u64; LANES],
+        values: &mut [i64; LANES],
+    ) -> u8 {
+        avx512_numbers::integers(self, words, lengths, values)
+    }
+
+    #[inline(always)]
+    fn short_floats(
+        self,
+        words: &[u64; LANES],
+        lengths: &[u64; LANES],
+        values: &mut [f64; LANES],
+    ) -> u8 {
+        avx512_numbers::floats(self, words, lengths, values)
     }
 
     #[inline(always)]

@@ -22,13 +22,18 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512_numbers;
 mod lookup;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;
 
 use crate::Level;
+use crate::parse::column::{short_floats, short_integers};
 
+/// Numbers that are parsed at a time.
+pub(crate) const LANES: usize = 8;
 /// Bytes of a block: one for each bit of a `u64` mask.
 pub(crate) const BLOCK: usize = 64;
 
@@ -122,6 +127,29 @@ pub(crate) trait Isa: Copy {
             left ^= bit;
         }
         count
+    }
+
+    /// Parses integers of one to eight bytes, from the first bytes and the length of each text. Returns one bit
+    /// for each text that it does not know; its value is unspecified.
+    #[inline(always)]
+    fn short_integers(
+        self,
+        words: &[u64; LANES],
+        lengths: &[u64; LANES],
+        values: &mut [i64; LANES],
+    ) -> u8 {
+        short_integers(words, lengths, values)
+    }
+
+    /// Parses floats of one to eight bytes without an exponent; see [`Isa::short_integers`].
+    #[inline(always)]
+    fn short_floats(
+        self,
+        words: &[u64; LANES],
+        lengths: &[u64; LANES],
+        values: &mut [f64; LANES],
+    ) -> u8 {
+        short_floats(words, lengths, values)
     }
 
     /// Splits token spans into those of `least` to `least + 7` bytes, prepared for a key load, and

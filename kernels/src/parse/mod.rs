@@ -1,11 +1,13 @@
 //! Numbers and dates from their decimal text.
 #![forbid(unsafe_code)]
 
+pub(crate) mod column;
 mod decimal;
 mod timestamp;
 
 use core::ops::Range;
 
+pub use column::{floats, integers};
 pub use decimal::decimal;
 pub use timestamp::timestamp;
 
@@ -135,18 +137,20 @@ impl Word {
     /// for each length.
     #[inline]
     fn within(text: &[u8], range: &Range<usize>) -> Option<Self> {
-        let len = range.len();
+        match text.get(range.start..).and_then(<[u8]>::first_chunk) {
+            Some(bytes) => Self::first(u64::from_le_bytes(*bytes), range.len() as u64),
+            None => Self::of(text.get(range.clone())?),
+        }
+    }
+
+    /// Takes the first one to eight bytes of a word.
+    #[inline(always)]
+    fn first(bytes: u64, len: u64) -> Option<Self> {
         if len.wrapping_sub(1) >= 8 {
             return None;
         }
-        match text.get(range.start..).and_then(<[u8]>::first_chunk) {
-            Some(bytes) => {
-                let unused = 64 - 8 * len as u32;
-                let bytes = u64::from_le_bytes(*bytes) << unused >> unused;
-                Some(Self::signed(bytes, len as u32))
-            }
-            None => Self::of(text.get(range.clone())?),
-        }
+        let unused = 64 - 8 * len as u32;
+        Some(Self::signed(bytes << unused >> unused, len as u32))
     }
 
     /// Takes the minus sign off.

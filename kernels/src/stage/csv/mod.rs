@@ -19,8 +19,9 @@ use std::borrow::Cow;
 
 use crate::Level;
 use crate::isa::{BLOCK, Isa, dispatch};
+use crate::stage::tokenize::Span;
 use places::Places;
-use scan::{Found, Quotes, Scan};
+use scan::{Found, Scan, Seen};
 
 /// The byte around a field that has delimiters, line ends or quotes in it.
 pub const QUOTE: u8 = b'"';
@@ -105,10 +106,14 @@ pub fn unquoted(field: &[u8]) -> Cow<'_, [u8]> {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct FieldIndex {
+    /// [`BEFORE`], and where each field ends.
     ends: Places,
     rows: Places,
-    quotes: Quotes,
+    seen: Seen,
 }
+
+/// Where a field before the first one would end.
+const BEFORE: u32 = u32::MAX;
 
 impl FieldIndex {
     /// Replaces the index by that of whole records. The last one may have no line end.
@@ -120,12 +125,15 @@ impl FieldIndex {
         assert!(u32::try_from(text.len()).is_ok(), "a text of 4 GiB");
         self.clear();
         let ends = Ends(core::mem::take(self));
-        let (Ends(index), quotes) = dispatch(level, Scan::new(text, delimiter, ends));
+        let (Ends(index), seen) = dispatch(level, Scan::new(text, delimiter, ends));
         *self = index;
-        self.quotes = quotes.unwrap_or_else(|| {
+        self.seen = seen.unwrap_or_else(|| {
             self.clear();
-            let is_open = exact::scan(text, delimiter, |at, is_record| self.add(at, is_record));
-            Quotes { any: true, is_open }
+            Seen {
+                quotes: true,
+                crs: true,
+                is_open: exact::scan(text, delimiter, |at, is_record| self.add(at, is_record)),
+            }
         });
         let last = self.ends.last().copied().filter(|_| self.ends_record());
         let is_whole = last.map_or(text.is_empty(), |last| last as usize + 1 == text.len());
@@ -159,22 +167,66 @@ impl FieldIndex {
     #[must_use]
     #[inline]
     pub fn field(&self, number: usize) -> Range<usize> {
-        let start = number
-            .checked_sub(1)
-            .map_or(0, |before| self.ends[before] + 1);
-        start as usize..self.ends[number] as usize
+        let Span { start, end } = span(&self.ends, number);
+        start as usize..end as usize
+    }
+
+    /// Replaces `spans` by the fields of a column in some records, with their quotes. `firsts` are the first
+    /// fields of the records.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such field.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use keymill_kernels::Level;
+    /// use keymill_kernels::stage::csv::FieldIndex;
+    ///
+    /// let (mut index, mut spans) = (FieldIndex::default(), Vec::new());
+    /// let text = b"a,1\r\nb,2\r\n";
+    /// index.read(Level::best(), text, b',');
+    /// index.spans(&[0, 2], 1, &mut spans);
+    /// index.cut_crs(text, &mut spans);
+    /// let value = |row: usize| &text[spans[row].start as usize..spans[row].end as usize];
+    /// assert_eq!((value(0), value(1)), (&b"1"[..], &b"2"[..]));
+    /// ```
+    pub fn spans(&self, firsts: &[u32], column: usize, spans: &mut Vec<Span>) {
+        let ends: &[u32] = &self.ends;
+        spans.clear();
+        spans.extend(
+            firsts
+                .iter()
+                .map(|&first| span(ends, first as usize + column)),
+        );
+    }
+
+    /// Cuts the CR of a CRLF off the last fields of records.
+    ///
+    /// # Panics
+    ///
+    /// If a span is not one of this text.
+    pub fn cut_crs(&self, text: &[u8], spans: &mut [Span]) {
+        if !self.seen.crs {
+            return;
+        }
+        for span in spans {
+            let field = &text[span.start as usize..span.end as usize];
+            span.end -= u32::from(field.last() == Some(&b'\r'));
+        }
     }
 
     /// Returns whether a quote of the last record is not closed.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.quotes.is_open
+        self.seen.is_open
     }
 
     /// Returns whether the text has a quote.
     #[must_use]
     pub fn has_quotes(&self) -> bool {
-        self.quotes.any
+        self.seen.quotes
     }
 
     /// Returns whether each record has this number of fields.
@@ -195,14 +247,15 @@ impl FieldIndex {
 
     fn clear(&mut self) {
         self.ends.clear();
+        self.ends.push(BEFORE);
         self.rows.clear();
-        self.quotes = Quotes::default();
+        self.seen = Seen::default();
     }
 
     fn add(&mut self, end: usize, is_record: bool) {
         self.ends.push(end as u32);
         if is_record {
-            self.rows.push(self.ends.len() as u32);
+            self.rows.push(self.ends.len() as u32 - 1);
         }
     }
 
@@ -210,7 +263,16 @@ impl FieldIndex {
     fn ends_record(&self) -> bool {
         self.rows
             .last()
-            .is_some_and(|&fields| fields as usize == self.ends.len())
+            .is_some_and(|&fields| fields as usize == self.ends.len() - 1)
+    }
+}
+
+/// Returns the field with a number. It begins after the delimiter or line end before it.
+#[inline(always)]
+fn span(ends: &[u32], number: usize) -> Span {
+    Span {
+        start: ends[number].wrapping_add(1),
+        end: ends[number + 1],
     }
 }
 
@@ -222,12 +284,12 @@ impl Found for Ends {
     fn block<I: Isa>(&mut self, isa: I, base: usize, delimiters: u64, line_ends: u64, _: u64) {
         let Self(index) = self;
         let mask = delimiters | line_ends;
-        let before = index.ends.len() as u32;
+        let fields_with_first = index.ends.len() as u32;
         let mut places = [0; BLOCK];
         let count = isa.positions(mask, 0, &mut places);
         index.ends.append(base as u32, &places, count);
         let count = isa.ranks(line_ends, mask, &mut places);
-        index.rows.append(before + 1, &places, count);
+        index.rows.append(fields_with_first, &places, count);
     }
 }
 

@@ -17,12 +17,13 @@ pub(super) trait Found {
     );
 }
 
-/// The quotes of a text.
+/// What a text has.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Quotes {
-    /// Whether there are any.
-    pub(super) any: bool,
-    /// Whether the text ends inside them.
+pub(super) struct Seen {
+    pub(super) quotes: bool,
+    /// Carriage returns.
+    pub(super) crs: bool,
+    /// Whether it ends inside quotes.
     pub(super) is_open: bool,
 }
 
@@ -38,6 +39,7 @@ pub(super) struct Scan<'t, F> {
     /// Quotes that opened where none may.
     wrong: u64,
     has_quotes: bool,
+    crs: u64,
 }
 
 impl<'t, F: Found> Scan<'t, F> {
@@ -50,6 +52,7 @@ impl<'t, F: Found> Scan<'t, F> {
             may_open: 1,
             wrong: 0,
             has_quotes: false,
+            crs: 0,
         }
     }
 
@@ -59,6 +62,7 @@ impl<'t, F: Found> Scan<'t, F> {
         let quotes = isa.equal(block, QUOTE) & valid;
         let delimiters = isa.equal(block, self.delimiter) & valid;
         let line_ends = isa.equal(block, b'\n') & valid;
+        self.crs |= isa.equal(block, b'\r');
         if quotes == 0 && self.inside == 0 {
             self.may_open = (delimiters | line_ends) >> 63;
             return self
@@ -85,9 +89,9 @@ impl<'t, F: Found> Scan<'t, F> {
 }
 
 impl<F: Found> Kernel for Scan<'_, F> {
-    /// What was found, and how the quotes were; `None` if a quote is data, so that what was found is not to
-    /// be used.
-    type Out = (F, Option<Quotes>);
+    /// What was found, and what else the text has; `None` if a quote is data, so that what was found is not
+    /// to be used.
+    type Out = (F, Option<Seen>);
 
     #[inline(always)]
     fn run<I: Isa>(mut self, isa: I) -> Self::Out {
@@ -101,11 +105,12 @@ impl<F: Found> Kernel for Scan<'_, F> {
             let valid = u64::MAX >> (BLOCK - rest.len());
             self.block(isa, &bytes, blocks.len() * BLOCK, valid);
         }
-        let quotes = Quotes {
-            any: self.has_quotes,
+        let seen = Seen {
+            quotes: self.has_quotes,
+            crs: self.crs != 0,
             is_open: self.inside != 0,
         };
-        (self.found, (self.wrong == 0).then_some(quotes))
+        (self.found, (self.wrong == 0).then_some(seen))
     }
 }
 

@@ -51,6 +51,30 @@ proptest! {
     }
 
     #[test]
+    fn spans_are_the_fields_of_a_column_without_crs(text in texts(), column in 0..3usize) {
+        for level in Level::available() {
+            let (mut index, mut spans) = (FieldIndex::default(), Vec::new());
+            index.read(level, &text, b',');
+            let rows = (0..index.rows()).map(|row| index.fields(row));
+            let rows: Vec<_> = rows.filter(|fields| fields.len() > column).collect();
+            let firsts: Vec<u32> = rows.iter().map(|fields| fields.start as u32).collect();
+            let fields = |spans: &[Span]| -> Vec<Vec<u8>> {
+                let places = spans.iter().map(|it| it.start as usize..it.end as usize);
+                places.map(|place| text[place].to_vec()).collect()
+            };
+            index.spans(&firsts, column, &mut spans);
+            let expected = rows.iter().map(|row| text[index.field(row.start + column)].to_vec());
+            let mut expected: Vec<Vec<u8>> = expected.collect();
+            prop_assert_eq!(fields(&spans), &expected[..]);
+            index.cut_crs(&text, &mut spans);
+            for field in &mut expected {
+                field.pop_if(|byte| *byte == b'\r');
+            }
+            prop_assert_eq!(fields(&spans), expected);
+        }
+    }
+
+    #[test]
     fn the_last_record_ends_where_the_index_says(text in texts()) {
         for level in Level::available() {
             let last = last_record(level, &text, b',');

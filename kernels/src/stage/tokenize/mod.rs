@@ -79,14 +79,15 @@ impl Span {
     /// assert!(Span::check_all(&spans, b"the fo").is_err());
     /// ```
     pub fn check_all(spans: &[Self], text: &[u8]) -> Result<(), InputError> {
-        let is_within = |it: &Self| it.start <= it.end && it.end as usize <= text.len();
-        match spans.iter().position(|it| !is_within(it)) {
-            Some(span) => Err(InputError::SpanBeyondText {
-                span,
-                bytes: text.len(),
-            }),
-            None => Ok(()),
+        let len = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let is_within = |it: &Self| (it.start <= it.end) & (it.end <= len);
+        // Without an early end, so that it is done by SIMD.
+        if spans.iter().fold(true, |all, it| all & is_within(it)) {
+            return Ok(());
         }
+        let span = spans.iter().take_while(|it| is_within(it)).count();
+        let bytes = text.len();
+        Err(InputError::SpanBeyondText { span, bytes })
     }
 }
 

@@ -10,7 +10,7 @@ use keymill_kernels::stage::csv::FieldIndex;
 use keymill_kernels::stage::tokenize::Span;
 
 use super::bad::{Bad, Why, described};
-use super::values::{Fields, column, plain_spans};
+use super::values::{Fields, column};
 use super::without_cr;
 use crate::read::pieces::{KeyedRows, Push};
 use crate::read::table::text_pieces::{Chunk, TextDecoder};
@@ -71,6 +71,15 @@ pub(in crate::read::table) struct Scratch {
     index: FieldIndex,
     firsts: Vec<u32>,
     keys: Vec<Span>,
+    values: Vec<Span>,
+}
+
+/// The fields of a text, and the first field of some of its rows.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    text: &'a [u8],
+    index: &'a FieldIndex,
+    firsts: &'a [u32],
 }
 
 impl Decoder {
@@ -115,20 +124,17 @@ impl Decoder {
         })
     }
 
-    /// Returns the fields of a column in the rows that begin at some fields.
-    fn fields<'a>(
-        &'a self,
-        text: &'a [u8],
-        index: &'a FieldIndex,
-        firsts: &'a [u32],
-        column: usize,
-    ) -> Fields<'a> {
+    /// Returns the fields of a column. `spans` is memory for where they are.
+    fn fields<'a>(&'a self, rows: Rows<'a>, column: usize, spans: &'a mut Vec<Span>) -> Fields<'a> {
+        rows.index.spans(rows.firsts, column, spans);
+        if column + 1 == self.schema.fields().len() {
+            rows.index.cut_crs(rows.text, spans);
+        }
         Fields {
-            text,
-            index,
-            firsts,
-            column,
-            is_last: column + 1 == self.schema.fields().len(),
+            level: self.level,
+            text: rows.text,
+            spans,
+            has_quotes: rows.index.has_quotes(),
             nulls: &self.nulls,
         }
     }
@@ -137,18 +143,18 @@ impl Decoder {
     fn push_keyed(
         &self,
         chunk: &Chunk<'_>,
-        (index, firsts): (&FieldIndex, &[u32]),
-        keys: &mut Vec<Span>,
+        rows: Rows<'_>,
+        (keys, values): (&mut Vec<Span>, &mut Vec<Span>),
         push: &mut dyn Push,
     ) -> Result<bool> {
         let Some((key, others)) = self.keyed.as_ref().filter(|_| push.takes_keyed()) else {
             return Ok(false);
         };
-        if !plain_spans(&self.fields(chunk.text, index, firsts, *key), keys) {
+        if !self.fields(rows, *key, keys).are_plain() {
             return Ok(false);
         }
         let mut bad = Vec::new();
-        let others = self.batch(others, chunk, (index, firsts), &mut bad)?;
+        let others = self.batch(others, chunk, rows, values, &mut bad)?;
         let rows = KeyedRows {
             text: chunk.text,
             keys,
@@ -186,18 +192,20 @@ impl Decoder {
         }
     }
 
-    /// Decodes some columns of the rows that begin at some fields.
+    /// Decodes some columns.
     fn batch(
         &self,
         kept: &Kept,
         chunk: &Chunk<'_>,
-        (index, firsts): (&FieldIndex, &[u32]),
+        rows: Rows<'_>,
+        spans: &mut Vec<Span>,
         bad: &mut Vec<Bad>,
     ) -> Result<RecordBatch> {
+        let firsts = rows.firsts;
         let mut arrays = Vec::with_capacity(kept.numbers.len());
         let mut is_good = Vec::new();
         for &number in &kept.numbers {
-            let fields = self.fields(chunk.text, index, firsts, number);
+            let fields = self.fields(rows, number, spans);
             let field = self.schema.field(number);
             let mut bad_values = Vec::new();
             let array = column(field.data_type(), &fields, &mut bad_values);
@@ -232,11 +240,16 @@ impl TextDecoder for Decoder {
             index,
             firsts,
             keys,
+            values,
         } = scratch;
         for firsts in firsts.chunks(ROWS) {
-            let rows = (&*index, firsts);
-            if !self.push_keyed(chunk, rows, keys, push)? {
-                push.batch(self.batch(&self.kept, chunk, rows, &mut bad)?)?;
+            let rows = Rows {
+                text: chunk.text,
+                index,
+                firsts,
+            };
+            if !self.push_keyed(chunk, rows, (keys, values), push)? {
+                push.batch(self.batch(&self.kept, chunk, rows, values, &mut bad)?)?;
             }
         }
         bad.sort_by_key(|bad| bad.first);

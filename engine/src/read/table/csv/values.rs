@@ -16,66 +16,60 @@ use arrow_cast::cast;
 use arrow_cast::parse::{Parser, parse_decimal};
 use arrow_schema::{DataType, TimeUnit};
 use keymill_kernels::parse;
-use keymill_kernels::stage::csv::{FieldIndex, QUOTE, unquoted};
+use keymill_kernels::stage::csv::{QUOTE, unquoted};
 use keymill_kernels::stage::tokenize::Span;
+
+use crate::Level;
 
 /// The fields of one column, in some rows.
 pub(super) struct Fields<'a> {
+    pub(super) level: Level,
     pub(super) text: &'a [u8],
-    pub(super) index: &'a FieldIndex,
-    /// The first field of each row.
-    pub(super) firsts: &'a [u32],
-    pub(super) column: usize,
-    pub(super) is_last: bool,
+    /// Where they are, without the CR of a CRLF.
+    pub(super) spans: &'a [Span],
+    /// Whether the text has quotes.
+    pub(super) has_quotes: bool,
     pub(super) nulls: &'a [String],
 }
 
 impl Fields<'_> {
-    /// Returns where the fields are.
-    #[inline]
     fn ranges(&self) -> impl ExactSizeIterator<Item = Range<usize>> + '_ {
-        self.firsts.iter().map(|&first| self.range(first))
-    }
-
-    /// Returns where the field of a row is, without the CR of a CRLF.
-    #[inline(always)]
-    fn range(&self, first: u32) -> Range<usize> {
-        let Range { start, end } = self.index.field(first as usize + self.column);
-        let has_cr = self.is_last && self.text[start..end].ends_with(b"\r");
-        start..end - usize::from(has_cr)
+        self.spans.iter().map(range_of)
     }
 
     fn is_null(&self, field: &[u8]) -> bool {
         field.is_empty() || self.nulls.iter().any(|null| null.as_bytes() == field)
     }
+
+    /// Returns whether no field is empty or has quotes.
+    pub(super) fn are_plain(&self) -> bool {
+        // Without an early end, so that it is done by SIMD.
+        let spans = self.spans.iter();
+        let empty = spans.fold(0, |count: u32, it| count + u32::from(it.start >= it.end));
+        let is_quoted = |it: &Span| self.text[it.start as usize] == QUOTE;
+        empty == 0 && !(self.has_quotes && self.spans.iter().any(is_quoted))
+    }
 }
 
-/// Finds the values of a column in the text. Returns false if one of them is null or has quotes.
-pub(super) fn plain_spans(fields: &Fields<'_>, spans: &mut Vec<Span>) -> bool {
-    let mut are_plain = true;
-    let has_quotes = fields.index.has_quotes();
-    spans.clear();
-    spans.extend(fields.ranges().map(|range| {
-        are_plain &= !range.is_empty();
-        if has_quotes {
-            are_plain &= fields.text.get(range.start) != Some(&QUOTE);
-        }
-        Span {
-            start: range.start as u32,
-            end: range.end as u32,
-        }
-    }));
-    are_plain
+fn range_of(span: &Span) -> Range<usize> {
+    span.start as usize..span.end as usize
 }
 
 /// Decodes the fields of a column. Adds the rows whose value is not of the type to `bad`.
 pub(super) fn column(of: &DataType, fields: &Fields<'_>, bad: &mut Vec<u32>) -> Option<ArrayRef> {
     Some(match of {
-        DataType::Int64 => numbers::<Int64Type>(fields, bad, parse::integer_in),
-        DataType::Float64 => numbers::<Float64Type>(fields, bad, parse::float_in),
-        DataType::Date32 => numbers::<Date32Type>(fields, bad, whole(parse::date)),
+        DataType::Int64 => {
+            let integers = numbers::<Int64Type>(fields, bad, parse::integers, parse::integer_in);
+            Arc::new(integers)
+        }
+        DataType::Float64 => {
+            let floats = numbers::<Float64Type>(fields, bad, parse::floats, parse::float_in);
+            Arc::new(floats)
+        }
+        DataType::Date32 => Arc::new(primitive::<Date32Type>(fields, bad, whole(parse::date))),
         DataType::Timestamp(TimeUnit::Microsecond, None) => {
-            numbers::<TimestampMicrosecondType>(fields, bad, whole(timestamp))
+            let parse = whole(timestamp);
+            Arc::new(primitive::<TimestampMicrosecondType>(fields, bad, parse))
         }
         DataType::Decimal128(precision, scale) => {
             let (precision, scale) = (*precision, *scale);
@@ -105,12 +99,39 @@ fn by_cast(of: &DataType, fields: &Fields<'_>, bad: &mut Vec<u32>) -> Option<Arr
     Some(array)
 }
 
+/// Parses a column of short numbers; see [`parse::integers`].
+type ParseShort<N> = fn(Level, &[u8], &[Span], &mut Vec<N>, &mut Vec<u32>);
+
+/// Decodes numbers: short ones together, then the others.
 fn numbers<T: ArrowPrimitiveType>(
     fields: &Fields<'_>,
     bad: &mut Vec<u32>,
+    short: ParseShort<T::Native>,
     parse: impl Fn(&[u8], Range<usize>) -> Option<T::Native>,
-) -> ArrayRef {
-    Arc::new(primitive::<T>(fields, bad, parse))
+) -> PrimitiveArray<T> {
+    let (text, spans) = (fields.text, fields.spans);
+    let (mut values, mut missed) = (Vec::new(), Vec::new());
+    short(fields.level, text, spans, &mut values, &mut missed);
+    let mut valid = None;
+    for row in missed.iter().map(|&row| row as usize) {
+        let range = range_of(&spans[row]);
+        let value = parse(text, range.clone());
+        let value = value.or_else(|| slowly(fields, &text[range], row, bad, &parse));
+        values[row] = value.unwrap_or_default();
+        if value.is_none() {
+            valid
+                .get_or_insert_with(|| all_valid(spans.len()))
+                .set_bit(row, false);
+        }
+    }
+    let nulls = valid.map(|mut valid| NullBuffer::new(valid.finish()));
+    PrimitiveArray::new(values.into(), nulls)
+}
+
+fn all_valid(rows: usize) -> BooleanBufferBuilder {
+    let mut bits = BooleanBufferBuilder::new(rows);
+    bits.append_n(rows, true);
+    bits
 }
 
 fn primitive<T: ArrowPrimitiveType>(
@@ -118,7 +139,7 @@ fn primitive<T: ArrowPrimitiveType>(
     bad: &mut Vec<u32>,
     parse: impl Fn(&[u8], Range<usize>) -> Option<T::Native>,
 ) -> PrimitiveArray<T> {
-    let mut nulls = NullBufferBuilder::new(fields.firsts.len());
+    let mut nulls = NullBufferBuilder::new(fields.spans.len());
     let values = values(fields, bad, parse).map(|value| {
         match value {
             Some(_) => nulls.append_non_null(),
@@ -170,7 +191,7 @@ fn slowly<V>(
 }
 
 fn booleans(fields: &Fields<'_>, bad: &mut Vec<u32>) -> BooleanArray {
-    let rows = fields.firsts.len();
+    let rows = fields.spans.len();
     let mut nulls = NullBufferBuilder::new(rows);
     let mut bits = BooleanBufferBuilder::new(rows);
     for value in values(fields, bad, whole(boolean)) {
@@ -241,7 +262,7 @@ type ByteParts = (OffsetBuffer<i32>, Buffer, Option<NullBuffer>);
 const SHORT: usize = 32;
 
 fn bytes(fields: &Fields<'_>) -> Option<ByteParts> {
-    let (text, rows) = (fields.text, fields.firsts.len());
+    let (text, rows) = (fields.text, fields.spans.len());
     let mut nulls = NullBufferBuilder::new(rows);
     let mut values = vec![0; 16 * rows + SHORT];
     let mut used = 0;

@@ -264,7 +264,8 @@ pub(crate) enum CheckpointCommand {
 /// The format and the place of a table.
 #[derive(Args, Debug)]
 pub(crate) struct ResultFormat {
-    /// table, tsv, csv, json, markdown, parquet or arrow; the default is table on a terminal and tsv elsewhere
+    /// table, tsv, csv, json, markdown, parquet or arrow; the default depends on the name after -o, or else is
+    /// table on a terminal and tsv elsewhere
     #[arg(long, hide_possible_values = true)]
     #[arg(value_parser = Named(parse_format, &["table", "tsv", "csv", "json", "markdown", "parquet", "arrow"]))]
     pub(crate) format: Option<Format>,

@@ -9,6 +9,7 @@ use keymill::{Error, Result, shown_name};
 
 use crate::args::{CheckpointCommand, ResultFormat};
 use crate::output::{self, Output};
+use crate::result::format_of_name;
 use crate::{exit, print};
 
 pub(crate) fn run(command: &CheckpointCommand) -> Result<i32> {
@@ -54,12 +55,12 @@ fn verify(folder: &Path) -> Result<i32> {
 }
 
 fn export(folder: &Path, result: &ResultFormat) -> Result<i32> {
-    let format = result
-        .format
-        .unwrap_or(match output::is_terminal(result.output.as_deref()) {
-            true => Format::Table,
-            false => Format::Tsv,
-        });
+    let by_name = result.output.as_deref().and_then(format_of_name);
+    let default = match output::is_terminal(result.output.as_deref()) {
+        true => Format::Table,
+        false => Format::Tsv,
+    };
+    let format = result.format.or(by_name).unwrap_or(default);
     let batches = checkpoint::export(folder)?;
     let mut output = Output::open(result.output.as_deref())?;
     {

@@ -42,7 +42,7 @@ pub(crate) struct ReduceArgs {
     #[arg(long = "where", value_name = "CONDITION", allow_hyphen_values = true)]
     pub(crate) condition: Option<String>,
 
-    /// Write only the groups for which this is true; it is over keys and aggregates
+    /// Write only the groups for which this is true, such as 'total > 3' with --agg 'sum(price) AS total'
     #[arg(long, value_name = "CONDITION", allow_hyphen_values = true)]
     pub(crate) having: Option<String>,
 
@@ -160,10 +160,10 @@ fn job(
         None => rows.agg(aggregates),
     };
     if let Some(condition) = &args.having {
-        groups = groups.having(condition.parse::<Expr>()?);
+        groups = groups.having(condition.parse::<Expr>().map_err(of_groups)?);
     }
     if let Some(columns) = &args.select {
-        groups = groups.select(parsed::<Expr>(columns)?);
+        groups = groups.select(parsed::<Expr>(columns).map_err(of_groups)?);
     }
     Ok(groups)
 }
@@ -191,11 +191,24 @@ pub(crate) fn table(files: &FileArgs, args: &TableArgs, result: &ResultArgs) -> 
 
 /// Adds the options that help with rows that cannot be read.
 pub(crate) fn with_options(error: Error) -> Error {
-    if error.kind() != ErrorKind::Format || !error.message().ends_with("reject bad rows") {
+    let is_bad_row = error.message().ends_with("reject bad rows");
+    let is_empty = error.message().ends_with("there is no header");
+    let advice = match (error.kind(), is_bad_row, is_empty) {
+        (ErrorKind::Format, true, _) => "see --columns NAME:text and --bad-rows",
+        (ErrorKind::Format, _, true) => "see --columns and --no-header",
+        _ => return error,
+    };
+    Error::new(error.kind(), format!("{} ({advice})", error.message()))
+}
+
+/// Says how an aggregate is written in an expression over groups.
+fn of_groups(error: Error) -> Error {
+    if !error.message().contains("there is no function") {
         return error;
     }
-    let advice = "see --columns NAME:text and --bad-rows";
-    Error::new(error.kind(), format!("{} ({advice})", error.message()))
+    let advice =
+        "an aggregate is written by its name, such as `total` after --agg 'sum(x) AS total'";
+    Error::new(error.kind(), format!("{}; {advice}", error.message()))
 }
 
 /// Parses the order of the result.

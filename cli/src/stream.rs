@@ -22,6 +22,7 @@ use keymill::stream::{
 use keymill::{Error, ErrorKind, KeyedStream, Order, Result};
 
 use crate::args::{Sort, StreamArgs};
+use crate::result::number;
 #[allow(
     unused_imports,
     reason = "a program with all features has no use for it"
@@ -77,9 +78,25 @@ pub(crate) fn run(plan: &StreamPlan) -> Result<i32> {
             .for_each(|it| say(&format!("keymill: {it}")));
     }
     wait(args, &query, &signals)?;
+    if !args.quiet && !args.progress {
+        say_rejected(&query);
+    }
     match signals.load(Ordering::Relaxed) {
         0 => Ok(exit::DONE),
         _ => Ok(exit::INTERRUPTED),
+    }
+}
+
+/// Says how many rows the sources have rejected.
+fn say_rejected(query: &StreamQuery) {
+    let last = query.last_progress();
+    let sources = last.iter().flat_map(|progress| &progress.sources);
+    let rejected: u64 = sources.map(|source| source.num_rejected_rows).sum();
+    if rejected > 0 {
+        let rows = number(rejected, "row");
+        say(&format!(
+            "keymill: {rows} rejected; see numRejectedRows of --progress"
+        ));
     }
 }
 

@@ -96,7 +96,7 @@ pub(crate) struct SinkArgs {
     pub(crate) option_places: Vec<usize>,
 
     /// Write only the first N rows of an epoch; of windows, the first N rows of each window
-    #[arg(long, value_name = "N", value_parser = parse_top)]
+    #[arg(long, value_name = "N", value_parser = parse_top, allow_negative_numbers = true)]
     pub(crate) top: Option<usize>,
 
     /// The format of files: tsv, csv, json, parquet or arrow

@@ -6,7 +6,8 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::File as OpenFile;
+use std::io::Read;
 use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind as ClapErrorKind};
@@ -27,14 +28,14 @@ pub(super) fn read(path: &Path) -> Result<StreamPlan> {
         let message = format!("cannot read the job file `{}`", shown_name(path));
         Error::new(ErrorKind::Source, message).with_source(cause)
     };
-    let bytes = fs::metadata(path).map_err(unreadable)?.len();
     let name = shown_name(path);
-    if bytes > MOST_BYTES {
-        return Err(wrong(format!(
-            "`{name}` has {bytes} bytes; a job file has at most 1 MiB"
-        )));
+    // Pipes and devices do not tell their size.
+    let file = OpenFile::open(path).map_err(unreadable)?;
+    let mut text = String::new();
+    let read = file.take(MOST_BYTES + 1).read_to_string(&mut text);
+    if read.map_err(unreadable)? as u64 > MOST_BYTES {
+        return Err(wrong(format!("`{name}` has more than 1 MiB: no job file")));
     }
-    let text = fs::read_to_string(path).map_err(unreadable)?;
     plan(&name, &text)
 }
 
@@ -237,7 +238,7 @@ impl File<'_> {
                 let known = text(ContextKind::ValidValue);
                 format!("`{key}`: `{value}` is not one of {known}")
             }
-            (ClapErrorKind::MissingRequiredArgument, _) => return self.lacks(error, values),
+            (ClapErrorKind::MissingRequiredArgument, _) => return self.lacks(error),
             _ => error.to_string(),
         };
         self.wrong(start, &message)
@@ -245,27 +246,24 @@ impl File<'_> {
 }
 
 impl File<'_> {
-    /// The error for a key that needs others.
-    fn lacks(&self, error: &clap::Error, values: &[Value]) -> Error {
-        let missing = match error.get(ContextKind::InvalidArg) {
+    /// The error for keys that need others.
+    fn lacks(&self, error: &clap::Error) -> Error {
+        let flags = match error.get(ContextKind::InvalidArg) {
             Some(ContextValue::Strings(flags)) => flags.clone(),
             _ => Vec::new(),
         };
-        let missing: Vec<&str> = missing
-            .iter()
-            .filter_map(|flag| flag.trim_start_matches('-').split(' ').next())
-            .collect();
-        // The usage names the key that needs them.
-        let usage = error.to_string();
-        let is_named = |it: &&Value| usage.contains(&format!("--{} ", it.key));
-        let (start, key) = values
-            .iter()
-            .find(is_named)
-            .map_or((0, ""), |it| (it.start, it.key.as_str()));
-        self.wrong(
-            start,
-            &format!("`{key}` needs `{}`, too", missing.join("`, `")),
-        )
+        // `--time <COLUMN>`, or one of several: `<--window <TIME>|--session <GAP>>`.
+        let keys_of = |flag: &String| {
+            let words = flag.split(['<', ' ', '|', '>']);
+            let keys: Vec<&str> = words.filter_map(|it| it.strip_prefix("--")).collect();
+            keys.join("` or `")
+        };
+        let missing: Vec<String> = flags.iter().map(keys_of).collect();
+        wrong(format!(
+            "{}: its keys need more: `{}`",
+            self.name,
+            missing.join("`, `")
+        ))
     }
 }
 

@@ -197,6 +197,16 @@ fn rows_have_running_totals() {
     assert!(last.contains("\"numRejectedRows\":1"), "{last}");
     let shown = text(&output.stdout);
     assert!(shown.contains("|   b|"), "{shown}");
+    let output = rows(&["--agg", "count"]);
+    assert!(
+        text(&output.stderr).starts_with("keymill: 1 row rejected"),
+        "{}",
+        text(&output.stderr)
+    );
+    let csv = folder.name("totals.csv");
+    stdout_of(&["checkpoint", "export", checkpoint, "-o", &csv], b"");
+    let csv = fs::read_to_string(csv).unwrap();
+    assert!(csv.starts_with("site,sum(count),"), "{csv}");
     let exported = stdout_of(&["checkpoint", "export", checkpoint], b"");
     let lines: Vec<Vec<&str>> = text(&exported)
         .lines()

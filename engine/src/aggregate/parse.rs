@@ -66,6 +66,9 @@ impl AggregateExpr {
         let name = call.name.to_string().to_lowercase();
         let name = match name.as_str() {
             "avg" => "mean",
+            "variance" | "var_samp" => "var",
+            "stddev_samp" => "stddev",
+            "covar_samp" => "covar",
             name => name,
         };
         if !names().contains(&name) {

@@ -68,6 +68,9 @@ fn no_such_column(name: &str, schema: &Schema) -> Error {
     Error::new(ErrorKind::Config, message)
 }
 
+/// The most characters of the names of columns in a message.
+const MOST_SHOWN: usize = 1000;
+
 /// The names of all columns, for a message.
 pub(crate) fn column_names(schema: &Schema) -> String {
     let names: Vec<_> = schema
@@ -75,7 +78,11 @@ pub(crate) fn column_names(schema: &Schema) -> String {
         .iter()
         .map(|field| field.name().as_str())
         .collect();
-    names.join(", ")
+    let names = names.join(", ");
+    match names.char_indices().nth(MOST_SHOWN) {
+        Some((end, _)) => format!("{}…", &names[..end]),
+        None => names,
+    }
 }
 
 impl From<&str> for Expr {

@@ -220,6 +220,10 @@ fn table(select: &Select) -> Result<(String, Option<String>)> {
             let why = format!("subqueries do not work: {ONE_TABLE}");
             Err(refused(&from.relation, why))
         }
+        TableFactor::Table { args: None, .. } => {
+            let why = "only another name for the table may follow it";
+            Err(refused(&from.relation, why))
+        }
         other => Err(refused(other, "write the file in quotes: FROM 'file.csv'")),
     }
 }

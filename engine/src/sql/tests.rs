@@ -191,6 +191,10 @@ fn groups_are_aggregated_filtered_and_ordered() {
         ),
         ("SELECT avg(count) FROM t", "2.6"),
         (
+            "SELECT variance(count) = var(count), stddev_samp(count) = stddev(count) FROM t",
+            "true|true",
+        ),
+        (
             "SELECT site, count FROM t GROUP BY count, site ORDER BY count LIMIT 2 OFFSET 1",
             "b.com|1 a.org|3",
         ),

@@ -96,6 +96,11 @@ impl DevicePlan {
                 "a device groups by one column of integers, and the keys are {keys} columns"
             ));
         };
+        if shape.is_one_group() {
+            return Err(
+                "a device groups by one column of integers, and there is no key".to_owned(),
+            );
+        }
         if !of.is_integer() {
             let name = shape.schema().field(0).name();
             return Err(format!(

@@ -203,13 +203,14 @@ impl File<'_> {
     fn parse<A: FromArgMatches>(&self, flags: Command, values: &[Value]) -> Result<A> {
         let arguments = values.iter().flat_map(|value| value.arguments.clone());
         let parsed = flags
+            .clone()
             .try_get_matches_from(arguments)
             .and_then(|matches| A::from_arg_matches(&matches));
-        parsed.map_err(|error| self.refused(&error, values))
+        parsed.map_err(|error| self.refused(&flags, &error, values))
     }
 
     /// What the parser of the flags says about a value.
-    fn refused(&self, error: &clap::Error, values: &[Value]) -> Error {
+    fn refused(&self, flags: &Command, error: &clap::Error, values: &[Value]) -> Error {
         let text = |kind| match error.get(kind) {
             Some(ContextValue::String(text)) => text.clone(),
             Some(ContextValue::Strings(texts)) => texts.join(", "),
@@ -238,7 +239,9 @@ impl File<'_> {
                 let known = text(ContextKind::ValidValue);
                 format!("`{key}`: `{value}` is not one of {known}")
             }
-            (ClapErrorKind::MissingRequiredArgument, _) => return self.lacks(error),
+            (ClapErrorKind::MissingRequiredArgument, _) => {
+                return self.lacks(flags, error, values);
+            }
             _ => error.to_string(),
         };
         self.wrong(start, &message)
@@ -246,9 +249,15 @@ impl File<'_> {
 }
 
 impl File<'_> {
-    /// The error for keys that need others.
-    fn lacks(&self, error: &clap::Error) -> Error {
-        let flags = match error.get(ContextKind::InvalidArg) {
+    /// The error for a key that needs others.
+    fn lacks(&self, flags: &Command, error: &clap::Error, values: &[Value]) -> Error {
+        let needs_others = |it: &&Value| {
+            let alone = flags.clone().try_get_matches_from(&it.arguments);
+            alone.is_err_and(|error| error.kind() == ClapErrorKind::MissingRequiredArgument)
+        };
+        let key = values.iter().find(needs_others);
+        let (start, key) = key.map_or((0, ""), |it| (it.start, it.key.as_str()));
+        let missing = match error.get(ContextKind::InvalidArg) {
             Some(ContextValue::Strings(flags)) => flags.clone(),
             _ => Vec::new(),
         };
@@ -258,12 +267,9 @@ impl File<'_> {
             let keys: Vec<&str> = words.filter_map(|it| it.strip_prefix("--")).collect();
             keys.join("` or `")
         };
-        let missing: Vec<String> = flags.iter().map(keys_of).collect();
-        wrong(format!(
-            "{}: its keys need more: `{}`",
-            self.name,
-            missing.join("`, `")
-        ))
+        let missing: Vec<String> = missing.iter().map(keys_of).collect();
+        let missing = missing.join("`, `");
+        self.wrong(start, &format!("`{key}` needs `{missing}`, too"))
     }
 }
 

@@ -183,8 +183,14 @@ fn mistakes_are_refused_with_their_line() {
             "max-files = 99999999999999999999",
             "job.toml:1: `max-files`",
         ),
-        ("slide = '5s'", "job.toml: its keys need more: `window`"),
-        ("watermark = '1s'", "`window` or `session`"),
+        (
+            "from = 'stdin:'\nslide = '5s'",
+            "job.toml:2: `slide` needs `window`, too",
+        ),
+        (
+            "from = 'stdin:'\nwatermark = '1s'",
+            "job.toml:2: `watermark` needs `key`, `time`, `window` or `session`, too",
+        ),
         ("top = 1\ntop = 2", "job.toml:2: duplicate key"),
         ("top = ", "job.toml:1: "),
         ("name = \"\\u001b[31m\"\nx\u{1b} = 1", "job.toml:2: "),

@@ -197,7 +197,7 @@ fn rows_have_running_totals() {
     assert!(last.contains("\"numRejectedRows\":1"), "{last}");
     let shown = text(&output.stdout);
     assert!(shown.contains("|   b|"), "{shown}");
-    let output = rows(&["--agg", "count"]);
+    let output = rows(&["--agg", "sum(count)"]);
     assert!(
         text(&output.stderr).starts_with("keymill: 1 row rejected"),
         "{}",

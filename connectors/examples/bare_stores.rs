@@ -26,6 +26,9 @@ const AT_ONCE: usize = 256;
 const BUFFER: usize = 1 << 20;
 const OBJECT: usize = 16 << 20;
 
+/// The time before a refused request is sent again.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [store, place, count, what] = &arguments[..] else {
@@ -90,8 +93,17 @@ fn opensearch(address: &str, name: &str, epochs: usize, rows: usize) -> Result<(
                      {{\"site\":\"{id}\",\"total\":{epoch}}}\n"
                 );
             }
-            let request = agent.post(&bulk).content_type("application/json");
-            let answer = request.send(&body)?.body_mut().read_to_string()?;
+            let send = || {
+                let request = agent.post(&bulk).content_type("application/json");
+                request.send(&body)?.body_mut().read_to_string()
+            };
+            // The server is short of memory; the sink waits, too.
+            let answer = loop {
+                match send() {
+                    Err(ureq::Error::StatusCode(429)) => std::thread::sleep(PAUSE),
+                    answer => break answer?,
+                }
+            };
             if !answer.contains("\"errors\":false") {
                 return Err(answer.into());
             }

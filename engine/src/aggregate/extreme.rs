@@ -10,8 +10,8 @@ use super::input::{
     unsigned_column, validity,
 };
 use super::{Accumulator, FinishError, cannot_take, not_its_state};
-use crate::Result;
 use crate::keys::{as_type, stored, stored_type};
+use crate::{Level, Result};
 
 /// Returns the type of the answers, which is that of the values.
 pub(super) fn value_type(name: &str, inputs: &[DataType]) -> Result<DataType> {
@@ -49,12 +49,12 @@ pub(super) struct ExtremeOf<C> {
 }
 
 impl<C: Choice> ExtremeOf<C> {
-    pub(super) fn new(name: &str, inputs: &[DataType]) -> Result<Self> {
+    pub(super) fn new(name: &str, inputs: &[DataType], level: Level) -> Result<Self> {
         let input = value_type(name, inputs)?;
         let values = match (NumberKind::of(&stored_type(&input)), &input) {
             (Some(NumberKind::Signed), _) => Values::Signed(Extreme::default()),
             (Some(NumberKind::Unsigned), _) => Values::Unsigned(Extreme::default()),
-            (Some(NumberKind::Float), _) => Values::Float(Extreme::default()),
+            (Some(NumberKind::Float), _) => Values::Float(Extreme::default().on(level)),
             (None, DataType::Decimal128(..)) => Values::Decimal(Extreme::default()),
             (None, input) => Values::Bytes(ByteValues::new(input)?),
         };

@@ -12,9 +12,7 @@ use super::{Accumulator, Aggregate, AggregateExpr, Entry, IntegerValue};
 use crate::expr::Expr;
 use crate::{Level, Result};
 
-pub(super) const ENTRIES: &[Entry] = &[
-    Entry::new("max", "max(x)", 1, |_| Ok(Arc::new(Max))),
-];
+pub(super) const ENTRIES: &[Entry] = &[Entry::new("max", "max(x)", 1, |_| Ok(Arc::new(Max)))];
 
 /// The largest value.
 #[derive(Debug)]
@@ -39,8 +37,12 @@ impl Aggregate for Max {
         Ok(vec![self.output_type(inputs)?])
     }
 
-    fn accumulator(&self, inputs: &[DataType], _: Level) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(ExtremeOf::<Larger>::new(self.name(), inputs)?))
+    fn accumulator(&self, inputs: &[DataType], level: Level) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(ExtremeOf::<Larger>::new(
+            self.name(),
+            inputs,
+            level,
+        )?))
     }
 
     fn integer_form(&self) -> Option<&'static [IntegerValue]> {

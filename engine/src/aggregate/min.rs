@@ -49,8 +49,12 @@ impl Aggregate for Min {
         Ok(vec![self.output_type(inputs)?])
     }
 
-    fn accumulator(&self, inputs: &[DataType], _: Level) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(ExtremeOf::<Smaller>::new(self.name(), inputs)?))
+    fn accumulator(&self, inputs: &[DataType], level: Level) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(ExtremeOf::<Smaller>::new(
+            self.name(),
+            inputs,
+            level,
+        )?))
     }
 
     fn integer_form(&self) -> Option<&'static [IntegerValue]> {

@@ -7,6 +7,11 @@ use core::marker::PhantomData;
 
 use super::Validity;
 use super::seen::Seen;
+use crate::Level;
+use crate::isa::{Isa, Kernel, dispatch};
+
+/// Values whose ranks are computed at a time.
+const BATCH: usize = 256;
 
 /// A type with a total order.
 pub trait Ordered: Copy + Send + Sync + 'static {
@@ -20,6 +25,15 @@ pub trait Ordered: Copy + Send + Sync + 'static {
     /// Returns the rank of the value, or `otherwise` for NaN.
     #[doc(hidden)]
     fn rank(self, otherwise: Self::Rank) -> Self::Rank;
+
+    /// Returns the ranks of at most [`BATCH`] values; `ranks` is memory for them.
+    #[doc(hidden)]
+    fn ranks<'a>(
+        level: Level,
+        values: &'a [Self],
+        otherwise: Self::Rank,
+        ranks: &'a mut [Self::Rank; BATCH],
+    ) -> &'a [Self::Rank];
 
     /// Returns the value of a rank.
     #[doc(hidden)]
@@ -35,6 +49,16 @@ macro_rules! ordered_integer {
             #[inline(always)]
             fn rank(self, _: Self) -> Self {
                 self
+            }
+
+            #[inline(always)]
+            fn ranks<'a>(
+                _: Level,
+                values: &'a [Self],
+                _: Self,
+                _: &'a mut [Self; BATCH],
+            ) -> &'a [Self] {
+                values
             }
 
             #[inline(always)]
@@ -60,6 +84,24 @@ impl Ordered for f64 {
         }
     }
 
+    fn ranks<'a>(
+        level: Level,
+        values: &'a [Self],
+        otherwise: i64,
+        ranks: &'a mut [i64; BATCH],
+    ) -> &'a [i64] {
+        let ranks = &mut ranks[..values.len()];
+        dispatch(
+            level,
+            FloatRanks {
+                values,
+                otherwise,
+                ranks,
+            },
+        );
+        ranks
+    }
+
     #[inline(always)]
     fn from_rank(rank: i64) -> Self {
         // Both ends are outside the ranks of the infinities.
@@ -67,6 +109,24 @@ impl Ordered for f64 {
             Self::NAN
         } else {
             Self::from_bits(flip(rank) as u64)
+        }
+    }
+}
+
+/// Computes the ranks of floats.
+struct FloatRanks<'a> {
+    values: &'a [f64],
+    otherwise: i64,
+    ranks: &'a mut [i64],
+}
+
+impl Kernel for FloatRanks<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, _: I) {
+        for (rank, value) in self.ranks.iter_mut().zip(self.values) {
+            *rank = value.rank(self.otherwise);
         }
     }
 }
@@ -154,6 +214,7 @@ pub type Max<T> = Extreme<T, Larger>;
 /// The first or last value of each group in order; see [`Min`] and [`Max`].
 #[derive(Debug)]
 pub struct Extreme<T: Ordered, C> {
+    level: Level,
     ranks: Vec<T::Rank>,
     seen: Seen,
     choice: PhantomData<C>,
@@ -162,6 +223,7 @@ pub struct Extreme<T: Ordered, C> {
 impl<T: Ordered, C> Default for Extreme<T, C> {
     fn default() -> Self {
         Self {
+            level: Level::best(),
             ranks: Vec::new(),
             seen: Seen::default(),
             choice: PhantomData,
@@ -170,6 +232,12 @@ impl<T: Ordered, C> Default for Extreme<T, C> {
 }
 
 impl<T: Ordered, C: Choice> Extreme<T, C> {
+    /// Sets the SIMD level; the default is the best one.
+    #[must_use]
+    pub fn on(self, level: Level) -> Self {
+        Self { level, ..self }
+    }
+
     /// Sets the number of groups; new ones have no value.
     pub fn resize(&mut self, groups: usize) {
         self.ranks.resize(groups, C::weakest::<T>());
@@ -185,9 +253,14 @@ impl<T: Ordered, C: Choice> Extreme<T, C> {
     pub fn update(&mut self, ids: &[u32], values: &[T]) {
         assert_eq!(ids.len(), values.len(), "one value for each id");
         self.seen.mark(ids);
-        for (&id, &value) in ids.iter().zip(values) {
-            let rank = &mut self.ranks[id as usize];
-            *rank = C::choose(*rank, value.rank(C::weakest::<T>()));
+        let weakest = C::weakest::<T>();
+        let mut memory = [weakest; BATCH];
+        for (ids, values) in ids.chunks(BATCH).zip(values.chunks(BATCH)) {
+            let ranks = T::ranks(self.level, values, weakest, &mut memory);
+            for (&id, &rank) in ids.iter().zip(ranks) {
+                let chosen = &mut self.ranks[id as usize];
+                *chosen = C::choose(*chosen, rank);
+            }
         }
     }
 

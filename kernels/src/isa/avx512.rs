@@ -2,9 +2,10 @@
 
 use core::arch::x86_64::{
     __m512i, _MM_HINT_T0, _mm_prefetch, _mm_set_epi64x, _mm256_cmpeq_epi64_mask,
-    _mm256_loadu_si256, _mm256_set1_epi64x, _mm512_add_epi16, _mm512_and_si512,
-    _mm512_broadcast_i64x2, _mm512_castsi512_si256, _mm512_cmpeq_epi8_mask,
-    _mm512_cmpeq_epi64_mask, _mm512_cmple_epu8_mask, _mm512_cmplt_epu32_mask, _mm512_cvtepu8_epi16,
+    _mm256_loadu_si256, _mm256_set1_epi64x, _mm512_add_epi16, _mm512_add_epi32,
+    _mm512_alignr_epi32, _mm512_and_si512, _mm512_broadcast_i64x2, _mm512_castsi512_si128,
+    _mm512_castsi512_si256, _mm512_cmpeq_epi8_mask, _mm512_cmpeq_epi64_mask,
+    _mm512_cmple_epu8_mask, _mm512_cmplt_epu32_mask, _mm512_cvtepu8_epi16, _mm512_cvtepu8_epi32,
     _mm512_extracti64x4_epi64, _mm512_loadu_si512, _mm512_maskz_compress_epi8,
     _mm512_maskz_compress_epi32, _mm512_min_epu8, _mm512_movepi8_mask, _mm512_or_si512,
     _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_shuffle_epi8,
@@ -179,10 +180,29 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    fn ranks(self, bits: u64, mask: u64, out: &mut [u16; BLOCK]) -> usize {
+    fn wide_positions(self, mask: u64, base: u32, out: &mut [u32; BLOCK]) -> usize {
+        let count = mask.count_ones() as usize;
+        // SAFETY: `self` proves AVX-512; each store writes 16 of the 64 places of `out`.
+        unsafe {
+            let mut found = _mm512_maskz_compress_epi8(mask, self.load(&INDEX));
+            let base = _mm512_set1_epi32(base as i32);
+            for (number, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+                if count <= 16 * number {
+                    break;
+                }
+                let places = _mm512_cvtepu8_epi32(_mm512_castsi512_si128(found));
+                _mm512_storeu_si512(out.as_mut_ptr().cast(), _mm512_add_epi32(places, base));
+                found = _mm512_alignr_epi32::<4>(found, found);
+            }
+        }
+        count
+    }
+
+    #[inline(always)]
+    fn ranks(self, bits: u64, mask: u64, base: u32, out: &mut [u32; BLOCK]) -> usize {
         // SAFETY: `self` proves BMI2.
         let bits = unsafe { _pext_u64(bits, mask) };
-        self.positions(bits, 0, out)
+        self.wide_positions(bits, base, out)
     }
 
     #[inline(always)]

@@ -11,6 +11,9 @@
 //! instructions: only [`dispatch`] makes one, after it checked the processor. So the methods are
 //! safe to call.
 //!
+//! No closure may call a primitive: closures cannot be `#[inline(always)]`, and one that is not inlined is
+//! compiled without the level's instructions, so that each primitive becomes a call.
+//!
 //! The sizes that decide where a boundary is (tiles, tables, partitions, chunks) are in one value,
 //! [`Tuning`](crate::Tuning). Tests also run with `Tuning::TINY`, where every boundary is common.
 #![allow(
@@ -113,16 +116,34 @@ pub(crate) trait Isa: Copy {
         lookup::positions(mask, base, out)
     }
 
-    /// Writes for every set bit of `bits`, ascending, the number of bits of `mask` below it, and returns
-    /// their number. All bits of `bits` are in `mask`.
+    /// Writes `base +` the index of every set bit, ascending, as 32-bit numbers; see [`Isa::positions`].
+    #[inline(always)]
+    fn wide_positions(self, mask: u64, base: u32, out: &mut [u32; BLOCK]) -> usize {
+        let mut places = [0; BLOCK];
+        let count = self.positions(mask, 0, &mut places);
+        let groups = out
+            .as_chunks_mut::<16>()
+            .0
+            .iter_mut()
+            .zip(places.as_chunks::<16>().0);
+        for (to, from) in groups.take(count.div_ceil(16)) {
+            for (to, &from) in to.iter_mut().zip(from) {
+                *to = base.wrapping_add(from.into());
+            }
+        }
+        count
+    }
+
+    /// Writes for every set bit of `bits`, ascending, `base +` the number of bits of `mask` below it, and
+    /// returns their number. All bits of `bits` are in `mask`.
     ///
     /// The elements of `out` after this number are unspecified.
     #[inline(always)]
-    fn ranks(self, bits: u64, mask: u64, out: &mut [u16; BLOCK]) -> usize {
+    fn ranks(self, bits: u64, mask: u64, base: u32, out: &mut [u32; BLOCK]) -> usize {
         let (mut left, mut count) = (bits, 0);
         while left != 0 {
             let bit = left & left.wrapping_neg();
-            out[count % BLOCK] = (mask & (bit - 1)).count_ones() as u16;
+            out[count % BLOCK] = base.wrapping_add((mask & (bit - 1)).count_ones());
             count += 1;
             left ^= bit;
         }

@@ -30,7 +30,8 @@ struct Answers {
     zero: bool,
     non_ascii_in_or: bool,
     positions: Vec<u16>,
-    ranks: Vec<u16>,
+    wide: Vec<u32>,
+    ranks: Vec<u32>,
     short: Vec<u32>,
     mid: Vec<u32>,
     in_eight: [u32; 2],
@@ -59,7 +60,9 @@ impl Kernel for Ask<'_> {
         let mut positions = [0; BLOCK];
         let found = isa.positions(space, 1000, &mut positions);
         let mut ranks = [0; BLOCK];
-        let ranked = isa.ranks(space, space | isa.equal(a, b'e'), &mut ranks);
+        let ranked = isa.ranks(space, space | isa.equal(a, b'e'), 70_000, &mut ranks);
+        let mut wide = [0; BLOCK];
+        let wides = isa.wide_positions(space, u32::MAX, &mut wide);
         let room = self.spans.len() + 16;
         let (mut short, mut rest) = (vec![0; room], vec![0; room]);
         let (shorts, rests) = isa.split_class(1, self.spans, &mut short, &mut rest);
@@ -79,6 +82,7 @@ impl Kernel for Ask<'_> {
             zero: isa.any_zeros(isa.note_zeros(isa.note_zeros(isa.no_zeros(), a), b)),
             non_ascii_in_or: isa.has_non_ascii(isa.or(a, b)),
             positions: positions[..found].to_vec(),
+            wide: wide[..wides].to_vec(),
             ranks: ranks[..ranked].to_vec(),
             short,
             mid: mid[..mids].to_vec(),
@@ -123,11 +127,15 @@ fn expected(ask: &Ask<'_>, ran: Level) -> Answers {
             .filter(|&i| is_space(ask.block[i as usize]))
             .map(|i| i + 1000)
             .collect(),
+        wide: (0..64)
+            .filter(|&i| is_space(ask.block[i as usize]))
+            .map(|i: u32| i.wrapping_sub(1))
+            .collect(),
         ranks: ask
             .block
             .iter()
             .filter(|&&byte| is_space(byte) || byte == b'e')
-            .zip(0..)
+            .zip(70_000..)
             .filter_map(|(&byte, rank)| is_space(byte).then_some(rank))
             .collect(),
         short: short.iter().map(ready).collect(),

@@ -94,9 +94,9 @@ impl KeyTable {
         let column = TextKeys {
             text,
             rows,
-            range: |row| records.range(row),
+            range: move |row| records.range(row),
         };
-        self.intern_column(&column, ids)
+        self.intern_column(column, ids)
     }
 
     /// Appends the id of every span of a text to `ids`; spans may be in any order, overlap, and be
@@ -116,9 +116,9 @@ impl KeyTable {
         let column = TextKeys {
             text,
             rows: spans.len(),
-            range: |row: usize| spans[row].start as usize..spans[row].end as usize,
+            range: move |row: usize| spans[row].start as usize..spans[row].end as usize,
         };
-        self.intern_column(&column, ids)
+        self.intern_column(column, ids)
     }
 
     /// Appends the id of every span of a text to `ids`, if `is_key` is true for each key that is new.
@@ -154,14 +154,14 @@ impl KeyTable {
         let column = TextKeys {
             text,
             rows: spans.len(),
-            range: |row: usize| spans[row].start as usize..spans[row].end as usize,
+            range: move |row: usize| spans[row].start as usize..spans[row].end as usize,
         };
         let before = ids.len();
         let mut are_keys = true;
         append_ids(column.rows, ids, |ids| {
             let mut new = Vec::new();
             for (first, ids) in (0..).step_by(BATCH).zip(ids.chunks_mut(BATCH)) {
-                self.find_batch(&column, first, ids, &mut new);
+                self.find_batch(column, first, ids, &mut new);
             }
             are_keys = new.iter().all(|&row| is_key(column.key(row)));
             let new = new.into_iter().filter(|_| are_keys);
@@ -189,12 +189,13 @@ impl KeyTable {
         key_of: impl Fn(usize) -> &'k [u8],
         ids: &mut Vec<u32>,
     ) -> Result<(), InternError> {
-        self.intern_column(&LooseKeys { rows, key_of }, ids)
+        let key_of = &key_of;
+        self.intern_column(LooseKeys { rows, key_of }, ids)
     }
 
     fn intern_column<'k>(
         &mut self,
-        column: &impl KeyColumn<'k>,
+        column: impl KeyColumn<'k>,
         ids: &mut Vec<u32>,
     ) -> Result<(), InternError> {
         append_ids(column.rows(), ids, |ids| {
@@ -205,7 +206,7 @@ impl KeyTable {
 
     fn intern_batch<'k>(
         &mut self,
-        column: &impl KeyColumn<'k>,
+        column: impl KeyColumn<'k>,
         first: usize,
         ids: &mut [u32],
     ) -> Result<(), InternError> {
@@ -222,7 +223,7 @@ impl KeyTable {
     /// `missed`; returns the number of these rows.
     fn look_up<'k>(
         &self,
-        column: &impl KeyColumn<'k>,
+        column: impl KeyColumn<'k>,
         first: usize,
         ids: &mut [u32],
         missed: &mut [u16; super::ids::BATCH],
@@ -242,7 +243,7 @@ impl KeyTable {
     /// Writes the id of each key that the table has to `ids`, and adds the rows of the others to `new`.
     fn find_batch<'k>(
         &self,
-        column: &impl KeyColumn<'k>,
+        column: impl KeyColumn<'k>,
         first: usize,
         ids: &mut [u32],
         new: &mut Vec<usize>,
@@ -353,8 +354,8 @@ impl KeyTable {
     }
 }
 
-/// A column of keys of bytes.
-trait KeyColumn<'k> {
+/// A column of keys of bytes. It is copied, so that loops have it in registers.
+trait KeyColumn<'k>: Copy {
     fn rows(&self) -> usize;
     fn key(&self, row: usize) -> &'k [u8];
     /// Returns [`words_of`] the key.
@@ -362,13 +363,14 @@ trait KeyColumn<'k> {
 }
 
 /// Keys in one text; `range` returns ranges within it.
+#[derive(Clone, Copy)]
 struct TextKeys<'t, R> {
     text: &'t [u8],
     rows: usize,
     range: R,
 }
 
-impl<'k, R: Fn(usize) -> core::ops::Range<usize>> KeyColumn<'k> for TextKeys<'k, R> {
+impl<'k, R: Copy + Fn(usize) -> core::ops::Range<usize>> KeyColumn<'k> for TextKeys<'k, R> {
     fn rows(&self) -> usize {
         self.rows
     }
@@ -393,12 +395,13 @@ impl<'k, R: Fn(usize) -> core::ops::Range<usize>> KeyColumn<'k> for TextKeys<'k,
 }
 
 /// Keys in separate slices.
+#[derive(Clone, Copy)]
 struct LooseKeys<F> {
     rows: usize,
     key_of: F,
 }
 
-impl<'k, F: Fn(usize) -> &'k [u8]> KeyColumn<'k> for LooseKeys<F> {
+impl<'k, F: Copy + Fn(usize) -> &'k [u8]> KeyColumn<'k> for LooseKeys<F> {
     fn rows(&self) -> usize {
         self.rows
     }
@@ -416,7 +419,7 @@ impl<'k, F: Fn(usize) -> &'k [u8]> KeyColumn<'k> for LooseKeys<F> {
 
 /// Computes the words of the keys of some rows.
 struct LoadWords<'a, 'k, C: KeyColumn<'k>> {
-    column: &'a C,
+    column: C,
     first: usize,
     words: &'a mut [[u64; 2]],
     keys: PhantomData<&'k [u8]>,

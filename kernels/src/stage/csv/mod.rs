@@ -18,7 +18,7 @@ use core::ops::Range;
 use std::borrow::Cow;
 
 use crate::Level;
-use crate::isa::{BLOCK, Isa, dispatch};
+use crate::isa::{Isa, dispatch};
 use crate::stage::tokenize::Span;
 use places::Places;
 use scan::{Found, Scan, Seen};
@@ -285,11 +285,10 @@ impl Found for Ends {
         let Self(index) = self;
         let mask = delimiters | line_ends;
         let fields_with_first = index.ends.len() as u32;
-        let mut places = [0; BLOCK];
-        let count = isa.positions(mask, 0, &mut places);
-        index.ends.append(base as u32, &places, count);
-        let count = isa.ranks(line_ends, mask, &mut places);
-        index.rows.append(fields_with_first, &places, count);
+        let ends = isa.wide_positions(mask, base as u32, index.ends.free());
+        index.ends.add(ends);
+        let rows = isa.ranks(line_ends, mask, fields_with_first, index.rows.free());
+        index.rows.add(rows);
     }
 }
 

@@ -4,9 +4,6 @@ use core::ops::Deref;
 
 use crate::isa::BLOCK;
 
-/// Numbers that are written at once.
-const GROUP: usize = 16;
-
 /// The numbers, in memory that is reused.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Places {
@@ -24,25 +21,24 @@ impl Places {
         4 * self.numbers.capacity()
     }
 
-    #[inline(always)]
     pub(super) fn push(&mut self, number: u32) {
-        self.append(number, &[0; BLOCK], 1);
+        self.free()[0] = number;
+        self.add(1);
     }
 
-    /// Appends the first `count` of `places`, each increased by `base`. It writes whole groups, which takes
-    /// less time than the exact number.
+    /// Returns memory after the last number, to which any number of numbers is written and then [`Places::add`]ed.
     #[inline(always)]
-    pub(super) fn append(&mut self, base: u32, places: &[u16; BLOCK], count: usize) {
+    pub(super) fn free(&mut self) -> &mut [u32; BLOCK] {
         if self.numbers.len() < self.used + BLOCK {
             self.grow();
         }
-        let (free, _) = self.numbers[self.used..].as_chunks_mut::<GROUP>();
-        let (places, _) = places.as_chunks::<GROUP>();
-        for (to, from) in free.iter_mut().zip(places).take(count.div_ceil(GROUP)) {
-            for (to, &from) in to.iter_mut().zip(from) {
-                *to = base.wrapping_add(from.into());
-            }
-        }
+        let free = self.numbers[self.used..].first_chunk_mut();
+        free.expect("there is memory for a block")
+    }
+
+    /// Adds the first numbers of the memory after the last one.
+    #[inline(always)]
+    pub(super) fn add(&mut self, count: usize) {
         self.used += count;
     }
 

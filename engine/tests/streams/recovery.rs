@@ -202,6 +202,29 @@ fn a_crash_at_every_step_one_after_another() {
 }
 
 #[test]
+fn runs_of_one_epoch_write_snapshots_too() {
+    let place = Place::new();
+    fs::rename(place.path("in"), place.path("later")).unwrap();
+    fs::create_dir(place.path("in")).unwrap();
+    for file in 0..EPOCHS {
+        let name = format!("{file:04}");
+        let later = place.path("later").join(&name);
+        fs::rename(later, place.path("in").join(&name)).unwrap();
+        place.query(OutputMode::Update).run().unwrap();
+    }
+    assert!(place.parts() == expected(OutputMode::Update));
+    // One in three epochs has a snapshot; the last two stay, and what came after the first of them.
+    let names = |part: &str| {
+        let files = fs::read_dir(place.path("checkpoint").join(part)).unwrap();
+        let mut names: Vec<_> = files.map(|it| it.unwrap().file_name()).collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(names("sources"), ["2", "5"]);
+    assert_eq!(names("offsets"), ["3", "4", "5", "6", "7"]);
+}
+
+#[test]
 fn threads_do_not_change_the_results() {
     let expected = expected(OutputMode::Complete);
     let place = Place::new();

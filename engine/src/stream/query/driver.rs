@@ -61,6 +61,18 @@ pub(super) struct SinceSnapshot {
     delta_bytes: u64,
 }
 
+impl SinceSnapshot {
+    /// What was committed after the last snapshot, by runs before this one: each of them may be short.
+    pub(super) fn of(checkpoint: &Checkpoint, recovered: &Recovered) -> Self {
+        let epochs = recovered.ranges.len() as u64;
+        let deltas = recovered.committed - epochs..recovered.committed;
+        Self {
+            epochs,
+            delta_bytes: deltas.map(|epoch| checkpoint.delta_bytes(epoch)).sum(),
+        }
+    }
+}
+
 impl Driver {
     /// Runs epochs until the query is stopped, or until its sources are finished.
     pub(super) fn run(&mut self, recovered: Recovered) -> Result<()> {

@@ -383,6 +383,10 @@ impl QueryPlan {
         let late_sinks = start_sinks(self.late_sinks, &late_context, &recovered)?;
         let (outputs, checkpoint) = (Arc::new(outputs), checkpoint.map(Arc::new));
         let names = sink_names(&sinks, &late_sinks);
+        let since = checkpoint.as_ref();
+        let since = since.map_or_else(SinceSnapshot::default, |it| {
+            SinceSnapshot::of(it, &recovered)
+        });
         let committer = Committer {
             env: self.env.clone(),
             outputs: outputs.clone(),
@@ -415,7 +419,7 @@ impl QueryPlan {
             watermark: recovered.watermark,
             meter: StepMeter::default(),
             pace: Pace::new(self.trigger),
-            since: SinceSnapshot::default(),
+            since,
         };
         let query = StreamQuery {
             shared,

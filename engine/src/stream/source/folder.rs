@@ -1,14 +1,16 @@
 //! New files of a folder, each taken once.
 
 mod local;
+mod seen;
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
 use local::LocalFolder;
+use seen::Seen;
 
 use super::{EpochInput, EpochLimits, History, OffsetRange, Replay, SourceContext, StreamSource};
 use crate::read::{FileSource, StoragePath, StoredFile};
@@ -19,12 +21,14 @@ use crate::{Error, ErrorKind, Result};
 /// A file must be complete when it appears: write it elsewhere and rename it into the folder. Names that
 /// begin with `.` or `_`, and names that end with `.tmp`, are ignored, and so are subfolders. Files must
 /// stay until their epoch is committed.
+///
+/// A file is known by its name, whatever its time is. The name is kept, in memory and in the snapshots of a
+/// checkpoint, as long as the file is in the folder and for a day after it was found to be gone. A file of that
+/// name is not read until then, and is a new one afterwards. So the cost depends on the files that are there and
+/// those of the last day; remove or move away files that were read.
 pub struct FolderSource {
     folder: StoragePath,
-    /// The names of all files that were chosen.
-    seen: HashSet<String>,
-    /// The names of the files of committed epochs, in order.
-    committed: Vec<String>,
+    seen: Seen,
 }
 
 impl FolderSource {
@@ -40,18 +44,17 @@ impl FolderSource {
     pub fn of(folder: StoragePath) -> Self {
         Self {
             folder,
-            seen: HashSet::new(),
-            committed: Vec::new(),
+            seen: Seen::default(),
         }
     }
 
     /// The files that were not chosen before, the oldest first.
-    fn new_files(&self) -> Result<Vec<StoredFile>> {
+    fn new_files(&mut self) -> Result<Vec<StoredFile>> {
         let mut files = self.folder.storage.list(&self.folder.path)?;
-        files.retain(|file| {
-            let name = file.name();
-            !file.is_folder() && !is_ignored(name) && !self.seen.contains(name)
-        });
+        files.retain(|file| !file.is_folder() && !is_ignored(file.name()));
+        self.seen
+            .compare(files.iter().map(StoredFile::name), milliseconds_now());
+        files.retain(|file| !self.seen.contains(file.name()));
         files.sort_by(|a, b| (a.modified, a.name()).cmp(&(b.modified, b.name())));
         Ok(files)
     }
@@ -67,6 +70,11 @@ impl FolderSource {
 
 fn is_ignored(name: &str) -> bool {
     name.starts_with(['.', '_']) || name.ends_with(".tmp")
+}
+
+fn milliseconds_now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// The names in the end of a range.
@@ -91,12 +99,11 @@ impl StreamSource for FolderSource {
 
     fn start(&mut self, context: SourceContext) -> Result<()> {
         let History { position, ranges } = context.history;
-        let names = position.as_ref().and_then(Value::as_array);
-        let names = names.into_iter().flatten().filter_map(Value::as_str);
-        self.committed = names.map(str::to_owned).collect();
-        let later = ranges.iter().flat_map(names_of).map(str::to_owned);
-        self.committed.extend(later);
-        self.seen = self.committed.iter().cloned().collect();
+        if let Some(position) = &position {
+            self.seen.restore(position);
+        }
+        let later = ranges.iter().flat_map(names_of);
+        later.for_each(|name| self.seen.commit(name));
         self.new_files().map(|_| ())
     }
 
@@ -115,33 +122,32 @@ impl StreamSource for FolderSource {
         if files.is_empty() {
             return Ok(None);
         }
-        let start = self.seen.len();
-        self.seen
-            .extend(files.iter().map(|file| file.name().to_owned()));
+        let start = self.seen.count();
+        files.iter().for_each(|file| self.seen.choose(file.name()));
         let names = files
             .iter()
             .map(|file| json!({"name": file.name(), "bytes": file.size}));
         Ok(Some(OffsetRange {
             start: json!({ "count": start }),
-            end: json!({ "count": self.seen.len(), "files": names.collect::<Vec<_>>() }),
+            end: json!({ "count": self.seen.count(), "files": names.collect::<Vec<_>>() }),
         }))
     }
 
     fn read(&mut self, range: &OffsetRange) -> Result<EpochInput> {
         let files = names_of(range).map(|name| self.chosen(name));
         let files = files.collect::<Result<Vec<_>>>()?;
-        self.seen.extend(names_of(range).map(str::to_owned));
+        names_of(range).for_each(|name| self.seen.choose(name));
         let source = FileSource::of_stored(&self.folder.storage, files);
         Ok(EpochInput::Text(Arc::new(source)))
     }
 
     fn commit(&mut self, range: &OffsetRange) -> Result<()> {
-        self.committed.extend(names_of(range).map(str::to_owned));
+        names_of(range).for_each(|name| self.seen.commit(name));
         Ok(())
     }
 
     fn position(&self) -> Value {
-        json!(self.committed)
+        self.seen.position()
     }
 }
 

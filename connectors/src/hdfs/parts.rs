@@ -103,7 +103,7 @@ impl PartStore for HdfsParts {
         format!("{}{}", self.name, self.folder)
     }
 
-    fn start(&mut self) -> Result<()> {
+    fn start(&mut self, _: &str) -> Result<()> {
         let folder = self.folder.clone();
         self.ask(&folder, self.client.mkdirs(&folder, FOLDER, true))
     }

@@ -8,7 +8,7 @@
 //! that made it.
 #![forbid(unsafe_code)]
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -93,6 +93,20 @@ pub(super) fn read(place: &Place) -> io::Result<Vec<u8>> {
     match next(&mut file)? {
         Some(body) if body.len() as u64 == place.bytes => Ok(body),
         _ => Err(damaged()),
+    }
+}
+
+/// Locks a log, which is made if it is not there; `None` if another query has it, which may append and remove. The
+/// system frees it when the process ends.
+pub(super) fn lock(folder: &Path) -> io::Result<Option<File>> {
+    fs::create_dir_all(folder)?;
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    let file = options.open(folder.join("lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(cause)) => Err(cause),
     }
 }
 
@@ -221,6 +235,16 @@ mod tests {
         let mut segment = Segment::create(folder, 7).unwrap();
         segment.append(&["to be\n", "or\n"]).unwrap();
         segment.path
+    }
+
+    #[test]
+    fn a_log_is_of_one_query() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = lock(folder.path()).unwrap().unwrap();
+        assert!(lock(folder.path()).unwrap().is_none());
+        drop(first);
+        assert!(lock(folder.path()).unwrap().is_some());
+        assert_eq!(bodies(folder.path()).unwrap(), []);
     }
 
     #[test]

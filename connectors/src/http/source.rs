@@ -1,8 +1,9 @@
 //! A server as a source of lines.
 #![forbid(unsafe_code)]
 
+use std::fs::File;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use keymill::{Error, ErrorKind, Result};
 
 use super::budget::Budget;
 use super::log::Log;
+use super::segment;
 use super::server::{Rules, Server};
 use super::tls;
 use crate::settings::{Settings, wrong};
@@ -36,6 +38,8 @@ pub struct HttpSource {
     /// Dropped before the log: it waits for requests that are under way.
     server: Option<Server>,
     log: Option<Log>,
+    /// The lock of the log's folder.
+    lock: Option<File>,
 }
 
 impl HttpSource {
@@ -82,6 +86,22 @@ impl HttpSource {
             folder: log,
             server: None,
             log: None,
+            lock: None,
+        })
+    }
+
+    /// Keeps other queries from the log.
+    fn lock(folder: &Path) -> Result<File> {
+        let locked = segment::lock(folder).map_err(|cause| {
+            let message = format!("cannot use the log `{}`", folder.display());
+            Error::new(ErrorKind::Source, message).with_source(cause)
+        })?;
+        locked.ok_or_else(|| {
+            let message = format!(
+                "the log `{}` is in use by another query; give each query a folder of its own",
+                folder.display()
+            );
+            Error::new(ErrorKind::Checkpoint, message)
         })
     }
 
@@ -116,6 +136,7 @@ impl StreamSource for HttpSource {
             );
             Error::new(ErrorKind::Source, message).with_source(cause)
         })?;
+        self.lock = self.folder.as_deref().map(Self::lock).transpose()?;
         let log = Log::open(
             self.folder.as_deref(),
             context.history.number(),

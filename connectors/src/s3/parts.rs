@@ -155,7 +155,7 @@ impl PartStore for S3Parts {
         self.bucket.url(&self.prefix)
     }
 
-    fn start(&mut self) -> Result<()> {
+    fn start(&mut self, _: &str) -> Result<()> {
         // A bucket that is not there, or may not be read, is an error now.
         self.begun().map(|_| ())
     }

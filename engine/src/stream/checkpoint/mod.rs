@@ -16,7 +16,7 @@
 
 pub(super) mod atomic_file;
 mod inspect;
-mod lock;
+pub(super) mod lock;
 mod metadata;
 mod recovery;
 mod state_file;
@@ -85,7 +85,7 @@ impl Checkpoint {
                 Error::new(ErrorKind::Checkpoint, message).with_source(cause)
             })?;
         }
-        let lock = Lock::take(folder)?;
+        let lock = Lock::take("checkpoint", folder)?;
         let metadata = match Metadata::read(folder)? {
             Some(metadata) => {
                 metadata.check(&query, folder)?;
@@ -112,7 +112,7 @@ impl Checkpoint {
             let message = format!("`{}` is not a checkpoint", shown_name(folder));
             return Err(Error::new(ErrorKind::Checkpoint, message));
         }
-        let lock = Lock::take(folder)?;
+        let lock = Lock::take("checkpoint", folder)?;
         let metadata = Metadata::read(folder)?;
         let metadata = metadata.ok_or_else(|| no_metadata(folder))?;
         Ok(Self::locked(folder, metadata, lock))

@@ -62,7 +62,7 @@ impl FilesSink {
     /// Writes to a folder, as TSV unless [`FilesSink::format`] is called. The folder is created.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self::to(LocalParts(folder.into()))
+        Self::to(LocalParts::new(folder.into()))
     }
 
     /// Writes to another place than a folder of the local file system.
@@ -160,7 +160,7 @@ impl Sink for FilesSink {
         self.context = Some(context.clone());
         // A format that cannot write the columns is refused now.
         self.format.writer(&context.schema, io::sink())?;
-        self.store.start()?;
+        self.store.start(&context.query)?;
         match self.store.last_epoch()? {
             Some(last) => self.check_owner(last, &context.query),
             None => Ok(()),

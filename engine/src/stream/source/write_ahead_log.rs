@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use super::OffsetRange;
 use crate::shown_name;
 use crate::stream::checkpoint::atomic_file;
+use crate::stream::checkpoint::lock::Lock;
 use crate::{Error, ErrorKind, Result};
 
 /// The first bytes of a segment: its form.
@@ -23,15 +24,20 @@ pub(super) struct WriteAheadLog {
     folder: PathBuf,
     /// Ranges that were received by a run before and are in no epoch.
     pending: VecDeque<(u64, u64)>,
+    /// Another query would read and remove what is of this one.
+    _lock: Lock,
 }
 
 impl WriteAheadLog {
     /// Opens the log in a folder, which is made, after `given` bytes were committed.
     pub(super) fn open(folder: &Path, given: u64) -> Result<Self> {
-        let mut pending = segments(folder, given).map_err(|cause| {
+        let cannot_use = |cause| {
             let message = format!("cannot use the log `{}`", shown_name(folder));
             Error::new(ErrorKind::Source, message).with_source(cause)
-        })?;
+        };
+        fs::create_dir_all(folder).map_err(cannot_use)?;
+        let lock = Lock::take("log", folder)?;
+        let mut pending = segments(folder, given).map_err(cannot_use)?;
         pending.sort_unstable();
         let mut end = given;
         for &(start, next) in &pending {
@@ -48,6 +54,7 @@ impl WriteAheadLog {
         Ok(Self {
             folder: folder.to_owned(),
             pending: pending.into(),
+            _lock: lock,
         })
     }
 
@@ -112,7 +119,6 @@ impl WriteAheadLog {
 
 /// The ranges of the segments after `given`. Segments that are committed or not complete are removed.
 fn segments(folder: &Path, given: u64) -> io::Result<Vec<(u64, u64)>> {
-    fs::create_dir_all(folder)?;
     let mut segments = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -176,21 +182,28 @@ mod tests {
         .unwrap();
         fs::write(folder.path().join("notes"), "of somebody else").unwrap();
 
+        let error = WriteAheadLog::open(folder.path(), 0).unwrap_err();
+        let says = format!("is in use by process {}", std::process::id());
+        assert!(error.message().contains(&says), "{error}");
+        drop(log);
         let mut log = WriteAheadLog::open(folder.path(), 7).unwrap();
         assert_eq!(log.end(), Some(19));
         assert_eq!(log.next_pending(), Some(range(7, 16)));
         assert_eq!(log.read(&range(7, 16)).unwrap(), blocks);
         log.commit(&range(7, 16)).unwrap();
         log.commit(&range(7, 16)).unwrap();
+        drop(log);
         let mut log = WriteAheadLog::open(folder.path(), 16).unwrap();
         // A replay of an epoch takes the range before it is pending.
         assert_eq!(log.read(&range(16, 19)).unwrap(), blocks[1..]);
         assert_eq!(log.next_pending(), None);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        // The lock and the notes are there, too.
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+        drop(log);
         // A kill came between the commit of the epoch and the removal.
         let log = WriteAheadLog::open(folder.path(), 19).unwrap();
         assert_eq!(log.end(), None);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]
@@ -198,6 +211,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let log = WriteAheadLog::open(folder.path(), 7).unwrap();
         log.append(&range(7, 9), &[b"a\n".to_vec()]).unwrap();
+        drop(log);
         for given in [0, 6, 8] {
             let error = WriteAheadLog::open(folder.path(), given).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Checkpoint);

@@ -11,7 +11,10 @@ use crate::write::cannot_write;
 use crate::{Error, ErrorKind, Result};
 
 /// A folder whose epochs appear by a rename.
-pub(super) struct LocalParts(pub(super) PathBuf);
+pub(super) struct LocalParts {
+    folder: PathBuf,
+    query: String,
+}
 
 struct LocalPart {
     path: PathBuf,
@@ -19,16 +22,24 @@ struct LocalPart {
 }
 
 impl LocalParts {
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            query: String::new(),
+        }
+    }
+
     fn epoch(&self, epoch: u64) -> PathBuf {
-        self.0.join(epoch_folder(epoch))
+        self.folder.join(epoch_folder(epoch))
     }
 
     fn staging(&self, epoch: u64) -> PathBuf {
-        self.0.join(staging_folder(epoch))
+        self.folder
+            .join(format!("{}-{}", staging_folder(epoch), self.query))
     }
 
     fn cannot_read(&self, cause: io::Error) -> Error {
-        let message = format!("cannot read the folder `{}`", shown_name(&self.0));
+        let message = format!("cannot read the folder `{}`", shown_name(&self.folder));
         Error::new(ErrorKind::Sink, message).with_source(cause)
     }
 }
@@ -39,15 +50,16 @@ fn cannot(path: &Path) -> impl Fn(io::Error) -> Error {
 
 impl PartStore for LocalParts {
     fn describe(&self) -> String {
-        format!("files:{}", shown_name(&self.0))
+        format!("files:{}", shown_name(&self.folder))
     }
 
-    fn start(&mut self) -> Result<()> {
-        fs::create_dir_all(&self.0).map_err(cannot(&self.0))
+    fn start(&mut self, query: &str) -> Result<()> {
+        query.clone_into(&mut self.query);
+        fs::create_dir_all(&self.folder).map_err(cannot(&self.folder))
     }
 
     fn last_epoch(&mut self) -> Result<Option<u64>> {
-        let files = fs::read_dir(&self.0).map_err(|cause| self.cannot_read(cause))?;
+        let files = fs::read_dir(&self.folder).map_err(|cause| self.cannot_read(cause))?;
         let mut last = None;
         for file in files {
             let name = file.map_err(|cause| self.cannot_read(cause))?.file_name();
@@ -90,14 +102,20 @@ impl PartStore for LocalParts {
     }
 
     fn commit(&mut self, epoch: u64) -> Result<bool> {
-        let folder = self.epoch(epoch);
-        let is_new = !folder.exists();
-        let renamed = match is_new {
-            true => fs::rename(self.staging(epoch), &folder),
-            false => Ok(()),
-        };
-        let synced = renamed.and_then(|()| sync_folder(&self.0));
-        synced.map(|()| is_new).map_err(cannot(&folder))
+        let (staging, folder) = (self.staging(epoch), self.epoch(epoch));
+        let mut is_new = !folder.exists();
+        if is_new {
+            match fs::rename(&staging, &folder) {
+                // Another query was faster.
+                Err(_) if folder.exists() => is_new = false,
+                renamed => renamed.map_err(cannot(&folder))?,
+            }
+        }
+        if !is_new {
+            let _ = fs::remove_dir_all(&staging);
+        }
+        sync_folder(&self.folder).map_err(cannot(&folder))?;
+        Ok(is_new)
     }
 }
 
@@ -119,5 +137,43 @@ impl Part for LocalPart {
             .map_err(io::IntoInnerError::into_error);
         let synced = written.and_then(|file| file.sync_all());
         synced.map_err(cannot(&self.path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_that_write_at_the_same_time_do_not_mix_their_parts() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut stores = ["one", "other"].map(|query| {
+            let mut store = LocalParts::new(folder.path().to_owned());
+            store.start(query).unwrap();
+            store
+        });
+        let parts = stores.each_mut().map(|store| {
+            assert!(store.begin(0).unwrap());
+            let mut part = store.part(0, "part").unwrap();
+            part.write_all(store.query.as_bytes()).unwrap();
+            part
+        });
+        for part in parts {
+            part.finish().unwrap();
+        }
+        for store in &mut stores {
+            let manifest = store.query.clone().into_bytes();
+            store.stage(0, &["part".to_owned()], manifest).unwrap();
+        }
+        // One of them has the epoch, whole.
+        assert_eq!(
+            stores.each_mut().map(|it| it.commit(0).unwrap()),
+            [true, false]
+        );
+        assert_eq!(stores[1].manifest(0).unwrap().unwrap(), b"one");
+        let part = fs::read(folder.path().join(epoch_folder(0)).join("part"));
+        assert_eq!(part.unwrap(), b"one");
+        // Nothing else stays.
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -19,7 +19,8 @@ pub fn epoch_of(folder: &str) -> Option<u64> {
     folder.strip_prefix("epoch=")?.parse().ok()
 }
 
-/// The folder of an epoch before it is complete, in places that can rename folders.
+/// How the name of the folder of an epoch begins before it is complete, in places that can rename folders. What comes
+/// after it must differ for two queries, so that they do not write into one folder.
 #[must_use]
 pub fn staging_folder(epoch: u64) -> String {
     format!("_unfinished-{epoch:08}")
@@ -39,12 +40,12 @@ pub trait PartStore: Send {
     /// The URL, for people: without user names and passwords.
     fn describe(&self) -> String;
 
-    /// Makes the place, if it is not there.
+    /// Makes the place, if it is not there. The query has this id, the same after restarts.
     ///
     /// # Errors
     ///
     /// If nothing can be written there.
-    fn start(&mut self) -> Result<()>;
+    fn start(&mut self, query: &str) -> Result<()>;
 
     /// The last epoch that is committed.
     ///

@@ -20,12 +20,20 @@ use crate::recovery::{Place, crash_at, expected};
 /// Longer than a machine that is busy needs for an epoch.
 const LONG: Duration = Duration::from_secs(30);
 
-/// A source with an epoch a number, which tells what is read. The last epoch never ends.
+/// What the last epoch of a source does.
+#[derive(Clone, Copy, PartialEq)]
+enum Last {
+    Ends,
+    NeverEnds,
+    Fails,
+}
+
+/// A source with an epoch a number, which tells what is read.
 struct Told {
     told: Sender<u64>,
     next: u64,
     last: u64,
-    is_endless: bool,
+    does: Last,
 }
 
 fn schema() -> SchemaRef {
@@ -62,9 +70,12 @@ impl StreamSource for Told {
     fn read(&mut self, range: &OffsetRange) -> Result<EpochInput> {
         let number = range.start.as_u64().unwrap();
         let _ = self.told.send(number);
-        let rows = match number == self.last && self.is_endless {
-            true => usize::MAX,
-            false => 1,
+        let rows = match self.does {
+            Last::NeverEnds if number == self.last => usize::MAX,
+            Last::Fails if number == self.last => {
+                return Err(Error::new(ErrorKind::Source, "the source is broken"));
+            }
+            _ => 1,
         };
         let batches = std::iter::repeat_with(move || batch(number)).take(rows);
         Ok(EpochInput::Batches(RecordBatches::new(batches)))
@@ -74,13 +85,13 @@ impl StreamSource for Told {
     }
 }
 
-fn totals(last: u64, is_endless: bool) -> (KeyedStream, Receiver<u64>) {
+fn totals(last: u64, does: Last) -> (KeyedStream, Receiver<u64>) {
     let (told, read) = channel();
     let source = Told {
         told,
         next: 0,
         last,
-        is_endless,
+        does,
     };
     let stream = engine(1).stream(source).trigger(Trigger::AvailableNow);
     let totals = stream.group_by(["n"], ["count".parse().unwrap()]);
@@ -96,7 +107,7 @@ fn wait_for(read: &Receiver<u64>, epoch: u64) -> std::result::Result<(), RecvTim
 #[test]
 fn the_next_epoch_is_read_before_the_sinks_have_this_one() {
     let results = MemorySink::new();
-    let (query, read) = totals(3, false);
+    let (query, read) = totals(3, Last::Ends);
     let slow = CallbackSink::new(move |epoch, _| {
         if epoch < 3 {
             wait_for(&read, epoch + 1)
@@ -125,7 +136,7 @@ fn the_next_epoch_is_read_before_the_sinks_have_this_one() {
 #[test]
 fn an_error_of_a_sink_ends_the_epoch_that_is_computed_meanwhile() {
     let results = MemorySink::new();
-    let (query, read) = totals(2, true);
+    let (query, read) = totals(2, Last::NeverEnds);
     let failing = CallbackSink::new(move |epoch, _| {
         if epoch == 1 {
             wait_for(&read, 2).expect("the endless epoch is read");
@@ -139,9 +150,94 @@ fn an_error_of_a_sink_ends_the_epoch_that_is_computed_meanwhile() {
 }
 
 #[test]
+fn an_error_of_a_sink_is_the_error_of_the_query() {
+    for failing in 0..=3 {
+        // That of the last epoch, too, after which nothing is computed.
+        let (query, _read) = totals(3, Last::Ends);
+        let sink = CallbackSink::new(move |epoch, _| match epoch == failing {
+            true => Err(Error::new(ErrorKind::Sink, "the sink is broken")),
+            false => Ok(()),
+        });
+        let error = query.sink(sink).run().unwrap_err();
+        assert_eq!(error.message(), "the sink is broken", "epoch {failing}");
+    }
+    // The epoch after it fails first, and is of no use anyway.
+    let (query, read) = totals(2, Last::Fails);
+    let sink = CallbackSink::new(move |epoch, _| {
+        if epoch == 1 {
+            wait_for(&read, 2).expect("the next epoch is read");
+            return Err(Error::new(ErrorKind::Sink, "the sink is broken"));
+        }
+        Ok(())
+    });
+    let error = query.sink(sink).run().unwrap_err();
+    assert_eq!(error.message(), "the sink is broken");
+    // Without an error of the sink it is the one of the query.
+    let (query, _read) = totals(2, Last::Fails);
+    let results = MemorySink::new();
+    let error = query.sink(results.clone()).run().unwrap_err();
+    assert_eq!(error.message(), "the source is broken");
+    assert_eq!(results.epochs().len(), 2);
+}
+
+#[test]
+fn the_steps_of_two_epochs_keep_their_order() {
+    let place = Place::new();
+    let steps = Arc::new(Mutex::new(Vec::new()));
+    let seen = steps.clone();
+    let query = place.query(OutputMode::Update).snapshot_every(1);
+    let query = query.fault_hook(move |step, epoch| seen.lock().unwrap().push((step, epoch)));
+    query.run().unwrap();
+    let steps = steps.lock().unwrap();
+    let at = |step: &str, epoch: u64| {
+        let mut found = steps.iter();
+        let found = found.position(|it| *it == (step, epoch));
+        found.unwrap_or_else(|| panic!("no {step} of epoch {epoch}"))
+    };
+    let in_order = [
+        "offsets", "computed", "merged", "delta", "prepared", "sink", "commit", "snapshot",
+    ];
+    for epoch in 0..8 {
+        for pair in in_order.windows(2) {
+            assert!(at(pair[0], epoch) < at(pair[1], epoch), "{pair:?} {epoch}");
+        }
+        // A snapshot has nothing of the next epoch, which is merged afterwards.
+        assert!(epoch == 7 || at("snapshot", epoch) < at("merged", epoch + 1));
+    }
+}
+
+#[test]
+fn a_stop_while_an_epoch_is_written_loses_nothing() {
+    let expected = expected(OutputMode::Update);
+    for step in ["merged", "prepared", "sink", "commit"] {
+        let place = Place::new();
+        let (begun, is_begun) = channel();
+        let (end, may_end) = channel();
+        let may_end = Mutex::new(may_end);
+        let query = place.query(OutputMode::Update);
+        let mut query = query
+            .fault_hook(move |at, epoch| {
+                if (at, epoch) == (step, 2) {
+                    begun.send(()).expect("the test waits");
+                    let _ = may_end.lock().unwrap().recv_timeout(LONG);
+                }
+            })
+            .start()
+            .unwrap();
+        is_begun.recv_timeout(LONG).unwrap();
+        query.stop(false);
+        end.send(()).unwrap();
+        query.await_termination().unwrap();
+        // The checkpoint and the sink are free, and nothing is written to them any more.
+        place.query(OutputMode::Update).run().unwrap();
+        assert!(place.parts() == expected, "{step}");
+    }
+}
+
+#[test]
 fn a_graceful_stop_waits_for_the_epoch_that_is_written() {
     let results = MemorySink::new();
-    let (query, read) = totals(u64::MAX, false);
+    let (query, read) = totals(u64::MAX, Last::Ends);
     let (begun, is_begun) = channel();
     let slow = CallbackSink::new(move |epoch, _| {
         if epoch == 2 {

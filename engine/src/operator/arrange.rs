@@ -12,6 +12,7 @@ use arrow_row::{RowConverter, SortField};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::ordering::sorted;
+use super::sort_columns::SortColumns;
 use super::{BatchSource, Batches, Order};
 use crate::BatchLimits;
 use crate::expr::{Bound, BoundSteps, Expr, RowSteps, Rows};
@@ -163,7 +164,7 @@ pub(crate) fn arrange(
     let source: Box<dyn BatchSource> = match arrangement.order.is_empty() {
         true => Box::new(prepared),
         false => {
-            let keys = sort_keys(arrangement, schema.fields().len(), &wide);
+            let keys = prepared.keys.clone();
             check_sortable(&wide, &keys, &input)?;
             let space = SpillSpace::new(resources.spill_dir.clone());
             let limits = BatchLimits {
@@ -219,21 +220,6 @@ impl BatchSource for OrElse {
     }
 }
 
-/// The sort columns follow the selected columns.
-fn sort_keys(arrangement: &Arrangement, selected: usize, wide: &Schema) -> Vec<SortKey> {
-    let asked = arrangement.order.iter().zip(selected..);
-    let mut keys: Vec<_> = asked
-        .map(|(by, column)| SortKey {
-            column,
-            descending: by.descending,
-            nulls_first: by.nulls_first,
-        })
-        .collect();
-    let ties = selected + arrangement.order.len()..wide.fields().len();
-    keys.extend(ties.map(SortKey::ascending));
-    keys
-}
-
 fn check_sortable(wide: &Schema, keys: &[SortKey], input: &Schema) -> Result<()> {
     for key in keys {
         let of = wide.field(key.column).data_type();
@@ -246,11 +232,12 @@ fn check_sortable(wide: &Schema, keys: &[SortKey], input: &Schema) -> Result<()>
     Ok(())
 }
 
-/// The selected columns, then those to sort by.
+/// The selected columns, then those that are only sorted by.
 struct Prepared {
     batches: Batches,
     having: Option<BoundSteps>,
     columns: Vec<Bound>,
+    keys: Vec<SortKey>,
     /// The number of rows so far, if it is a sort column.
     position: Option<u64>,
     input: SchemaRef,
@@ -271,37 +258,27 @@ impl Prepared {
             .iter()
             .map(|field| crate::expr::col(field.name()));
         let selected = arrangement.select.clone().unwrap_or_else(|| all.collect());
-        let mut columns = Vec::new();
-        let mut fields = Vec::new();
-        for expr in &selected {
-            columns.push(expr.bind(&input)?);
-            fields.push(expr.field(&input)?);
-        }
+        let fields = selected.iter().map(|expr| expr.field(&input));
+        let fields = fields.collect::<Result<Vec<Field>>>()?;
+        let by_position =
+            matches!(arrangement.ties, Ties::Position) && !arrangement.order.is_empty();
+        let SortColumns {
+            bound: columns,
+            mut keys,
+            ..
+        } = SortColumns::of(arrangement, selected, &input)?;
         let mut wide = fields.clone();
-        let ties = match arrangement.ties {
-            Ties::FirstColumns(count) => count,
-            Ties::Position => 0,
-        };
-        let order = arrangement.order.iter().map(|by| by.by.clone());
-        let ties = input
-            .fields()
-            .iter()
-            .take(ties)
-            .map(|field| crate::expr::col(field.name()));
-        let sorts = !arrangement.order.is_empty();
-        for expr in order.chain(ties.filter(|_| sorts)) {
-            let bound = expr.bind(&input)?;
-            wide.push(Field::new("", bound.data_type().clone(), true));
-            columns.push(bound);
-        }
-        let by_position = sorts && matches!(arrangement.ties, Ties::Position);
+        let extra = columns.iter().skip(fields.len());
+        wide.extend(extra.map(|bound| Field::new("", bound.data_type().clone(), true)));
         if by_position {
+            keys.push(SortKey::ascending(wide.len()));
             wide.push(Field::new("", DataType::UInt64, false));
         }
         Ok(Self {
             batches,
             having: having.transpose()?,
             columns,
+            keys,
             position: by_position.then_some(0),
             input,
             selected: Schema::new(fields).into(),

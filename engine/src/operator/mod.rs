@@ -17,6 +17,7 @@ mod group_by;
 mod guard;
 mod metrics;
 pub(crate) mod ordering;
+mod sort_columns;
 pub(crate) mod text_count;
 
 use arrow_array::RecordBatch;

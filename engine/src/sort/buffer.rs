@@ -11,6 +11,7 @@ use super::context::SortContext;
 use super::cursor::{Content, Run, SortedRows};
 use super::gather::copy_rows;
 use super::held_bytes::held_bytes;
+use super::joined::SmallBatches;
 use super::merge::{merge_small, spill};
 use super::row_order::{RowRef, sorted_rows};
 use super::row_sizes::RowSizes;
@@ -27,6 +28,7 @@ const UNUSED: usize = 64 << 10;
 pub(crate) struct SortBuffer {
     context: Arc<SortContext>,
     top: Option<usize>,
+    small: SmallBatches,
     blocks: Vec<Block>,
     rows: usize,
     memory: Reservation,
@@ -51,6 +53,7 @@ impl SortBuffer {
         Ok(Self {
             context: SortContext::new(schema, keys, resources, space)?,
             top,
+            small: SmallBatches::new(resources.memory.limit()),
             blocks: Vec::new(),
             rows: 0,
             memory: resources.memory.reservation(),
@@ -72,8 +75,24 @@ impl SortBuffer {
     /// spill files.
     pub(crate) fn push(&mut self, batch: RecordBatch) -> Result<()> {
         self.context.resources.cancel.check()?;
-        let batch = compact(self.context.checked(batch)?)?;
-        let block = Block::new(&self.context, batch)?;
+        let batch = self.context.checked(batch)?;
+        // With `top`, most rows are dropped at once.
+        match self.top {
+            Some(_) => self.push_block(batch),
+            None => match self.small.add(batch) {
+                true => self.push_small(),
+                false => Ok(()),
+            },
+        }
+    }
+
+    fn push_small(&mut self) -> Result<()> {
+        let joined = self.small.join();
+        joined.into_iter().try_for_each(|it| self.push_block(it))
+    }
+
+    fn push_block(&mut self, batch: RecordBatch) -> Result<()> {
+        let block = Block::new(&self.context, compact(batch)?)?;
         if let Some(block) = self.within_bound(block)? {
             self.add(block);
         }
@@ -92,9 +111,10 @@ impl SortBuffer {
     ///
     /// # Errors
     ///
-    /// A cancellation.
+    /// A cancellation, and those of spill files.
     pub(crate) fn finish(mut self) -> Result<Vec<Run>> {
         self.context.resources.cancel.check()?;
+        self.push_small()?;
         if self.rows > 0 {
             let sorted = self.sort();
             self.spilled.push(Run(Content::Memory(sorted)));

@@ -17,6 +17,7 @@ mod cursor;
 mod floats;
 mod gather;
 mod held_bytes;
+mod joined;
 mod merge;
 mod row_order;
 mod row_sizes;

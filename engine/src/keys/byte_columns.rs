@@ -5,7 +5,9 @@ use std::sync::Arc;
 use arrow_array::builder::{BinaryViewBuilder, GenericBinaryBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{BinaryType, ByteArrayType, LargeBinaryType, LargeUtf8Type, Utf8Type};
-use arrow_array::{Array, ArrayRef, GenericStringArray, OffsetSizeTrait, StringViewArray};
+use arrow_array::{
+    Array, ArrayRef, GenericStringArray, OffsetSizeTrait, StringViewArray, UInt32Array, make_array,
+};
 use arrow_schema::{ArrowError, DataType};
 use keymill_kernels::stage::tokenize::Records;
 use keymill_kernels::{InternError, KeyTable};
@@ -98,7 +100,27 @@ fn in_place(
 
 /// Returns a column of the keys of some groups.
 pub(super) fn column(of: &DataType, table: &KeyTable, groups: &[u32]) -> Result<ArrayRef> {
-    let keys = groups.iter().map(|&group| table.emit(group));
+    column_of(of, groups.iter().map(|&group| table.emit(group)))
+}
+
+/// Returns a column of the keys with some ids. The column has the same nulls.
+pub(super) fn of_codes(of: &DataType, table: &KeyTable, codes: &UInt32Array) -> Result<ArrayRef> {
+    let key = |row| match codes.is_null(row) {
+        true => &[][..],
+        false => table.emit(codes.value(row)),
+    };
+    let keys = column_of(of, (0..codes.len()).map(key))?;
+    let Some(nulls) = codes.nulls() else {
+        return Ok(keys);
+    };
+    let data = keys.to_data().into_builder().nulls(Some(nulls.clone()));
+    Ok(make_array(data.build().map_err(not_strings)?))
+}
+
+fn column_of<'k>(
+    of: &DataType,
+    keys: impl ExactSizeIterator<Item = &'k [u8]> + Clone,
+) -> Result<ArrayRef> {
     match of {
         DataType::Binary => Ok(Arc::new(binary::<i32>(keys)?)),
         DataType::LargeBinary => Ok(Arc::new(binary::<i64>(keys)?)),

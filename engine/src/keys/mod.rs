@@ -5,6 +5,7 @@
 //! | integers, booleans, floats, dates, timestamps of 64 bits together | `IntKeyTable`, of packed words |
 //! | the same of 128 bits | `PairKeyTable` |
 //! | one column of strings or binaries | `KeyTable`, of its bytes |
+//! | several columns, at most 128 bits if each string counts as 32 | `KeyTable` per column of strings, `CodedKeys` |
 //! | all others | `KeyTable`, of rows that `arrow-row` encodes |
 //!
 //! Some tables cannot store nulls. At the first null, such a table is replaced by one that can. The ids
@@ -12,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod byte_columns;
+mod coded;
 mod packed;
 mod physical;
 mod stable_hash;
@@ -23,6 +25,8 @@ use keymill_kernels::stage::tokenize::Span;
 use keymill_kernels::{HashKey, IntKeyTable, InternError, KeyTable, Level, PairKeyTable, Tuning};
 
 use crate::{Error, ErrorKind, Result};
+use coded::CodedKeys;
+
 pub(crate) use byte_columns::{bytes_of, takes as takes_bytes};
 pub(crate) use packed::Layout;
 pub(crate) use physical::{as_type, from_key_column, key_columns, key_type, stored, stored_type};
@@ -48,6 +52,7 @@ enum Form {
     Int(Layout, IntKeyTable, Vec<u64>),
     Pair(Layout, PairKeyTable, Vec<[u64; 2]>),
     Bytes(KeyTable),
+    Coded(CodedKeys),
     Rows(RowConverter, KeyTable),
 }
 
@@ -73,7 +78,10 @@ impl KeyIds {
         match (layout, &types[..]) {
             (Some(layout), _) => ids.use_packed(layout),
             (None, [of]) if byte_columns::takes(of) => {}
-            (None, _) => ids.use_rows()?,
+            (None, _) => match CodedKeys::new(&types, level, tuning, hash_key)? {
+                Some(coded) => ids.form = Form::Coded(coded),
+                None => ids.use_rows()?,
+            },
         }
         Ok(ids)
     }
@@ -113,6 +121,7 @@ impl KeyIds {
                 table.intern(self.level, layout.pack(keys, words)?, ids)
             }
             Form::Bytes(table) => byte_columns::intern(table, &keys[0], ids)?,
+            Form::Coded(coded) => return coded.intern(keys, ids),
             Form::Rows(converter, table) => {
                 let rows = converter.convert_columns(keys).map_err(not_encoded)?;
                 table.intern_with(rows.num_rows(), |row| rows.row(row).data(), ids)
@@ -147,7 +156,7 @@ impl KeyIds {
         match &self.form {
             Form::Int(layout, ..) | Form::Pair(layout, ..) => layout.has_null_bits(),
             Form::Bytes(_) => false,
-            Form::Rows(..) => true,
+            Form::Coded(_) | Form::Rows(..) => true,
         }
     }
 
@@ -193,6 +202,7 @@ impl KeyIds {
                 let value = bytes_of(&keys[0])?;
                 ids.extend((0..rows).map(|row| table.get(value(row))));
             }
+            Form::Coded(coded) => return coded.find(keys, ids),
             Form::Rows(converter, table) => {
                 let rows = converter.convert_columns(keys).map_err(not_encoded)?;
                 ids.extend(rows.iter().map(|row| table.get(row.data())));
@@ -211,6 +221,7 @@ impl KeyIds {
         match &self.form {
             Form::Int(_, table, _) => table.len(),
             Form::Pair(_, table, _) => table.len(),
+            Form::Coded(coded) => coded.len(),
             Form::Bytes(table) | Form::Rows(_, table) => table.size(),
         }
     }
@@ -231,6 +242,7 @@ impl KeyIds {
                 let column = byte_columns::column(&self.types[0], table, groups)?;
                 Ok(vec![column])
             }
+            Form::Coded(coded) => coded.columns(&self.types, groups),
             Form::Rows(converter, table) => {
                 let parser = converter.parser();
                 let rows = groups.iter().map(|&group| parser.parse(table.emit(group)));
@@ -245,6 +257,7 @@ impl KeyIds {
             Form::Int(_, table, words) => table.bytes() + 8 * words.capacity(),
             Form::Pair(_, table, words) => table.bytes() + 16 * words.capacity(),
             Form::Bytes(table) => table.bytes(),
+            Form::Coded(coded) => coded.size(),
             Form::Rows(converter, table) => table.bytes() + converter.size(),
         }
     }
@@ -254,6 +267,7 @@ impl KeyIds {
         match &mut self.form {
             Form::Int(_, table, _) => table.clear(),
             Form::Pair(_, table, _) => table.clear(),
+            Form::Coded(coded) => coded.clear(),
             Form::Bytes(table) | Form::Rows(_, table) => table.clear(),
         }
     }

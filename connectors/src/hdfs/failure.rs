@@ -18,7 +18,8 @@ const LATER: [&str; 9] = [
     "could only be written to",
 ];
 
-/// The error of a request for a path of `kind`: [`ErrorKind::Source`] or [`ErrorKind::Sink`].
+/// The error of a request for a path of `kind`: [`ErrorKind::Source`] or [`ErrorKind::Sink`]. Of the server's
+/// exception it has the first line, because the others are a stack trace.
 pub(super) fn failed(kind: ErrorKind, url: &str, cause: HdfsError) -> Error {
     let (kind, message) = match is_for_now(&cause) {
         true => (
@@ -27,7 +28,10 @@ pub(super) fn failed(kind: ErrorKind, url: &str, cause: HdfsError) -> Error {
         ),
         false => (kind, format!("`{url}`: HDFS refuses")),
     };
-    Error::new(kind, message).with_source(cause)
+    match cause.to_string().split_once('\n') {
+        Some((first, _)) => Error::new(kind, message).with_source(first),
+        None => Error::new(kind, message).with_source(cause),
+    }
 }
 
 /// Whether the same request may work later.
@@ -62,5 +66,16 @@ mod tests {
         assert_eq!(rpc("java.io.IOException", full), ErrorKind::Unavailable);
         let denied = "org.apache.hadoop.security.AccessControlException";
         assert_eq!(rpc(denied, "denied"), ErrorKind::Sink);
+    }
+
+    #[test]
+    fn a_stack_trace_of_the_server_is_not_shown() {
+        let class = "java.io.IOException";
+        let says = "java.io.IOException: File /x could only be written to 0 nodes.\n\tat org.apache.A.b(A.java:1)\n";
+        let cause = HdfsError::RPCError(class.into(), says.into());
+        let error = failed(ErrorKind::Sink, "hdfs://h/x", cause);
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        let shown = error.to_string();
+        assert!(shown.ends_with("could only be written to 0 nodes."), "{shown}");
     }
 }

@@ -24,14 +24,14 @@ steps_failed=0
 # For a script with a trap of its own.
 remove_steps() { [ "$steps_owner" = no ] || rm -f "$KEYMILL_STEPS"; }
 
-# The feature of the tests of Kafka. TLS is tested with the OpenSSL of the system, which is faster to build.
-kafka_feature() {
-  if pkg-config --exists openssl 2>/dev/null; then echo keymill-cli/kafka-tls; else echo keymill-cli/kafka; fi
+# TLS to Kafka and Cassandra is tested with the OpenSSL of the system, which is faster to build.
+tls_features() {
+  if pkg-config --exists openssl 2>/dev/null; then echo keymill-cli/kafka-tls,keymill-cli/cassandra-tls; fi
 }
 
 # The features that tests of all outside systems need.
 # The spans of `tracing` have a test of their own.
-system_features() { echo "keymill-cli/full,keymill/tracing,$(kafka_feature)"; }
+system_features() { echo "keymill-cli/full,keymill/tracing,$(tls_features)"; }
 if pkg-config --exists openssl 2>/dev/null; then export OPENSSL_NO_VENDOR=1; fi
 
 have() { command -v "$1" >/dev/null 2>&1; }

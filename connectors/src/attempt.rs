@@ -1,23 +1,31 @@
-//! HTTP requests: whom they trust, and which failures may pass.
+//! HTTP requests: their TLS, and which failures may pass.
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use keymill::{Error, ErrorKind, Result};
+use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::CertifiedKey;
 use ureq::Body;
 use ureq::http::{Response, StatusCode};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
 use crate::settings::Settings;
+use crate::trust::refused;
 
-/// Whether another attempt would fail in the same way.
-pub(crate) fn is_final(cause: &ureq::Error) -> bool {
+/// The error of a request without an answer. [`ErrorKind::Unavailable`] if another attempt may have one.
+pub(crate) fn failed(at: &str, cause: ureq::Error) -> Error {
     use ureq::Error::{BadUri, Http, InvalidProxyUrl, RequireHttpsOnly, Tls};
-    matches!(
-        cause,
-        BadUri(_) | Http(_) | InvalidProxyUrl | RequireHttpsOnly(_) | Tls(_)
-    )
+    let (kind, says) = match &cause {
+        cause if let Some(says) = refused(cause) => (ErrorKind::Sink, says),
+        BadUri(_) | Http(_) | InvalidProxyUrl | RequireHttpsOnly(_) | Tls(_) => {
+            (ErrorKind::Sink, "does not take results")
+        }
+        _ => (ErrorKind::Unavailable, "does not take results"),
+    };
+    Error::new(kind, format!("`{at}` {says}")).with_source(cause)
 }
 
 /// Whether the same request may get another answer later.
@@ -33,9 +41,24 @@ pub(crate) fn retry_after(answer: &Response<Body>) -> Duration {
     Duration::from_secs(wait.unwrap_or(0))
 }
 
-/// Whom a client trusts: the certificates of the setting `tls.ca`. Without it, public authorities.
-pub(crate) fn roots(settings: &mut Settings) -> Result<Option<TlsConfig>> {
-    let Some(file) = settings.take("tls.ca") else {
+/// The TLS of a client: the settings `tls.ca`, whom it trusts instead of public authorities, and `tls.cert` and
+/// `tls.key`, who it is.
+pub(crate) fn tls(settings: &mut Settings) -> Result<Option<TlsConfig>> {
+    let trusted = certificates(settings, "tls.ca")?;
+    let own = identity(settings)?;
+    if trusted.is_none() && own.is_none() {
+        return Ok(None);
+    }
+    let mut tls = TlsConfig::builder().client_cert(own);
+    if let Some(trusted) = trusted {
+        tls = tls.root_certs(RootCerts::Specific(Arc::new(trusted)));
+    }
+    Ok(Some(tls.build()))
+}
+
+/// The certificates of the file that a setting names.
+fn certificates(settings: &mut Settings, name: &str) -> Result<Option<Vec<Certificate<'static>>>> {
+    let Some(file) = settings.take(name) else {
         return Ok(None);
     };
     let wrong = || {
@@ -50,9 +73,40 @@ pub(crate) fn roots(settings: &mut Settings) -> Result<Option<TlsConfig>> {
         _ => None,
     });
     let all: Vec<Certificate<'static>> = all.collect();
-    if all.is_empty() {
-        return Err(wrong());
+    match all.is_empty() {
+        true => Err(wrong()),
+        false => Ok(Some(all)),
     }
-    let roots = RootCerts::Specific(Arc::new(all));
-    Ok(Some(TlsConfig::builder().root_certs(roots).build()))
+}
+
+fn identity(settings: &mut Settings) -> Result<Option<ClientCert>> {
+    let chain = certificates(settings, "tls.cert")?;
+    let key = settings.bytes_of_file("tls.key")?;
+    let (chain, key) = match (chain, key) {
+        (Some(chain), Some(key)) => (chain, key),
+        (None, None) => return Ok(None),
+        _ => {
+            let message = "a client needs both `tls.cert` and `tls.key`: files of PEM";
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+    };
+    let wrong = || {
+        let message = "`tls.key` is not the key of `tls.cert` in PEM";
+        Error::new(ErrorKind::Config, message)
+    };
+    let key = PrivateKey::from_pem(&key).map_err(|cause| wrong().with_source(cause))?;
+    // The client panics where they do not belong together.
+    check(&chain, &key).map_err(|cause| wrong().with_source(cause))?;
+    Ok(Some(ClientCert::new_with_certs(&chain, key)))
+}
+
+/// Whether a key is that of the first certificate.
+fn check(
+    chain: &[Certificate<'static>],
+    key: &PrivateKey<'static>,
+) -> std::result::Result<(), rustls::Error> {
+    let chain = chain.iter().map(|it| it.der().to_vec().into()).collect();
+    let key = PrivateKeyDer::try_from(key.der().to_vec());
+    let key = key.map_err(|why| rustls::Error::General(why.to_owned()))?;
+    CertifiedKey::from_der(chain, key, &ring::default_provider()).map(|_| ())
 }

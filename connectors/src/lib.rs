@@ -57,6 +57,10 @@ mod settings;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(feature = "kafka-tls", feature = "cassandra-tls"))]
+mod ssl;
+#[cfg(any(feature = "http", feature = "_rest", feature = "redis", feature = "s3"))]
+mod trust;
 #[cfg(feature = "_upsert")]
 mod upsert;
 

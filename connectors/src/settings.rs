@@ -51,10 +51,11 @@ impl Settings {
     }
 
     /// `true` or `false`.
-    #[cfg(any(feature = "http", feature = "opensearch", feature = "hbase"))]
-    pub(crate) fn switch(&mut self, name: &str) -> Result<bool> {
+    #[cfg(any(feature = "http", feature = "_rest", feature = "cassandra-tls"))]
+    pub(crate) fn switch(&mut self, name: &str, default: bool) -> Result<bool> {
         match self.take(name).as_deref() {
-            None | Some("false") => Ok(false),
+            None => Ok(default),
+            Some("false") => Ok(false),
             Some("true") => Ok(true),
             Some(other) => Err(wrong(name, other, "true or false")),
         }
@@ -72,7 +73,12 @@ impl Settings {
     }
 
     /// The bytes of the file that a setting names.
-    #[cfg(feature = "redis")]
+    #[cfg(any(
+        feature = "http",
+        feature = "_rest",
+        feature = "redis",
+        feature = "cassandra-tls"
+    ))]
     pub(crate) fn bytes_of_file(&mut self, name: &str) -> Result<Option<Vec<u8>>> {
         let file = self.take(name);
         let bytes = file.map(|file| {
@@ -118,6 +124,13 @@ impl Settings {
             }
             false => Ok(Some(token)),
         }
+    }
+
+    /// A setting whose name is this, or begins with it and a dot.
+    #[cfg(all(feature = "cassandra", not(feature = "cassandra-tls")))]
+    pub(crate) fn any_of(&self, group: &str) -> Option<&str> {
+        let mut names = self.0.iter().map(|(name, _)| name.as_str());
+        names.find(|name| name.split('.').next() == Some(group))
     }
 
     /// Refuses unknown settings: those that were not taken.

@@ -7,6 +7,8 @@ use scylla::errors::{
     ExecutionError, MetadataError, NewSessionError, PrepareError, RequestAttemptError,
 };
 
+use super::tls::is_refusal;
+
 /// What an error means for the query.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Meaning {
@@ -14,6 +16,8 @@ enum Meaning {
     Later,
     /// The user or the password is wrong.
     Login,
+    /// The certificate of a node is not trusted.
+    Certificate,
     /// It will not work.
     Never,
 }
@@ -45,6 +49,11 @@ pub(super) fn failed_to_connect(at: &str, cause: NewSessionError) -> Error {
     error(at, meaning, cause)
 }
 
+/// The error of a node whose certificate is not trusted.
+pub(super) fn untrusted(at: &str, why: &str) -> Error {
+    error(at, Meaning::Certificate, why)
+}
+
 /// Why Cassandra does not take a row, if the error is of the row alone.
 pub(super) fn refusal(cause: &ExecutionError) -> Option<String> {
     match cause {
@@ -61,11 +70,12 @@ pub(super) fn refusal(cause: &ExecutionError) -> Option<String> {
 fn error(
     at: &str,
     meaning: Meaning,
-    cause: impl std::error::Error + Send + Sync + 'static,
+    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> Error {
     let (kind, says) = match meaning {
         Meaning::Later => (ErrorKind::Unavailable, "does not take results"),
         Meaning::Login => (ErrorKind::Sink, "does not accept the user and password"),
+        Meaning::Certificate => (ErrorKind::Sink, "shows a certificate that is not trusted"),
         Meaning::Never => (ErrorKind::Sink, "refuses results"),
     };
     Error::new(kind, format!("`{at}` {says}")).with_source(cause)
@@ -73,10 +83,15 @@ fn error(
 
 fn of_pool(cause: &ConnectionPoolError) -> Meaning {
     let ConnectionPoolError::Broken {
-        last_connection_error: ConnectionError::ConnectionSetupRequestError(cause),
+        last_connection_error,
     } = cause
     else {
         return Meaning::Later;
+    };
+    let cause = match last_connection_error {
+        ConnectionError::ConnectionSetupRequestError(cause) => cause,
+        ConnectionError::IoError(cause) if is_refusal(cause) => return Meaning::Certificate,
+        _ => return Meaning::Later,
     };
     match &cause.error {
         ConnectionSetupRequestErrorKind::MissingAuthentication => Meaning::Login,

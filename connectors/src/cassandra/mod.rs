@@ -12,6 +12,8 @@
 
 mod failure;
 mod table;
+#[cfg_attr(not(feature = "cassandra-tls"), path = "no_tls.rs")]
+mod tls;
 mod values;
 
 use std::num::NonZeroUsize;
@@ -31,8 +33,9 @@ use scylla::statement::prepared::PreparedStatement;
 use crate::runtime::{wait_at_most, wait_long};
 use crate::settings::{Settings, wrong};
 use crate::upsert::{Place, Refused, Rows, SHARED, Store, UpsertSink};
-use failure::{failed, failed_to_connect, failed_to_prepare, refusal};
+use failure::{failed, failed_to_connect, failed_to_prepare, refusal, untrusted};
 use table::Table;
+use tls::{TLS, Tls};
 use values::{Row, values};
 
 const FORM: &str = "cassandra://HOST:PORT/KEYSPACE/TABLE";
@@ -61,6 +64,7 @@ pub struct Cassandra {
     ttl: u32,
     /// How many replicas a keyspace gets that is created; without it none is created.
     replication: Option<usize>,
+    tls: Option<Tls>,
     connection: Option<Arc<Connection>>,
     /// The timestamp of epoch 0, in microseconds since 1970.
     base: i64,
@@ -80,6 +84,16 @@ impl UpsertSink<Cassandra> {
     /// | `replication` | creates a missing keyspace, with this number of replicas in each data centre |
     /// | `ttl.seconds` | a row that is not written for so long is removed; without it rows stay |
     ///
+    /// and with the feature `cassandra-tls`
+    ///
+    /// | setting | meaning |
+    /// |---|---|
+    /// | `tls` | `true`: with TLS; so do the settings below |
+    /// | `tls.ca` | the certificates of nodes come from one of these, not from one of the system's |
+    /// | `tls.cert`, `tls.key` | the certificate of this client and its key |
+    /// | `tls.key.password`, `tls.key.password.file` | the password of the key |
+    /// | `tls.check.name` | `false`: the certificate of a node need not be for its IP address |
+    ///
     /// HOST:PORT may be several, separated by commas: the first nodes that are asked.
     ///
     /// # Errors
@@ -98,10 +112,11 @@ impl UpsertSink<Cassandra> {
             consistency: consistency(&mut settings)?,
             ttl: ttl(&mut settings)?,
             replication: replication(&mut settings)?,
+            tls: Tls::new(&mut settings)?,
             connection: None,
             base: 0,
         };
-        let known = format!("{SHARED}, consistency, replication, ttl.seconds");
+        let known = format!("{SHARED}, consistency, replication, ttl.seconds{TLS}");
         Self::to(cassandra, settings, &known)
     }
 }
@@ -171,8 +186,15 @@ impl Cassandra {
         if let Some(user) = &self.place.user {
             builder = builder.user(user, self.place.password.as_deref().unwrap_or_default());
         }
+        if let Some(tls) = &self.tls {
+            builder = tls.secure(builder);
+        }
         let session = builder.build().await;
-        session.map_err(|cause| failed_to_connect(&self.describe(), cause))
+        let why = self.tls.as_ref().and_then(Tls::refusal);
+        session.map_err(|cause| match why {
+            Some(why) => untrusted(&self.describe(), why),
+            None => failed_to_connect(&self.describe(), cause),
+        })
     }
 }
 

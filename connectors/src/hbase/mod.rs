@@ -42,7 +42,7 @@ impl UpsertSink<HBase> {
     /// | setting | meaning |
     /// |---|---|
     /// | `family` | the column family: `f`. A table that is not there is created with it |
-    /// | `tls`, `tls.ca` | as for OpenSearch |
+    /// | `tls`, `tls.ca`, `tls.cert`, `tls.key` | as for OpenSearch |
     ///
     /// # Errors
     ///

@@ -76,6 +76,9 @@ mod tests {
         let error = failed(ErrorKind::Sink, "hdfs://h/x", cause);
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         let shown = error.to_string();
-        assert!(shown.ends_with("could only be written to 0 nodes."), "{shown}");
+        assert!(
+            shown.ends_with("could only be written to 0 nodes."),
+            "{shown}"
+        );
     }
 }

@@ -11,13 +11,13 @@ use keymill::{Error, ErrorKind, Result};
 use ureq::Agent;
 use ureq::http::Response;
 
-use crate::attempt::{is_final, passes, retry_after, roots};
+use crate::attempt::{failed, passes, retry_after, tls};
 use crate::json_lines::json_lines;
 use crate::pauses::Pauses;
 use crate::settings::{Settings, wrong};
 
-const KNOWN: &str =
-    "token, token.file, max.part.bytes, compression, timeout.ms, tls.ca and idempotent";
+const KNOWN: &str = "token, token.file, max.part.bytes, compression, timeout.ms, tls.ca, tls.cert, tls.key \
+                     and idempotent";
 
 /// The most bytes of an answer that an error shows.
 const SHOWN: u64 = 200;
@@ -34,6 +34,7 @@ const SHOWN: u64 = 200;
 /// | `token`, `token.file` | sent as `Authorization: Bearer TOKEN` |
 /// | `timeout.ms` | how long an attempt may take: 30 000 |
 /// | `tls.ca` | a file of PEM: the authorities of `https` that are trusted, instead of the public ones |
+/// | `tls.cert`, `tls.key` | files of PEM: the certificate of this client and its key |
 /// | `idempotent` | `true` says that the receiver takes every key once; then results arrive as if once |
 pub struct HttpSink {
     url: String,
@@ -79,12 +80,12 @@ impl HttpSink {
             token: settings.token()?,
             part_bytes: settings.number("max.part.bytes", 1 << 20)?,
             is_gzip,
-            is_idempotent: settings.switch("idempotent")?,
+            is_idempotent: settings.switch("idempotent", false)?,
             agent: Agent::config_builder()
                 .timeout_global(Some(timeout))
                 .http_status_as_error(false)
                 .max_redirects(0)
-                .tls_config(roots(&mut settings)?.unwrap_or_default())
+                .tls_config(tls(&mut settings)?.unwrap_or_default())
                 .user_agent(concat!("keymill/", env!("CARGO_PKG_VERSION")))
                 .build()
                 .into(),
@@ -103,7 +104,7 @@ impl HttpSink {
         }
         self.pauses.wait();
         let answer = self.post(epoch, part, lines);
-        let passes = match answer {
+        let error = match answer {
             Ok(answer) if answer.status().is_success() => {
                 self.pauses.reset();
                 self.sent = (epoch, part + 1);
@@ -115,11 +116,10 @@ impl HttpSink {
                 self.pauses.lengthen(wait);
                 return Err(passes);
             }
-            Err(cause) if is_final(&cause) => return Err(self.failed(ErrorKind::Sink, cause)),
-            Err(cause) => self.failed(ErrorKind::Unavailable, cause),
+            Err(cause) => failed(&self.name, cause),
         };
         self.pauses.lengthen(Duration::ZERO);
-        Err(passes)
+        Err(error)
     }
 
     fn post(
@@ -161,11 +161,6 @@ impl HttpSink {
             true => Ok(Error::new(ErrorKind::Unavailable, message)),
             false => Err(Error::new(ErrorKind::Sink, message)),
         }
-    }
-
-    fn failed(&self, kind: ErrorKind, cause: ureq::Error) -> Error {
-        let message = format!("`{}` does not take results", self.name);
-        Error::new(kind, message).with_source(cause)
     }
 }
 

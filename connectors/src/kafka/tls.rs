@@ -9,11 +9,11 @@ use keymill::{Error, ErrorKind, Result, shown_name};
 use openssl::error::ErrorStack;
 use openssl::pkcs12::Pkcs12;
 use openssl::pkey::{PKey, Private};
-use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod, SslStream, SslVerifyMode};
+use openssl::ssl::{SslConnector, SslConnectorBuilder, SslStream, SslVerifyMode};
 use openssl::x509::X509;
-use openssl::x509::store::X509StoreBuilder;
 
 use super::KafkaSettings;
+use crate::ssl;
 
 /// What is taken of the settings `ssl.…`; others would be ignored, and are refused.
 const TAKEN: [&str; 10] = [
@@ -63,30 +63,14 @@ impl Tls {
 }
 
 fn connector(place: &KafkaSettings) -> Result<SslConnectorBuilder> {
-    let mut builder = SslConnector::builder(SslMethod::tls_client()).map_err(wrong)?;
+    let trusted = pem(place, "ssl.ca")?;
+    let trusted = trusted.map(|pem| certificates(&pem)).transpose()?;
+    let mut builder = ssl::client(trusted).map_err(wrong)?;
     if place.get("enable.ssl.certificate.verification") == Some("false") {
         builder.set_verify(SslVerifyMode::NONE);
     }
-    let trusted = pem(place, "ssl.ca")?;
-    if let Some(trusted) = trusted {
-        let mut store = X509StoreBuilder::new().map_err(wrong)?;
-        for certificate in certificates(&trusted)? {
-            store.add_cert(certificate).map_err(wrong)?;
-        }
-        builder.set_cert_store(store.build());
-    } else if let Some(file) = openssl_probe::probe().cert_file {
-        // The OpenSSL that is compiled in does not know where this system has its certificates.
-        builder.set_ca_file(file).map_err(wrong)?;
-    }
     if let Some((certificates, key)) = identity(place)? {
-        let mut certificates = certificates.into_iter();
-        if let Some(own) = certificates.next() {
-            builder.set_certificate(&own).map_err(wrong)?;
-        }
-        for other in certificates {
-            builder.add_extra_chain_cert(other).map_err(wrong)?;
-        }
-        builder.set_private_key(&key).map_err(wrong)?;
+        ssl::identify(&mut builder, certificates, &key).map_err(wrong)?;
     }
     Ok(builder)
 }
@@ -104,8 +88,7 @@ fn identity(place: &KafkaSettings) -> Result<Option<(Vec<X509>, PKey<Private>)>>
     let (Some(chain), Some(key)) = (pem(place, "ssl.certificate")?, pem(place, "ssl.key")?) else {
         return Ok(None);
     };
-    let password = place.get("ssl.key.password").unwrap_or_default();
-    let key = PKey::private_key_from_pem_passphrase(&key, password.as_bytes());
+    let key = ssl::private_key(&key, place.get("ssl.key.password"));
     Ok(Some((certificates(&chain)?, key.map_err(wrong)?)))
 }
 

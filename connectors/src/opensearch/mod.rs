@@ -48,6 +48,7 @@ impl UpsertSink<OpenSearch> {
     /// |---|---|
     /// | `tls` | `true`: use HTTPS |
     /// | `tls.ca` | use HTTPS, and trust the authorities in this file |
+    /// | `tls.cert`, `tls.key` | use HTTPS, with this certificate of the client and its key |
     /// | `api.key`, `api.key.file` | sent as `Authorization: ApiKey KEY` |
     ///
     /// # Errors

@@ -12,9 +12,15 @@ use std::time::Duration;
 
 use keymill::stream::SinkContext;
 use keymill::{Error, ErrorKind, Result};
-use redis::{Client, Cmd, Connection, FromRedisValue, IntoConnectionInfo, RedisError};
+use redis::{
+    Client, ClientTlsConfig, Cmd, Connection, FromRedisValue, IntoConnectionInfo, RedisError,
+    TlsCertificates,
+};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use crate::settings::Settings;
+use crate::trust::refused;
 use crate::upsert::{Place, Refused, Rows, SHARED, Store, UpsertSink, texts};
 
 const FORM: &str = "redis://HOST:PORT/PREFIX or rediss://HOST:PORT/PREFIX for TLS";
@@ -72,6 +78,7 @@ impl UpsertSink<Redis> {
     /// | `database` | the number of the database: 0 |
     /// | `ttl.seconds` | a hash that is not written for so long is removed; without it hashes stay |
     /// | `tls.ca` | the authorities that are trusted instead of those of the system |
+    /// | `tls.cert`, `tls.key` | the certificate of this client and its key |
     ///
     /// # Errors
     ///
@@ -80,8 +87,8 @@ impl UpsertSink<Redis> {
         let place = Place::new(url, FORM, 6379, &mut settings)?;
         let ttl = settings.whole("ttl.seconds")?.unwrap_or(0);
         let database = settings.whole("database")?.unwrap_or(0);
-        let roots = settings.bytes_of_file("tls.ca")?;
-        let client = client(&place, url.starts_with("rediss:"), database, roots);
+        let tls = certificates(&mut settings)?;
+        let client = client(&place, url.starts_with("rediss:"), database, tls);
         let client = client.map_err(|cause| {
             let message = format!(
                 "`{}` cannot be reached with these settings",
@@ -98,16 +105,44 @@ impl UpsertSink<Redis> {
         Self::to(
             redis,
             settings,
-            &format!("{SHARED}, database, ttl.seconds, tls.ca"),
+            &format!("{SHARED}, database, ttl.seconds, tls.ca, tls.cert, tls.key"),
         )
     }
+}
+
+/// The settings of TLS.
+fn certificates(settings: &mut Settings) -> Result<Option<TlsCertificates>> {
+    let root_cert = settings.bytes_of_file("tls.ca")?;
+    // Of such a file the client makes one that trusts nobody.
+    let has_none = |pem: &[u8]| !CertificateDer::pem_slice_iter(pem).any(|it| it.is_ok());
+    if root_cert.as_deref().is_some_and(has_none) {
+        let message = "the file that `tls.ca` names has no certificates in PEM";
+        return Err(Error::new(ErrorKind::Config, message));
+    }
+    let cert = settings.bytes_of_file("tls.cert")?;
+    let client_tls = match (cert, settings.bytes_of_file("tls.key")?) {
+        (None, None) => None,
+        (Some(client_cert), Some(client_key)) => Some(ClientTlsConfig {
+            client_cert,
+            client_key,
+        }),
+        _ => {
+            let message = "a client needs both `tls.cert` and `tls.key`: files of PEM";
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+    };
+    let is_default = root_cert.is_none() && client_tls.is_none();
+    Ok((!is_default).then_some(TlsCertificates {
+        client_tls,
+        root_cert,
+    }))
 }
 
 fn client(
     place: &Place,
     is_tls: bool,
     database: u64,
-    roots: Option<Vec<u8>>,
+    tls: Option<TlsCertificates>,
 ) -> std::result::Result<Client, RedisError> {
     // Not by a URL with a password, which messages would show.
     let scheme = if is_tls { "rediss" } else { "redis" };
@@ -123,15 +158,9 @@ fn client(
         login = login.set_password(password);
     }
     let info = info.set_redis_settings(login);
-    match roots {
+    match tls {
         None => Client::open(info),
-        Some(roots) => Client::build_with_tls(
-            info,
-            redis::TlsCertificates {
-                client_tls: None,
-                root_cert: Some(roots),
-            },
-        ),
+        Some(tls) => Client::build_with_tls(info, tls),
     }
 }
 
@@ -178,6 +207,10 @@ impl Redis {
             || cause.kind() == redis::ErrorKind::AuthenticationFailed
         {
             let message = format!("`{place}` does not accept the user and password");
+            return Error::new(ErrorKind::Sink, message).with_source(cause);
+        }
+        if let Some(says) = refused(&cause) {
+            let message = format!("`{place}` {says}");
             return Error::new(ErrorKind::Sink, message).with_source(cause);
         }
         let passes = cause.is_io_error()

@@ -3,9 +3,14 @@
 
 use keymill::{Error, ErrorKind};
 
+use crate::trust::refused;
+
 /// The error of a request for a path of `kind`: [`ErrorKind::Source`] or [`ErrorKind::Sink`].
 pub(super) fn failed(kind: ErrorKind, url: &str, cause: object_store::Error) -> Error {
     use object_store::Error::{Generic, JoinError, PermissionDenied, Unauthenticated};
+    if let Some(says) = refused(&cause) {
+        return Error::new(kind, format!("`{url}`: the store {says}")).with_source(cause);
+    }
     let (kind, says) = match &cause {
         Generic { source, .. } if is_refusal(&source.to_string()) => (kind, "the store refuses"),
         Generic { .. } | JoinError { .. } => (

@@ -60,6 +60,7 @@ struct Bucket {
 /// | `region` | the region, `us-east-1` if it is not given |
 /// | `access_key_id`, `secret_access_key`, `session_token` | the credentials |
 /// | `credentials.file`, `profile` | a file of credentials as the AWS tools have it, and the name in it: `default` |
+/// | `tls.ca` | a file of PEM: authorities of `https` that are trusted beside the system's |
 /// | others, such as `virtual_hosted_style_request`, `skip_signature`, `proxy_url` | settings of `object_store` |
 pub struct S3Path {
     bucket: Bucket,

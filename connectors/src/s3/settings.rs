@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keymill::{Error, ErrorKind, Result};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
-use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+use object_store::{BackoffConfig, Certificate, ClientOptions, RetryConfig};
 
 use super::Bucket;
 use super::profile::read_profile;
@@ -36,9 +36,14 @@ pub(super) fn open(url: &str, options: &[(String, String)]) -> Result<(Bucket, S
     }
     // Without it reqwest has no implementation of TLS; another one may be there already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = ClientOptions::new()
+    let mut client = ClientOptions::new()
         .with_connect_timeout(CONNECT)
         .with_timeout(REQUEST);
+    if let Some(file) = address.take("tls.ca") {
+        for certificate in certificates(&file)? {
+            client = client.with_root_certificate(certificate);
+        }
+    }
     let mut builder = AmazonS3Builder::new()
         .with_client_options(client)
         .with_retry(retries())
@@ -64,6 +69,21 @@ pub(super) fn open(url: &str, options: &[(String, String)]) -> Result<(Bucket, S
     Ok((Bucket { store, name }, path))
 }
 
+/// The certificates of a file.
+fn certificates(file: &str) -> Result<Vec<Certificate>> {
+    let wrong = || {
+        let message = format!("`{file}`, which `tls.ca` names, cannot be read as PEM");
+        Error::new(ErrorKind::Config, message)
+    };
+    let pem = std::fs::read(file).map_err(|cause| wrong().with_source(cause))?;
+    let all = Certificate::from_pem_bundle(&pem);
+    let all = all.map_err(|cause| wrong().with_source(cause))?;
+    match all.is_empty() {
+        true => Err(wrong()),
+        false => Ok(all),
+    }
+}
+
 /// The query tells why it waits, so one call does not try for long.
 fn retries() -> RetryConfig {
     RetryConfig {
@@ -82,7 +102,7 @@ fn with_option(builder: AmazonS3Builder, name: &str, value: &str) -> Result<Amaz
     let key: AmazonS3ConfigKey = name.parse().map_err(|_| {
         let message = format!(
             "`{name}` is not an option of S3; use endpoint, region, access_key_id, secret_access_key, \
-             session_token, credentials.file or profile"
+             session_token, credentials.file, profile or tls.ca"
         );
         Error::new(ErrorKind::Config, message)
     })?;

@@ -10,14 +10,14 @@ use ureq::http::{Method, Request, Response, StatusCode};
 use ureq::{Agent, Body};
 
 use super::Place;
-use crate::attempt::{is_final, passes, retry_after, roots};
+use crate::attempt::{failed, passes, retry_after, tls};
 use crate::settings::Settings;
 
 /// The most bytes of an answer.
 const MOST: u64 = 256 << 20;
 
 /// The settings of [`Rest`].
-pub(crate) const REST: &str = "tls, tls.ca, api.key, api.key.file";
+pub(crate) const REST: &str = "tls, tls.ca, tls.cert, tls.key, api.key, api.key.file";
 
 /// A client of a store.
 pub(crate) struct Rest {
@@ -36,8 +36,8 @@ pub(crate) struct Answer {
 
 impl Rest {
     pub(crate) fn new(place: Place, settings: &mut Settings) -> Result<Self> {
-        let roots = roots(settings)?;
-        let is_tls = settings.switch("tls")? || roots.is_some();
+        let tls = tls(settings)?;
+        let is_tls = settings.switch("tls", false)? || tls.is_some();
         let key = settings.secret("api.key")?;
         let authorization = match (key, &place.user) {
             (Some(key), _) => Some(format!("ApiKey {key}")),
@@ -52,7 +52,7 @@ impl Rest {
             .timeout_global(Some(place.timeout))
             .http_status_as_error(false)
             .max_redirects(0)
-            .tls_config(roots.unwrap_or_default())
+            .tls_config(tls.unwrap_or_default())
             .user_agent(concat!("keymill/", env!("CARGO_PKG_VERSION")))
             .build();
         Ok(Self {
@@ -130,11 +130,6 @@ impl Rest {
     }
 
     fn failed(&self, cause: ureq::Error) -> Error {
-        let kind = match is_final(&cause) {
-            true => ErrorKind::Sink,
-            false => ErrorKind::Unavailable,
-        };
-        let message = format!("`{}` does not take results", self.place.describe());
-        Error::new(kind, message).with_source(cause)
+        failed(&self.place.describe(), cause)
     }
 }

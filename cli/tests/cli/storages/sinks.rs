@@ -123,22 +123,6 @@ fn formats_are_those_of_files() {
     }
 }
 
-/// What HDFS says without its stack trace, which it sends with exceptions that it does not expect.
-#[test]
-fn a_refusal_of_hdfs_is_one_line() {
-    let Some(place) = Place::new(Kind::Hdfs, "refusal") else {
-        return;
-    };
-    let folder = Folder::new();
-    make_input(&folder.path("in"));
-    let url = place.url("out?dfs.replication=9999");
-    let output = query(&place, &folder.path(""), &url).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let says = text(&output.stderr);
-    assert!(says.contains("exceeds maximum"), "{says}");
-    assert!(!says.contains("org.apache.hadoop"), "{says}");
-}
-
 /// Parts that an attempt before has written, of other data and more of them.
 #[test]
 fn what_an_attempt_left_is_replaced() {

@@ -5,6 +5,7 @@ use std::fs;
 
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
+use scylla::deserialize::value::DeserializeValue;
 use serde_json::{Map, Value, json};
 use tokio::runtime::Runtime;
 
@@ -42,17 +43,22 @@ impl Client {
         self.runtime.block_on(done).unwrap();
     }
 
-    /// All rows of a table, in the order of their text.
-    fn all(&self, table: &str) -> Vec<Map<String, Value>> {
-        let select = format!("SELECT JSON * FROM {KEYSPACE}.\"{table}\"");
+    /// The values of the one column that a statement selects.
+    fn column<T>(&self, select: &str) -> Vec<T>
+    where
+        T: for<'f, 'm> DeserializeValue<'f, 'm>,
+    {
         let answer = self.session.query_unpaged(select, &[]);
         let answer = self.runtime.block_on(answer).unwrap();
         let rows = answer.into_rows_result().unwrap();
-        let mut rows: Vec<String> = rows
-            .rows::<(String,)>()
-            .unwrap()
-            .map(|row| row.unwrap().0)
-            .collect();
+        let rows = rows.rows::<(T,)>().unwrap();
+        rows.map(|row| row.unwrap().0).collect()
+    }
+
+    /// All rows of a table, in the order of their text.
+    fn all(&self, table: &str) -> Vec<Map<String, Value>> {
+        let select = format!("SELECT JSON * FROM {KEYSPACE}.\"{table}\"");
+        let mut rows: Vec<String> = self.column(&select);
         rows.sort();
         let rows = rows.iter().map(|row| {
             let row: Map<String, Value> = serde_json::from_str(row).unwrap();
@@ -162,6 +168,13 @@ fn windows_and_added_rows_have_keys() {
         (&json!("2026-01-01 00:01:00.000Z"), &json!(1)),
     ];
     assert_eq!(rows, expected);
+    let table = store.table(&place);
+    let mut key: Vec<String> = store.cassandra(None).column(&format!(
+        "SELECT column_name FROM system_schema.columns WHERE keyspace_name = '{KEYSPACE}' \
+         AND table_name = '{table}' AND kind = 'partition_key' ALLOW FILTERING"
+    ));
+    key.sort();
+    assert_eq!(key, ["site", "window_end", "window_start"]);
     let place = store.place("added");
     let folder = Folder::new();
     let input = Input::new(&folder, 2);
@@ -305,63 +318,40 @@ fn rows_may_have_a_time_to_live() {
     assert!(store.rows(&place).is_empty());
 }
 
+/// The time of a row is the base of its query and its epoch, also after a restart.
 #[test]
-fn cassandra_takes_passwords_and_nobody_shows_them() {
-    let options = [(
-        "KEYMILL_CASSANDRA_OPTIONS",
-        "authenticator: PasswordAuthenticator",
-    )];
-    let Some(store) = Store::own("cassandra", &options) else {
+fn rows_have_the_time_of_their_epoch() {
+    let Some(store) = Store::shared("cassandra") else {
         return;
     };
-    const PASSWORD: &str = "pAssw0rd-that-no-file-has";
-    let client = store.cassandra(Some(("cassandra", "cassandra")));
-    client.run(&format!(
-        "CREATE ROLE ann WITH PASSWORD = '{PASSWORD}' AND LOGIN = true AND SUPERUSER = true"
-    ));
-    let address = &store.server.address;
-    let folder = Folder::new();
-    let file = folder.file("secret", format!("{PASSWORD}\n"));
-    let query = |login: &str, more: &[&str]| {
-        let folder = Folder::new();
-        let input = Input::new(&folder, 2);
-        let url = format!(
-            "cassandra://{login}{address}/{KEYSPACE}/{}",
-            store.table(&store.place("t"))
-        );
-        let more = [&["--mode", "update", "--progress", "--explain"], more].concat();
-        let output = input
-            .stream(&url, &more)
-            .env("SECRET", PASSWORD)
-            .output()
-            .unwrap();
-        let shown = format!("{}{}", text(&output.stdout), text(&output.stderr));
-        assert!(!shown.contains(PASSWORD), "{shown}");
-        (output.status.code(), shown)
+    let (place, folder) = (store.place("times"), Folder::new());
+    let input = Input::new(&folder, 3);
+    let table = store.table(&place);
+    let run = || {
+        let mut query = input.stream(&store.url(&place), &["--mode", "update"]);
+        let output = query.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     };
-    let by_file = format!("password.file={file}");
-    for (login, more) in [
-        (format!("ann:{PASSWORD}@"), vec![]),
-        ("ann@".to_owned(), vec!["--to-option", &by_file]),
-        (
-            String::new(),
-            vec![
-                "--to-option",
-                "user=ann",
-                "--to-option",
-                "password.env=SECRET",
-            ],
-        ),
-    ] {
-        let (code, shown) = query(&login, &more);
-        assert_eq!(code, Some(0), "{shown}");
-    }
-    for login in ["", "ann:wrong@", "nobody:x@"] {
-        let (code, shown) = query(login, &[]);
-        assert_eq!(code, Some(1), "{shown}");
-        assert!(
-            shown.contains("does not accept the user and password"),
-            "{shown}"
+    run();
+    let client = store.cassandra(None);
+    let number = |select: &str| -> i64 { client.column(select)[0] };
+    let base = number(&format!(
+        "SELECT base FROM {KEYSPACE}.keymill_writers WHERE place = '{table}'"
+    ));
+    let time = |site: &str| {
+        let select = format!(
+            "SELECT writetime(\"sum(count)\") FROM {KEYSPACE}.{table} WHERE site = '{site}'"
         );
-    }
+        number(&select) - base
+    };
+    assert_eq!(["only-in-0", "only-in-2", "all"].map(time), [0, 2, 2]);
+    fs::write(folder.path("in").join("003"), "late,1\n").unwrap();
+    run();
+    assert_eq!(["late", "all"].map(time), [3, 2]);
+    // An epoch before, as a process that was paused would write it.
+    client.run(&format!(
+        "INSERT INTO {KEYSPACE}.{table} (site, \"sum(count)\") VALUES ('all', 1) USING TIMESTAMP {}",
+        base + 1
+    ));
+    assert_eq!(store.counts(&place)["all"], input.totals()["all"]);
 }

@@ -10,12 +10,16 @@
 mod answers;
 #[cfg(feature = "cassandra")]
 mod cassandra;
+#[cfg(feature = "cassandra")]
+mod cassandra_login;
 mod faults;
 mod flume;
+mod https;
 mod mapping;
 mod secrets;
 mod store;
 mod textbook;
+mod tls;
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Credentials and TLS. A password is in nothing that is written.
+//! Credentials. A password is in nothing that is written.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use super::store::{Input, Store};
 use crate::command::{Folder, keymill, text};
 
-const PASSWORD: &str = "pAssw0rd-that-no-file-has";
+pub(super) const PASSWORD: &str = "pAssw0rd-that-no-file-has";
 
 /// Whether a file in a folder, or below it, has the password.
 fn is_in(folder: &Path) -> bool {
@@ -21,7 +21,7 @@ fn is_in(folder: &Path) -> bool {
 }
 
 /// Runs a query that must not show the password.
-fn shows_no_password(command: &mut Command) -> Output {
+pub(super) fn shows_no_password(command: &mut Command) -> Output {
     let output = command.args(["--progress", "--explain"]).output().unwrap();
     for shown in [&output.stdout, &output.stderr] {
         assert!(!text(shown).contains(PASSWORD), "{}", text(shown));
@@ -102,63 +102,4 @@ fn errors_show_no_password() {
         let output = shows_no_password(&mut command);
         assert_ne!(output.status.code(), Some(0), "{url}");
     }
-}
-
-fn openssl(folder: &Folder, arguments: &[&str]) -> bool {
-    let output = Command::new("openssl")
-        .args(arguments)
-        .current_dir(folder.path(""))
-        .output();
-    output.is_ok_and(|output| output.status.success())
-}
-
-#[test]
-fn redis_speaks_tls() {
-    let folder = Folder::new();
-    let subject = [
-        "-subj",
-        "/CN=localhost",
-        "-addext",
-        "subjectAltName=DNS:localhost,IP:127.0.0.1",
-    ];
-    let new = [
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-keyout",
-        "key",
-        "-out",
-        "certificate",
-    ];
-    let more = ["-addext", "basicConstraints=critical,CA:FALSE"];
-    if !openssl(&folder, &[&new[..], &subject, &more].concat()) {
-        println!("skipped: redis_speaks_tls: no openssl to make a certificate");
-        return;
-    }
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let options = format!(
-        "--tls-port {port} --tls-cert-file {} --tls-key-file {} --tls-ca-cert-file {0} --tls-auth-clients no",
-        folder.name("certificate"),
-        folder.name("key")
-    );
-    let Some(_store) = Store::own("redis", &[("KEYMILL_REDIS_OPTIONS", &options)]) else {
-        return;
-    };
-    let url = format!("rediss://127.0.0.1:{port}/tls");
-    let input = Input::new(&folder, 2);
-    let roots = format!("tls.ca={}", folder.name("certificate"));
-    let output = input
-        .stream(&url, &["--mode", "update", "--to-option", &roots])
-        .output()
-        .unwrap();
-    assert_eq!(text(&output.stderr), "");
-    assert_eq!(output.status.code(), Some(0));
 }

@@ -13,6 +13,9 @@ use super::failure::failed;
 use super::offsets::Offsets;
 use super::settings::{ANSWER, KafkaSettings};
 
+/// The pause before something is asked again.
+const AGAIN: Duration = Duration::from_millis(100);
+
 /// The oldest offset of a partition, and the one after the newest.
 pub(super) type Watermarks = (i64, i64);
 
@@ -60,6 +63,20 @@ impl Which {
             return Err(Error::new(ErrorKind::Source, message));
         }
         Ok(names)
+    }
+}
+
+/// Asks again for some time while an error passes: a topic that was just made has partitions before they have
+/// leaders.
+pub(super) fn patiently<T>(mut ask: impl FnMut() -> Result<T>) -> Result<T> {
+    let until = Instant::now() + ANSWER;
+    loop {
+        match ask() {
+            Err(error) if error.kind() == ErrorKind::Unavailable && Instant::now() < until => {
+                std::thread::sleep(AGAIN);
+            }
+            result => return result,
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use super::begin::Begin;
 use super::failure::{failed, is_passing};
 use super::gather::{Form, Gathered};
 use super::offsets::Offsets;
-use super::partitions::{assign, gap, partitions, watermarks};
+use super::partitions::{assign, gap, partitions, patiently, watermarks};
 use super::settings::ANSWER;
 use super::share::Share;
 
@@ -68,6 +68,8 @@ pub(super) struct Reader {
     pub(super) committed: Offsets,
     /// The partitions of which something was there at the start that was not read yet.
     behind: BTreeSet<i32>,
+    /// Whether the consumer does not read all partitions of `next`, each from there on.
+    is_in_doubt: bool,
     /// Messages that were gone before they were read.
     pub(super) skipped: u64,
 }
@@ -83,10 +85,13 @@ impl Reader {
             committed: next.clone(),
             next,
             behind: BTreeSet::new(),
+            is_in_doubt: false,
             skipped: 0,
         };
-        this.add_partitions(rules, is_restart)?;
-        this.check_gaps(rules)?;
+        patiently(|| {
+            this.add_partitions(rules, is_restart)?;
+            this.check_gaps(rules)
+        })?;
         this.behind = this.next.0.keys().copied().collect();
         this.assign(rules)?;
         Ok(this)
@@ -98,15 +103,22 @@ impl Reader {
 
     /// Looks for partitions that came after the start.
     pub(super) fn discover(&mut self, rules: &Rules) -> Result<()> {
-        match self.add_partitions(rules, true)? {
-            true => self.assign(rules),
-            false => Ok(()),
-        }
+        let before = self.next.0.len();
+        let added = self.add_partitions(rules, true);
+        self.is_in_doubt |= self.next.0.len() > before;
+        added
     }
 
-    /// Adds the partitions that are not in `next`. Returns whether there are any.
-    fn add_partitions(&mut self, rules: &Rules, are_new: bool) -> Result<bool> {
-        let mut found = false;
+    /// Lets the consumer read each partition from `next` on.
+    fn look_again(&mut self, rules: &Rules) -> Result<()> {
+        self.check_gaps(rules)?;
+        self.assign(rules)?;
+        self.is_in_doubt = false;
+        Ok(())
+    }
+
+    /// Adds the partitions that are not in `next`.
+    fn add_partitions(&mut self, rules: &Rules, are_new: bool) -> Result<()> {
         let all = partitions(&self.consumer, &rules.place, &self.topic)?;
         let is_own = |number: &i32| rules.share.as_ref().is_none_or(|it| it.has(*number));
         for number in all.into_iter().filter(is_own) {
@@ -114,10 +126,9 @@ impl Reader {
                 let offset = self.first_offset(rules, number, are_new)?;
                 self.next.0.insert(number, offset);
                 self.committed.0.insert(number, offset);
-                found = true;
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Where to begin in a partition that was not read before.
@@ -181,7 +192,8 @@ impl Reader {
         !self.behind.is_empty()
     }
 
-    /// Takes what has arrived, for one turn. Waits for the first message.
+    /// Takes what has arrived, for one turn. Waits for the first message. An error that passes comes again until
+    /// it has passed, so that what was taken before it can be used first.
     pub(super) fn receive(
         &mut self,
         rules: &Rules,
@@ -189,6 +201,9 @@ impl Reader {
         limits: (u64, u64),
         mut wait: Duration,
     ) -> Result<()> {
+        if self.is_in_doubt {
+            self.look_again(rules)?;
+        }
         let turn = gathered.messages + TURN;
         let (bytes, messages) = (limits.0, limits.1.min(turn));
         while gathered.bytes < bytes && gathered.messages < messages {
@@ -213,8 +228,8 @@ impl Reader {
         use RDKafkaErrorCode::{AutoOffsetReset, OffsetOutOfRange};
         match error.rdkafka_error_code() {
             Some(AutoOffsetReset | OffsetOutOfRange) => {
-                self.check_gaps(rules)?;
-                self.assign(rules)
+                self.is_in_doubt = true;
+                self.look_again(rules)
             }
             _ if is_passing(&error) => Ok(()),
             _ => Err(rules.failed("cannot be read", error)),

@@ -199,7 +199,15 @@ impl KafkaSource {
             for reader in &mut self.readers {
                 let waits = reader.is_behind() && Instant::now() < until;
                 let wait = if waits { PAUSE } else { Duration::ZERO };
-                reader.receive(&self.rules, &mut gathered, most, wait)?;
+                match reader.receive(&self.rules, &mut gathered, most, wait) {
+                    // What was taken must not be lost; the error comes again.
+                    Err(error)
+                        if error.kind() == ErrorKind::Unavailable && gathered.messages > 0 =>
+                    {
+                        return Ok(gathered);
+                    }
+                    result => result?,
+                }
                 is_behind |= waits && reader.is_behind();
             }
             if gathered.messages == before && !is_behind {

@@ -138,7 +138,7 @@ mod tests {
 
     /// Rows with nulls in some batches only, and with strings of all lengths up to 40.
     fn batch(number: u64, layout: &DataType) -> Vec<ArrayRef> {
-        let rows = (0..700_u64).map(|row| (row + 31 * number) * 0x9e37_79b9 >> 7);
+        let rows = (0..700_u64).map(|row| ((row + 31 * number) * 0x9e37_79b9) >> 7);
         let text = |of: u64| format!("{:>1$}", of % 17, (of % 41) as usize);
         let strings = rows.clone().map(|row| match row % 11 {
             0 if number > 0 => None,

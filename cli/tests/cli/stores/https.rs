@@ -240,5 +240,5 @@ fn s3_by_https() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let files = store.files("out");
     let part = &files["epoch=00000000/part-00000.tsv"];
-    assert_eq!(text(part), "be\t2\nnot\t1\nor\t1\nto\t2\n");
+    assert_eq!(text(part), "be\t2\nto\t2\nnot\t1\nor\t1\n");
 }

@@ -1,17 +1,19 @@
 //! The sums of numbers, of their squares and of their products: what variance, correlation and regression
 //! are computed from.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::builder::BinaryBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, PrimitiveArray, UInt64Array};
+use arrow_buffer::ScalarBuffer;
 use arrow_schema::DataType;
 use keymill_kernels::accumulate::{Factor, ProductSum};
 
 use super::dyadic::Dyadic;
-use super::numbers::{factors, scale_of};
+use super::numbers::{factors, integers, scale_of};
 use super::{Accumulator, Aggregate, FinishError, cannot_take, not_its_state};
 use crate::{Level, Result};
 
@@ -96,6 +98,36 @@ struct Moments {
 }
 
 impl Moments {
+    /// Adds rows of integers: their products fit in 128 bits.
+    fn update_integers(
+        &mut self,
+        ids: &[u32],
+        columns: &[ArrayRef],
+        mut numbers: Vec<ScalarBuffer<i64>>,
+    ) {
+        let mut ids = Cow::Borrowed(ids);
+        if columns.iter().any(|column| column.null_count() > 0) {
+            let is_valid = |row: &usize| columns.iter().all(|column| column.is_valid(*row));
+            let rows: Vec<usize> = (0..ids.len()).filter(is_valid).collect();
+            ids = rows.iter().map(|&row| ids[row]).collect();
+            for numbers in &mut numbers {
+                *numbers = rows.iter().map(|&row| numbers[row]).collect();
+            }
+        }
+        for &id in &*ids {
+            self.counts[id as usize] += 1;
+        }
+        for (of, total) in self.kind.sums.iter().zip(&mut self.totals) {
+            match of {
+                Of::X => total.update_integers(&ids, &numbers[0]),
+                Of::Y => total.update_integers(&ids, &numbers[1]),
+                Of::XX => total.update_integer_products(&ids, &numbers[0], &numbers[0]),
+                Of::XY => total.update_integer_products(&ids, &numbers[0], &numbers[1]),
+                Of::YY => total.update_integer_products(&ids, &numbers[1], &numbers[1]),
+            }
+        }
+    }
+
     fn answer(&self, group: u32) -> Option<f64> {
         let count = self.counts[group as usize];
         if count < self.kind.least_rows {
@@ -189,6 +221,11 @@ impl Accumulator for Moments {
     }
 
     fn update(&mut self, ids: &[u32], columns: &[ArrayRef]) -> Result<()> {
+        let integers: Option<Vec<_>> = columns.iter().map(integers).collect::<Result<_>>()?;
+        if let Some(integers) = integers {
+            self.update_integers(ids, columns, integers);
+            return Ok(());
+        }
         let numbers: Vec<Vec<Option<Factor>>> =
             columns.iter().map(factors).collect::<Result<_>>()?;
         let is_null = |row: usize| columns.iter().any(|column| column.is_null(row));

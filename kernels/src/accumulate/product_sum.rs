@@ -5,16 +5,23 @@
 //! product = ± digits (up to 128 bits) · 2^(position − 2148)
 //!   position in the window of the accumulator  ──▶  256 bits of the group += digits << (position − base)
 //!   any other position                         ──▶  parts of 32 bits, only for groups that need them
+//! product of integers of 64 bits               ──▶  128 bits of the group, moved to the others where they overflow
 //! ```
 //!
 //! Nothing is rounded, so the total is the same for every order, split, merge and window.
 
+mod digits;
+
 use std::collections::{BTreeMap, HashMap};
+
+use digits::{add_digits, digits_of_integer, integer_of_digits, negated, shifted};
 
 /// Number of positions of a window: a product has at most 128 bits, so that 2³⁵ of them stay below 2²⁵⁴.
 const WIDTH: u32 = 90;
 /// The position of a factor of 1.
 const ONE: u32 = 1074;
+/// The position of a product of integers.
+const INTEGER: u32 = 2 * ONE;
 /// The largest position of a factor is that of the largest double; that of integers is lower.
 const HIGHEST: u32 = 2045;
 /// Number of 32-bit digits of a total: the largest product, and 64 bits more for the sum of many.
@@ -107,9 +114,12 @@ pub struct ExactTotal {
 /// ```
 #[derive(Debug, Default)]
 pub struct ProductSum {
+    groups: usize,
+    /// By group: products of integers. Empty until there are some.
+    integers: Vec<i128>,
     /// The lowest position of the window, once it is chosen.
     base: Option<u32>,
-    /// By group: 256 bits in two's complement, the lowest word first.
+    /// By group: 256 bits in two's complement, the lowest word first. Empty until there are some.
     sums: Vec<[u64; 4]>,
     /// The parts of groups with products outside the window, by the index of their digit.
     outside: HashMap<u32, BTreeMap<u16, i128>>,
@@ -118,7 +128,9 @@ pub struct ProductSum {
 impl ProductSum {
     /// Sets the number of groups; new ones have the total 0.
     pub fn resize(&mut self, groups: usize) {
-        self.sums.resize(groups, [0; 4]);
+        self.groups = groups;
+        self.sums.truncate(groups);
+        self.integers.truncate(groups);
     }
 
     /// Adds the product of each row to the group of the row.
@@ -131,19 +143,69 @@ impl ProductSum {
             ids.len() == xs.len() && ids.len() == ys.len(),
             "two factors for each id"
         );
+        self.sums.resize(self.groups, [0; 4]);
         let base = *self.base.get_or_insert_with(|| window(xs, ys));
         for ((&id, x), y) in ids.iter().zip(xs).zip(ys) {
             let digits = u128::from(x.digits) * u128::from(y.digits);
             let position = x.position + y.position;
-            let negative = x.negative != y.negative;
-            let shift = position.wrapping_sub(base);
-            if shift < WIDTH {
-                add(&mut self.sums[id as usize], digits, shift, negative);
-            } else if digits != 0 {
-                let parts = self.outside.entry(id).or_default();
-                add_part(parts, digits, position, negative);
+            self.add_product(base, id, digits, position, x.negative != y.negative);
+        }
+    }
+
+    #[inline]
+    fn add_product(&mut self, base: u32, id: u32, digits: u128, position: u32, negative: bool) {
+        let shift = position.wrapping_sub(base);
+        if shift < WIDTH {
+            add(&mut self.sums[id as usize], digits, shift, negative);
+        } else if digits != 0 {
+            let parts = self.outside.entry(id).or_default();
+            add_part(parts, digits, position, negative);
+        }
+    }
+
+    /// Adds the integer of each row to the group of the row.
+    ///
+    /// # Panics
+    ///
+    /// As for [`ProductSum::update`].
+    pub fn update_integers(&mut self, ids: &[u32], values: &[i64]) {
+        assert_eq!(ids.len(), values.len(), "a value for each id");
+        self.add_integers(ids, values.iter().map(|&value| value.into()));
+    }
+
+    /// Adds the product of the integers of each row to the group of the row.
+    ///
+    /// # Panics
+    ///
+    /// As for [`ProductSum::update`].
+    pub fn update_integer_products(&mut self, ids: &[u32], xs: &[i64], ys: &[i64]) {
+        assert!(
+            ids.len() == xs.len() && ids.len() == ys.len(),
+            "two factors for each id"
+        );
+        let products = xs.iter().zip(ys);
+        self.add_integers(ids, products.map(|(&x, &y)| i128::from(x) * i128::from(y)));
+    }
+
+    #[inline]
+    fn add_integers(&mut self, ids: &[u32], integers: impl Iterator<Item = i128>) {
+        self.integers.resize(self.groups, 0);
+        for (&id, integer) in ids.iter().zip(integers) {
+            let sum = &mut self.integers[id as usize];
+            match sum.checked_add(integer) {
+                Some(more) => *sum = more,
+                None => self.add_large(id, integer),
             }
         }
+    }
+
+    /// Moves the integers of a group to the wider sums, and starts again with the next one.
+    #[cold]
+    fn add_large(&mut self, id: u32, integer: i128) {
+        let before = std::mem::replace(&mut self.integers[id as usize], integer);
+        self.sums.resize(self.groups, [0; 4]);
+        let base = *self.base.get_or_insert(INTEGER - (WIDTH - 8));
+        self.add_product(base, id, before.unsigned_abs(), INTEGER, before < 0);
     }
 
     /// Returns the total of a group.
@@ -153,28 +215,28 @@ impl ProductSum {
     /// When there is no such group.
     #[must_use]
     pub fn total(&self, id: u32) -> ExactTotal {
-        let sum = self.sums[id as usize];
+        let place = id as usize;
+        assert!(place < self.groups, "no such group");
+        let integer = self.integers.get(place).copied().unwrap_or(0);
+        let sum = self.sums.get(place).copied().unwrap_or([0; 4]);
+        let outside = self.outside.get(&id);
+        let (of_integer, first) = (digits_of_integer(integer), INTEGER as usize / 32);
+        if sum == [0; 4] && outside.is_none() {
+            return exact(integer < 0, &of_integer, first as u32);
+        }
         let negative = sum[3] >> 63 == 1;
         let magnitude = if negative { negated(sum) } else { sum };
         let base = self.base.unwrap_or(0);
-        match self.outside.get(&id) {
-            None => exact(negative, &shifted(magnitude, base % 32), base / 32),
-            Some(parts) => {
-                let mut all = [0i128; DIGITS];
-                let first = base as usize / 32;
-                for (digit, part) in all[first..].iter_mut().zip(shifted(magnitude, base % 32)) {
-                    *digit = if negative {
-                        -i128::from(part)
-                    } else {
-                        part.into()
-                    };
-                }
-                parts
-                    .iter()
-                    .for_each(|(&digit, part)| all[usize::from(digit)] += part);
-                carried(&all)
-            }
+        let of_sum = shifted(magnitude, base % 32);
+        if integer == 0 && outside.is_none() {
+            return exact(negative, &of_sum, base / 32);
         }
+        let mut all = [0i128; DIGITS];
+        add_digits(&mut all[base as usize / 32..], &of_sum, negative);
+        add_digits(&mut all[first..], &of_integer, integer < 0);
+        let parts = outside.into_iter().flatten();
+        parts.for_each(|(&digit, part)| all[usize::from(digit)] += part);
+        carried(&all)
     }
 
     /// Appends the total of a group to `out`. The bytes depend only on the total.
@@ -221,8 +283,15 @@ impl ProductSum {
         Ok(())
     }
 
-    /// Adds digits, to the window if all of them fit there.
+    /// Adds digits: to the integers if there are no others, or to the window if all of them fit there.
     fn add_total(&mut self, id: u32, digits: &[u32], first: u32, negative: bool) {
+        if self.sums.is_empty()
+            && let Some(integer) = integer_of_digits(digits, first)
+        {
+            let integer = if negative { -integer } else { integer };
+            return self.add_integers(&[id], std::iter::once(integer));
+        }
+        self.sums.resize(self.groups, [0; 4]);
         let position = 32 * first;
         let base = *self.base.get_or_insert_with(|| {
             let highest = position + 32 * digits.len() as u32;
@@ -246,19 +315,22 @@ impl ProductSum {
     }
 
     /// Resets groups to the state of new ones.
-    ///
-    /// # Panics
-    ///
-    /// When there is no such group.
     pub fn reset(&mut self, ids: &[u32]) {
         for &id in ids {
-            self.sums[id as usize] = [0; 4];
+            if let Some(sum) = self.sums.get_mut(id as usize) {
+                *sum = [0; 4];
+            }
+            if let Some(integer) = self.integers.get_mut(id as usize) {
+                *integer = 0;
+            }
             self.outside.remove(&id);
         }
     }
 
     /// Removes all groups, and keeps the memory and the window.
     pub fn clear(&mut self) {
+        self.groups = 0;
+        self.integers.clear();
         self.sums.clear();
         self.outside.clear();
     }
@@ -267,7 +339,8 @@ impl ProductSum {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let parts = self.outside.values().map(|parts| 64 + 32 * parts.len());
-        self.sums.capacity() * size_of::<[u64; 4]>() + parts.sum::<usize>()
+        let integers = self.integers.capacity() * size_of::<i128>();
+        integers + self.sums.capacity() * size_of::<[u64; 4]>() + parts.sum::<usize>()
     }
 }
 
@@ -296,29 +369,6 @@ fn add(sum: &mut [u64; 4], digits: u128, shift: u32, negative: bool) {
         *sum = one;
         carry = first || second;
     }
-}
-
-fn negated(words: [u64; 4]) -> [u64; 4] {
-    let mut carry = true;
-    words.map(|word| {
-        let (word, more) = (!word).overflowing_add(u64::from(carry));
-        carry = more;
-        word
-    })
-}
-
-/// Returns 256 bits, moved up by less than 32 bits, as digits of 32 bits.
-fn shifted(words: [u64; 4], shift: u32) -> [u32; 9] {
-    let mut digits = [0; 9];
-    let mut carry = 0u64;
-    for (number, digit) in digits.iter_mut().enumerate() {
-        let word = words.get(number / 2).copied().unwrap_or(0);
-        let half = word >> (32 * (number % 2)) & u64::from(u32::MAX);
-        let moved = half << shift | carry;
-        *digit = moved as u32;
-        carry = moved >> 32;
-    }
-    digits
 }
 
 /// Adds a product below 2¹²⁸ to the digits that it touches.

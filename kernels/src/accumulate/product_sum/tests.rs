@@ -60,6 +60,11 @@ fn factor() -> impl Strategy<Value = Factor> {
     ]
 }
 
+fn integer() -> impl Strategy<Value = i64> {
+    let ends = vec![i64::MIN, i64::MAX, -1, 0, 1, 1 << 31];
+    prop_oneof![-100..100i64, any::<i64>(), proptest::sample::select(ends)]
+}
+
 fn sum_of(products: &[(Factor, Factor)]) -> ProductSum {
     let mut sum = ProductSum::default();
     sum.resize(2);
@@ -100,6 +105,50 @@ proptest! {
     }
 
     #[test]
+    fn integers_are_summed_as_their_factors(
+        rows in proptest::collection::vec((integer(), integer(), factor(), 0..4), 0..40),
+        cut in 0..40usize,
+    ) {
+        let products: Vec<_> = rows.iter().map(|&(x, y, other, kind)| match kind {
+            0 => (x.into(), Factor::ONE),
+            1 | 2 => (x.into(), y.into()),
+            _ => (other, other),
+        }).collect();
+        let expected = plain(&products);
+        for only_integers in [false, true] {
+            let add = |sum: &mut ProductSum, rows: &[(i64, i64, Factor, i32)]| {
+                sum.resize(2);
+                for &(x, y, other, kind) in rows {
+                    match kind {
+                        0 => sum.update_integers(&[1], &[x]),
+                        1 | 2 => sum.update_integer_products(&[1], &[x], &[y]),
+                        _ if only_integers => {}
+                        _ => sum.update(&[1], &[other], &[other]),
+                    }
+                }
+            };
+            let integers = products.iter().zip(&rows).filter(|(_, row)| row.3 < 3);
+            let integers: Vec<_> = integers.map(|(product, _)| *product).collect();
+            let expected = if only_integers { plain(&integers) } else { expected.clone() };
+            let (mut one, mut other) = (ProductSum::default(), ProductSum::default());
+            let (first, last) = rows.split_at(cut.min(rows.len()));
+            add(&mut one, first);
+            add(&mut other, last);
+            one.merge_state(1, &state_of(&other)).unwrap();
+            prop_assert_eq!(&wide(&one.total(1)), &expected);
+            prop_assert!(one.total(0).digits.is_empty());
+            let by_factors = if only_integers { sum_of(&integers) } else { sum_of(&products) };
+            prop_assert_eq!(state_of(&one), state_of(&by_factors));
+            let mut merged = ProductSum::default();
+            merged.resize(2);
+            merged.merge_state(1, &state_of(&one)).unwrap();
+            prop_assert_eq!(state_of(&merged), state_of(&one));
+            one.reset(&[0, 1]);
+            prop_assert!(one.total(1).digits.is_empty());
+        }
+    }
+
+    #[test]
     fn broken_states_are_refused(bytes in proptest::collection::vec(any::<u8>(), 1..40)) {
         let mut sum = sum_of(&[]);
         if sum.merge_state(1, &bytes).is_ok() {
@@ -133,4 +182,25 @@ fn products_of_the_largest_integers_do_not_overflow() {
     let bits = 32 * total.digits.len() as i32 - total.digits.last().unwrap().leading_zeros() as i32;
     assert_eq!(total.power + bits, 128 + 10 + 200);
     assert!(sum.bytes() > 0);
+}
+
+#[test]
+fn sums_of_integers_outgrow_128_bits() {
+    let mut sum = ProductSum::default();
+    sum.resize(2);
+    // 2¹²⁶ each, which overflows at the second.
+    for _ in 0..8 {
+        sum.update_integer_products(&[1], &[i64::MIN], &[i64::MIN]);
+    }
+    assert_eq!(
+        (sum.total(1).digits, sum.total(1).power),
+        (vec![1 << 5], 124)
+    );
+    sum.update_integer_products(&[1; 8], &[i64::MIN; 8], &[i64::MIN; 8]);
+    sum.update_integers(&[1], &[-3]);
+    let digits = vec![u32::MAX - 47, u32::MAX, u32::MAX, u32::MAX, (1 << 6) - 1];
+    assert_eq!((sum.total(1).digits, sum.total(1).power), (digits, -4));
+    sum.clear();
+    sum.resize(2);
+    assert!(sum.total(1).digits.is_empty());
 }

@@ -3,6 +3,7 @@
 use parquet::basic::ColumnOrder;
 use parquet::file::metadata::{FileMetaData, ParquetMetaDataBuilder};
 use parquet::file::page_index::offset_index::PageLocation;
+use parquet::file::statistics::Statistics;
 
 use super::*;
 
@@ -137,5 +138,37 @@ fn pages_of_which_no_row_is_read_are_counted() {
     ] {
         let counts = pages::pages_left_out(indexed.metadata(), 0, &columns, &rows);
         assert_eq!(counts, (left_out, 8), "{rows:?}");
+    }
+}
+
+#[test]
+fn old_statistics_and_unknown_counts_of_nulls_leave_nothing_out() {
+    let with_statistics = |nulls: Option<u64>, is_old: bool| {
+        altered(&numbers(), |mut builder| {
+            let groups = builder.take_row_groups().into_iter();
+            let groups = groups.map(|group| {
+                let columns = group.columns().iter().cloned();
+                let columns = columns.map(|column| {
+                    let statistics = Statistics::int64(Some(0), Some(39), None, nulls, is_old);
+                    let column = column.into_builder().set_statistics(statistics);
+                    column.build().unwrap()
+                });
+                let columns = columns.collect();
+                let group = group.into_builder().set_column_metadata(columns);
+                group.build().unwrap()
+            });
+            let groups = groups.collect();
+            builder.set_row_groups(groups)
+        })
+    };
+    for (nulls, is_old, condition, expected) in [
+        (Some(0), false, "n IS NULL", vec![]),
+        (None, false, "n IS NULL", vec![0]),
+        (Some(0), false, "n = 50", vec![]),
+        (Some(0), true, "n = 50", vec![0]),
+    ] {
+        let file = with_statistics(nulls, is_old);
+        let groups = bounds::row_groups(&file, &condition.parse().unwrap());
+        assert_eq!(groups, expected, "{nulls:?} {is_old} {condition}");
     }
 }

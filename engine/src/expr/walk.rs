@@ -5,7 +5,6 @@ use super::node::Node;
 
 impl Expr {
     /// The expression without its name.
-    #[cfg(feature = "sql")]
     pub(crate) fn unaliased(&self) -> &Self {
         match &self.0 {
             Node::Alias(inner, _) => inner,

@@ -186,7 +186,7 @@ fn poison_messages_are_kept_with_their_places() {
         "--from-option",
         "dead.letters=dead",
     ];
-    assert_fails(&count, 2, &["name their --columns"]);
+    assert_fails(&count, 2, &["name the columns with --columns"]);
 }
 
 #[test]

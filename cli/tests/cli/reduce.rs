@@ -440,6 +440,9 @@ fn bad_lines_of_json_are_named_or_left_out() {
 fn damaged_files_and_other_columns_are_errors() {
     let folder = Folder::new();
     let csv = folder.file("a.csv", "k,n\na,1\n");
+    let open = folder.file("open.csv", "\"k\na,1\n");
+    let says = ["open.csv", "a quote in the header is not closed"];
+    assert_fails(&["reduce", &open, "--key", "k"], 1, &says);
     let parquet = folder.name("a.parquet");
     stdout_of(&["reduce", &csv, "--key", "k", "-o", &parquet], b"");
     let other = folder.name("b.parquet");

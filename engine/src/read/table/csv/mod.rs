@@ -111,19 +111,23 @@ impl Csv {
     }
 
     /// Returns the names in the first record that is not empty, and the bytes up to its end.
-    fn header(&self, text: &[u8]) -> (Vec<String>, usize) {
+    fn header(&self, name: &str, text: &[u8]) -> Result<(Vec<String>, usize)> {
         let mut index = FieldIndex::default();
         index.read(self.level, text, self.delimiter);
         for row in 0..index.rows() {
             let fields = index.fields(row);
             let bytes = &text[index.field(fields.start).start..index.field(fields.end - 1).end];
             let end = (index.field(fields.end - 1).end + 1).min(text.len());
+            if index.is_open() && row + 1 == index.rows() {
+                let message = format!("`{name}`: a quote in the header is not closed");
+                return Err(Error::new(ErrorKind::Format, message));
+            }
             if !without_cr(bytes).is_empty() {
                 let names = fields.map(|field| name_of(without_cr(&text[index.field(field)])));
-                return (names.collect(), end);
+                return Ok((names.collect(), end));
             }
         }
-        (Vec::new(), text.len())
+        Ok((Vec::new(), text.len()))
     }
 }
 
@@ -136,7 +140,7 @@ impl TextFormat for Csv {
 
     fn begin(&mut self, name: &str, text: &[u8]) -> Result<usize> {
         let (header, bytes) = match self.options.has_header {
-            true => self.header(text),
+            true => self.header(name, text)?,
             false => (Vec::new(), 0),
         };
         match &self.known {

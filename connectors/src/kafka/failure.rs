@@ -3,6 +3,7 @@
 
 use keymill::{Error, ErrorKind};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::TopicPartitionList;
 
 /// The error of the library for an error of the client. `kind` is for errors that do not pass.
 pub(super) fn failed(kind: ErrorKind, what: &str, cause: KafkaError) -> Error {
@@ -20,6 +21,13 @@ pub(super) fn is_unfinished(error: &KafkaError) -> bool {
         KafkaError::Transaction(error) => error.is_retriable(),
         error => error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut),
     }
+}
+
+/// Refuses an answer that is an error for one of its partitions: it has no offset, which must not be taken for one
+/// that was never committed.
+pub(super) fn all_answered(list: TopicPartitionList) -> Result<TopicPartitionList, KafkaError> {
+    list.elements().iter().try_for_each(|it| it.error())?;
+    Ok(list)
 }
 
 /// Whether partitions went to another member of the group.

@@ -17,6 +17,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
+use super::failure::all_answered;
 use super::offsets::{self, Topics};
 use super::settings::ANSWER;
 
@@ -68,7 +69,8 @@ impl GroupEpoch {
     /// went to another process.
     pub(super) fn is_over(&self) -> Result<bool, KafkaError> {
         let list = offsets::to_list(&self.end)?;
-        let now = offsets::from_list(&self.consumer.committed_offsets(list, ANSWER)?);
+        let now = self.consumer.committed_offsets(list, ANSWER)?;
+        let now = offsets::from_list(&all_answered(now)?);
         let mut all = offsets::places(&self.end);
         Ok(all.any(|(topic, number, _)| {
             offsets::of(&now, topic, number) != offsets::of(&self.before, topic, number)

@@ -11,7 +11,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::{ClientConfig, Message};
 
 use super::begin::Begin;
-use super::failure::{is_passing, is_rebalance};
+use super::failure::{all_answered, is_passing, is_rebalance};
 use super::gather::Gathered;
 use super::group::{GroupConsumer, GroupEpoch, KafkaGroup, Rebalances};
 use super::offsets::{self, Topics};
@@ -203,7 +203,8 @@ impl Member {
             return Ok(true);
         }
         // Those of a process that was killed are known when its transaction has ended.
-        let found = match consumer.committed_offsets(given.clone(), ANSWER) {
+        let found = consumer.committed_offsets(given.clone(), ANSWER);
+        let found = match found.and_then(all_answered) {
             Ok(found) => found,
             Err(cause) if is_passing(&cause) => return Ok(false),
             Err(cause) => return Err(rules.failed("does not tell the offsets of the group", cause)),

@@ -12,7 +12,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::KafkaSettings;
 use super::begin::Begin;
-use super::failure::{failed, is_passing};
+use super::failure::{all_answered, failed, is_passing};
 use super::gather::{Form, Gathered};
 use super::offsets::Offsets;
 use super::partitions::{assign, gap, partitions, patiently, watermarks};
@@ -163,6 +163,7 @@ impl Reader {
         let found = list
             .add_partition_offset(&self.topic, number, Offset::Offset(time))
             .and_then(|()| self.consumer.offsets_for_times(list, ANSWER))
+            .and_then(all_answered)
             .map_err(|cause| rules.failed("does not tell offsets by time", cause))?;
         let found = found.find_partition(&self.topic, number);
         Ok(match found.map(|it| it.offset()) {

@@ -127,6 +127,10 @@ fn of_answer(cause: &DbError, says: &str) -> Meaning {
         AuthenticationError if says.starts_with("Unable to perform authentication") => {
             Meaning::Later
         }
+        // Another query has just created it. Whether it is gone is checked when the next attempt begins.
+        Invalid if says.starts_with("table ") && says.ends_with(" does not exist") => {
+            Meaning::Later
+        }
         AuthenticationError | Unauthorized => Meaning::Login,
         SyntaxError | Invalid | AlreadyExists { .. } | FunctionFailure { .. } | ConfigError => {
             Meaning::Never

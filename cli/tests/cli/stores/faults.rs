@@ -58,7 +58,7 @@ impl Drop for Running {
 
 /// Waits until some totals are there, and the last one is not.
 fn until_under_way(store: &Store, place: &str) {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_secs(120);
     loop {
         assert!(Instant::now() < until);
         let is_there = std::panic::catch_unwind(|| store.counts(place).len() > 10);

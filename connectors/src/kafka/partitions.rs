@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use keymill::{Error, ErrorKind, Result};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataTopic;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use regex::Regex;
 
-use super::failure::failed;
+use super::failure::{all_answered, failed};
 use super::offsets::Offsets;
 use super::settings::{ANSWER, KafkaSettings};
 
@@ -126,11 +127,59 @@ pub(super) fn watermarks<C: ConsumerContext>(
     topic: &str,
     number: i32,
 ) -> Result<Watermarks> {
-    let marks = consumer.fetch_watermarks(topic, number, ANSWER);
+    let oldest = offset_at(consumer, topic, number, Offset::Beginning);
+    let marks = oldest.and_then(|oldest| {
+        let end = offset_at(consumer, topic, number, Offset::End)?;
+        Ok((oldest, end))
+    });
     marks.map_err(|cause| {
         let message = format!("`{}` does not tell its offsets", place.describe());
         failed(ErrorKind::Source, &message, cause)
     })
+}
+
+/// The offset of the first message since a time, in milliseconds since 1970; `None` if there is none yet.
+pub(super) fn offset_since<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    number: i32,
+    time: i64,
+) -> std::result::Result<Option<i64>, KafkaError> {
+    match ask(consumer, topic, number, Offset::Offset(time))? {
+        Offset::Offset(offset) => Ok(Some(offset)),
+        Offset::End => Ok(None),
+        _ => Err(NO_OFFSET),
+    }
+}
+
+/// The oldest offset of a partition ([`Offset::Beginning`]), or the one after the newest ([`Offset::End`]).
+///
+/// librdkafka's own request for both gives one of them twice if the answer for the other is an error.
+pub(super) fn offset_at<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    number: i32,
+    at: Offset,
+) -> std::result::Result<i64, KafkaError> {
+    match ask(consumer, topic, number, at)? {
+        Offset::Offset(offset) => Ok(offset),
+        _ => Err(NO_OFFSET),
+    }
+}
+
+const NO_OFFSET: KafkaError = KafkaError::OffsetFetch(RDKafkaErrorCode::Fail);
+
+fn ask<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    number: i32,
+    at: Offset,
+) -> std::result::Result<Offset, KafkaError> {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, number, at)?;
+    let found = all_answered(consumer.offsets_for_times(list, ANSWER)?)?;
+    let found = found.find_partition(topic, number);
+    Ok(found.map_or(Offset::Invalid, |it| it.offset()))
 }
 
 /// The error of messages that come next and are not there.

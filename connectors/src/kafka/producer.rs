@@ -16,6 +16,7 @@ use super::KafkaSettings;
 use super::failure::{failed, is_rebalance, is_unfinished};
 use super::group::{GroupConsumer, GroupEpoch};
 use super::offsets;
+use super::partitions::offset_at;
 use super::patience::{self, Patience};
 use super::settings::ANSWER;
 
@@ -179,10 +180,7 @@ impl Transactions {
         all: &BaseConsumer,
         committed: &BaseConsumer,
     ) -> Result<()> {
-        let end = |consumer: &BaseConsumer| {
-            let marks = consumer.fetch_watermarks(tokens, 0, ANSWER);
-            marks.map(|(_, end)| end)
-        };
+        let end = |consumer: &BaseConsumer| offset_at(consumer, tokens, 0, Offset::End);
         let mut patience = Patience::new(OTHERS, &self.stopping);
         let mut wanted = None;
         while !patience.is_over() {

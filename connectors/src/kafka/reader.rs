@@ -8,15 +8,13 @@ use keymill::{Error, ErrorKind, Result};
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::KafkaSettings;
 use super::begin::Begin;
-use super::failure::{all_answered, failed, is_passing};
+use super::failure::{failed, is_passing};
 use super::gather::{Form, Gathered};
 use super::offsets::Offsets;
-use super::partitions::{assign, gap, partitions, patiently, watermarks};
-use super::settings::ANSWER;
+use super::partitions::{assign, gap, offset_since, partitions, patiently, watermarks};
 use super::share::Share;
 
 /// How long a replay waits for the next message.
@@ -109,6 +107,11 @@ impl Reader {
         added
     }
 
+    #[cfg(test)]
+    pub(super) fn doubt(&mut self) {
+        self.is_in_doubt = true;
+    }
+
     /// Lets the consumer read each partition from `next` on.
     fn look_again(&mut self, rules: &Rules) -> Result<()> {
         self.check_gaps(rules)?;
@@ -137,9 +140,12 @@ impl Reader {
         match &rules.begin {
             // It came after the start, so all its messages are new.
             _ if is_new => Ok(oldest),
-            Begin::Timestamp(time) => self
-                .offset_at(rules, number, *time)
-                .map(|it| it.unwrap_or(end)),
+            Begin::Timestamp(time) => {
+                let found = offset_since(&self.consumer, &self.topic, number, *time);
+                let found =
+                    found.map_err(|cause| rules.failed("does not tell offsets by time", cause));
+                Ok(found?.unwrap_or(end))
+            }
             Begin::Refused => {
                 let message = format!(
                     "`{}`: the checkpoint has no offset of partition {number} of `{}`, and \
@@ -155,21 +161,6 @@ impl Reader {
                 offset => offset,
             }),
         }
-    }
-
-    /// The first message at or after a time.
-    fn offset_at(&self, rules: &Rules, number: i32, time: i64) -> Result<Option<i64>> {
-        let mut list = TopicPartitionList::new();
-        let found = list
-            .add_partition_offset(&self.topic, number, Offset::Offset(time))
-            .and_then(|()| self.consumer.offsets_for_times(list, ANSWER))
-            .and_then(all_answered)
-            .map_err(|cause| rules.failed("does not tell offsets by time", cause))?;
-        let found = found.find_partition(&self.topic, number);
-        Ok(match found.map(|it| it.offset()) {
-            Some(Offset::Offset(offset)) => Some(offset),
-            _ => None,
-        })
     }
 
     /// Checks that the broker still has what comes next.

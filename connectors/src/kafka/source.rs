@@ -389,3 +389,6 @@ impl StreamSource for KafkaSource {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

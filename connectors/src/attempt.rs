@@ -44,8 +44,12 @@ pub(crate) fn retry_after(answer: &Response<Body>) -> Duration {
 /// The TLS of a client: the settings `tls.ca`, whom it trusts instead of public authorities, and `tls.cert` and
 /// `tls.key`, who it is.
 pub(crate) fn tls(settings: &mut Settings) -> Result<Option<TlsConfig>> {
-    let trusted = certificates(settings, "tls.ca")?;
-    let own = identity(settings)?;
+    let trusted = settings.bytes_of_file("tls.ca")?;
+    let trusted = trusted
+        .map(|pem| certificates("tls.ca", &pem))
+        .transpose()?;
+    let own = settings.identity()?;
+    let own = own.map(|(chain, key)| identity(&chain, &key)).transpose()?;
     if trusted.is_none() && own.is_none() {
         return Ok(None);
     }
@@ -56,17 +60,13 @@ pub(crate) fn tls(settings: &mut Settings) -> Result<Option<TlsConfig>> {
     Ok(Some(tls.build()))
 }
 
-/// The certificates of the file that a setting names.
-fn certificates(settings: &mut Settings, name: &str) -> Result<Option<Vec<Certificate<'static>>>> {
-    let Some(file) = settings.take(name) else {
-        return Ok(None);
-    };
+/// The certificates in the file of a setting.
+fn certificates(name: &str, pem: &[u8]) -> Result<Vec<Certificate<'static>>> {
     let wrong = || {
-        let message = format!("`{file}` cannot be read as PEM");
+        let message = format!("the file that `{name}` names has no certificates in PEM");
         Error::new(ErrorKind::Config, message)
     };
-    let text = std::fs::read(&file).map_err(|cause| wrong().with_source(cause))?;
-    let items = parse_pem(&text).collect::<std::result::Result<Vec<_>, _>>();
+    let items = parse_pem(pem).collect::<std::result::Result<Vec<_>, _>>();
     let items = items.map_err(|cause| wrong().with_source(cause))?;
     let all = items.into_iter().filter_map(|item| match item {
         PemItem::Certificate(certificate) => Some(certificate),
@@ -75,29 +75,20 @@ fn certificates(settings: &mut Settings, name: &str) -> Result<Option<Vec<Certif
     let all: Vec<Certificate<'static>> = all.collect();
     match all.is_empty() {
         true => Err(wrong()),
-        false => Ok(Some(all)),
+        false => Ok(all),
     }
 }
 
-fn identity(settings: &mut Settings) -> Result<Option<ClientCert>> {
-    let chain = certificates(settings, "tls.cert")?;
-    let key = settings.bytes_of_file("tls.key")?;
-    let (chain, key) = match (chain, key) {
-        (Some(chain), Some(key)) => (chain, key),
-        (None, None) => return Ok(None),
-        _ => {
-            let message = "a client needs both `tls.cert` and `tls.key`: files of PEM";
-            return Err(Error::new(ErrorKind::Config, message));
-        }
-    };
+fn identity(chain: &[u8], key: &[u8]) -> Result<ClientCert> {
+    let chain = certificates("tls.cert", chain)?;
     let wrong = || {
         let message = "`tls.key` is not the key of `tls.cert` in PEM";
         Error::new(ErrorKind::Config, message)
     };
-    let key = PrivateKey::from_pem(&key).map_err(|cause| wrong().with_source(cause))?;
+    let key = PrivateKey::from_pem(key).map_err(|cause| wrong().with_source(cause))?;
     // The client panics where they do not belong together.
     check(&chain, &key).map_err(|cause| wrong().with_source(cause))?;
-    Ok(Some(ClientCert::new_with_certs(&chain, key)))
+    Ok(ClientCert::new_with_certs(&chain, key))
 }
 
 /// Whether a key is that of the first certificate.

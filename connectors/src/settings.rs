@@ -90,6 +90,25 @@ impl Settings {
         bytes.transpose()
     }
 
+    /// The files of `tls.cert` and `tls.key`, both or none: the certificate of this client, and its key.
+    #[cfg(any(
+        feature = "http",
+        feature = "_rest",
+        feature = "redis",
+        feature = "cassandra-tls"
+    ))]
+    pub(crate) fn identity(&mut self) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+        let certificate = self.bytes_of_file("tls.cert")?;
+        match (certificate, self.bytes_of_file("tls.key")?) {
+            (None, None) => Ok(None),
+            (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+            _ => {
+                let message = "a client needs both `tls.cert` and `tls.key`: files of PEM";
+                Err(Error::new(ErrorKind::Config, message))
+            }
+        }
+    }
+
     /// What must not be shown: the setting of this name, or the first line of the file `NAME.file`.
     pub(crate) fn secret(&mut self, name: &str) -> Result<Option<String>> {
         match (self.take(name), self.take(&format!("{name}.file"))) {

@@ -154,7 +154,11 @@ mod http {
             "https://x/",
             "--to-option",
         ];
-        assert_fails(&[&send[..], &[&ca]].concat(), 2, &["cannot be read as PEM"]);
+        assert_fails(
+            &[&send[..], &[&ca]].concat(),
+            2,
+            &["has no certificates in PEM"],
+        );
     }
 }
 

@@ -11,7 +11,7 @@ use crate::settings::Settings;
 /// The settings of TLS.
 pub(super) const TLS: &str = "";
 
-/// There is none.
+/// The type has no value, because this program has no TLS.
 pub(super) enum Tls {}
 
 impl Tls {

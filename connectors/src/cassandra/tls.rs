@@ -32,29 +32,25 @@ impl Tls {
     pub(super) fn new(settings: &mut Settings) -> Result<Option<Self>> {
         let is_wanted = settings.switch("tls", false)?;
         let checks_name = settings.switch("tls.check.name", true)?;
-        let trusted = certificates(settings, "tls.ca")?;
-        let own = certificates(settings, "tls.cert")?;
-        let key = settings.bytes_of_file("tls.key")?;
+        let trusted = settings.bytes_of_file("tls.ca")?;
+        let trusted = trusted
+            .map(|pem| certificates("tls.ca", &pem))
+            .transpose()?;
+        let own = settings.identity()?;
         let password = settings.secret("tls.key.password")?;
-        if !is_wanted && checks_name && trusted.is_none() && own.is_none() && key.is_none() {
+        if !is_wanted && checks_name && trusted.is_none() && own.is_none() {
             return Ok(None);
         }
         let mut client = ssl::client(trusted).map_err(unusable)?;
-        match (own, key) {
-            (None, None) => {}
-            (Some(own), Some(key)) => {
-                let key = ssl::private_key(&key, password.as_deref());
-                let identified = key.and_then(|key| ssl::identify(&mut client, own, &key));
-                identified.map_err(|cause| {
-                    let message =
-                        "`tls.key` is not the key of `tls.cert` in PEM, or its password is wrong";
-                    Error::new(ErrorKind::Config, message).with_source(cause)
-                })?;
-            }
-            _ => {
-                let message = "a client needs both `tls.cert` and `tls.key`: files of PEM";
-                return Err(Error::new(ErrorKind::Config, message));
-            }
+        if let Some((own, key)) = own {
+            let own = certificates("tls.cert", &own)?;
+            let key = ssl::private_key(&key, password.as_deref());
+            let identified = key.and_then(|key| ssl::identify(&mut client, own, &key));
+            identified.map_err(|cause| {
+                let message =
+                    "`tls.key` is not the key of `tls.cert` in PEM, or its password is wrong";
+                Error::new(ErrorKind::Config, message).with_source(cause)
+            })?;
         }
         let refusal = note_refusals(&mut client, checks_name);
         let config = OpenSsl010Config::new(client);
@@ -106,16 +102,14 @@ fn note_refusals(
     refusal
 }
 
-fn certificates(settings: &mut Settings, name: &str) -> Result<Option<Vec<X509>>> {
-    let Some(pem) = settings.bytes_of_file(name)? else {
-        return Ok(None);
-    };
+/// The certificates in the file of a setting.
+fn certificates(name: &str, pem: &[u8]) -> Result<Vec<X509>> {
     let wrong = || {
         let message = format!("the file that `{name}` names has no certificates in PEM");
         Error::new(ErrorKind::Config, message)
     };
-    match X509::stack_from_pem(&pem) {
-        Ok(all) if !all.is_empty() => Ok(Some(all)),
+    match X509::stack_from_pem(pem) {
+        Ok(all) if !all.is_empty() => Ok(all),
         Ok(_) => Err(wrong()),
         Err(cause) => Err(wrong().with_source(cause)),
     }

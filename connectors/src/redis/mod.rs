@@ -113,24 +113,17 @@ impl UpsertSink<Redis> {
 /// The settings of TLS.
 fn certificates(settings: &mut Settings) -> Result<Option<TlsCertificates>> {
     let root_cert = settings.bytes_of_file("tls.ca")?;
-    // Of such a file the client makes one that trusts nobody.
+    // The client would take such a file, and trust no server.
     let has_none = |pem: &[u8]| !CertificateDer::pem_slice_iter(pem).any(|it| it.is_ok());
     if root_cert.as_deref().is_some_and(has_none) {
         let message = "the file that `tls.ca` names has no certificates in PEM";
         return Err(Error::new(ErrorKind::Config, message));
     }
-    let cert = settings.bytes_of_file("tls.cert")?;
-    let client_tls = match (cert, settings.bytes_of_file("tls.key")?) {
-        (None, None) => None,
-        (Some(client_cert), Some(client_key)) => Some(ClientTlsConfig {
-            client_cert,
-            client_key,
-        }),
-        _ => {
-            let message = "a client needs both `tls.cert` and `tls.key`: files of PEM";
-            return Err(Error::new(ErrorKind::Config, message));
-        }
-    };
+    let client_tls = settings.identity()?;
+    let client_tls = client_tls.map(|(client_cert, client_key)| ClientTlsConfig {
+        client_cert,
+        client_key,
+    });
     let is_default = root_cert.is_none() && client_tls.is_none();
     Ok((!is_default).then_some(TlsCertificates {
         client_tls,

@@ -1,4 +1,4 @@
-//! Metadata that is not as it should be.
+//! Statistics and page indexes that are wrong, old or incomplete leave nothing out.
 
 use parquet::basic::ColumnOrder;
 use parquet::file::metadata::{FileMetaData, ParquetMetaDataBuilder};
